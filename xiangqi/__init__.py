@@ -1,0 +1,45 @@
+"""xiangqi: the rules of Chinese chess as a library.
+
+>>> import xiangqi
+>>> board = xiangqi.Board()
+>>> board.push_iccs("h2e2")
+Move.from_iccs('h2e2')
+"""
+
+from xiangqi.board import STARTING_FEN, Board, InvalidFenError, Status
+from xiangqi.move import (
+    ADVISOR,
+    BISHOP,
+    BLACK,
+    CANNON,
+    KING,
+    KNIGHT,
+    MOVES,
+    NULL_MOVE,
+    PAWN,
+    PIECE_NAMES,
+    PIECE_TYPES,
+    PIECES,
+    RED,
+    ROOK,
+    SQUARE_NAMES,
+    SQUARES,
+    AmbiguousMoveError,
+    Color,
+    IllegalMoveError,
+    InvalidMoveError,
+    Move,
+    Piece,
+    PieceType,
+    Square,
+    mirror_square,
+    parse_square,
+    rotate_square,
+    square,
+    square_file,
+    square_name,
+    square_rank,
+)
+from xiangqi.rulings import Outcome
+
+__all__ = [name for name in dir() if not name.startswith("_")]

@@ -1,0 +1,630 @@
+"""The board: a position, the moves that led to it, and the rules that bind the next one.
+
+>>> from xiangqi import Board
+>>> board = Board()
+>>> board.push_iccs("h2e2")
+Move.from_iccs('h2e2')
+>>> len(board.legal_moves)
+44
+>>> board.fen()
+'rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C2C4/9/RNBAKABNR b - - 1 1'
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from xiangqi import kernels, notation, rulings
+from xiangqi.move import (
+    ADVISOR,
+    ADVISOR_POINTS,
+    BISHOP,
+    BISHOP_POINTS,
+    BLACK,
+    CANNON,
+    COLOR_NAMES,
+    KING,
+    KNIGHT,
+    MOVES,
+    NULL_MOVE,
+    PAWN,
+    PIECES,
+    RED,
+    ROOK,
+    SQUARES,
+    Color,
+    IllegalMoveError,
+    Move,
+    Piece,
+    PieceType,
+    Square,
+    mirror_square,
+    square_name,
+)
+from xiangqi.rulings import Outcome
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+STARTING_FEN: Final = "rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 0 1"
+
+_ZOBRIST: Final[list[list[int]]] = kernels.ZOBRIST.tolist()
+_ZOBRIST_TURN: Final = int(kernels.ZOBRIST_TURN)
+_MOVE_OF_INDEX: Final = MOVES.__getitem__
+
+
+class InvalidFenError(ValueError):
+    """The text is not the FEN of a xiangqi position; the message says which part of it is wrong."""
+
+
+class Status(enum.IntFlag):
+    """Everything that can be wrong with a position, as flags; ``Status.VALID`` is none of it."""
+
+    VALID = 0
+    NO_RED_KING = enum.auto()
+    NO_BLACK_KING = enum.auto()
+    TOO_MANY_KINGS = enum.auto()
+    TOO_MANY_ADVISORS = enum.auto()
+    TOO_MANY_BISHOPS = enum.auto()
+    TOO_MANY_KNIGHTS = enum.auto()
+    TOO_MANY_ROOKS = enum.auto()
+    TOO_MANY_CANNONS = enum.auto()
+    TOO_MANY_PAWNS = enum.auto()
+    KING_OUTSIDE_PALACE = enum.auto()
+    ADVISOR_OFF_ITS_POINTS = enum.auto()
+    BISHOP_OFF_ITS_POINTS = enum.auto()
+    PAWN_OFF_ITS_POINTS = enum.auto()
+    """A pawn behind its first rank, or one that has not crossed the river and is off its file."""
+    PAWNS_DOUBLED_AT_HOME = enum.auto()
+    """Two pawns of one side on one file, neither of which has crossed the river."""
+    KINGS_FACING = enum.auto()
+    OPPOSITE_CHECK = enum.auto()
+    """The side that has just moved stands in check, so its king could be taken (facing kings included)."""
+
+
+_TOO_MANY: Final = {
+    KING: (1, Status.TOO_MANY_KINGS),
+    ADVISOR: (2, Status.TOO_MANY_ADVISORS),
+    BISHOP: (2, Status.TOO_MANY_BISHOPS),
+    KNIGHT: (2, Status.TOO_MANY_KNIGHTS),
+    ROOK: (2, Status.TOO_MANY_ROOKS),
+    CANNON: (2, Status.TOO_MANY_CANNONS),
+    PAWN: (5, Status.TOO_MANY_PAWNS),
+}
+
+
+def _parse_placement(text: str) -> bytearray:
+    rows = text.split("/")
+    if len(rows) != 10:
+        raise InvalidFenError(f"expected 10 ranks in FEN placement, found {len(rows)}: {text!r}")
+    cells = bytearray(90)
+    for rank, row in zip(range(9, -1, -1), rows, strict=True):
+        file = 0
+        for char in row:
+            if char in "123456789":
+                file += int(char)
+                continue
+            try:
+                piece = Piece.from_symbol(char)
+            except ValueError:
+                raise InvalidFenError(f"unknown piece {char!r} on rank {rank} of FEN: {text!r}") from None
+            if file < 9:
+                cells[rank * 9 + file] = piece.code
+            file += 1
+        if file != 9:
+            raise InvalidFenError(f"rank {rank} of FEN has {file} files, expected 9: {row!r}")
+    return cells
+
+
+def _parse_count(text: str, name: str, least: int) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise InvalidFenError(f"{name} of FEN is not a number: {text!r}")
+    if int(text) < least:
+        raise InvalidFenError(f"{name} of FEN must be at least {least}: {text!r}")
+    return int(text)
+
+
+class Board:
+    """A position with its history. ``Board()`` is the initial position, ``Board(fen)`` any other, ``Board(None)`` empty.
+
+    ``fen`` has placement, side to move (``w`` or ``r``, ``b``), two placeholders and two counters; everything after the
+    placement may be left out. ``E``/``H`` are read for ``B``/``N``. Raises ``InvalidFenError``. Positions that could
+    never arise are accepted: ``status()`` names what is wrong with them.
+    """
+
+    __slots__ = ("_buffer", "_cells", "_key", "_stack", "_view", "fullmove_number", "halfmove_clock", "turn")
+
+    turn: Color
+    """Side to move, ``RED`` or ``BLACK``."""
+    halfmove_clock: int
+    """Plies since the last capture."""
+    fullmove_number: int
+    """Number of the move, counted from 1; grows after Black's."""
+
+    def __init__(self, fen: str | None = STARTING_FEN) -> None:
+        self._cells = bytearray(90)
+        self._view: NDArray[np.uint8] = np.frombuffer(self._cells, np.uint8)
+        self._buffer: NDArray[np.int16] = np.empty(kernels.MAX_MOVES, np.int16)
+        self._stack: list[tuple[Move, int, int, int]] = []
+        self.turn, self.halfmove_clock, self.fullmove_number = RED, 0, 1
+        if fen is not None:
+            self.set_fen(fen)
+        else:
+            self._key = 0
+
+    @classmethod
+    def from_moves(cls, moves: str | Iterable[Move | str], fen: str = STARTING_FEN) -> Board:
+        """Return the board after ``moves`` (``Move`` objects or ICCS), each checked to be legal.
+
+        Raises ``InvalidMoveError`` or ``IllegalMoveError`` naming the ply.
+
+        >>> Board.from_moves("h2e2 h9g7").ply
+        2
+        """
+        board = cls(fen)
+        for ply, move in enumerate(moves.split() if isinstance(moves, str) else moves, 1):
+            try:
+                board.push(board.parse_iccs(move if isinstance(move, str) else move.iccs))
+            except ValueError as error:
+                raise type(error)(f"ply {ply}: {error}") from None
+        return board
+
+    # --- FEN ----------------------------------------------------------------------------------------------------------
+
+    def set_fen(self, fen: str) -> None:
+        """Set up a position and forget the history. Raises ``InvalidFenError`` and then leaves the board as it was."""
+        fields = fen.split()
+        if not 1 <= len(fields) <= 6:
+            raise InvalidFenError(f"expected 1 to 6 fields in FEN, found {len(fields)}: {fen!r}")
+        cells = _parse_placement(fields[0])
+        fields += ["w", "-", "-", "0", "1"][len(fields) - 1 :]
+        if fields[1] not in ("w", "r", "b"):
+            raise InvalidFenError(f"side to move of FEN must be w, r or b: {fields[1]!r}")
+        if fields[2] != "-" or fields[3] != "-":
+            raise InvalidFenError(f"third and fourth field of a xiangqi FEN are '-': {fen!r}")
+        halfmove_clock = _parse_count(fields[4], "halfmove clock", 0)
+        # Some programs count moves from 0; that is read as 1.
+        fullmove_number = max(_parse_count(fields[5], "move number", 0), 1)
+        self._cells[:] = cells
+        self.turn = BLACK if fields[1] == "b" else RED
+        self.halfmove_clock, self.fullmove_number = halfmove_clock, fullmove_number
+        self._reset_history()
+
+    def placement(self) -> str:
+        """Return the first field of the FEN.
+
+        >>> Board().placement()
+        'rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR'
+        """
+        text = self._cells.translate(_CELL_TO_LETTER).decode("ascii")
+        rows = "/".join([text[start : start + 9] for start in range(81, -1, -9)])
+        for run in _RUNS:
+            if run in rows:
+                rows = rows.replace(run, str(len(run)))
+        return rows
+
+    def fen(self) -> str:
+        """Return the position in FEN, with ``w``/``b`` for the side to move and both counters."""
+        return f"{self.placement()} {'wb'[self.turn]} - - {self.halfmove_clock} {self.fullmove_number}"
+
+    # --- Pieces -------------------------------------------------------------------------------------------------------
+
+    def piece_at(self, square: Square) -> Piece | None:
+        """Return the piece on a square.
+
+        >>> Board().piece_at(0)
+        Piece.from_symbol('R')
+        """
+        return PIECES[self._cells[square]]
+
+    def set_piece_at(self, square: Square, piece: Piece | None) -> None:
+        """Put a piece on a square, or take away what stands there. The history is forgotten."""
+        self._cells[square] = piece.code if piece else 0
+        self._reset_history()
+
+    def piece_map(self) -> dict[Square, Piece]:
+        """Return all pieces by square, in order of squares.
+
+        >>> len(Board().piece_map())
+        32
+        """
+        return {sq: piece for sq, code in enumerate(self._cells) if (piece := PIECES[code])}
+
+    def set_piece_map(self, pieces: Mapping[Square, Piece]) -> None:
+        """Set up exactly these pieces. The history is forgotten."""
+        self._cells[:] = bytes(90)
+        for sq, piece in pieces.items():
+            self._cells[sq] = piece.code
+        self._reset_history()
+
+    def pieces(self, color: Color, type: PieceType) -> list[Square]:
+        """Return the squares of the pieces of one colour and type, ascending.
+
+        >>> Board().pieces(RED, CANNON)
+        [19, 25]
+        """
+        code = color * 8 + type
+        return [sq for sq in SQUARES if self._cells[sq] == code]
+
+    def king(self, color: Color) -> Square | None:
+        """Return the square of a king, or ``None``."""
+        found = self._cells.find(color * 8 + KING)
+        return None if found < 0 else found
+
+    def _reset_history(self) -> None:
+        self._stack.clear()
+        self._key = int(kernels.zobrist(self._view, self.turn))
+
+    @property
+    def cells(self) -> NDArray[np.uint8]:
+        """The 90 cells, ``color * 8 + type`` or 0, as a read-only array ``(90,)`` that follows the board."""
+        view = self._view.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def key(self) -> int:
+        """64-bit Zobrist key of placement and side to move, kept incrementally by ``push`` and ``pop``."""
+        return self._key
+
+    # --- Moves --------------------------------------------------------------------------------------------------------
+
+    @property
+    def legal_moves(self) -> list[Move]:
+        """All legal moves, in order of squares.
+
+        >>> Move.from_iccs("h2e2") in Board().legal_moves
+        True
+        """
+        count = kernels.legal_moves(self._view, self.turn, self._buffer)
+        return list(map(_MOVE_OF_INDEX, self._buffer[:count].tolist()))
+
+    def legal_move_indices(self) -> NDArray[np.int16]:
+        """Return the numbers of the legal moves among the 2086, ``(n,)``."""
+        return self._buffer[: kernels.legal_moves(self._view, self.turn, self._buffer)].copy()
+
+    def has_legal_moves(self) -> bool:
+        """Whether there is any legal move; if not, the side to move has lost."""
+        return bool(kernels.legal_moves(self._view, self.turn, self._buffer) > 0)
+
+    def is_legal(self, move: Move) -> bool:
+        """Whether a move is legal. The null move never is."""
+        return bool(kernels.is_legal(self._view, self.turn, move.from_square, move.to_square))
+
+    def is_capture(self, move: Move) -> bool:
+        """Whether a move takes a piece."""
+        return move is not NULL_MOVE and self._cells[move.to_square] != 0
+
+    def push(self, move: Move) -> None:
+        """Play a move, or pass with ``NULL_MOVE``. It is not checked to be legal: see ``push_iccs`` for that."""
+        cells = self._cells
+        a, b = move.from_square, move.to_square
+        piece, captured = cells[a], cells[b]
+        if move is NULL_MOVE:
+            captured = 0
+            self._stack.append((move, captured, self.halfmove_clock, self._key))
+            self._key ^= _ZOBRIST_TURN
+            self.halfmove_clock += 1
+        else:
+            self._stack.append((move, captured, self.halfmove_clock, self._key))
+            cells[b] = piece
+            cells[a] = 0
+            keys = _ZOBRIST[piece]
+            self._key ^= keys[a] ^ keys[b] ^ _ZOBRIST[captured][b] ^ _ZOBRIST_TURN
+            self.halfmove_clock = 0 if captured else self.halfmove_clock + 1
+        self.fullmove_number += self.turn
+        self.turn ^= 1
+
+    def pop(self) -> Move:
+        """Take back the last move and return it. Raises ``IndexError`` if there is none."""
+        move, captured, self.halfmove_clock, self._key = self._stack.pop()
+        if move is not NULL_MOVE:
+            cells = self._cells
+            b = move.to_square
+            cells[move.from_square] = cells[b]
+            cells[b] = captured
+        self.turn ^= 1
+        self.fullmove_number -= self.turn
+        return move
+
+    def peek(self) -> Move:
+        """Return the last move. Raises ``IndexError`` if there is none."""
+        return self._stack[-1][0]
+
+    @property
+    def move_stack(self) -> list[Move]:
+        """The moves played since the board was set up."""
+        return [entry[0] for entry in self._stack]
+
+    @property
+    def ply(self) -> int:
+        """Number of moves played since the board was set up."""
+        return len(self._stack)
+
+    def root(self) -> Board:
+        """Return a copy of the position before the first move of the history."""
+        board = self.copy()
+        while board._stack:
+            board.pop()
+        return board
+
+    def perft(self, depth: int) -> int:
+        """Count the leaves of the tree of legal moves to ``depth`` plies.
+
+        >>> Board().perft(3)
+        79666
+        """
+        if depth < 0:
+            raise ValueError(f"perft depth must not be negative: {depth}")
+        buffers = np.empty((max(depth, 1), kernels.MAX_MOVES), np.int16)
+        return int(kernels.perft(self._view, self.turn, depth, buffers))
+
+    # --- Attacks and check --------------------------------------------------------------------------------------------
+
+    def attackers(self, color: Color, square: Square) -> list[Square]:
+        """Return the squares of ``color``'s pieces that could capture on ``square``, pins left aside.
+
+        A square held by a piece of the same colour is thereby defended by them. A king is not an attacker along an open
+        file (see ``checkers``).
+
+        >>> [square_name(sq) for sq in Board().attackers(RED, 20)]
+        ['b0']
+        """
+        out = np.empty(90, np.uint8)
+        return list(out[: kernels.attackers(self._view, square, color, out)].tolist())
+
+    def is_check(self) -> bool:
+        """Whether the side to move stands in check."""
+        return bool(kernels.in_check(self._view, self.turn))
+
+    def checkers(self) -> list[Square]:
+        """Return the squares of the pieces that give check, the enemy king on an open file included."""
+        king = self.king(self.turn)
+        if king is None:
+            return []
+        squares = self.attackers(1 - self.turn, king)
+        if self._kings_face():
+            squares = sorted([*squares, self._cells.find((1 - self.turn) * 8 + KING)])
+        return squares
+
+    def gives_check(self, move: Move) -> bool:
+        """Whether a legal move would leave the other side in check."""
+        self.push(move)
+        try:
+            return self.is_check()
+        finally:
+            self.pop()
+
+    def pinned(self, color: Color) -> list[Square]:
+        """Return the squares of the pieces of ``color`` whose removal would put their own king in check."""
+        if kernels.in_check(self._view, color):
+            return []
+        found = []
+        for sq in SQUARES:
+            code = self._cells[sq]
+            if code == 0 or code >> 3 != color or code & 7 == KING:
+                continue
+            self._cells[sq] = 0
+            if kernels.in_check(self._view, color):
+                found.append(sq)
+            self._cells[sq] = code
+        return found
+
+    def _kings_face(self) -> bool:
+        a, b = self._cells.find(KING), self._cells.find(8 + KING)
+        if a < 0 or b < 0 or a % 9 != b % 9:
+            return False
+        return not any(self._cells[min(a, b) + 9 : max(a, b) : 9])
+
+    # --- The end of the game ------------------------------------------------------------------------------------------
+
+    def is_checkmate(self) -> bool:
+        """Whether the side to move is in check and has no legal move."""
+        return self.is_check() and not self.has_legal_moves()
+
+    def is_stalemate(self) -> bool:
+        """Whether the side to move is not in check and has no legal move; in xiangqi that loses too."""
+        return not self.is_check() and not self.has_legal_moves()
+
+    def outcome(self, rules: rulings.Rules = "computer") -> Outcome | None:
+        """Return how the game has ended, or ``None`` if it goes on. See ``xiangqi.rulings`` for the rule sets."""
+        return rulings.outcome(self, rules)
+
+    def is_game_over(self, rules: rulings.Rules = "computer") -> bool:
+        """Whether ``outcome(rules)`` is not ``None``."""
+        return self.outcome(rules) is not None
+
+    # --- Notation -----------------------------------------------------------------------------------------------------
+
+    def iccs(self, move: Move) -> str:
+        """Return a move in ICCS.
+
+        >>> Board().iccs(Move.from_iccs("h2e2"))
+        'h2e2'
+        """
+        return move.iccs
+
+    def wxf(self, move: Move) -> str:
+        """Return a legal move in WXF.
+
+        >>> Board().wxf(Move.from_iccs("h2e2"))
+        'C2=5'
+        """
+        return notation.wxf(self, move)
+
+    def chinese(self, move: Move, traditional: bool = False) -> str:
+        """Return a legal move in Chinese notation.
+
+        >>> Board().chinese(Move.from_iccs("h2e2"))
+        '炮二平五'
+        """
+        return notation.chinese(self, move, traditional)
+
+    def parse_iccs(self, text: str) -> Move:
+        """Return the legal move that ``text`` means. Raises ``InvalidMoveError`` or ``IllegalMoveError``."""
+        move = Move.from_iccs(text)
+        if not self.is_legal(move):
+            raise IllegalMoveError(f"illegal move {text!r}: {self._why_illegal(move)} in {self.fen()}")
+        return move
+
+    def parse_wxf(self, text: str) -> Move:
+        """Return the legal move that ``text`` means.
+
+        Raises ``InvalidMoveError``, ``IllegalMoveError`` or ``AmbiguousMoveError``.
+        """
+        return notation.parse_wxf(self, text)
+
+    def parse_chinese(self, text: str) -> Move:
+        """Return the legal move that ``text`` means, simplified or traditional.
+
+        Raises ``InvalidMoveError``, ``IllegalMoveError`` or ``AmbiguousMoveError``.
+        """
+        return notation.parse_chinese(self, text)
+
+    def push_iccs(self, text: str) -> Move:
+        """Parse, play and return a move. Raises as ``parse_iccs`` and then leaves the board as it was."""
+        move = self.parse_iccs(text)
+        self.push(move)
+        return move
+
+    def push_wxf(self, text: str) -> Move:
+        """Parse, play and return a move. Raises as ``parse_wxf`` and then leaves the board as it was."""
+        move = self.parse_wxf(text)
+        self.push(move)
+        return move
+
+    def push_chinese(self, text: str) -> Move:
+        """Parse, play and return a move. Raises as ``parse_chinese`` and then leaves the board as it was."""
+        move = self.parse_chinese(text)
+        self.push(move)
+        return move
+
+    def _why_illegal(self, move: Move) -> str:
+        if move is NULL_MOVE:
+            return "nobody may pass"
+        piece, target = self.piece_at(move.from_square), self.piece_at(move.to_square)
+        if piece is None:
+            return f"there is no piece on {square_name(move.from_square)}"
+        if piece.color != self.turn:
+            return f"it is {COLOR_NAMES[self.turn]}'s turn"
+        if target is not None and target.color == self.turn:
+            return f"{square_name(move.to_square)} holds a piece of the same side"
+        if kernels.is_pseudo_legal(self._view, self.turn, move.from_square, move.to_square):
+            return "it leaves the king in check"
+        return "the piece does not move so"
+
+    # --- Whole boards -------------------------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """Return everything that is wrong with the position.
+
+        >>> Board().status()
+        <Status.VALID: 0>
+        >>> Board("4k4/9/9/9/9/9/9/9/9/4K4 w").status() == Status.KINGS_FACING | Status.OPPOSITE_CHECK
+        True
+        """
+        status = Status.VALID
+        if not self.pieces(RED, KING):
+            status |= Status.NO_RED_KING
+        if not self.pieces(BLACK, KING):
+            status |= Status.NO_BLACK_KING
+        for color in (RED, BLACK):
+            for kind, (most, flag) in _TOO_MANY.items():
+                if len(self.pieces(color, kind)) > most:
+                    status |= flag
+        home_files = set()
+        for sq, piece in self.piece_map().items():
+            rank, file = (sq // 9, sq % 9) if piece.color == RED else (9 - sq // 9, sq % 9)
+            if piece.type == KING and not (3 <= file <= 5 and rank <= 2):
+                status |= Status.KING_OUTSIDE_PALACE
+            elif piece.type == ADVISOR and not (sq in ADVISOR_POINTS and rank <= 2):
+                status |= Status.ADVISOR_OFF_ITS_POINTS
+            elif piece.type == BISHOP and not (sq in BISHOP_POINTS and rank <= 4):
+                status |= Status.BISHOP_OFF_ITS_POINTS
+            elif piece.type == PAWN and rank <= 4:
+                if rank < 3 or file % 2:
+                    status |= Status.PAWN_OFF_ITS_POINTS
+                if (piece.color, file) in home_files:
+                    status |= Status.PAWNS_DOUBLED_AT_HOME
+                home_files.add((piece.color, file))
+        if self._kings_face():
+            status |= Status.KINGS_FACING
+        if kernels.in_check(self._view, 1 - self.turn):
+            status |= Status.OPPOSITE_CHECK
+        return status
+
+    def is_valid(self) -> bool:
+        """Whether ``status()`` finds nothing wrong."""
+        return self.status() == Status.VALID
+
+    def copy(self, stack: bool = True) -> Board:
+        """Return an independent copy, with or without its history."""
+        board = Board(None)
+        board._cells[:] = self._cells
+        board.turn, board._key = self.turn, self._key
+        board.halfmove_clock, board.fullmove_number = self.halfmove_clock, self.fullmove_number
+        if stack:
+            board._stack = self._stack.copy()
+        return board
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: object) -> Board:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Board.from_moves, ([move.iccs for move in self.move_stack], self.root().fen())
+
+    def mirror(self) -> Board:
+        """Return the position with left and right exchanged, without its history."""
+        board = self.copy(stack=False)
+        for sq in SQUARES:
+            board._cells[mirror_square(sq)] = self._cells[sq]
+        board._reset_history()
+        return board
+
+    def rotate(self) -> Board:
+        """Return the position turned by 180 degrees with the sides exchanged, without its history.
+
+        What was Black's to do is now Red's: the position as its other player sees it.
+        """
+        board = self.copy(stack=False)
+        for sq in SQUARES:
+            code = self._cells[sq]
+            board._cells[89 - sq] = code ^ 8 if code else 0
+        board.turn = 1 - self.turn
+        board._reset_history()
+        return board
+
+    def __eq__(self, other: object) -> bool:
+        """Whether placement, side to move and counters are the same; the history is not compared."""
+        if not isinstance(other, Board):
+            return NotImplemented
+        return (
+            self._cells == other._cells
+            and self.turn == other.turn
+            and self.halfmove_clock == other.halfmove_clock
+            and self.fullmove_number == other.fullmove_number
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # a board changes
+
+    def __repr__(self) -> str:
+        return f"Board({self.fen()!r})"
+
+    def __str__(self) -> str:
+        text = self._cells.translate(_CELL_TO_LETTER).replace(b"1", b".").decode("ascii")
+        return "\n".join(" ".join(text[start : start + 9]) for start in range(81, -1, -9))
+
+    def _repr_svg_(self) -> str:
+        from xiangqi import svg
+
+        return svg.board(self)
+
+
+_CELL_TO_LETTER: Final = bytes(ord(PIECES[i].symbol()) if i < 16 and PIECES[i] else ord("1") for i in range(256))  # type: ignore[union-attr]
+_RUNS: Final = tuple("1" * n for n in range(9, 1, -1))

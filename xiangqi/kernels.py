@@ -1,0 +1,420 @@
+"""The rules at machine speed: attacks, legal moves, perft and hashing over 90 cells, compiled by numba.
+
+Every kernel reads a position as ``cells``, a ``uint8`` array of 90 piece codes (``color * 8 + type``, 0 for an empty
+square, square = rank * 9 + file), and the side to move, 0 for Red and 1 for Black. Kernels never allocate; whoever
+calls brings the output array. A position without a king is played as one that can never be in check.
+
+Legal moves come from one pass. Unless the king stands in check, only three kinds of move can expose it: a king's own,
+one *from* a square that shields the king (``from`` mask), and one *to* a square between the king and a bare enemy
+cannon, which would become its screen (``to`` mask). Only those are made, tested and unmade.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from xiangqi.move import (
+    ADVISOR,
+    ADVISOR_POINTS,
+    BISHOP,
+    BISHOP_POINTS,
+    BLACK,
+    CANNON,
+    KING,
+    KNIGHT,
+    MOVES,
+    PAWN,
+    RED,
+    ROOK,
+    SQUARES,
+)
+
+Cells = NDArray[np.uint8]
+MoveBuffer = NDArray[np.int16]
+
+MAX_MOVES = 2086
+"""Length of a move buffer that no position, however odd, can overflow."""
+
+# --- Tables -----------------------------------------------------------------------------------------------------------
+
+
+def _in_palace(sq: int) -> bool:
+    return 3 <= sq % 9 <= 5 and (sq // 9 <= 2 or sq // 9 >= 7)
+
+
+def _jumps(sq: int, steps: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return ``(target, blocking square)`` of every knight- or bishop-like step that stays on the board."""
+    f, r = sq % 9, sq // 9
+    found = []
+    for df, dr in steps:
+        if 0 <= f + df < 9 and 0 <= r + dr < 10:
+            leg_f, leg_r = (int(df / 2), int(dr / 2))
+            found.append(((r + dr) * 9 + f + df, (r + leg_r) * 9 + f + leg_f))
+    return found
+
+
+def _table(rows: list[list[Any]], width: int) -> NDArray[np.int16]:
+    """Pack rows of numbers into an array whose column 0 is the row's length."""
+    table = np.full((len(rows), width + 1), -1, np.int16)
+    for i, row in enumerate(rows):
+        table[i, 0] = len(row)
+        table[i, 1 : len(row) + 1] = row
+    return table
+
+
+_KNIGHT_STEPS = [(df, dr) for df in (-2, -1, 1, 2) for dr in (-2, -1, 1, 2) if abs(df) != abs(dr)]
+_BISHOP_STEPS = [(df, dr) for df in (-2, 2) for dr in (-2, 2)]
+_SIDES = [(-1, 0), (1, 0), (0, -1), (0, 1)]
+
+
+def _leg_near(source: int, target: int) -> int:
+    """Return the leg square of a knight on ``source`` that jumps to ``target``."""
+    return dict(_jumps(source, _KNIGHT_STEPS))[target]
+
+
+def _beside(sq: int, steps: list[tuple[int, int]]) -> list[int]:
+    f, r = sq % 9, sq // 9
+    return [(r + dr) * 9 + f + df for df, dr in steps if 0 <= f + df < 9 and 0 <= r + dr < 10]
+
+
+def _pawn_targets(sq: int, color: int) -> list[int]:
+    crossed = sq // 9 >= 5 if color == RED else sq // 9 <= 4
+    forward = [(0, 1 if color == RED else -1)]
+    return _beside(sq, forward + ([(-1, 0), (1, 0)] if crossed else []))
+
+
+KNIGHT_TO = _table([[t for t, _ in _jumps(s, _KNIGHT_STEPS)] for s in SQUARES], 8)
+KNIGHT_LEG = _table([[leg for _, leg in _jumps(s, _KNIGHT_STEPS)] for s in SQUARES], 8)
+KNIGHT_FROM_LEG = _table([[_leg_near(t, s) for t, _ in _jumps(s, _KNIGHT_STEPS)] for s in SQUARES], 8)
+"""Leg of a knight that jumps from ``KNIGHT_TO[sq]`` to ``sq``: always a diagonal neighbour of ``sq``."""
+BISHOP_TO = _table(
+    [[t for t, _ in _jumps(s, _BISHOP_STEPS) if s in BISHOP_POINTS and (t // 9 < 5) == (s // 9 < 5)] for s in SQUARES], 4
+)
+ADVISOR_TO = _table(
+    [
+        [t for t in _beside(s, [(-1, -1), (-1, 1), (1, -1), (1, 1)]) if s in ADVISOR_POINTS and t in ADVISOR_POINTS]
+        for s in SQUARES
+    ],
+    4,
+)
+KING_TO = _table([[t for t in _beside(s, _SIDES) if _in_palace(s) and _in_palace(t)] for s in SQUARES], 4)
+PAWN_TO = _table([_pawn_targets(s, c) for c in (RED, BLACK) for s in SQUARES], 3)
+"""Row ``color * 90 + sq``."""
+PAWN_FROM = _table([[f for f in SQUARES if s in _pawn_targets(f, c)] for c in (RED, BLACK) for s in SQUARES], 3)
+"""Squares from which a pawn of ``color`` attacks ``sq``; row ``color * 90 + sq``."""
+
+STEP = np.array([1, -1, 9, -9], np.int16)
+EDGE = np.array([[8 - s % 9, s % 9, 9 - s // 9, s // 9] for s in SQUARES], np.int16)
+"""Steps to the edge of the board in each of the four directions of ``STEP``."""
+PALACE = np.array([[r * 9 + f for r in ranks for f in (4, 3, 5)] for ranks in ((0, 1, 2), (9, 8, 7))], np.int16)
+
+MOVE_INDEX = np.full((90, 90), -1, np.int16)
+for _m in MOVES:
+    MOVE_INDEX[_m.from_square, _m.to_square] = _m.index
+MOVE_FROM = np.array([m.from_square for m in MOVES], np.uint8)
+MOVE_TO = np.array([m.to_square for m in MOVES], np.uint8)
+MOVE_ROTATED = np.array([m.rotate().index for m in MOVES], np.int16)
+MOVE_MIRRORED = np.array([m.mirror().index for m in MOVES], np.int16)
+
+ZOBRIST = np.random.default_rng(20200111).integers(1, 2**63, (16, 90), dtype=np.uint64)
+"""Key of each piece code on each square; row 0 (no piece) is zero."""
+ZOBRIST[0] = 0
+ZOBRIST_TURN = np.uint64(0x9E3779B97F4A7C15)
+
+# --- Attacks ----------------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def find_king(cells: Cells, color: int) -> int:
+    """Return the square of a colour's king, or -1: its own palace is looked at first, then the whole board."""
+    code = color * 8 + KING
+    for sq in PALACE[color]:
+        if cells[sq] == code:
+            return int(sq)
+    for sq in range(90):
+        if cells[sq] == code:
+            return sq
+    return -1
+
+
+@njit(cache=True)
+def is_attacked(cells: Cells, sq: int, by: int) -> bool:
+    """Whether a king on ``sq`` would be in check from side ``by``, the facing king included."""
+    rook, cannon, king, knight, pawn = by * 8 + ROOK, by * 8 + CANNON, by * 8 + KING, by * 8 + KNIGHT, by * 8 + PAWN
+    for d in range(4):
+        step, s, screened = STEP[d], sq, False
+        for _ in range(EDGE[sq, d]):
+            s += step
+            piece = cells[s]
+            if piece == 0:
+                continue
+            if screened:
+                if piece == cannon:
+                    return True
+                break
+            if piece == rook or (piece == king and d >= 2):
+                return True
+            screened = True
+    for i in range(1, KNIGHT_TO[sq, 0] + 1):
+        if cells[KNIGHT_TO[sq, i]] == knight and cells[KNIGHT_FROM_LEG[sq, i]] == 0:
+            return True
+    row = by * 90 + sq
+    for i in range(1, PAWN_FROM[row, 0] + 1):
+        if cells[PAWN_FROM[row, i]] == pawn:
+            return True
+    return False
+
+
+@njit(cache=True)
+def in_check(cells: Cells, color: int) -> bool:
+    """Whether the king of ``color`` stands in check."""
+    king = find_king(cells, color)
+    return king >= 0 and is_attacked(cells, king, 1 - color)
+
+
+@njit(cache=True)
+def reaches(cells: Cells, a: int, b: int) -> bool:
+    """Whether the piece on ``a`` could capture on ``b`` by its movement alone, whatever stands there.
+
+    This is attack and defence at once: pins and the king's safety are not looked at; kings do not reach across an open
+    file (facing is a matter of check, see ``is_attacked``).
+    """
+    piece = cells[a]
+    kind = piece & 7
+    if piece == 0 or a == b:
+        return False
+    if kind == ROOK or kind == CANNON:
+        if a % 9 != b % 9 and a // 9 != b // 9:
+            return False
+        step = (1 if b > a else -1) * (9 if a % 9 == b % 9 else 1)
+        between, s = 0, a + step
+        while s != b:
+            if cells[s] != 0:
+                between += 1
+            s += step
+        return between == (0 if kind == ROOK else 1)
+    if kind == KNIGHT:
+        for i in range(1, KNIGHT_TO[a, 0] + 1):
+            if KNIGHT_TO[a, i] == b:
+                return bool(cells[KNIGHT_LEG[a, i]] == 0)
+        return False
+    if kind == BISHOP:
+        for i in range(1, BISHOP_TO[a, 0] + 1):
+            if BISHOP_TO[a, i] == b:
+                return bool(cells[(a + b) // 2] == 0)
+        return False
+    if kind == PAWN:
+        row = (piece >> 3) * 90 + a
+        for i in range(1, PAWN_TO[row, 0] + 1):
+            if PAWN_TO[row, i] == b:
+                return True
+        return False
+    table = KING_TO if kind == KING else ADVISOR_TO
+    for i in range(1, table[a, 0] + 1):
+        if table[a, i] == b:
+            return True
+    return False
+
+
+@njit(cache=True)
+def attackers(cells: Cells, sq: int, by: int, out: NDArray[np.uint8]) -> int:
+    """Write the squares of the pieces of side ``by`` that reach ``sq``, ascending; return how many."""
+    n = 0
+    for a in range(90):
+        if cells[a] != 0 and cells[a] >> 3 == by and reaches(cells, a, sq):
+            out[n] = a
+            n += 1
+    return n
+
+
+# --- Moves ------------------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def _has(low: int, high: int, sq: int) -> bool:
+    """Whether a set of squares kept in two 64-bit words holds ``sq``."""
+    return bool(((low >> sq) if sq < 45 else (high >> (sq - 45))) & 1)
+
+
+@njit(cache=True)
+def _is_safe(cells: Cells, a: int, b: int, king: int, enemy: int) -> bool:
+    """Make a move, look at the king, unmake it."""
+    piece, captured = cells[a], cells[b]
+    cells[b] = piece
+    cells[a] = 0
+    safe = not is_attacked(cells, b if a == king else king, enemy)
+    cells[a] = piece
+    cells[b] = captured
+    return safe
+
+
+@njit(cache=True)
+def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
+    """Write the indices of the legal moves to ``out`` (room for ``MAX_MOVES``) and return how many.
+
+    ``cells`` is changed and restored while it runs.
+    """
+    enemy = 1 - turn
+    rook, cannon, knight = enemy * 8 + ROOK, enemy * 8 + CANNON, enemy * 8 + KNIGHT
+    king = find_king(cells, turn)
+    test_all = king >= 0 and is_attacked(cells, king, enemy)
+    from_low, from_high, to_low, to_high = 0, 0, 0, 0
+    if king >= 0 and not test_all:
+        for d in range(4):
+            step, s = STEP[d], king
+            first, second = -1, -1
+            for _ in range(EDGE[king, d]):
+                s += step
+                piece = cells[s]
+                if piece == 0:
+                    continue
+                if first < 0:
+                    first = s
+                    if piece == cannon:  # bare: whoever steps between becomes the screen
+                        t = king + step
+                        while t != s:
+                            if t < 45:
+                                to_low |= 1 << t
+                            else:
+                                to_high |= 1 << (t - 45)
+                            t += step
+                elif second < 0:
+                    second = s
+                    if piece == rook or (d >= 2 and piece == enemy * 8 + KING):
+                        if first < 45:
+                            from_low |= 1 << first
+                        else:
+                            from_high |= 1 << (first - 45)
+                else:
+                    if piece == cannon:
+                        for t in (first, second):
+                            if t < 45:
+                                from_low |= 1 << t
+                            else:
+                                from_high |= 1 << (t - 45)
+                    break
+        for i in range(1, KNIGHT_TO[king, 0] + 1):
+            if cells[KNIGHT_TO[king, i]] == knight:
+                t = int(KNIGHT_FROM_LEG[king, i])
+                if t < 45:
+                    from_low |= 1 << t
+                else:
+                    from_high |= 1 << (t - 45)
+    test_to = (to_low | to_high) != 0
+
+    n = 0
+    for a in range(90):
+        piece = cells[a]
+        if piece == 0 or piece >> 3 != turn:
+            continue
+        kind = piece & 7
+        test = test_all or (kind == KING and king >= 0) or _has(from_low, from_high, a)
+        if kind == ROOK or kind == CANNON:
+            for d in range(4):
+                step, b = STEP[d], a
+                screened = False
+                for _ in range(EDGE[a, d]):
+                    b += step
+                    target = cells[b]
+                    if screened:
+                        if target == 0:
+                            continue
+                        if target >> 3 != turn and (not test or _is_safe(cells, a, b, king, enemy)):
+                            out[n] = MOVE_INDEX[a, b]
+                            n += 1
+                        break
+                    if target == 0:
+                        if not (test or (test_to and _has(to_low, to_high, b))) or _is_safe(cells, a, b, king, enemy):
+                            out[n] = MOVE_INDEX[a, b]
+                            n += 1
+                        continue
+                    if kind == CANNON:
+                        screened = True
+                        continue
+                    if target >> 3 != turn and (not test or _is_safe(cells, a, b, king, enemy)):
+                        out[n] = MOVE_INDEX[a, b]
+                        n += 1
+                    break
+            continue
+        if kind == KNIGHT:
+            table, row = KNIGHT_TO, a
+        elif kind == PAWN:
+            table, row = PAWN_TO, turn * 90 + a
+        elif kind == BISHOP:
+            table, row = BISHOP_TO, a
+        elif kind == ADVISOR:
+            table, row = ADVISOR_TO, a
+        else:
+            table, row = KING_TO, a
+        for i in range(1, table[row, 0] + 1):
+            b = table[row, i]
+            target = cells[b]
+            if target != 0 and target >> 3 == turn:
+                continue
+            if kind == KNIGHT:
+                if cells[KNIGHT_LEG[a, i]] != 0:
+                    continue
+            elif kind == BISHOP:
+                if cells[(a + b) // 2] != 0:
+                    continue
+            if not (test or (test_to and _has(to_low, to_high, b))) or _is_safe(cells, a, b, king, enemy):
+                out[n] = MOVE_INDEX[a, b]
+                n += 1
+    return n
+
+
+@njit(cache=True)
+def is_pseudo_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
+    """Whether the side to move may go from ``a`` to ``b`` if its king's safety is left aside."""
+    piece, target = cells[a], cells[b]
+    if piece == 0 or piece >> 3 != turn or (target != 0 and target >> 3 == turn):
+        return False
+    if piece & 7 == CANNON and target == 0:  # a cannon moves as a rook
+        cells[a] = turn * 8 + ROOK
+        quiet = reaches(cells, a, b)
+        cells[a] = piece
+        return quiet
+    return reaches(cells, a, b)
+
+
+@njit(cache=True)
+def is_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
+    """Whether the side to move may go from ``a`` to ``b``."""
+    if not is_pseudo_legal(cells, turn, a, b):
+        return False
+    king = find_king(cells, turn)
+    return king < 0 or _is_safe(cells, a, b, king, 1 - turn)
+
+
+@njit(cache=True)
+def perft(cells: Cells, turn: int, depth: int, buffers: NDArray[np.int16]) -> int:
+    """Count the leaves of the tree of legal moves; ``buffers`` is ``(depth, MAX_MOVES)``. Bulk-counts the last ply."""
+    if depth == 0:
+        return 1
+    moves = buffers[depth - 1]
+    n = legal_moves(cells, turn, moves)
+    if depth == 1:
+        return n
+    total = 0
+    for i in range(n):
+        a, b = MOVE_FROM[moves[i]], MOVE_TO[moves[i]]
+        piece, captured = cells[a], cells[b]
+        cells[b] = piece
+        cells[a] = 0
+        total += perft(cells, 1 - turn, depth - 1, buffers)
+        cells[a] = piece
+        cells[b] = captured
+    return total
+
+
+@njit(cache=True)
+def zobrist(cells: Cells, turn: int) -> int:
+    """Return the 64-bit key of a position: placement and side to move."""
+    key = np.uint64(ZOBRIST_TURN if turn else 0)
+    for sq in range(90):
+        key ^= ZOBRIST[cells[sq], sq]
+    return key

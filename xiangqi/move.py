@@ -1,0 +1,302 @@
+"""Squares, pieces and moves: the interned vocabulary of the game.
+
+A square is an integer ``rank * 9 + file``. File 0 is ``a``, at Red's left hand; rank 0 is Red's back rank, so that
+``a0`` is square 0 and ``i9`` is square 89. There are only 2086 geometrically possible moves; each exists once, as
+``MOVES[index]``, so moves compare and hash by identity.
+
+>>> from xiangqi import Move
+>>> move = Move.from_iccs("h2e2")
+>>> move.index, move.from_square, move.to_square
+(576, 25, 22)
+>>> move is Move(25, 22)
+True
+"""
+
+from __future__ import annotations
+
+from typing import Final, NoReturn
+
+Color = int
+Square = int
+PieceType = int
+
+RED: Final[Color] = 0
+BLACK: Final[Color] = 1
+COLOR_NAMES: Final = ("red", "black")
+
+KING: Final[PieceType] = 1
+ADVISOR: Final[PieceType] = 2
+BISHOP: Final[PieceType] = 3
+KNIGHT: Final[PieceType] = 4
+ROOK: Final[PieceType] = 5
+CANNON: Final[PieceType] = 6
+PAWN: Final[PieceType] = 7
+PIECE_TYPES: Final = (KING, ADVISOR, BISHOP, KNIGHT, ROOK, CANNON, PAWN)
+PIECE_NAMES: Final = ("", "king", "advisor", "bishop", "knight", "rook", "cannon", "pawn")
+
+FILES: Final = 9
+RANKS: Final = 10
+SQUARES: Final = range(FILES * RANKS)
+FILE_NAMES: Final = "abcdefghi"
+RANK_NAMES: Final = "0123456789"
+SQUARE_NAMES: Final = tuple(f + r for r in RANK_NAMES for f in FILE_NAMES)
+
+_LETTERS: Final = " KABNRCP"
+_SIMPLIFIED: Final = (" 帅仕相马车炮兵", " 将士象马车炮卒")
+_TRADITIONAL: Final = (" 帥仕相傌俥炮兵", " 將士象馬車砲卒")
+
+
+class InvalidMoveError(ValueError):
+    """The text or squares do not describe any move of xiangqi."""
+
+
+class IllegalMoveError(ValueError):
+    """The move is well formed but not legal in the position."""
+
+
+class AmbiguousMoveError(ValueError):
+    """The text fits more than one legal move of the position."""
+
+
+def square(file: int, rank: int) -> Square:
+    """Return the square on ``file`` (0 to 8, ``a`` is 0) and ``rank`` (0 to 9, Red's back rank is 0).
+
+    >>> square(7, 2)
+    25
+    """
+    return rank * FILES + file
+
+
+def square_file(sq: Square) -> int:
+    """Return the file of a square, 0 to 8.
+
+    >>> square_file(25)
+    7
+    """
+    return sq % FILES
+
+
+def square_rank(sq: Square) -> int:
+    """Return the rank of a square, 0 to 9.
+
+    >>> square_rank(25)
+    2
+    """
+    return sq // FILES
+
+
+def square_name(sq: Square) -> str:
+    """Return the ICCS name of a square.
+
+    >>> square_name(25)
+    'h2'
+    """
+    return SQUARE_NAMES[sq]
+
+
+def parse_square(name: str) -> Square:
+    """Return the square of an ICCS name; raises ``ValueError`` for anything else.
+
+    >>> parse_square("h2")
+    25
+    """
+    try:
+        return SQUARE_NAMES.index(name)
+    except ValueError:
+        raise ValueError(f"not a square: {name!r} (expected a0 to i9)") from None
+
+
+def rotate_square(sq: Square) -> Square:
+    """Turn the board by 180 degrees: what Red sees from his side becomes what Black sees from his.
+
+    >>> square_name(rotate_square(parse_square("a0")))
+    'i9'
+    """
+    return 89 - sq
+
+
+def mirror_square(sq: Square) -> Square:
+    """Mirror left and right.
+
+    >>> square_name(mirror_square(parse_square("a0")))
+    'i0'
+    """
+    return sq + 8 - 2 * (sq % FILES)
+
+
+class Piece:
+    """A coloured piece. There are fourteen, interned: ``Piece(RED, ROOK) is Piece.from_symbol("R")``.
+
+    >>> Piece.from_symbol("c")
+    Piece.from_symbol('c')
+    >>> Piece(RED, KNIGHT).chinese(), Piece(RED, KNIGHT).chinese(traditional=True)
+    ('马', '傌')
+    """
+
+    __slots__ = ("code", "color", "type")
+
+    code: int
+    """Number of the piece in a board's cells: ``color * 8 + type``, 1 to 7 for Red and 9 to 15 for Black."""
+    color: Color
+    type: PieceType
+
+    def __new__(cls, color: Color, type: PieceType) -> Piece:
+        if color not in (RED, BLACK) or type not in PIECE_TYPES:
+            raise ValueError(f"no such piece: color {color!r}, type {type!r}")
+        return PIECES[color * 8 + type]  # type: ignore[return-value]
+
+    @classmethod
+    def from_symbol(cls, symbol: str) -> Piece:
+        """Return the piece of a FEN letter (``KABNRCP`` or lower case); ``E`` and ``H`` stand for ``B`` and ``N``."""
+        kind = _LETTERS.find({"E": "B", "H": "N"}.get(symbol.upper(), symbol.upper()))
+        if len(symbol) != 1 or kind < 1:
+            raise ValueError(f"not a piece letter: {symbol!r}")
+        return cls(RED if symbol.isupper() else BLACK, kind)
+
+    def symbol(self) -> str:
+        """Return the FEN letter: upper case for Red, lower case for Black."""
+        letter = _LETTERS[self.type]
+        return letter if self.color == RED else letter.lower()
+
+    def chinese(self, traditional: bool = False) -> str:
+        """Return the character written on the piece."""
+        return (_TRADITIONAL if traditional else _SIMPLIFIED)[self.color][self.type]
+
+    def __repr__(self) -> str:
+        return f"Piece.from_symbol({self.symbol()!r})"
+
+    def __str__(self) -> str:
+        return self.symbol()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Piece, (self.color, self.type)
+
+
+def _intern_pieces() -> tuple[Piece | None, ...]:
+    pieces: list[Piece | None] = [None] * 16
+    for color in (RED, BLACK):
+        for kind in PIECE_TYPES:
+            piece = object.__new__(Piece)
+            piece.code, piece.color, piece.type = color * 8 + kind, color, kind
+            pieces[piece.code] = piece
+    return tuple(pieces)
+
+
+PIECES: Final = _intern_pieces()
+"""Piece (or ``None``) by cell code."""
+
+
+class Move:
+    """A move from one square to another, interned: there is one object a move.
+
+    ``Move(from_square, to_square)`` looks it up; a pair of squares that no piece could ever travel between raises
+    ``InvalidMoveError``.
+
+    >>> Move.from_iccs("b0c2")
+    Move.from_iccs('b0c2')
+    >>> Move.from_iccs("H2-E2").iccs
+    'h2e2'
+    """
+
+    __slots__ = ("from_square", "iccs", "index", "to_square")
+
+    index: int
+    """Number of the move among ``MOVES``, in order of squares; -1 for the null move."""
+    from_square: Square
+    to_square: Square
+    iccs: str
+    """The move in ICCS, as ``h2e2``."""
+
+    def __new__(cls, from_square: Square, to_square: Square) -> Move:
+        move = _BY_SQUARES.get((from_square, to_square))
+        if move is None:
+            raise InvalidMoveError(f"no piece moves from square {from_square!r} to square {to_square!r}")
+        return move
+
+    @classmethod
+    def from_iccs(cls, text: str) -> Move:
+        """Parse ICCS in any of its dresses: ``h2e2``, ``H2E2``, ``H2-E2``. Raises ``InvalidMoveError``."""
+        move = _BY_ICCS.get(text)
+        if move is None:
+            move = _BY_ICCS.get(text.strip().lower().replace("-", "", 1))
+            if move is None:
+                raise InvalidMoveError(f"not an ICCS move: {text!r} (expected two squares, as h2e2)")
+        return move
+
+    def rotate(self) -> Move:
+        """Return the same move seen from the other side of the board.
+
+        >>> Move.from_iccs("h2e2").rotate()
+        Move.from_iccs('b7e7')
+        """
+        return self if self is NULL_MOVE else Move(89 - self.from_square, 89 - self.to_square)
+
+    def mirror(self) -> Move:
+        """Return the same move with left and right exchanged.
+
+        >>> Move.from_iccs("h2e2").mirror()
+        Move.from_iccs('b2e2')
+        """
+        if self is NULL_MOVE:
+            return self
+        return Move(mirror_square(self.from_square), mirror_square(self.to_square))
+
+    def __repr__(self) -> str:
+        return f"Move.from_iccs({self.iccs!r})"
+
+    def __str__(self) -> str:
+        return self.iccs
+
+    def __copy__(self) -> Move:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Move:
+        return self
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a move does not change")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Move.from_iccs, (self.iccs,)
+
+
+def _make(index: int, from_square: Square, to_square: Square, iccs: str) -> Move:
+    move = object.__new__(Move)
+    for name, value in (("index", index), ("from_square", from_square), ("to_square", to_square), ("iccs", iccs)):
+        object.__setattr__(move, name, value)
+    return move
+
+
+def _possible(a: Square, b: Square) -> bool:
+    """Whether some piece of some colour could go from ``a`` to ``b`` on an otherwise empty board."""
+    fa, ra, fb, rb = a % 9, a // 9, b % 9, b // 9
+    df, dr = abs(fa - fb), abs(ra - rb)
+    if a == b:
+        return False
+    if df == 0 or dr == 0 or df + dr == 3:
+        return True
+    if df == dr == 1:  # advisors: the diagonals through the middle of a palace
+        return a in ADVISOR_POINTS and b in ADVISOR_POINTS
+    return df == dr == 2 and a in BISHOP_POINTS and b in BISHOP_POINTS and (ra < 5) == (rb < 5)
+
+
+ADVISOR_POINTS: Final = frozenset(
+    square(f, r) for base in (0, 7) for f, r in ((3, base), (5, base), (4, base + 1), (3, base + 2), (5, base + 2))
+)
+BISHOP_POINTS: Final = frozenset(
+    square(f, r)
+    for base in (0, 5)
+    for f, r in ((2, base), (6, base), (0, base + 2), (4, base + 2), (8, base + 2), (2, base + 4), (6, base + 4))
+)
+
+MOVES: Final = tuple(
+    _make(i, a, b, SQUARE_NAMES[a] + SQUARE_NAMES[b])
+    for i, (a, b) in enumerate((a, b) for a in SQUARES for b in SQUARES if _possible(a, b))
+)
+"""All 2086 moves, by index."""
+
+NULL_MOVE: Final = _make(-1, 0, 0, "0000")
+"""Passing the turn. Never legal; useful for analysis (``board.push(NULL_MOVE)``)."""
+
+_BY_ICCS: Final = {m.iccs: m for m in MOVES} | {"0000": NULL_MOVE}
+_BY_SQUARES: Final = {(m.from_square, m.to_square): m for m in MOVES}
