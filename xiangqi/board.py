@@ -5,7 +5,7 @@
 >>> board.push_iccs("h2e2")
 Move.from_iccs('h2e2')
 >>> len(board.legal_moves)
-44
+45
 >>> board.fen()
 'rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C2C4/9/RNBAKABNR b - - 1 1'
 """
