@@ -1,0 +1,55 @@
+# Every target sets up what it needs in .venv; nothing has to be installed before, except Python 3.11 or later.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: play test test-full train bench lint engine clean
+
+play: .venv/.play
+	$(BIN)/xqlm play
+
+test: .venv/.test engine lint
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
+
+test-full: .venv/.test engine lint
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "slow or not slow"
+
+train: .venv/.play
+	$(BIN)/xqlm train
+
+bench: .venv/.bench engine
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+lint: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The engine that matches and some tests play against; where it cannot be had, those tests say so and are skipped.
+engine:
+	@if ! PATH="$$PATH:/usr/games" command -v fairy-stockfish >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get install -qq -y fairy-stockfish >/dev/null 2>&1 \
+			|| { apt-get update -qq && apt-get install -qq -y fairy-stockfish; } >/dev/null 2>&1 \
+			|| echo "fairy-stockfish could not be installed: going on without it"; \
+		else echo "fairy-stockfish is not installed: going on without it"; fi; fi
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# A stamp per set of dependencies, so that the setting up is done once and again only when they change.
+.venv/.play: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Setting up in .venv; the first time this takes a few minutes."
+	$(PIP) -e .
+	@touch $@
+
+.venv/.test: .venv/.play
+	$(PIP) -e ".[dev]"
+	@touch $@
+
+.venv/.bench: .venv/.test
+	$(PIP) -e ".[bench]"
+	@touch $@

@@ -1,0 +1,21 @@
+"""lm: a language model that plays xiangqi, and all that plays with it.
+
+Importing the package is cheap: torch is imported by the modules that compute with it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def data_path(name: str) -> Path:
+    """Return where a shipped file or folder lies: ``data/`` of a checkout, else the share folder of an installation.
+
+    The path need not exist; whoever opens it says so.
+
+    >>> data_path("openings.txt").name
+    'openings.txt'
+    """
+    checkout = Path(__file__).resolve().parent.parent / "data"
+    return (checkout if checkout.is_dir() else Path(sys.prefix, "share", "xqlm")) / name
