@@ -430,13 +430,32 @@ class Board:
         """Whether the side to move is not in check and has no legal move; in xiangqi that loses too."""
         return not self.is_check() and not self.has_legal_moves()
 
-    def outcome(self, rules: rulings.Rules = "computer") -> Outcome | None:
-        """Return how the game has ended, or ``None`` if it goes on. See ``xiangqi.rulings`` for the rule sets."""
-        return rulings.outcome(self, rules)
+    def repetitions(self) -> int:
+        """Return how often the position has stood since the last capture or null move, this time included.
 
-    def is_game_over(self, rules: rulings.Rules = "computer") -> bool:
-        """Whether ``outcome(rules)`` is not ``None``."""
-        return self.outcome(rules) is not None
+        >>> Board.from_moves("h2e2 h9g7 e2h2 g7h9").repetitions()
+        2
+        """
+        return rulings.repetitions(self)
+
+    def is_repetition(self, count: int = 3) -> bool:
+        """Whether the position stands for the ``count``-th time, or more, since the last capture or null move."""
+        return rulings.repetitions(self) >= count
+
+    def is_insufficient_material(self) -> bool:
+        """Whether no side has a rook, knight, cannon or pawn."""
+        return rulings.is_insufficient_material(self)
+
+    def outcome(self, rules: rulings.Rules = "computer", *, insufficient_material: bool = False) -> Outcome | None:
+        """Return how the game has ended, or ``None`` if it goes on. See ``xiangqi.rulings`` for the rule sets.
+
+        With ``insufficient_material``, a position in which no side could ever attack is drawn too.
+        """
+        return rulings.outcome(self, rules, insufficient_material=insufficient_material)
+
+    def is_game_over(self, rules: rulings.Rules = "computer", *, insufficient_material: bool = False) -> bool:
+        """Whether ``outcome`` is not ``None``."""
+        return self.outcome(rules, insufficient_material=insufficient_material) is not None
 
     # --- Notation -----------------------------------------------------------------------------------------------------
 

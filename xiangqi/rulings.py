@@ -1,34 +1,304 @@
-"""How games end: mate, stalemate, repetition, and draws."""
+"""How games end: mate, stalemate, repetition, and draws, each with the evidence for the verdict.
+
+Rule sets:
+
+``computer``
+    Perpetual check loses, perpetual chase loses, other repetitions draw, and so do 120 plies without a capture.
+``check_only``
+    The same without chases: of repetitions, only perpetual check loses.
+``none``
+    Nothing but mate and stalemate ends the game.
+
+``docs/rulings.md`` states the rules in full and names where another program rules otherwise.
+
+>>> from xiangqi import Board
+>>> board = Board.from_moves("h2e2 h9g7 e2h2 g7h9 " * 2)
+>>> board.outcome().reason, board.outcome().result
+('repetition', '1/2-1/2')
+>>> board.outcome().span
+(0, 8)
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+import numpy as np
+
+from xiangqi import chase
+from xiangqi.move import (
+    BLACK,
+    CANNON,
+    COLOR_NAMES,
+    KNIGHT,
+    NULL_MOVE,
+    PAWN,
+    PIECE_NAMES,
+    RED,
+    ROOK,
+    square_name,
+)
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from xiangqi.board import Board
-    from xiangqi.move import Color
+    from xiangqi.move import Color, Square
 
 Rules = Literal["computer", "check_only", "none"]
+Reason = Literal[
+    "checkmate",
+    "stalemate",
+    "perpetual check",
+    "perpetual chase",
+    "mutual perpetual check",
+    "mutual perpetual chase",
+    "repetition",
+    "no capture in 120 plies",
+    "insufficient material",
+]
+
+QUIET_PLIES: Final = 120
+"""Plies without a capture after which the game is drawn."""
+COUNTED_CHECKS: Final = 10
+"""Checks of each side that count among those plies; later ones and the replies to them do not."""
+
+_RULES: Final = get_args(Rules)
+_WHY: Final = {
+    chase.UNEQUAL: "which is worth more than its hunter",
+    chase.UNPROTECTED: "which has no legal recapture",
+}
+_FORCE: Final = tuple(color * 8 + kind for kind in (ROOK, KNIGHT, CANNON, PAWN) for color in (RED, BLACK))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a game ended."""
+    """How a game ended.
+
+    ``str(outcome)`` tells it in a line.
+
+    >>> from xiangqi import Board
+    >>> print(Board("3aka3/4R4/9/9/9/9/9/9/9/4K4 b").outcome())
+    1-0 (checkmate)
+    """
 
     winner: Color | None
-    reason: str
+    """``RED``, ``BLACK``, or ``None`` for a draw."""
+    reason: Reason
     span: tuple[int, int] | None = None
+    """Plies the verdict rests on: ``board.move_stack[span[0]:span[1]]`` are the moves."""
     evidence: tuple[str, ...] = ()
+    """Why, a sentence a fact; plies are counted from 1."""
 
     @property
     def result(self) -> str:
         """The result as PGN writes it: ``1-0``, ``0-1`` or ``1/2-1/2``."""
         return "1/2-1/2" if self.winner is None else ("1-0", "0-1")[self.winner]
 
+    def __str__(self) -> str:
+        return f"{self.result} ({self.reason})"
 
-def outcome(board: Board, rules: Rules = "computer") -> Outcome | None:
-    """Return how the game on ``board`` has ended under ``rules``, or ``None``."""
+
+def outcome(board: Board, rules: Rules = "computer", *, insufficient_material: bool = False) -> Outcome | None:
+    """Return how the game on ``board`` has ended under ``rules``, or ``None`` if it goes on.
+
+    With ``insufficient_material``, a position in which no side has a rook, knight, cannon or pawn is drawn too. Raises
+    ``ValueError`` for an unknown rule set.
+    """
+    _check_rules(rules)
     if not board.has_legal_moves():
-        return Outcome(1 - board.turn, "checkmate" if board.is_check() else "stalemate")
-    return None
+        return _no_moves(board)
+    if insufficient_material and is_insufficient_material(board):
+        return Outcome(None, "insufficient material", None, ("no side has a rook, knight, cannon or pawn",))
+    if rules == "none":
+        return None
+    return repetition_outcome(board, rules) or _long_quiet(board)
+
+
+def _check_rules(rules: str) -> None:
+    if rules not in _RULES:
+        raise ValueError(f"unknown rules {rules!r}: expected one of {', '.join(_RULES)}")
+
+
+def _no_moves(board: Board) -> Outcome:
+    loser = COLOR_NAMES[board.turn]
+    if not board.is_check():
+        return Outcome(1 - board.turn, "stalemate", None, (f"{loser} has no legal move",))
+    checkers = " and ".join(map(square_name, board.checkers()))
+    return Outcome(1 - board.turn, "checkmate", None, (f"{loser} is in check from {checkers} and has no legal move",))
+
+
+def is_insufficient_material(board: Board) -> bool:
+    """Whether no side has a rook, knight, cannon or pawn.
+
+    >>> from xiangqi import Board
+    >>> is_insufficient_material(Board("3aka3/9/9/9/9/9/9/9/9/4K4 w"))
+    True
+    """
+    cells = board._cells
+    return not any(code in cells for code in _FORCE)
+
+
+# --- Repetition -------------------------------------------------------------------------------------------------------
+
+
+def _recurrences(board: Board) -> list[int]:
+    """Return how many plies ago the current position stood, latest first, back to the last capture or null move."""
+    stack, key = board._stack, board._key
+    window = min(board.halfmove_clock, len(stack))
+    if window < 4:
+        return []
+    keys = [entry[3] for entry in stack[-4 : -window - 1 : -2]]
+    if key not in keys:
+        return []
+    for ago in range(1, window + 1):
+        if stack[-ago][0] is NULL_MOVE:
+            window = ago - 1
+            break
+    return [ago for ago, earlier in zip(range(4, window + 1, 2), keys, strict=False) if earlier == key]
+
+
+def repetitions(board: Board) -> int:
+    """Return how often the current position has stood since the last capture or null move, this time included.
+
+    >>> from xiangqi import Board
+    >>> repetitions(Board.from_moves("h2e2 h9g7 e2h2 g7h9"))
+    2
+    """
+    return 1 + len(_recurrences(board))
+
+
+def repetition_outcome(board: Board, rules: Rules = "computer", count: int = 3) -> Outcome | None:
+    """Return the verdict on a position that stands for the ``count``-th time, or ``None`` if it does not.
+
+    Games are judged at the third time. A search may ask with ``count=2``, to know on first return to a position how the
+    cycle would be judged if both sides kept to it. Raises ``ValueError`` for an unknown rule set or a count below 2.
+    """
+    _check_rules(rules)
+    if count < 2:
+        raise ValueError(f"a repetition takes at least 2 occurrences: {count}")
+    recurrences = _recurrences(board)
+    if len(recurrences) < count - 1 or rules == "none":
+        return None
+    return _Span(board, recurrences[count - 2]).verdict(rules)
+
+
+class _Span:
+    """The moves between two occurrences of a position, none of them a capture, with what each of them does."""
+
+    def __init__(self, board: Board, plies: int) -> None:
+        self.board = board
+        self.start, self.end = board.ply - plies, board.ply
+        self.moves = np.array([entry[0].index for entry in board._stack[-plies:]], np.int16)
+        self.turn = board.turn ^ (plies & 1)
+        self.cells = board.cells.copy()
+        chase.rewind(self.cells, self.moves)
+        self.checks = np.zeros(plies, np.bool_)
+        chase.checks(self.cells.copy(), self.turn, self.moves, self.checks)
+
+    def new_chases(self) -> NDArray[np.bool_]:
+        """Return the pieces that each move newly chases, by their square at the start: ``(plies, 90)``."""
+        chased = np.zeros((len(self.moves), 90), np.bool_)
+        chase.new_chases(self.cells.copy(), self.turn, self.moves, np.arange(90, dtype=np.uint8), chased)
+        return chased
+
+    def of(self, color: Color) -> slice:
+        """Return the places of one side's moves."""
+        return slice(color ^ self.turn, None, 2)
+
+    def verdict(self, rules: Rules) -> Outcome:
+        perpetual = [color for color in (RED, BLACK) if self.checks[self.of(color)].all()]
+        if perpetual:
+            return self._against(perpetual, "perpetual check", self._tell_checks(perpetual))
+        if rules == "check_only":
+            return self._draw("no side checks with every move")
+        if self.checks.any():
+            return self._draw("there are checks, but no side checks with every move")
+        chased = self.new_chases()
+        prey = {color: np.flatnonzero(chased[self.of(color)].all(axis=0)).tolist() for color in (RED, BLACK)}
+        perpetual = [color for color in (RED, BLACK) if prey[color]]
+        if perpetual:
+            return self._against(perpetual, "perpetual chase", self._tell_chases(prey))
+        return self._draw("no side newly chases one and the same piece with every move")
+
+    def _against(
+        self, guilty: list[Color], reason: Literal["perpetual check", "perpetual chase"], evidence: Iterator[str]
+    ) -> Outcome:
+        facts = (self._tell_span(), *evidence)
+        if len(guilty) == 2:
+            mutual: Reason = "mutual perpetual check" if reason == "perpetual check" else "mutual perpetual chase"
+            return Outcome(None, mutual, (self.start, self.end), facts)
+        return Outcome(1 - guilty[0], reason, (self.start, self.end), facts)
+
+    def _draw(self, fact: str) -> Outcome:
+        return Outcome(None, "repetition", (self.start, self.end), (self._tell_span(), fact))
+
+    # --- Evidence -----------------------------------------------------------------------------------------------------
+
+    def _tell_span(self) -> str:
+        return f"the position after ply {self.end} stood after ply {self.start} already, and no piece was taken since"
+
+    def _replay(self) -> Iterator[tuple[int, Board, str]]:
+        """Yield, after each move, its place in the span, the board, and its name."""
+        board = self.board.copy()
+        moves = [board.pop() for _ in self.moves][::-1]
+        for i, move in enumerate(moves):
+            mover = COLOR_NAMES[board.turn]
+            board.push(move)
+            yield i, board, f"ply {self.start + i + 1}: {mover} {move}"
+
+    def _tell_checks(self, colors: list[Color]) -> Iterator[str]:
+        for _, board, name in self._replay():
+            if 1 - board.turn in colors:
+                yield f"{name} checks from {' and '.join(map(square_name, board.checkers()))}"
+
+    def _tell_chases(self, prey: dict[Color, list[Square]]) -> Iterator[str]:
+        place = {home: home for homes in prey.values() for home in homes}
+        for _, board, name in self._replay():
+            move = board.peek()
+            place = {home: move.to_square if sq == move.from_square else sq for home, sq in place.items()}
+            cells = board.cells.copy()
+            for home in prey[1 - board.turn]:
+                b = place[home]
+                for a in range(90):
+                    why = chase.chase(cells, a, b)
+                    if why != chase.NO_CHASE:
+                        hunter, target = PIECE_NAMES[cells[a] & 7], PIECE_NAMES[cells[b] & 7]
+                        yield (
+                            f"{name} newly chases the {target} on {square_name(b)} "
+                            f"with the {hunter} on {square_name(a)}, {_WHY[why]}"
+                        )
+
+
+# --- The long quiet ---------------------------------------------------------------------------------------------------
+
+
+def quiet_plies(board: Board) -> int:
+    """Return the plies without a capture as the draw counts them.
+
+    Checks beyond a side's tenth and the replies to them are not counted; of plies before the start of the board's
+    history, which its FEN only numbers, all are.
+    """
+    clock = board.halfmove_clock
+    known = min(clock, len(board._stack))
+    if known <= 2 * COUNTED_CHECKS:
+        return clock
+    moves = np.array([entry[0].index for entry in board._stack[-known:]], np.int16)
+    cells, checks = board.cells.copy(), np.zeros(known, np.bool_)
+    chase.rewind(cells, moves)
+    chase.checks(cells, board.turn ^ (known & 1), moves, checks)
+    exempt = np.zeros(known + 1, np.bool_)
+    for first in (0, 1):
+        late = np.flatnonzero(checks[first::2])[COUNTED_CHECKS:] * 2 + first
+        exempt[late] = exempt[late + 1] = True
+    return clock - int(exempt[:known].sum())
+
+
+def _long_quiet(board: Board) -> Outcome | None:
+    if board.halfmove_clock < QUIET_PLIES or (counted := quiet_plies(board)) < QUIET_PLIES:
+        return None
+    start = board.ply - min(board.halfmove_clock, board.ply)
+    fact = f"{board.halfmove_clock} plies without a capture, of which {counted} count"
+    return Outcome(None, "no capture in 120 plies", (start, board.ply), (fact,))

@@ -1,0 +1,128 @@
+"""What it is to chase a piece: the kernels behind the repetition rulings.
+
+A hunter chases its prey when it threatens to win something by taking it. ``chase`` says so for one pair of squares, and
+why; ``new_chases`` says it for a line of moves, following each piece by identity. The definitions are those set out in
+``docs/rulings.md``, where they are compared with another program's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from xiangqi import kernels
+from xiangqi.kernels import MOVE_FROM, MOVE_TO, Cells, MoveBuffer
+from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK
+
+NO_CHASE = 0
+UNEQUAL = 1
+"""The prey is worth more than its hunter, so that a recapture would not make good the loss."""
+UNPROTECTED = 2
+"""The prey's side would have no legal recapture."""
+
+
+@njit(cache=True)
+def _make(cells: Cells, move: int) -> None:
+    """Play a move that takes nothing; -1 is the null move."""
+    if move >= 0:
+        cells[MOVE_TO[move]] = cells[MOVE_FROM[move]]
+        cells[MOVE_FROM[move]] = 0
+
+
+@njit(cache=True)
+def _unmake(cells: Cells, move: int) -> None:
+    """Take back a move that took nothing."""
+    if move >= 0:
+        cells[MOVE_FROM[move]] = cells[MOVE_TO[move]]
+        cells[MOVE_TO[move]] = 0
+
+
+@njit(cache=True)
+def _is_protected(cells: Cells, a: int, b: int) -> bool:
+    """Whether there is a legal recapture once the piece on ``a`` has taken on ``b``."""
+    hunter, prey = cells[a], cells[b]
+    cells[b] = hunter
+    cells[a] = 0
+    found = False
+    for s in range(90):
+        if cells[s] != 0 and cells[s] >> 3 == prey >> 3 and kernels.is_legal(cells, prey >> 3, s, b):
+            found = True
+            break
+    cells[a] = hunter
+    cells[b] = prey
+    return found
+
+
+@njit(cache=True)
+def chase(cells: Cells, a: int, b: int) -> int:
+    """Return why the piece on ``a`` chases the piece on ``b``: ``UNEQUAL``, ``UNPROTECTED``, or ``NO_CHASE``.
+
+    Kings and pawns chase nobody; kings and pawns that have not crossed the river are not chased. The capture must be
+    legal, so that a pinned hunter chases only the piece that pins it. Two pieces of one kind that could take each other
+    do not chase. ``cells`` ``(90,)`` is changed and restored while it runs.
+    """
+    hunter, prey = cells[a], cells[b]
+    if hunter == 0 or prey == 0 or hunter >> 3 == prey >> 3:
+        return NO_CHASE
+    side, kind, target = hunter >> 3, hunter & 7, prey & 7
+    if kind == KING or kind == PAWN or target == KING:
+        return NO_CHASE
+    if target == PAWN and (b < 45) == (side == 1):  # a red pawn below the river, or a black one above it
+        return NO_CHASE
+    if not kernels.is_legal(cells, side, a, b):
+        return NO_CHASE
+    if target == ROOK and (kind == KNIGHT or kind == CANNON):
+        return UNEQUAL
+    if (kind == ADVISOR or kind == BISHOP) and (target == ROOK or target == KNIGHT or target == CANNON):
+        return UNEQUAL
+    if kind == target and kernels.is_legal(cells, 1 - side, b, a):
+        return NO_CHASE
+    return NO_CHASE if _is_protected(cells, a, b) else UNPROTECTED
+
+
+@njit(cache=True)
+def is_chased(cells: Cells, b: int) -> bool:
+    """Whether any piece chases the one on ``b``."""
+    for a in range(90):
+        if cells[a] != 0 and chase(cells, a, b) != NO_CHASE:
+            return True
+    return False
+
+
+@njit(cache=True)
+def rewind(cells: Cells, moves: MoveBuffer) -> None:
+    """Take back ``moves`` ``(n,)``, none of which took a piece."""
+    for i in range(len(moves) - 1, -1, -1):
+        _unmake(cells, moves[i])
+
+
+@njit(cache=True)
+def checks(cells: Cells, turn: int, moves: MoveBuffer, out: NDArray[np.bool_]) -> None:
+    """Play ``moves`` ``(n,)``, none of which takes a piece, and write to ``out`` ``(n,)`` which of them give check."""
+    for i in range(len(moves)):
+        _make(cells, moves[i])
+        turn = 1 - turn
+        out[i] = kernels.in_check(cells, turn)
+
+
+@njit(cache=True)
+def new_chases(cells: Cells, turn: int, moves: MoveBuffer, home: NDArray[np.uint8], out: NDArray[np.bool_]) -> None:
+    """Play ``moves`` ``(n,)``, none of which takes a piece, and write to ``out`` ``(n, 90)`` what each newly chases.
+
+    A piece goes by the square it stood on before the first move. It is newly chased by a move after which it is chased
+    and before which it was not. ``home`` ``(90,)`` must hold 0 to 89; afterwards it holds each piece's first square.
+    """
+    for i in range(len(moves)):
+        row, a, b = out[i], MOVE_FROM[moves[i]], MOVE_TO[moves[i]]
+        _make(cells, moves[i])
+        home[b] = home[a]
+        for s in range(90):
+            if cells[s] != 0 and cells[s] >> 3 != turn:
+                row[home[s]] = is_chased(cells, s)
+        _unmake(cells, moves[i])
+        for s in range(90):
+            if cells[s] != 0 and cells[s] >> 3 != turn and row[home[s]] and is_chased(cells, s):
+                row[home[s]] = False
+        _make(cells, moves[i])
+        turn = 1 - turn
