@@ -1,82 +1,405 @@
-"""Move notation, both ways: UCI, WXF and Chinese."""
+"""Move notation, both ways: UCI, WXF and Chinese. (ICCS is a move's own name: ``Move.iccs``, ``Move.from_iccs``.)
+
+WXF and Chinese name a piece by its file, counted from its player's right hand, and say how far it goes: ``C2=5`` and
+炮二平五 are the cannon of file 2 going sideways to file 5. Pieces of one kind on one file, tandem pieces, are told
+apart from front to rear:
+
+===================  ====================================  ===================================================
+tandem               WXF                                   Chinese
+===================  ====================================  ===================================================
+two on a file        ``+C=5``, ``-C=5``                    前炮平五, 后炮平五
+three                ``+P=4``, ``P3=4``, ``-P=4``          前兵平四, 中兵平四, 后兵平四
+four pawns           ``++=4``, ``+P=4``, ``-P=4``,         一兵平四, 二兵平四, 三兵平四, 四兵平四
+                     ``--=4``
+five pawns           ``++=4``, ``+P=4``, ``P3=4``,         一兵平四 to 五兵平四
+                     ``-P=4``, ``--=4``
+pawns on two files   ``+3=4``, ``33=4``, ``-3=4``,         一兵平四 to 五兵平六: those of the file on the right
+                     ``+7=6``, ``-7=6``                    from front to rear, then those of the other
+===================  ====================================  ===================================================
+
+WXF follows "Official Xiangqi Piece Names and Notation" of the World Xiangqi Federation
+(http://www.wxf.org/xq/computer/wxf_notation.html), with the mark before the letter and ``=`` for its full stop. Chinese
+follows the rules of the Chinese Xiangqi Association of 2020, article 7.5 (two and three on a file), and where these are
+silent "中国象棋电脑应用规范（二）：着法表示" of 2006 (https://www.xqbase.com/protocol/cchess_move.htm). Advisors and
+bishops take no mark: of two on a file only one can advance and only the other retreat. Both standards end at five pawns
+a side; where an invented position has more, or more than two of another kind on several files, the number of the piece
+in the order of the last row stands before its letter in WXF too: ``6P=4``.
+
+The parsers read these and whatever else is in use as long as it fits one legal move only: see ``parse_wxf`` and
+``parse_chinese``.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+import unicodedata
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from xiangqi.move import ADVISOR, BISHOP, FILES, KNIGHT, PAWN, PIECES, SQUARES, IllegalMoveError
+from xiangqi.move import (
+    _BY_SQUARES,
+    ADVISOR,
+    BISHOP,
+    BLACK,
+    CANNON,
+    COLOR_NAMES,
+    FILE_NAMES,
+    KING,
+    KNIGHT,
+    NULL_MOVE,
+    PAWN,
+    PIECE_NAMES,
+    PIECES,
+    RED,
+    ROOK,
+    AmbiguousMoveError,
+    IllegalMoveError,
+    InvalidMoveError,
+    Move,
+    PieceType,
+    Square,
+    square_name,
+)
 
 if TYPE_CHECKING:
     from xiangqi.board import Board
-    from xiangqi.move import Move
 
-_CHINESE_DIGITS: Final = "零一二三四五六七八九"
+_OBLIQUE: Final = (ADVISOR, BISHOP, KNIGHT)
+"""Pieces whose moves end with a file in every direction; the others say how many ranks they go."""
+
+_WXF_LETTERS: Final = " KAEHRCP"
+_WXF_ACTIONS: Final = ("=", "+", "-")
+_WXF_MARKS: Final = {2: ("+", "-"), 3: ("+", "", "-"), 4: ("++", "+", "-", "--"), 5: ("++", "+", "", "-", "--")}
+"""Marks of tandem pieces by their number, from front to rear; the middle one goes by its file."""
+
+_CHINESE_DIGITS: Final = "〇一二三四五六七八九"
+_ASCII_DIGITS: Final = "0123456789"
 _FULL_WIDTH_DIGITS: Final = "０１２３４５６７８９"
+_SIMPLIFIED_ACTIONS: Final = ("平", "进", "退")
+_TRADITIONAL_ACTIONS: Final = ("平", "進", "退")
+_SIMPLIFIED_MARKS: Final = {2: "前后", 3: "前中后"}
+_TRADITIONAL_MARKS: Final = {2: "前後", 3: "前中後"}
+
+
+# --- UCI --------------------------------------------------------------------------------------------------------------
+
+
+def uci(move: Move, first_rank: int = 0) -> str:
+    """Return a move as UCI engines write it, Red's back rank being ``first_rank``.
+
+    Pikafish counts ranks from 0, as ICCS does; Fairy-Stockfish counts from 1 to 10.
+
+    >>> uci(Move.from_iccs("h2e2")), uci(Move.from_iccs("b9c7"), first_rank=1)
+    ('h2e2', 'b10c8')
+    """
+    if move is NULL_MOVE or first_rank == 0:
+        return move.iccs
+    a, b = move.from_square, move.to_square
+    return f"{FILE_NAMES[a % 9]}{a // 9 + first_rank}{FILE_NAMES[b % 9]}{b // 9 + first_rank}"
+
+
+def parse_uci(text: str, first_rank: int = 0) -> Move:
+    """Return the move that a UCI engine means, Red's back rank being ``first_rank``. Raises ``InvalidMoveError``.
+
+    >>> parse_uci("b10c8", first_rank=1)
+    Move.from_iccs('b9c7')
+    """
+    match = _UCI.fullmatch(text)
+    if match:
+        a, b = int(match[2]) - first_rank, int(match[4]) - first_rank
+        if 0 <= a <= 9 and 0 <= b <= 9:
+            move = _BY_SQUARES.get((a * 9 + FILE_NAMES.index(match[1]), b * 9 + FILE_NAMES.index(match[3])))
+            if move is not None:
+                return move
+    elif text == "0000":
+        return NULL_MOVE
+    raise InvalidMoveError(f"not a UCI move: {text!r} (ranks {first_rank} to {first_rank + 9})")
+
+
+_UCI: Final = re.compile(r"([a-i])(\d|10)([a-i])(\d|10)", re.ASCII)
+
+
+# --- Writing ----------------------------------------------------------------------------------------------------------
 
 
 def wxf(board: Board, move: Move) -> str:
-    raise NotImplementedError
+    """Return a legal move in WXF, as ``C2=5``; every legal move of a position has a text of its own.
+
+    The letters are ``K``, ``A``, ``E``, ``H``, ``R``, ``C`` and ``P``. For tandem pieces see the table of the module.
+    Raises ``IllegalMoveError``.
+
+    >>> from xiangqi import Board
+    >>> wxf(Board(), Move.from_iccs("h0g2"))
+    'H2+3'
+    """
+    type, action, number = _describe(board, move)
+    file = _file(move.from_square, board.turn)
+    columns = _columns(board, type)
+    column = columns[file]
+    letter = _WXF_LETTERS[type]
+    if _stands_out(column, move, type):
+        return f"{letter}{file}{_WXF_ACTIONS[action]}{number}"
+    tandem = [squares for squares in columns.values() if len(squares) > 1]
+    most = 2 if type in (ADVISOR, BISHOP) else 5 if type == PAWN else 3
+    if len(tandem) > 1:  # the file takes the place of the letter, which only pawns may leave out
+        most = 3 if type == PAWN else 0
+    if max(map(len, tandem)) <= most:
+        stem = letter if len(tandem) == 1 else str(file)
+        mark = _WXF_MARKS[len(column)][column.index(move.from_square)]
+        head = mark if len(mark) == 2 else mark + stem if mark else f"{stem}{file}"
+    else:
+        head = f"{_ordinal(tandem, move.from_square)}{letter}"
+    return f"{head}{_WXF_ACTIONS[action]}{number}"
 
 
 def chinese(board: Board, move: Move, traditional: bool = False) -> str:
-    """Return a legal move in Chinese notation."""
-    code = int(board.cells[move.from_square])
-    piece = PIECES[code]
-    if piece is None or piece.color != board.turn:
-        raise IllegalMoveError(f"cannot write {move.iccs}: no piece of the side to move stands there in {board.fen()}")
-    digits = _CHINESE_DIGITS if piece.color == 0 else _FULL_WIDTH_DIGITS if traditional else "0123456789"
-    name = piece.chinese(traditional)
-    forward, number = _direction(move, piece.color, piece.type)
-    file = digits[_file(move.from_square, piece.color)]
-    group = _group(board, move, code)
-    if len(group) == 1:
-        head = name + file
-    else:
-        place = group.index(move.from_square)
-        same_file = all(sq % FILES == group[0] % FILES for sq in group)
-        if same_file and len(group) <= 3:
-            marks = ("前後" if traditional else "前后") if len(group) == 2 else ("前中後" if traditional else "前中后")
-        else:
-            marks = "一二三四五六七八九"
-        head = marks[place] + name
-    return head + ("平", "進" if traditional else "进", "退")[forward] + digits[number]
+    """Return a legal move in Chinese notation; every legal move of a position has a text of its own.
+
+    Red counts in Chinese numerals; Black in Arabic ones, full-width in traditional text. The number of a tandem pawn
+    is always Chinese (一卒平5). For tandem pieces see the table of the module. Raises ``IllegalMoveError``.
+
+    >>> from xiangqi import Board
+    >>> board = Board()
+    >>> chinese(board, Move.from_iccs("h0g2")), chinese(board, Move.from_iccs("h0g2"), traditional=True)
+    ('马二进三', '傌二進三')
+    >>> board.push_iccs("h2e2")
+    Move.from_iccs('h2e2')
+    >>> chinese(board, Move.from_iccs("h7e7")), chinese(board, Move.from_iccs("h7e7"), traditional=True)
+    ('炮8平5', '砲８平５')
+    """
+    type, action, number = _describe(board, move)
+    digits = _CHINESE_DIGITS if board.turn == RED else _FULL_WIDTH_DIGITS if traditional else _ASCII_DIGITS
+    name = PIECES[board.turn * 8 + type].chinese(traditional)  # type: ignore[union-attr]
+    tail = (_TRADITIONAL_ACTIONS if traditional else _SIMPLIFIED_ACTIONS)[action] + digits[number]
+    file = _file(move.from_square, board.turn)
+    columns = _columns(board, type)
+    column = columns[file]
+    if _stands_out(column, move, type):
+        return name + digits[file] + tail
+    tandem = [squares for squares in columns.values() if len(squares) > 1]
+    if len(tandem) == 1 and len(column) <= 3:
+        marks = (_TRADITIONAL_MARKS if traditional else _SIMPLIFIED_MARKS)[len(column)]
+        return marks[column.index(move.from_square)] + name + tail
+    number_of_piece = str(_ordinal(tandem, move.from_square))
+    return "".join([_CHINESE_DIGITS[int(digit)] for digit in number_of_piece]) + name + tail
+
+
+def _file(sq: Square, color: int) -> int:
+    """Return the number of a square's file, 1 to 9 from its player's right hand."""
+    return sq % 9 + 1 if color == BLACK else 9 - sq % 9
+
+
+def _describe(board: Board, move: Move) -> tuple[PieceType, int, int]:
+    """Return type of piece, action (0 traverse, 1 advance, -1 retreat) and closing number of a legal move."""
+    if not board.is_legal(move):
+        raise IllegalMoveError(f"illegal move {move.iccs!r}: {board._why_illegal(move)} in {board.fen()}")
+    type = board._cells[move.from_square] & 7
+    ranks = move.to_square // 9 - move.from_square // 9
+    if board.turn == BLACK:
+        ranks = -ranks
+    action = (ranks > 0) - (ranks < 0)
+    return type, action, _file(move.to_square, board.turn) if action == 0 or type in _OBLIQUE else abs(ranks)
+
+
+def _columns(board: Board, type: PieceType) -> dict[int, list[Square]]:
+    """Return the squares of the mover's pieces of a type by file: files from the right, squares from the front."""
+    cells, red = board._cells, board.turn == RED
+    code = board.turn * 8 + type
+    columns: dict[int, list[Square]] = {}
+    # Seen from its player, the board is read file by file from the right, each from the far end.
+    sq = cells.find(code)
+    while sq >= 0:
+        columns.setdefault(9 - sq % 9 if red else sq % 9 + 1, []).append(sq)
+        sq = cells.find(code, sq + 1)
+    if red:
+        for squares in columns.values():
+            squares.reverse()
+    return dict(sorted(columns.items()))
+
+
+def _stands_out(column: list[Square], move: Move, type: PieceType) -> bool:
+    """Whether the file alone tells which piece of a column moves."""
+    if type in (ADVISOR, BISHOP):
+        step = move.to_square - move.from_square
+        return sum((sq, sq + step) in _BY_SQUARES for sq in column) == 1
+    return len(column) == 1
+
+
+def _ordinal(tandem: list[list[Square]], sq: Square) -> int:
+    """Return the number of a piece among all that stand tandem, from 1: right to left, front to rear."""
+    return [other for squares in tandem for other in squares].index(sq) + 1
+
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+class _Words(NamedTuple):
+    """What a text says before the board is looked at."""
+
+    type: PieceType
+    mark: str
+    """``+``, ``M`` (middle), ``-``, ``++``, ``--`` or nothing."""
+    place: int
+    """Number of a tandem piece, from 1, or 0: in its file if that is given, else among all tandem pieces."""
+    file: int
+    """1 to 9, or 0 if not given."""
+    action: int
+    number: int
 
 
 def parse_wxf(board: Board, text: str) -> Move:
-    raise NotImplementedError
+    """Return the legal move that ``text`` means in WXF.
+
+    Read are capital and small letters, also ``N``, ``B``, ``G`` and ``S`` for horse, elephant, king and pawn; ``.`` for
+    ``=``; marks before or after the letter (``+C=5``, ``C+=5``) and with the file (``+P3=4``, ``3+=4``); numbers of
+    tandem pawns with their file (``23=4``: the second from the front on file 3) or counted through (``2P=4``,
+    ``Pb=4``). What fits several pieces is taken if only one of them can legally make the move.
+
+    Raises ``InvalidMoveError`` if the text is no WXF, ``IllegalMoveError`` if the move is not legal,
+    ``AmbiguousMoveError`` if several legal moves fit.
+
+    >>> from xiangqi import Board
+    >>> parse_wxf(Board(), "C2=5")
+    Move.from_iccs('h2e2')
+    """
+    return _resolve(board, text, _read_wxf(text), wxf=True)
 
 
 def parse_chinese(board: Board, text: str) -> Move:
-    raise NotImplementedError
+    """Return the legal move that ``text`` means in Chinese notation.
+
+    Read are simplified and traditional characters in any mixture, the characters of either side (车, 車 and 俥), and
+    Chinese, half- and full-width digits; for pawns tandem on two files also 前兵九平八 and 前九平八. What fits several
+    pieces is taken if only one of them can legally make the move.
+
+    Raises ``InvalidMoveError`` if the text is no Chinese notation, ``IllegalMoveError`` if the move is not legal,
+    ``AmbiguousMoveError`` if several legal moves fit.
+
+    >>> from xiangqi import Board
+    >>> parse_chinese(Board(), "炮二平五") is parse_chinese(Board(), "砲２平５")
+    True
+    """
+    return _resolve(board, text, _read_chinese(text), wxf=False)
 
 
-def _file(sq: int, color: int) -> int:
-    """Return the number of a file, 1 to 9 from the right hand of its player."""
-    return 9 - sq % FILES if color == 0 else sq % FILES + 1
+_TYPES: Final = {"K": KING, "A": ADVISOR, "B": BISHOP, "N": KNIGHT, "R": ROOK, "C": CANNON, "P": PAWN}
+_ACTIONS: Final = {"=": 0, "+": 1, "-": -1}
+
+# The spellings of WXF, of which a pawn's "b" for "second" is left as it is, and of Chinese in one alphabet.
+_WXF_SPELLING: Final = str.maketrans("EHGS.−–", "BNKP=--")
+_CHINESE_SPELLING: Final = str.maketrans(
+    "帅帥将將仕士相象马馬傌车車俥炮砲包兵卒平进進退前中后後〇一二三四五六七八九",
+    "KKKKAABBNNNRRRCCCPP=++-+M--0123456789",
+)
+
+_HEAD: Final = re.compile(
+    r"""(?P<piece1>[KABNRCP])(?P<file1>[1-9])                         # C2
+      | (?P<mark2>[-+M])(?P<piece2>[KABNRCP])(?P<file2>[1-9]?)        # +C, +P3
+      | (?P<piece3>[KABNRCP])(?P<mark3>[-+M])                         # C+
+      | (?P<mark4>[-+M])(?P<file4>[1-9])(?P<piece4>P?)                # +3
+      | (?P<file5>[1-9])(?P<mark5>[-+M])                              # 3+
+      | (?P<mark6>\+\+|--)                                            # ++
+      | (?P<place7>[1-9])(?P<file7>[1-9])                             # 23
+      | (?P<place8>[1-9][0-9]?)(?P<piece8>[KABNRCP])(?P<file8>[1-9]?) # 2P, 2P3
+    """,
+    re.VERBOSE,
+)
 
 
-def _direction(move: Move, color: int, type: int) -> tuple[int, int]:
-    """Return 0, 1 or -1 (traverse, advance, retreat) and the number that ends the notation."""
-    ranks = move.to_square // FILES - move.from_square // FILES
-    if color:
-        ranks = -ranks
-    forward = (ranks > 0) - (ranks < 0)
-    if ranks == 0 or type in (ADVISOR, BISHOP, KNIGHT):
-        return forward, _file(move.to_square, color)
-    return forward, abs(ranks)
+@lru_cache(maxsize=1 << 14)
+def _read_wxf(text: str) -> _Words:
+    spelled = unicodedata.normalize("NFKC", text).strip()
+    if len(spelled) == 4 and spelled[0] in "PpSs" and spelled[1] in "abcdeABCDE":
+        spelled = f"{'abcde'.index(spelled[1].lower()) + 1}P{spelled[2:]}"
+    return _read(text, spelled.upper().translate(_WXF_SPELLING), "a WXF move", "as C2=5")
 
 
-def _group(board: Board, move: Move, code: int) -> list[int]:
-    """Return the squares among which the moving piece must be told apart, right to left and front to back."""
-    cells = board.cells
-    color, type = code >> 3, code & 7
-    same = [sq for sq in SQUARES if cells[sq] == code]
-    if type in (ADVISOR, BISHOP):
-        same = [move.from_square]
-    files = [sq % FILES for sq in same]
-    tandem = [sq for sq in same if files.count(sq % FILES) > 1]
-    if move.from_square not in tandem:
-        return [move.from_square]
-    if type != PAWN:
-        tandem = [sq for sq in tandem if sq % FILES == move.from_square % FILES]
-    return sorted(tandem, key=lambda sq: (_file(sq, color), sq if color else -sq))
+@lru_cache(maxsize=1 << 14)
+def _read_chinese(text: str) -> _Words:
+    spelled = "".join(unicodedata.normalize("NFKC", text).split()).translate(_CHINESE_SPELLING)
+    if text.isascii() or spelled[:2] in ("++", "--"):
+        spelled = ""
+    return _read(text, spelled, "a Chinese move", "four characters, as 炮二平五")
+
+
+def _read(text: str, spelled: str, what: str, expected: str) -> _Words:
+    head = _HEAD.fullmatch(spelled[:-2])
+    if head is None or spelled[-2] not in _ACTIONS or spelled[-1] not in "123456789":
+        raise InvalidMoveError(f"not {what}: {text!r} (expected {expected})")
+    parts = {name[:-1]: part for name, part in head.groupdict().items() if part}
+    type = _TYPES[parts.get("piece", "P")]
+    action = _ACTIONS[spelled[-2]]
+    if action == 0 and type in _OBLIQUE:
+        raise InvalidMoveError(f"not {what}: {text!r} (no {PIECE_NAMES[type]} goes sideways)")
+    if action < 0 and type == PAWN:
+        raise InvalidMoveError(f"not {what}: {text!r} (no pawn retreats)")
+    place, file = int(parts.get("place", 0)), int(parts.get("file", 0))
+    return _Words(type, parts.get("mark", ""), place, file, action, int(spelled[-1]))
+
+
+def _resolve(board: Board, text: str, words: _Words, wxf: bool) -> Move:
+    """Return the one legal move that fits the words."""
+    squares = _candidates(_columns(board, words.type), words, wxf)
+    moves = [move for sq in squares if (move := _BY_SQUARES.get((sq, _target(sq, words, board.turn))))]
+    legal = [move for move in moves if board.is_legal(move)]
+    if len(legal) == 1:
+        return legal[0]
+    if legal:
+        raise AmbiguousMoveError(
+            f"ambiguous move {text!r}: {' or '.join([move.iccs for move in legal])} in {board.fen()}"
+        )
+    piece = f"{COLOR_NAMES[board.turn]} {PIECE_NAMES[words.type]}"
+    if moves:
+        reason = board._why_illegal(moves[0])
+    elif squares:
+        reason = f"no {piece} goes that way from {' or '.join([square_name(sq) for sq in squares])}"
+    elif words.mark or words.place:
+        which = f"on file {words.file}" if words.file else "on one file"
+        reason = f"there are not enough pieces {which} for such a {piece}"
+    else:
+        reason = f"there is no {piece} on file {words.file}"
+    raise IllegalMoveError(f"illegal move {text!r}: {reason} in {board.fen()}")
+
+
+def _candidates(columns: dict[int, list[Square]], words: _Words, wxf: bool) -> list[Square]:
+    """Return the squares of the pieces that the words could name."""
+    type, mark, place, file, _, _ = words
+    tandem = {f: squares for f, squares in columns.items() if len(squares) > 1}
+    if not mark and not place:
+        column = columns.get(file, [])
+        if wxf and len(column) in (3, 5) and type not in (ADVISOR, BISHOP):
+            return [column[len(column) // 2]]
+        return column
+    if place and not file:
+        return [sq for squares in tandem.values() for sq in squares][place - 1 : place]
+    found = []
+    for squares in [tandem.get(file, [])] if file else tandem.values():
+        count = len(squares)
+        if place:
+            # "33" is by WXF the middle pawn of three on file 3; elsewhere the third one there.
+            middle = wxf and place == file and count == 3 and len(tandem) > 1
+            index = 1 if middle else place - 1
+        elif mark == "M":
+            index = count // 2 if count % 2 else count
+        else:
+            # Of four or five pawns the first and last are "++" and "--" in WXF, and "+" and "-" the next ones.
+            index = 1 if wxf and len(mark) == 1 and type == PAWN and 4 <= count <= 5 else 0
+            if mark[0] == "-":
+                index = count - 1 - index
+        found += squares[index : index + 1]
+    return found
+
+
+def _target(sq: Square, words: _Words, color: int) -> Square:
+    """Return where a piece on ``sq`` would go, or -1 if that is no square."""
+    type, _, _, _, action, number = words
+    ahead = -9 if color == BLACK else 9
+    if action and type not in _OBLIQUE:
+        target = sq + action * number * ahead
+    else:
+        aside = (number - 1 if color == BLACK else 9 - number) - sq % 9
+        ranks = {KNIGHT: 3 - abs(aside), ADVISOR: 1, BISHOP: 2}.get(type, 0)
+        target = sq + aside + action * ranks * ahead
+        if type == KNIGHT and ranks not in (1, 2):
+            return -1
+    return target if 0 <= target < 90 else -1
