@@ -1,0 +1,183 @@
+"""CBF: the XML records of CCBridge (象棋桥), known from a widely used collection of master games.
+
+    <ChineseChessRecord Version="1.0">
+      <Head> <Name>…</Name> <Red>…</Red> <RecordResult>1</RecordResult> <FEN>…</FEN> … </Head>
+      <MoveList> <Move value="00-00"/> <Move value="77-47"/> … <Move value="40-50" end="1"/> </MoveList>
+    </ChineseChessRecord>
+
+A square is two digits, file from Red's left and rank from the top; the first move, which goes nowhere, stands for the
+starting position. Where these facts come from: the files of that collection as their public readers and writers
+(cchess, icyElephant) describe them, which have one line of moves and no remarks.
+
+Not verified: how alternatives and remarks are kept, as no such file is known. By analogy with CBR, ``end="1"`` closes a
+line, any other attribute that is set to 1 says that an alternative to the move follows later, and text inside a move is
+a remark. What follows a closed line although no alternative was announced is an error, not guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NoReturn
+from xml.parsers import expat
+
+from xiangqi.board import Board, InvalidFenError
+from xiangqi.formats.errors import ErrorHandler, FormatError, log_error
+from xiangqi.formats.records import RESULTS, Step, build_game, clean_comment, clean_header, decode_text, pgn_date
+from xiangqi.formats.streams import Source, open_bytes, source_name
+from xiangqi.game import Game
+from xiangqi.move import Square
+
+SUFFIXES: Final = (".cbf",)
+_ROOT: Final = "ChineseChessRecord"
+_MOVE: Final = re.compile(r"([0-8])([0-9])-([0-8])([0-9])")
+_TEXTS: Final = {
+    "Name": "Title",
+    "From": "Source",
+    "Contest": "Event",
+    "Round": "Round",
+    "Group": "Group",
+    "Table": "Board",
+    "Date": "Date",
+    "Site": "Site",
+    "TimeRule": "TimeControl",
+    "Red": "Red",
+    "RedTeam": "RedTeam",
+    "RedTime": "RedTime",
+    "RedRating": "RedElo",
+    "Black": "Black",
+    "BlackTeam": "BlackTeam",
+    "BlackTime": "BlackTime",
+    "BlackRating": "BlackElo",
+    "Commentator": "Annotator",
+    "Creator": "Author",
+    "ECCO": "ECCO",
+    "ResultType": "Termination",
+}
+
+
+def sniff(head: bytes) -> bool:
+    """Whether a file that starts with these bytes is XML whose root is a CBF record."""
+    return f"<{_ROOT}" in decode_text(head[:4096])
+
+
+def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
+    """Yield the one game of a CBF file.
+
+    A file is a game here, so what is wrong with it always raises ``FormatError``; ``on_error`` is not called.
+    """
+    with open_bytes(source) as file:
+        yield loads(file.read(), source_name(source))
+
+
+def loads(data: bytes, path: str | None = None) -> Game:
+    """Return the game in the bytes of a CBF file; ``path`` is what errors call it. Raises ``FormatError``.
+
+    >>> moves = '<MoveList><Move value="00-00"/><Move value="77-47"/></MoveList>'
+    >>> loads(f"<ChineseChessRecord>{moves}</ChineseChessRecord>".encode()).moves()
+    [Move.from_iccs('h2e2')]
+    """
+    return _Reader(data, path).game()
+
+
+class _Reader:
+    """One pass of the XML parser over a file; it goes by events, so nesting costs neither stack nor time."""
+
+    def __init__(self, data: bytes, path: str | None) -> None:
+        self.path = path
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.head: dict[str, str] = {}
+        self.fen_line = 1
+        self.moves: list[tuple[dict[str, str], str, int]] = []
+        self.attributes: dict[str, str] = {}
+        self.line = 1
+        self.parser = expat.ParserCreate("utf-8")  # whatever the file declares: it has been decoded before
+        self.parser.StartElementHandler = self.start
+        self.parser.EndElementHandler = self.end
+        self.parser.CharacterDataHandler = self.text.append
+        self.parser.StartDoctypeDeclHandler = self.doctype
+        try:
+            self.parser.Parse(_decode(data).encode("utf-8", "replace"), True)
+        except expat.ExpatError as error:
+            self.fail(error.lineno, f"broken XML: {expat.ErrorString(error.code)}")
+
+    def fail(self, place: int, reason: str) -> NoReturn:
+        raise FormatError(reason, path=self.path, line=place)
+
+    def doctype(self, *_: object) -> None:
+        self.fail(self.parser.CurrentLineNumber, "a CBF file has no document type and no entities of its own")
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if not self.open and name != _ROOT:
+            self.fail(self.parser.CurrentLineNumber, f"not a CBF file: its root is {name!r}, not {_ROOT!r}")
+        self.open.append(name)
+        self.text.clear()
+        if name == "Move":
+            self.attributes, self.line = attributes, self.parser.CurrentLineNumber
+
+    def end(self, name: str) -> None:
+        text = "".join(self.text)
+        self.text.clear()
+        if self.open[1:2] == ["Head"] and len(self.open) == 3:
+            self.head[name] = text
+            if name == "FEN":
+                self.fen_line = self.parser.CurrentLineNumber
+        elif self.open[1:] == ["MoveList", "Move"]:
+            self.moves.append((self.attributes, text, self.line))
+        self.open.pop()
+
+    def steps(self) -> Iterator[Step]:
+        """Yield the moves after the one that stands for the starting position."""
+        last = len(self.moves) - 1
+        waiting = 0
+        for i, (attributes, text, line) in enumerate(self.moves):
+            match = _MOVE.fullmatch(attributes.get("value", "").strip())
+            if match is None:
+                self.fail(line, f"a move is written as in '77-47', not {attributes.get('value', '')!r}")
+            if i == 0 and match[0] == "00-00":
+                continue
+            continued = attributes.get("end", "0") != "1" and i < last
+            alternative = any(value == "1" for name, value in attributes.items() if name not in ("value", "end"))
+            waiting += alternative
+            if not continued:
+                if waiting == 0 and i < last:
+                    self.fail(self.moves[i + 1][2], "a move after the end of the line, with no alternative announced")
+                if waiting and i == last:
+                    self.fail(line, "the moves end before an alternative that was announced")
+                waiting -= 1
+            origin, target = _square(match[1], match[2]), _square(match[3], match[4])
+            yield Step(origin, target, continued, alternative, clean_comment(text), line)
+
+    def headers(self) -> dict[str, str]:
+        headers = {}
+        for element, header in _TEXTS.items():
+            if text := clean_header(self.head.get(element, "")):
+                headers[header] = text
+        if date := pgn_date(headers.pop("Date", "")):
+            headers["Date"] = date
+        result = self.head.get("RecordResult", "").strip()
+        headers["Result"] = RESULTS[int(result)] if result in ("1", "2", "3") else "*"
+        return headers
+
+    def game(self) -> Game:
+        try:
+            board = Board(fen) if (fen := self.head.get("FEN", "").strip()) else Board()
+        except InvalidFenError as error:
+            self.fail(self.fen_line, str(error))
+        comment = ""
+        if self.moves and self.moves[0][0].get("value", "").strip() == "00-00":
+            comment = clean_comment(self.moves[0][1])
+        return build_game(self.headers(), board.piece_map(), board.turn, self.steps(), comment, self.fail)
+
+
+def _decode(data: bytes) -> str:
+    """Decode by the encoding that the XML declares where it is Chinese, else by what the bytes look like."""
+    declared = re.match(rb"""<\?xml[^>]{0,200}encoding=["'](gb2312|gbk|gb18030|big5)["']""", data, re.IGNORECASE)
+    if declared:
+        return data.decode("big5" if declared[1].lower() == b"big5" else "gb18030", "replace")
+    return decode_text(data)
+
+
+def _square(file: str, row: str) -> Square:
+    return (9 - int(row)) * 9 + int(file)

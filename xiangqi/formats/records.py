@@ -1,0 +1,180 @@
+"""What the coordinate formats (XQF, CBR, CBF, DhtmlXQ) have in common.
+
+All of them give the starting squares of the pieces and then moves as pairs of squares, with no word on who is to move
+first that could be trusted: whoever owns the first piece that moves. The binary ones store the tree of moves depth
+first, each move with two marks: a continuation follows, and after that an alternative to this very move follows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple, NoReturn
+
+from xiangqi.board import Board
+from xiangqi.game import ChildNode, Game, GameNode
+from xiangqi.move import COLOR_NAMES, NULL_MOVE, RED, Color, InvalidMoveError, Move, Piece, Square
+
+SLOTS: Final = tuple(map(Piece.from_symbol, "RNBAKABNRCCPPPPPrnbakabnrccppppp"))
+"""The 32 pieces in the order in which XQF and DhtmlXQ list their squares."""
+
+RESULTS: Final = ("*", "1-0", "0-1", "1/2-1/2", "*")
+"""Results by the number that XQF, CBR and CBF give them; 4 is "several"."""
+
+Fail = Callable[[int, str], NoReturn]
+"""Raises the ``FormatError`` of the file at a place (byte offset or line) for a reason."""
+
+
+class Step(NamedTuple):
+    """One move of a stored tree."""
+
+    from_square: Square
+    to_square: Square
+    continued: bool
+    """Whether the next step is a reply to this one."""
+    alternative: bool
+    """Whether, after all that follows from this step, there is an alternative to it."""
+    comment: str
+    place: int
+
+
+def build_game(
+    headers: Mapping[str, str],
+    pieces: Mapping[Square, Piece],
+    turn: Color,
+    steps: Iterable[Step],
+    comment: str,
+    fail: Fail,
+) -> Game:
+    """Make a game of a position and a stored tree of moves, each of which must be legal.
+
+    The first move says who begins, ``turn`` only where there is none. The work and the memory are linear in the steps,
+    however deep they are nested.
+    """
+    steps = iter(steps)
+    first = next(steps, None)
+    if first is not None and first.from_square in pieces:
+        turn = pieces[first.from_square].color
+    board = set_up(pieces, turn)
+    game = Game(headers, board.fen())
+    game.comment = comment
+    parent: GameNode = game
+    branches: list[tuple[GameNode, int]] = []
+    step = first
+    while step is not None:
+        move = check_move(board, step.from_square, step.to_square, step.place, fail)
+        node = parent.add_variation(move)
+        node.comment = step.comment
+        if step.alternative:
+            branches.append((parent, board.ply))
+        if step.continued:
+            board.push(move)
+            parent = node
+        elif branches:
+            parent, ply = branches.pop()
+            while board.ply > ply:
+                board.pop()
+        else:
+            break
+        step = next(steps, None)
+    return game
+
+
+def set_up(pieces: Mapping[Square, Piece], turn: Color = RED) -> Board:
+    """Return the board with these pieces on it and ``turn`` to move."""
+    board = Board(None)
+    board.set_piece_map(pieces)
+    board.set_fen(f"{board.placement()} {'wb'[turn]}")
+    return board
+
+
+def check_move(board: Board, from_square: Square, to_square: Square, place: int, fail: Fail) -> Move:
+    """Return the move between two squares, or fail with the reason why it is not legal."""
+    try:
+        move = Move(from_square, to_square)
+        return board.parse_iccs(move.iccs)
+    except InvalidMoveError as error:
+        fail(place, str(error))
+    except ValueError as error:
+        fail(place, f"ply {board.ply + 1}: {error}")
+
+
+def marks(node: ChildNode) -> tuple[bool, bool]:
+    """Return the two marks of a stored move: whether it is continued and whether there is a later alternative.
+
+    Raises ``ValueError`` for a null move, which none of these formats can hold.
+    """
+    if node.move is NULL_MOVE:
+        raise ValueError("a null move can only be written as PGN or JSONL")
+    return bool(node.variations), node is not node.parent.variations[-1]
+
+
+def slot_squares(board: Board) -> list[Square | None]:
+    """Return where the 32 pieces stand in the order of ``SLOTS``, ``None`` for a piece that is not on the board.
+
+    Raises ``ValueError`` if there are more pieces of a kind than a set has.
+    """
+    squares: list[Square | None] = [None] * 32
+    for square, piece in sorted(board.piece_map().items()):
+        free = [slot for slot in range(32) if SLOTS[slot] is piece and squares[slot] is None]
+        if not free:
+            raise ValueError(f"a set of pieces has no further {COLOR_NAMES[piece.color]} {piece.symbol()}")
+        squares[free[0]] = square
+    return squares
+
+
+_NAG_SIGNS: Final = {1: "!", 2: "?", 3: "!!", 4: "??", 5: "!?", 6: "?!"}
+
+
+def remark(node: GameNode) -> str:
+    """Return all that a node has to say as the one comment that these formats allow.
+
+    Assessments come first, as ``!`` or ``$13``, then the comment before the move, then the one after it.
+    """
+    nags = " ".join(_NAG_SIGNS.get(nag, f"${nag}") for nag in sorted(node.nags))
+    before = node.starting_comment if isinstance(node, ChildNode) else ""
+    return "\n".join(part for part in (nags, before, node.comment) if part)
+
+
+def clean_header(text: str) -> str:
+    """Return a header's text on one line and without padding."""
+    return re.sub(r"[\x00-\x1f\x7f]+", " ", text).strip()
+
+
+def clean_comment(text: str) -> str:
+    """Return a comment with plain line ends and without padding."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip("\0 \t\n")
+
+
+def decode_text(data: bytes) -> str:
+    """Return text that may be UTF-8 or UTF-16 with a mark, plain UTF-8, GB18030 or Big5."""
+    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    for encoding in ("utf-8", "gb18030", "big5"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            pass
+    return data.decode("gb18030", "replace")
+
+
+_DATE: Final = re.compile(
+    r"(\d{4})(?:[-./年 ]{1,2}(\d{1,2}|\?\?)(?:[-./月 ]{1,2}(\d{1,2}|\?\?))?)?[年月日号號]?|(\d{4})(\d\d)(\d\d)"
+)
+
+
+def pgn_date(text: str) -> str:
+    """Return a date as PGN writes it; what cannot be understood is left as it is, and no date is ``""``.
+
+    >>> pgn_date("1997年11月16日"), pgn_date("2018-3-4"), pgn_date("2004"), pgn_date("0000-00-00")
+    ('1997.11.16', '2018.03.04', '2004.??.??', '')
+    """
+    match = _DATE.fullmatch(text.strip())
+    if match is None:
+        return text
+    year, month, day = (match[1], match[2], match[3]) if match[1] else (match[4], match[5], match[6])
+    if int(year) == 0:
+        return ""
+    parts = [part.zfill(2) if part and part not in ("0", "00") else "??" for part in (month, day)]
+    return ".".join([year, *parts])
