@@ -6,15 +6,15 @@ Knows no window either: time and clipboard are handed in.
 from __future__ import annotations
 
 import datetime
-import enum
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from gui.actions import Action, Tone
 from gui.session import COLOR_NAMES, Session
 from gui.worker import Chosen, Failed, Loaded, Report, Request, Worker, describe
-from xiangqi import Move, Square
+from xiangqi import Color, Move, Square
 
 if TYPE_CHECKING:
     from lm.players import Choice
@@ -23,35 +23,6 @@ PACE = 0.45
 """Seconds that an answer is held back at least, so that the eye can follow."""
 NOTICE_TIME = 5.0
 """Seconds that a notice stays, and that an action waits to be confirmed."""
-
-
-class Action(enum.Enum):
-    """What the buttons and keys do: label and shortcut."""
-
-    NEW = "New game", "N"
-    UNDO = "Undo", "U"
-    RESIGN = "Resign", "R"
-    LEVEL = "Level", "L"
-    SWAP = "Swap sides", "S"
-    FLIP = "Flip board", "F"
-    SCRIPT = "Script", "T"
-    SAVE = "Save game", "Ctrl+S"
-    COPY = "Copy FEN", "Ctrl+C"
-    PASTE = "Paste FEN", "Ctrl+V"
-    FIRST = "|←", "Home"
-    BACK = "←", "Left"
-    FORWARD = "→", "Right"
-    LAST = "→|", "End"
-
-    @property
-    def label(self) -> str:
-        """The words on the button."""
-        return self.value[0]
-
-    @property
-    def shortcut(self) -> str:
-        """The key, with ``Ctrl+`` before it if that is held with it."""
-        return self.value[1]
 
 
 @dataclass(frozen=True)
@@ -87,9 +58,6 @@ class Clipboard(Protocol):
     def put(self, text: str) -> None:
         """Replace what is in the clipboard."""
         ...
-
-
-Tone = Literal["quiet", "busy", "alert", "good"]
 
 
 class Controller:
@@ -198,11 +166,11 @@ class Controller:
             return "To simplified" if self.session.traditional else "To traditional"
         return action.label
 
-    def side_name(self, color: int) -> str:
-        """Return who plays a side."""
+    def side(self, color: Color) -> tuple[str, str]:
+        """Return who plays a side, and the side's name."""
         if color in self.session.humans:
-            return "You" if len(self.session.humans) == 1 else COLOR_NAMES[color]
-        return f"{self.player_name} · {self.level.name}" if self.level else self.player_name
+            return "You" if len(self.session.humans) == 1 else "Player", COLOR_NAMES[color]
+        return f"{self.player_name} · {self.level.name}" if self.level else self.player_name, COLOR_NAMES[color]
 
     def armed(self, action: Action) -> bool:
         """Whether the action waits to be confirmed by doing it again."""

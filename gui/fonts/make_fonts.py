@@ -20,7 +20,9 @@ SOURCES = {
 def main() -> None:
     sources = dict(zip(SOURCES, sys.argv[1:], strict=True)) if len(sys.argv) > 1 else SOURCES
     for name, source in sources.items():
-        options = subset.Options(font_number=0, layout_features=["kern"], name_IDs=[0, 1, 2, 4, 5, 13, 14], hinting=False)
+        options = subset.Options(
+            font_number=0, layout_features=["kern"], name_IDs=[0, 1, 2, 4, 5, 13, 14], hinting=False
+        )
         font = subset.load_font(source, options)
         subsetter = subset.Subsetter(options)
         subsetter.populate(text=CHARACTERS[name])

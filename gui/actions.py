@@ -1,0 +1,38 @@
+"""What a person can do at the board, by button or by key."""
+
+from __future__ import annotations
+
+import enum
+from typing import Literal
+
+Tone = Literal["quiet", "busy", "alert", "good"]
+"""How a line of status is meant, and so its colour."""
+
+
+class Action(enum.Enum):
+    """An action: the label of its button and its key."""
+
+    NEW = "New game", "N"
+    UNDO = "Undo", "U"
+    RESIGN = "Resign", "R"
+    LEVEL = "Level", "L"
+    SWAP = "Swap sides", "S"
+    FLIP = "Flip board", "F"
+    SCRIPT = "Script", "T"
+    SAVE = "Save game", "Ctrl+S"
+    COPY = "Copy FEN", "Ctrl+C"
+    PASTE = "Paste FEN", "Ctrl+V"
+    FIRST = "|←", "Home"
+    BACK = "←", "Left"
+    FORWARD = "→", "Right"
+    LAST = "→|", "End"
+
+    @property
+    def label(self) -> str:
+        """The words on the button."""
+        return self.value[0]
+
+    @property
+    def shortcut(self) -> str:
+        """The key, with ``Ctrl+`` before it if that is held with it."""
+        return self.value[1]

@@ -1,0 +1,276 @@
+"""The window: it opens at once, shows its first frame, and only then wakes the rules and the player.
+
+The loop sleeps until something happens: an event, an answer of the player, or the next step of an animation.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+
+import pygame
+
+from gui import NoDisplayError, theme
+from gui.actions import Action
+from gui.board_view import BoardView, Marks
+from gui.layout import MINIMUM_SIZE, Layout, Point, arrange
+from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw_error, draw_first_panel
+
+if TYPE_CHECKING:
+    from gui.controller import Controller
+
+WINDOW_SIZE = (1180, 900)
+DRAG_START = 6
+"""Pixels that a press must move to become a drag."""
+FRAME = 1 / 60
+
+_WAKE = pygame.event.custom_type()
+
+
+class _SystemClipboard:
+    """The desktop's clipboard."""
+
+    def get(self) -> str:
+        return pygame.scrap.get_text() if pygame.scrap.has_text() else ""
+
+    def put(self, text: str) -> None:
+        pygame.scrap.put_text(text)
+
+
+def _open_window() -> pygame.Surface:
+    """Open the window. Raises ``NoDisplayError``."""
+    asked_for = os.environ.get("SDL_VIDEODRIVER")
+    try:
+        pygame.display.init()
+        driver = pygame.display.get_driver()
+        if driver in ("offscreen", "dummy") and driver != asked_for:
+            raise NoDisplayError("no display: no window can be opened here")
+        pygame.font.init()
+        pygame.display.set_caption("xqlm")
+        pygame.display.set_icon(theme.piece(1, 64))
+        (desktop, *_) = pygame.display.get_desktop_sizes()
+        size = (min(WINDOW_SIZE[0], desktop[0] - 40), min(WINDOW_SIZE[1], desktop[1] - 80))
+        size = (max(size[0], MINIMUM_SIZE[0]), max(size[1], MINIMUM_SIZE[1]))
+        screen = pygame.display.set_mode(size, pygame.RESIZABLE)
+    except pygame.error as error:
+        raise NoDisplayError(f"no display: {error}") from None
+    pygame.Window.from_display_module().minimum_size = MINIMUM_SIZE
+    pygame.key.set_repeat(350, 60)
+    return screen
+
+
+class App:
+    """The window's own state: where the pointer is, what is dragged, and whether the result has been waved away."""
+
+    def __init__(self, screen: pygame.Surface, controller: Controller) -> None:
+        self.screen, self.controller = screen, controller
+        self.session = controller.session
+        self.panel = Panel(controller)
+        self.view = BoardView()
+        self.layout = _layout(screen)
+        self.running = True
+        self._pressed_at: tuple[int, int] | None = None
+        self._dragged: Point | None = None
+        self._dropped: tuple[int, Point] | None = None
+        self._dismissed = -1
+        """The generation whose banner has been clicked away."""
+
+    # --- Frames -------------------------------------------------------------------------------------------------------
+
+    def frame(self, now: float) -> None:
+        """Draw everything once."""
+        if self.screen.get_size() != self.layout.size:
+            self.layout = _layout(self.screen)
+        session, layout = self.session, self.layout
+        pointer = pygame.mouse.get_pos()
+        self.view.traditional = session.traditional
+        self.view.show(session.shown.cells.tolist(), now, layout, session.bottom, self._dropped)
+        self._dropped = None
+        self.screen.fill(theme.BACKGROUND)
+        self.view.draw(self.screen, layout, session.bottom, self._marks(pointer), now, self._dragged)
+        if self.controller.error is not None:
+            draw_error(self.screen, layout, self.controller.error)
+        elif self._banner_shown() and not self.view.moving(now):
+            assert session.outcome is not None
+            draw_banner(self.screen, layout, session.outcome)
+        self.panel.draw(self.screen, layout, pointer, now)
+        pygame.display.flip()
+
+    def _marks(self, pointer: tuple[int, int]) -> Marks:
+        session = self.session
+        move = session.last_move
+        return Marks(
+            selected=session.selected,
+            targets=session.targets if session.selected is not None else (),
+            last_move=(move.from_square, move.to_square) if move is not None else None,
+            check=session.checked_king,
+            hover=self.layout.square_at(self._dragged or pointer, session.bottom),
+        )
+
+    def _banner_shown(self) -> bool:
+        session = self.session
+        return session.outcome is not None and session.live and self._dismissed != session.generation
+
+    def patience(self, now: float) -> float:
+        """Return how many seconds the loop may sleep if no event comes."""
+        if self.view.moving(now):
+            return FRAME
+        return 0.05 if self.controller.thinking else 0.5
+
+    # --- Events -------------------------------------------------------------------------------------------------------
+
+    def handle(self, event: pygame.Event) -> None:
+        """React to one event."""
+        if event.type == pygame.QUIT:
+            self.running = False
+        elif event.type == pygame.KEYDOWN:
+            self._key(event)
+        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
+            self._press(event.pos)
+        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 3:
+            self.controller.press(None)
+        elif event.type == pygame.MOUSEMOTION:
+            self._motion(event.pos)
+        elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
+            self._release(event.pos)
+        elif event.type == pygame.MOUSEWHEEL:
+            self.panel.scroll(self.layout, -event.y * 2)
+
+    def _key(self, event: pygame.Event) -> None:
+        name = pygame.key.name(event.key)
+        if event.mod & (pygame.KMOD_CTRL | pygame.KMOD_META):
+            name = f"ctrl+{name}"
+        if name == "escape":
+            self.controller.press(None)
+            self._dismissed = self.session.generation
+        for action in Action:
+            if action.shortcut.lower() == name and not (event.mod & pygame.KMOD_ALT):
+                self.controller.do(action)
+
+    def _press(self, position: tuple[int, int]) -> None:
+        layout, session = self.layout, self.session
+        if self._banner_shown() and banner_rect(layout).collidepoint(position):
+            self._dismissed = session.generation
+            return
+        action = self.panel.action_at(layout, position)
+        if action is not None:
+            self.controller.do(action)
+        elif self.panel.grab(layout, position):
+            pass
+        elif (ply := self.panel.ply_at(layout, position)) is not None:
+            session.view(ply)
+        elif layout.plate.collidepoint(position):
+            self._dismissed = session.generation
+            self.controller.press(layout.square_at(position, session.bottom))
+            self._pressed_at = position
+
+    def _motion(self, position: tuple[int, int]) -> None:
+        self.panel.drag(self.layout, position)
+        if self._pressed_at is None or self.session.selected is None:
+            return
+        away = max(abs(position[0] - self._pressed_at[0]), abs(position[1] - self._pressed_at[1]))
+        if self._dragged is not None or away >= DRAG_START:
+            self._dragged = position
+
+    def _release(self, position: tuple[int, int]) -> None:
+        self.panel.let_go()
+        if self._pressed_at is not None:
+            move = self.controller.release(self.layout.square_at(position, self.session.bottom))
+            if move is not None and self._dragged is not None:
+                self._dropped = move.to_square, self._dragged
+        self._pressed_at = self._dragged = None
+
+
+def _layout(screen: pygame.Surface) -> Layout:
+    return arrange(*screen.get_size(), len(BUTTONS), len(NAVIGATION))
+
+
+def _draw_first(screen: pygame.Surface, message: str) -> None:
+    """Draw the board without pieces and a line of text, while nothing else is there yet."""
+    layout = _layout(screen)
+    screen.fill(theme.BACKGROUND)
+    BoardView().draw(screen, layout, 0, Marks(), 0.0)
+    draw_first_panel(screen, layout, message)
+    pygame.display.flip()
+
+
+def _wake() -> None:
+    """Wake the loop from another thread."""
+    if pygame.display.get_init():
+        pygame.event.post(pygame.Event(_WAKE))
+
+
+def _start(player_spec: str, side: str, fen: str | None, games_dir: Path) -> Controller:
+    """Load the rules, let numba have them ready, and sit down to a game."""
+    from gui.controller import Controller
+    from gui.session import HUMANS, Session
+    from gui.worker import Worker
+    from xiangqi import STARTING_FEN, Move
+
+    if side not in HUMANS:
+        raise ValueError(f"no such side: {side!r} (allowed: {', '.join(HUMANS)})")
+    session = Session(fen or STARTING_FEN, HUMANS[side])
+    rehearsal = Session()
+    for iccs in "h2e2 h9g7 e2h2 g7h9".split() * 2:  # ends by repetition, so that the rulings are compiled as well
+        rehearsal.play(Move.from_iccs(iccs))
+    return Controller(session, Worker(notify=_wake), player_spec, _SystemClipboard(), games_dir)
+
+
+def _wait_for_rules(screen: pygame.Surface, start: Callable[[], Controller]) -> Controller | None:
+    """Run ``start`` in a thread while the window lives; ``None`` if the window was closed meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(start)
+        while not future.done():
+            for event in pygame.event.get():
+                if event.type == pygame.QUIT:
+                    return None
+            _draw_first(screen, "Preparing the rules… (the first start compiles them)")
+            time.sleep(0.03)
+        return future.result()
+
+
+def main(
+    player_spec: str = "lm",
+    side: str = "red",
+    fen: str | None = None,
+    games_dir: Path | None = None,
+) -> int:
+    """Open the window and play until it is closed; returns the exit code, 0.
+
+    ``player_spec`` names the opponent as ``lm.players.load_player`` reads it; ``side`` is what the person plays: ``red``,
+    ``black``, ``both`` or ``none``; games are saved in ``games_dir``, by default ``~/xiangqi``. Raises
+    ``NoDisplayError`` where no window can be opened, and ``ValueError`` for an unknown side or a bad FEN.
+    """
+    screen = _open_window()
+    try:
+        _draw_first(screen, "Loading…")
+        controller = _wait_for_rules(
+            screen, lambda: _start(player_spec, side, fen, games_dir or Path.home() / "xiangqi")
+        )
+        if controller is None:
+            return 0
+        try:
+            run(App(screen, controller))
+        finally:
+            pygame.display.quit()
+            controller.worker.close()
+    finally:
+        pygame.quit()
+    return 0
+
+
+def run(app: App) -> None:
+    """Run the loop until the window is closed."""
+    while app.running:
+        now = time.monotonic()
+        app.controller.tick(now)
+        app.frame(now)
+        event = pygame.event.wait(round(1000 * app.patience(time.monotonic())))
+        for event in [event, *pygame.event.get()]:
+            app.handle(event)

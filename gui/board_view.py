@@ -1,0 +1,260 @@
+"""Draws the board: wood, lines, pieces and marks, and lets pieces glide when the position changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pygame
+
+from gui import fonts, theme
+from gui.layout import MARGIN, Layout, Point
+
+GLIDE = 0.24
+"""Seconds that a piece takes to its new place."""
+
+_CROSSES = [(file, rank) for rank in (2, 7) for file in (1, 7)] + [(f, r) for r in (3, 6) for f in range(0, 9, 2)]
+_RED_FILES, _BLACK_FILES = "九八七六五四三二一", "１２３４５６７８９"
+
+
+@dataclass
+class Marks:
+    """What is shown on the position: the piece in hand and where it may go, the last move, the king in check."""
+
+    selected: int | None = None
+    targets: Sequence[int] = ()
+    last_move: tuple[int, int] | None = None
+    check: int | None = None
+    hover: int | None = None
+
+
+@dataclass
+class _Glide:
+    code: int
+    start: Point
+    square: int
+
+
+@dataclass
+class BoardView:
+    """Keeps the pieces that are on their way; everything else is handed in with each frame."""
+
+    traditional: bool = True
+    cells: tuple[int, ...] = (0,) * 90
+    """The position on the screen by square: ``color * 8 + type``, 0 where there is no piece."""
+    _gliding: dict[int, _Glide] = field(default_factory=dict)
+    _fading: list[tuple[int, int]] = field(default_factory=list)
+    _since: float = -1.0
+    _plate: pygame.Surface | None = None
+    _plate_key: tuple[int, int, int] = (0, 0, 0)
+
+    def show(
+        self, cells: Sequence[int], now: float, layout: Layout, bottom: int, dropped: tuple[int, Point] | None = None
+    ) -> None:
+        """Change the position; pieces glide to their new squares, a piece ``dropped`` from where it was let go."""
+        new, old = tuple(cells), self.cells
+        if new == old:
+            return
+        appeared = [sq for sq in range(90) if new[sq] and new[sq] != old[sq]]
+        vanished = [sq for sq in range(90) if old[sq] and new[sq] != old[sq]]
+        self._gliding.clear()
+        for sq in appeared:
+            here = layout.point(sq, bottom)
+            sources = [v for v in vanished if old[v] == new[sq]]
+            if not sources:
+                continue
+            source = min(sources, key=lambda v: _distance(layout.point(v, bottom), here))
+            vanished.remove(source)
+            start = dropped[1] if dropped is not None and dropped[0] == sq else layout.point(source, bottom)
+            self._gliding[sq] = _Glide(new[sq], start, sq)
+        self._fading = [(sq, old[sq]) for sq in vanished]
+        self.cells, self._since = new, now
+
+    def moving(self, now: float) -> bool:
+        """Whether anything still glides, so that the next frame differs from this one."""
+        return now - self._since < GLIDE
+
+    def draw(
+        self,
+        screen: pygame.Surface,
+        layout: Layout,
+        bottom: int,
+        marks: Marks,
+        now: float,
+        dragged: Point | None = None,
+    ) -> None:
+        """Draw the board; the selected piece is drawn at ``dragged`` if that is given."""
+        self._draw_plate(screen, layout, bottom)
+        cell = layout.cell
+        if marks.last_move is not None:
+            for square in marks.last_move:
+                _corners(screen, layout.point(square, bottom), cell)
+        if marks.check is not None:
+            _center(screen, theme.glow(cell * 0.78, (230, 40, 20), 0.95), layout.point(marks.check, bottom))
+        progress = min(1.0, (now - self._since) / GLIDE)
+        if progress >= 1.0:
+            self._gliding.clear()
+            self._fading.clear()
+        for square, code in self._fading:
+            self._piece(screen, layout, code, layout.point(square, bottom), opacity=1 - progress)
+        for square, code in enumerate(self.cells):
+            if code and square not in self._gliding and not (dragged and square == marks.selected):
+                self._piece(screen, layout, code, layout.point(square, bottom), lifted=square == marks.selected)
+        if marks.selected is not None and dragged is None:
+            _center(
+                screen,
+                theme.ring(cell * 0.475, max(2.0, cell * 0.045), theme.JADE),
+                layout.point(marks.selected, bottom),
+            )
+        for square in marks.targets:
+            self._target(screen, layout, layout.point(square, bottom), bool(self.cells[square]), square == marks.hover)
+        eased = 1 - (1 - progress) ** 3
+        for glide in self._gliding.values():
+            end = layout.point(glide.square, bottom)
+            x = glide.start[0] + (end[0] - glide.start[0]) * eased
+            y = glide.start[1] + (end[1] - glide.start[1]) * eased
+            self._piece(screen, layout, glide.code, (x, y), lifted=progress < 0.8)
+        if dragged is not None and marks.selected is not None:
+            self._piece(screen, layout, self.cells[marks.selected], dragged, lifted=True)
+
+    # --- Pieces and marks ---------------------------------------------------------------------------------------------
+
+    def _piece(
+        self,
+        screen: pygame.Surface,
+        layout: Layout,
+        code: int,
+        at: Point,
+        lifted: bool = False,
+        opacity: float = 1.0,
+    ) -> None:
+        diameter = round(layout.cell * 0.9)
+        drop, spread = (0.13, 1.3) if lifted else (0.055, 1.17)
+        body = theme.piece(code, diameter, self.traditional)
+        if opacity < 1.0:
+            body = body.copy()
+            body.set_alpha(round(255 * opacity))
+        else:
+            shadow = theme.glow(diameter / 2 * spread, (40, 18, 4), 0.62)
+            _center(screen, shadow, (at[0] + layout.cell * drop * 0.5, at[1] + layout.cell * drop))
+        _center(screen, body, at)
+
+    @staticmethod
+    def _target(screen: pygame.Surface, layout: Layout, at: Point, capture: bool, hover: bool) -> None:
+        cell = layout.cell
+        if capture:
+            _center(screen, theme.ring(cell * 0.475, max(3.0, cell * 0.07), theme.JADE, 0.95), at)
+        else:
+            _center(screen, theme.disc(cell * (0.2 if hover else 0.135), (52, 120, 82), 0.85), at)
+
+    # --- The wood -----------------------------------------------------------------------------------------------------
+
+    def _draw_plate(self, screen: pygame.Surface, layout: Layout, bottom: int) -> None:
+        rect = layout.plate
+        blur = max(8, round(layout.cell * 0.3))
+        shadow = theme.box_shadow(rect.width, rect.height, layout.cell * 0.12, blur, 0.75)
+        screen.blit(shadow, (rect.x - blur, rect.y - blur + blur // 3))
+        key = (rect.width, rect.height, bottom)
+        if self._plate is None or self._plate_key != key:
+            self._plate, self._plate_key = _render_plate(layout, bottom), key
+        screen.blit(self._plate, rect)
+
+
+def _render_plate(layout: Layout, bottom: int) -> pygame.Surface:
+    """Draw what never changes: wood, frame, lines, river, and the numbers of the files as each side counts them."""
+    size, cell = layout.plate.size, layout.cell
+    plate = theme.box(*size, cell * 0.12, theme.FRAME).copy()
+    edge = max(3, round(cell * 0.09))
+    wood = pygame.transform.smoothscale(theme.wood_texture(), (size[0] - 2 * edge, size[1] - 2 * edge))
+    plate.blit(wood, (edge, edge))
+    inner = pygame.Rect(0, 0, *size).inflate(-2 * edge, -2 * edge)
+    for i, opacity in enumerate((70, 40, 18)):  # the frame's shadow on the wood
+        pygame.draw.rect(plate, _darker(theme.WOOD_DARK, 1 - opacity / 160), inner.inflate(-2 * i, -2 * i), 1)
+
+    def at(file: float, row: float) -> tuple[int, int]:
+        return round((MARGIN + file) * cell), round((MARGIN + row) * cell)
+
+    width = max(1, round(cell * 0.024))
+
+    def line(a: tuple[int, int], b: tuple[int, int], thick: int = width) -> None:
+        rect = pygame.Rect(a, (b[0] - a[0], b[1] - a[1]))
+        rect = rect.move(-(thick // 2), -(thick // 2))
+        plate.fill(theme.LINE, (rect.x, rect.y, rect.width + thick, rect.height + thick))
+
+    for row in range(10):
+        line(at(0, row), at(8, row))
+    for file in range(9):
+        if file in (0, 8):
+            line(at(file, 0), at(file, 9))
+        else:
+            line(at(file, 0), at(file, 4))
+            line(at(file, 5), at(file, 9))
+    out, thick = cell * 0.085, max(2, round(cell * 0.05))
+    (x0, y0), (x1, y1) = at(0, 0), at(8, 9)
+    left, top, right, low = round(x0 - out), round(y0 - out), round(x1 + out), round(y1 + out)
+    for a, b in (
+        ((left, top), (right, top)),
+        ((left, low), (right, low)),
+        ((left, top), (left, low)),
+        ((right, top), (right, low)),
+    ):
+        line(a, b, thick)
+    for row in (0, 7):
+        pygame.draw.aaline(plate, theme.LINE, at(3, row), at(5, row + 2), width)
+        pygame.draw.aaline(plate, theme.LINE, at(5, row), at(3, row + 2), width)
+    near, far = cell * 0.09, cell * 0.24
+    for file, rank in _CROSSES:
+        x, y = at(file, rank)
+        for sx in (-1, 1):
+            if 0 <= file + sx <= 8:
+                for sy in (-1, 1):
+                    a, b = x + sx * near, y + sy * near
+                    line(*_ordered((round(a), round(b)), (round(x + sx * far), round(b))))
+                    line(*_ordered((round(a), round(b)), (round(a), round(y + sy * far))))
+
+    _write(plate, "楚河", at(2, 4.5), cell * 0.6, cell * 1.05)
+    _write(plate, "漢界", at(6, 4.5), cell * 0.6, cell * 1.05)
+    upper, lower = (_BLACK_FILES, _RED_FILES) if bottom == 0 else (_RED_FILES[::-1], _BLACK_FILES[::-1])
+    for file in range(9):
+        for text, row in ((upper[file], -0.74), (lower[file], 9.74)):
+            mark = theme.text(text, round(cell * 0.24), theme.LINE, fonts.KAI)
+            body = mark.get_bounding_rect()
+            x, y = at(file, row)
+            plate.blit(mark, (x - body.centerx, y - body.centery))
+    return plate
+
+
+def _write(plate: pygame.Surface, text: str, at: tuple[int, int], size: float, spread: float) -> None:
+    for i, character in enumerate(text):
+        mark = theme.text(character, round(size), theme.LINE, fonts.KAI).copy()
+        mark.set_alpha(215)
+        body = mark.get_bounding_rect()
+        x = at[0] + (i - (len(text) - 1) / 2) * spread
+        plate.blit(mark, (x - body.centerx, at[1] - body.centery))
+
+
+def _corners(screen: pygame.Surface, at: Point, cell: float) -> None:
+    """Draw four corners around a point."""
+    half, arm, width = cell * 0.475, cell * 0.16, max(2, round(cell * 0.04))
+    for sx in (-1, 1):
+        for sy in (-1, 1):
+            x, y = at[0] + sx * half, at[1] + sy * half
+            for w, h in ((arm, width), (width, arm)):
+                left, top = (x - w if sx > 0 else x), (y - h if sy > 0 else y)
+                screen.fill(theme.CORNER, (round(left), round(top), round(w), round(h)))
+
+
+def _ordered(a: tuple[int, int], b: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (min(a[0], b[0]), min(a[1], b[1])), (max(a[0], b[0]), max(a[1], b[1]))
+
+
+def _darker(color: theme.Rgb, factor: float) -> theme.Rgb:
+    return round(color[0] * factor), round(color[1] * factor), round(color[2] * factor)
+
+
+def _distance(a: Point, b: Point) -> float:
+    return (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2
+
+
+def _center(screen: pygame.Surface, surface: pygame.Surface, at: Point) -> None:
+    screen.blit(surface, (round(at[0] - surface.get_width() / 2), round(at[1] - surface.get_height() / 2)))

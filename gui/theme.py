@@ -1,0 +1,206 @@
+"""Colours, text and the small smooth shapes that everything in the window is made of.
+
+Shapes are computed as distance fields, so their edges are smooth at every size; all are cached.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from gui import fonts
+
+Rgb = tuple[int, int, int]
+
+BACKGROUND: Rgb = (38, 34, 31)
+PANEL: Rgb = (49, 44, 40)
+RAISED: Rgb = (66, 59, 53)
+HOVER: Rgb = (82, 73, 65)
+EDGE: Rgb = (84, 75, 67)
+TEXT: Rgb = (240, 231, 216)
+FAINT: Rgb = (166, 153, 137)
+GOLD: Rgb = (226, 178, 92)
+JADE: Rgb = (98, 170, 124)
+ALARM: Rgb = (224, 92, 74)
+
+WOOD: Rgb = (224, 184, 128)
+WOOD_DARK: Rgb = (196, 150, 94)
+FRAME: Rgb = (112, 72, 40)
+LINE: Rgb = (92, 56, 28)
+CORNER: Rgb = (34, 104, 92)
+INK_RED: Rgb = (172, 34, 26)
+INK_BLACK: Rgb = (32, 30, 30)
+DISC: Rgb = (247, 229, 190)
+DISC_EDGE: Rgb = (226, 190, 134)
+
+Array = NDArray[np.float32]
+
+
+@lru_cache(maxsize=64)
+def font(name: str, size: int) -> pygame.font.Font:
+    """Return a bundled font, opened once a size."""
+    return fonts.load(name, size)
+
+
+@lru_cache(maxsize=2048)
+def text(string: str, size: int, color: Rgb = TEXT, name: str = fonts.UI) -> pygame.Surface:
+    """Return a line of text; characters that the font lacks become boxes."""
+    known = fonts.CHARACTERS[name]
+    return font(name, size).render("".join(c if c in known else "□" for c in string), True, color)
+
+
+def fit(string: str, size: int, width: int) -> str:
+    """Shorten a line with an ellipsis until it is at most ``width`` pixels wide."""
+    measure = font(fonts.UI, size).size
+    if measure(string)[0] <= width:
+        return string
+    while string and measure(string + "…")[0] > width:
+        string = string[:-1]
+    return string.rstrip() + "…"
+
+
+def wrap(string: str, size: int, width: int, lines: int) -> list[str]:
+    """Break a text into at most ``lines`` lines of ``width`` pixels; what is left over is cut with an ellipsis."""
+    measure = font(fonts.UI, size).size
+    found: list[str] = []
+    words = string.split(" ")
+    while words and len(found) < lines - 1:
+        count = 1
+        while count < len(words) and measure(" ".join(words[: count + 1]))[0] <= width:
+            count += 1
+        found.append(fit(" ".join(words[:count]), size, width))
+        words = words[count:]
+    return [*found, fit(" ".join(words), size, width)] if words else found
+
+
+def grid(width: int, height: int) -> tuple[Array, Array]:
+    """Return x and y of the pixel centres of a surface, measured from its middle, each ``(width, height)``."""
+    x = np.arange(width, dtype=np.float32) - (width - 1) / 2
+    y = np.arange(height, dtype=np.float32) - (height - 1) / 2
+    return np.broadcast_to(x[:, None], (width, height)), np.broadcast_to(y[None, :], (width, height))
+
+
+def paint(color: Array | Rgb, alpha: Array) -> pygame.Surface:
+    """Make a surface of colours ``(w, h, 3)`` (or one colour), 0 to 255, and coverage ``(w, h)``, 0 to 1."""
+    surface = pygame.Surface(alpha.shape, pygame.SRCALPHA)
+    pixels = pygame.surfarray.pixels3d(surface)
+    pixels[:] = np.clip(np.asarray(color, dtype=np.float32), 0, 255).astype(np.uint8)
+    del pixels  # a surface stays locked as long as its pixels are held
+    opacity = pygame.surfarray.pixels_alpha(surface)
+    opacity[:] = (np.clip(alpha, 0, 1) * 255 + 0.5).astype(np.uint8)
+    del opacity
+    return surface
+
+
+@lru_cache(maxsize=256)
+def disc(radius: float, color: Rgb, opacity: float = 1.0) -> pygame.Surface:
+    """Return a filled circle."""
+    size = 2 * int(np.ceil(radius)) + 2
+    x, y = grid(size, size)
+    return paint(color, opacity * np.clip(radius - np.hypot(x, y) + 0.5, 0, 1))
+
+
+@lru_cache(maxsize=256)
+def ring(radius: float, width: float, color: Rgb, opacity: float = 1.0) -> pygame.Surface:
+    """Return a circle line, ``width`` wide around ``radius``."""
+    size = 2 * int(np.ceil(radius + width)) + 2
+    x, y = grid(size, size)
+    return paint(color, opacity * np.clip(width / 2 - np.abs(np.hypot(x, y) - radius) + 0.5, 0, 1))
+
+
+@lru_cache(maxsize=256)
+def glow(radius: float, color: Rgb, opacity: float) -> pygame.Surface:
+    """Return a soft spot that fades out towards ``radius``: a shadow or a light."""
+    size = 2 * int(np.ceil(radius))
+    x, y = grid(size, size)
+    return paint(color, opacity * np.clip(1.6 * (1 - np.hypot(x, y) / radius), 0, 1) ** 1.7)
+
+
+@lru_cache(maxsize=512)
+def box(width: int, height: int, radius: float, color: Rgb, opacity: float = 1.0) -> pygame.Surface:
+    """Return a filled rectangle with round corners."""
+    x, y = grid(width, height)
+    return paint(color, opacity * np.clip(0.5 - _box_distance(x, y, width, height, radius), 0, 1))
+
+
+@lru_cache(maxsize=64)
+def box_shadow(width: int, height: int, radius: float, blur: int, opacity: float) -> pygame.Surface:
+    """Return the soft shadow of a box; it is ``blur`` pixels larger on each side."""
+    x, y = grid(width + 2 * blur, height + 2 * blur)
+    away = _box_distance(x, y, width, height, radius)
+    return paint((0, 0, 0), opacity * np.clip(1 - (away + blur / 3) / (1.3 * blur), 0, 1) ** 2)
+
+
+def _box_distance(x: Array, y: Array, width: int, height: int, radius: float) -> Array:
+    dx, dy = np.abs(x) - (width / 2 - radius), np.abs(y) - (height / 2 - radius)
+    outside = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0))
+    distance: Array = (outside + np.minimum(np.maximum(dx, dy), 0) - radius).astype(np.float32)
+    return distance
+
+
+@lru_cache(maxsize=1)
+def wood_texture() -> pygame.Surface:
+    """Return a board of light wood with its grain running across, to be scaled to size."""
+    width, height = 640, 704
+    rng = np.random.default_rng(9)
+    shade = np.zeros((width, height), np.float32)
+    # Fibres: noise that is long along the grain and short across it, in three thicknesses.
+    for across, along, strength in ((704, 10, 7.0), (240, 6, 7.0), (60, 4, 8.0)):
+        noise = rng.standard_normal((along, across)).astype(np.float32)
+        shade += strength * _stretch(noise, width, height)
+    # Growth rings: slow waves across the grain, bent a little along it.
+    bend = _stretch(rng.standard_normal((5, 6)).astype(np.float32), width, height)
+    y = np.linspace(0, 1, height, dtype=np.float32)[None, :]
+    shade += 5.0 * np.sin(2 * np.pi * (9 * y + 0.55 * bend))
+    mix = np.clip(0.32 + shade / 60, 0, 1)[:, :, None]
+    light, dark = np.array(WOOD, np.float32), np.array(WOOD_DARK, np.float32)
+    return paint(light * (1 - mix) + dark * mix, np.ones((width, height), np.float32)).convert()
+
+
+def _stretch(noise: Array, width: int, height: int) -> Array:
+    """Enlarge noise ``(a, b)`` to ``(width, height)`` by linear interpolation."""
+    for axis, size in ((0, width), (1, height)):
+        at = np.linspace(0, noise.shape[axis] - 1, size)
+        low = np.minimum(at.astype(int), noise.shape[axis] - 2)
+        part = (at - low).astype(np.float32)
+        part = part[:, None] if axis == 0 else part[None, :]
+        noise = np.take(noise, low, axis) * (1 - part) + np.take(noise, low + 1, axis) * part
+    return noise
+
+
+GLYPHS = {True: " 帥仕相傌俥炮兵 將士象馬車砲卒", False: " 帅仕相马车炮兵 将士象马车炮卒"}
+"""The character on a piece by its cell code, ``color * 8 + type``; traditional and simplified."""
+
+
+@lru_cache(maxsize=128)
+def piece(code: int, diameter: int, traditional: bool = True) -> pygame.Surface:
+    """Return a piece: a turned wooden disc, lit from the upper left, with its engraved character."""
+    scale = 3  # drawn larger and scaled down, so that ring and character are smooth too
+    size = diameter * scale
+    radius = size / 2 - scale
+    x, y = grid(size, size)
+    away = np.hypot(x, y) / radius
+    towards_light = -(x + 1.3 * y) / (1.64 * radius)
+    blend = np.clip(away, 0, 1)[:, :, None] ** 2
+    face = np.array(DISC, np.float32) * (1 - blend) + np.array(DISC_EDGE, np.float32) * blend
+    rim = np.clip((away - 0.86) / 0.14, 0, 1)
+    light = 10 * towards_light + 62 * rim * towards_light - 16 * rim
+    # A turned groove between rim and face catches the light on its far side.
+    light -= 30 * towards_light * np.exp(-(((away - 0.87) / 0.018) ** 2))
+    surface = paint(face + light[:, :, None], np.clip((1 - away) * radius + 0.5, 0, 1))
+
+    ink = INK_RED if code < 8 else INK_BLACK
+    circle = ring(radius * 0.755, radius * 0.035, ink, 0.9)
+    surface.blit(circle, circle.get_rect(center=surface.get_rect().center))
+    glyph = GLYPHS[traditional][code]
+    kai = font(fonts.KAI, round(radius * 1.2))
+    for color, shift in (((255, 246, 222), scale), (ink, 0)):
+        mark = kai.render(glyph, True, color)
+        body = mark.get_bounding_rect()
+        at = (size / 2 - body.centerx + shift * 0.6, size / 2 - body.centery + shift * 0.8)
+        for dx, dy in ((0, 0), (radius * 0.014, 0), (0, radius * 0.014), (radius * 0.014, radius * 0.014)):  # heavier
+            surface.blit(mark, (at[0] + dx - radius * 0.007, at[1] + dy - radius * 0.007))
+    return pygame.transform.smoothscale(surface, (diameter, diameter))
