@@ -7,6 +7,8 @@ Move.from_iccs('h2e2')
 """
 
 from xiangqi.board import STARTING_FEN, Board, InvalidFenError, Status
+from xiangqi.formats import Conversion, FormatError, UnknownFormatError, convert, load, save
+from xiangqi.game import MATE_EVAL, RESULTS, ChildNode, Game, GameNode
 from xiangqi.move import (
     ADVISOR,
     BISHOP,

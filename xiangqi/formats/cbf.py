@@ -23,8 +23,9 @@ from xml.parsers import expat
 
 from xiangqi.board import Board, InvalidFenError
 from xiangqi.formats.errors import ErrorHandler, FormatError, log_error
-from xiangqi.formats.records import RESULTS, Step, build_game, clean_comment, clean_header, decode_text, pgn_date
+from xiangqi.formats.records import RESULTS, Step, build_game, clean_comment, clean_header, pgn_date
 from xiangqi.formats.streams import Source, open_bytes, source_name
+from xiangqi.formats.text import TextDecoder
 from xiangqi.game import Game
 from xiangqi.move import Square
 
@@ -58,7 +59,7 @@ _TEXTS: Final = {
 
 def sniff(head: bytes) -> bool:
     """Whether a file that starts with these bytes is XML whose root is a CBF record."""
-    return f"<{_ROOT}" in decode_text(head[:4096])
+    return f"<{_ROOT}" in _decode(head[:4096])
 
 
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
@@ -176,7 +177,9 @@ def _decode(data: bytes) -> str:
     declared = re.match(rb"""<\?xml[^>]{0,200}encoding=["'](gb2312|gbk|gb18030|big5)["']""", data, re.IGNORECASE)
     if declared:
         return data.decode("big5" if declared[1].lower() == b"big5" else "gb18030", "replace")
-    return decode_text(data)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    return TextDecoder().decode(data)
 
 
 def _square(file: str, row: str) -> Square:

@@ -37,13 +37,13 @@ from xiangqi.formats.records import (
     build_game,
     clean_comment,
     clean_header,
-    decode_text,
     marks,
     pgn_date,
     remark,
     slot_squares,
 )
 from xiangqi.formats.streams import Source, open_bytes, open_replacing, source_name
+from xiangqi.formats.text import TextDecoder, parse_result
 from xiangqi.game import ChildNode, Game, GameNode
 from xiangqi.move import BLACK, RED, Color, Piece, Square
 
@@ -76,11 +76,6 @@ _TEXTS: Final = {
     "endtype": "Termination",
     "refer": "Source",
 }
-_RESULTS: Final = (
-    (re.compile(r"1-0|[红紅]方?先?[胜勝]|黑方?[负負]|^先?[胜勝]$"), "1-0"),
-    (re.compile(r"0-1|黑方?[胜勝]|[红紅]方?先?[负負]|^先?[负負]$"), "0-1"),
-    (re.compile(r"1/2|和"), "1/2-1/2"),
-)
 _RESULT_TEXTS: Final = {"1-0": "红胜", "0-1": "黑胜", "1/2-1/2": "和棋", "*": "未知"}
 _UNICODE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
@@ -101,7 +96,7 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """
     path = source_name(source)
     with open_bytes(source) as file:
-        text = decode_text(file.read())
+        text = TextDecoder().decode(file.read())
     found = False
     for tags in _games(text):
         found = True
@@ -129,7 +124,7 @@ def loads(text: str, path: str | None = None) -> Game:
 def dumps(game: Game) -> str:
     """Return a game as DhtmlXQ.
 
-    Raises ``ValueError`` for what the format cannot hold: null moves and positions with more pieces than a set has.
+    Raises ``FormatError`` for what the format cannot hold: null moves and positions with more pieces than a set has.
     """
     tags = [(tag, game.headers.get(header, "").strip("?")) for tag, header in _TEXTS.items()]
     tags.append(("date", game.headers.get("Date", "").replace(".", "-").strip("?-")))
@@ -162,7 +157,7 @@ def dumps(game: Game) -> str:
 
 
 def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
-    """Write games as UTF-8 and return how many. Raises ``OSError`` and, as ``dumps`` does, ``ValueError``."""
+    """Write games as UTF-8 and return how many. Raises ``OSError`` and, as ``dumps``, ``FormatError``."""
     count = 0
     with open_replacing(path) as file:
         for game in games:
@@ -298,8 +293,7 @@ class _Reader:
                 headers[header] = text
         if date := pgn_date(clean_header(_unescape(self.tags.get("date", (1, ""))[1]))):
             headers["Date"] = date
-        result = clean_header(self.tags.get("result", (1, ""))[1])
-        headers["Result"] = next((value for pattern, value in _RESULTS if pattern.search(result)), "*")
+        headers["Result"] = parse_result(clean_header(self.tags.get("result", (1, ""))[1]))
         return headers
 
     def game(self) -> Game:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, NoReturn
 
 from xiangqi.board import Board
+from xiangqi.formats.errors import FormatError
 from xiangqi.game import ChildNode, Game, GameNode
-from xiangqi.move import COLOR_NAMES, NULL_MOVE, RED, Color, InvalidMoveError, Move, Piece, Square
+from xiangqi.move import COLOR_NAMES, NULL_MOVE, PIECE_NAMES, RED, Color, InvalidMoveError, Move, Piece, Square
 
 SLOTS: Final = tuple(map(Piece.from_symbol, "RNBAKABNRCCPPPPPrnbakabnrccppppp"))
 """The 32 pieces in the order in which XQF and DhtmlXQ list their squares."""
@@ -102,23 +103,25 @@ def check_move(board: Board, from_square: Square, to_square: Square, place: int,
 def marks(node: ChildNode) -> tuple[bool, bool]:
     """Return the two marks of a stored move: whether it is continued and whether there is a later alternative.
 
-    Raises ``ValueError`` for a null move, which none of these formats can hold.
+    Raises ``FormatError`` for a null move, which none of these formats can hold.
     """
     if node.move is NULL_MOVE:
-        raise ValueError("a null move can only be written as PGN or JSONL")
+        raise FormatError("the game has a null move, which XQF and DhtmlXQ cannot hold")
     return bool(node.variations), node is not node.parent.variations[-1]
 
 
 def slot_squares(board: Board) -> list[Square | None]:
     """Return where the 32 pieces stand in the order of ``SLOTS``, ``None`` for a piece that is not on the board.
 
-    Raises ``ValueError`` if there are more pieces of a kind than a set has.
+    Raises ``FormatError`` if there are more pieces of a kind than a set has.
     """
     squares: list[Square | None] = [None] * 32
     for square, piece in sorted(board.piece_map().items()):
         free = [slot for slot in range(32) if SLOTS[slot] is piece and squares[slot] is None]
         if not free:
-            raise ValueError(f"a set of pieces has no further {COLOR_NAMES[piece.color]} {piece.symbol()}")
+            raise FormatError(
+                f"the position has a {COLOR_NAMES[piece.color]} {PIECE_NAMES[piece.type]} too many for XQF and DhtmlXQ"
+            )
         squares[free[0]] = square
     return squares
 
@@ -144,19 +147,6 @@ def clean_header(text: str) -> str:
 def clean_comment(text: str) -> str:
     """Return a comment with plain line ends and without padding."""
     return text.replace("\r\n", "\n").replace("\r", "\n").strip("\0 \t\n")
-
-
-def decode_text(data: bytes) -> str:
-    """Return text that may be UTF-8 or UTF-16 with a mark, plain UTF-8, GB18030 or Big5."""
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if data.startswith(mark):
-            return data.decode(encoding, "replace")
-    for encoding in ("utf-8", "gb18030", "big5"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            pass
-    return data.decode("gb18030", "replace")
 
 
 _DATE: Final = re.compile(

@@ -29,8 +29,10 @@ that XQStudio saved itself.
 from __future__ import annotations
 
 import codecs
+import itertools
+import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, NoReturn
 
 import numpy as np
@@ -48,7 +50,7 @@ from xiangqi.formats.records import (
     remark,
     slot_squares,
 )
-from xiangqi.formats.streams import Source, open_bytes, source_name
+from xiangqi.formats.streams import Source, open_bytes, open_replacing, source_name
 from xiangqi.game import Game
 from xiangqi.move import Piece, Square
 
@@ -223,7 +225,7 @@ def loads(data: bytes, path: str | None = None, encoding: str = "gb18030") -> Ga
 def dumps(game: Game) -> bytes:
     """Return a game as the bytes of an XQF file of version 1.0, which every reader of the format understands.
 
-    Texts that are too long for the header are cut. Raises ``ValueError`` for what the format cannot hold: null moves
+    Texts that are too long for the header are cut. Raises ``FormatError`` for what the format cannot hold: null moves
     and positions with more pieces than a set has.
     """
     board = game.board()
@@ -243,6 +245,16 @@ def dumps(game: Game) -> bytes:
         origin, target = (square % 9 * 10 + square // 9 for square in (node.move.from_square, node.move.to_square))
         body.append(_record(origin + 24, target + 32, *marks(node), 0, remark(node)))
     return bytes(head) + b"".join(body)
+
+
+def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
+    """Write a game to a file and return 1. Raises ``OSError`` and, for several games or as ``dumps``, ``FormatError``."""
+    first, *others = [*itertools.islice(games, 2)] or [Game()]
+    if others:
+        raise FormatError("an XQF file holds one game, and there are more", path=os.fspath(path))
+    with open_replacing(path) as file:
+        file.write(dumps(first))
+    return 1
 
 
 def _record(origin: int, target: int, continued: bool, alternative: bool, reserved: int, comment: str) -> bytes:

@@ -1,0 +1,125 @@
+"""Files of games: one module a format, each with ``read``, ``sniff`` and, where it can write, ``write``.
+
+`load` looks at what a file holds, never at its name; `save` goes by the suffix. Both unpack and pack ``.gz`` and
+``.zst``. Reading streams: a file of a million games needs the memory of one.
+
+>>> import io
+>>> from xiangqi.formats import load
+>>> [len(game.moves()) for game in load(io.BytesIO(b'[Red "A"]  1. h2e2 h9g7 *'))]
+[2]
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, cast
+
+from xiangqi.formats import cbf, cbl, dhtmlxq, jsonl, pgn, xqf
+from xiangqi.formats.errors import ErrorHandler, FormatError, UnknownFormatError, log_error
+from xiangqi.formats.streams import HEAD, Source, bare_suffix, open_bytes, source_name
+from xiangqi.game import Game
+
+__all__ = [
+    "FORMATS",
+    "Conversion",
+    "ErrorHandler",
+    "Format",
+    "FormatError",
+    "UnknownFormatError",
+    "convert",
+    "load",
+    "save",
+    "sniff",
+]
+
+
+class Format(Protocol):
+    """What a module of this package offers. One that is only read has no ``write``."""
+
+    SUFFIXES: tuple[str, ...]
+    """Suffixes in lower case with their dot, for ``save``."""
+
+    def sniff(self, head: bytes) -> bool:
+        """Whether a file that starts with these bytes (up to 64 KiB, unpacked) looks like the format."""
+
+    def read(self, source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
+        """Iterate over the games. A broken game goes to ``on_error``; a broken file raises `FormatError`."""
+
+    def write(self, games: Iterable[Game], path: str | os.PathLike[str], **options: Any) -> int:
+        """Write the games and return how many they were. Raises `FormatError` if the format cannot hold them."""
+
+
+FORMATS: Final[dict[str, Format]] = {  # in the order in which they are tried: strict signatures first
+    "xqf": cast(Format, xqf),
+    "cbl": cast(Format, cbl),
+    "cbf": cast(Format, cbf),
+    "jsonl": cast(Format, jsonl),
+    "dhtmlxq": cast(Format, dhtmlxq),
+    "pgn": cast(Format, pgn),
+}
+
+
+def sniff(source: str | os.PathLike[str]) -> str:
+    """Return the name of the format of a file by what it holds. Raises `UnknownFormatError` or ``OSError``."""
+    with open_bytes(source) as file:
+        return _sniff(file, source_name(source))
+
+
+def _sniff(file: io.BufferedReader, name: str | None) -> str:
+    head = file.peek(HEAD)[:HEAD]
+    for format_name, module in FORMATS.items():
+        if module.sniff(head):
+            return format_name
+    reason = "the file is empty" if not head.strip() else f"not in a known format ({', '.join(FORMATS)})"
+    raise UnknownFormatError(reason, path=name)
+
+
+def load(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
+    """Iterate over the games of a file, whatever its format.
+
+    ``source`` is a path or an open file. ``on_error`` is called with a `FormatError` for each game that cannot be read;
+    the next one is read thereafter. Raises `UnknownFormatError` if no reader knows the file, `FormatError` if it cannot
+    be read as a whole, and ``OSError`` if the path cannot be opened.
+    """
+    if isinstance(source, str | os.PathLike):
+        return FORMATS[sniff(source)].read(source, on_error)
+    return _load_stream(source, on_error)
+
+
+def _load_stream(source: Source, on_error: ErrorHandler) -> Iterator[Game]:
+    with open_bytes(source) as file:
+        yield from FORMATS[_sniff(file, source_name(source))].read(file, on_error)
+
+
+def save(games: Game | Iterable[Game], path: str | os.PathLike[str], **options: Any) -> int:
+    """Write games to a file in the format of its suffix and return how many they were.
+
+    ``options`` go to the format's ``write``, as ``notation="chinese"`` for PGN. The file appears when all is written.
+    Raises `UnknownFormatError` for a suffix that no writer knows, `FormatError` for games that the format cannot hold.
+    """
+    suffix = bare_suffix(path)
+    writers = {suffix: module for module in FORMATS.values() if hasattr(module, "write") for suffix in module.SUFFIXES}
+    if suffix not in writers:
+        known = ", ".join(writers)
+        raise UnknownFormatError(f"cannot write files with suffix {suffix!r} (known: {known})", path=os.fspath(path))
+    return int(writers[suffix].write([games] if isinstance(games, Game) else games, path, **options))
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What became of a conversion."""
+
+    games: int
+    """Number of games written."""
+    rejects: list[FormatError]
+    """Why each game that is missing could not be read."""
+
+
+def convert(source: Source, path: str | os.PathLike[str], **options: Any) -> Conversion:
+    """Rewrite a file of games in the format of another suffix. Raises as `load` and `save`."""
+    rejects: list[FormatError] = []
+    games = save(load(source, rejects.append), path, **options)
+    return Conversion(games, rejects)

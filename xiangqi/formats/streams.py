@@ -1,0 +1,151 @@
+"""Opening and writing files of games: compression, safe replacement, and errors as `FormatError`."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Final, cast
+
+from xiangqi.formats.errors import FormatError
+
+Source = str | os.PathLike[str] | IO[bytes] | IO[str]
+"""What a reader takes: the path of a file, or an open file in binary or text mode."""
+
+HEAD: Final = 65536
+"""Number of bytes that sniffing looks at."""
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+
+
+def source_name(source: Source) -> str | None:
+    """Return the path of a source, or ``None`` for a stream without one."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else None
+
+
+@contextmanager
+def open_bytes(source: Source) -> Iterator[io.BufferedReader]:
+    """Open a source for reading bytes; gzip and zstd are recognised by content and unpacked on the way.
+
+    Text streams are read as UTF-8. A stream that the caller opened is left open. Raises ``OSError`` if a path cannot be
+    opened and, here or from the reader's calls inside the ``with``, ``FormatError`` for broken compression.
+    """
+    name = source_name(source)
+    try:
+        if isinstance(source, str | os.PathLike):
+            with io.FileIO(source) as raw, io.BufferedReader(raw, HEAD) as file, _unpacked(file, name) as reader:
+                yield reader
+        else:
+            stream: Any = source if _is_binary(source) else _Encoder(source)
+            buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(_Unclosed(stream), HEAD)
+            with _unpacked(buffered, name) as reader:
+                yield reader
+    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise FormatError(f"broken gzip data: {error}", path=name) from None
+    except Exception as error:
+        if type(error).__name__ == "ZstdError":  # imported only where a file needs it
+            raise FormatError(f"broken zstd data: {error}", path=name) from None
+        raise
+
+
+def _is_binary(stream: IO[Any]) -> bool:
+    return not isinstance(stream.read(0), str)
+
+
+class _Unclosed(io.RawIOBase):
+    """A view of a caller's stream that closing leaves alone."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _Encoder:
+    """A text stream seen as UTF-8 bytes."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._rest = stream, b""
+
+    def read(self, size: int) -> bytes:
+        if not self._rest:
+            self._rest = self._stream.read(size).encode("utf-8", "replace")
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+
+@contextmanager
+def _unpacked(file: Any, name: str | None) -> Iterator[io.BufferedReader]:
+    head = file.peek(4)[:4]
+    if head.startswith(_GZIP):
+        with gzip.open(file) as unpacked:
+            yield io.BufferedReader(unpacked, HEAD)
+    elif head == _ZSTD:
+        with _zstandard(name).ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False) as reader:
+            yield io.BufferedReader(reader, HEAD)
+    else:
+        yield file
+
+
+def _zstandard(name: str | None) -> Any:
+    try:
+        import zstandard
+    except ImportError:
+        raise FormatError("zstd files need the package zstandard: pip install zstandard", path=name) from None
+    return zstandard
+
+
+@contextmanager
+def open_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file for writing bytes under a temporary name that takes the place of ``path`` when all went well.
+
+    A suffix ``.gz`` or ``.zst`` compresses. Raises ``OSError``, or ``FormatError`` if zstandard is wanted and missing.
+    """
+    target = Path(path)
+    if target.exists() and not target.is_file():  # a pipe or a device: there is nothing to replace
+        with open(target, "wb") as file, _packed(file, target) as out:
+            yield out
+        return
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file, _packed(file, target) as out:
+            yield out
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _packed(file: BinaryIO, target: Path) -> Iterator[BinaryIO]:
+    if target.suffix.lower() == ".gz":
+        with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+            yield cast(BinaryIO, packed)
+    elif target.suffix.lower() == ".zst":
+        with _zstandard(str(target)).ZstdCompressor(level=10).stream_writer(file, closefd=False) as packed:
+            yield packed
+    else:
+        yield file
+
+
+def bare_suffix(path: str | os.PathLike[str]) -> str:
+    """Return the suffix of a path in lower case, that of compression left aside.
+
+    >>> bare_suffix("games.PGN.zst")
+    '.pgn'
+    """
+    target = Path(path)
+    return (Path(target.stem) if target.suffix.lower() in (".gz", ".zst") else target).suffix.lower()

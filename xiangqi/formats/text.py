@@ -1,0 +1,64 @@
+"""What formats made of text have in common: Chinese encodings, and the many ways of writing a result."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+
+class TextDecoder:
+    """Turns the pieces of one file into text: UTF-8 where it is that, else GB18030 or Big5, whichever fits better.
+
+    Each piece is judged by itself and by what came before it, so that a short name is read as the rest of its file.
+
+    >>> TextDecoder().decode("胡荣华".encode("gb18030")), TextDecoder().decode("胡榮華".encode("big5"))
+    ('胡荣华', '胡榮華')
+    """
+
+    def __init__(self) -> None:
+        self._gb = self._big5 = 0
+
+    def decode(self, data: bytes) -> str:
+        """Return the text of ``data``; bytes that are wrong in every encoding become U+FFFD."""
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode("utf-8-sig", "replace")
+        bad = text.count("\ufffd")
+        if 4 * bad < len(text) - len(text.encode("ascii", "ignore")):
+            return text  # UTF-8 with a few bytes broken
+        self._weigh(data)
+        first, second = ("gb18030", "big5hkscs") if self._gb >= self._big5 else ("big5hkscs", "gb18030")
+        for encoding in (first, second):
+            try:
+                return data.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+        return data.decode(first, "replace")
+
+    def _weigh(self, data: bytes) -> None:
+        """Count the characters that would be common ones: in either encoding these have rows of their own."""
+        for lead, trail in _PAIR.findall(data):
+            self._gb += (0xB0 <= lead[0] <= 0xD7 or 0xA1 <= lead[0] <= 0xA3) and trail[0] >= 0xA1
+            self._big5 += 0xA1 <= lead[0] <= 0xC6 and (trail[0] <= 0x7E or trail[0] >= 0xA1)
+
+
+_PAIR: Final = re.compile(rb"([\x81-\xfe])([\x40-\xfe])")
+
+_RED_WINS: Final = re.compile(r"1\s*[-:]\s*0|[红紅先].*[胜勝]|[红紅]方?先?[胜勝]|red\s?(wins|win|won)?", re.IGNORECASE)
+_BLACK_WINS: Final = re.compile(r"0\s*[-:]\s*1|黑.*[胜勝]|[红紅先].*[负負]|black\s?(wins|win|won)?", re.IGNORECASE)
+_DRAW: Final = re.compile(r"1/2(\s*[-:]\s*1/2)?|½(-½)?|0?\.5-0?\.5|.*和.*|draw|drawn", re.IGNORECASE)
+
+
+def parse_result(text: str) -> str:
+    """Return ``1-0``, ``0-1``, ``1/2-1/2`` or ``*`` for a result in any of its spellings.
+
+    >>> [parse_result(text) for text in ("1-0", "黑方胜", "红先和", "½-½", "?")]
+    ['1-0', '0-1', '1/2-1/2', '1/2-1/2', '*']
+    """
+    text = unicodedata.normalize("NFKC", text[:40]).replace("\u2044", "/").strip()
+    for pattern, result in ((_BLACK_WINS, "0-1"), (_RED_WINS, "1-0"), (_DRAW, "1/2-1/2")):
+        if pattern.fullmatch(text):
+            return result
+    return "*"

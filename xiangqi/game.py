@@ -1,0 +1,394 @@
+"""Games as trees: headers, main line, variations, comments, annotation glyphs, evaluations and clocks.
+
+A `Game` is the root of the tree and stands before the first move; every other node is a `ChildNode`, reached by its
+``move``. ``variations[0]`` of a node goes on with the main line.
+
+>>> from xiangqi import Game, Move
+>>> game = Game({"Red": "胡荣华", "Black": "杨官璘"})
+>>> end = game.add_main_line([Move.from_iccs("h2e2"), Move.from_iccs("h9g7")])
+>>> end.comment = "solid"
+>>> other = game.variations[0].add_variation(Move.from_iccs("h7e7"))
+>>> [move.iccs for move in game.moves()], end.ply, len(game.variations[0].variations)
+(['h2e2', 'h9g7'], 2, 2)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from xiangqi.board import STARTING_FEN, Board
+from xiangqi.features import replay
+from xiangqi.move import Color, InvalidMoveError, Move
+
+RESULTS: Final = ("1-0", "0-1", "1/2-1/2", "*")
+"""Red wins, Black wins, draw, unknown or unfinished."""
+
+MATE_EVAL: Final = 1000.0
+"""A forced mate in ``n`` moves is an evaluation of ``MATE_EVAL - n``, or of ``n - MATE_EVAL`` if Red is mated."""
+
+_EVAL: Final = re.compile(r"\[%eval\s+(#?)([+-]?\d{1,9}(?:\.\d{0,9})?)(?:,\d{1,9})?\s*\]")
+_BEST: Final = re.compile(r"\[%best\s+([a-iA-I][0-9]-?[a-iA-I][0-9])\s*\]")
+_CLOCK: Final = re.compile(r"\[%clk\s+(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{0,9})?)\s*\]")
+
+
+def count_legal(board: Board, moves: Sequence[Move]) -> int:
+    """Return how many of ``moves``, played one after another from ``board``, are legal before the first that is not.
+
+    >>> count_legal(Board(), [Move.from_iccs("h2e2"), Move.from_iccs("h2e2")])
+    1
+    """
+    indices = np.array([move.index for move in moves], np.int16)
+    return int(replay(board.cells.copy(), board.turn, indices))
+
+
+class GameNode:
+    """A position of a game tree: the `Game` itself or a `ChildNode`."""
+
+    __slots__ = ("_nags", "comment", "variations")
+
+    move: Move | None
+    """The move that leads here; ``None`` at the root."""
+    parent: GameNode | None
+    """The node before the move; ``None`` at the root."""
+    variations: list[ChildNode]
+    """The continuations; the first is the main one."""
+    comment: str
+    """The remark after the move (at the root: before the first move), tags such as ``[%eval 0.35]`` included."""
+
+    def __init__(self) -> None:
+        self.variations = []
+        self.comment = ""
+        self._nags: set[int] | None = None
+
+    # --- Looking around -----------------------------------------------------------------------------------------------
+
+    @property
+    def nags(self) -> set[int]:
+        """The numeric annotation glyphs of the move, as ``{1}`` for ``!`` (``$1``)."""
+        if self._nags is None:
+            self._nags = set()
+        return self._nags
+
+    @nags.setter
+    def nags(self, nags: Iterable[int]) -> None:
+        self._nags = set(nags)
+
+    def has_nags(self) -> bool:
+        """Whether there is any annotation glyph; cheaper than asking ``nags``."""
+        return bool(self._nags)
+
+    def line(self) -> list[ChildNode]:
+        """Return the nodes from the first move of the game up to this one."""
+        nodes = []
+        node: GameNode = self
+        while isinstance(node, ChildNode):
+            nodes.append(node)
+            node = node.parent
+        return nodes[::-1]
+
+    def game(self) -> Game:
+        """Return the root of the tree. Raises ``ValueError`` for a node that belongs to no game."""
+        node: GameNode = self
+        while isinstance(node, ChildNode):
+            node = node.parent
+        if not isinstance(node, Game):
+            raise ValueError("the node belongs to no game")
+        return node
+
+    def board(self) -> Board:
+        """Return the position at this node, with the moves that led to it as its history.
+
+        >>> Game().add_variation(Move.from_iccs("h2e2")).board().peek()
+        Move.from_iccs('h2e2')
+        """
+        board = Board(self.game().fen)
+        for node in self.line():
+            board.push(node.move)
+        return board
+
+    @property
+    def ply(self) -> int:
+        """Number of moves from the start of the game."""
+        return len(self.line())
+
+    @property
+    def turn(self) -> Color:
+        """The side to move at this node."""
+        return (self.game().start_turn + self.ply) % 2
+
+    def next(self) -> ChildNode | None:
+        """Return the main continuation, or ``None`` where the line ends."""
+        return self.variations[0] if self.variations else None
+
+    def end(self) -> GameNode:
+        """Return the last node of the main line from here: the node itself if nothing follows."""
+        node: GameNode = self
+        while node.variations:
+            node = node.variations[0]
+        return node
+
+    def main_line(self) -> Iterator[ChildNode]:
+        """Iterate over the nodes that follow this one in the main line.
+
+        >>> game = Game()
+        >>> _ = game.add_main_line([Move.from_iccs("h2e2"), Move.from_iccs("h9g7")])
+        >>> [node.move.iccs for node in game.main_line()]
+        ['h2e2', 'h9g7']
+        """
+        variations = self.variations
+        while variations:
+            node = variations[0]
+            yield node
+            variations = node.variations
+
+    def walk(self) -> Iterator[ChildNode]:
+        """Iterate over all nodes below this one, a move before its continuations and a main line before its rivals."""
+        waiting = self.variations[::-1]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(reversed(node.variations))
+
+    def variation(self, move: Move) -> ChildNode | None:
+        """Return the continuation that starts with ``move``, or ``None``."""
+        return next((node for node in self.variations if node.move is move), None)
+
+    # --- Editing ------------------------------------------------------------------------------------------------------
+
+    def add_variation(self, move: Move) -> ChildNode:
+        """Add a continuation after those that exist and return its node. The move is not checked to be legal."""
+        node = ChildNode(self, move)
+        self.variations.append(node)
+        return node
+
+    def add_main_line(self, moves: Iterable[Move]) -> GameNode:
+        """Add ``moves`` one after another as the main line from here; what was main becomes a variation.
+
+        Returns the last node (this one if there are no moves). Moves are not checked to be legal.
+        """
+        node: GameNode = self
+        for move in moves:
+            child = ChildNode(node, move)
+            node.variations.insert(0, child)
+            node = child
+        return node
+
+    # --- What the comment says to programs ----------------------------------------------------------------------------
+
+    @property
+    def eval(self) -> float | None:
+        """Evaluation of the position at this node in pawns, good for Red if positive; kept as ``[%eval 0.35]``.
+
+        A mate in ``n`` moves (``[%eval #3]``, ``[%eval #-3]``) reads as ``MATE_EVAL - n`` or ``n - MATE_EVAL``.
+
+        >>> game = Game()
+        >>> game.eval = 0.35
+        >>> game.comment, game.eval
+        ('[%eval 0.35]', 0.35)
+        """
+        found = _EVAL.search(self.comment)
+        if found is None:
+            return None
+        value = float(found[2])
+        if not found[1]:
+            return value
+        return -MATE_EVAL - value if found[2].startswith("-") else MATE_EVAL - value
+
+    @eval.setter
+    def eval(self, value: float | None) -> None:
+        if value is None:
+            text = ""
+        elif MATE_EVAL - 500 <= abs(value) <= MATE_EVAL:
+            text = f"[%eval #{'-' if value < 0 else ''}{MATE_EVAL - abs(value):.0f}]"
+        else:
+            text = f"[%eval {value:.2f}]"
+        self._set_tag(_EVAL, text)
+
+    @property
+    def best(self) -> Move | None:
+        """The move that an engine would have played in place of this node's; kept as ``[%best h2e2]``."""
+        found = _BEST.search(self.comment)
+        try:
+            return None if found is None else Move.from_iccs(found[1])
+        except InvalidMoveError:
+            return None
+
+    @best.setter
+    def best(self, move: Move | None) -> None:
+        self._set_tag(_BEST, "" if move is None else f"[%best {move.iccs}]")
+
+    @property
+    def clock(self) -> float | None:
+        """Seconds left to the player after the move; kept as ``[%clk 0:01:02]``.
+
+        >>> node = Game().add_variation(Move.from_iccs("h2e2"))
+        >>> node.clock = 62
+        >>> node.comment, node.clock
+        ('[%clk 0:01:02]', 62.0)
+        """
+        found = _CLOCK.search(self.comment)
+        return None if found is None else int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
+
+    @clock.setter
+    def clock(self, seconds: float | None) -> None:
+        if seconds is None:
+            self._set_tag(_CLOCK, "")
+            return
+        tenths = round(max(seconds, 0) * 10)
+        minutes, rest = divmod(tenths, 600)
+        second = f"{rest // 10:02}" + (f".{rest % 10}" if rest % 10 else "")
+        self._set_tag(_CLOCK, f"[%clk {minutes // 60}:{minutes % 60:02}:{second}]")
+
+    def _set_tag(self, pattern: re.Pattern[str], text: str) -> None:
+        comment, found = pattern.subn(text, self.comment, count=1)
+        self.comment = comment.strip() if found else f"{comment} {text}".strip()
+
+
+class ChildNode(GameNode):
+    """A node that a move leads to."""
+
+    __slots__ = ("move", "parent", "starting_comment")
+
+    move: Move
+    """The move that leads here."""
+    parent: GameNode
+    """The node before the move."""
+    starting_comment: str
+    """The remark before the move, as at the head of a variation."""
+
+    def __init__(self, parent: GameNode, move: Move) -> None:
+        self.variations = []
+        self.comment = ""
+        self._nags = None
+        self.move = move
+        self.parent = parent
+        self.starting_comment = ""
+
+    def is_main_line(self) -> bool:
+        """Whether the node lies on the main line of the game."""
+        return all(node.parent.variations[0] is node for node in self.line())
+
+    def promote(self) -> None:
+        """Move this variation one place up among its rivals; the main one stays where it is.
+
+        >>> game = Game()
+        >>> first, second = map(game.add_variation, [Move.from_iccs("h2e2"), Move.from_iccs("b2e2")])
+        >>> second.promote()
+        >>> game.next() is second
+        True
+        """
+        self._move_to(max(self._place() - 1, 0))
+
+    def promote_to_main(self) -> None:
+        """Make this variation the main one among its rivals."""
+        self._move_to(0)
+
+    def demote(self) -> None:
+        """Move this variation one place down among its rivals."""
+        self._move_to(self._place() + 1)
+
+    def delete(self) -> None:
+        """Take this node, and all that follows it, out of its game."""
+        del self.parent.variations[self._place()]
+
+    def _place(self) -> int:
+        for place, node in enumerate(self.parent.variations):
+            if node is self:
+                return place
+        raise ValueError("the node has been deleted from its game")
+
+    def _move_to(self, place: int) -> None:
+        self.delete()
+        self.parent.variations.insert(place, self)
+
+    def __repr__(self) -> str:
+        return f"<ChildNode at ply {self.ply}: {self.move.iccs}>"
+
+
+class Game(GameNode):
+    """A game: its headers, its starting position and, as the root of the tree, its moves.
+
+    ``headers`` are those of PGN (``Event``, ``Date``, ``Red``, ``Black``, ``Result`` and so on), copied. The starting
+    position is kept in ``fen``, not in the headers. Raises ``InvalidFenError``.
+
+    >>> game = Game({"Result": "1-0"})
+    >>> game.result, game.moves(), game.board() == Board()
+    ('1-0', [], True)
+    """
+
+    __slots__ = ("fen", "headers")
+
+    move: None = None
+    parent: None = None
+    headers: dict[str, str]
+    fen: str
+    """FEN of the starting position."""
+
+    def __init__(self, headers: Mapping[str, str] | None = None, fen: str = STARTING_FEN) -> None:
+        self.variations = []
+        self.comment = ""
+        self._nags = None
+        self.headers = dict(headers) if headers else {}
+        self.fen = fen if fen is STARTING_FEN else Board(fen).fen()
+
+    @classmethod
+    def from_board(cls, board: Board, headers: Mapping[str, str] | None = None) -> Game:
+        """Return the game that a board's history tells.
+
+        >>> Game.from_board(Board.from_moves("h2e2 h9g7")).moves()
+        [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
+        """
+        game = cls(headers, board.root().fen())
+        game.add_main_line(board.move_stack)
+        return game
+
+    @classmethod
+    def from_pgn(cls, text: str) -> Game:
+        """Return the first game of a PGN text. Raises ``FormatError``.
+
+        >>> Game.from_pgn('[Red "A"]  1. H2-E2 H9-G7 *').moves()
+        [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
+        """
+        from xiangqi.formats import pgn
+
+        return pgn.loads(text)
+
+    @property
+    def result(self) -> str:
+        """How the game ended: ``1-0`` (Red won), ``0-1``, ``1/2-1/2`` or ``*``. Setting anything else raises
+        ``ValueError``."""
+        result = self.headers.get("Result", "*")
+        return result if result in RESULTS else "*"
+
+    @result.setter
+    def result(self, result: str) -> None:
+        if result not in RESULTS:
+            raise ValueError(f"not a result: {result!r} (expected one of {', '.join(RESULTS)})")
+        self.headers["Result"] = result
+
+    @property
+    def start_turn(self) -> Color:
+        """The side that moves first, ``RED`` or ``BLACK``."""
+        return 1 if self.fen.split()[1] == "b" else 0
+
+    def moves(self) -> list[Move]:
+        """Return the moves of the main line."""
+        return [node.move for node in self.main_line()]
+
+    def end_board(self) -> Board:
+        """Return the position at the end of the main line, with its history."""
+        return self.end().board()
+
+    def __str__(self) -> str:
+        """Return the game as PGN with ICCS moves."""
+        from xiangqi.formats import pgn
+
+        return pgn.dumps(self)
+
+    def __repr__(self) -> str:
+        red, black = self.headers.get("Red", "?"), self.headers.get("Black", "?")
+        return f"<Game {red} - {black}, {self.result}, {self.end().ply} plies>"
