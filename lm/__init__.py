@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 
+class UserError(ValueError):
+    """Something that the user gave is wrong, in one line for them to read; the command line exits with code 2."""
+
+
 def data_path(name: str) -> Path:
     """Return where a shipped file or folder lies: ``data/`` of a checkout, else the share folder of an installation.
 

@@ -1,0 +1,364 @@
+"""Matches and self-play: many games at once, openings in pairs, adjudication, records, Elo.
+
+How a game ends is stated in the ``Termination`` header of its record: by the rules (``checkmate``, ``stalemate``,
+the repetition rulings and draws of ``Board.outcome``), by ``resignation``, by ``draw agreed``, or as a draw by
+``ply limit``. Nothing else ends a game.
+
+>>> from lm.players import load_player
+>>> red, black = load_player("greedy:seed=1"), load_player("random:seed=2")
+>>> games = dict(play_games({0: Pairing(red, black), 1: Pairing(black, red)}))
+>>> sorted(games)
+[0, 1]
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from lm import UserError, data_path
+from lm.players import Choice, Player, PlayerError
+from xiangqi import Board, Move
+from xiangqi.formats import pgn
+from xiangqi.game import Game
+from xiangqi.rulings import Rules
+
+MAX_PLIES: Final = 400
+"""Default length after which a game counts as drawn; of 46,279 games between people seven were longer."""
+ATTEMPTS: Final = 3
+"""Times that a game is played before its dying stops the match."""
+
+Line = tuple[Move, ...]
+Ending = tuple[str, str]
+"""Result as PGN writes it, and why."""
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """A game to be played: who plays whom, after which opening, under which headers."""
+
+    red: Player
+    black: Player
+    opening: Line = ()
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Running:
+    index: int
+    pairing: Pairing
+    board: Board
+    draw_offered: bool = False
+
+    def mover(self) -> Player:
+        return (self.pairing.red, self.pairing.black)[self.board.turn]
+
+
+def load_openings(path: Path | None = None) -> list[Line]:
+    """Read an opening suite (the shipped one by default): a line of ICCS moves each, ``#`` starting a remark.
+
+    Raises ``UserError`` naming the line that cannot be played, and ``OSError``.
+
+    >>> len(load_openings()) >= 200
+    True
+    """
+    path = path or data_path("openings.txt")
+    lines = []
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if moves := text.partition("#")[0].split():
+            try:
+                lines.append(tuple(Board.from_moves(moves).move_stack))
+            except ValueError as error:
+                raise UserError(f"{path}:{number}: {error}") from None
+    if not lines:
+        raise UserError(f"{path}: no opening in the file")
+    return lines
+
+
+# --- Playing ----------------------------------------------------------------------------------------------------------
+
+
+def play_games(
+    pairings: Mapping[int, Pairing],
+    *,
+    rules: Rules = "computer",
+    max_plies: int = MAX_PLIES,
+    parallel: int = 64,
+    report: Report = lambda text: None,
+) -> Iterator[tuple[int, Game]]:
+    """Play games, ``parallel`` at a time, and yield each with its number as it ends.
+
+    Every player gets all the boards on which it is to move in one call, and players think at the same time. A game in
+    which a player fails is reported and begun anew; after ``ATTEMPTS`` failures ``PlayerError`` is raised.
+    """
+    waiting = list(pairings.items())[::-1]
+    running: list[_Running] = []
+    deaths: Counter[int] = Counter()
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        while waiting or running:
+            while waiting and len(running) < parallel:
+                index, pairing = waiting.pop()
+                running.append(_Running(index, pairing, Board.from_moves(pairing.opening)))
+            going_on = []
+            for game in running:
+                if ending := _adjudicate(game.board, rules, max_plies):
+                    yield game.index, _record(game, ending)
+                else:
+                    going_on.append(game)
+            running = []
+            for game, choice in _choices(threads, going_on):
+                try:
+                    if isinstance(choice, PlayerError):
+                        raise choice
+                    ending = _apply(game, choice)
+                except PlayerError as error:
+                    deaths[game.index] += 1
+                    name, ply = game.mover().name, game.board.ply
+                    report(f"game {game.index + 1} died at ply {ply}, {name} to move: {error}")
+                    if deaths[game.index] >= ATTEMPTS:
+                        raise PlayerError(
+                            f"game {game.index + 1} died {ATTEMPTS} times; the last time {name} failed: {error}"
+                        ) from None
+                    waiting.append((game.index, game.pairing))
+                else:
+                    if ending:
+                        yield game.index, _record(game, ending)
+                    else:
+                        running.append(game)
+
+
+def _choices(threads: ThreadPoolExecutor, games: Sequence[_Running]) -> Iterable[tuple[_Running, Choice | PlayerError]]:
+    """Ask every player about all its boards at once, the players side by side."""
+    asked: dict[int, list[_Running]] = {}
+    for game in games:
+        asked.setdefault(id(game.mover()), []).append(game)
+    for group, answers in zip(asked.values(), threads.map(_ask, asked.values()), strict=True):
+        yield from zip(group, answers, strict=True)
+
+
+def _ask(games: list[_Running]) -> list[Choice | PlayerError]:
+    """Ask the one player of these games. If it fails, ask for each game alone to learn which one it failed in."""
+    player = games[0].mover()
+    try:
+        return list(player.choose([game.board for game in games]))
+    except PlayerError as error:
+        if len(games) == 1:
+            return [error]
+        return [answer for game in games for answer in _ask([game])]
+
+
+def _apply(game: _Running, choice: Choice) -> Ending | None:
+    """Make a choice on the board. Raises ``PlayerError`` if it is not legal there."""
+    board = game.board
+    if choice.move is None:
+        return ("0-1", "1-0")[board.turn], "resignation"
+    if not board.is_legal(choice.move):
+        raise PlayerError(f"{choice.move.iccs} is not legal in {board.fen()}")
+    board.push(choice.move)
+    if choice.draw and game.draw_offered:
+        return "1/2-1/2", "draw agreed"
+    game.draw_offered = choice.draw
+    return None
+
+
+def _adjudicate(board: Board, rules: Rules, max_plies: int) -> Ending | None:
+    if outcome := board.outcome(rules):
+        return outcome.result, outcome.reason
+    return ("1/2-1/2", "ply limit") if board.ply >= max_plies else None
+
+
+def _record(game: _Running, ending: Ending) -> Game:
+    result, termination = ending
+    pairing, board = game.pairing, game.board
+    headers = {
+        "Game": "Chinese Chess",
+        "Event": "?",
+        "Site": "?",
+        "Date": f"{datetime.date.today():%Y.%m.%d}",
+        "Round": str(game.index + 1),
+        "Red": pairing.red.name,
+        "Black": pairing.black.name,
+        **pairing.headers,
+        "Result": result,
+        "Format": "ICCS",
+        "Termination": termination,
+        "PlyCount": str(board.ply),
+    }
+    return Game.from_board(board, headers)
+
+
+# --- Records ----------------------------------------------------------------------------------------------------------
+
+
+def play_to_file(
+    pairings: Mapping[int, Pairing],
+    path: Path | None,
+    *,
+    rules: Rules = "computer",
+    max_plies: int = MAX_PLIES,
+    parallel: int = 64,
+    report: Report = lambda text: None,
+) -> Iterator[tuple[int, Game]]:
+    """Play games as ``play_games`` does and append each to the PGN file as it ends; without a path, only play.
+
+    If the file is there, the games of these pairings that it holds are yielded first and not played again. Raises
+    ``UserError`` if it holds any other game.
+    """
+    stated = {"Adjudication": f"rules {rules}, draw at ply {max_plies}"}
+    pairings = {index: replace(pairing, headers=pairing.headers | stated) for index, pairing in pairings.items()}
+    played = _resume(pairings, path, report) if path and path.exists() else {}
+    yield from played.items()
+    left = {index: pairing for index, pairing in pairings.items() if index not in played}
+    games = play_games(left, rules=rules, max_plies=max_plies, parallel=parallel, report=report)
+    if path is None:
+        yield from games
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        for index, game in games:
+            file.write(f"{pgn.dumps(game)}\n")
+            file.flush()
+            yield index, game
+
+
+def _resume(pairings: Mapping[int, Pairing], path: Path, report: Report) -> dict[int, Game]:
+    """Read the games already played, and rewrite the file without what an interruption has left half written."""
+    played: dict[int, Game] = {}
+    cut: list[str] = []
+    for game in pgn.read(path, lambda error: cut.append(str(error))):
+        if game.headers.get("PlyCount") != str(game.end().ply):
+            cut.append(f"{path}: game {game.headers.get('Round', '?')} has fewer moves than it says")
+            continue
+        index = int(game.headers["Round"]) - 1 if game.headers.get("Round", "").isdecimal() else -1
+        if index not in pairings or index in played or not _fits(game, pairings[index]):
+            raise UserError(
+                f"{path}: holds other games than these (a game {game.headers.get('Round', '?')} of "
+                f"{game.headers.get('Red', '?')} and {game.headers.get('Black', '?')}); choose another file"
+            )
+        played[index] = game
+    if cut:
+        report(f"{cut[0]}: it is played again")
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text("".join(f"{pgn.dumps(game)}\n" for game in played.values()), encoding="utf-8")
+        os.replace(partial, path)
+    return played
+
+
+def _fits(game: Game, pairing: Pairing) -> bool:
+    """Whether a record is of this pairing: same players on the same sides, same headers, same opening."""
+    headers = game.headers
+    return (
+        (headers.get("Red"), headers.get("Black")) == (pairing.red.name, pairing.black.name)
+        and all(headers.get(name) == value for name, value in pairing.headers.items())
+        and tuple(game.moves()[: len(pairing.opening)]) == pairing.opening
+    )
+
+
+# --- Matches ----------------------------------------------------------------------------------------------------------
+
+
+def match_pairings(a: Player, b: Player, games: int, openings: Sequence[Line], seed: int = 0) -> dict[int, Pairing]:
+    """Return the games of a match: each opening twice, first with ``a`` as Red, then with ``b``.
+
+    Openings come in an order that depends on ``seed`` alone, and again from the first when they run out.
+    """
+    order = random.Random(seed).sample(range(len(openings)), len(openings))
+    headers = {"Event": f"{a.name} against {b.name}"}
+    return {
+        index: Pairing(*((a, b), (b, a))[index % 2], openings[order[index // 2 % len(order)]], headers)
+        for index in range(games)
+    }
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a match came to, seen from A."""
+
+    wins: int
+    draws: int
+    losses: int
+    pentanomial: tuple[int, int, int, int, int]
+    """Numbers of pairs in which A scored 0, 1/2, 1, 3/2 and 2 points."""
+    endings: dict[str, int]
+    """Games by how they ended."""
+
+    @classmethod
+    def of(cls, games: dict[int, Game]) -> Score:
+        """Count the games of a match by number: A has Red in the even ones, and each pair begins with one of those."""
+        points: dict[int, float] = {}
+        for index, game in games.items():
+            red = {"1-0": 1.0, "1/2-1/2": 0.5, "0-1": 0.0}[game.result]
+            points[index] = red if index % 2 == 0 else 1 - red
+        counts = Counter(points.values())
+        pairs = Counter(points[i] + points[i + 1] for i in points if i % 2 == 0 and i + 1 in points)
+        endings = Counter(game.headers["Termination"] for game in games.values())
+        pentanomial = (pairs[0.0], pairs[0.5], pairs[1.0], pairs[1.5], pairs[2.0])
+        return cls(counts[1.0], counts[0.5], counts[0.0], pentanomial, dict(endings.most_common()))
+
+    @property
+    def games(self) -> int:
+        """Number of games."""
+        return self.wins + self.draws + self.losses
+
+    @property
+    def score(self) -> float:
+        """A's share of the points, 0 to 1; NaN before the first game."""
+        return (self.wins + self.draws / 2) / self.games if self.games else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95% interval of the score.
+
+        The games of a pair share their opening, so pairs are the sample: their scores (five classes, hence pentanomial)
+        give the variance of the mean, as in fishtest (M. Van den Bergh, "Normalized Elo", 2020). The interval is
+        Wilson's with the number of independent games that has this variance (E. B. Wilson, JASA 22, 1927), so that it
+        stays within 0 to 1 and says something of a match without a loss.
+        """
+        pairs = sum(self.pentanomial)
+        if pairs < 2:
+            return 0.0, 1.0
+        mean = sum(n * k / 4 for k, n in enumerate(self.pentanomial)) / pairs
+        variance = sum(n * (k / 4 - mean) ** 2 for k, n in enumerate(self.pentanomial)) / (pairs - 1) / pairs
+        # Equal pairs have no variance; each then counts as one game.
+        n = mean * (1 - mean) / variance if variance else float(pairs)
+        z = 1.96
+        center = (self.score + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(self.score * (1 - self.score) / n + z * z / (4 * n * n))
+        return max(center - half, 0.0), min(center + half, 1.0)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what ``xqlm match --json`` prints; an Elo difference that is infinite is ``None``."""
+        return {
+            "games": self.games,
+            "score": round(self.score, 6) if self.games else None,
+            "wins": self.wins,
+            "draws": self.draws,
+            "losses": self.losses,
+            "elo": elo(self.score),
+            "interval": [elo(bound) for bound in self.interval],
+            "score_interval": [round(bound, 6) for bound in self.interval],
+            "pentanomial": list(self.pentanomial),
+            "endings": self.endings,
+        }
+
+
+def elo(score: float) -> float | None:
+    """Return the rating difference at which ``score`` is expected, or ``None`` where it is infinite or unknown.
+
+    ``-400 log10(1 / score - 1)``: the logistic curve of A. E. Elo, "The Rating of Chessplayers", 1978, 8.4.
+
+    >>> elo(0.5), elo(0.75), elo(1.0)
+    (0.0, 190.8, None)
+    """
+    if not 0 < score < 1:
+        return None
+    return round(-400 * math.log10(1 / score - 1), 1) + 0.0
