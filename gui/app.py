@@ -24,6 +24,7 @@ from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw
 
 if TYPE_CHECKING:
     from gui.controller import Controller
+    from gui.session import Ending
 
 WINDOW_SIZE = (1180, 900)
 DRAG_START = 6
@@ -96,9 +97,8 @@ class App:
         self.view.draw(self.screen, layout, session.bottom, self._marks(pointer), now, self._dragged)
         if self.controller.error is not None:
             draw_error(self.screen, layout, self.controller.error)
-        elif self._banner_shown() and not self.view.moving(now):
-            assert session.outcome is not None
-            draw_banner(self.screen, layout, session.outcome)
+        elif (ending := self._banner()) is not None and not self.view.moving(now):
+            draw_banner(self.screen, layout, ending)
         self.panel.draw(self.screen, layout, pointer, now)
         pygame.display.flip()
 
@@ -113,9 +113,9 @@ class App:
             hover=self.layout.square_at(self._dragged or pointer, session.bottom),
         )
 
-    def _banner_shown(self) -> bool:
+    def _banner(self) -> Ending | None:
         session = self.session
-        return session.outcome is not None and session.live and self._dismissed != session.generation
+        return session.outcome if session.live and self._dismissed != session.generation else None
 
     def patience(self, now: float) -> float:
         """Return how many seconds the loop may sleep if no event comes."""
@@ -155,7 +155,8 @@ class App:
 
     def _press(self, position: tuple[int, int]) -> None:
         layout, session = self.layout, self.session
-        if self._banner_shown() and banner_rect(layout).collidepoint(position):
+        ending = self._banner()
+        if ending is not None and banner_rect(layout, ending).collidepoint(position):
             self._dismissed = session.generation
             return
         action = self.panel.action_at(layout, position)
@@ -217,7 +218,7 @@ def _start(player_spec: str, side: str, fen: str | None, games_dir: Path) -> Con
         raise ValueError(f"no such side: {side!r} (allowed: {', '.join(HUMANS)})")
     session = Session(fen or STARTING_FEN, HUMANS[side])
     rehearsal = Session()
-    for iccs in "h2e2 h9g7 e2h2 g7h9".split() * 2:  # ends by repetition, so that the rulings are compiled as well
+    for iccs in ("h2e2", "h9g7", "e2h2", "g7h9") * 2:  # ends by repetition, so that the rulings are compiled as well
         rehearsal.play(Move.from_iccs(iccs))
     return Controller(session, Worker(notify=_wake), player_spec, _SystemClipboard(), games_dir)
 
@@ -230,7 +231,7 @@ def _wait_for_rules(screen: pygame.Surface, start: Callable[[], Controller]) -> 
             for event in pygame.event.get():
                 if event.type == pygame.QUIT:
                     return None
-            _draw_first(screen, "Preparing the rules… (the first start compiles them)")
+            _draw_first(screen, "Preparing the rules... (the first start compiles them)")
             time.sleep(0.03)
         return future.result()
 
@@ -243,13 +244,13 @@ def main(
 ) -> int:
     """Open the window and play until it is closed; returns the exit code, 0.
 
-    ``player_spec`` names the opponent as ``lm.players.load_player`` reads it; ``side`` is what the person plays: ``red``,
-    ``black``, ``both`` or ``none``; games are saved in ``games_dir``, by default ``~/xiangqi``. Raises
+    ``player_spec`` names the opponent as ``lm.players.load_player`` reads it; ``side`` is what the person plays:
+    ``red``, ``black``, ``both`` or ``none``; games are saved in ``games_dir``, by default ``~/xiangqi``. Raises
     ``NoDisplayError`` where no window can be opened, and ``ValueError`` for an unknown side or a bad FEN.
     """
     screen = _open_window()
     try:
-        _draw_first(screen, "Loading…")
+        _draw_first(screen, "Loading...")
         controller = _wait_for_rules(
             screen, lambda: _start(player_spec, side, fen, games_dir or Path.home() / "xiangqi")
         )
@@ -271,6 +272,6 @@ def run(app: App) -> None:
         now = time.monotonic()
         app.controller.tick(now)
         app.frame(now)
-        event = pygame.event.wait(round(1000 * app.patience(time.monotonic())))
-        for event in [event, *pygame.event.get()]:
+        first = pygame.event.wait(round(1000 * app.patience(time.monotonic())))
+        for event in (first, *pygame.event.get()):
             app.handle(event)

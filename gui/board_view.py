@@ -98,14 +98,13 @@ class BoardView:
         for square, code in self._fading:
             self._piece(screen, layout, code, layout.point(square, bottom), opacity=1 - progress)
         for square, code in enumerate(self.cells):
-            if code and square not in self._gliding and not (dragged and square == marks.selected):
-                self._piece(screen, layout, code, layout.point(square, bottom), lifted=square == marks.selected)
+            if code and square not in self._gliding:
+                held = square == marks.selected
+                ghost = 0.35 if held and dragged else 1.0
+                self._piece(screen, layout, code, layout.point(square, bottom), lifted=held, opacity=ghost)
         if marks.selected is not None and dragged is None:
-            _center(
-                screen,
-                theme.ring(cell * 0.475, max(2.0, cell * 0.045), theme.JADE),
-                layout.point(marks.selected, bottom),
-            )
+            halo = theme.ring(cell * 0.475, max(2.0, cell * 0.045), theme.JADE)
+            _center(screen, halo, layout.point(marks.selected, bottom))
         for square in marks.targets:
             self._target(screen, layout, layout.point(square, bottom), bool(self.cells[square]), square == marks.hover)
         eased = 1 - (1 - progress) ** 3
@@ -176,10 +175,9 @@ def _render_plate(layout: Layout, bottom: int) -> pygame.Surface:
 
     width = max(1, round(cell * 0.024))
 
-    def line(a: tuple[int, int], b: tuple[int, int], thick: int = width) -> None:
-        rect = pygame.Rect(a, (b[0] - a[0], b[1] - a[1]))
-        rect = rect.move(-(thick // 2), -(thick // 2))
-        plate.fill(theme.LINE, (rect.x, rect.y, rect.width + thick, rect.height + thick))
+    def line(a: tuple[int, int], b: tuple[int, int]) -> None:
+        size = b[0] - a[0] + width, b[1] - a[1] + width
+        plate.fill(theme.LINE, ((a[0] - width // 2, a[1] - width // 2), size))
 
     for row in range(10):
         line(at(0, row), at(8, row))
@@ -189,37 +187,30 @@ def _render_plate(layout: Layout, bottom: int) -> pygame.Surface:
         else:
             line(at(file, 0), at(file, 4))
             line(at(file, 5), at(file, 9))
-    out, thick = cell * 0.085, max(2, round(cell * 0.05))
-    (x0, y0), (x1, y1) = at(0, 0), at(8, 9)
-    left, top, right, low = round(x0 - out), round(y0 - out), round(x1 + out), round(y1 + out)
-    for a, b in (
-        ((left, top), (right, top)),
-        ((left, low), (right, low)),
-        ((left, top), (left, low)),
-        ((right, top), (right, low)),
-    ):
-        line(a, b, thick)
+    out, thick = max(2, round(cell * 0.06)), max(2, round(cell * 0.05))
+    corners = pygame.Rect(at(0, 0), (at(8, 9)[0] - at(0, 0)[0] + 1, at(8, 9)[1] - at(0, 0)[1] + 1))
+    pygame.draw.rect(plate, theme.LINE, corners.inflate(2 * (out + thick), 2 * (out + thick)), thick)
     for row in (0, 7):
-        pygame.draw.aaline(plate, theme.LINE, at(3, row), at(5, row + 2), width)
-        pygame.draw.aaline(plate, theme.LINE, at(5, row), at(3, row + 2), width)
+        pygame.draw.aaline(plate, theme.LINE, at(3, row), at(5, row + 2), width + 1)
+        pygame.draw.aaline(plate, theme.LINE, at(5, row), at(3, row + 2), width + 1)
     near, far = cell * 0.09, cell * 0.24
     for file, rank in _CROSSES:
         x, y = at(file, rank)
         for sx in (-1, 1):
             if 0 <= file + sx <= 8:
                 for sy in (-1, 1):
-                    a, b = x + sx * near, y + sy * near
-                    line(*_ordered((round(a), round(b)), (round(x + sx * far), round(b))))
-                    line(*_ordered((round(a), round(b)), (round(a), round(y + sy * far))))
+                    corner = round(x + sx * near), round(y + sy * near)
+                    line(*_ordered(corner, (round(x + sx * far), corner[1])))
+                    line(*_ordered(corner, (corner[0], round(y + sy * far))))
 
     _write(plate, "楚河", at(2, 4.5), cell * 0.6, cell * 1.05)
     _write(plate, "漢界", at(6, 4.5), cell * 0.6, cell * 1.05)
     upper, lower = (_BLACK_FILES, _RED_FILES) if bottom == 0 else (_RED_FILES[::-1], _BLACK_FILES[::-1])
     for file in range(9):
-        for text, row in ((upper[file], -0.74), (lower[file], 9.74)):
+        for text, margin_row in ((upper[file], -0.74), (lower[file], 9.74)):
             mark = theme.text(text, round(cell * 0.24), theme.LINE, fonts.KAI)
             body = mark.get_bounding_rect()
-            x, y = at(file, row)
+            x, y = at(file, margin_row)
             plate.blit(mark, (x - body.centerx, y - body.centery))
     return plate
 

@@ -1,4 +1,4 @@
-"""Between the window and the game: named actions with their keys, the player's answers, and the line that tells of both.
+"""Between the window and the game: carries out actions, fetches the player's answers, and words the line on both.
 
 Knows no window either: time and clipboard are handed in.
 """
@@ -144,12 +144,12 @@ class Controller:
         if self.error is not None:
             return "The player cannot move." if session.awaits_player else "The player is not ready.", "alert"
         if session.awaits_player:
-            return ("Thinking…" if self.loaded == self.spec else "Loading model…"), "busy"
+            return ("Thinking..." if self.loaded == self.spec else "Loading model..."), "busy"
         side = COLOR_NAMES[session.board.turn]
         mine = "Your move" if len(session.humans) == 1 else f"{side} to move"
         text = f"Check! {mine}." if session.checked_king is not None else f"{mine}."
         if len(session.humans) == 1 and self.loaded != self.spec:
-            text += " Loading model…"
+            text += " Loading model..."
         return text, "alert" if session.checked_king is not None else "quiet"
 
     def say(self, text: str, tone: Tone = "quiet") -> None:
@@ -163,7 +163,7 @@ class Controller:
         if action is Action.LEVEL and self.has_levels:
             return f"Level: {self.level.name if self.level else 'own'}"
         if action is Action.SCRIPT:
-            return "To simplified" if self.session.traditional else "To traditional"
+            return "Script: 繁體" if self.session.traditional else "Script: 简体"
         return action.label
 
     def side(self, color: Color) -> tuple[str, str]:

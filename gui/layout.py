@@ -55,7 +55,7 @@ def arrange(width: int, height: int, buttons: int, navigation: int) -> Layout:
     panel_width = max(264, min(348, round(width * 0.3)))
     cell = min((height - 2 * pad) / (9 + 2 * MARGIN), (width - panel_width - 3 * pad) / (8 + 2 * MARGIN))
     plate_width, plate_height = round(cell * (8 + 2 * MARGIN)), round(cell * (9 + 2 * MARGIN))
-    left = max(pad, (width - panel_width - plate_width - 2 * pad) // 2)
+    left = max(pad, (width - panel_width - plate_width - pad) // 2)
     plate = Rect(left, (height - plate_height) // 2, plate_width, plate_height)
     panel = Rect(plate.right + pad, pad, min(panel_width, width - plate.right - 2 * pad), height - 2 * pad)
 

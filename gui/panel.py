@@ -53,7 +53,7 @@ class Panel:
 
     def action_at(self, layout: Layout, position: tuple[int, int]) -> Action | None:
         """Return the action of the button under the pointer."""
-        for action, rect in (*zip(BUTTONS, layout.buttons), *zip(NAVIGATION, layout.navigation)):
+        for action, rect in zip(BUTTONS + NAVIGATION, layout.buttons + layout.navigation, strict=True):
             if rect.collidepoint(position):
                 return action
         return None
@@ -74,9 +74,7 @@ class Panel:
     def grab(self, layout: Layout, position: tuple[int, int]) -> bool:
         """Take hold of the scroll bar if the pointer is on it."""
         bar = self._bar(layout)
-        if bar is None or not Rect(bar.x - 6, layout.moves.y, bar.width + 12, layout.moves.height).collidepoint(
-            position
-        ):
+        if bar is None or not layout.moves.collidepoint(position) or position[0] < bar.x - 6:
             return False
         self._grab = position[1] - bar.y if bar.collidepoint(position) else bar.height // 2
         self.drag(layout, position)
@@ -143,11 +141,11 @@ class Panel:
         self._draw_card(screen, layout.cards[1], bottom, now)
         self._follow(layout)
         self._draw_moves(screen, layout, pointer)
-        for action, rect in zip(NAVIGATION, layout.navigation):
+        for action, rect in zip(NAVIGATION, layout.navigation, strict=True):
             self._draw_button(screen, rect, action, pointer)
         line, tone = self.controller.status()
         draw_status(screen, layout, line, tone)
-        for action, rect in zip(BUTTONS, layout.buttons):
+        for action, rect in zip(BUTTONS, layout.buttons, strict=True):
             self._draw_button(screen, rect, action, pointer)
 
     def _draw_card(self, screen: pygame.Surface, rect: Rect, color: int, now: float) -> None:
@@ -163,20 +161,13 @@ class Panel:
         width = rect.right - left - 10
         who, side_name = self.controller.side(color)
         name = theme.fit(who, 17, width)
-        captured = session.captured(1 - color)
-        if captured:
-            size = max(13, min(18, (width - 2) // 8 - 1))
-            top = rect.centery + (1 if rect.height > 50 else 0)
-            step = min(size + 1.0, (width - size) / max(1, len(captured) - 1))
-            for i, code in enumerate(captured):
-                screen.blit(theme.piece(code, size, session.traditional), (left + i * step, top + 3))
-            screen.blit(theme.text(name, 17), (left, rect.y + (9 if rect.height > 50 else 3)))
-        else:
-            label = theme.text(name, 17)
-            side = theme.text(side_name, 13, theme.FAINT)
-            top = rect.centery - (label.get_height() + side.get_height()) // 2
-            screen.blit(label, (left, top))
-            screen.blit(side, (left, top + label.get_height()))
+        label = theme.text(name, 17)
+        captured = "".join(theme.GLYPHS[session.traditional][code] for code in session.captured(1 - color))
+        ink = theme.FAINT if not captured else theme.TEXT if color == 0 else theme.CAPTURED_RED
+        line = theme.text(theme.fit(captured or side_name, 13, width), 13, ink)
+        top = rect.centery - (label.get_height() + line.get_height()) // 2
+        screen.blit(label, (left, top))
+        screen.blit(line, (left, top + label.get_height()))
         if active and color not in session.humans and self.controller.thinking:
             for i in range(3):
                 bright = 0.35 + 0.65 * max(0.0, 1 - abs((now * 2.2 - i * 0.5) % 2 - 0.75))
@@ -258,35 +249,41 @@ def draw_error(screen: pygame.Surface, layout: Layout, message: str) -> None:
     screen.blit(label, label.get_rect(center=rect.center))
 
 
-def banner_rect(layout: Layout) -> Rect:
+def _banner_lines(layout: Layout, ending: Ending) -> list[tuple[str, int, theme.Rgb]]:
+    cell, width = layout.cell, round(layout.cell * 6.6)
+    large, small = max(13, round(cell * 0.25)), max(11, round(cell * 0.17))
+    why = theme.wrap(ending.evidence[-1], small, width - 48, 2) if ending.evidence else []
+    hint = "N new game · U take back · click here to see the board"
+    return [
+        (theme.fit(ending.text, large, width - 32), large, theme.TEXT),
+        *((line, small, theme.FAINT) for line in why),
+        (theme.fit(hint, small, width - 32), small, theme.FAINT),
+    ]
+
+
+def banner_rect(layout: Layout, ending: Ending) -> Rect:
     """Return where the result is shown."""
-    rect = Rect(0, 0, round(layout.cell * 6.4), round(layout.cell * 2.7))
+    height = layout.cell * 1.42 + sum(1.6 * size for _, size, _ in _banner_lines(layout, ending)) + layout.cell * 0.25
+    rect = Rect(0, 0, round(layout.cell * 6.6), round(height))
     rect.center = layout.plate.center
     return rect
 
 
 def draw_banner(screen: pygame.Surface, layout: Layout, ending: Ending) -> None:
     """Draw the result and its reason over the middle of the board."""
-    rect, cell = banner_rect(layout), layout.cell
+    rect, cell = banner_rect(layout, ending), layout.cell
     blur = round(cell * 0.4)
     shadow = theme.box_shadow(rect.width, rect.height, 16, blur, 0.7)
     screen.blit(shadow, (rect.x - blur, rect.y - blur + 4))
-    _box(screen, rect, (44, 36, 30), 16, 0.95)
-    title = {0: "紅勝", 1: "黑勝", None: "和棋"}[ending.winner]
-    large = theme.text(title, round(cell * 0.95), theme.GOLD, fonts.KAI)
-    body = large.get_bounding_rect()
-    screen.blit(large, (rect.centerx - body.centerx, rect.y + round(cell * 0.72) - body.centery))
-    size = max(13, round(cell * 0.25))
-    small = max(11, round(cell * 0.165))
-    lines = [(ending.text, size, theme.TEXT)]
-    if ending.evidence:
-        lines += [(part, small, theme.FAINT) for part in theme.wrap(ending.evidence[-1], small, rect.width - 40, 2)]
-    lines.append(("N new game · U take back · click to look at the board", small, theme.FAINT))
-    y = rect.y + round(cell * 1.36)
-    for text, points, color in lines:
-        label = theme.text(theme.fit(text, points, rect.width - 32), points, color)
-        screen.blit(label, label.get_rect(midtop=(rect.centerx, y)))
-        y += round(points * 1.55)
+    _box(screen, rect, (44, 36, 30), 16, 0.96)
+    title = theme.text({0: "紅勝", 1: "黑勝", None: "和棋"}[ending.winner], round(cell * 0.95), theme.GOLD, fonts.KAI)
+    body = title.get_bounding_rect()
+    screen.blit(title, (rect.centerx - body.centerx, rect.y + round(cell * 0.76) - body.centery))
+    y = rect.y + cell * 1.42
+    for line, size, color in _banner_lines(layout, ending):
+        label = theme.text(line, size, color)
+        screen.blit(label, label.get_rect(midtop=(rect.centerx, round(y))))
+        y += 1.6 * size
 
 
 def _box(screen: pygame.Surface, rect: Rect, color: theme.Rgb, radius: float, opacity: float = 1.0) -> None:

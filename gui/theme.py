@@ -24,7 +24,8 @@ TEXT: Rgb = (240, 231, 216)
 FAINT: Rgb = (166, 153, 137)
 GOLD: Rgb = (226, 178, 92)
 JADE: Rgb = (98, 170, 124)
-ALARM: Rgb = (224, 92, 74)
+ALARM: Rgb = (232, 106, 86)
+CAPTURED_RED: Rgb = (236, 128, 108)
 
 WOOD: Rgb = (224, 184, 128)
 WOOD_DARK: Rgb = (196, 150, 94)
@@ -36,7 +37,7 @@ INK_BLACK: Rgb = (32, 30, 30)
 DISC: Rgb = (247, 229, 190)
 DISC_EDGE: Rgb = (226, 190, 134)
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 
 @lru_cache(maxsize=64)
@@ -57,9 +58,9 @@ def fit(string: str, size: int, width: int) -> str:
     measure = font(fonts.UI, size).size
     if measure(string)[0] <= width:
         return string
-    while string and measure(string + "…")[0] > width:
+    while string and measure(string + "...")[0] > width:
         string = string[:-1]
-    return string.rstrip() + "…"
+    return string.rstrip() + "..."
 
 
 def wrap(string: str, size: int, width: int, lines: int) -> list[str]:
@@ -137,7 +138,7 @@ def box_shadow(width: int, height: int, radius: float, blur: int, opacity: float
 def _box_distance(x: Array, y: Array, width: int, height: int, radius: float) -> Array:
     dx, dy = np.abs(x) - (width / 2 - radius), np.abs(y) - (height / 2 - radius)
     outside = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0))
-    distance: Array = (outside + np.minimum(np.maximum(dx, dy), 0) - radius).astype(np.float32)
+    distance: Array = outside + np.minimum(np.maximum(dx, dy), 0) - radius
     return distance
 
 

@@ -87,7 +87,7 @@ class Worker:
             return None
 
     def close(self) -> None:
-        """Close the player and end the thread; a player that thinks on for too long is left to the end of the program."""
+        """Close the player and end the thread; a player that thinks on for too long is left behind."""
         self._requests.put(None)
         self._thread.join(CLOSING_TIME)
 

@@ -17,7 +17,7 @@ LATIN: Final = "".join(map(chr, [*range(0x20, 0x7F), *range(0xA0, 0x100)])) + "�
 
 CHARACTERS: Final = {
     "kai.ttf": NOTATION_CHARACTERS + "楚河漢界汉象棋紅黑和勝胜红將軍将军絕殺杀困斃毙認认負负 0123456789",
-    "ui.ttf": LATIN + NOTATION_CHARACTERS + "象棋簡繁简楚河漢界紅黑",
+    "ui.ttf": LATIN + NOTATION_CHARACTERS + "象棋簡繁简體体楚河漢界紅黑",
 }
 """What each font file holds: ``kai.ttf`` for pieces, board and banner, ``ui.ttf`` for everything else."""
 
