@@ -248,12 +248,15 @@ def dumps(game: Game) -> bytes:
 
 
 def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
-    """Write a game to a file and return 1. Raises ``OSError`` and, for several games or as ``dumps``, ``FormatError``."""
-    first, *others = [*itertools.islice(games, 2)] or [Game()]
-    if others:
-        raise FormatError("an XQF file holds one game, and there are more", path=os.fspath(path))
+    """Write the one game that there is to a file and return 1.
+
+    Raises ``OSError`` and, for no game or several or as ``dumps`` does, ``FormatError``.
+    """
+    found = list(itertools.islice(games, 2))
+    if len(found) != 1:
+        raise FormatError(f"an XQF file holds one game, not {'several' if found else 'none'}", path=os.fspath(path))
     with open_replacing(path) as file:
-        file.write(dumps(first))
+        file.write(dumps(found[0]))
     return 1
 
 
