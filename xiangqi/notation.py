@@ -252,8 +252,9 @@ def parse_wxf(board: Board, text: str) -> Move:
 
     Read are capital and small letters, also ``N``, ``B``, ``G`` and ``S`` for horse, elephant, king and pawn; ``.`` for
     ``=``; marks before or after the letter (``+C=5``, ``C+=5``) and with the file (``+P3=4``, ``3+=4``); numbers of
-    tandem pawns with their file (``23=4``: the second from the front on file 3) or counted through (``2P=4``,
-    ``Pb=4``). What fits several pieces is taken if only one of them can legally make the move.
+    tandem pawns with their file, as Fairy-Stockfish writes them (``23=4``: the second from the front on file 3), or
+    counted through (``2P=4``, ``Pb=4``). What fits several pieces is taken if only one of them can legally make the
+    move.
 
     Raises ``InvalidMoveError`` if the text is no WXF, ``IllegalMoveError`` if the move is not legal,
     ``AmbiguousMoveError`` if several legal moves fit.
@@ -311,7 +312,8 @@ def _read_wxf(text: str) -> _Words:
     spelled = unicodedata.normalize("NFKC", text).strip()
     if len(spelled) == 4 and spelled[0] in "PpSs" and spelled[1] in "abcdeABCDE":
         spelled = f"{'abcde'.index(spelled[1].lower()) + 1}P{spelled[2:]}"
-    return _read(text, spelled.upper().translate(_WXF_SPELLING), "a WXF move", "as C2=5")
+    spelled = spelled.upper().translate(_WXF_SPELLING)
+    return _read(text, spelled, "a WXF move", "piece, file, direction and number, as C2=5")
 
 
 @lru_cache(maxsize=1 << 14)
@@ -354,8 +356,7 @@ def _resolve(board: Board, text: str, words: _Words, wxf: bool) -> Move:
     elif squares:
         reason = f"no {piece} goes that way from {' or '.join([square_name(sq) for sq in squares])}"
     elif words.mark or words.place:
-        which = f"on file {words.file}" if words.file else "on one file"
-        reason = f"there are not enough pieces {which} for such a {piece}"
+        reason = f"no such {piece} stands tandem" + (f" on file {words.file}" if words.file else "")
     else:
         reason = f"there is no {piece} on file {words.file}"
     raise IllegalMoveError(f"illegal move {text!r}: {reason} in {board.fen()}")
