@@ -1,0 +1,277 @@
+"""``xqlm``, the one command line. A subcommand imports what it needs when it runs, so that ``xqlm --help`` is quick."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from lm.arena import Line, Report
+    from lm.players import Player
+    from xiangqi.game import Game
+
+app = typer.Typer(
+    name="xqlm",
+    help="Xiangqi (Chinese chess): play it, study it, and train a language model on it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Side = Literal["red", "black", "both", "none"]
+Rules = Literal["computer", "check_only", "none"]
+PlayerOption = Annotated[str, typer.Option("--player", metavar="SPEC", help="The opponent: lm, random, uci:cmd=…")]
+SideOption = Annotated[Side, typer.Option(help="What you play.")]
+FenOption = Annotated[str | None, typer.Option(help="Position to start from.")]
+SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", show_default=False)]
+GamesOption = Annotated[int, typer.Option("--games", "-n", min=1, help="Number of games.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", "-o", help="PGN file; if it is there, its games are not replayed.")
+]
+OpeningsOption = Annotated[
+    str, typer.Option(metavar="suite|start|FILE", help="The shipped suite, the start position, or a file of lines.")
+]
+RulesOption = Annotated[Rules, typer.Option(help="Repetition rulings.")]
+PliesOption = Annotated[int, typer.Option(min=1, help="A game that reaches this ply is drawn.")]
+ParallelOption = Annotated[int, typer.Option(min=1, help="Games played at once.")]
+SeedOption = Annotated[int, typer.Option(help="Decides the order of the openings.")]
+
+
+@app.command()
+def play(player: PlayerOption = "lm", side: SideOption = "red", fen: FenOption = None) -> None:
+    """Open the board and play; where there is no display, play in the terminal."""
+    from gui import NoDisplayError
+    from gui.app import main as open_window
+
+    try:
+        open_window(player, side, fen)
+    except NoDisplayError as error:
+        say(f"{error}; playing in the terminal")
+        terminal(player, side, fen)
+
+
+@app.command()
+def terminal(
+    player: PlayerOption = "lm",
+    side: SideOption = "red",
+    fen: FenOption = None,
+    letters: Annotated[
+        bool, typer.Option("--letters", help="Letters for pieces instead of Chinese characters.")
+    ] = False,
+) -> None:
+    """Play in the terminal by typing moves."""
+    from lm.terminal import main as play_in_terminal
+
+    play_in_terminal(player, side, fen, letters)
+
+
+@app.command()
+def match(
+    a: SpecArgument,
+    b: SpecArgument,
+    games: GamesOption = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    out: OutOption = None,
+    openings: OpeningsOption = "suite",
+    rules: RulesOption = "computer",
+    max_plies: PliesOption = 400,
+    parallel: ParallelOption = 64,
+    seed: SeedOption = 0,
+) -> None:
+    """Let player A meet player B: each opening twice with colours exchanged; Elo with its 95% interval."""
+    from lm import arena
+
+    with ExitStack() as stack:
+        first, second = open_player(stack, a), open_player(stack, b)
+        pairings = arena.match_pairings(first, second, games, read_openings(openings), seed)
+        with progress(f"{a} - {b}", games) as (report, advance):
+            played: dict[int, Game] = {}
+            for index, game in arena.play_to_file(
+                pairings, out, rules=rules, max_plies=max_plies, parallel=parallel, report=report
+            ):
+                played[index] = game
+                score = arena.Score.of(played)
+                advance(len(played), f"+{score.wins} ={score.draws} -{score.losses}")
+    score = arena.Score.of(played)
+    if as_json:
+        print(json.dumps({"a": a, "b": b, **score.as_dict()}, ensure_ascii=False))
+        return
+    low, high = (f"{bound:+.0f}" if bound is not None else "∞" for bound in map(arena.elo, score.interval))
+    rating = arena.elo(score.score)
+    print(
+        f"{a} against {b}: {score.games} games, +{score.wins} ={score.draws} -{score.losses}, score {score.score:.3f}"
+    )
+    print(f"Elo {'∞' if rating is None else f'{rating:+.0f}'}, 95% interval {low} to {high}")
+    print(f"Ended by {endings(score.endings)}")
+
+
+@app.command()
+def selfplay(
+    games: GamesOption = 10,
+    player: Annotated[str, typer.Option("--player", metavar="SPEC", help="Who plays both sides.")] = "lm",
+    out: OutOption = None,
+    openings: OpeningsOption = "start",
+    rules: RulesOption = "computer",
+    max_plies: PliesOption = 400,
+    parallel: ParallelOption = 64,
+    seed: SeedOption = 0,
+) -> None:
+    """Let a player play itself; PGN goes to the file, or else to standard output."""
+    from lm import arena
+
+    with ExitStack() as stack:
+        both = open_player(stack, player)
+        pairings = arena.match_pairings(both, both, games, read_openings(openings), seed)
+        with progress(player, games) as (report, advance):
+            played: dict[int, Game] = {}
+            for index, game in arena.play_to_file(
+                pairings, out, rules=rules, max_plies=max_plies, parallel=parallel, report=report
+            ):
+                played[index] = game
+                advance(len(played), f"{game.end().ply} plies")
+                if out is None:
+                    print(game, flush=True)
+    say(f"{len(played)} games, ended by {endings(arena.Score.of(played).endings)}")
+
+
+@app.command()
+def perft(
+    depth: Annotated[int, typer.Argument(min=0, help="Plies.")] = 4,
+    fen: FenOption = None,
+) -> None:
+    """Count the leaves of the tree of legal moves, and say how fast."""
+    from xiangqi import Board
+
+    board = Board(fen) if fen else Board()
+    board.perft(min(depth, 2))  # whatever has to be compiled is compiled here
+    start = time.perf_counter()
+    leaves = board.perft(depth)
+    seconds = time.perf_counter() - start
+    print(f"{leaves} leaves in {seconds:.3f} s, {leaves / seconds / 1e6:.1f} million leaves/s")
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Games in any format that can be read.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The suffix says the format: .pgn, .xqf, .jsonl, …")],
+) -> None:
+    """Rewrite games in another format; what is in IN is found out by reading it."""
+    from xiangqi import formats
+
+    conversion = formats.convert(source, target)
+    for reject in conversion.rejects:
+        say(f"not converted: {reject}")
+    rejected = f", {len(conversion.rejects)} could not be read" if conversion.rejects else ""
+    print(f"{conversion.games} games written to {target}{rejected}")
+
+
+# --- What the commands share ------------------------------------------------------------------------------------------
+
+
+def open_player(stack: ExitStack, spec: str) -> Player:
+    """Load a player and have it closed with the stack."""
+    from lm.players import load_player
+
+    player = load_player(spec)
+    stack.callback(player.close)
+    return player
+
+
+def read_openings(name: str) -> list[Line]:
+    """Return the openings that ``suite``, ``start`` or a file name stands for."""
+    from lm import arena
+
+    if name == "start":
+        return [()]
+    return arena.load_openings(None if name == "suite" else Path(name))
+
+
+def endings(counts: dict[str, int]) -> str:
+    """Say how games ended, as ``checkmate (7), ply limit (1)``."""
+    return ", ".join(f"{reason} ({count})" for reason, count in counts.items())
+
+
+def say(text: str) -> None:
+    """Tell the person something that is not the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[tuple[Report, Callable[[int, str], None]]]:
+    """Show on standard error how far the work is, its rate and the time left; yields ``report`` and ``advance``.
+
+    ``report(text)`` prints a line above the bar; ``advance(done, note)`` moves the bar.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.completed / task.elapsed * 60:.1f}/min" if task.elapsed else "")
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title.replace("[", r"\["), total=total, note="")
+        yield (
+            lambda text: console.print(text, markup=False, highlight=False),
+            lambda done, note: bar.update(task, completed=done, note=note),
+        )
+
+
+def is_users_fault(error: Exception) -> bool:
+    """Whether an error says what is wrong with the input: one of our own classes, or the operating system's no."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in ("xiangqi", "lm", "gui")
+
+
+def fail(message: str) -> NoReturn:
+    """Print one line and exit with code 2."""
+    say(f"xqlm: {' '.join(message.split())}")
+    sys.exit(2)
+
+
+def main() -> None:
+    """Run the command line. A user's mistake is one line and exit code 2; a bug of ours still shows where it is."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Chinese shows question marks
+            stream.reconfigure(errors="replace")
+    try:
+        app()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if not is_users_fault(error):
+            raise
+        if isinstance(error, OSError) and error.filename is not None:
+            fail(f"{error.filename}: {error.strerror}")
+        fail(str(error))
+
+
+if __name__ == "__main__":
+    main()
