@@ -119,7 +119,17 @@ class Conversion:
 
 
 def convert(source: Source, path: str | os.PathLike[str], **options: Any) -> Conversion:
-    """Rewrite a file of games in the format of another suffix. Raises as `load` and `save`."""
+    """Rewrite a file of games in the format of another suffix.
+
+    Raises as `load` and `save`, and the first reject if no game could be read; then nothing is written.
+    """
     rejects: list[FormatError] = []
-    games = save(load(source, rejects.append), path, **options)
-    return Conversion(games, rejects)
+
+    def games() -> Iterator[Game]:
+        game = None
+        for game in load(source, rejects.append):
+            yield game
+        if game is None and rejects:
+            raise rejects[0]
+
+    return Conversion(save(games(), path, **options), rejects)

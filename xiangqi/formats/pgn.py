@@ -21,7 +21,7 @@ from xiangqi.board import STARTING_FEN, Board, InvalidFenError
 from xiangqi.formats.errors import ErrorHandler, FormatError, log_error
 from xiangqi.formats.streams import Source, open_bytes, open_replacing, source_name
 from xiangqi.formats.text import TextDecoder, parse_result
-from xiangqi.game import ChildNode, Game, GameNode, count_legal
+from xiangqi.game import RESULTS, ChildNode, Game, GameNode, count_legal
 from xiangqi.move import MOVES, RED, AmbiguousMoveError, IllegalMoveError, InvalidMoveError, Move
 
 SUFFIXES: Final = (".pgn",)
@@ -56,14 +56,15 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
     count, because some programs put them anywhere. Within a comment only a tag at the very start of a line is one,
     which is how the reader finds its way again after a comment that nobody closed.
     """
-    lines: list[bytes] = []
+    text = bytearray()
     size, number, first = 0, 1, 1
     has_moves = in_comment = ended = False
     while line := file.readline(MAX_GAME):
         is_tag = (b"[" in line[:8] or line[:1].isspace()) and _TAG_START.match(line) is not None
         if (has_moves and is_tag and (line[:1] == b"[" or not in_comment)) or (ended and _FIRST_MOVE.match(line)):
-            yield first, b"".join(lines) if size <= MAX_GAME else None
-            lines, size, first = [], 0, number
+            yield first, bytes(text) if size <= MAX_GAME else None
+            text.clear()
+            size, first = 0, number
             has_moves = in_comment = ended = False
         if not (is_tag and line.rstrip().endswith(b"]")) and not line.isspace():
             has_moves = True
@@ -73,12 +74,12 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
             ended = not in_comment and (ended or _RESULT_AT_END.search(line, max(len(line) - 40, 0)) is not None)
         size += len(line)
         if size <= MAX_GAME:
-            lines.append(line)
+            text += line
         else:
-            lines.clear()
+            text.clear()
         number += line.endswith(b"\n")
     if size:
-        yield first, b"".join(lines) if size <= MAX_GAME else None
+        yield first, bytes(text) if size <= MAX_GAME else None
 
 
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
@@ -115,7 +116,7 @@ def loads(text: str) -> Game:
     [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
     """
     for first, data in _blocks(io.BufferedReader(io.BytesIO(text.encode("utf-8", "replace")))):
-        game = None if data is None else _parse(data.decode("utf-8"), first)
+        game = None if data is None else _parse(data.decode("utf-8-sig"), first)
         if game is not None:
             return game
     raise FormatError("there is no game in the text")
@@ -129,8 +130,8 @@ _SLOPPY_TAG: Final = re.compile(r'\s*\[\s*([^\s"\[\]%{}]+)\s*"(.*)"[^\S\n]*\][^\
 _BROKEN_TAG: Final = re.compile(r"\s*(\[[^\n]*|%[^\n]*)")
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 
-_NUMBER: Final = re.compile(r"\d+\.+")
-_ANNOTATED: Final = re.compile(r"[{(;$!?%]")
+_COMMENT: Final = re.compile(r"\{([^}]*)\}")
+_MOVE_NUMBERS: Final = frozenset([f"{number}{dots}" for number in range(1, 1000) for dots in (".", "...")])
 _TOKEN: Final = re.compile(
     r"""
       (?P<comment>\{[^}]*\}?|;[^\n]*)
@@ -198,7 +199,7 @@ def _line(text: str, match: re.Match[str], first: int) -> int:
 
 def _clean(headers: dict[str, str]) -> str:
     """Bring headers to their common form and return the result that they claim."""
-    for key in [key for key in headers if key.startswith("White")]:
+    for key in [key for key in headers if key == "White" or (key.startswith("White") and key[5].isupper())]:
         headers.setdefault("Red" + key[5:], headers.pop(key))
     for key in ("Game", "Variant", "Format", "FEN", "SetUp"):
         headers.pop(key, None)
@@ -208,29 +209,46 @@ def _clean(headers: dict[str, str]) -> str:
 
 
 def _read_plainly(game: Game, body: str) -> str | None:
-    """Read the text of a game that has nothing but legal ICCS moves; return its result, or ``None`` for other games."""
-    if _ANNOTATED.search(body):
-        return None
-    words = _NUMBER.sub(" ", body).split()
-    result = "*"
-    if words and words[-1] in ("1-0", "0-1", "1/2-1/2", "*"):
-        result = words.pop()
-    try:
-        moves = [_MOVE_OF_TEXT[word] for word in words]
-    except KeyError:
-        return None
+    """Read a game of legal ICCS moves and comments, which is what most of large files are, in few steps.
+
+    Returns its result, or ``None`` for a game with anything else in it.
+    """
+    moves: list[Move] = []
+    comments: dict[int, list[str]] = {}
+    result = None
+    texts = _COMMENT.split(body)
+    for place, text in enumerate(texts):
+        if place % 2:
+            if result is None:
+                comments.setdefault(len(moves), []).append(_strip_lines(text))
+            continue
+        for word in text.split():
+            move = _MOVE_OF_TEXT.get(word)
+            if result is not None:
+                return None
+            if move is not None:
+                moves.append(move)
+            elif word in RESULTS:
+                result = word
+            elif word not in _MOVE_NUMBERS:
+                return None
     if count_legal(_START if game.fen is STARTING_FEN else Board(game.fen), moves) < len(moves):
         return None
     game.add_main_line(moves)
-    return result
+    if comments:
+        nodes: list[GameNode] = [game, *game.main_line()]
+        for ply, parts in comments.items():
+            nodes[ply].comment = " ".join(filter(None, parts))
+    return result or "*"
 
 
 def _read_movetext(game: Game, body: str, first: int) -> str:
     """Read any text of moves and return its result. ``first`` is the number of its first line."""
     board = game.board()
     node: GameNode = game
-    left: list[GameNode] = []  # where each open variation will be left for
-    starting_comment: str | None = None  # not None: a variation has been opened and has no move yet
+    left: list[tuple[ChildNode, int]] = []  # the move that each open variation varies, and the ply before it
+    comments: dict[GameNode, list[str]] = {}
+    start: list[str] | None = None  # not None: a variation has been opened and has no move yet, only these comments
     result = "*"
     for match in _TOKEN.finditer(body):
         kind, token = match.lastgroup, match[0]
@@ -244,31 +262,27 @@ def _read_movetext(game: Game, body: str, first: int) -> str:
                 move = _parse_move(board, token)
                 board.push(move)
                 node = node.add_variation(move)
-                if starting_comment is not None:
-                    node.starting_comment = starting_comment
-                    starting_comment = None
+                if start is not None:
+                    node.starting_comment = " ".join(filter(None, start))
+                    start = None
             elif kind == "comment":
-                comment = _clean_comment(token)
-                if starting_comment is not None:
-                    starting_comment = f"{starting_comment} {comment}".strip()
-                else:
-                    node.comment = f"{node.comment} {comment}".strip() if node.comment else comment
+                (comments.setdefault(node, []) if start is None else start).append(_clean_comment(token))
             elif kind == "open":
-                if not isinstance(node, ChildNode) or starting_comment is not None:
+                if not isinstance(node, ChildNode) or start is not None:
                     raise _MovetextError("a variation opens where there is no move to vary")
-                left.append(node)
                 board.pop()
-                node, starting_comment = node.parent, ""
+                left.append((node, board.ply))
+                node, start = node.parent, []
             elif kind == "close":
                 if not left:
                     raise _MovetextError("a variation closes that was never opened")
-                if starting_comment is None:
-                    after = left[-1]
-                    while node is not after.parent:
-                        board.pop()
-                        node = node.parent  # type: ignore[assignment]
-                node, starting_comment = left.pop(), None
-                board.push(node.move)  # type: ignore[arg-type]
+                node, ply = left.pop()
+                while board.ply > ply:
+                    board.pop()
+                board.push(node.move)
+                if start:  # the variation was nothing but a remark
+                    comments.setdefault(node, []).extend(start)
+                start = None
             elif kind == "nag":
                 node.nags.add(int(token[1:]))
             elif kind == "glyph":
@@ -283,6 +297,8 @@ def _read_movetext(game: Game, body: str, first: int) -> str:
             raise FormatError(str(error), line=first + body.count("\n", 0, match.start())) from None
     if left:
         raise FormatError("a variation is not closed", line=first + body.count("\n"))
+    for node, parts in comments.items():
+        node.comment = " ".join(filter(None, parts))
     return result
 
 
@@ -312,15 +328,19 @@ def _clean_comment(token: str) -> str:
         return token[1:].strip()
     if token[-1] != "}" or token == "{":
         raise _MovetextError("a comment is not closed")
-    text = token[1:-1].strip()
-    return "\n".join([line.strip() for line in text.splitlines()]) if "\n" in text else text
+    return _strip_lines(token[1:-1])
+
+
+def _strip_lines(text: str) -> str:
+    text = text.strip()
+    return "\n".join([line.strip() for line in text.split("\n")]) if "\n" in text else text
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------
 
 _ORDER: Final = ("Event", "Site", "Date", "Round", "RedTeam", "Red", "BlackTeam", "Black", "Result")
 _FORMATS: Final = {"iccs": "ICCS", "wxf": "WXF", "chinese": "Chinese", "traditional": "Chinese"}
-_SPACE: Final = re.compile(r"\s+")
+_LINE_BREAKS: Final = re.compile(r"[\r\n]+")
 _NAME: Final = re.compile(r'[\s"\[\]%{}]')
 _TAG_LIKE: Final = re.compile(r"^\[", re.MULTILINE)
 
@@ -371,7 +391,7 @@ def dumps(game: Game, notation: Notation = "iccs") -> str:
 
 
 def _escape(value: str) -> str:
-    return _SPACE.sub(" ", value).strip().replace("\\", "\\\\").replace('"', '\\"')
+    return _LINE_BREAKS.sub(" ", value).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _wrap(tokens: Iterable[str]) -> str:
