@@ -1,0 +1,702 @@
+"""The engine client, with fairy-stockfish and with fake engines that misbehave."""
+
+import asyncio
+import gc
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from xiangqi import BLACK, NULL_MOVE, RED, Board, Move
+from xiangqi.engine import (
+    Engine,
+    EngineError,
+    EngineMoveError,
+    EngineOptionError,
+    EngineStartError,
+    EngineTerminatedError,
+    EngineTimeoutError,
+    Info,
+    Limit,
+    Option,
+    Score,
+    SimpleEngine,
+    popen_ucci,
+    popen_uci,
+)
+from xiangqi.protocol import UCCI, UCI, parse_info, parse_option, position
+
+FAKE = Path(__file__).parent / "engines" / "fake.py"
+FAIRY = shutil.which("fairy-stockfish") or shutil.which("fairy-stockfish", path="/usr/games")
+DEPTH_1 = Limit(depth=1)
+
+needs_fairy = pytest.mark.skipif(
+    FAIRY is None, reason="fairy-stockfish is not installed (apt-get install fairy-stockfish)"
+)
+
+
+def fake(fault="", protocol="uci", **given):
+    return [sys.executable, "-S", str(FAKE), protocol, fault, *(f"{name}={value}" for name, value in given.items())]
+
+
+def popen(fault="", protocol="uci", timeout=5.0, options=None, **given):
+    start = SimpleEngine.popen_uci if protocol == "uci" else SimpleEngine.popen_ucci
+    return start(fake(fault, protocol, **given), timeout=timeout, options=options)
+
+
+def is_gone(pid):
+    """Whether no process has this number, not even as a zombie; waits a moment for that."""
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def children():
+    """Numbers of the processes that this one has started, zombies included."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+class TestLimit:
+    def test_uci(self):
+        board = Board()
+        assert UCI.go(Limit(depth=3, nodes=9), board, None, 0, False) == "go depth 3 nodes 9"
+        assert UCI.go(Limit(time=0.25), board, None, 0, False) == "go movetime 250"
+        assert UCI.go(Limit(), board, [Move.from_iccs("h2e2")], 1, False) == "go infinite searchmoves h3e3"
+        clocks = Limit(red_clock=60, black_clock=50.5, red_increment=1, black_increment=2, moves_to_go=9)
+        assert UCI.go(clocks, board, None, 0, False) == "go wtime 60000 btime 50500 winc 1000 binc 2000 movestogo 9"
+
+    def test_ucci(self):
+        board = Board()
+        assert UCCI.go(Limit(depth=3), board, None, 0, False) == "go depth 3"
+        assert UCCI.go(Limit(nodes=3), board, None, 0, True) == "go draw nodes 3"
+        assert UCCI.go(Limit(time=0.25), board, None, 0, False) == "go time 250 movestogo 1"
+        assert UCCI.go(Limit(), board, None, 0, False) == "go infinite"
+        clocks = Limit(red_clock=60, black_clock=50, red_increment=1, black_increment=2)
+        expected = "go time 60000 increment 1000 opptime 50000 oppincrement 2000"
+        assert UCCI.go(clocks, board, None, 0, False) == expected
+        board.push_iccs("h2e2")
+        expected = "go time 50000 increment 2000 opptime 60000 oppincrement 1000"
+        assert UCCI.go(clocks, board, None, 0, False) == expected
+        control = Limit(red_clock=60, black_clock=50, moves_to_go=7)
+        assert UCCI.go(control, board, None, 0, False) == "go time 50000 movestogo 7 opptime 60000 oppmovestogo 7"
+
+    def test_ucci_bans_all_other_moves(self):
+        board = Board("4k4/9/9/9/9/9/P8/9/9/3K5 w")
+        banned, go = UCCI.go(DEPTH_1, board, [board.legal_moves[0]], 0, False).split("\n")
+        assert banned.split() == ["banmoves", *(move.iccs for move in board.legal_moves[1:])]
+        assert go == "go depth 1"
+        assert UCCI.go(DEPTH_1, board, board.legal_moves, 0, False) == "go depth 1"
+
+    def test_ucci_takes_one_kind_only(self):
+        with pytest.raises(ValueError, match="one way only, not by depth 3 and nodes 9"):
+            UCCI.go(Limit(depth=3, nodes=9), Board(), None, 0, False)
+
+    @pytest.mark.parametrize("name", ["time", "depth", "red_clock", "black_increment"])
+    def test_negative(self, name):
+        with pytest.raises(ValueError, match=f"{name}=-1"):
+            Limit(**{name: -1})
+
+
+class TestPosition:
+    def test_moves_since_the_last_capture(self):
+        board = Board.from_moves("h2e2 h9g7 e2e6 i9h9 b0c2")
+        line = position(board, 0)
+        capture = Board.from_moves("h2e2 h9g7 e2e6")
+        assert line == f"position fen {capture.fen()} moves i9h9 b0c2"
+
+    def test_moves_since_the_last_null_move(self):
+        board = Board()
+        board.push(NULL_MOVE)
+        fen = board.fen()
+        board.push_iccs("h9g7")
+        assert position(board, 1) == f"position fen {fen} moves h10g8"
+
+    def test_without_history(self):
+        board = Board("4k4/9/9/9/9/9/9/9/9/3K5 w - - 7 30")
+        assert position(board, 0) == "position fen 4k4/9/9/9/9/9/9/9/9/3K5 w - - 7 30"
+
+
+class TestOption:
+    def test_uci_names_have_spaces(self):
+        option = parse_option("name Analysis Style type combo default Normal var Solid var Very Risky", UCI)
+        assert option == Option("Analysis Style", "combo", "Normal", choices=("Solid", "Very Risky"))
+
+    def test_words_in_names(self):
+        assert parse_option("name max time default var type spin default 3 min 1 max 9", UCI) == Option(
+            "max time default var", "spin", "3", 1, 9
+        )
+
+    def test_empty_default(self):
+        assert parse_option("name Log type string default", UCI).default == ""
+        assert parse_option("name Log type string", UCI).default is None
+
+    def test_ucci(self):
+        assert parse_option("hashsize type spin min 0 max 1024 default 16", UCCI) == Option(
+            "hashsize", "spin", "16", 0, 1024
+        )
+
+    @pytest.mark.parametrize("text", ["", "name", "type spin", "name x", "nonsense", "name x type spin min a"])
+    def test_nonsense(self, text):
+        with pytest.raises(ValueError, match=r"not an option|invalid literal"):
+            parse_option(text, UCI)
+
+    def test_values(self):
+        spin, check = Option("Threads", "spin", "1", 1, 8), Option("Ponder", "check", "false")
+        combo, button = Option("Style", "combo", "Normal", choices=("Normal", "Very Risky")), Option("Clear", "button")
+        assert (spin.text(3), spin.text("8"), spin.text(" 3 ")) == ("3", "8", "3")
+        assert (check.text(True), check.text("False")) == ("true", "false")
+        assert combo.text("very risky") == "Very Risky"
+        assert button.text(None) == ""
+        assert Option("Book", "string").text("a b.bin") == "a b.bin"
+
+    @pytest.mark.parametrize(
+        ("option", "value", "message"),
+        [
+            (Option("Threads", "spin", "1", 1, 8), 9, "Threads takes a number from 1 to 8, not 9"),
+            (Option("Threads", "spin", "1", 1, 8), "many", "Threads takes a number, not 'many'"),
+            (Option("Ponder", "check"), 1, "Ponder takes true or false, not 1"),
+            (Option("Style", "combo", choices=("a", "b")), "c", "Style takes one of a, b, not 'c'"),
+            (Option("Clear", "button"), "x", "Clear takes no value, not 'x'"),
+            (Option("Book", "string"), "a\nquit", "Book takes one line of text, not 'a\\nquit'"),
+        ],
+    )
+    def test_refused(self, option, value, message):
+        with pytest.raises(ValueError) as error:  # noqa: PT011
+            option.text(value)
+        assert str(error.value) == f"option {message}"
+
+
+class TestInfo:
+    def read(self, text, old=None, board=None, first_rank=0):
+        return parse_info(text.split(), old or Info(), board or Board(), first_rank)
+
+    def test_all_fields(self):
+        info = self.read(
+            "depth 7 seldepth 9 multipv 2 score cp -154 upperbound wdl 10 300 690 nodes 6745 nps 259423 hashfull 12 "
+            "tbhits 0 time 26 pv h2e2 h9g7 h0g2"
+        )
+        assert (info.depth, info.seldepth, info.multipv, info.nodes, info.nps, info.hashfull) == (
+            7,
+            9,
+            2,
+            6745,
+            259423,
+            12,
+        )
+        assert (info.score, info.bound, info.wdl, info.time) == (Score(RED, cp=-154), "upper", (10, 300, 690), 0.026)
+        assert [move.iccs for move in info.pv] == ["h2e2", "h9g7", "h0g2"]
+
+    def test_what_is_not_said_stays(self):
+        info = self.read("nodes 9 time 30", self.read("depth 3 score mate 2 lowerbound"))
+        assert (info.depth, info.nodes, info.score, info.bound) == (3, 9, Score(RED, mate=2), "lower")
+        assert self.read("score cp 1", info).bound is None
+
+    def test_ucci_score(self):
+        assert self.read("depth 5 score -20 pv h9g7", board=Board.from_moves("h2e2")).score == Score(BLACK, cp=-20)
+
+    def test_line_ends_where_it_is_illegal(self):
+        assert [move.iccs for move in self.read("pv h2e2 h2e2 h0g2 depth 4").pv] == ["h2e2"]
+        assert self.read("pv h2e2 depth 4").depth == 4
+        assert self.read("pv depth 4") == Info(depth=4)
+
+    def test_ranks_from_one(self):
+        assert [move.iccs for move in self.read("pv h3e3 h10g8", first_rank=1).pv] == ["h2e2", "h9g7"]
+
+    def test_text(self):
+        assert self.read("string depth 3  score").string == "depth 3 score"
+        assert self.read("message 你好").string == "你好"
+
+    def test_score(self):
+        assert Score(RED, mate=3).pov(BLACK) == Score(BLACK, mate=-3)
+        assert Score(RED, cp=3).pov(RED) == Score(RED, cp=3)
+        assert [Score(RED, cp=5).centipawns(), Score(RED, mate=1).centipawns(), Score(RED, mate=0).centipawns()] == [
+            5,
+            9999,
+            -10000,
+        ]
+        assert [str(Score(RED, cp=-125)), str(Score(BLACK, mate=2))] == ["-1.25 for red", "mate 2 for black"]
+
+
+@needs_fairy
+class TestFairyStockfish:
+    @pytest.fixture(params=["uci", "ucci"])
+    def engine(self, request):
+        start = SimpleEngine.popen_uci if request.param == "uci" else SimpleEngine.popen_ucci
+        with start([FAIRY], options={"Threads": 1}) as engine:
+            yield engine
+
+    def test_identity(self, engine):
+        assert engine.id["name"].startswith("Fairy-Stockfish")
+        assert engine.options["Threads"].type == "spin"
+        assert "xiangqi" in engine.options["UCI_Variant"].choices
+
+    def test_a_game(self, engine):
+        """Every move is legal on our board, with ranks and captures as they come."""
+        board = Board()
+        while board.ply < 60 and board.has_legal_moves():
+            result = engine.play(board, DEPTH_1)
+            assert result.info.score is not None
+            assert not result.resigned
+            board.push_iccs(result.move.iccs)
+        assert board.ply > 20
+
+    def test_mate(self, engine):
+        board = Board("3k5/9/4R4/9/9/9/9/9/5R3/4K4 w")
+        result = engine.play(board, Limit(depth=4))
+        assert result.info.score == Score(RED, mate=1)
+        board.push(result.move)
+        assert board.is_checkmate()
+        over = engine.play(board, DEPTH_1)
+        assert over.move is None
+        assert not over.resigned
+
+    def test_multipv(self, engine):
+        if "MultiPV" not in engine.options:
+            pytest.skip("no MultiPV in this protocol")
+        lines = engine.analyse(Board(), Limit(depth=3), multipv=3)
+        assert [info.multipv for info in lines] == [1, 2, 3]
+        assert len({info.pv[0] for info in lines}) == 3
+        scores = [info.score.centipawns() for info in lines]
+        assert scores == sorted(scores, reverse=True)
+        few = Board("4k4/9/9/9/9/9/P8/9/9/3K5 w")
+        assert len(engine.analyse(few, Limit(depth=2), multipv=5)) == len(few.legal_moves) == 2
+        assert engine.analyse(Board(), Limit(depth=3)).depth == 3
+
+    def test_limits(self, engine):
+        board = Board.from_moves("h2e2")
+        started = time.monotonic()
+        assert engine.play(board, Limit(time=0.1)).move in board.legal_moves
+        assert time.monotonic() - started < 5
+        assert engine.play(board, Limit(nodes=100)).move in board.legal_moves
+        assert engine.play(board, Limit(red_clock=2, black_clock=1, black_increment=0.01)).move in board.legal_moves
+
+    def test_root_moves(self, engine):
+        board = Board()
+        for iccs in ("a0a1", "i3i4", "e0e1"):
+            move = Move.from_iccs(iccs)
+            assert engine.play(board, DEPTH_1, root_moves=[move]).move is move
+        assert engine.play(board, DEPTH_1).move is not None
+
+    def test_analysis_streams_and_stops(self, engine):
+        with engine.analysis(Board()) as analysis:
+            depths = []
+            for info in analysis:
+                depths.append(info.depth)
+                if info.depth and info.depth >= 4 and info.pv:
+                    break
+        assert depths == sorted(depths)
+        assert analysis.wait().move in Board().legal_moves
+        assert analysis.done
+        assert analysis.info.depth >= 4
+
+    def test_next_search_stops_an_analysis(self, engine):
+        analysis = engine.analysis(Board())
+        board = Board("4k4/9/9/9/9/9/P8/9/9/3K5 w")
+        assert engine.play(board, DEPTH_1).move in board.legal_moves
+        assert analysis.wait().move in Board().legal_moves
+
+    def test_many_at_once(self):
+        engines = [SimpleEngine.popen_uci([FAIRY]) for _ in range(4)]
+        boards = [Board() for _ in engines]
+        for _ in range(6):
+            for engine, board in zip(engines, boards, strict=True):
+                board.push(engine.play(board, DEPTH_1).move)
+        pids = [engine.pid for engine in engines]
+        for engine in engines:
+            engine.quit()
+        assert all(is_gone(pid) for pid in pids)
+        assert [engine.returncode for engine in engines] == [0] * 4
+
+    def test_asyncio(self):
+        async def moves():
+            async with await popen_uci(FAIRY) as one, await popen_ucci(FAIRY) as two:
+                results = await asyncio.gather(*(e.play(Board(), Limit(depth=4)) for e in (one, two, one)))
+                analysis = await one.analysis(Board(), Limit(depth=5))
+                depth = [info.depth async for info in analysis][-1]
+                return [result.move for result in results], depth, analysis.info.pv[0]
+
+        found, depth, best = asyncio.run(moves())
+        assert all(move in Board().legal_moves for move in found)
+        assert depth == 5
+        assert best in Board().legal_moves
+
+
+class TestRanks:
+    @pytest.mark.parametrize(
+        ("first", "best", "rank"), [("h2e2", "h9g7", 0), ("h3e3", "h10g8", 1), ("a3a4", "a9a8", 0)]
+    )
+    def test_detected(self, tmp_path, first, best, rank):
+        log = tmp_path / "log"
+        with popen(first=first, best=best, log=log) as engine:
+            board = Board.from_moves("h2e2")
+            move = engine.play(board, DEPTH_1).move
+        assert move is Move.from_iccs({"h9g7": "h9g7", "h10g8": "h9g7", "a9a8": "a9a8"}[best])
+        told = [line for line in log.read_text().splitlines() if line.startswith("position")]
+        assert told == [position(Board(), 0), position(board, rank)]
+
+    def test_given(self, tmp_path):
+        log = tmp_path / "log"
+        with SimpleEngine.popen_uci(fake(first="h3e3", log=log), first_rank=1) as engine:
+            assert engine.play(Board(), DEPTH_1).move is Move.from_iccs("h2e2")
+        assert log.read_text().count("go ") == 1
+
+    def test_wrong(self):
+        with pytest.raises(ValueError, match="not from 2"):
+            SimpleEngine.popen_uci(fake(), first_rank=2)
+
+    def test_chess_engine(self):
+        with popen(first="e2e4") as engine, pytest.raises(EngineStartError, match=r"does not play xiangqi.*'e2e4'"):
+            engine.play(Board(), DEPTH_1)
+
+    def test_no_move(self):
+        with popen(first="(none)") as engine, pytest.raises(EngineStartError, match="does not play xiangqi"):
+            engine.play(Board(), DEPTH_1)
+
+    def test_variant_is_set(self, tmp_path):
+        log = tmp_path / "log"
+        popen(variants="chess,xiangqi", log=log).quit()
+        assert "setoption name UCI_Variant value xiangqi" in log.read_text()
+
+    def test_variant_is_missing(self):
+        with pytest.raises(EngineStartError, match="does not play xiangqi: its variants are chess, shogi"):
+            popen(variants="chess,shogi")
+
+
+class TestOptions:
+    def test_set(self, tmp_path):
+        log = tmp_path / "log"
+        options = {
+            "threads": "2",
+            "Ponder": True,
+            "Analysis Style": "very risky",
+            "Clear Hash": None,
+            "Book File": "a b",
+        }
+        popen(log=log, options=options).quit()
+        told = log.read_text().splitlines()
+        assert told[1:-2] == [
+            "setoption name Threads value 2",
+            "setoption name Ponder value true",
+            "setoption name Analysis Style value Very Risky",
+            "setoption name Clear Hash",
+            "setoption name Book File value a b",
+        ]
+
+    def test_ucci(self, tmp_path):
+        log = tmp_path / "log"
+        with popen(protocol="ucci", log=log, options={"style": "solid"}) as engine:
+            engine.new_game()
+        lines = ["ucci", "setoption usemillisec true", "setoption style solid", "isready"]
+        assert log.read_text().splitlines() == [*lines, "setoption newgame", "isready", "quit"]
+
+    def test_refused(self, tmp_path):
+        log = tmp_path / "log"
+        with popen(log=log) as engine:
+            with pytest.raises(
+                EngineOptionError, match=r"Threads takes a number from 1 to 8, not 9 \(command: .*fake\.py"
+            ):
+                engine.configure({"Ponder": True, "Threads": 9})
+            with pytest.raises(EngineOptionError, match="no option 'Hash'; it has Threads, Ponder"):
+                engine.configure({"Hash": 9})
+            with pytest.raises(ValueError, match="MultiPV takes a number from 1 to 5"):
+                engine.analyse(Board(), DEPTH_1, multipv=6)
+            assert engine.play(Board(), DEPTH_1).move is Move.from_iccs("h2e2")
+        assert "setoption" not in log.read_text()
+
+    def test_refused_at_start(self):
+        before = children()
+        with pytest.raises(EngineOptionError, match="no option 'Nonsense'"):
+            popen(options={"Nonsense": 1})
+        assert children() == before
+
+    def test_multipv_is_set_only_when_it_changes(self, tmp_path):
+        log = tmp_path / "log"
+        with popen(log=log, says="info multipv 2 depth 1 score cp 3 pv h0g2") as engine:
+            for multipv in (2, 2, None):
+                engine.analyse(Board(), DEPTH_1, multipv=multipv)
+        assert [line for line in log.read_text().splitlines() if "MultiPV" in line] == [
+            "setoption name MultiPV value 2",
+            "setoption name MultiPV value 1",
+        ]
+
+
+class TestUcci:
+    def test_draw_and_ponder(self, tmp_path):
+        log = tmp_path / "log"
+        with popen(protocol="ucci", first="h2e2 ponder h9g7 draw", log=log) as engine:
+            result = engine.play(Board(), DEPTH_1, draw_offered=True)
+        assert (result.move, result.ponder) == (Move.from_iccs("h2e2"), Move.from_iccs("h9g7"))
+        assert result.draw_offered
+        assert not result.resigned
+        assert "go draw depth 1" in log.read_text()
+
+    @pytest.mark.parametrize("answer", ["h2e2 resign", "nobestmove", "(none)"])
+    def test_resignation(self, answer):
+        with popen(protocol="ucci", first=answer) as engine:
+            result = engine.play(Board(), DEPTH_1)
+        assert result.resigned
+        assert result.move is None
+
+    def test_no_move_when_mated(self):
+        with popen(protocol="ucci", first="nobestmove") as engine:
+            result = engine.play(Board("3k5/3R5/3R5/9/9/9/9/9/9/4K4 b"), DEPTH_1)
+        assert result.move is None
+        assert not result.resigned
+
+    def test_chinese_identity(self):
+        with popen(protocol="ucci") as engine:
+            assert engine.id["copyright"] == "1998 棋"
+
+
+class TestMisuse:
+    @pytest.mark.parametrize("limit", [Limit(), Limit(black_clock=10)])
+    def test_no_limit(self, limit):
+        with popen() as engine, pytest.raises(ValueError, match="never ends a search of red's"):
+            engine.play(Board(), limit)
+
+    @pytest.mark.parametrize("moves", [[], [Move.from_iccs("a0a9")]])
+    def test_bad_root_moves(self, moves):
+        with popen() as engine:
+            with pytest.raises(ValueError, match="root_moves must be legal"):
+                engine.play(Board(), DEPTH_1, root_moves=moves)
+            assert engine.play(Board(), DEPTH_1).move is not None
+
+    def test_use_after_quit(self):
+        engine = popen()
+        engine.quit()
+        engine.quit()
+        with pytest.raises(EngineTerminatedError, match="the engine was closed"):
+            engine.play(Board(), DEPTH_1)
+
+    def test_board_is_left_alone(self):
+        board = Board.from_moves("h2e2 h9g7")
+        before = board.fen(), board.move_stack
+        with popen(best="h0g2 ponder h7h5") as engine:
+            assert engine.play(board, DEPTH_1).ponder is Move.from_iccs("h7h5")
+        assert (board.fen(), board.move_stack) == before
+
+
+class TestMisbehaviour:
+    """Every fault ends in a clear error of one line, soon, and leaves no process."""
+
+    @pytest.fixture(autouse=True)
+    def no_process_is_left(self):
+        before = children()
+        yield
+        assert children() == before
+
+    @pytest.mark.parametrize("command", ["no-such-engine --fast", ["no-such-engine"], "/", "", [], "a\0b"])
+    def test_not_found(self, command):
+        with pytest.raises(EngineStartError, match="cannot start the engine: ") as error:
+            SimpleEngine.popen_uci(command)
+        assert "\n" not in str(error.value)
+
+    def test_not_executable(self, tmp_path):
+        path = tmp_path / "engine"
+        path.write_text("text")
+        with pytest.raises(EngineStartError, match=f"permission denied.*{path}"):
+            SimpleEngine.popen_uci(str(path))
+        path.chmod(0o755)
+        with pytest.raises(EngineStartError, match="exec format error"):
+            SimpleEngine.popen_uci(str(path))
+
+    def test_wrong_folder(self, tmp_path):
+        with pytest.raises(EngineStartError, match="no such file"):
+            SimpleEngine.popen_uci(fake(), cwd=str(tmp_path / "nowhere"))
+
+    def test_dies_at_once(self):
+        with pytest.raises(EngineStartError) as error:
+            popen("die-at-once")
+        assert error.value.stderr == "cannot open nn.nnue"
+        assert "ended with exit code 3" in error.value.reason
+        assert "its stderr ends with 'cannot open nn.nnue'" in str(error.value)
+        assert "fake.py uci die-at-once" in str(error.value)
+
+    def test_never_answers(self):
+        started = time.monotonic()
+        with pytest.raises(EngineStartError, match=r"did not answer 'uci' with 'uciok' within 0\.3 s"):
+            popen("mute", timeout=0.3)
+        assert time.monotonic() - started < 3
+
+    def test_other_protocol(self):
+        with pytest.raises(EngineStartError, match="did not answer 'ucci' with 'ucciok'"):
+            SimpleEngine.popen_ucci(fake(), timeout=0.3)
+
+    def test_never_ready(self):
+        with pytest.raises(EngineStartError, match="did not answer 'isready' with 'readyok'"):
+            popen("never-ready", timeout=0.5)
+
+    @pytest.mark.parametrize("protocol", ["uci", "ucci"])
+    def test_dies_in_search(self, protocol):
+        with popen("die-in-search", protocol) as engine:
+            with pytest.raises(EngineTerminatedError) as error:
+                engine.play(Board(), DEPTH_1)
+            assert error.value.reason == "the engine ended with exit code 11 during a search"
+            assert error.value.last_said == "info depth 1 score cp 5"
+            assert error.value.stderr == "Segmentation fault | backtrace: none"
+            assert str(error.value).count("\n") == 0
+            assert is_gone(engine.pid)
+            with pytest.raises(EngineTerminatedError, match="exit code 11"):
+                engine.play(Board(), DEPTH_1)
+
+    def test_killed_in_search(self):
+        with popen("killed-in-search") as engine, pytest.raises(EngineTerminatedError, match="killed by signal 9"):
+            engine.play(Board(), DEPTH_1)
+
+    def test_dies_after_its_move(self):
+        """The move that it had written still counts."""
+        with SimpleEngine.popen_uci(fake("die-after-move"), first_rank=0) as engine:
+            assert engine.play(Board(), DEPTH_1).move is Move.from_iccs("h2e2")
+            time.sleep(0.1)
+            with pytest.raises(EngineTerminatedError, match="exit code 0"):
+                engine.play(Board(), DEPTH_1)
+
+    @pytest.mark.parametrize(
+        ("limit", "message"), [(DEPTH_1, "hangs: "), (Limit(time=0.1), "did not move within 0.4 s")]
+    )
+    def test_hangs_in_search(self, limit, message):
+        with SimpleEngine.popen_uci(fake("hang-in-search"), timeout=0.3, first_rank=0) as engine:
+            started = time.monotonic()
+            with pytest.raises(EngineTimeoutError, match=message):
+                engine.play(Board(), limit)
+            assert time.monotonic() - started < 3
+            assert is_gone(engine.pid)
+
+    def test_hangs_in_analysis(self):
+        with SimpleEngine.popen_uci(fake("hang-in-search"), timeout=0.3, first_rank=0) as engine:
+            analysis = engine.analysis(Board())
+            with pytest.raises(EngineTimeoutError, match="hangs"):
+                list(analysis)
+
+    def test_ignores_stop(self):
+        with SimpleEngine.popen_uci(fake("ignores-stop"), timeout=0.3, first_rank=0) as engine:
+            with engine.analysis(Board()) as analysis:
+                assert next(iter(analysis)).depth == 1
+            with pytest.raises(EngineTimeoutError, match="did not move within"):
+                analysis.wait()
+
+    def test_thinks_long_but_lives(self):
+        """Without a limit of time silence is no fault as long as the engine can be spoken to."""
+        with popen(timeout=0.2) as engine:
+            analysis = engine.analysis(Board())
+            time.sleep(1)
+            assert not analysis.done
+            analysis.stop()
+            assert analysis.wait().move is Move.from_iccs("h2e2")
+
+    @pytest.mark.parametrize("answer", ["h2h8", "a0a9", "e2e4", "xyzzy", "h2", "h2e2e2", "i10i9"])
+    def test_illegal_move(self, answer):
+        with popen(best=answer) as engine:
+            with pytest.raises(EngineMoveError) as error:
+                engine.play(Board(), DEPTH_1)
+            assert f"played {answer!r}, no legal move in {Board().fen()}" in str(error.value)
+            assert error.value.last_said == f"bestmove {answer}"
+
+    def test_illegal_expectation_is_ignored(self):
+        with popen(best="h2e2 ponder h2e2") as engine:
+            assert engine.play(Board(), DEPTH_1).ponder is None
+
+    def test_garbage(self):
+        with popen("garbage") as engine:
+            result = engine.play(Board(), DEPTH_1)
+        assert result.move is Move.from_iccs("h2e2")
+        assert (result.info.depth, result.info.score, result.info.pv) == (4, Score(RED, cp=12), (result.move,))
+
+    def test_huge_lines(self):
+        with popen("huge-lines") as engine:
+            assert engine.play(Board(), DEPTH_1).move is Move.from_iccs("h2e2")
+
+    def test_flood(self):
+        """Garbage without end is no sign of life."""
+        with SimpleEngine.popen_uci(fake("flood"), timeout=0.3, first_rank=0) as engine:
+            with pytest.raises(EngineTimeoutError, match="hangs"):
+                engine.play(Board(), DEPTH_1)
+            assert is_gone(engine.pid)
+
+    def test_does_not_quit(self):
+        engine = popen("stubborn")
+        started = time.monotonic()
+        engine.quit()
+        assert time.monotonic() - started < 5
+        assert is_gone(engine.pid)
+        assert engine.returncode == -9
+
+    def test_wrapper_dies_with_its_child(self):
+        engine = popen("child")
+        listed = Path(f"/proc/{engine.pid}/task/{engine.pid}/children").read_text().split()
+        assert len(listed) == 1
+        engine.quit()
+        stat = Path(f"/proc/{listed[0]}/stat")  # once dead, it is for init to collect
+        assert not stat.exists() or stat.read_text().split()[2] == "Z"
+
+    def test_errors_are_one_family(self):
+        kinds = [EngineStartError, EngineTerminatedError, EngineTimeoutError, EngineMoveError, EngineOptionError]
+        assert all(issubclass(kind, EngineError) for kind in kinds)
+        error = EngineMoveError("it played 'x'", "a b", "bestmove x", "trace")
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+class TestLeftBehind:
+    def test_forgotten_engine_is_killed(self):
+        engine = popen("stubborn")
+        pid = engine.pid
+        del engine
+        gc.collect()
+        assert is_gone(pid)
+
+    def test_python_exits(self):
+        script = f"""
+from xiangqi.engine import SimpleEngine
+engine = SimpleEngine.popen_uci({fake("stubborn")!r})
+print(engine.pid, flush=True)
+"""
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+        assert done.stderr == ""
+        assert is_gone(int(done.stdout))
+
+
+class TestAsyncio:
+    def test_cancelled_search_is_stopped(self, tmp_path):
+        log = tmp_path / "log"
+
+        async def run() -> tuple[Move | None, Engine]:
+            async with await popen_uci(fake("slow", sleep=0.3, best="h0g2", log=log), first_rank=0) as engine:
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(engine.play(Board(), DEPTH_1), 0.05)
+                return (await engine.play(Board(), DEPTH_1)).move, engine
+
+        move, engine = asyncio.run(run())
+        assert move is Move.from_iccs("h0g2")
+        assert is_gone(engine.pid)
+        assert "stop" in log.read_text()
+
+    def test_calls_wait_for_each_other(self):
+        async def run() -> list[Move | None]:
+            async with await popen_uci(fake("slow", sleep=0.05, best="h0g2"), first_rank=0) as engine:
+                results = await asyncio.gather(*(engine.play(Board(), DEPTH_1) for _ in range(3)))
+                return [result.move for result in results]
+
+        assert [move.iccs for move in asyncio.run(run())] == ["h2e2", "h0g2", "h0g2"]
+
+    def test_error_in_the_middle_of_a_stream(self):
+        async def read(engine: Engine, depths: list[int | None]) -> None:
+            async for info in await engine.analysis(Board()):
+                depths.append(info.depth)  # noqa: PERF401  # what came before the error matters
+
+        async def run() -> list[int | None]:
+            depths: list[int | None] = []
+            async with await popen_uci(fake("die-in-search"), first_rank=0) as engine:
+                with pytest.raises(EngineTerminatedError, match="exit code 11"):
+                    await read(engine, depths)
+            return depths
+
+        assert asyncio.run(run()) == [1]

@@ -1,0 +1,578 @@
+"""The engine client in asyncio: the process, the talk with it, and its searches. See ``xiangqi.engine``, its front."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Self, overload
+
+from xiangqi.board import Board
+from xiangqi.move import COLOR_NAMES, Move
+from xiangqi.protocol import (
+    UCCI,
+    UCI,
+    Dialect,
+    EngineError,
+    EngineMoveError,
+    EngineOptionError,
+    EngineStartError,
+    EngineTerminatedError,
+    EngineTimeoutError,
+    Info,
+    Limit,
+    Option,
+    OptionValue,
+    PlayResult,
+    parse_info,
+    parse_option,
+    position,
+    read_move,
+)
+
+TIMEOUT: Final = 10.0
+"""Seconds in which an engine has to answer what needs no thought."""
+QUIT_GRACE: Final = 2.0
+"""Seconds that an engine gets to leave after ``quit`` before it is killed."""
+_LONGEST_LINE: Final = 1 << 16
+_LONGEST_STDERR: Final = 2000
+_QUEUE: Final = 1000
+"""Pieces of information that an analysis keeps for a reader who is late; older ones are dropped."""
+
+
+class _Process(asyncio.SubprocessProtocol):
+    """An engine's process: cuts its output into lines, keeps the tail of its stderr, and notices its end."""
+
+    transport: asyncio.SubprocessTransport
+
+    def __init__(self, on_line: Callable[[str], None], on_end: Callable[[], None]) -> None:
+        self.on_line, self.on_end = on_line, on_end
+        self.ended = asyncio.get_running_loop().create_future()
+        self.stderr = b""
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self.transport = transport
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self.stderr = (self.stderr + data)[-_LONGEST_STDERR:]
+            return
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[:_LONGEST_LINE]
+        for line in lines:
+            text = _decode(line[:_LONGEST_LINE]).strip()
+            if text:
+                self.on_line(text)
+
+    def process_exited(self) -> None:
+        # What it wrote last may still be on its way; if a child of its own keeps the pipes open, do not wait for that.
+        asyncio.get_running_loop().call_later(0.2, self.connection_lost, None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+            self.transport.close()
+            self.on_end()
+
+    def write(self, text: str) -> None:
+        stdin = self.transport.get_pipe_transport(0)
+        if isinstance(stdin, asyncio.WriteTransport) and not stdin.is_closing():
+            stdin.write(f"{text}\n".encode())
+
+    def tail(self) -> str:
+        return " | ".join(_decode(self.stderr).strip().splitlines()[-3:])
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("gb18030", errors="replace")
+
+
+def kill_process(transport: asyncio.SubprocessTransport) -> None:
+    """Kill a process and, where it has started some, its children. Harmless if it has ended."""
+    if transport.get_returncode() is not None:
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(transport.get_pid(), signal.SIGKILL)
+        else:
+            transport.kill()
+
+
+class Analysis:
+    """A search that runs: iterate over it for information as it comes, or ``wait`` for its end.
+
+    Made by ``Engine.analysis``. As a context manager it stops the search when left. ``async for`` ends with the search
+    and raises what went wrong.
+    """
+
+    multipv: list[Info]
+    """The newest information about each line, best first."""
+
+    def __init__(self, engine: Engine, board: Board, limit: Limit, lines: int) -> None:
+        self._engine, self._board = engine, board.copy(stack=False)
+        self._loop = asyncio.get_running_loop()
+        self._result: asyncio.Future[PlayResult] = self._loop.create_future()
+        self._result.add_done_callback(lambda future: future.exception())
+        self._queue: deque[Info] = deque(maxlen=_QUEUE)
+        self._news = asyncio.Event()
+        self.multipv = [Info(n) for n in range(1, lines + 1)]
+        self._longest = limit.longest(board.turn)
+        if self._longest is not None:
+            self._longest += engine.timeout
+        self._started = self._pinged = self._loop.time()
+        self._deadline = None if self._longest is None else self._started + self._longest
+        self._timer = self._loop.call_at(self._deadline or self._started + engine.timeout, self._watch)
+
+    @property
+    def info(self) -> Info:
+        """The newest information about the best line."""
+        return self.multipv[0]
+
+    @property
+    def done(self) -> bool:
+        """Whether the search has ended."""
+        return self._result.done()
+
+    async def wait(self) -> PlayResult:
+        """Wait for the search to end and return how. Raises ``EngineError``."""
+        return await asyncio.shield(self._result)
+
+    def stop(self) -> None:
+        """Ask the engine to end the search; its best move so far follows."""
+        if not self.done:
+            self._engine._send("stop")
+            self._longest = self._loop.time() - self._started + self._engine.timeout
+            self._deadline = self._started + self._longest
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._watch)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.stop()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Info:
+        while not self._queue:
+            if self.done:
+                self._result.result()
+                raise StopAsyncIteration
+            self._news.clear()
+            await self._news.wait()
+        return self._queue.popleft()
+
+    def _watch(self) -> None:
+        """Wake up when the engine is late, or when it has been silent for long, and see whether it lives."""
+        engine, now = self._engine, self._loop.time()
+        due = self._deadline or max(engine._heard, self._pinged) + engine.timeout
+        if now < due:
+            pass
+        elif self._deadline is not None:
+            engine._fail(EngineTimeoutError, f"the engine did not move within {self._longest:.1f} s")
+            return
+        elif self._pinged > engine._heard:
+            engine._fail(EngineTimeoutError, f"the engine hangs: silent for {now - engine._heard:.1f} s")
+            return
+        else:
+            engine._send("isready")
+            self._pinged = now
+            due = now + engine.timeout
+        self._timer = self._loop.call_at(due, self._watch)
+
+    def _end(self, result: PlayResult | EngineError) -> None:
+        self._timer.cancel()
+        if not self.done:
+            if isinstance(result, EngineError):
+                self._result.set_exception(result)
+            else:
+                self._result.set_result(result)
+        self._news.set()
+
+    def _on_info(self, words: list[str]) -> None:
+        with contextlib.suppress(ValueError, IndexError):  # an engine may say whatever it likes as information
+            index = int(words[words.index("multipv") + 1]) - 1 if "multipv" in words else 0
+            if 0 <= index < len(self.multipv):
+                info = parse_info(words, self.multipv[index], self._board, self._engine.first_rank)
+                self.multipv[index] = info
+                self._queue.append(info)
+                self._news.set()
+
+    def _on_best_move(self, words: list[str]) -> None:
+        engine, board = self._engine, self._board
+        text = words[1] if words[0] == "bestmove" and len(words) > 1 else "(none)"
+        resigned = "resign" in words
+        move = ponder = None
+        if text in ("(none)", "0000", "null", "none", "resign"):
+            resigned = board.has_legal_moves()
+        else:
+            for first_rank in (0, 1) if engine.first_rank is None else (engine.first_rank,):
+                move = read_move(text, board, first_rank)
+                if move is not None:
+                    engine.first_rank = first_rank
+                    break
+            else:
+                self._end(
+                    engine._error(EngineMoveError, f"the engine played {text[:40]!r}, no legal move in {board.fen()}")
+                )
+                return
+            if "ponder" in words[2:-1]:
+                board.push(move)
+                ponder = read_move(words[words.index("ponder") + 1], board, engine.first_rank or 0)
+        self._end(PlayResult(None if resigned else move, ponder, self.info, "draw" in words[2:], resigned))
+
+
+class Engine:
+    """A running engine, for asyncio. Made by ``popen_uci`` and ``popen_ucci``.
+
+    One search runs at a time: any further call stops an ``analysis`` that is still running. After an error that ended
+    the process, every call raises ``EngineTerminatedError``.
+    """
+
+    command: tuple[str, ...]
+    id: dict[str, str]
+    """What the engine says about itself: ``name``, ``author``, and in UCCI also ``copyright`` and ``user``."""
+    options: dict[str, Option]
+    """The options that the engine declares, by name."""
+    first_rank: int | None
+    """Number of Red's back rank in the engine's moves, or ``None`` as long as it is not known."""
+    timeout: float
+    """Seconds in which the engine has to answer what needs no thought, and may be late with a timed move."""
+
+    _process: _Process
+
+    def __init__(self, command: Sequence[str], dialect: Dialect, first_rank: int | None, timeout: float) -> None:
+        self.command, self.timeout = tuple(command), timeout
+        self.id, self.options = {}, {}
+        self.first_rank = first_rank if dialect.first_rank is None else dialect.first_rank
+        self._dialect = dialect
+        self._loop = asyncio.get_running_loop()
+        self._lock = asyncio.Lock()
+        self._search: Analysis | None = None
+        self._awaited: tuple[str, asyncio.Future[None]] | None = None
+        self._failed: EngineError | None = None
+        self._said, self._heard = "", self._loop.time()
+        self._multipv = 1
+
+    # --- The process --------------------------------------------------------------------------------------------------
+
+    async def _open(self, cwd: str | None, options: Mapping[str, OptionValue]) -> None:
+        try:
+            if not self.command:
+                raise self._error(EngineStartError, "cannot start the engine: the command is empty")
+            _, self._process = await self._loop.subprocess_exec(
+                lambda: _Process(self._on_line, self._on_end), *self.command, cwd=cwd, start_new_session=True
+            )
+        except (OSError, ValueError) as error:
+            reason = str(getattr(error, "strerror", None) or error)
+            raise self._error(EngineStartError, f"cannot start the engine: {reason[:1].lower()}{reason[1:]}") from None
+        try:
+            async with self._lock:
+                await self._ask(self._dialect.name, f"{self._dialect.name}ok")
+            await self.configure(self._own_options(options) | dict(options))
+        except BaseException as error:
+            await self._end_process()
+            if isinstance(error, EngineTerminatedError | EngineTimeoutError):
+                raise self._error(EngineStartError, f"cannot start the engine: {error.reason}") from None
+            raise
+
+    def _own_options(self, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+        """Return the options that make a player of xiangqi, and of milliseconds, of the engine."""
+        given = {name.lower() for name in options}
+        own: dict[str, OptionValue] = {}
+        variant = self.options.get("UCI_Variant")
+        if variant and "uci_variant" not in given:
+            if "xiangqi" not in variant.choices:
+                variants = ", ".join(variant.choices)
+                raise self._error(EngineStartError, f"the engine does not play xiangqi: its variants are {variants}")
+            own["UCI_Variant"] = "xiangqi"
+        if "usemillisec" in self.options and "usemillisec" not in given:
+            own["usemillisec"] = True
+        return own
+
+    @property
+    def pid(self) -> int:
+        """Process number of the engine."""
+        return self._process.transport.get_pid()
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit status of the process, or ``None`` while it runs."""
+        return self._process.transport.get_returncode()
+
+    async def quit(self) -> None:
+        """Ask the engine to leave, and kill it if it does not within two seconds. Never raises; may be called twice."""
+        if self._failed is None:
+            self._fail(EngineTerminatedError, "the engine was closed", kill=False)
+            self._send("stop\nquit" if self._search and not self._search.done else "quit")
+            await asyncio.wait((self._process.ended,), timeout=QUIT_GRACE)
+        await self._end_process()
+
+    async def _end_process(self) -> None:
+        kill_process(self._process.transport)
+        await self._process.ended
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.quit()
+
+    def _on_end(self) -> None:
+        code = self.returncode
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+        searching = self._search is not None and not self._search.done
+        self._fail(EngineTerminatedError, f"the engine {how}{' during a search' if searching else ''}")
+
+    def _error(self, kind: type[EngineError], reason: str) -> EngineError:
+        process = getattr(self, "_process", None)
+        return kind(reason, shlex.join(self.command), self._said, process.tail() if process else "")
+
+    def _fail(self, kind: type[EngineError], reason: str, kill: bool = True) -> None:
+        """End whatever is under way with an error; the first one is what later calls will be told."""
+        if self._failed is None:
+            self._failed = self._error(kind, reason)
+            if self._search:
+                self._search._end(self._failed)
+            if self._awaited and not self._awaited[1].done():
+                self._awaited[1].set_exception(self._failed)
+        if kill:
+            kill_process(self._process.transport)
+
+    # --- Talking ------------------------------------------------------------------------------------------------------
+
+    def _send(self, text: str) -> None:
+        self._process.write(text)
+
+    def _on_line(self, line: str) -> None:
+        self._said = line
+        word, _, rest = line.partition(" ")
+        if word == "info":
+            if self._search and not self._search.done:
+                self._search._on_info(rest.split())
+        elif word in ("bestmove", "nobestmove"):
+            if self._search and not self._search.done:
+                self._search._on_best_move(line.split())
+        elif self._awaited and word == self._awaited[0]:
+            if not self._awaited[1].done():
+                self._awaited[1].set_result(None)
+        elif word == "id":
+            key, _, self.id[key] = rest.partition(" ")
+        elif word == "option":
+            with contextlib.suppress(ValueError):
+                option = parse_option(rest, self._dialect)
+                self.options[option.name] = option
+        elif word != "readyok":
+            return  # garbage is no sign of life
+        self._heard = self._loop.time()
+
+    async def _ask(self, text: str, answer: str) -> None:
+        """Send a line and wait for the answer. The caller holds the lock."""
+        self._check()
+        future = self._loop.create_future()
+        self._awaited = answer, future
+        self._send(text)
+        try:
+            done, _ = await asyncio.wait((future,), timeout=self.timeout)
+            if not done:
+                last = text.splitlines()[-1]
+                self._fail(
+                    EngineTimeoutError, f"the engine did not answer {last!r} with {answer!r} within {self.timeout:g} s"
+                )
+            future.result()
+        finally:
+            self._awaited = None
+
+    def _check(self) -> None:
+        if self._failed is not None:
+            raise self._error(EngineTerminatedError, self._failed.reason)
+
+    async def _settle(self) -> None:
+        """Stop a search that still runs, so that its move is not taken for the answer to the next one."""
+        self._check()
+        if self._search and not self._search.done:
+            self._search.stop()
+            await asyncio.wait((self._search._result,))
+            self._check()
+
+    # --- Commands -----------------------------------------------------------------------------------------------------
+
+    async def configure(self, options: Mapping[str, OptionValue]) -> None:
+        """Set options. Raises ``EngineOptionError``, and then sets none, if the engine would not take one of them."""
+        lines = [self._set_option(name, value) for name, value in options.items()]
+        async with self._lock:
+            await self._settle()
+            await self._ask("\n".join([*lines, "isready"]), "readyok")
+
+    def _set_option(self, name: str, value: OptionValue) -> str:
+        """Return the line that sets an option."""
+        for option in self.options.values():
+            if option.name.lower() == name.lower():
+                try:
+                    text = option.text(value)
+                except ValueError as error:
+                    raise self._error(EngineOptionError, str(error)) from None
+                if option.name.lower() == "multipv":
+                    self._multipv = int(text)
+                return self._dialect.set_option(option, text)
+        known = ", ".join(self.options) or "none at all"
+        raise self._error(EngineOptionError, f"the engine has no option {name!r}; it has {known}")
+
+    async def ping(self) -> None:
+        """Wait until the engine has done all it was told. Stops a running analysis."""
+        await self.configure({})
+
+    async def new_game(self) -> None:
+        """Tell the engine that what follows is another game."""
+        async with self._lock:
+            await self._settle()
+            lines = ["isready"]
+            if self._dialect is UCI:
+                lines.insert(0, "ucinewgame")
+            elif "newgame" in self.options:
+                lines.insert(0, "setoption newgame")
+            await self._ask("\n".join(lines), "readyok")
+
+    async def play(
+        self, board: Board, limit: Limit, *, root_moves: Iterable[Move] | None = None, draw_offered: bool = False
+    ) -> PlayResult:
+        """Let the engine think and return its move. The board is left as it is.
+
+        ``root_moves`` are the only moves that it may choose from. A draw can be offered to UCCI engines. Raises
+        ``EngineError``, and ``ValueError`` for a limit or moves that make no sense. If the caller is cancelled, the
+        search is stopped.
+        """
+        self._check_limit(board, limit)
+        async with self._lock:
+            return await self._finish(await self._begin(board, limit, 1, root_moves, draw_offered))
+
+    @overload
+    async def analyse(
+        self, board: Board, limit: Limit, *, multipv: None = None, root_moves: Iterable[Move] | None = None
+    ) -> Info: ...
+    @overload
+    async def analyse(
+        self, board: Board, limit: Limit, *, multipv: int, root_moves: Iterable[Move] | None = None
+    ) -> list[Info]: ...
+    async def analyse(
+        self, board: Board, limit: Limit, *, multipv: int | None = None, root_moves: Iterable[Move] | None = None
+    ) -> Info | list[Info]:
+        """Let the engine think and return its last word on its best line, or on its ``multipv`` best, in a list.
+
+        Where there are fewer moves than ``multipv`` the list is shorter. Raises as ``play``.
+        """
+        self._check_limit(board, limit)
+        async with self._lock:
+            search = await self._begin(board, limit, multipv or 1, root_moves)
+            await self._finish(search)
+        return search.info if multipv is None else [info for info in search.multipv if info.pv]
+
+    async def analysis(
+        self,
+        board: Board,
+        limit: Limit | None = None,
+        *,
+        multipv: int | None = None,
+        root_moves: Iterable[Move] | None = None,
+    ) -> Analysis:
+        """Start a search, without end if there is no limit, and return it while it runs. Raises as ``play``.
+
+        ``async for info in await engine.analysis(board): ...`` reads it; it runs until stopped, or until the next call.
+        """
+        async with self._lock:
+            return await self._begin(board, limit or Limit(), multipv or 1, root_moves)
+
+    def _check_limit(self, board: Board, limit: Limit) -> None:
+        if limit.depth is None and limit.nodes is None and limit.longest(board.turn) is None:
+            raise ValueError(f"{limit!r} never ends a search of {COLOR_NAMES[board.turn]}'s")
+
+    async def _begin(
+        self, board: Board, limit: Limit, lines: int, moves: Iterable[Move] | None, draw: bool = False
+    ) -> Analysis:
+        """Start a search. The caller holds the lock."""
+        await self._settle()
+        if self.first_rank is None:
+            await self._find_first_rank()
+        assert self.first_rank is not None
+        moves = None if moves is None else list(moves)
+        if moves is not None and not (moves and all(map(board.is_legal, moves))):
+            raise ValueError(f"root_moves must be legal moves, at least one: {moves!r}")
+        orders = [position(board, self.first_rank), self._dialect.go(limit, board, moves, self.first_rank, draw)]
+        if lines != self._multipv:
+            orders.insert(0, self._set_option("MultiPV", lines))
+        self._search = Analysis(self, board, limit, lines)
+        self._send("\n".join(orders))
+        return self._search
+
+    async def _find_first_rank(self) -> None:
+        board = Board()
+        self._search = Analysis(self, board, Limit(depth=1), 1)
+        self._send(f"{position(board, 0)}\ngo depth 1")
+        try:
+            await self._finish(self._search)
+        except EngineMoveError as error:
+            raise self._error(EngineStartError, f"the engine does not play xiangqi: {error.reason}") from None
+        if self.first_rank is None:
+            raise self._error(EngineStartError, "the engine does not play xiangqi: it has no first move")
+
+    async def _finish(self, search: Analysis) -> PlayResult:
+        try:
+            return await search.wait()
+        except asyncio.CancelledError:
+            search.stop()
+            raise
+
+
+async def popen_uci(
+    command: str | Sequence[str],
+    *,
+    options: Mapping[str, OptionValue] | None = None,
+    first_rank: int | None = None,
+    timeout: float = TIMEOUT,
+    cwd: str | None = None,
+) -> Engine:
+    """Start a UCI engine and return it when it is ready.
+
+    ``command`` is a list of arguments, or one string that is split as a shell would. ``timeout`` is in seconds;
+    ``first_rank``, 0 or 1, saves finding out how the engine numbers ranks. Raises ``EngineStartError`` or
+    ``EngineOptionError``.
+    """
+    return await open_engine(command, UCI, options, first_rank, timeout, cwd)
+
+
+async def popen_ucci(
+    command: str | Sequence[str],
+    *,
+    options: Mapping[str, OptionValue] | None = None,
+    timeout: float = TIMEOUT,
+    cwd: str | None = None,
+) -> Engine:
+    """Start a UCCI engine and return it when it is ready. See ``popen_uci``."""
+    return await open_engine(command, UCCI, options, None, timeout, cwd)
+
+
+async def open_engine(
+    command: str | Sequence[str],
+    dialect: Dialect,
+    options: Mapping[str, OptionValue] | None,
+    first_rank: int | None,
+    timeout: float,
+    cwd: str | None,
+) -> Engine:
+    """Start an engine that speaks ``dialect`` and return it when it is ready. See ``popen_uci``."""
+    if first_rank not in (None, 0, 1):
+        raise ValueError(f"ranks are numbered from 0 or 1, not from {first_rank!r}")
+    engine = Engine(shlex.split(command) if isinstance(command, str) else command, dialect, first_rank, timeout)
+    await engine._open(cwd, options or {})
+    return engine

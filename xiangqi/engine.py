@@ -1,0 +1,253 @@
+"""A client for xiangqi engines that speak UCI or UCCI, blocking or in asyncio.
+
+>>> from xiangqi import Board
+>>> from xiangqi.engine import EngineError, Limit, SimpleEngine
+>>> try:
+...     with SimpleEngine.popen_uci("no-such-engine") as engine:
+...         print(engine.play(Board(), Limit(time=0.1)).move)
+... except EngineError as error:
+...     print(error)
+cannot start the engine: no such file or directory (command: no-such-engine)
+
+``SimpleEngine`` blocks and may be used from any thread; ``popen_uci`` and ``popen_ucci`` give the same as coroutines.
+Whatever an engine does wrong ends in an ``EngineError`` that says which command it was, what it said last, and the end
+of its standard error. An engine that hangs is killed, and none leaves a process behind. A search without a time of its
+own may take as long as it likes while the engine says something, or at least answers ``isready``.
+
+UCI engines number the ranks from 0 (Pikafish) or from 1 (Fairy-Stockfish). Which one it is shows in an engine's first
+move from the starting position, where no square that Red can leave in one numbering can be left in the other: unless
+``first_rank`` is given, an engine is asked for that move, at depth 1, before its first search. Engines that play many
+variants are set to xiangqi.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import threading
+import weakref
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self, TypeVar, overload
+
+from xiangqi.async_engine import TIMEOUT, Analysis, Engine, kill_process, open_engine, popen_ucci, popen_uci
+from xiangqi.board import Board
+from xiangqi.move import Move
+from xiangqi.protocol import (
+    UCCI,
+    UCI,
+    EngineError,
+    EngineMoveError,
+    EngineOptionError,
+    EngineStartError,
+    EngineTerminatedError,
+    EngineTimeoutError,
+    Info,
+    Limit,
+    Option,
+    OptionValue,
+    PlayResult,
+    Score,
+)
+
+__all__ = [
+    "Analysis",
+    "Engine",
+    "EngineError",
+    "EngineMoveError",
+    "EngineOptionError",
+    "EngineStartError",
+    "EngineTerminatedError",
+    "EngineTimeoutError",
+    "Info",
+    "Limit",
+    "Option",
+    "PlayResult",
+    "Score",
+    "SimpleAnalysis",
+    "SimpleEngine",
+    "popen_ucci",
+    "popen_uci",
+]
+
+T = TypeVar("T")
+
+
+@functools.cache
+def _background() -> asyncio.AbstractEventLoop:
+    """Return the event loop in which all ``SimpleEngine``s live, in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="xiangqi-engines", daemon=True).start()
+    return loop
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_background.cache_clear)  # threads do not survive a fork
+
+
+def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
+    future = asyncio.run_coroutine_threadsafe(coroutine, _background())
+    try:
+        return future.result()
+    except BaseException:  # above all Ctrl-C: the search is stopped
+        future.cancel()
+        raise
+
+
+class SimpleAnalysis:
+    """A running search, blocking: see ``Analysis``. Iterating over it waits for information."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self._analysis = analysis
+
+    @property
+    def info(self) -> Info:
+        """The newest information about the best line."""
+        return self._analysis.info
+
+    @property
+    def multipv(self) -> list[Info]:
+        """The newest information about each line, best first."""
+        return list(self._analysis.multipv)
+
+    @property
+    def done(self) -> bool:
+        """Whether the search has ended."""
+        return self._analysis.done
+
+    def wait(self) -> PlayResult:
+        """Wait for the search to end and return how. Raises ``EngineError``."""
+        return _wait_for(self._analysis.wait())
+
+    def stop(self) -> None:
+        """Ask the engine to end the search; its best move so far follows."""
+        _background().call_soon_threadsafe(self._analysis.stop)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def __iter__(self) -> Iterator[Info]:
+        while (info := _wait_for(self._next())) is not None:
+            yield info
+
+    async def _next(self) -> Info | None:
+        async for info in self._analysis:
+            return info
+        return None
+
+
+class SimpleEngine:
+    """A running engine, blocking: every method is that of ``Engine``.
+
+    Close it, or use it as a context manager. One that is forgotten is killed when it is collected or Python exits.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._finalizer = weakref.finalize(self, kill_process, engine._process.transport)
+
+    @classmethod
+    def popen_uci(
+        cls,
+        command: str | Sequence[str],
+        *,
+        options: Mapping[str, OptionValue] | None = None,
+        first_rank: int | None = None,
+        timeout: float = TIMEOUT,
+        cwd: str | None = None,
+    ) -> Self:
+        """Start a UCI engine; see the function ``popen_uci``."""
+        return cls(_wait_for(open_engine(command, UCI, options, first_rank, timeout, cwd)))
+
+    @classmethod
+    def popen_ucci(
+        cls,
+        command: str | Sequence[str],
+        *,
+        options: Mapping[str, OptionValue] | None = None,
+        timeout: float = TIMEOUT,
+        cwd: str | None = None,
+    ) -> Self:
+        """Start a UCCI engine; see the function ``popen_ucci``."""
+        return cls(_wait_for(open_engine(command, UCCI, options, None, timeout, cwd)))
+
+    @property
+    def id(self) -> dict[str, str]:
+        """What the engine says about itself, as its ``name``."""
+        return self._engine.id
+
+    @property
+    def options(self) -> dict[str, Option]:
+        """The options that the engine declares, by name."""
+        return self._engine.options
+
+    @property
+    def pid(self) -> int:
+        """Process number of the engine."""
+        return self._engine.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit status of the process, or ``None`` while it runs."""
+        return self._engine.returncode
+
+    def configure(self, options: Mapping[str, OptionValue]) -> None:
+        """Set options; see ``Engine.configure``."""
+        _wait_for(self._engine.configure(options))
+
+    def ping(self) -> None:
+        """Wait until the engine has done all it was told."""
+        _wait_for(self._engine.ping())
+
+    def new_game(self) -> None:
+        """Tell the engine that what follows is another game."""
+        _wait_for(self._engine.new_game())
+
+    def play(
+        self, board: Board, limit: Limit, *, root_moves: Iterable[Move] | None = None, draw_offered: bool = False
+    ) -> PlayResult:
+        """Let the engine think and return its move; see ``Engine.play``."""
+        return _wait_for(self._engine.play(board, limit, root_moves=root_moves, draw_offered=draw_offered))
+
+    @overload
+    def analyse(
+        self, board: Board, limit: Limit, *, multipv: None = None, root_moves: Iterable[Move] | None = None
+    ) -> Info: ...
+    @overload
+    def analyse(
+        self, board: Board, limit: Limit, *, multipv: int, root_moves: Iterable[Move] | None = None
+    ) -> list[Info]: ...
+    def analyse(
+        self, board: Board, limit: Limit, *, multipv: int | None = None, root_moves: Iterable[Move] | None = None
+    ) -> Info | list[Info]:
+        """Let the engine think and return what it found; see ``Engine.analyse``."""
+        if multipv is None:
+            return _wait_for(self._engine.analyse(board, limit, root_moves=root_moves))
+        return _wait_for(self._engine.analyse(board, limit, multipv=multipv, root_moves=root_moves))
+
+    def analysis(
+        self,
+        board: Board,
+        limit: Limit | None = None,
+        *,
+        multipv: int | None = None,
+        root_moves: Iterable[Move] | None = None,
+    ) -> SimpleAnalysis:
+        """Start a search and return it while it runs; see ``Engine.analysis``."""
+        return SimpleAnalysis(_wait_for(self._engine.analysis(board, limit, multipv=multipv, root_moves=root_moves)))
+
+    def quit(self) -> None:
+        """Ask the engine to leave, and kill it if it does not; see ``Engine.quit``."""
+        _wait_for(self._engine.quit())
+        self._finalizer.detach()
+
+    close = quit
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.quit()

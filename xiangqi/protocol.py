@@ -1,0 +1,428 @@
+"""What is said to and by engines: options, limits, scores and search information, in UCI and in UCCI.
+
+Sources: "Description of the universal chess interface" (Huber and Meyer-Kahlen, 2006); 中国象棋通用引擎协议 (UCCI) 3.0,
+www.xqbase.com/protocol/cchess_ucci.htm. The client itself is ``xiangqi.engine``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from xiangqi.board import Board
+from xiangqi.move import COLOR_NAMES, NULL_MOVE, RED, Color, Move
+from xiangqi.notation import parse_uci, uci
+
+OptionValue = str | int | bool | None
+
+
+class EngineError(RuntimeError):
+    """Something is wrong with an engine; the message is one line with all that is known.
+
+    >>> print(EngineError("the engine died", "./pikafish", "info depth 1", "Out of memory"))
+    the engine died (command: ./pikafish; it last said 'info depth 1'; its stderr ends with 'Out of memory')
+    """
+
+    reason: str
+    command: str
+    last_said: str
+    stderr: str
+    """The end of what the engine wrote to its standard error."""
+
+    def __init__(self, reason: str, command: str = "", last_said: str = "", stderr: str = "") -> None:
+        super().__init__(reason, command, last_said, stderr)
+        self.reason, self.command, self.last_said, self.stderr = reason, command, last_said, stderr
+
+    def __str__(self) -> str:
+        known = []
+        if self.command:
+            known.append(f"command: {self.command}")
+        if self.last_said:
+            known.append(f"it last said {self.last_said[:200]!r}")
+        if self.stderr:
+            known.append(f"its stderr ends with {self.stderr!r}")
+        return f"{self.reason} ({'; '.join(known)})" if known else self.reason
+
+
+class EngineStartError(EngineError):
+    """The engine cannot be started, or does not speak the protocol, or does not play xiangqi."""
+
+
+class EngineTerminatedError(EngineError):
+    """The engine's process has ended, or was ended after an earlier error."""
+
+
+class EngineTimeoutError(EngineError):
+    """The engine has not answered in time and was killed."""
+
+
+class EngineMoveError(EngineError):
+    """The engine has answered a search with a move that is illegal or that nobody can read."""
+
+
+class EngineOptionError(EngineError, ValueError):
+    """The engine has no such option, or the option does not take that value."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option as an engine declares it.
+
+    >>> parse_option("name Threads type spin default 1 min 1 max 512", UCI).text(4)
+    '4'
+    """
+
+    name: str
+    type: str
+    """``check``, ``spin``, ``combo``, ``string`` or ``button``; ``label`` too in UCCI."""
+    default: str | None = None
+    min: int | None = None
+    max: int | None = None
+    choices: tuple[str, ...] = ()
+
+    def text(self, value: OptionValue) -> str:
+        """Return ``value`` as the engine wants it. Raises ``ValueError`` if the option does not take it."""
+        text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+        if any(ord(char) < 32 for char in text):
+            raise self._refuse(value, "one line of text")
+        if self.type == "check":
+            if text.lower() not in ("true", "false"):
+                raise self._refuse(value, "true or false")
+            return text.lower()
+        if self.type == "spin":
+            low, high = self.min, self.max
+            try:
+                number = int(text)
+            except ValueError:
+                raise self._refuse(value, "a number") from None
+            if (low is not None and number < low) or (high is not None and number > high):
+                raise self._refuse(value, f"a number from {low} to {high}")
+            return str(number)
+        if self.type == "combo":
+            for choice in self.choices:
+                if choice.lower() == text.lower():
+                    return choice
+            raise self._refuse(value, "one of " + ", ".join(self.choices))
+        if self.type in ("button", "label") and text:
+            raise self._refuse(value, "no value")
+        return text
+
+    def _refuse(self, value: OptionValue, wanted: str) -> EngineOptionError:
+        return EngineOptionError(f"option {self.name} takes {wanted}, not {value!r}")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """When a search is to end: whichever comes first of what is given. Times are in seconds.
+
+    >>> Limit(time=0.5, depth=10)
+    Limit(time=0.5, depth=10)
+    """
+
+    time: float | None = None
+    """For this move."""
+    depth: int | None = None
+    nodes: int | None = None
+    red_clock: float | None = None
+    """Time left to Red for the rest of the game, or until the next time control."""
+    black_clock: float | None = None
+    red_increment: float = 0.0
+    """Time that Red gains with each move."""
+    black_increment: float = 0.0
+    moves_to_go: int | None = None
+    """Moves until the next time control."""
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"a search cannot be limited by {name}={value!r}")
+
+    def __repr__(self) -> str:
+        given = (
+            f"{n}={getattr(self, n)!r}" for n, f in self.__dataclass_fields__.items() if getattr(self, n) != f.default
+        )
+        return f"Limit({', '.join(given)})"
+
+    def clock(self, color: Color) -> float | None:
+        """Return the time that one side has on the clock."""
+        return self.red_clock if color == RED else self.black_clock
+
+    def increment(self, color: Color) -> float:
+        """Return the time that one side gains with each move."""
+        return self.red_increment if color == RED else self.black_increment
+
+    def longest(self, color: Color) -> float | None:
+        """Return how long a search may take at most if it keeps to the limit, or ``None`` if that has no bound."""
+        if self.time is not None:
+            return self.time
+        clock = self.clock(color)
+        return None if clock is None else clock + self.increment(color)
+
+
+@dataclass(frozen=True)
+class Score:
+    """An engine's opinion of a position, in centipawns or moves to mate, as ``color`` sees it.
+
+    >>> Score(1, cp=-35).pov(RED)
+    Score(color=0, cp=35, mate=None)
+    >>> Score(RED, mate=-2).centipawns()
+    -9998
+    """
+
+    color: Color
+    cp: int | None = None
+    mate: int | None = None
+    """Moves until the enemy is mated; negative if ``color`` is."""
+
+    def pov(self, color: Color) -> Score:
+        """Return the same opinion as ``color`` sees it."""
+        if color == self.color:
+            return self
+        return Score(color, None if self.cp is None else -self.cp, None if self.mate is None else -self.mate)
+
+    def centipawns(self, mate: int = 10000) -> int:
+        """Return the opinion as one number, a mate in ``n`` being ``mate - n``."""
+        if self.mate is None:
+            return self.cp or 0
+        return mate - self.mate if self.mate > 0 else -mate - self.mate
+
+    def __str__(self) -> str:
+        opinion = f"mate {self.mate}" if self.mate is not None else f"{(self.cp or 0) / 100:+.2f}"
+        return f"{opinion} for {COLOR_NAMES[self.color]}"
+
+
+@dataclass(frozen=True)
+class Info:
+    """What an engine has said about one of its lines. Fields that it has not mentioned are ``None`` or empty."""
+
+    multipv: int = 1
+    """Rank of the line among the engine's best, from 1."""
+    depth: int | None = None
+    seldepth: int | None = None
+    score: Score | None = None
+    bound: str | None = None
+    """``lower`` or ``upper`` if the score is only a bound."""
+    wdl: tuple[int, int, int] | None = None
+    """Expected wins, draws and losses of the side to move, in a thousand."""
+    time: float | None = None
+    """Seconds of search."""
+    nodes: int | None = None
+    nps: int | None = None
+    """Nodes a second."""
+    hashfull: int | None = None
+    """Thousandths of the hash table in use."""
+    pv: tuple[Move, ...] = ()
+    """The line itself, so far as it is legal."""
+    string: str | None = None
+    """Free text."""
+
+
+@dataclass(frozen=True)
+class PlayResult:
+    """How a search has ended."""
+
+    move: Move | None
+    """``None`` if the engine has no move: because there is none, or because it resigns."""
+    ponder: Move | None
+    """The answer that the engine expects."""
+    info: Info
+    """What the engine said about the move."""
+    draw_offered: bool = False
+    resigned: bool = False
+
+
+class Dialect(Protocol):
+    """What UCI and UCCI say differently."""
+
+    name: str
+    first_rank: int | None
+    """Number of Red's back rank, if the protocol fixes it."""
+
+    def set_option(self, option: Option, text: str) -> str:
+        """Return the line that sets an option."""
+        ...
+
+    def go(self, limit: Limit, board: Board, moves: Sequence[Move] | None, first_rank: int, draw: bool) -> str:
+        """Return the lines that start a search, of ``moves`` only if they are given, endless without a limit."""
+        ...
+
+
+class _Uci:
+    name = "uci"
+    first_rank: int | None = None
+
+    def set_option(self, option: Option, text: str) -> str:
+        return (
+            f"setoption name {option.name}" if option.type == "button" else f"setoption name {option.name} value {text}"
+        )
+
+    def go(self, limit: Limit, board: Board, moves: Sequence[Move] | None, first_rank: int, draw: bool) -> str:
+        words = ["go"]
+        for word, seconds in (("movetime", limit.time), ("wtime", limit.red_clock), ("btime", limit.black_clock)):
+            if seconds is not None:
+                words += [word, _milliseconds(seconds)]
+        for word, seconds in (("winc", limit.red_increment), ("binc", limit.black_increment)):
+            if seconds:
+                words += [word, _milliseconds(seconds)]
+        for word, count in (("movestogo", limit.moves_to_go), ("depth", limit.depth), ("nodes", limit.nodes)):
+            if count is not None:
+                words += [word, str(count)]
+        if len(words) == 1:
+            words.append("infinite")
+        if moves is not None:
+            words += ["searchmoves", *(uci(move, first_rank) for move in moves)]
+        return " ".join(words)
+
+
+class _Ucci:
+    name = "ucci"
+    first_rank: int | None = 0
+
+    def set_option(self, option: Option, text: str) -> str:
+        return f"setoption {option.name} {text}".rstrip()
+
+    def go(self, limit: Limit, board: Board, moves: Sequence[Move] | None, first_rank: int, draw: bool) -> str:
+        us, them = board.turn, 1 - board.turn
+        modes = []
+        if limit.depth is not None:
+            modes.append(f"depth {limit.depth}")
+        if limit.nodes is not None:
+            modes.append(f"nodes {limit.nodes}")
+        if limit.time is not None:  # all the time until a time control one move away
+            modes.append(f"time {_milliseconds(limit.time)} movestogo 1")
+        elif (clock := limit.clock(us)) is not None:
+            modes.append(f"time {_milliseconds(clock)} {self._rate(limit, us, '')}")
+            if (theirs := limit.clock(them)) is not None:
+                modes[-1] += f" opptime {_milliseconds(theirs)} {self._rate(limit, them, 'opp')}"
+        if len(modes) > 1:
+            raise ValueError(f"UCCI limits a search in one way only, not by {' and '.join(modes)}")
+        go = f"go {'draw ' if draw else ''}{modes[0] if modes else 'infinite'}"
+        if moves is None:
+            return go
+        banned = [move.iccs for move in board.legal_moves if move not in moves]
+        return f"banmoves {' '.join(banned)}\n{go}" if banned else go
+
+    def _rate(self, limit: Limit, color: Color, prefix: str) -> str:
+        if limit.moves_to_go is not None:
+            return f"{prefix}movestogo {limit.moves_to_go}"
+        return f"{prefix}increment {round(limit.increment(color) * 1000)}"
+
+
+UCI: Final[Dialect] = _Uci()
+UCCI: Final[Dialect] = _Ucci()
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(max(1, round(seconds * 1000)))
+
+
+def position(board: Board, first_rank: int) -> str:
+    """Return the ``position`` line of a board: where its last capture left it, and the moves since.
+
+    No position before a capture can come again, so engines need no more to see repetitions; UCCI asks for just this.
+
+    >>> position(Board.from_moves("h2e2 h9g7"), 1)
+    'position fen rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 0 1 moves h3e3 h10g8'
+    """
+    root, moves = board.copy(), []
+    while root.ply and root.halfmove_clock and root.peek() is not NULL_MOVE:
+        moves.append(root.pop())
+    line = f"position fen {root.fen()}"
+    return f"{line} moves {' '.join(uci(move, first_rank) for move in reversed(moves))}" if moves else line
+
+
+_OPTION_WORDS: Final = ("name", "type", "default", "min", "max", "var")
+
+
+def parse_option(text: str, dialect: Dialect) -> Option:
+    """Read the declaration of an option, what follows ``option``. Raises ``ValueError`` if it makes no sense.
+
+    >>> parse_option("style type combo default normal var solid var normal", UCCI).choices
+    ('solid', 'normal')
+    """
+    fields: list[tuple[str, list[str]]] = [("name", [])] if dialect is UCCI else []
+    for word in text.split():
+        # A name may hold any word but "type".
+        if word in _OPTION_WORDS[:2] or (word in _OPTION_WORDS and len(fields) > 1):
+            fields.append((word, []))
+        elif fields:
+            fields[-1][1].append(word)
+    found = {field: " ".join(words) for field, words in fields}
+    if not found.get("name") or not found.get("type"):
+        raise ValueError(f"not an option: {text!r}")
+    low, high = (int(found[word]) if word in found else None for word in ("min", "max"))
+    choices = tuple(" ".join(words) for field, words in fields if field == "var")
+    return Option(found["name"], found["type"], found.get("default"), low, high, choices)
+
+
+_COUNTS: Final = frozenset(("multipv", "depth", "seldepth", "nodes", "nps", "hashfull"))
+
+
+def parse_info(words: Sequence[str], old: Info, board: Board, first_rank: int | None) -> Info:
+    """Return ``old`` with what an ``info`` line on ``board`` adds to it; ``words`` are what follows ``info``.
+
+    Raises ``ValueError`` for a line that makes no sense.
+
+    >>> info = parse_info("depth 3 score cp 20 pv h2e2 h9g7".split(), Info(), Board(), 0)
+    >>> info.score, info.pv
+    (Score(color=0, cp=20, mate=None), (Move.from_iccs('h2e2'), Move.from_iccs('h9g7')))
+    """
+    new: dict[str, object] = {}
+    i = 0
+    while i < len(words):
+        word, rest = words[i], words[i + 1 :]
+        i += 2
+        if word in ("string", "message"):
+            new["string"] = " ".join(rest)
+            break
+        if word in ("lowerbound", "upperbound"):
+            new["bound"] = word[:5]
+            i -= 1
+        elif not rest:
+            break
+        elif word in _COUNTS:
+            new[word] = int(rest[0])
+        elif word == "time":
+            new["time"] = int(rest[0]) / 1000
+        elif word == "score":  # UCCI says "score 20", UCI "score cp 20" or "score mate 3"
+            kind = rest[0] if rest[0] in ("cp", "mate") else None
+            value = int(rest[1] if kind else rest[0]) if len(rest) > 1 or not kind else 0
+            new["score"] = Score(board.turn, mate=value) if kind == "mate" else Score(board.turn, cp=value)
+            new["bound"] = None
+            i += kind is not None
+        elif word == "wdl" and len(rest) >= 3:
+            new["wdl"] = (int(rest[0]), int(rest[1]), int(rest[2]))
+            i += 2
+        elif word == "pv":
+            line = new["pv"] = _read_line(rest, board, first_rank)
+            i += len(line) - 1
+    return replace(old, **new)  # type: ignore[arg-type]
+
+
+def _read_line(words: Sequence[str], board: Board, first_rank: int | None) -> tuple[Move, ...]:
+    """Return the moves that ``words`` begin with, so far as they are legal."""
+    moves: list[Move] = []
+    if first_rank is not None:
+        board = board.copy(stack=False)
+        for word in words:
+            move = read_move(word, board, first_rank)
+            if move is None:
+                break
+            moves.append(move)
+            board.push(move)
+    return tuple(moves)
+
+
+def read_move(text: str, board: Board, first_rank: int) -> Move | None:
+    """Return the legal move that an engine means, or ``None``.
+
+    >>> read_move("h10g8", Board.from_moves("h2e2"), 1)
+    Move.from_iccs('h9g7')
+    """
+    try:
+        move = parse_uci(text, first_rank)
+    except ValueError:
+        return None
+    return move if board.is_legal(move) else None
