@@ -120,11 +120,11 @@ class _Reader:
     def end(self, name: str) -> None:
         text = "".join(self.text)
         self.text.clear()
-        if self.open[1:2] == ["Head"] and len(self.open) == 3:
+        if len(self.open) == 3 and self.open[1] == "Head":
             self.head[name] = text
             if name == "FEN":
                 self.fen_line = self.parser.CurrentLineNumber
-        elif self.open[1:] == ["MoveList", "Move"]:
+        elif len(self.open) == 3 and self.open[1] == "MoveList" and name == "Move":
             self.moves.append((self.attributes, text, self.line))
         self.open.pop()
 

@@ -29,6 +29,7 @@ CCBridge, are undocumented and refused.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator
 from typing import Final, NoReturn
@@ -151,16 +152,13 @@ class _Record:
 
     def game(self) -> Game:
         turn = BLACK if self.data[self.tail] == 2 else RED
-        comment, steps = "", self.steps()
-        if self.at < self.end:
-            place = self.at
-            root = self.step()
-            if root.from_square != root.to_square:
-                self.fail(place, "the tree of a CBR record must begin with a root that moves nothing")
-            comment = root.comment
-            if not root.continued or self.at == self.end:
-                return build_game(self.headers(), self.pieces(), turn, (), comment, self.fail)
-        return build_game(self.headers(), self.pieces(), turn, steps, comment, self.fail)
+        if self.at == self.end:
+            return build_game(self.headers(), self.pieces(), turn, (), "", self.fail)
+        place, root = self.at, self.step()
+        if root.from_square != root.to_square:
+            self.fail(place, "the tree of a CBR record must begin with a root that moves nothing")
+        steps = self.steps() if root.continued and self.at < self.end else ()
+        return build_game(self.headers(), self.pieces(), turn, steps, root.comment, self.fail)
 
 
 def sniff(head: bytes) -> bool:
@@ -181,7 +179,7 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
         yield loads(data, path)
         return
     starts = _starts(data, path)
-    for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
+    for start, end in itertools.pairwise([*starts, len(data)]):
         try:
             game = _Record(data, start, end, path).game()
         except FormatError as error:

@@ -14,7 +14,20 @@ from typing import Final, NamedTuple, NoReturn
 from xiangqi.board import Board
 from xiangqi.formats.errors import FormatError
 from xiangqi.game import ChildNode, Game, GameNode
-from xiangqi.move import COLOR_NAMES, NULL_MOVE, PIECE_NAMES, RED, Color, InvalidMoveError, Move, Piece, Square
+from xiangqi.move import (
+    COLOR_NAMES,
+    NULL_MOVE,
+    PIECE_NAMES,
+    RED,
+    SQUARES,
+    Color,
+    IllegalMoveError,
+    InvalidMoveError,
+    Move,
+    Piece,
+    Square,
+    square_name,
+)
 
 SLOTS: Final = tuple(map(Piece.from_symbol, "RNBAKABNRCCPPPPPrnbakabnrccppppp"))
 """The 32 pieces in the order in which XQF and DhtmlXQ list their squares."""
@@ -91,13 +104,15 @@ def set_up(pieces: Mapping[Square, Piece], turn: Color = RED) -> Board:
 
 def check_move(board: Board, from_square: Square, to_square: Square, place: int, fail: Fail) -> Move:
     """Return the move between two squares, or fail with the reason why it is not legal."""
+    ply = f"ply {board.ply + 1}"
+    if from_square not in SQUARES or to_square not in SQUARES:
+        fail(place, f"{ply}: the move begins or ends off the board")
     try:
-        move = Move(from_square, to_square)
-        return board.parse_iccs(move.iccs)
-    except InvalidMoveError as error:
-        fail(place, str(error))
-    except ValueError as error:
-        fail(place, f"ply {board.ply + 1}: {error}")
+        return board.parse_iccs(Move(from_square, to_square).iccs)
+    except InvalidMoveError:
+        fail(place, f"{ply}: no piece moves from {square_name(from_square)} to {square_name(to_square)}")
+    except IllegalMoveError as error:
+        fail(place, f"{ply}: {error}")
 
 
 def marks(node: ChildNode) -> tuple[bool, bool]:
