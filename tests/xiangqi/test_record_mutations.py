@@ -1,0 +1,144 @@
+"""Damaged files of the coordinate formats: nothing but a game or a ``FormatError`` may come out, and soon."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+import struct
+import time
+from pathlib import Path
+
+import pytest
+
+from xiangqi import Game
+from xiangqi.formats import FormatError, UnknownFormatError, cbf, cbl, dhtmlxq, load, xqf
+
+FILES = Path(__file__).parent / "files"
+
+
+def _library(record: bytes) -> bytes:
+    head = bytearray(66624 + 276)
+    head[:16] = b"CCBridgeLibrary\0"
+    struct.pack_into("<I", head, 60, 1)
+    return bytes(head) + (record + bytes(-len(record) % 4096)) * 2
+
+
+RECORD = (FILES / "tree.cbr").read_bytes()
+SEEDS = {
+    "published.xqf": (xqf, (FILES / "published.xqf").read_bytes()),
+    "enciphered.xqf": (xqf, (FILES / "enciphered.xqf").read_bytes()),
+    "tree.cbr": (cbl, RECORD),
+    "library.cbl": (cbl, _library(RECORD)),
+    "game.cbf": (cbf, (FILES / "game.cbf").read_bytes()),
+    "two.ubb": (dhtmlxq, (FILES / "two.ubb").read_bytes()),
+}
+BORING = {"published.xqf": 1024, "enciphered.xqf": 1024, "tree.cbr": 2112, "library.cbl": 66624 + 276 + 2112}
+"""Where the header ends: half of the damage is done after it."""
+TOKENS = (
+    b"\0",
+    b"\xff",
+    b"\xff\xff\xff\xff",
+    b"\0\0\0\0",
+    b"\xf0\x0f",
+    b"[DhtmlXQ_",
+    b"[/",
+    b"]",
+    b"<a>",
+    b"<Move ",
+    b"&",
+    b"99",
+)
+
+
+def damage(rng: random.Random, name: str, data: bytes) -> bytes:
+    out = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 3, 8))):
+        low = BORING.get(name, 0) if rng.random() < 0.5 else 0
+        at = rng.randrange(min(low, len(out)), len(out) + 1)
+        end = min(len(out), at + rng.choice((1, 4, 16, 200)))
+        kind = rng.randrange(7)
+        if kind == 0 and at < len(out):
+            out[at] ^= 1 << rng.randrange(8)
+        elif kind == 1 and at < len(out):
+            out[at] = rng.randrange(256)
+        elif kind == 2:
+            del out[at:end]
+        elif kind == 3:
+            out[at:at] = out[at:end] * rng.choice((1, 2, 50))
+        elif kind == 4:
+            out[at:end] = rng.choice(TOKENS)
+        elif kind == 5:
+            out[at:at] = rng.choice(TOKENS) * rng.choice((1, 3, 100))
+        else:
+            del out[at if rng.random() < 0.3 else end :]
+    return bytes(out)
+
+
+def check(name: str, seed: int) -> int:
+    """Read one damaged file and return how many games came out of it."""
+    module, data = SEEDS[name]
+    data = damage(random.Random(f"{name} {seed}"), name, data)
+    start = time.perf_counter()
+    games: list[Game] = []
+    errors: list[FormatError] = []
+    for read in (load, module.read):
+        try:
+            games += read(io.BytesIO(data), errors.append)
+        except FormatError as error:
+            errors.append(error)
+            if isinstance(error, UnknownFormatError):
+                continue
+        break
+    assert all(error.reason and "\n" not in str(error) for error in errors)
+    for game in games:
+        # Every move of the tree takes some bytes of the file, and the tree survives being written.
+        assert 4 * sum(1 for _ in game.walk()) <= len(data)
+        try:
+            text = dhtmlxq.dumps(game)
+        except FormatError:  # a damaged position may have too many pieces for it
+            continue
+        again = dhtmlxq.loads(text)
+        assert [(node.ply, node.move) for node in again.walk()] == [(node.ply, node.move) for node in game.walk()]
+    assert time.perf_counter() - start < 2, f"{name} {seed} takes too long"
+    return len(games)
+
+
+@pytest.mark.parametrize("name", SEEDS)
+class TestDamage:
+    def test_undamaged(self, name: str) -> None:
+        _, data = SEEDS[name]
+        assert len(list(load(io.BytesIO(data)))) == (2 if name in ("library.cbl", "two.ubb") else 1)
+
+    def test_some(self, name: str) -> None:
+        read = [check(name, seed) for seed in range(340)]
+        assert 0 in read and any(read)  # the damage is neither always fatal nor always harmless
+
+    @pytest.mark.slow
+    def test_many(self, name: str) -> None:
+        for seed in range(340, 100_340):
+            check(name, seed)
+
+
+class TestRunaways:
+    """Inputs whose cost could grow faster than their size."""
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"[DhtmlXQ_movelist]" * 60_000,
+            b"[DhtmlXQ]" * 100_000,
+            b"[DhtmlXQ_movelist]" + b"0908000108090100" * 60_000,
+            b"[DhtmlXQ][DhtmlXQ_movelist]0908" + b"".join(b"[DhtmlXQ_move_0_1_%d]0908" % i for i in range(1, 30_000)),
+            b"<ChineseChessRecord>" + b"<MoveList>" * 100_000,
+            b"<ChineseChessRecord><MoveList>" + b'<Move value="09-08"/><Move value="00-01"/>' * 20_000,
+            b"CCBridgeLibrary\0" + bytes(48) + b"CCBridge Record\0" * 60_000,
+            b"CCBridgeLibrary\0" + bytes(48) + (b"CCBridge Record\0" + bytes(4080)) * 250,
+            (FILES / "published.xqf").read_bytes()[:1024] + b"\x18\x20\xff\0\0\0\0\0" * 100_000,
+        ],
+    )
+    def test_a_megabyte_takes_a_moment(self, data: bytes) -> None:
+        start = time.perf_counter()
+        with contextlib.suppress(FormatError):
+            list(load(io.BytesIO(data), lambda error: None))
+        assert time.perf_counter() - start < 5
