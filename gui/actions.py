@@ -21,7 +21,7 @@ class Action(enum.Enum):
     SCRIPT = "Script", "T"
     SAVE = "Save game", "Ctrl+S"
     COPY = "Copy FEN", "Ctrl+C"
-    PASTE = "Paste FEN", "Ctrl+V"
+    PASTE = "Paste FEN, PGN", "Ctrl+V"
     FIRST = "|←", "Home"
     BACK = "←", "Left"
     FORWARD = "→", "Right"

@@ -5,6 +5,7 @@ The loop sleeps until something happens: an event, an answer of the player, or t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw
 
 if TYPE_CHECKING:
     from gui.controller import Controller
-    from gui.session import Ending
+    from gui.session import Ending, Session
 
 WINDOW_SIZE = (1180, 900)
 DRAG_START = 6
@@ -32,6 +33,7 @@ DRAG_START = 6
 FRAME = 1 / 60
 
 _WAKE = pygame.event.custom_type()
+_CLOSING = (pygame.QUIT, pygame.WINDOWCLOSE)
 
 
 class _SystemClipboard:
@@ -44,7 +46,7 @@ class _SystemClipboard:
         pygame.scrap.put_text(text)
 
 
-def _open_window() -> pygame.Surface:
+def open_window() -> pygame.Window:
     """Open the window. Raises ``NoDisplayError``."""
     asked_for = os.environ.get("SDL_VIDEODRIVER")
     try:
@@ -52,29 +54,27 @@ def _open_window() -> pygame.Surface:
         driver = pygame.display.get_driver()
         if driver in ("offscreen", "dummy") and driver != asked_for:
             raise NoDisplayError("no display: no window can be opened here")
-        pygame.font.init()
-        pygame.display.set_caption("xqlm")
-        pygame.display.set_icon(theme.piece(1, 64))
         (desktop, *_) = pygame.display.get_desktop_sizes()
-        size = (min(WINDOW_SIZE[0], desktop[0] - 40), min(WINDOW_SIZE[1], desktop[1] - 80))
-        size = (max(size[0], MINIMUM_SIZE[0]), max(size[1], MINIMUM_SIZE[1]))
-        screen = pygame.display.set_mode(size, pygame.RESIZABLE)
+        width = max(min(WINDOW_SIZE[0], desktop[0] - 40), MINIMUM_SIZE[0])
+        height = max(min(WINDOW_SIZE[1], desktop[1] - 80), MINIMUM_SIZE[1])
+        window = pygame.Window("xqlm", (width, height), resizable=True)
     except pygame.error as error:
         raise NoDisplayError(f"no display: {error}") from None
-    pygame.Window.from_display_module().minimum_size = MINIMUM_SIZE
+    window.minimum_size = MINIMUM_SIZE
+    window.set_icon(theme.piece(1, 64))
     pygame.key.set_repeat(350, 60)
-    return screen
+    return window
 
 
 class App:
     """The window's own state: where the pointer is, what is dragged, and whether the result has been waved away."""
 
-    def __init__(self, screen: pygame.Surface, controller: Controller) -> None:
-        self.screen, self.controller = screen, controller
+    def __init__(self, window: pygame.Window, controller: Controller) -> None:
+        self.window, self.controller = window, controller
         self.session = controller.session
         self.panel = Panel(controller)
         self.view = BoardView()
-        self.layout = _layout(screen)
+        self.layout = _layout(window)
         self.running = True
         self._pressed_at: tuple[int, int] | None = None
         self._dragged: Point | None = None
@@ -86,21 +86,22 @@ class App:
 
     def frame(self, now: float) -> None:
         """Draw everything once."""
-        if self.screen.get_size() != self.layout.size:
-            self.layout = _layout(self.screen)
+        screen = self.window.get_surface()
+        if screen.get_size() != self.layout.size:
+            self.layout = _layout(self.window)
         session, layout = self.session, self.layout
         pointer = pygame.mouse.get_pos()
         self.view.traditional = session.traditional
         self.view.show(session.shown.cells.tolist(), now, layout, session.bottom, self._dropped)
         self._dropped = None
-        self.screen.fill(theme.BACKGROUND)
-        self.view.draw(self.screen, layout, session.bottom, self._marks(pointer), now, self._dragged)
+        screen.fill(theme.BACKGROUND)
+        self.view.draw(screen, layout, session.bottom, self._marks(pointer), now, self._dragged)
         if self.controller.error is not None:
-            draw_error(self.screen, layout, self.controller.error)
+            draw_error(screen, layout, self.controller.error)
         elif (ending := self._banner()) is not None and not self.view.moving(now):
-            draw_banner(self.screen, layout, ending)
-        self.panel.draw(self.screen, layout, pointer, now)
-        pygame.display.flip()
+            draw_banner(screen, layout, ending)
+        self.panel.draw(screen, layout, pointer, now)
+        self.window.flip()
 
     def _marks(self, pointer: tuple[int, int]) -> Marks:
         session = self.session
@@ -127,7 +128,7 @@ class App:
 
     def handle(self, event: pygame.Event) -> None:
         """React to one event."""
-        if event.type == pygame.QUIT:
+        if event.type in _CLOSING:
             self.running = False
         elif event.type == pygame.KEYDOWN:
             self._key(event)
@@ -188,30 +189,28 @@ class App:
         self._pressed_at = self._dragged = None
 
 
-def _layout(screen: pygame.Surface) -> Layout:
-    return arrange(*screen.get_size(), len(BUTTONS), len(NAVIGATION))
+def _layout(window: pygame.Window) -> Layout:
+    return arrange(*window.get_surface().get_size(), len(BUTTONS), len(NAVIGATION))
 
 
-def _draw_first(screen: pygame.Surface, message: str) -> None:
+def _draw_first(window: pygame.Window, message: str) -> None:
     """Draw the board without pieces and a line of text, while nothing else is there yet."""
-    layout = _layout(screen)
+    layout, screen = _layout(window), window.get_surface()
     screen.fill(theme.BACKGROUND)
     BoardView().draw(screen, layout, 0, Marks(), 0.0)
     draw_first_panel(screen, layout, message)
-    pygame.display.flip()
+    window.flip()
 
 
 def _wake() -> None:
     """Wake the loop from another thread."""
-    if pygame.display.get_init():
+    with contextlib.suppress(pygame.error):  # the window is gone already
         pygame.event.post(pygame.Event(_WAKE))
 
 
-def _start(player_spec: str, side: str, fen: str | None, games_dir: Path) -> Controller:
-    """Load the rules, let numba have them ready, and sit down to a game."""
-    from gui.controller import Controller
+def _sit_down(side: str, fen: str | None) -> Session:
+    """Load the rules, let numba have them ready, and set up a game. Raises ``ValueError``."""
     from gui.session import HUMANS, Session
-    from gui.worker import Worker
     from xiangqi import STARTING_FEN, Move
 
     if side not in HUMANS:
@@ -220,20 +219,20 @@ def _start(player_spec: str, side: str, fen: str | None, games_dir: Path) -> Con
     rehearsal = Session()
     for iccs in ("h2e2", "h9g7", "e2h2", "g7h9") * 2:  # ends by repetition, so that the rulings are compiled as well
         rehearsal.play(Move.from_iccs(iccs))
-    return Controller(session, Worker(notify=_wake), player_spec, _SystemClipboard(), games_dir)
+    return session
 
 
-def _wait_for_rules(screen: pygame.Surface, start: Callable[[], Controller]) -> Controller | None:
-    """Run ``start`` in a thread while the window lives; ``None`` if the window was closed meanwhile."""
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(start)
-        while not future.done():
-            for event in pygame.event.get():
-                if event.type == pygame.QUIT:
-                    return None
-            _draw_first(screen, "Preparing the rules... (the first start compiles them)")
-            time.sleep(0.03)
-        return future.result()
+def _wait_for_rules(window: pygame.Window, prepare: Callable[[], Session]) -> Session | None:
+    """Run ``prepare`` in a thread while the window lives; ``None`` if the window was closed meanwhile."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(prepare)
+    pool.shutdown(wait=False)
+    while not future.done():
+        if any(event.type in _CLOSING for event in pygame.event.get()):
+            return None
+        _draw_first(window, "Preparing the rules... (the first start compiles them)")
+        time.sleep(0.03)
+    return future.result()
 
 
 def main(
@@ -248,21 +247,24 @@ def main(
     ``red``, ``black``, ``both`` or ``none``; games are saved in ``games_dir``, by default ``~/xiangqi``. Raises
     ``NoDisplayError`` where no window can be opened, and ``ValueError`` for an unknown side or a bad FEN.
     """
-    screen = _open_window()
+    window = open_window()
     try:
-        _draw_first(screen, "Loading...")
-        controller = _wait_for_rules(
-            screen, lambda: _start(player_spec, side, fen, games_dir or Path.home() / "xiangqi")
-        )
-        if controller is None:
+        _draw_first(window, "Preparing the rules...")
+        session = _wait_for_rules(window, lambda: _sit_down(side, fen))
+        if session is None:
             return 0
+        from gui.controller import Controller
+        from gui.worker import Worker
+
+        worker = Worker(notify=_wake)
         try:
-            run(App(screen, controller))
+            games_dir = games_dir or Path.home() / "xiangqi"
+            run(App(window, Controller(session, worker, player_spec, _SystemClipboard(), games_dir)))
         finally:
-            pygame.display.quit()
-            controller.worker.close()
+            window.destroy()  # at once, whatever the player is busy with
+            worker.close()
     finally:
-        pygame.quit()
+        pygame.display.quit()
     return 0
 
 

@@ -272,11 +272,16 @@ class Controller:
             self.say("The clipboard is empty.", "alert")
             return
         try:
-            self.session.new(text)
+            if text.startswith(("[", "1.")):
+                from xiangqi.game import Game
+
+                self.session.resume(Game.from_pgn(text))
+            else:
+                self.session.new(text)
         except ValueError as error:
             self.say(describe(error), "alert")
             return
-        self.say("Position pasted.", "good")
+        self.say("Pasted.", "good")
 
     def _save(self) -> None:
         from xiangqi import formats

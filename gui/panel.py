@@ -252,7 +252,8 @@ def draw_error(screen: pygame.Surface, layout: Layout, message: str) -> None:
 def _banner_lines(layout: Layout, ending: Ending) -> list[tuple[str, int, theme.Rgb]]:
     cell, width = layout.cell, round(layout.cell * 6.6)
     large, small = max(13, round(cell * 0.25)), max(11, round(cell * 0.17))
-    why = theme.wrap(ending.evidence[-1], small, width - 48, 2) if ending.evidence else []
+    facts = "; ".join(dict.fromkeys((*ending.evidence[:1], *ending.evidence[-1:])))
+    why = theme.wrap(facts[:1].upper() + facts[1:], small, width - 48, 3) if facts else []
     hint = "N new game · U take back · click here to see the board"
     return [
         (theme.fit(ending.text, large, width - 32), large, theme.TEXT),

@@ -237,6 +237,17 @@ class Session:
         """Start another game. Raises ``InvalidFenError`` and then leaves this one as it is."""
         self._start(playable(fen))
 
+    def resume(self, game: Game) -> None:
+        """Go on from the end of a recorded game's main line. Raises ``InvalidFenError`` or ``IllegalMoveError``."""
+        board = playable(game.fen)
+        moves = game.moves()
+        for move in moves:
+            board.push(board.parse_iccs(move.iccs))
+        self._start(board.root())
+        for move in moves:
+            if self.outcome is None:
+                self.play(move)
+
     def resign(self) -> None:
         """Give the game up for the person at the board (of two, the one to move)."""
         if self.outcome is None and self.humans:

@@ -158,7 +158,7 @@ def wood_texture() -> pygame.Surface:
     shade += 5.0 * np.sin(2 * np.pi * (9 * y + 0.55 * bend))
     mix = np.clip(0.32 + shade / 60, 0, 1)[:, :, None]
     light, dark = np.array(WOOD, np.float32), np.array(WOOD_DARK, np.float32)
-    return paint(light * (1 - mix) + dark * mix, np.ones((width, height), np.float32)).convert()
+    return paint(light * (1 - mix) + dark * mix, np.ones((width, height), np.float32))
 
 
 def _stretch(noise: Array, width: int, height: int) -> Array:

@@ -27,5 +27,6 @@ UI: Final = "ui.ttf"
 
 def load(name: str, size: int) -> pygame.font.Font:
     """Open a bundled font, ``KAI`` or ``UI``, at ``size`` pixels."""
+    pygame.font.init()
     with as_file(files(__package__) / name) as path:
         return pygame.font.Font(path, size)

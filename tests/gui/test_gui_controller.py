@@ -1,0 +1,279 @@
+import threading
+
+import pytest
+
+from gui.actions import Action
+from gui.controller import LEVELS, with_temperature
+from gui.session import HUMANS, Session
+from lm.players import Choice
+from xiangqi import BLACK, RED, STARTING_FEN, Move, parse_square
+from xiangqi.formats import load
+
+
+class Scripted:
+    """Plays the given moves and then resigns; with a gate, each answer waits until the gate is opened."""
+
+    name = "scripted"
+
+    def __init__(self, moves="", gate=None):
+        self.moves = [Move.from_iccs(iccs) for iccs in moves.split()]
+        self.gate = gate
+        self.asked = []
+
+    def choose(self, boards):
+        self.asked += [board.fen() for board in boards]
+        if self.gate is not None:
+            assert self.gate.wait(10)
+        return [Choice(self.moves.pop(0) if self.moves else None) for _ in boards]
+
+    def close(self):
+        pass
+
+
+def do_twice(table, action):
+    table.controller.do(action)
+    table.controller.do(action)
+
+
+class TestPlaying:
+    def test_the_player_answers_a_move(self, seat):
+        table = seat(Scripted("h9g7"))
+        table.controller.press(parse_square("h2"))
+        table.controller.press(parse_square("e2"))
+        table.wait(lambda: len(table.moves) == 2)
+        assert table.moves == ["h2e2", "h9g7"]
+        assert table.player.asked == [Session().board.from_moves("h2e2").fen()]
+
+    def test_the_player_opens_if_we_play_black(self, seat):
+        table = seat(Scripted("h2e2"), session=Session(humans=HUMANS["black"]))
+        table.wait(lambda: table.moves == ["h2e2"])
+
+    def test_it_plays_itself_if_nobody_sits_there(self, seat):
+        table = seat(Scripted("h2e2 h9g7 b0c2"), session=Session(humans=HUMANS["none"]))
+        table.wait(lambda: table.session.outcome is not None)
+        assert table.moves == ["h2e2", "h9g7", "b0c2"]
+        assert table.session.outcome.text == "Red wins: Black resigned"
+
+    def test_an_answer_is_held_back_for_the_eye(self, seat):
+        table = seat(Scripted("h9g7"))
+        table.play("h2e2")
+        table.tick()
+        for _ in ("loaded", "chosen"):
+            assert table.reported.acquire(timeout=10)
+        table.tick(0.1)
+        assert table.moves == ["h2e2"]
+        table.tick(0.5)
+        assert table.moves == ["h2e2", "h9g7"]
+
+    def test_an_illegal_answer_is_told_and_not_played(self, seat):
+        table = seat(Scripted("a0a9"))
+        table.play("h2e2")
+        table.wait(lambda: table.controller.error is not None)
+        assert "illegal move 'a0a9'" in table.controller.error
+        assert table.moves == ["h2e2"]
+
+    def test_a_load_error_is_one_line(self, seat):
+        table = seat(OSError(2, "No such file or directory", "no/model"))
+        table.wait(lambda: table.controller.error is not None)
+        assert table.controller.error == "No such file or directory: 'no/model'"
+        assert not table.controller.thinking
+
+    def test_a_player_that_failed_is_tried_again_at_the_next_move(self, seat):
+        table = seat(ValueError("not\nyet"))
+        table.wait(lambda: table.controller.error == "not yet")
+        table.player = Scripted("h9g7")
+        table.play("h2e2")
+        table.wait(lambda: table.moves == ["h2e2", "h9g7"])
+        assert table.controller.error is None
+
+
+class TestStaleAnswers:
+    """Whatever the player finds out about a position that is gone must not be played."""
+
+    @pytest.mark.parametrize("change", [Action.UNDO, Action.NEW])
+    def test_undo_and_new_game_while_it_thinks(self, seat, change):
+        gate = threading.Event()
+        table = seat(Scripted("h9g7 b9c7", gate))
+        table.play("h2e2")
+        table.wait(lambda: table.player.asked)
+        assert table.controller.thinking
+        do_twice(table, change)
+        assert table.session.board.fen() == STARTING_FEN
+        gate.set()
+        for _ in range(20):
+            table.tick()
+        table.play("b2e2")
+        table.wait(lambda: len(table.moves) == 2)
+        assert table.moves == ["b2e2", "b9c7"]  # its first answer, h9g7, was to the move taken back
+
+    def test_swapping_sides_while_it_thinks(self, seat):
+        gate = threading.Event()
+        table = seat(Scripted("h9g7", gate))
+        table.play("h2e2")
+        table.wait(lambda: table.player.asked)
+        table.controller.do(Action.SWAP)
+        gate.set()
+        for _ in range(20):
+            table.tick()
+        assert table.moves == ["h2e2"]
+        assert table.session.awaits_human
+
+    def test_turning_the_board_while_it_thinks_keeps_the_answer(self, seat):
+        gate = threading.Event()
+        table = seat(Scripted("h9g7", gate))
+        table.play("h2e2")
+        table.wait(lambda: table.player.asked)
+        table.controller.do(Action.FLIP)
+        gate.set()
+        table.wait(lambda: table.moves == ["h2e2", "h9g7"])
+        assert len(table.player.asked) == 1
+
+
+class TestActions:
+    def test_giving_a_game_up_asks_twice(self, seat):
+        table = seat(Scripted())
+        table.play("h2e2", "h9g7")
+        for action in (Action.NEW, Action.RESIGN):
+            table.controller.do(action)
+            assert table.controller.label(action) == "Sure?"
+            assert table.moves == ["h2e2", "h9g7"]
+            assert table.session.outcome is None
+        table.controller.do(Action.RESIGN)
+        assert table.session.outcome.winner == BLACK
+        table.controller.do(Action.NEW)  # that game is over, so nothing is given up
+        assert table.moves == []
+
+    def test_the_question_lapses(self, seat):
+        table = seat(Scripted())
+        table.controller.do(Action.RESIGN)
+        table.tick(60)
+        table.controller.do(Action.RESIGN)
+        assert table.session.outcome is None
+
+    def test_what_cannot_be_done_does_nothing(self, seat):
+        table = seat(Scripted())
+        assert not table.controller.enabled(Action.UNDO)
+        table.controller.do(Action.UNDO)
+        assert table.session.board.fen() == STARTING_FEN
+
+    def test_looking_back_and_forth(self, seat):
+        table = seat(Scripted())
+        table.play("h2e2", "h9g7", "b0c2")
+        for action, viewed in (
+            (Action.BACK, 2),
+            (Action.FIRST, 0),
+            (Action.FORWARD, 1),
+            (Action.LAST, 3),
+        ):
+            table.controller.do(action)
+            assert table.session.viewed == viewed
+
+    def test_keys_are_unique_and_every_action_has_one(self):
+        keys = [action.shortcut for action in Action]
+        assert all(keys)
+        assert len(set(keys)) == len(keys)
+
+    def test_the_status_line_says_whose_move_it_is(self, seat):
+        table = seat(Scripted(gate=threading.Event()))
+        table.wait(lambda: table.controller.loaded is not None)
+        assert table.controller.status() == ("Your move.", "quiet")
+        table.play("h2e2")
+        table.tick()
+        assert table.controller.status() == ("Thinking...", "busy")
+        table.controller.do(Action.BACK)
+        assert table.controller.status()[0].startswith("Looking back")
+
+    def test_the_status_line_says_check(self, seat):
+        session = Session("4k4/9/9/9/9/9/9/9/4r4/4K4 w")
+        table = seat(Scripted(), session=session)
+        table.wait(lambda: table.controller.loaded is not None)
+        assert table.controller.status() == ("Check! Your move.", "alert")
+
+
+class TestLevels:
+    @pytest.mark.parametrize(
+        ("spec", "expected"),
+        [
+            ("lm", "lm:temperature=0"),
+            ("lm:model=runs/a", "lm:model=runs/a,temperature=0"),
+            ("lm:temperature=1.5,model=b", "lm:model=b,temperature=0"),
+        ],
+    )
+    def test_the_temperature_is_put_into_the_spec(self, spec, expected):
+        assert with_temperature(spec, 0.0) == expected
+
+    def test_the_next_move_is_of_the_new_level(self, seat):
+        table = seat(Scripted("h9g7"))
+        table.wait(lambda: table.controller.loaded is not None)
+        first = LEVELS.index(table.controller.level)
+        table.controller.do(Action.LEVEL)
+        level = LEVELS[(first + 1) % len(LEVELS)]
+        assert table.controller.level is level
+        table.wait(lambda: table.controller.loaded == table.controller.spec)
+        assert table.specs[-1] == f"lm:temperature={level.temperature:g}"
+
+    def test_a_temperature_given_by_hand_is_kept(self, seat):
+        table = seat(Scripted(), spec="lm:temperature=0.85")
+        assert table.controller.level is None
+        assert table.controller.spec == "lm:temperature=0.85"
+
+    def test_other_players_have_no_levels(self, seat):
+        table = seat(Scripted(), spec="random")
+        assert not table.controller.enabled(Action.LEVEL)
+        table.controller.do(Action.LEVEL)
+        assert table.controller.spec == "random"
+
+
+class TestClipboardAndFiles:
+    def test_a_position_goes_out_and_in(self, seat):
+        table = seat(Scripted())
+        table.play("h2e2", "h9g7")
+        fen = table.session.board.fen()
+        table.controller.do(Action.COPY)
+        assert table.clipboard.text == fen
+        do_twice(table, Action.NEW)
+        table.controller.do(Action.PASTE)
+        assert table.session.board.fen() == fen
+
+    @pytest.mark.parametrize("text", ["", "hello", "4k4/9/9/9/9/9/9/9/9/4K4 w", "[Red", "1. a0a9 *"])
+    def test_what_is_no_position_leaves_the_game_alone(self, seat, text):
+        table = seat(Scripted())
+        table.play("h2e2", "h9g7")
+        table.clipboard.text = text
+        do_twice(table, Action.PASTE)
+        assert table.moves == ["h2e2", "h9g7"]
+        line, tone = table.controller.status()
+        assert tone == "alert"
+        assert "\n" not in line
+
+    def test_a_game_can_be_pasted(self, seat):
+        table = seat(Scripted())
+        table.clipboard.text = '[Red "A"]\n\n1. h2e2 h9g7 2. b0c2 1-0\n'
+        table.controller.do(Action.PASTE)
+        assert table.moves == ["h2e2", "h9g7", "b0c2"]
+        assert table.session.texts[0] == "炮二平五"
+
+    def test_the_game_is_saved_and_reads_back(self, seat):
+        table = seat(Scripted())
+        table.play("h2e2", "h9g7")
+        table.controller.do(Action.SAVE)
+        table.controller.do(Action.SAVE)
+        first, second = sorted(table.games_dir.iterdir())  # nothing is overwritten, nothing temporary stays
+        for path in (first, second):
+            (game,) = load(path)
+            assert [move.iccs for move in game.moves()] == ["h2e2", "h9g7"]
+            assert game.headers["Red"] == "Human"
+
+    def test_a_directory_that_cannot_be_made_is_told(self, seat):
+        table = seat(Scripted())
+        table.games_dir.write_text("in the way")
+        table.controller.do(Action.SAVE)
+        line, tone = table.controller.status()
+        assert line.startswith("Not saved: ")
+        assert tone == "alert"
+        assert table.games_dir.read_text() == "in the way"
+
+    def test_who_sits_where(self, seat):
+        table = seat(Scripted())
+        assert table.controller.side(RED) == ("You", "Red")
+        assert table.controller.side(BLACK)[0].startswith("lm · ")

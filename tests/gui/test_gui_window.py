@@ -1,0 +1,231 @@
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+
+import pygame
+import pytest
+
+from gui.actions import Action
+from gui.app import App, main, open_window
+from gui.layout import MINIMUM_SIZE
+from lm.players import Choice
+from xiangqi import Move, parse_square
+
+
+class Slow:
+    """Thinks until the gate is opened."""
+
+    name = "slow"
+
+    def __init__(self):
+        self.gate, self.begun = threading.Event(), threading.Event()
+
+    def choose(self, boards):
+        self.begun.set()
+        assert self.gate.wait(10)
+        return [Choice(Move.from_iccs("h9g7")) for _ in boards]
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def app(seat):
+    yield App(open_window(), seat(Slow()).controller)
+    pygame.display.quit()
+
+
+def run_frames(app, seconds):
+    """Draw as fast as the window can and return the longest time of a frame."""
+    longest, end = 0.0, time.monotonic() + seconds
+    while (start := time.monotonic()) < end:
+        app.controller.tick(start)
+        app.frame(start)
+        longest = max(longest, time.monotonic() - start)
+    return longest
+
+
+def mouse(app, kind, position):
+    app.handle(pygame.Event(kind, pos=tuple(map(round, position)), button=1))
+
+
+def click(app, position):
+    mouse(app, pygame.MOUSEBUTTONDOWN, position)
+    mouse(app, pygame.MOUSEBUTTONUP, position)
+
+
+def point(app, name):
+    return app.layout.point(parse_square(name), app.session.bottom)
+
+
+def press_key(app, key, mod=0):
+    app.handle(pygame.Event(pygame.KEYDOWN, key=key, mod=mod))
+
+
+def pixels(app):
+    return pygame.surfarray.array3d(app.window.get_surface())
+
+
+class TestFrames:
+    def test_pieces_are_drawn_where_they_stand(self, app):
+        app.frame(10.0)
+        app.frame(20.0)
+        x, y = map(round, point(app, "a0"))
+        here = pixels(app)[x - 15 : x + 15, y - 15 : y + 15].reshape(-1, 3).astype(int)
+        red_ink = (here[:, 0] > here[:, 1] + 90) & (here[:, 2] < 80)
+        assert red_ink.mean() > 0.05
+        x, y = map(round, point(app, "a5"))
+        empty = pixels(app)[x - 15 : x + 15, y - 15 : y + 15].reshape(-1, 3).astype(int)
+        assert not ((empty[:, 0] > empty[:, 1] + 90) & (empty[:, 2] < 80)).any()
+
+    def test_flipping_shows_black_below(self, app):
+        app.frame(20.0)
+        before = pixels(app)
+        press_key(app, pygame.K_f)
+        app.frame(20.0)
+        x, y = map(round, app.layout.point(parse_square("e9"), 1))
+        assert (x, y) == tuple(map(round, app.layout.point(parse_square("e0"), 0)))
+        assert (pixels(app)[x - 20 : x + 20, y - 20 : y + 20] != before[x - 20 : x + 20, y - 20 : y + 20]).any()
+
+    def test_a_smaller_window_still_shows_everything(self, app):
+        app.window.size = MINIMUM_SIZE
+        app.frame(20.0)
+        assert app.layout.size == MINIMUM_SIZE
+        click(app, point(app, "h2"))
+        app.frame(20.1)
+        assert app.session.selected == parse_square("h2")
+
+    def test_every_state_can_be_drawn(self, app):
+        for iccs in ("h2e2", "h9g7", "e2e6"):
+            app.session.play(Move.from_iccs(iccs))
+        app.session.view(1)
+        app.frame(30.0)
+        app.controller.error = "a long line " * 40
+        app.session.set_traditional(False)
+        app.frame(31.0)
+        app.controller.error = None
+        app.session.view(3)
+        app.session.resign()
+        app.frame(32.0)
+        app.frame(33.0)
+        banner = pixels(app)
+        press_key(app, pygame.K_ESCAPE)
+        app.frame(33.0)
+        assert (pixels(app) != banner).any()
+
+
+class TestInput:
+    def test_clicks_play_a_move(self, app):
+        click(app, point(app, "h2"))
+        click(app, point(app, "e2"))
+        assert [move.iccs for move in app.session.board.move_stack] == ["h2e2"]
+
+    def test_a_drag_plays_a_move(self, app):
+        mouse(app, pygame.MOUSEBUTTONDOWN, point(app, "b0"))
+        mouse(app, pygame.MOUSEMOTION, point(app, "b1"))
+        app.frame(20.0)
+        mouse(app, pygame.MOUSEBUTTONUP, point(app, "c2"))
+        assert [move.iccs for move in app.session.board.move_stack] == ["b0c2"]
+
+    def test_both_work_with_black_below(self, app):
+        press_key(app, pygame.K_f)
+        click(app, point(app, "h2"))
+        mouse(app, pygame.MOUSEBUTTONDOWN, point(app, "h2"))
+        mouse(app, pygame.MOUSEBUTTONUP, point(app, "e2"))
+        assert [move.iccs for move in app.session.board.move_stack] == ["h2e2"]
+
+    def test_a_click_on_a_move_shows_its_position(self, app):
+        for iccs in ("h2e2", "h9g7", "b0c2"):
+            app.session.play(Move.from_iccs(iccs))
+        app.frame(20.0)
+        click(app, app.panel._move_rect(app.layout, 2).center)
+        assert app.session.viewed == 2
+
+    def test_a_long_list_scrolls_and_follows_the_game(self, app):
+        chance = random.Random(3)
+        for _ in range(40):
+            app.session.play(chance.choice(app.session.board.legal_moves))
+        app.window.size = MINIMUM_SIZE
+        app.frame(20.0)
+        assert app.layout.moves.contains(app.panel._move_rect(app.layout, 40))
+        assert not app.layout.moves.contains(app.panel._move_rect(app.layout, 1))
+        app.panel.scroll(app.layout, -100)
+        app.frame(20.0)
+        assert app.layout.moves.contains(app.panel._move_rect(app.layout, 1))
+
+    def test_every_shortcut_reaches_its_action(self, app, monkeypatch):
+        done = []
+        monkeypatch.setattr(app.controller, "do", done.append)
+        for action in Action:
+            *held, key = action.shortcut.split("+")
+            press_key(app, pygame.key.key_code(key), pygame.KMOD_LCTRL if held else 0)
+        assert done == list(Action)
+
+    def test_every_button_reaches_its_action(self, app, monkeypatch):
+        done = []
+        monkeypatch.setattr(app.controller, "do", done.append)
+        for rect in (*app.layout.buttons, *app.layout.navigation):
+            click(app, rect.center)
+        assert set(done) == set(Action)
+
+    def test_closing_the_window_ends_the_loop(self, app):
+        app.handle(pygame.Event(pygame.QUIT))
+        assert not app.running
+
+
+class TestThinking:
+    def test_no_frame_waits_for_the_player(self, app):
+        run_frames(app, 0.2)  # draws once what is cached afterwards
+        player = app.controller.worker._load("lm")
+        click(app, point(app, "h2"))
+        click(app, point(app, "e2"))
+        longest = run_frames(app, 1.0)
+        assert player.begun.is_set()
+        assert app.controller.thinking
+        assert longest < 2  # a frame that waited for it would take ten
+        player.gate.set()
+        end = time.monotonic() + 10
+        while app.session.board.ply < 2 and time.monotonic() < end:
+            run_frames(app, 0.02)
+        assert [move.iccs for move in app.session.board.move_stack] == ["h2e2", "h9g7"]
+
+    def test_the_loop_sleeps_when_nothing_moves(self, app):
+        app.frame(10.0)
+        assert app.patience(20.0) >= 0.5
+
+
+class TestStarting:
+    def test_without_a_display_the_error_is_one_line(self):
+        environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+        environment.pop("SDL_VIDEODRIVER", None)
+        ended = subprocess.run(
+            [sys.executable, "-m", "gui"], env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert ended.returncode == 2
+        assert ended.stderr.strip().splitlines()[-1].startswith("error: no display")
+        assert "Traceback" not in ended.stderr
+
+    @pytest.mark.parametrize("options", [{"fen": "nonsense"}, {"side": "green"}])
+    def test_a_wrong_option_is_a_value_error(self, options):
+        with pytest.raises(ValueError, match=r"nonsense|green"):
+            main("random", **options)
+
+    def test_the_first_frame_needs_neither_rules_nor_model(self):
+        code = "import sys, gui.app; print([m for m in ('numba', 'torch', 'xiangqi', 'lm') if m in sys.modules])"
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+        assert ended.stdout.strip().splitlines()[-1] == "[]"
+
+    def test_a_game_opens_and_closes(self, monkeypatch):
+        frames = []
+
+        def frame_then_quit(self, now):
+            frames.append(now)
+            if self.controller.loaded:
+                pygame.event.post(pygame.Event(pygame.QUIT))
+
+        monkeypatch.setattr(App, "frame", frame_then_quit)
+        assert main("random") == 0
+        assert frames
