@@ -16,9 +16,9 @@ game. ``commentN`` follows move N of the main line (0: before the first), ``comm
 line break. A file may hold many games, each in ``[DhtmlXQ]``, ``[DhtmlXQiFrame]`` or the like, or one with bare tags.
 
 Where these facts come from: the script of dpxq.com's own board (DhtmlXQ_www_dpxq_com.js), the reader of vschess (which
-also knows ``[DhtmlXQ_fen]`` and ``\\uXXXX``), and published records of that site with variations and comments, one of
-which is among our tests. Pages of the site that keep the moves in a script as ``[0_1_0]…[/0_1_0][0_4_1]…`` are read as
-well. Not supported: the lettered move list of the board's first versions, for which a clear error is raised.
+also knows ``[DhtmlXQ_fen]`` and ``\\uXXXX``), and published records, two of which are among our tests. Pages of the site
+that keep the moves in a script as ``[0_1_0]…[/0_1_0][0_4_1]…`` are read as well. Not supported: the lettered move list
+of the board's first versions, for which a clear error is raised.
 """
 
 from __future__ import annotations

@@ -149,9 +149,9 @@ def remark(node: GameNode) -> str:
 
     Assessments come first, as ``!`` or ``$13``, then the comment before the move, then the one after it.
     """
-    nags = " ".join(_NAG_SIGNS.get(nag, f"${nag}") for nag in sorted(node.nags))
+    nags = " ".join(_NAG_SIGNS.get(nag, f"${nag}") for nag in sorted(node.nags)) if node.has_nags() else ""
     before = node.starting_comment if isinstance(node, ChildNode) else ""
-    return "\n".join(part for part in (nags, before, node.comment) if part)
+    return clean_comment("\n".join(part for part in (nags, before, node.comment) if part))
 
 
 def clean_header(text: str) -> str:
@@ -165,7 +165,8 @@ def clean_comment(text: str) -> str:
 
 
 _DATE: Final = re.compile(
-    r"(\d{4})(?:[-./年 ]{1,2}(\d{1,2}|\?\?)(?:[-./月 ]{1,2}(\d{1,2}|\?\?))?)?[年月日号號]?|(\d{4})(\d\d)(\d\d)"
+    r"(\d{4})(?:[-./年 ]{1,2}(\d{1,2}|\?\?)(?:[-./月 ]{1,2}(\d{1,2}|\?\?))?)?[年月日号號]?|(\d{4})(\d\d)(\d\d)",
+    re.ASCII,
 )
 
 

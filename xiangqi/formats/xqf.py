@@ -269,6 +269,7 @@ def _cut(text: str, room: int) -> bytes:
     """Encode as many characters as there is room for. A header that says "unknown" (``?``) is left empty."""
     if not text.strip("?. "):
         return b""
+    text = text[:room]
     raw = text.encode("gb18030", "replace")
     while len(raw) > room:
         text = text[:-1]
