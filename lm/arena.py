@@ -231,7 +231,7 @@ def play_to_file(
 
 
 def _resume(pairings: Mapping[int, Pairing], path: Path, report: Report) -> dict[int, Game]:
-    """Read the games already played, and rewrite the file without what an interruption has left half written."""
+    """Read the games already played, and leave nothing else in the file: an interruption may have cut one short."""
     played: dict[int, Game] = {}
     cut: list[str] = []
     for game in pgn.read(path, lambda error: cut.append(str(error))):
@@ -247,9 +247,9 @@ def _resume(pairings: Mapping[int, Pairing], path: Path, report: Report) -> dict
         played[index] = game
     if cut:
         report(f"{cut[0]}: it is played again")
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text("".join(f"{pgn.dumps(game)}\n" for game in played.values()), encoding="utf-8")
-        os.replace(partial, path)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text("".join(f"{pgn.dumps(game)}\n" for game in played.values()), encoding="utf-8")
+    os.replace(partial, path)
     return played
 
 

@@ -105,12 +105,11 @@ def match(
     if as_json:
         print(json.dumps({"a": a, "b": b, **score.as_dict()}, ensure_ascii=False))
         return
-    low, high = (f"{bound:+.0f}" if bound is not None else "∞" for bound in map(arena.elo, score.interval))
-    rating = arena.elo(score.score)
+    rating, low, high = (signed(arena.elo(share), share) for share in (score.score, *score.interval))
     print(
         f"{a} against {b}: {score.games} games, +{score.wins} ={score.draws} -{score.losses}, score {score.score:.3f}"
     )
-    print(f"Elo {'∞' if rating is None else f'{rating:+.0f}'}, 95% interval {low} to {high}")
+    print(f"Elo {rating}, 95% interval {low} to {high}")
     print(f"Ended by {endings(score.endings)}")
 
 
@@ -198,6 +197,11 @@ def read_openings(name: str) -> list[Line]:
 def endings(counts: dict[str, int]) -> str:
     """Say how games ended, as ``checkmate (7), ply limit (1)``."""
     return ", ".join(f"{reason} ({count})" for reason, count in counts.items())
+
+
+def signed(elo: float | None, share: float) -> str:
+    """Write an Elo difference, which a score of 0 or 1 makes infinite."""
+    return f"{elo:+.0f}" if elo is not None else "+∞" if share > 0.5 else "-∞"
 
 
 def say(text: str) -> None:

@@ -4,7 +4,7 @@ A spec is a kind, and after a colon its options, as ``lm:temperature=0.5,model=D
 
 ========== ===============================================================================================
 ``random`` any legal move; ``seed``
-``greedy`` the capture that wins most at once, else any legal move; ``seed``
+``greedy`` the capture that wins most at once, else any move that is no losing capture; ``seed``
 ``lm``     the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``style``, ``seed``
 ``uci``    an engine that speaks UCI: ``cmd``, a limit (``depth``, ``nodes``, ``movetime`` in milliseconds), ``timeout``
            (seconds of silence after which it has failed); other names are the engine's options, as ``UCI_Variant``
@@ -85,7 +85,7 @@ class RandomPlayer:
 
 
 class GreedyPlayer:
-    """Makes the capture that wins most when taken back at once, or any legal move if none wins anything."""
+    """Makes the capture that wins most when taken back at once, or any move that gives nothing away by capturing."""
 
     def __init__(self, seed: int | None = None, name: str = "greedy") -> None:
         self.name = name
@@ -99,7 +99,7 @@ class GreedyPlayer:
         moves = board.legal_moves
         gains = [exchange(board, move) if board.is_capture(move) else 0.0 for move in moves]
         best = max(gains)
-        return self._random.choice([move for move, gain in zip(moves, gains, strict=True) if gain == best or best <= 0])
+        return self._random.choice([move for move, gain in zip(moves, gains, strict=True) if gain == best])
 
     def close(self) -> None:
         """Do nothing."""

@@ -78,7 +78,7 @@ class Terminal:
             except (EOFError, KeyboardInterrupt):
                 self._say("")
             finally:
-                if self._loading and not self._loading.exception():
+                if self._loading:
                     self._loading.result().close()
         if self.board.ply > self._saved:
             self._say(f"The game was not saved; here it is:\n\n{self._game()}")
@@ -155,7 +155,7 @@ class Terminal:
             else:
                 self._player_offers = False
                 self._push(parse_move(self.board, line))
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             if isinstance(error, UserError) and not isinstance(error, PlayerError):
                 raise  # there is no such player: nothing that could be typed would help
             self._say(f"{error} (help lists what can be typed)")
@@ -199,7 +199,10 @@ class Terminal:
     def _save(self, name: str) -> None:
         if not name:
             raise ValueError("save needs a file name, as in: save game.pgn")
-        save(self._game(), Path(name).expanduser())
+        try:
+            save(self._game(), Path(name).expanduser())
+        except OSError as error:
+            raise ValueError(f"cannot write {name}: {error.strerror}") from None
         self._saved = self.board.ply
         self._say(f"Saved to {name}")
 

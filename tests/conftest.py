@@ -1,0 +1,30 @@
+"""What every test stands on: no window, no sound, no network, one thread a process, repeatable examples."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+for name, value in {
+    "SDL_VIDEODRIVER": "dummy",
+    "SDL_AUDIODRIVER": "dummy",
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",  # as many processes as cores run already
+    "TOKENIZERS_PARALLELISM": "false",
+}.items():
+    os.environ.setdefault(name, value)
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def fairy_stockfish() -> str:
+    """Return the path of fairy-stockfish; skip the test where it is not installed."""
+    path = shutil.which("fairy-stockfish") or shutil.which("fairy-stockfish", path="/usr/games")
+    if path is None:
+        pytest.skip("fairy-stockfish is not installed")
+    return path

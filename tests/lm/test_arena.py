@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lm import UserError, arena
+from lm.arena import Pairing, Score, elo, load_openings, match_pairings, play_games, play_to_file
+from lm.players import Choice, PlayerError, RandomPlayer
+from xiangqi import Board, Move
+from xiangqi.formats import load
+from xiangqi.game import Game
+
+
+class Scripted:
+    """Does what a function says, and remembers on how many boards at a time it was asked."""
+
+    def __init__(self, choose, name: str = "scripted") -> None:
+        self.name, self._choose, self.asked = name, choose, []
+
+    def choose(self, boards: Sequence[Board]) -> list[Choice]:
+        self.asked.append(len(boards))
+        return [self._choose(board) for board in boards]
+
+    def close(self) -> None:
+        pass
+
+
+def first_move(board: Board) -> Choice:
+    return Choice(board.legal_moves[0])
+
+
+def play(red, black=None, opening="", **options) -> Game:
+    line = tuple(Board.from_moves(opening).move_stack)
+    ((_, game),) = play_games({0: Pairing(red, black or red, line)}, **options)
+    return game
+
+
+def endings(game: Game) -> tuple[str, str, str]:
+    return game.result, game.headers["Termination"], game.headers["PlyCount"]
+
+
+class TestEndings:
+    def test_ply_limit(self) -> None:
+        game = play(RandomPlayer(seed=1), max_plies=10)
+        assert endings(game) == ("1/2-1/2", "ply limit", "10")
+
+    def test_resignation_of_either_side(self) -> None:
+        quitter = Scripted(lambda board: Choice(None))
+        assert endings(play(quitter, RandomPlayer())) == ("0-1", "resignation", "0")
+        assert endings(play(RandomPlayer(), quitter)) == ("1-0", "resignation", "1")
+
+    def test_mate(self) -> None:
+        moves = ["h2e2", "i6i5", "e2e6", "i5i4", "b2b4", "i4i3", "b4e4"]  # two cannons on the file of the king
+        scripted = Scripted(lambda board: Choice(Move.from_iccs(moves[board.ply])))
+        assert endings(play(scripted)) == ("1-0", "checkmate", "7")
+
+    def test_rules_end_a_random_game(self) -> None:
+        game = play(RandomPlayer(seed=5), max_plies=2000)
+        outcome = game.end_board().outcome()
+        assert endings(game)[:2] == (outcome.result, outcome.reason)
+
+    def test_perpetual_check_is_ruled_and_can_be_left_unruled(self) -> None:
+        shuffle = Scripted(lambda board: Choice(Move.from_iccs(("a0a1", "a9a8", "a1a0", "a8a9")[board.ply % 4])))
+        assert play(shuffle).headers["Termination"] == "repetition"
+        assert play(shuffle, rules="none", max_plies=40).headers["Termination"] == "ply limit"
+
+    def test_draw_by_agreement_takes_both(self) -> None:
+        offers = Scripted(lambda board: Choice(board.legal_moves[0], draw=True))
+        assert endings(play(offers)) == ("1/2-1/2", "draw agreed", "2")
+        one_sided = play(offers, RandomPlayer(seed=1), max_plies=12)
+        assert one_sided.headers["Termination"] == "ply limit"
+
+    def test_record_replays(self) -> None:
+        game = play(RandomPlayer(seed=2), opening="h2e2 h9g7", max_plies=30)
+        assert [move.iccs for move in game.moves()][:2] == ["h2e2", "h9g7"]
+        assert Board.from_moves(game.moves()).ply == int(game.headers["PlyCount"]) == 30
+
+
+class TestBatching:
+    def test_one_call_for_all_boards_where_a_player_is_to_move(self) -> None:
+        a, b = Scripted(first_move, "a"), Scripted(first_move, "b")
+        games = dict(play_games(match_pairings(a, b, 8, [()]), max_plies=4))
+        assert len(games) == 8
+        assert a.asked == b.asked == [4, 4, 4, 4]
+
+    def test_no_more_games_at_once_than_allowed(self) -> None:
+        player = Scripted(first_move)
+        games = dict(play_games({i: Pairing(player, player) for i in range(7)}, max_plies=3, parallel=3))
+        assert len(games) == 7
+        assert max(player.asked) == 3
+
+
+class TestDeaths:
+    def test_a_game_that_dies_is_reported_and_replayed_alone(self) -> None:
+        deaths = []
+
+        def choose(board: Board) -> Choice:
+            if board.move_stack[:1] == [Move.from_iccs("h2e2")] and board.ply == 5 and not deaths:
+                raise PlayerError("fell over")
+            return first_move(board)
+
+        player = Scripted(choose, "frail")
+        line = (Move.from_iccs("h2e2"),)
+        pairings = {0: Pairing(player, player), 1: Pairing(player, player, line)}
+        games = dict(play_games(pairings, max_plies=20, report=deaths.append))
+        assert deaths == ["game 2 died at ply 5, frail to move: fell over"]
+        assert [game.headers["PlyCount"] for game in games.values()] == ["20", "20"]
+
+    def test_an_illegal_move_is_a_death_and_the_third_stops_the_match(self) -> None:
+        deaths = []
+        cheat = Scripted(lambda board: Choice(Move.from_iccs("a0a9")), "cheat")
+        with pytest.raises(PlayerError, match=r"game 1 died 3 times.*cheat failed: a0a9 is not legal"):
+            play(cheat, report=deaths.append)
+        assert len(deaths) == 3
+
+    def test_other_errors_are_not_hidden(self) -> None:
+        with pytest.raises(ZeroDivisionError):
+            play(Scripted(lambda board: 1 // 0))
+
+
+class TestMatchPairings:
+    def test_each_opening_twice_with_colours_exchanged(self) -> None:
+        a, b = RandomPlayer(name="a"), RandomPlayer(name="b")
+        pairings = match_pairings(a, b, 20, load_openings(), seed=3)
+        assert len({pairing.opening for pairing in pairings.values()}) == 10
+        for index in range(0, 20, 2):
+            first, second = pairings[index], pairings[index + 1]
+            assert first.opening == second.opening
+            assert (first.red, first.black, second.red, second.black) == (a, b, b, a)
+
+    def test_seed_decides_the_order(self) -> None:
+        player = RandomPlayer()
+        suite = load_openings()
+        first, again, other = (match_pairings(player, player, 20, suite, seed) for seed in (1, 1, 2))
+        assert first == again != other
+
+
+class TestOpenings:
+    def test_the_shipped_suite_is_large_distinct_and_short(self) -> None:
+        suite = load_openings()
+        assert len(suite) >= 300
+        keys = {min(board.key, board.mirror().key) for board in map(Board.from_moves, suite)}
+        assert len(keys) == len(suite)
+        assert {len(line) for line in suite} <= {4, 5, 6, 7, 8}
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("h2e2 h9g7\nh2e2 h2e2\n", r"lines\.txt:2: ply 2: .*h2e2"),
+            ("# nothing\n", "no opening"),
+            ("h2z2\n", r"lines\.txt:1"),
+        ],
+    )
+    def test_a_bad_file_is_named_with_its_line(self, tmp_path: Path, text: str, reason: str) -> None:
+        path = tmp_path / "lines.txt"
+        path.write_text(text)
+        with pytest.raises(UserError, match=reason):
+            load_openings(path)
+
+
+class TestFiles:
+    def pairings(self, games: int = 6) -> dict[int, Pairing]:
+        return match_pairings(RandomPlayer(1, "a"), RandomPlayer(2, "b"), games, load_openings())
+
+    def test_headers_say_who_how_and_under_which_rules(self, tmp_path: Path) -> None:
+        path = tmp_path / "match.pgn"
+        dict(play_to_file(self.pairings(2), path, max_plies=50))
+        first, second = sorted(load(path), key=lambda game: game.headers["Round"])
+        assert (first.headers["Red"], first.headers["Black"]) == ("a", "b")
+        assert (second.headers["Red"], second.headers["Black"]) == ("b", "a")
+        assert first.headers["Adjudication"] == "rules computer, draw at ply 50"
+        assert first.result in ("1-0", "0-1", "1/2-1/2")
+
+    @pytest.mark.parametrize("cut", [0, 1, 2, 5, 40, 130, 200, 260])
+    def test_an_interrupted_match_resumes(self, tmp_path: Path, cut: int) -> None:
+        path = tmp_path / "match.pgn"
+        whole = dict(play_to_file(self.pairings(4), path, max_plies=50))
+        text = path.read_text()
+        path.write_text(text[: len(text) - cut])
+        told = []
+        again = dict(play_to_file(self.pairings(), path, max_plies=50, report=told.append))
+        assert sorted(again) == list(range(6))
+        kept = [index for index in whole if whole[index].moves() == again[index].moves()]
+        assert len(kept) == (4 if cut <= 2 else 3)
+        rounds = [int(game.headers["Round"]) for game in load(path)]
+        assert sorted(rounds) == [1, 2, 3, 4, 5, 6]
+        assert all(game.end().ply == int(game.headers["PlyCount"]) for game in load(path))
+
+    def test_a_finished_match_is_not_played_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "match.pgn"
+        dict(play_to_file(self.pairings(), path, max_plies=20))
+        asleep = Scripted(lambda board: pytest.fail("asked"), "a")
+        pairings = match_pairings(asleep, RandomPlayer(2, "b"), 6, load_openings())
+        assert len(dict(play_to_file(pairings, path, max_plies=20))) == 6
+
+    @pytest.mark.parametrize("change", ["players", "limit", "openings"])
+    def test_games_of_another_match_are_refused_and_kept(self, tmp_path: Path, change: str) -> None:
+        path = tmp_path / "match.pgn"
+        dict(play_to_file(self.pairings(), path, max_plies=20))
+        text = path.read_text()
+        other = self.pairings()
+        if change == "players":
+            other = match_pairings(RandomPlayer(1, "a"), RandomPlayer(2, "c"), 6, load_openings())
+        if change == "openings":
+            other = match_pairings(RandomPlayer(1, "a"), RandomPlayer(2, "b"), 6, load_openings(), seed=1)
+        with pytest.raises(UserError, match="holds other games"):
+            dict(play_to_file(other, path, max_plies=30 if change == "limit" else 20))
+        assert path.read_text() == text
+
+
+def score(*pentanomial: int) -> Score:
+    """Return the score of a match whose pairs came out so; a pair of 1 is a win and a loss."""
+    _, half, one, three_halves, won = pentanomial
+    wins, draws = one + three_halves + 2 * won, half + three_halves
+    return Score(wins, draws, 2 * sum(pentanomial) - wins - draws, pentanomial, {})
+
+
+class TestScore:
+    def test_counts_are_seen_from_a(self) -> None:
+        games = {}
+        for index, result in enumerate(["1-0", "0-1", "1-0", "1-0", "1/2-1/2", "0-1"]):
+            games[index] = Game({"Result": result, "Termination": "checkmate"})
+        counted = Score.of(games)  # A is Red in 0, 2, 4
+        assert (counted.wins, counted.draws, counted.losses) == (4, 1, 1)
+        assert counted.pentanomial == (0, 0, 1, 1, 1)
+        assert counted.score == 0.75
+
+    def test_interval_of_many_pairs_is_the_normal_one(self) -> None:
+        pairs = (100, 200, 400, 200, 100)
+        low, high = score(*pairs).interval
+        # variance of a pair's mean score: (100 * 1/4 + 200 * 1/16) * 2 / 1000 = 0.075
+        assert low == pytest.approx(0.5 - 1.96 * (0.075 / 1000) ** 0.5, abs=1e-4)
+        assert high == pytest.approx(0.5 + 1.96 * (0.075 / 1000) ** 0.5, abs=1e-4)
+
+    def test_pairs_that_cancel_out_narrow_the_interval(self) -> None:
+        def width(counts: Score) -> float:
+            return counts.interval[1] - counts.interval[0]
+
+        always_split, swept = score(0, 1, 98, 1, 0), score(50, 0, 0, 0, 50)
+        assert always_split.score == swept.score == 0.5
+        assert width(always_split) < width(swept) / 5
+
+    def test_a_match_without_a_loss_has_a_finite_lower_bound(self) -> None:
+        swept = score(0, 0, 0, 0, 100)
+        assert elo(swept.score) is None
+        assert 0.95 < swept.interval[0] < 1
+        assert swept.interval[1] == pytest.approx(1)
+        assert swept.as_dict()["elo"] is None
+
+    @given(st.tuples(*[st.integers(0, 50)] * 5).filter(sum))
+    def test_the_score_lies_in_its_interval(self, pairs: tuple[int, ...]) -> None:
+        counted = score(*pairs)
+        low, high = counted.interval
+        assert 0 <= low <= counted.score + 1e-9
+        assert counted.score - 1e-9 <= high <= 1
+
+    def test_elo(self) -> None:
+        assert elo(10 / 11) == pytest.approx(400, abs=0.1)
+        assert elo(0.25) == -elo(0.75)
+        assert elo(0) is elo(1) is None
+
+
+def test_module_constants_match_the_command_line() -> None:
+    import inspect
+
+    from lm import cli
+
+    for command in (cli.match, cli.selfplay):
+        assert inspect.signature(command).parameters["max_plies"].default == arena.MAX_PLIES
