@@ -220,7 +220,8 @@ class Panel:
             return
         key = theme.text(action.shortcut, 11, theme.FAINT if enabled else theme.EDGE)
         screen.blit(key, key.get_rect(midright=(rect.right - 9, rect.centery)))
-        label = theme.text(theme.fit(controller.label(action), 14, rect.width - 24 - key.get_width()), 14, ink)
+        size = 14 if rect.width >= 130 else 13
+        label = theme.text(theme.fit(controller.label(action), size, rect.width - 24 - key.get_width()), size, ink)
         screen.blit(label, label.get_rect(midleft=(rect.x + 10, rect.centery)))
 
 
