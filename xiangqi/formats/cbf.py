@@ -58,7 +58,11 @@ _TEXTS: Final = {
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that starts with these bytes is XML whose root is a CBF record."""
+    """Whether a file that starts with these bytes is XML whose root is a CBF record.
+
+    >>> sniff(b'<?xml version="1.0"?><ChineseChessRecord Version="1.0">')
+    True
+    """
     return f"<{_ROOT}" in _decode(head[:4096])
 
 

@@ -162,7 +162,11 @@ class _Record:
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that starts with these bytes is a record or a library."""
+    """Whether a file that starts with these bytes is a record or a library.
+
+    >>> sniff(LIBRARY_MAGIC), sniff(RECORD_MAGIC), sniff(b"XQ")
+    (True, True, False)
+    """
     return head[:16] in (RECORD_MAGIC, LIBRARY_MAGIC)
 
 

@@ -16,9 +16,9 @@ game. ``commentN`` follows move N of the main line (0: before the first), ``comm
 line break. A file may hold many games, each in ``[DhtmlXQ]``, ``[DhtmlXQiFrame]`` or the like, or one with bare tags.
 
 Where these facts come from: the script of dpxq.com's own board (DhtmlXQ_www_dpxq_com.js), the reader of vschess (which
-also knows ``[DhtmlXQ_fen]`` and ``\\uXXXX``), and published records, two of which are among our tests. Pages of the site
-that keep the moves in a script as ``[0_1_0]…[/0_1_0][0_4_1]…`` are read as well. Not supported: the lettered move list
-of the board's first versions, for which a clear error is raised.
+also knows ``[DhtmlXQ_fen]`` and ``\\uXXXX``), and published records, two of which are among our tests. Pages of the
+site that keep the moves in a script as ``[0_1_0]…[/0_1_0][0_4_1]…`` are read as well. Not supported: the lettered move
+list of the board's first versions, for which a clear error is raised.
 """
 
 from __future__ import annotations
@@ -84,7 +84,11 @@ _Line = tuple[int, str]
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that starts with these bytes has a tag of DhtmlXQ in it (in any encoding that keeps ASCII)."""
+    """Whether a file that starts with these bytes has a tag of DhtmlXQ in it (in any encoding that keeps ASCII).
+
+    >>> sniff(b"<html> ... [DhtmlXQ_movelist]7747[/DhtmlXQ_movelist]")
+    True
+    """
     return b"[dhtmlxq" in head.lower()
 
 
@@ -93,6 +97,10 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
 
     A game that cannot be read goes to ``on_error`` and the next one is read. Raises ``FormatError`` if there is no game
     at all.
+
+    >>> import io
+    >>> [game.result for game in read(io.BytesIO(dumps(Game({"Result": "1-0"})).encode()))]
+    ['1-0']
     """
     path = source_name(source)
     with open_bytes(source) as file:
@@ -125,6 +133,9 @@ def dumps(game: Game) -> str:
     """Return a game as DhtmlXQ.
 
     Raises ``FormatError`` for what the format cannot hold: null moves and positions with more pieces than a set has.
+
+    >>> "[DhtmlXQ_result]和棋[/DhtmlXQ_result]" in dumps(Game({"Result": "1/2-1/2"}))
+    True
     """
     tags = [(tag, game.headers.get(header, "").strip("?")) for tag, header in _TEXTS.items()]
     tags.append(("date", game.headers.get("Date", "").replace(".", "-").strip("?-")))

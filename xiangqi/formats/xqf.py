@@ -198,7 +198,11 @@ class _Reader:
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that starts with these bytes is XQF."""
+    """Whether a file that starts with these bytes is XQF.
+
+    >>> sniff(dumps(Game()))
+    True
+    """
     return head[:2] == MAGIC and len(head) >= 3 and head[2] <= 32
 
 
@@ -206,6 +210,10 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """Yield the one game of an XQF file of any version.
 
     A file is a game here, so what is wrong with it always raises ``FormatError``; ``on_error`` is not called.
+
+    >>> import io
+    >>> [game.headers["Red"] for game in read(io.BytesIO(dumps(Game({"Red": "柳大华"}))))]
+    ['柳大华']
     """
     with open_bytes(source) as file:
         yield loads(file.read(), source_name(source))
@@ -227,6 +235,9 @@ def dumps(game: Game) -> bytes:
 
     Texts that are too long for the header are cut. Raises ``FormatError`` for what the format cannot hold: null moves
     and positions with more pieces than a set has.
+
+    >>> len(dumps(Game()))
+    1032
     """
     board = game.board()
     head = bytearray(_HEADER_SIZE)
