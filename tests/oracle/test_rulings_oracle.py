@@ -1,0 +1,108 @@
+"""The rulings beside a second, plain version of them and beside pyffish, over generated cycles."""
+
+import importlib.util
+import itertools
+import random
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pyffish")
+
+from xiangqi import Board, Move, chase
+
+ROOT = Path(__file__).parents[2]
+
+
+def load():
+    spec = importlib.util.spec_from_file_location("rulings_comparison", ROOT / "benchmarks" / "rulings.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+comparison = load()
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return list(itertools.islice(comparison.cycles(seed=20200111), 1000))
+
+
+class TestSecondVersion:
+    def test_same_chases_in_every_position(self):
+        rng = random.Random(5)
+        seen = 0
+        for i in range(400):
+            board = (comparison.played_position if i % 4 == 0 else comparison.invented_position)(rng)
+            cells = board.cells.copy()
+            pieces = board.piece_map()
+            found = {(a, b) for a in pieces for b in pieces if chase.chase(cells, a, b) != chase.NO_CHASE}
+            expected = comparison._chases(board, 0, frozenset()) | comparison._chases(board, 1, frozenset())
+            assert found == expected, board.fen()
+            seen += len(found)
+        assert seen > 200
+
+    def test_same_verdicts(self, sample):
+        for cycle in sample:
+            assert cycle.board().outcome().winner == comparison.switched_winner(cycle), cycle
+
+    def test_same_verdicts_upside_down_and_mirrored(self, sample):
+        for cycle in sample[:300]:
+            outcome = cycle.board().outcome()
+            for turn in (Board.rotate, Board.mirror):
+                board = turn(Board(cycle.fen))
+                for move in cycle.moves:
+                    board.push(getattr(move, turn.__name__)())
+                turned = board.outcome()
+                swapped = turn is Board.rotate and outcome.winner is not None
+                assert turned.reason == outcome.reason
+                assert turned.winner == (1 - outcome.winner if swapped else outcome.winner)
+
+
+class TestPyffish:
+    def test_perpetual_checks_are_judged_alike(self, sample):
+        checking = [cycle for cycle in sample if "check" in cycle.board().outcome("check_only").reason]
+        assert len(checking) > 5
+        for cycle in checking:
+            assert cycle.board().outcome().winner == comparison.pyffish_winner(cycle)
+
+    def test_every_difference_has_a_name(self, sample):
+        result = comparison.compare(sample)
+        assert result.decisive > 20
+        assert result.agreed > 0.6 * result.decisive
+        assert () not in result.classes
+
+    @pytest.mark.slow
+    def test_every_difference_has_a_name_in_many_cycles(self):
+        result = comparison.compare(itertools.islice(comparison.cycles(seed=8), 20_000))
+        assert result.agreed > 0.7 * result.decisive
+        assert () not in result.classes
+
+
+class TestDocumentation:
+    """Every position of docs/rulings.md is judged as it says there."""
+
+    EXAMPLE = re.compile(r"^    (\S+ [wb]) moves (.+)\n    here (\S+) \((.+)\), pyffish (\S+)$", re.MULTILINE)
+
+    def examples(self):
+        return self.EXAMPLE.findall((ROOT / "docs" / "rulings.md").read_text(encoding="utf-8"))
+
+    def test_verdicts(self):
+        for fen, moves, here, reason, theirs in self.examples():
+            cycle = comparison.Cycle(fen, tuple(Move.from_iccs(move) for move in moves.split()))
+            board = Board.from_moves(moves, fen)
+            winner = comparison.pyffish_winner(cycle)
+            assert (board.outcome().result, board.outcome().reason) == (here, reason), fen
+            assert theirs == ("1/2-1/2" if winner is None else ("1-0", "0-1")[winner]), fen
+
+    def test_each_class_has_a_position_that_it_alone_explains(self):
+        text = (ROOT / "docs" / "rulings.md").read_text(encoding="utf-8")
+        for name in comparison.SWITCHES:
+            section = text.split(f"### {name.capitalize()}\n")[1].split("\n#")[0]
+            fen, moves, *_ = self.EXAMPLE.findall(section)[0]
+            cycle = comparison.Cycle(fen, tuple(Move.from_iccs(move) for move in moves.split()))
+            assert comparison.explain(cycle) == (name,)
