@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -573,6 +574,9 @@ async def open_engine(
     """Start an engine that speaks ``dialect`` and return it when it is ready. See ``popen_uci``."""
     if first_rank not in (None, 0, 1):
         raise ValueError(f"ranks are numbered from 0 or 1, not from {first_rank!r}")
-    engine = Engine(shlex.split(command) if isinstance(command, str) else command, dialect, first_rank, timeout)
+    words = shlex.split(command) if isinstance(command, str) else list(command)
+    if words:  # Debian puts engines where root does not look
+        words[0] = shutil.which(words[0]) or shutil.which(words[0], path="/usr/games") or words[0]
+    engine = Engine(words, dialect, first_rank, timeout)
     await engine._open(cwd, options or {})
     return engine

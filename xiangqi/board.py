@@ -13,6 +13,7 @@ Move.from_iccs('h2e2')
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -54,7 +55,25 @@ STARTING_FEN: Final = "rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKAB
 
 _ZOBRIST: Final[list[list[int]]] = kernels.ZOBRIST.tolist()
 _ZOBRIST_TURN: Final = int(kernels.ZOBRIST_TURN)
-_MOVE_OF_INDEX: Final = MOVES.__getitem__
+_MOVES: Final[NDArray[np.object_]] = np.array(MOVES, dtype=object)
+
+
+def _cell_of_letter(char: str) -> int:
+    """Return what a character of FEN stands for: a piece code, 0 for an empty cell (``1``), or ``_NO_PIECE``."""
+    if char == "1":
+        return 0
+    try:
+        return Piece.from_symbol(char).code
+    except ValueError:
+        return _NO_PIECE
+
+
+_CELL_TO_LETTER: Final = bytes(ord(PIECES[i].symbol()) if i < 16 and PIECES[i] else ord("1") for i in range(256))  # type: ignore[union-attr]
+_FEN_CHARACTERS: Final = "123456789KABNRCPEHkabnrcpeh"
+_NO_PIECE: Final = 255
+_LETTER_TO_CELL: Final = bytes(_cell_of_letter(chr(i)) for i in range(256))
+_RUNS: Final = tuple((str(n), "1" * n) for n in range(9, 1, -1))
+_TWO_DIGITS: Final = re.compile("[1-9][1-9]")
 
 
 class InvalidFenError(ValueError):
@@ -97,27 +116,30 @@ _TOO_MANY: Final = {
 }
 
 
-def _parse_placement(text: str) -> bytearray:
+def _parse_placement(text: str) -> bytes:
+    """Return the 90 cells of a FEN's first field, all at once; only a field that is wrong is looked at by character."""
+    spread = text
+    for digit, run in _RUNS:
+        spread = spread.replace(digit, run)
+    rows = spread.split("/")
+    cells = "".join(reversed(rows)).encode("latin-1", "replace").translate(_LETTER_TO_CELL)
+    if len(rows) != 10 or set(map(len, rows)) != {9} or _NO_PIECE in cells or _TWO_DIGITS.search(text):
+        raise _placement_error(text)
+    return cells
+
+
+def _placement_error(text: str) -> InvalidFenError:
     rows = text.split("/")
     if len(rows) != 10:
-        raise InvalidFenError(f"expected 10 ranks in FEN placement, found {len(rows)}: {text!r}")
-    cells = bytearray(90)
+        return InvalidFenError(f"expected 10 ranks in FEN placement, found {len(rows)}: {text!r}")
     for rank, row in zip(range(9, -1, -1), rows, strict=True):
-        file = 0
         for char in row:
-            if char in "123456789":
-                file += int(char)
-                continue
-            try:
-                piece = Piece.from_symbol(char)
-            except ValueError:
-                raise InvalidFenError(f"unknown piece {char!r} on rank {rank} of FEN: {text!r}") from None
-            if file < 9:
-                cells[rank * 9 + file] = piece.code
-            file += 1
-        if file != 9:
-            raise InvalidFenError(f"rank {rank} of FEN has {file} files, expected 9: {row!r}")
-    return cells
+            if char not in _FEN_CHARACTERS:
+                return InvalidFenError(f"unknown piece {char!r} on rank {rank} of FEN: {text!r}")
+        files = sum(int(char) if char in "123456789" else 1 for char in row)
+        if files != 9:
+            return InvalidFenError(f"rank {rank} of FEN has {files} files, expected 9: {row!r}")
+    return InvalidFenError(f"two numbers in a row in FEN placement: {text!r}")
 
 
 def _parse_count(text: str, name: str, least: int) -> int:
@@ -202,9 +224,9 @@ class Board:
         """
         text = self._cells.translate(_CELL_TO_LETTER).decode("ascii")
         rows = "/".join([text[start : start + 9] for start in range(81, -1, -9)])
-        for run in _RUNS:
+        for digit, run in _RUNS:
             if run in rows:
-                rows = rows.replace(run, str(len(run)))
+                rows = rows.replace(run, digit)
         return rows
 
     def fen(self) -> str:
@@ -281,7 +303,8 @@ class Board:
         True
         """
         count = kernels.legal_moves(self._view, self.turn, self._buffer)
-        return list(map(_MOVE_OF_INDEX, self._buffer[:count].tolist()))
+        moves: list[Move] = _MOVES.take(self._buffer[:count]).tolist()
+        return moves
 
     def legal_move_indices(self) -> NDArray[np.int16]:
         """Return the numbers of the legal moves among the 2086, ``(n,)``."""
@@ -643,7 +666,3 @@ class Board:
         from xiangqi import svg
 
         return svg.board(self)
-
-
-_CELL_TO_LETTER: Final = bytes(ord(PIECES[i].symbol()) if i < 16 and PIECES[i] else ord("1") for i in range(256))  # type: ignore[union-attr]
-_RUNS: Final = tuple("1" * n for n in range(9, 1, -1))
