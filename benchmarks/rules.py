@@ -1,0 +1,325 @@
+"""Time the rules library beside python-chess, cchess and pyffish: one machine, one run, one table.
+
+    python benchmarks/rules.py            # about a minute
+    python benchmarks/rules.py --json
+
+Every library is fed positions of the same kind: from games of random legal moves, of chess for python-chess. The
+libraries take turns, so that other work on the machine harms all alike, and the best of several rounds counts. The
+last columns say what our figure is to python-chess's, and what it is meant to be at least.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cchess
+import chess
+import chess.pgn
+import pyffish
+
+import xiangqi
+from xiangqi.formats import pgn
+
+LIBRARIES = ("xiangqi", "python-chess", "cchess", "pyffish")
+GAMES, PLIES = 20, 80
+ROUNDS = 5
+AT_LEAST = 0.05
+"""Seconds that a measurement lasts at least."""
+
+Job = Callable[[], int]
+"""Does some work and returns how much it was."""
+
+
+@dataclass
+class Row:
+    """One line of the table: what is counted, and a job for every library that can do it."""
+
+    name: str
+    jobs: dict[str, Job]
+    target: float | None = None
+    """Ratio to python-chess that the row is meant to show."""
+    floor: float | None = None
+    """Rate that it is meant to show."""
+    rates: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> None:
+        for library, job in self.jobs.items():
+            self.rates[library] = max(self.rates.get(library, 0.0), _rate(job))
+
+
+def _rate(job: Job) -> float:
+    done, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < AT_LEAST:
+        done += job()
+    return done / elapsed
+
+
+def _random_games(new_board: Callable[[], Any]) -> list[tuple[list[str], list[Any]]]:
+    """Return games of random moves, each as the FEN before every move and the moves."""
+    rng = random.Random(1)
+    games: list[tuple[list[str], list[Any]]] = []
+    while len(games) < GAMES:
+        board, fens, moves = new_board(), [], []
+        while len(moves) < PLIES and (legal := list(board.legal_moves)):
+            fens.append(board.fen())
+            moves.append(rng.choice(legal))
+            board.push(moves[-1])
+        if len(moves) == PLIES:
+            games.append((fens, moves))
+    return games
+
+
+# --- What the libraries are made to do --------------------------------------------------------------------------------
+
+
+def chess_perft(board: chess.Board, depth: int) -> int:
+    """Count leaves with python-chess, the last ply in bulk."""
+    if depth == 1:
+        return board.legal_moves.count()
+    total = 0
+    for move in board.legal_moves:
+        board.push(move)
+        total += chess_perft(board, depth - 1)
+        board.pop()
+    return total
+
+
+def cchess_legal(board: cchess.ChessBoard) -> list[Any]:
+    """Return the legal moves: cchess makes pseudo-legal ones."""
+    return [move for move in board.create_moves() if not board.is_checked_move(*move)]
+
+
+def cchess_perft(board: cchess.ChessBoard, depth: int) -> int:
+    """Count leaves with cchess, which takes no move back but copies the board."""
+    moves = cchess_legal(board)
+    if depth == 1:
+        return len(moves)
+    total = 0
+    for move in moves:
+        after = board.copy()
+        after.move(*move)
+        after.next_turn()
+        total += cchess_perft(after, depth - 1)
+    return total
+
+
+def pyffish_perft(fen: str, moves: list[str], depth: int) -> int:
+    """Count leaves with pyffish, whose positions are a FEN and moves."""
+    legal = pyffish.legal_moves("xiangqi", fen, moves)
+    if depth == 1:
+        return len(legal)
+    return sum(pyffish_perft(fen, [*moves, move], depth - 1) for move in legal)
+
+
+def _each(function: Callable[[Any], object], items: Sequence[Any]) -> Job:
+    def job() -> int:
+        for item in items:
+            function(item)
+        return len(items)
+
+    return job
+
+
+def _push_and_pop(new_board: Callable[[], Any], games: Sequence[tuple[Any, Sequence[Any]]]) -> Job:
+    """Play all the games and take them back; a push and its pop count as one."""
+
+    def job() -> int:
+        for _, moves in games:
+            board = new_board()
+            for move in moves:
+                board.push(move)
+            for _ in moves:
+                board.pop()
+        return len(games) * PLIES
+
+    return job
+
+
+def _cchess_push(games: Sequence[tuple[Any, Sequence[Any]]]) -> Job:
+    def job() -> int:
+        for _, moves in games:
+            board = cchess.ChessBoard(cchess.FULL_INIT_FEN)
+            for move in moves:
+                before = board.copy()
+                board.move_iccs(move.iccs)
+                board.next_turn()
+            assert before is not board
+        return len(games) * PLIES
+
+    return job
+
+
+def _read_xiangqi(games: Sequence[tuple[Any, Sequence[Any]]], notation: pgn.Notation) -> Job:
+    tree = [xiangqi.Game({"Red": "A", "Black": "B"}) for _ in games]
+    for game, (_, moves) in zip(tree, games, strict=True):
+        game.add_main_line(moves)
+    data = "\n".join(pgn.dumps(game, notation) for game in tree).encode()
+    return lambda: sum(len(game.moves()) for game in pgn.read(io.BytesIO(data)))
+
+
+def _read_chess(games: Sequence[tuple[Any, Sequence[Any]]]) -> Job:
+    tree = [chess.pgn.Game({"White": "A", "Black": "B"}) for _ in games]
+    for game, (_, moves) in zip(tree, games, strict=True):
+        game.add_line(moves)
+    text = "\n\n".join(map(str, tree))
+
+    def job() -> int:
+        file, plies = io.StringIO(text), 0
+        while (read := chess.pgn.read_game(file)) is not None:
+            plies += sum(1 for _ in read.mainline_moves())
+        return plies
+
+    return job
+
+
+def rows() -> list[Row]:
+    """Return everything that is measured."""
+    ours, theirs = _random_games(xiangqi.Board), _random_games(chess.Board)
+    fens, chess_fens = ([fen for fens, _ in games for fen in fens] for games in (ours, theirs))
+    boards, chess_boards = list(map(xiangqi.Board, fens)), list(map(chess.Board, chess_fens))
+    few = fens[:: len(fens) // 50]
+    cchess_boards = list(map(cchess.ChessBoard, few))
+    middle, chess_middle = ours[0][0][40], theirs[0][0][40]
+    chess_read = _read_chess(theirs)
+    return [
+        Row(
+            "perft from the start, leaves/s",
+            {
+                "xiangqi": lambda: xiangqi.Board().perft(4),
+                "python-chess": lambda: chess_perft(chess.Board(), 3),
+                "cchess": lambda: cchess_perft(cchess.ChessBoard(cchess.FULL_INIT_FEN), 2),
+                "pyffish": lambda: pyffish_perft(xiangqi.STARTING_FEN, [], 2),
+            },
+            target=40,
+            floor=20e6,
+        ),
+        Row(
+            "perft from a midgame, leaves/s",
+            {
+                "xiangqi": lambda: xiangqi.Board(middle).perft(4),
+                "python-chess": lambda: chess_perft(chess.Board(chess_middle), 3),
+                "cchess": lambda: cchess_perft(cchess.ChessBoard(middle), 2),
+                "pyffish": lambda: pyffish_perft(middle, [], 2),
+            },
+            target=40,
+            floor=20e6,
+        ),
+        Row(
+            "list(board.legal_moves), lists/s",
+            {
+                "xiangqi": _each(lambda board: list(board.legal_moves), boards),
+                "python-chess": _each(lambda board: list(board.legal_moves), chess_boards),
+                "cchess": _each(cchess_legal, cchess_boards),
+                "pyffish": _each(lambda fen: pyffish.legal_moves("xiangqi", fen, []), few),
+            },
+            target=8,
+        ),
+        Row(
+            "push and pop, pairs/s",
+            {
+                "xiangqi": _push_and_pop(xiangqi.Board, ours),
+                "python-chess": _push_and_pop(chess.Board, theirs),
+                "cchess": _cchess_push(ours[:2]),
+            },
+            target=2,
+        ),
+        Row(
+            "FEN read, positions/s",
+            {
+                "xiangqi": _each(xiangqi.Board, fens),
+                "python-chess": _each(chess.Board, chess_fens),
+                "cchess": _each(cchess.ChessBoard, few),
+            },
+            target=2,
+        ),
+        Row(
+            "FEN written, positions/s",
+            {
+                "xiangqi": _each(xiangqi.Board.fen, boards),
+                "python-chess": _each(chess.Board.fen, chess_boards),
+                "cchess": _each(cchess.ChessBoard.to_fen, cchess_boards),
+            },
+            target=2,
+        ),
+        Row("PGN read, ICCS, moves/s", {"xiangqi": _read_xiangqi(ours, "iccs"), "python-chess": chess_read}, target=5),
+        Row("PGN read, WXF, moves/s", {"xiangqi": _read_xiangqi(ours, "wxf"), "python-chess": chess_read}),
+        Row("PGN read, Chinese, moves/s", {"xiangqi": _read_xiangqi(ours, "chinese"), "python-chess": chess_read}),
+    ]
+
+
+# --- Import -----------------------------------------------------------------------------------------------------------
+
+
+def import_times() -> dict[str, float]:
+    """Return the seconds that ``import xiangqi`` and a first move take: once compiled, and for the first time ever."""
+    script = "import xiangqi; board = xiangqi.Board(); board.push_iccs('h2e2'); board.legal_moves; board.is_check()"
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(xiangqi.__file__).parent
+        shutil.copytree(package, Path(folder, "xiangqi"), ignore=shutil.ignore_patterns("__pycache__"))
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True)
+            times.append(time.perf_counter() - start)
+    return {"first": times[0], "compiled": min(times[1:])}
+
+
+# --- The table --------------------------------------------------------------------------------------------------------
+
+
+def _short(rate: float | None) -> str:
+    if rate is None:
+        return ""
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if rate >= size:
+            return f"{rate / size:.3g}{unit}"
+    return f"{rate:.3g}"
+
+
+def _table(measured: Sequence[Row]) -> str:
+    lines = [f"{'':34}" + "".join(f"{library:>14}" for library in LIBRARIES) + f"{'ratio':>8}  meant"]
+    for row in measured:
+        ratio = row.rates["xiangqi"] / row.rates["python-chess"]
+        meant = f"{row.target:g}x" if row.target else ""
+        if row.floor:
+            meant += f", {_short(row.floor)}"
+        missed = ratio < (row.target or 0) or row.rates["xiangqi"] < (row.floor or 0)
+        cells = "".join(f"{_short(row.rates.get(library)):>14}" for library in LIBRARIES)
+        lines.append(f"{row.name:34}{cells}{ratio:>7.1f}x  {meant}{'  MISSED' if missed else ''}".rstrip())
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure everything and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print figures for a program to read")
+    arguments = parser.parse_args()
+    measured = rows()
+    for _ in range(ROUNDS):
+        for row in measured:
+            row.run()
+    imports = import_times()
+    if arguments.json:
+        print(json.dumps({"rates": {row.name: row.rates for row in measured}, "import_seconds": imports}, indent=2))
+    else:
+        print(_table(measured))
+        print(
+            f"\nimport xiangqi and a first move: {imports['compiled']:.2f} s (meant: under 1), "
+            f"the first time ever, compiling: {imports['first']:.1f} s (meant: under 20)"
+        )
+
+
+if __name__ == "__main__":
+    main()
