@@ -170,7 +170,9 @@ class Controller:
         """Return who plays a side, and the side's name."""
         if color in self.session.humans:
             return "You" if len(self.session.humans) == 1 else "Player", COLOR_NAMES[color]
-        return f"{self.player_name} · {self.level.name}" if self.level else self.player_name, COLOR_NAMES[color]
+        if self.level is not None:
+            return f"{self.spec.partition(':')[0]} · {self.level.name}", COLOR_NAMES[color]
+        return self.player_name, COLOR_NAMES[color]
 
     def armed(self, action: Action) -> bool:
         """Whether the action waits to be confirmed by doing it again."""
