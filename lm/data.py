@@ -1,0 +1,362 @@
+"""Records to training shards: read, validate, deduplicate, hold out.
+
+A shard is a directory of flat, memory-mapped arrays (`Shard`): about 5 bytes a ply, however the records were written.
+Features are not stored; `lm.encoding` makes them at microseconds a ply.
+
+The split into train, validation and test is by game and fixed for ever: `split_of` hashes the record's group id, so that
+near-duplicates of a game go where it goes. A record without one is keyed by its first 50 plies or their mirror image,
+whichever sorts first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.encoding import Line
+from xiangqi.board import STARTING_FEN, Board
+from xiangqi.features import replay
+from xiangqi.formats import FormatError, load
+from xiangqi.formats.errors import ErrorHandler
+from xiangqi.formats.streams import open_bytes
+from xiangqi.game import Game, GameNode
+from xiangqi.kernels import MOVE_MIRRORED
+from xiangqi.move import MOVES
+
+VERSION: Final = 1
+"""Raised when the meaning of a shard's arrays changes, so that cached ones are made anew."""
+
+SPLITS: Final = ("train", "validation", "test")
+RESULTS: Final = {"0-1": 0, "1/2-1/2": 1, "1-0": 2}
+"""Results as Red's loss, draw and win; -1 in a shard is unknown."""
+UNKNOWN: Final = -1
+
+_INDEX = {move.iccs: move.index for move in MOVES} | {"-": -1}
+
+
+@dataclass(slots=True)
+class Record:
+    """One game as training sees it."""
+
+    moves: NDArray[np.int16]
+    """Numbers of the moves."""
+    result: int = UNKNOWN
+    best: NDArray[np.int16] | None = None
+    """The move to learn at each ply by an engine's opinion, -1 where it has none."""
+    score: NDArray[np.float32] | None = None
+    """The engine's score of each ply for the mover, in its own units; NaN where it has none."""
+    gid: str | None = None
+    source: str = ""
+    tier: str = ""
+    fen: str | None = None
+    """Start, if it is not the initial position."""
+
+    def key(self) -> str:
+        """Return the text by which the record is put into a split."""
+        if self.gid is not None:
+            return f"gid:{self.gid}"
+        head = self.moves[:50]
+        return "moves:" + min(_iccs(head), _iccs(MOVE_MIRRORED[head]))
+
+    def identity(self) -> bytes:
+        """Return what two copies of one game, or of its mirror image, share."""
+        forms = [(self.fen or "").encode() + m.tobytes() for m in (self.moves, MOVE_MIRRORED[self.moves])]
+        return hashlib.blake2b(min(forms), digest_size=16).digest()
+
+
+def _iccs(moves: NDArray[np.int16]) -> str:
+    return " ".join(MOVES[i].iccs for i in moves.tolist())
+
+
+def split_of(key: str) -> str:
+    """Return the split of a record's key: 1 game in 50 is for testing and 1 in 100 for validation.
+
+    >>> split_of("gid:1"), split_of("gid:3")
+    ('train', 'train')
+    """
+    bucket = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big") % 1000
+    return "test" if bucket < 20 else "validation" if bucket < 30 else "train"
+
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+def read_records(path: Path, on_error: ErrorHandler) -> Iterator[Record]:
+    """Yield the games of a file of any format; what is wrong with the others goes to ``on_error``.
+
+    Raises `FormatError` or ``OSError`` if the file as a whole cannot be read.
+    """
+    with open_bytes(path) as file:
+        own = file.peek(1)[:1] == b"{" and b'"moves"' in file.peek(4096)
+        if own:  # this project's corpora: read without building game trees
+            for number, line in enumerate(file, 1):
+                try:
+                    if line.strip():
+                        yield _parse_line(line)
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    on_error(FormatError(f"{type(error).__name__}: {error}", path=str(path), line=number))
+            return
+    for game in load(path, on_error=on_error):
+        yield _from_game(game, path.name)
+
+
+def _parse_line(text: bytes) -> Record:
+    line = json.loads(text)
+    try:
+        moves = np.array([_INDEX[m] for m in line["moves"].split()], np.int16)
+        best = np.array([_INDEX[m] for m in line["best"].split()], np.int16) if line.get("best") else None
+    except KeyError as error:
+        raise ValueError(f"not a move: {error}" if error.args[0] != "moves" else "no moves") from None
+    score = None
+    if line.get("score"):
+        score = np.array([math.nan if s is None else s for s in line["score"]], np.float32)
+    for name, opinions in (("best", best), ("score", score)):
+        if opinions is not None and len(opinions) < len(moves):
+            raise ValueError(f"{len(moves)} moves but {len(opinions)} entries in {name!r}")
+    result = UNKNOWN if line.get("result_conflict") else RESULTS.get(line.get("result", "*"), UNKNOWN)
+    gid = line.get("gid")
+    tier = "engine" if "random_plies" in line else str(line.get("tier", ""))
+    return Record(
+        moves,
+        result,
+        None if best is None else best[: len(moves)],
+        None if score is None else score[: len(moves)],
+        None if gid is None else str(gid),
+        str(line.get("source", "")),
+        tier,
+        line.get("fen"),
+    )
+
+
+def _from_game(game: Game, name: str) -> Record:
+    moves, best, score = [], [], []
+    node: GameNode = game
+    for child in game.main_line():
+        moves.append(child.move.index)
+        best.append(child.best.index if child.best else -1)
+        score.append(math.nan if node.eval is None else node.eval * (1 - 2 * node.turn))
+        node = child
+    return Record(
+        np.array(moves, np.int16),
+        RESULTS.get(game.headers.get("Result", "*"), UNKNOWN),
+        np.array(best, np.int16) if max(best, default=-1) >= 0 else None,
+        None if all(math.isnan(s) for s in score) else np.array(score, np.float32),
+        game.headers.get("Gid"),
+        game.headers.get("Source", name),
+        game.headers.get("Tier", ""),
+        game.fen if game.fen != STARTING_FEN else None,
+    )
+
+
+def validate(record: Record) -> None:
+    """Check every move by the rules. Raises ``ValueError`` naming the first that is illegal."""
+    board = Board(record.fen or STARTING_FEN)
+    if not len(record.moves):
+        raise ValueError("a game without moves")
+    legal = replay(board.cells.copy(), board.turn, record.moves)
+    if legal < len(record.moves):
+        index = int(record.moves[legal])
+        raise ValueError(f"ply {legal + 1}: illegal move {MOVES[index].iccs if index >= 0 else '-'}")
+
+
+def fit_scale(scores: NDArray[np.float32], results: NDArray[np.float32]) -> float:
+    """Return the s for which ``sigmoid(score / s)`` predicts results (0, 0.5, 1 for the mover) best, by likelihood."""
+    if not len(scores):
+        return 1.0
+    spread = max(float(np.median(np.abs(scores))), 1e-3)
+
+    def loss(s: float) -> float:
+        p = 1 / (1 + np.exp(-np.clip(scores / s, -20, 20)))
+        p = np.clip(p, 1e-3, 1 - 1e-3)
+        return float(-np.mean(results * np.log(p) + (1 - results) * np.log(1 - p)))
+
+    return float(min((spread * 1.1**k for k in range(-40, 60)), key=loss))
+
+
+# --- Shards -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Shard:
+    """Records as memory-mapped arrays; P plies and G games in all."""
+
+    moves: NDArray[np.int16]
+    """``(P,)``"""
+    best: NDArray[np.int16]
+    """``(P,)`` engine's choice, -1 unknown."""
+    expected: NDArray[np.uint8]
+    """``(P,)`` expected score of the mover by the engine in 1/254, 255 unknown."""
+    offsets: NDArray[np.int64]
+    """``(G + 1,)`` where each game's plies start."""
+    results: NDArray[np.int8]
+    """``(G,)`` Red's loss 0, draw 1, win 2, unknown -1."""
+    splits: NDArray[np.uint8]
+    """``(G,)`` index into ``SPLITS``."""
+    sources: NDArray[np.uint8]
+    """``(G,)`` index into ``meta["sources"]``."""
+    tiers: NDArray[np.uint8]
+    """``(G,)`` index into ``meta["tiers"]``."""
+    meta: dict[str, Any]
+
+    ARRAYS = ("moves", "best", "expected", "offsets", "results", "splits", "sources", "tiers")
+
+    @classmethod
+    def open(cls, path: Path) -> Shard:
+        """Map a shard directory. Raises ``ValueError`` naming it if it is incomplete or damaged."""
+        try:
+            meta = json.loads((path / "meta.json").read_text())
+            if meta["version"] != VERSION:
+                raise ValueError(f"version {meta['version']}, expected {VERSION}")
+            arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in cls.ARRAYS}
+            plies, games = len(arrays["moves"]), len(arrays["results"])
+            if (plies, games) != (meta["plies"], meta["games"]) or int(arrays["offsets"][-1]) != plies:
+                raise ValueError("its arrays do not fit together")
+            if any(len(arrays[n]) != plies for n in ("best", "expected")):
+                raise ValueError("its arrays do not fit together")
+        except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
+            raise ValueError(f"damaged shard {path}: {error}; delete it to have it made again") from None
+        return cls(**arrays, meta=meta)
+
+    def games(self, split: str) -> NDArray[np.int64]:
+        """Return the numbers of the games of a split."""
+        return np.flatnonzero(self.splits == SPLITS.index(split))
+
+    def line(self, game: int) -> Line:
+        """Return a game for the encoder."""
+        moves = np.array(self.moves[self.offsets[game] : self.offsets[game + 1]])
+        fen = self.meta["starts"].get(str(game))
+        if fen is None:
+            return Line.from_start(moves)
+        board = Board(fen)
+        return Line(moves, board.cells.copy(), board.turn, board.halfmove_clock)
+
+
+def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = lambda games: None) -> Counter[str]:
+    """Read files of records and write a shard at ``out``; return counts of what happened to the games.
+
+    Records that cannot be read or that break the rules are listed with the reason in ``out/rejects.jsonl``. Of copies of
+    one game, the one with engine opinions is kept. ``progress`` is called with the number of games read so far.
+    """
+    counts: Counter[str] = Counter()
+    rejects: list[dict[str, Any]] = []
+    chosen: dict[bytes, tuple[int, Record]] = {}  # by identity: number of the file, record
+
+    def reject(error: FormatError) -> None:
+        counts["rejected"] += 1
+        rejects.append({"file": error.path, "line": error.line, "reason": error.reason})
+
+    for number, path in enumerate(paths):
+        for record in read_records(path, reject):
+            counts["read"] += 1
+            if counts["read"] % 500 == 0:
+                progress(counts["read"])
+            try:
+                validate(record)
+            except ValueError as error:
+                reject(FormatError(str(error), path=str(path), line=None))
+                continue
+            identity = record.identity()
+            other = chosen.get(identity)
+            if other is not None:
+                counts["duplicates"] += 1
+                if record.best is None or other[1].best is not None:
+                    continue
+            chosen[identity] = number, record
+    if not chosen:
+        raise ValueError(f"no valid game in {', '.join(map(str, paths))}")
+    records = list(chosen.values())
+    scales = {n: _scale_of([r for m, r in records if m == n]) for n in range(len(paths))}
+    _write(out, records, scales, [str(p) for p in paths], rejects)
+    counts["games"] = len(records)
+    counts["plies"] = sum(len(r.moves) for _, r in records)
+    return counts
+
+
+def _scale_of(records: Iterable[Record]) -> float:
+    """Fit the unit of a file's scores to its results, on training games alone."""
+    scores, results = [], []
+    for r in records:
+        if r.score is not None and r.result != UNKNOWN and split_of(r.key()) == "train":
+            mover_red = (np.arange(len(r.moves)) % 2 == 0) == (r.fen is None or " b" not in r.fen)
+            scores.append(r.score)
+            results.append(np.where(mover_red, r.result / 2, 1 - r.result / 2))
+    if not scores:
+        return 1.0
+    s, y = np.concatenate(scores), np.concatenate(results).astype(np.float32)
+    known = ~np.isnan(s)
+    return fit_scale(s[known], y[known])
+
+
+def _write(
+    out: Path,
+    records: list[tuple[int, Record]],
+    scales: dict[int, float],
+    files: list[str],
+    rejects: list[dict[str, Any]],
+) -> None:
+    """Write a shard beside its place and rename it there, so that there is never half of one."""
+    sources: dict[str, int] = {}
+    tiers: dict[str, int] = {}
+    best, expected = [], []
+    splits, source_of, tier_of = [], [], []
+    for number, r in records:
+        n = len(r.moves)
+        best.append(np.full(n, -1, np.int16) if r.best is None else r.best)
+        score = np.full(n, np.nan, np.float32) if r.score is None else r.score
+        p = np.rint(254 / (1 + np.exp(-np.clip(score / scales[number], -20, 20))))
+        expected.append(np.where(np.isnan(p), 255, p).astype(np.uint8))
+        splits.append(SPLITS.index(split_of(r.key())))
+        source_of.append(sources.setdefault(r.source.split(":")[0][:80], min(len(sources), 255)))
+        tier_of.append(tiers.setdefault(r.tier[:40], min(len(tiers), 255)))
+    arrays: dict[str, NDArray[Any]] = {
+        "moves": np.concatenate([r.moves for _, r in records]),
+        "best": np.concatenate(best),
+        "expected": np.concatenate(expected),
+        "offsets": np.concatenate([[0], np.cumsum([len(r.moves) for _, r in records])]).astype(np.int64),
+        "results": np.array([r.result for _, r in records], np.int8),
+        "splits": np.array(splits, np.uint8),
+        "sources": np.array(source_of, np.uint8),
+        "tiers": np.array(tier_of, np.uint8),
+    }
+    meta = {
+        "version": VERSION,
+        "games": len(records),
+        "plies": len(arrays["moves"]),
+        "files": files,
+        "scales": [scales[n] for n in range(len(files))],
+        "sources": list(sources),
+        "tiers": list(tiers),
+        "starts": {str(i): r.fen for i, (_, r) in enumerate(records) if r.fen is not None},
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=out.name + ".") as temporary:
+        made = Path(temporary) / "shard"
+        made.mkdir()
+        for name, array in arrays.items():
+            np.save(made / f"{name}.npy", array)
+        (made / "rejects.jsonl").write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rejects))
+        (made / "meta.json").write_text(json.dumps(meta, ensure_ascii=False))
+        if out.exists():
+            shutil.rmtree(out)
+        os.replace(made, out)
+
+
+def cached(paths: Sequence[Path], cache: Path, progress: Callable[[int], None] = lambda games: None) -> Path:
+    """Return the shard of these files under ``cache``, made now if it does not exist or a file has changed since."""
+    facts = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
+    name = hashlib.blake2b(repr((VERSION, facts)).encode(), digest_size=8).hexdigest()
+    if not (cache / name / "meta.json").exists():
+        build(paths, cache / name, progress)
+    return cache / name

@@ -1,0 +1,173 @@
+"""From games to model inputs, one path for training and for play.
+
+`encode` replays games through the rules kernels and returns what `XiangqiLM.forward` takes. A game of n moves has n + 1
+plies: before each move, and the position at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from xiangqi import features
+from xiangqi.board import Board
+from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
+from xiangqi.move import SQUARES, mirror_square
+
+if TYPE_CHECKING:
+    from lm.model import XiangqiConfig
+
+_MIRROR = np.array([mirror_square(sq) for sq in SQUARES])
+_START = Board()
+
+
+@dataclass
+class Line:
+    """A game as the encoder reads it."""
+
+    moves: NDArray[np.int16]
+    """Numbers of the moves as played, ``(n,)``."""
+    cells: NDArray[np.uint8]
+    """The position before them, ``(90,)``."""
+    turn: int = 0
+    clock: int = 0
+    """Plies without capture before them."""
+    first: int = 0
+    """First ply to encode; earlier ones are already in a cache."""
+
+    @classmethod
+    def of(cls, board: Board, first: int = 0) -> Line:
+        """Return the game on a board. A history with null moves starts after the last of them."""
+        moves = np.array([move.index for move in board.move_stack], np.int16)
+        nulls = np.flatnonzero(moves < 0)
+        keep = len(moves) - 1 - int(nulls[-1]) if len(nulls) else len(moves)
+        root = board.copy()
+        for _ in range(keep):
+            root.pop()
+        return cls(moves[len(moves) - keep :], root.cells.copy(), root.turn, root.halfmove_clock, first)
+
+    @classmethod
+    def from_start(cls, moves: NDArray[np.int16]) -> Line:
+        """Return a game from the initial position."""
+        return cls(moves, _START.cells.copy())
+
+    def mirror(self) -> Line:
+        """Return the game with left and right exchanged."""
+        return Line(MOVE_MIRRORED[self.moves], self.cells[_MIRROR], self.turn, self.clock, self.first)
+
+
+@dataclass
+class Features:
+    """Encoded plies of a batch of games, all games' plies one after the other (N plies, C candidates in all).
+
+    ``tensors`` are the arguments of `XiangqiLM.forward`.
+    """
+
+    inputs: NDArray[np.int32]
+    """Rows of the input table, flat."""
+    input_ends: NDArray[np.int64]
+    """Where each ply's rows end, ``(N,)``."""
+    candidates: NDArray[np.int32]
+    """Rows of the candidate table, ``(C, groups)``."""
+    candidate_ends: NDArray[np.int64]
+    """``(N,)``"""
+    lengths: NDArray[np.int64]
+    """Plies of each game, ``(B,)``."""
+    turns: NDArray[np.int8]
+    """Side to move at each ply, ``(N,)``."""
+    positions: NDArray[np.int64]
+    """Ply of each game at which its share starts, ``(B,)``."""
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        counts = np.diff(self.candidate_ends, prepend=0)
+        plies = np.repeat(np.arange(len(counts)), counts)
+        column = np.arange(len(plies)) - np.repeat(self.candidate_ends - counts, counts)
+        width = max(1, int(counts.max()))
+        padded = np.zeros((len(counts), width, self.candidates.shape[1]), np.int64)
+        padded[plies, column] = self.candidates
+        return {
+            "inputs": torch.from_numpy(self.inputs),
+            "input_starts": torch.from_numpy(np.concatenate([[0], self.input_ends[:-1]]).astype(np.int32)),
+            "lengths": torch.from_numpy(self.lengths),
+            "candidates": torch.from_numpy(padded),
+            "candidate_counts": torch.from_numpy(counts),
+        }
+
+    def moves(self, ply: int) -> NDArray[np.int64]:
+        """Return the candidates of one ply as numbers of moves as played (not turned)."""
+        start = self.candidate_ends[ply - 1] if ply else 0
+        seen = self.candidates[start : self.candidate_ends[ply], 0].astype(np.int64)
+        return MOVE_ROTATED[seen].astype(np.int64) if self.turns[ply] else seen
+
+    def labels(self, played: NDArray[np.int16]) -> NDArray[np.int64]:
+        """Return the place of ``played`` ``(N,)`` (numbers of moves as played, -1 for none) among the candidates, or -100."""
+        counts = np.diff(self.candidate_ends, prepend=0)
+        seen = np.where(self.turns == 1, MOVE_ROTATED[np.maximum(played, 0)], played)
+        seen = np.where(played < 0, -1, seen)
+        hit = np.flatnonzero(self.candidates[:, 0] == np.repeat(seen, counts))
+        ply = np.searchsorted(self.candidate_ends, hit, side="right")
+        labels = np.full(len(counts), -100, np.int64)
+        labels[ply] = hit - (self.candidate_ends - counts)[ply]
+        return labels
+
+
+class Encoder:
+    """Encodes games with the feature groups that a model's configuration switches on."""
+
+    def __init__(self, config: XiangqiConfig) -> None:
+        self.config = config
+        self._input_map = _compact(features.INPUT_GROUPS, config.input_groups)
+        self._all_inputs = bool((self._input_map >= 0).all())
+        names = list(features.CANDIDATE_GROUPS)
+        self._columns = [names.index(name) for name in config.candidate_groups]
+        candidate_map = _compact(features.CANDIDATE_GROUPS, config.candidate_groups)
+        starts = features.CANDIDATE_OFFSETS[self._columns]
+        self._shift = (candidate_map[starts] - starts).astype(np.int32)
+        self._shift[1:] -= features.CANDIDATE_GROUPS["move"]  # moves and contexts have a table each
+
+    def __call__(self, lines: Sequence[Line]) -> Features:
+        """Encode a batch of games (their plies from ``line.first`` on)."""
+        lengths = np.array([len(line.moves) + 1 - line.first for line in lines], np.int64)
+        plies = int(lengths.sum())
+        inputs = np.empty(plies * features.MAX_INPUTS, np.int32)
+        candidates = np.empty((plies * features.MAX_CANDIDATES, features.CANDIDATE_WIDTH), np.int32)
+        input_ends, candidate_ends = np.empty(plies, np.int64), np.empty(plies, np.int64)
+        turns = np.empty(plies, np.int8)
+        n_in = n_cand = at = 0
+        for line, length in zip(lines, lengths.tolist(), strict=True):
+            more_in, more_cand = features.encode_game(
+                line.cells.copy(), line.turn, line.clock, line.moves, line.first,
+                inputs[n_in:], input_ends[at : at + length], candidates[n_cand:], candidate_ends[at : at + length],
+            )  # fmt: skip
+            input_ends[at : at + length] += n_in
+            candidate_ends[at : at + length] += n_cand
+            turns[at : at + length] = (np.arange(line.first, line.first + length) + line.turn) % 2
+            n_in, n_cand, at = n_in + more_in, n_cand + more_cand, at + length
+        inputs, candidates = inputs[:n_in], candidates[:n_cand]
+        if not self._all_inputs:
+            inputs = self._input_map[inputs]
+            kept = np.concatenate([[0], np.cumsum(inputs >= 0)])
+            inputs, input_ends = inputs[inputs >= 0], kept[input_ends]
+        candidates = candidates[:, self._columns] + self._shift
+        positions = np.array([line.first for line in lines], np.int64)
+        return Features(inputs, input_ends, candidates, candidate_ends, lengths, turns, positions)
+
+
+def _compact(groups: dict[str, int], chosen: Sequence[str]) -> NDArray[np.int32]:
+    """Return for each row of a table with all groups its row in a table with only the chosen ones, or -1."""
+    unknown = set(chosen) - set(groups)
+    if unknown:
+        raise ValueError(f"unknown feature groups {sorted(unknown)}: choose from {', '.join(groups)}")
+    new, at = [], 0
+    for name, rows in groups.items():
+        if name in chosen:
+            new.append(np.arange(at, at + rows))
+            at += rows
+        else:
+            new.append(np.full(rows, -1))
+    return np.concatenate(new).astype(np.int32)

@@ -1,0 +1,394 @@
+"""What a model is told about a position: games to feature numbers, compiled by numba.
+
+Everything is seen from the mover's side: for Black the board is turned by 180 degrees and the colours exchanged, so that
+the mover's pieces always have codes 1 to 7 and move up the board.
+
+For each ply there are two ragged lists of numbers:
+
+- **input features**, rows of one embedding table, whose sum is what the model reads (`INPUT_GROUPS` names the blocks);
+- **candidates**, one line a legal move, each line one row number in every block of an output table (`CANDIDATE_GROUPS`).
+  A move's score is the sum of the products of these rows with the model's state, so whatever the rules can see about a
+  move is told here at the price of a gather.
+
+Exchange values are in pawns of a crossed pawn's half: P 1, crossed P 2, A/B 2, N/C 4, R 9.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from xiangqi import kernels
+from xiangqi.kernels import (
+    ADVISOR_TO,
+    BISHOP_TO,
+    EDGE,
+    KING_TO,
+    KNIGHT_LEG,
+    KNIGHT_TO,
+    MOVE_FROM,
+    MOVE_INDEX,
+    MOVE_ROTATED,
+    MOVE_TO,
+    PAWN_TO,
+    STEP,
+    ZOBRIST,
+    Cells,
+    legal_moves,
+    zobrist,
+)
+from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK
+
+NO_MOVE: Final = 2086
+"""Stands for the move before the first."""
+
+INPUT_GROUPS: Final = {
+    "move": 2087,  # the move that led here, or NO_MOVE
+    "counters": 3 + 16 + 64,  # earlier occurrences of the position; plies without capture; ply / 4
+    "board": 14 * 90,  # piece, square
+    "status": 14 * 90 * 10,  # piece, square, cheapest attacker (none, PAB, NC, R, K), defended
+    "tactics": 2 + 5 + 5 + 2,  # in check; worst hanging piece of the mover, of the enemy; enemy threatens mate
+    "own_moves": 2086 + 7 * 90,  # the mover's moves; captured piece, square
+    "enemy_moves": 2086 + 7 * 90,  # the enemy's moves if he were to move; captured piece, square
+}
+CANDIDATE_GROUPS: Final = {
+    "move": 2086,
+    "capture": 8 * 90,  # captured or none, to
+    "piece_to": 7 * 90,  # mover, to
+    "context": 7 * 8 * 5 * 2 * 2,  # mover, captured, cheapest enemy attacker and defended once there, gives check
+    "shelter": 7 * 10 * 10,  # mover, its attacker and defence before, and after
+    "exchange": 7 * 7 * 10,  # mover, exchange value of the move, its attacker and defence before
+    "hanging": 5 * 5 * 5 * 2 * 2,  # mover's worst loss before, after; enemy's worst loss after, a fork, gives check
+    "mate": 3 * 2 * 3 * 2,  # occurrences of the new position; mates; enemy's mate threat (none, met, left); was in check
+    "last": 2 * 2 * 2 * 2 * 2 * 8,  # retakes; same piece again; undoes; attacks / flees the last moved; captured
+}
+
+
+def _offsets(groups: dict[str, int]) -> NDArray[np.int32]:
+    return np.concatenate([[0], np.cumsum(list(groups.values()))]).astype(np.int32)
+
+
+INPUT_OFFSETS: Final = _offsets(INPUT_GROUPS)
+CANDIDATE_OFFSETS: Final = _offsets(CANDIDATE_GROUPS)
+INPUT_ROWS: Final = int(INPUT_OFFSETS[-1])
+CANDIDATE_ROWS: Final = int(CANDIDATE_OFFSETS[-1])
+CANDIDATE_WIDTH: Final = len(CANDIDATE_GROUPS)
+
+MAX_INPUTS: Final = 768
+"""No ply has more input features (2 + 3 + 2 * 32 + 4 and two lists of moves with captures)."""
+MAX_CANDIDATES: Final = 192
+"""Legal moves that are kept of one ply; a position reached by play has at most about 120."""
+
+_VALUE = np.array([0, 100, 2, 2, 4, 9, 4, 1], np.int16)
+_CLASS = np.array([0, 4, 1, 1, 2, 3, 2, 1], np.uint8)
+_CLASS_VALUE = np.array([0, 2, 4, 9, 100], np.int16)
+
+
+@njit(cache=True, nogil=True)
+def _mark(reach: NDArray[np.uint8], side: int, sq: int, kind: int) -> None:
+    """Note that a piece of class ``kind`` of ``side`` reaches ``sq``, keeping the cheapest."""
+    seen = reach[side, sq]
+    if seen == 0 or kind < seen:
+        reach[side, sq] = kind
+
+
+@njit(cache=True, nogil=True)
+def _reach(view: Cells, reach: NDArray[np.uint8]) -> None:
+    """Fill ``reach[side, square]`` with the class of the cheapest piece of each side that could capture there, or 0."""
+    reach[:] = 0
+    for a in range(90):
+        piece = view[a]
+        if piece == 0:
+            continue
+        kind, side = piece & 7, piece >> 3
+        cls = _CLASS[kind]
+        if kind == ROOK:
+            for d in range(4):
+                step, s = STEP[d], a
+                for _ in range(EDGE[a, d]):
+                    s += step
+                    _mark(reach, side, s, cls)
+                    if view[s] != 0:
+                        break
+        elif kind == CANNON:
+            for d in range(4):
+                step, s, screened = STEP[d], a, False
+                for _ in range(EDGE[a, d]):
+                    s += step
+                    if screened:
+                        _mark(reach, side, s, cls)
+                        if view[s] != 0:
+                            break
+                    elif view[s] != 0:
+                        screened = True
+        elif kind == KNIGHT:
+            for i in range(1, KNIGHT_TO[a, 0] + 1):
+                if view[KNIGHT_LEG[a, i]] == 0:
+                    _mark(reach, side, KNIGHT_TO[a, i], cls)
+        elif kind == PAWN:
+            row = side * 90 + a
+            for i in range(1, PAWN_TO[row, 0] + 1):
+                _mark(reach, side, PAWN_TO[row, i], cls)
+        elif kind == BISHOP:
+            for i in range(1, BISHOP_TO[a, 0] + 1):
+                if view[(a + BISHOP_TO[a, i]) // 2] == 0:
+                    _mark(reach, side, BISHOP_TO[a, i], cls)
+        elif kind == ADVISOR:
+            for i in range(1, ADVISOR_TO[a, 0] + 1):
+                _mark(reach, side, ADVISOR_TO[a, i], cls)
+        else:
+            for i in range(1, KING_TO[a, 0] + 1):
+                _mark(reach, side, KING_TO[a, i], cls)
+
+
+@njit(cache=True, nogil=True)
+def _worth(piece: int, sq: int) -> int:
+    """Exchange value of a piece where it stands, in the mover's view."""
+    kind = piece & 7
+    if kind == PAWN and (sq >= 45) == (piece < 8):
+        return 2
+    return int(_VALUE[kind])
+
+
+@njit(cache=True, nogil=True)
+def _loss(piece: int, sq: int, reach: NDArray[np.uint8]) -> int:
+    """What the owner of ``piece`` on ``sq`` loses there by one exchange if the other side is to move."""
+    side = piece >> 3
+    attacker = reach[1 - side, sq]
+    if attacker == 0 or piece & 7 == KING:
+        return 0
+    worth = _worth(piece, sq)
+    if reach[side, sq] == 0:
+        return worth
+    if attacker == 4:  # a king may not take what is defended
+        return 0
+    return max(0, worth - int(_CLASS_VALUE[attacker]))
+
+
+@njit(cache=True, nogil=True)
+def _bucket(loss: int) -> int:
+    return 0 if loss <= 0 else 1 if loss == 1 else 2 if loss <= 3 else 3 if loss <= 5 else 4
+
+
+@njit(cache=True, nogil=True)
+def _worst(view: Cells, side: int, reach: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return the largest and second largest loss among the pieces of ``side``, as buckets 0 to 4."""
+    first, second = 0, 0
+    for sq in range(90):
+        piece = view[sq]
+        if piece != 0 and piece >> 3 == side and reach[1 - side, sq] != 0:
+            loss = _loss(piece, sq, reach)
+            if loss > first:
+                first, second = loss, first
+            elif loss > second:
+                second = loss
+    return _bucket(first), _bucket(second)
+
+
+@njit(cache=True, nogil=True)
+def mates_in_one(view: Cells, side: int, moves: NDArray[np.int16], replies: NDArray[np.int16]) -> bool:
+    """Whether ``side``, to move, has a move that ends the game at once. The arrays are scratch."""
+    n = legal_moves(view, side, moves)
+    king = kernels.find_king(view, 1 - side)
+    if king < 0:
+        return False
+    for i in range(n):
+        a, b = MOVE_FROM[moves[i]], MOVE_TO[moves[i]]
+        piece, captured = view[a], view[b]
+        view[b] = piece
+        view[a] = 0
+        mated = kernels.is_attacked(view, king, side) and legal_moves(view, 1 - side, replies) == 0
+        view[a] = piece
+        view[b] = captured
+        if mated:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _occurrences(keys: NDArray[np.uint64], start: int, end: int, key: int) -> int:
+    """How often ``key`` stands in ``keys[start:end]``, at most 2."""
+    n = 0
+    for i in range(end - 1, start - 1, -1):
+        if keys[i] == key:
+            n += 1
+            if n == 2:
+                break
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _view_of(cells: Cells, turn: int, view: Cells) -> None:
+    if turn == 0:
+        view[:] = cells
+    else:
+        for sq in range(90):
+            piece = cells[89 - sq]
+            view[sq] = piece ^ 8 if piece else 0
+
+
+@njit(cache=True, nogil=True)
+def encode_game(
+    cells: Cells,
+    turn: int,
+    clock: int,
+    moves: NDArray[np.int16],
+    first: int,
+    inputs: NDArray[np.int32],
+    input_ends: NDArray[np.int64],
+    candidates: NDArray[np.int32],
+    candidate_ends: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Encode the plies ``first`` to ``len(moves)`` of a game (the last is the position after all moves).
+
+    ``cells`` (changed), ``turn`` and ``clock`` (plies since a capture) are the position before the first of ``moves``
+    (numbers of moves as played, not turned). Writes flat ``inputs``; ``candidates`` ``(n, CANDIDATE_WIDTH)``; and where
+    each ply's share of them ends. Returns the lengths written. A caller leaves room for ``MAX_INPUTS`` and
+    ``MAX_CANDIDATES`` a ply. The legality of ``moves`` is not checked.
+    """
+    n_moves = moves.shape[0]
+    keys = np.empty(n_moves + 1, np.uint64)
+    view = np.empty(90, np.uint8)
+    reach = np.empty((2, 90), np.uint8)
+    after = np.empty((2, 90), np.uint8)
+    own = np.empty(kernels.MAX_MOVES, np.int16)
+    enemy = np.empty(kernels.MAX_MOVES, np.int16)
+    scratch = np.empty(kernels.MAX_MOVES, np.int16)
+    o_move, o_counters, o_board, o_status, o_tactics, o_own, o_enemy = INPUT_OFFSETS[:7]
+    n_in, n_cand = 0, 0
+    last_capture = 0  # index into keys of the first position after the last capture
+    for ply in range(n_moves + 1):
+        key = zobrist(cells, turn)
+        keys[ply] = key
+        if ply >= first:
+            _view_of(cells, turn, view)
+            # --- inputs: move and counters
+            inputs[n_in] = o_move + (NO_MOVE if ply == 0 else _seen(moves[ply - 1], turn))
+            inputs[n_in + 1] = o_counters + _occurrences(keys, last_capture, ply, key)
+            inputs[n_in + 2] = o_counters + 3 + min(15, clock // 8)
+            inputs[n_in + 3] = o_counters + 19 + min(63, ply // 4)
+            n_in += 4
+            # --- inputs: board and status
+            _reach(view, reach)
+            for sq in range(90):
+                piece = view[sq]
+                if piece != 0:
+                    side = piece >> 3
+                    index = ((piece & 7) - 1 + 7 * side) * 90 + sq
+                    status = reach[1 - side, sq] * 2 + (reach[side, sq] != 0)
+                    inputs[n_in] = o_board + index
+                    inputs[n_in + 1] = o_status + index * 10 + status
+                    n_in += 2
+            # --- inputs: both sides' moves and tactics
+            n_own = legal_moves(view, 0, own)
+            n_enemy = legal_moves(view, 1, enemy)
+            for side in range(2):
+                found, count = (own, n_own) if side == 0 else (enemy, n_enemy)
+                offset = o_own if side == 0 else o_enemy
+                for i in range(min(count, 128)):
+                    inputs[n_in] = offset + found[i]
+                    n_in += 1
+                    b = MOVE_TO[found[i]]
+                    if view[b] != 0:
+                        inputs[n_in] = offset + 2086 + ((view[b] & 7) - 1) * 90 + b
+                        n_in += 1
+            king, enemy_king = kernels.find_king(view, 0), kernels.find_king(view, 1)
+            checked = king >= 0 and kernels.is_attacked(view, king, 1)
+            threat = (not checked) and king >= 0 and mates_in_one(view, 1, enemy, scratch)
+            own_before, _ = _worst(view, 0, reach)
+            enemy_before, _ = _worst(view, 1, reach)
+            inputs[n_in] = o_tactics + (1 if checked else 0)
+            inputs[n_in + 1] = o_tactics + 2 + own_before
+            inputs[n_in + 2] = o_tactics + 7 + enemy_before
+            inputs[n_in + 3] = o_tactics + 12 + (1 if threat else 0)
+            n_in += 4
+            # --- candidates
+            last_to = -1 if ply == 0 else int(MOVE_TO[_seen(moves[ply - 1], turn)])
+            own_from, own_to = -1, -1
+            if ply >= 2:
+                own_last = _seen(moves[ply - 2], turn)
+                own_from, own_to = int(MOVE_FROM[own_last]), int(MOVE_TO[own_last])
+            for i in range(min(n_own, MAX_CANDIDATES)):
+                move = int(own[i])
+                a, b = int(MOVE_FROM[move]), int(MOVE_TO[move])
+                piece, captured = view[a], view[b]
+                kind, taken = int(piece & 7), int(captured & 7)
+                before = int(reach[1, a]) * 2 + (reach[0, a] != 0)
+                flees = last_to >= 0 and last_to != b and kernels.reaches(view, last_to, a)
+                gain = 0 if captured == 0 else _worth(captured, b)
+                view[b] = piece
+                view[a] = 0
+                _reach(view, after)
+                check = enemy_king >= 0 and kernels.is_attacked(view, enemy_king, 0)
+                mates = check and legal_moves(view, 1, scratch) == 0
+                defence = 0 if not threat else 2 if mates_in_one(view, 1, enemy, scratch) else 1
+                attacks = last_to >= 0 and last_to != b and kernels.reaches(view, b, last_to)
+                attacker, defended = int(after[1, b]), int(after[0, b] != 0)
+                own_after, _ = _worst(view, 0, after)
+                enemy_after, fork = _worst(view, 1, after)
+                net = min(gain, 9) - _loss(piece, b, after)
+                view[a] = piece
+                view[b] = captured
+                real_a, real_b = (a, b) if turn == 0 else (89 - a, 89 - b)
+                real, real_captured = cells[real_a], cells[real_b]
+                new_key = zobrist_after(key, real, real_captured, real_a, real_b)
+                seen = 0 if captured else _occurrences(keys, last_capture, ply, new_key)
+                exchange = 0 if net <= -5 else 1 if net <= -2 else 2 if net < 0 else 3 if net == 0 else (
+                    4 if net <= 2 else 5 if net <= 5 else 6
+                )
+                line = candidates[n_cand]
+                line[0] = move
+                line[1] = CANDIDATE_OFFSETS[1] + taken * 90 + b
+                line[2] = CANDIDATE_OFFSETS[2] + (kind - 1) * 90 + b
+                line[3] = CANDIDATE_OFFSETS[3] + ((((kind - 1) * 8 + taken) * 5 + attacker) * 2 + defended) * 2 + check
+                line[4] = CANDIDATE_OFFSETS[4] + ((kind - 1) * 10 + before) * 10 + attacker * 2 + defended
+                line[5] = CANDIDATE_OFFSETS[5] + ((kind - 1) * 7 + exchange) * 10 + before
+                line[6] = CANDIDATE_OFFSETS[6] + (
+                    (((own_before * 5 + own_after) * 5 + enemy_after) * 2 + (1 if fork >= 3 else 0)) * 2 + check
+                )
+                line[7] = CANDIDATE_OFFSETS[7] + ((seen * 2 + mates) * 3 + defence) * 2 + checked
+                line[8] = CANDIDATE_OFFSETS[8] + (
+                    (((((b == last_to) * 2 + (a == own_to)) * 2 + (a == own_to and b == own_from)) * 2 + attacks) * 2)
+                    + flees
+                ) * 8 + taken
+                n_cand += 1
+            input_ends[ply - first] = n_in
+            candidate_ends[ply - first] = n_cand
+        if ply < n_moves:
+            a, b = MOVE_FROM[moves[ply]], MOVE_TO[moves[ply]]
+            if cells[b] != 0:
+                last_capture = ply + 1
+                clock = 0
+            else:
+                clock += 1
+            cells[b] = cells[a]
+            cells[a] = 0
+            turn = 1 - turn
+    return n_in, n_cand
+
+
+@njit(cache=True, nogil=True)
+def _seen(move: int, turn: int) -> int:
+    """Number of a move as the side ``turn`` sees it."""
+    return int(move) if turn == 0 else int(MOVE_ROTATED[move])
+
+
+@njit(cache=True, nogil=True)
+def zobrist_after(key: int, piece: int, captured: int, a: int, b: int) -> int:
+    """Return the key of a position after a move of ``piece`` from ``a`` to ``b``."""
+    return key ^ ZOBRIST[piece, a] ^ ZOBRIST[piece, b] ^ ZOBRIST[captured, b] ^ kernels.ZOBRIST_TURN
+
+
+@njit(cache=True, nogil=True)
+def replay(cells: Cells, turn: int, moves: NDArray[np.int16]) -> int:
+    """Play ``moves`` on ``cells`` (changed) and return how many were legal before the first that was not."""
+    for ply in range(moves.shape[0]):
+        if moves[ply] < 0 or not kernels.is_legal(cells, turn, MOVE_FROM[moves[ply]], MOVE_TO[moves[ply]]):
+            return ply
+        cells[MOVE_TO[moves[ply]]] = cells[MOVE_FROM[moves[ply]]]
+        cells[MOVE_FROM[moves[ply]]] = 0
+        turn = 1 - turn
+    return int(moves.shape[0])
