@@ -51,6 +51,8 @@ from xiangqi.rulings import Outcome
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from xiangqi.text import Coordinates, Pieces
+
 STARTING_FEN: Final = "rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 0 1"
 
 _ZOBRIST: Final[list[list[int]]] = kernels.ZOBRIST.tolist()
@@ -151,7 +153,7 @@ def _parse_count(text: str, name: str, least: int) -> int:
 
 
 class Board:
-    """A position with its history. ``Board()`` is the initial position, ``Board(fen)`` any other, ``Board(None)`` empty.
+    """A position with its history. ``Board()`` is the start, ``Board(fen)`` any other, ``Board(None)`` empty.
 
     ``fen`` has placement, side to move (``w`` or ``r``, ``b``), two placeholders and two counters; everything after the
     placement may be left out. ``E``/``H`` are read for ``B``/``N``. Raises ``InvalidFenError``. Positions that could
@@ -661,6 +663,26 @@ class Board:
     def __str__(self) -> str:
         text = self._cells.translate(_CELL_TO_LETTER).replace(b"1", b".").decode("ascii")
         return "\n".join(" ".join(text[start : start + 9]) for start in range(81, -1, -9))
+
+    def unicode(
+        self,
+        *,
+        orientation: Color = RED,
+        last_move: Move | None = None,
+        coordinates: Coordinates | None = "iccs",
+        pieces: Pieces = "traditional",
+        color: bool = False,
+    ) -> str:
+        """Return the board as text with Chinese pieces or letters; see ``xiangqi.text.board`` for the options.
+
+        >>> Board().unicode().splitlines()[0]
+        '9 \u3000車－馬－象－士－將－士－象－馬－車'
+        """
+        from xiangqi import text
+
+        return text.board(
+            self, orientation=orientation, last_move=last_move, coordinates=coordinates, pieces=pieces, color=color
+        )
 
     def _repr_svg_(self) -> str:
         from xiangqi import svg

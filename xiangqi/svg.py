@@ -20,17 +20,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
-from typing import Final, Literal
+from typing import Final
 
 from xiangqi.board import Board
 from xiangqi.glyphs import GLYPHS
 from xiangqi.move import BLACK, FILE_NAMES, NULL_MOVE, RED, Color, Move, Piece, Square, square
-
-Pieces = Literal["traditional", "simplified", "letters"]
-"""What is written on the pieces: characters, or the letters of FEN."""
-
-Coordinates = Literal["iccs", "files"]
-"""Names of files and ranks as in ``h2e2``, or each player's numbers of the files as in 炮二平五."""
+from xiangqi.text import Coordinates, Pieces, check_options
 
 COLORS: Final = {"green": "#2f8f5b", "blue": "#2f6fb5", "red": "#c8382c", "yellow": "#e0a100"}
 """Names of our own greens and reds; arrows and marks take these and whatever else SVG knows as a colour."""
@@ -74,18 +69,14 @@ def board(
     to show as the last, by default the board's own (``NULL_MOVE`` for none); ``check`` whether a king in check glows;
     ``size`` the width in pixels, or ``None`` for as much as there is room. Raises ``ValueError`` for unknown options.
     """
-    if orientation not in (RED, BLACK):
-        raise ValueError(f"orientation must be RED or BLACK: {orientation!r}")
-    if pieces not in ("traditional", "simplified", "letters"):
-        raise ValueError(f"pieces must be 'traditional', 'simplified' or 'letters': {pieces!r}")
-    if coordinates not in ("iccs", "files", None):
-        raise ValueError(f"coordinates must be 'iccs', 'files' or None: {coordinates!r}")
+    check_options(orientation, pieces, coordinates)
     if last_move is None:
         last_move = board.peek() if board.ply else NULL_MOVE
     men = board.piece_map()
     king = board.king(board.turn) if check and board.is_check() else None
-    marks = [mark if isinstance(mark, Mark) else Mark(mark) for mark in marks]
-    arrows = [arrow if isinstance(arrow, Arrow) else Arrow(arrow) for arrow in arrows]
+    spots = [mark if isinstance(mark, Mark) else Mark(mark) for mark in marks]
+    # The weightiest arrow lies on top.
+    ways = sorted((arrow if isinstance(arrow, Arrow) else Arrow(arrow) for arrow in arrows), key=lambda way: way.weight)
     margin = _MARGIN if coordinates else _NARROW_MARGIN
 
     parts = [_ground(margin), _GRID, _river("楚河汉界" if pieces == "simplified" else "楚河漢界")]
@@ -96,10 +87,9 @@ def board(
     parts += [_man(piece, sq, orientation, pieces) for sq, piece in men.items()]
     if last_move is not NULL_MOVE:
         parts += [_corners(sq, orientation) for sq in (last_move.from_square, last_move.to_square)]
-    parts += [_mark(mark, orientation, mark.square in men) for mark in marks]
-    # The weightiest arrow lies on top.
-    parts += [_arrow(arrow, orientation) for arrow in sorted(arrows, key=lambda arrow: arrow.weight)]
-    parts += [_label(arrow.label, arrow.color, *_middle(arrow, orientation)) for arrow in arrows if arrow.label]
+    parts += [_mark(mark, orientation, mark.square in men) for mark in spots]
+    parts += [_arrow(arrow, orientation) for arrow in ways]
+    parts += [_label(arrow.label, arrow.color, *_middle(arrow, orientation)) for arrow in ways if arrow.label]
 
     edge = margin + _FRAME
     width, height = _WIDTH + 2 * edge, _HEIGHT + 2 * edge
