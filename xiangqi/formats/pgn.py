@@ -60,13 +60,14 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
     size, number, first = 0, 1, 1
     has_moves = in_comment = ended = False
     while line := file.readline(MAX_GAME):
-        is_tag = (b"[" in line[:8] or line[:1].isspace()) and _TAG_START.match(line) is not None
+        is_blank = line.isspace()
+        is_tag = not is_blank and _TAG_START.match(line) is not None
         if (has_moves and is_tag and (line[:1] == b"[" or not in_comment)) or (ended and _FIRST_MOVE.match(line)):
             yield first, bytes(text) if size <= MAX_GAME else None
             text.clear()
             size, first = 0, number
             has_moves = in_comment = ended = False
-        if not (is_tag and line.rstrip().endswith(b"]")) and not line.isspace():
+        if not is_blank and not (is_tag and line.rstrip().endswith(b"]")):
             has_moves = True
             opened, closed = line.rfind(b"{"), line.rfind(b"}")
             if opened != closed:
@@ -296,7 +297,7 @@ def _read_movetext(game: Game, body: str, first: int) -> str:
         except (InvalidMoveError, IllegalMoveError, AmbiguousMoveError, _MovetextError) as error:
             raise FormatError(str(error), line=first + body.count("\n", 0, match.start())) from None
     if left:
-        raise FormatError("a variation is not closed", line=first + body.count("\n"))
+        raise FormatError("a variation is not closed", line=first + body.rstrip().count("\n"))
     for node, parts in comments.items():
         node.comment = " ".join(filter(None, parts))
     return result

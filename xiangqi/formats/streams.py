@@ -49,10 +49,10 @@ def open_bytes(source: Source) -> Iterator[io.BufferedReader]:
             with _unpacked(buffered, name) as reader:
                 yield reader
     except (zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise FormatError(f"broken gzip data: {error}", path=name) from None
+        raise FormatError(f"broken compression: {error}", path=name) from None
     except Exception as error:
         if type(error).__name__ == "ZstdError":  # imported only where a file needs it
-            raise FormatError(f"broken zstd data: {error}", path=name) from None
+            raise FormatError(f"broken compression: {error}", path=name) from None
         raise
 
 
@@ -88,15 +88,43 @@ class _Encoder:
         return data
 
 
+class _ZstdReader(io.RawIOBase):
+    """A zstd file unpacked; unlike zstandard's own reader this one does not take a cut file for a whole one."""
+
+    def __init__(self, file: Any, decompressor: Any) -> None:
+        self._file, self._decompressor = file, decompressor
+        self._frame: Any = None
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            # Few bytes at a time, because each four of them may hold 128 KiB.
+            data = (self._frame.unused_data if self._frame and self._frame.eof else b"") or self._file.read(1024)
+            if self._frame is None or self._frame.eof:
+                if not data:
+                    return 0
+                self._frame = self._decompressor.decompressobj()
+            elif not data:
+                raise EOFError("the file ends in the middle of a frame")
+            self._rest = self._frame.decompress(data)
+        size = min(len(self._rest), len(buffer))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+
 @contextmanager
-def _unpacked(file: Any, name: str | None) -> Iterator[io.BufferedReader]:
+def _unpacked(file: Any, name: str | None) -> Iterator[Any]:
     head = file.peek(4)[:4]
     if head.startswith(_GZIP):
         with gzip.open(file) as unpacked:
             yield io.BufferedReader(unpacked, HEAD)
     elif head == _ZSTD:
-        with _zstandard(name).ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False) as reader:
-            yield io.BufferedReader(reader, HEAD)
+        with io.BufferedReader(_ZstdReader(file, _zstandard(name).ZstdDecompressor()), HEAD) as unpacked:
+            yield unpacked
     else:
         yield file
 

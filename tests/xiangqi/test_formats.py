@@ -1,0 +1,326 @@
+"""All formats together: recognising, loading, saving, converting, and standing up to damaged files."""
+
+import gzip
+import io
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+
+import xiangqi
+from xiangqi import FormatError, Game, Move, UnknownFormatError, formats
+from xiangqi.formats import FORMATS, convert, load, save, sniff
+from xiangqi.formats.streams import bare_suffix, open_replacing
+from xiangqi.formats.text import TextDecoder, parse_result
+
+WRITABLE = sorted(name for name, module in FORMATS.items() if hasattr(module, "write"))
+SAMPLES = Path(__file__).parent / "files"
+
+
+def sample() -> Game:
+    """A game with something of everything."""
+    game = Game({"Event": "全国赛", "Red": "胡荣华", "Black": "杨官璘", "Date": "1960.01.02", "Result": "1-0"})
+    game.add_main_line([Move.from_iccs(text) for text in ["h2e2", "h9g7", "h0g2", "i9h9", "i0h0", "b9c7", "c3c4"]])
+    game.comment = "序"
+    first = game.variations[0]
+    first.comment = "[%eval 0.35] 好棋"
+    first.nags.add(1)
+    other = first.add_variation(Move.from_iccs("h7e7"))
+    other.comment = "also"
+    other.add_main_line([Move.from_iccs("e2e6")])
+    return game
+
+
+def saved(path: Path) -> bytes:
+    save(sample(), path)
+    return path.read_bytes()
+
+
+@pytest.fixture(params=WRITABLE)
+def suffix(request: pytest.FixtureRequest) -> str:
+    return FORMATS[request.param].SUFFIXES[0]
+
+
+class TestLoadAndSave:
+    def test_every_format_written_is_known_by_its_content(self, tmp_path: Path, suffix: str) -> None:
+        path = tmp_path / f"game{suffix}"
+        assert save(sample(), path) == 1
+        disguised = path.rename(tmp_path / "game.txt")
+        assert suffix in FORMATS[sniff(disguised)].SUFFIXES
+        (game,) = load(disguised)
+        assert game.moves() == sample().moves()
+        assert (game.headers["Red"], game.result) == ("胡荣华", "1-0")
+
+    @pytest.mark.parametrize("packed", ["", ".gz", ".zst", ".ZST"])
+    def test_compression(self, tmp_path: Path, packed: str) -> None:
+        path = tmp_path / f"games.PGN{packed}"
+        assert save(iter([sample(), sample()]), path) == 2
+        head = path.read_bytes()[:4]
+        assert (head[:2] == b"\x1f\x8b", head == b"\x28\xb5\x2f\xfd") == (packed == ".gz", packed.lower() == ".zst")
+        assert len(list(load(path.rename(tmp_path / "disguised")))) == 2
+
+    def test_compressed_in_pieces(self) -> None:
+        text = f"{sample()}\n".encode()
+        for pack in (gzip.compress, zstandard.ZstdCompressor().compress):
+            assert len(list(load(io.BytesIO(pack(text) + pack(text))))) == 2
+
+    def test_streams(self, tmp_path: Path) -> None:
+        text = f"{sample()}\n"
+        path = tmp_path / "game"
+        path.write_text(text, encoding="utf-8")
+        with path.open("rb") as binary, path.open(encoding="utf-8") as characters:
+            for stream in (binary, characters, io.BytesIO(text.encode()), io.StringIO(text)):
+                (game,) = load(stream)
+                assert game.headers["Red"] == "胡荣华"
+                assert not stream.closed
+
+    def test_options_reach_the_writer(self, tmp_path: Path) -> None:
+        path = tmp_path / "game.pgn"
+        save(sample(), path, notation="traditional")
+        assert "1. 炮二平五" in path.read_text(encoding="utf-8")
+
+    def test_front_door(self) -> None:
+        assert xiangqi.load is load
+        assert xiangqi.save is save
+        assert xiangqi.Game is Game
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("data", "reason"),
+        [
+            (b"", "the file is empty"),
+            (b" \n", "the file is empty"),
+            (b"\0\1\2\3", "not in a known format"),
+            (b"hello", "not in"),
+        ],
+    )
+    def test_unknown_content(self, tmp_path: Path, data: bytes, reason: str) -> None:
+        path = tmp_path / "file.pgn"
+        path.write_bytes(data)
+        with pytest.raises(UnknownFormatError) as caught:
+            load(path)
+        assert str(caught.value).startswith(f"{path}: {reason}")
+
+    def test_unknown_suffix(self, tmp_path: Path) -> None:
+        with pytest.raises(UnknownFormatError, match=r"cannot write files with suffix '\.docx' \(known: .*\.pgn"):
+            save(sample(), tmp_path / "game.docx")
+
+    def test_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError):
+            load(tmp_path / "nothing.pgn")
+
+    @pytest.mark.parametrize("packed", [".gz", ".zst"])
+    def test_broken_compression(self, tmp_path: Path, packed: str) -> None:
+        path = tmp_path / f"games.jsonl{packed}"
+        rng = random.Random(1)
+        save([Game({"Red": str(rng.random())}) for _ in range(4_000)], path)
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+        seen = []
+        with pytest.raises(FormatError, match="broken compression"):
+            seen.extend(load(path))
+        path.write_bytes(data[: len(data) // 2] + bytes(99) + data[len(data) // 2 :])
+        with pytest.raises(FormatError, match="broken compression"):
+            seen.extend(load(path))
+
+    def test_message_names_file_and_place(self) -> None:
+        assert str(FormatError("bad", path="a.xqf", offset=7)) == "a.xqf, byte 7: bad"
+        assert str(FormatError("bad")) == "bad"
+        assert isinstance(FormatError("bad"), ValueError)
+
+
+class TestReplacing:
+    def test_nothing_is_seen_before_the_end(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        path.write_text("old")
+        with open_replacing(path) as file:
+            file.write(b"new")
+            assert path.read_text() == "old"
+        assert path.read_text() == "new"
+
+    def test_failure_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        with pytest.raises(TypeError), open_replacing(tmp_path / "file.gz") as file:
+            file.write("half")  # type: ignore[arg-type]
+        assert list(tmp_path.iterdir()) == []
+
+    def test_suffix(self) -> None:
+        assert [bare_suffix(name) for name in ("a.pgn", "a.XQF.gz", "a.b.jsonl.zst", "a")] == [
+            ".pgn",
+            ".xqf",
+            ".jsonl",
+            "",
+        ]
+
+
+class TestConvert:
+    def test_counts_and_rejects(self, tmp_path: Path) -> None:
+        source = tmp_path / "games.pgn"
+        source.write_text(f'{sample()}\n[Red "X"]\n\n1. e2e9 *\n\n{sample()}\n', encoding="utf-8")
+        done = convert(source, tmp_path / "games.jsonl.zst")
+        assert (done.games, [error.line for error in done.rejects]) == (2, [14])
+        assert [game.moves() for game in load(tmp_path / "games.jsonl.zst")] == [sample().moves()] * 2
+
+    def test_nothing_readable_overwrites_nothing(self, tmp_path: Path) -> None:
+        source, target = tmp_path / "games.pgn", tmp_path / "games.jsonl"
+        source.write_text('[Red "X"]\n\n1. e2e9 *\n')
+        target.write_text("old")
+        with pytest.raises(FormatError, match="illegal move"):
+            convert(source, target)
+        assert target.read_text() == "old"
+
+    def test_there_and_back(self, tmp_path: Path, suffix: str) -> None:
+        start = tmp_path / "a.pgn"
+        save(sample(), start)
+        convert(start, tmp_path / f"b{suffix}")
+        convert(tmp_path / f"b{suffix}", tmp_path / "c.pgn")
+        (game,) = load(tmp_path / "c.pgn")
+        assert game.moves() == sample().moves()
+
+
+class TestText:
+    @pytest.mark.parametrize(
+        ("text", "result"),
+        [
+            ("1-0", "1-0"),
+            ("1 : 0", "1-0"),
+            ("红胜", "1-0"),
+            ("先胜", "1-0"),
+            ("紅方勝", "1-0"),
+            ("Red wins", "1-0"),
+            ("0-1", "0-1"),
+            ("黑勝", "0-1"),
+            ("红先负", "0-1"),
+            ("1/2-1/2", "1/2-1/2"),
+            ("½–½", "*"),
+            ("和", "1/2-1/2"),
+            ("0.5-0.5", "1/2-1/2"),
+            ("未知", "*"),
+            ("", "*"),
+        ],
+    )
+    def test_results(self, text: str, result: str) -> None:
+        assert parse_result(text) == result
+
+    def test_a_short_name_is_read_as_what_came_before(self) -> None:
+        decoder = TextDecoder()
+        assert decoder.decode("象棋比賽楊官璘胡榮華".encode("big5")) == "象棋比賽楊官璘胡榮華"
+        assert decoder.decode("王".encode("big5")) == "王"
+        assert TextDecoder().decode("王".encode("gb18030")) == "王"
+
+
+# --- Damaged files ----------------------------------------------------------------------------------------------------
+
+
+def seeds(directory: Path) -> list[tuple[str, bytes]]:
+    """Small good files of every format, with the name of the format, to be damaged."""
+    found = [(name, saved(directory / f"seed{FORMATS[name].SUFFIXES[0]}")) for name in WRITABLE]
+    for notation in ("wxf", "chinese", "traditional"):
+        save([sample(), sample()], directory / "seed.pgn", notation=notation)
+        found.append(("pgn", (directory / "seed.pgn").read_bytes()))
+    found.append(("pgn", found[-1][1].decode().encode("big5hkscs", "replace")))
+    found.append(("pgn", found[-2][1].decode().encode("gb18030")))
+    found.append(("jsonl", '{"iccs": ["h2e2", "h9g7"], "fen": "", "items": {"棋局结果": "红胜"}}\n'.encode()))
+    found.append(("jsonl", b'{"moves": "h2e2 h9g7", "best": "b2e2 -", "score": [1, null], "gid": 3}\n' * 3))
+    packed = [("pgn", gzip.compress(found[0][1])), ("jsonl", zstandard.compress(found[-1][1]))]
+    for path in sorted(SAMPLES.iterdir()) if SAMPLES.exists() else []:
+        data = path.read_bytes()
+        if len(data) < 30_000:
+            found.append((sniff(path), data))
+    return found + packed
+
+
+SYNTAX = b'{}()[]"\\;%$*!?\n\r\0-+=.#/0123456789abcdefghiKABNRCP \xff\xb0\xa4'
+
+
+def mutate(data: bytes, others: list[bytes], rng: random.Random) -> bytes:
+    """Damage a file in a few places: change, cut, repeat, insert, or splice with another."""
+    text = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4, 16))):
+        place, size = rng.randrange(len(text) + 1), min(rng.choice((1, 1, 2, 4, 16, 256)), 2048)
+        action = rng.randrange(7)
+        if action == 0:
+            text[place : place + 1] = bytes([rng.randrange(256)])
+        elif action == 1:
+            text[place : place + 1] = bytes([rng.choice(SYNTAX)])
+        elif action == 2:
+            del text[place : place + size]
+        elif action == 3:
+            text[place:place] = text[place : place + size] * rng.choice((1, 2, 50))
+        elif action == 4:
+            text[place:place] = bytes([rng.choice(SYNTAX)]) * rng.choice((1, 3, 200))
+        elif action == 5:
+            other = rng.choice(others)
+            start = rng.randrange(len(other) + 1)
+            text[place:place] = other[start : start + size]
+        else:
+            text[place : place + 4] = rng.randrange(2**32).to_bytes(4, "little")
+    return bytes(text[:100_000])
+
+
+def exercise(count: int, seed: int, directory: Path) -> None:
+    """Feed damaged files to ``load`` and to the reader of their format: none may do more than refuse them."""
+    rng = random.Random(seed)
+    files = seeds(directory)
+    others = [data for _, data in files]
+    readers: list[Callable[[io.BytesIO], object]] = [load]
+    slowest = 0.0
+    for number in range(count):
+        name, data = rng.choice(files)
+        damaged = mutate(data, others, rng)
+        reader = rng.choice([*readers, FORMATS[name].read])
+        errors: list[FormatError] = []
+        started = time.process_time()
+        try:
+            for game in reader(io.BytesIO(damaged), errors.append):  # type: ignore[call-arg,attr-defined]
+                assert isinstance(game, Game)
+                assert formats.pgn.loads(str(game)).moves() == game.moves()
+        except FormatError as error:
+            errors.append(error)
+        except Exception as error:
+            raise AssertionError(f"mutation {number} of seed {seed} ({name}): {error!r}: {damaged[:500]!r}") from error
+        slowest = max(slowest, time.process_time() - started)
+        assert all(error.reason and "\n" not in str(error) for error in errors)
+    assert slowest < 5
+
+
+class TestDamage:
+    def test_two_thousand_damaged_files(self, tmp_path: Path) -> None:
+        exercise(2_000, 1, tmp_path)
+
+    @pytest.mark.slow
+    def test_a_hundred_thousand_damaged_files(self, tmp_path: Path) -> None:
+        exercise(100_000, 2, tmp_path)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            b'[Red "A"]\n\n1. h2e2' + b"{a}" * 100_000 + b" *\n",
+            b'[Red "A"]\n\n1. h2e2' + b"(b2e2)" * 50_000 + b" *\n",
+            b'[Red "A"]\n\n1. h2e2' + b"{a}(b2e2)" * 40_000 + b" *\n",
+            b'[Red "A"]\n\n' + b"1" * 900_000 + b" *\n",
+            b'[Red "A"]\n\n' + b"1 " * 400_000 + b" *\n",
+            b'[Red "A"]\n\n1' + b" " * 900_000 + b"x *\n",
+            b'[Red "A"]\n\n1. ' + b"h2e2 h9g7 e2h2 g7h9 " * 20_000 + b" *\n",
+            b'[Red "A"]\n\n1. ' + b"h2e2 (b2e2 " * 80_000 + b" *\n",
+            b'[Red "A"]\n\n1. h2e2 ' + b"(" * 900_000,
+            b'[Red "A"]\n[Event "' + b'" ' * 450_000 + b"\n",
+            b'[Red "A"]\n[Event ' + b'"\\' * 450_000 + b"\n",
+            b'[Red "A"]\n' + b"[" * 900_000,
+            b'[Red "A"]\n' * 90_000,
+            b'[Red "A"]\n1\n' * 5_000,
+            b'[Red "A"]' + b"\n" * 900_000,
+            b"1. h2e2 *\n" * 10_000,
+            b'{"moves": "' + b"h2e2 h9g7 e2h2 g7h9 " * 20_000 + b'"}',
+            b'{"moves": ' + b"[" * 900_000,
+        ],
+        ids=range(18),
+    )
+    def test_no_runaway(self, text: bytes) -> None:
+        started = time.process_time()
+        for game in load(io.BytesIO(text), lambda error: None):
+            assert isinstance(game, Game)
+        assert time.process_time() - started < 6

@@ -1,0 +1,131 @@
+"""JSON lines: those of 2020, those of our corpora, and broken ones."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from xiangqi import BLACK, Board, FormatError, Game, Move
+from xiangqi.formats import jsonl
+
+BLACK_START = "3k5/9/9/9/9/9/9/9/9/R4K3 b - - 0 1"
+
+
+def read(*records: Any) -> tuple[list[Game], list[FormatError]]:
+    """Return the games and the errors of a file; strings are lines as they are, anything else is made JSON."""
+    errors: list[FormatError] = []
+    text = "\n".join([record if isinstance(record, str) else json.dumps(record) for record in records])
+    return list(jsonl.read(io.BytesIO(text.encode()), errors.append)), errors
+
+
+def one(record: Any) -> Game:
+    games, errors = read(record)
+    assert errors == []
+    return games[0]
+
+
+class TestLinesOf2020:
+    @pytest.mark.parametrize("result", ["红胜", "红方胜", "紅勝", "1-0"])
+    def test_result(self, result: str) -> None:
+        game = one({"iccs": ["h2e2", "h9g7"], "fen": Board().fen(), "items": {"棋局结果": result}})
+        assert (game.result, game.moves()) == ("1-0", [Move.from_iccs("h2e2"), Move.from_iccs("h9g7")])
+
+    def test_items_become_headers(self) -> None:
+        game = one({"iccs": ["H2-E2"], "items": {"红方": "胡荣华", "棋局类型": "全局", "棋局结果": "和棋"}})
+        assert game.headers == {"Red": "胡荣华", "棋局类型": "全局", "Result": "1/2-1/2"}
+
+    def test_fen(self) -> None:
+        assert one({"iccs": ["d9d8"], "fen": BLACK_START, "items": {}}).start_turn == BLACK
+
+
+class TestOurLines:
+    def test_headers(self) -> None:
+        game = one(
+            {"moves": "h2e2", "result": "0-1", "red": "A", "event": "", "red_elo": "1000", "gid": 7, "truncated": True}
+        )
+        assert game.headers == {"Red": "A", "RedElo": "1000", "Gid": "7", "Truncated": "true", "Result": "0-1"}
+
+    def test_best_belongs_to_its_ply_and_score_to_the_position_before(self) -> None:
+        game = one({"moves": "h2e2 h9g7 h0g2", "best": "b2e2 - h0g2", "score": [40, None, -1200]})
+        first, second, third = game.main_line()
+        assert [node.best for node in (first, second, third)] == [
+            Move.from_iccs("b2e2"),
+            None,
+            Move.from_iccs("h0g2"),
+        ]
+        assert [node.eval for node in (game, first, second, third)] == [0.4, None, -12.0, None]
+
+    def test_score_is_the_movers(self) -> None:
+        game = one({"moves": "d9d8 a0a1", "fen": BLACK_START, "score": [-900, 900]})
+        assert (game.eval, game.variations[0].eval) == (9.0, 9.0)
+
+    def test_short_lists_are_enough(self) -> None:
+        game = one({"moves": "h2e2 h9g7", "best": "h2e2", "score": []})
+        assert [node.comment for node in game.main_line()] == ["[%best h2e2]", ""]
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize(
+        "record",
+        [
+            {"moves": "", "result": "*"},
+            {"moves": "h2e2 h9g7", "result": "1-0", "red": "胡荣华", "gid": 12, "tier": "master", "red_elo": "2400"},
+            {"moves": "h2e2 h9g7", "result": "*", "best": "- b9c7", "score": [-3, None]},
+            {"moves": "d9d8 a0a9", "result": "*", "fen": BLACK_START, "score": [-30000, 29999]},
+            {"moves": "h2e2", "result": "*", "ecco": "C55", "opening": "中炮"},
+        ],
+    )
+    def test_same_line(self, record: dict[str, Any]) -> None:
+        assert json.loads(jsonl.dumps(one(record))) == record
+
+    def test_headers_that_would_be_fields(self) -> None:
+        game = Game({"Moves": "many", "Best": "of three", "Red": "A"})
+        assert json.loads(jsonl.dumps(game)) == {"moves": "", "result": "*", "red": "A"}
+
+    def test_file(self) -> None:
+        file = io.BytesIO()
+        assert jsonl.write_to([Game({"Red": "马"}), Game()], file) == 2
+        assert file.getvalue().decode().splitlines()[0] == '{"moves": "", "result": "*", "red": "马"}'
+
+
+class TestBrokenLines:
+    @pytest.mark.parametrize(
+        ("record", "reason"),
+        [
+            ("{", "not JSON"),
+            ("[1]", "not a JSON object"),
+            ("[" * 100_000, "not JSON that one can read: too deeply nested"),
+            ('{"gid": ' + "9" * 10_000 + "}", "not JSON"),
+            ({"red": "A"}, "there are no moves (expected a key moves or iccs)"),
+            ({"moves": 5}, "the moves are neither a string nor a list of strings"),
+            ({"iccs": ["h2e2", None]}, "the moves are neither a string nor a list of strings"),
+            ({"moves": "h2e2 h2"}, "not an ICCS move: 'h2' (expected two squares, as h2e2)"),
+            ({"moves": "h2e2 h2e2"}, "ply 2: illegal move 'h2e2': there is no piece on h2"),
+            ({"moves": "h2e2 0000"}, "ply 2: illegal move '0000': nobody may pass"),
+            ({"moves": "", "fen": "9/9"}, "expected 10 ranks in FEN placement, found 2"),
+            ({"moves": "", "fen": 3}, "fen is not a string"),
+            ({"moves": "h2e2", "best": "e"}, "ply 1: best: not an ICCS move: 'e'"),
+            ({"moves": "h2e2", "best": ["h2e2"]}, "best is not a string or score is not a list"),
+            ({"moves": "h2e2", "score": ["high"]}, "ply 1: not a score: 'high'"),
+            ({"moves": "h2e2", "score": [10**400]}, "ply 1: not a score"),
+            ({"moves": "h2e2", "score": [float("nan")]}, "ply 1: not a score: nan"),
+        ],
+    )
+    def test_reported_with_line_and_skipped(self, record: Any, reason: str) -> None:
+        games, errors = read({"moves": "h2e2"}, "", record, {"moves": "b2e2"})
+        assert len(games) == 2
+        assert [error.line for error in errors] == [3]
+        assert errors[0].reason.startswith(reason)
+
+    def test_not_utf8(self) -> None:
+        errors: list[FormatError] = []
+        data = '{"moves": "h2e2", "red": "马"}\n'.encode("gb18030") + b'{"moves": ""}'
+        assert len(list(jsonl.read(io.BytesIO(data), errors.append))) == 1
+        assert "not UTF-8" in errors[0].reason
+
+    def test_line_without_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(jsonl, "MAX_LINE", 1 << 16)
+        games, errors = read({"moves": "", "red": "A" * 200_000}, {"moves": "h2e2"}, {"moves": "e2e9"})
+        assert len(games) == 1
+        assert [error.line for error in errors] == [1, 3]
