@@ -142,7 +142,8 @@ class Controller:
         if session.outcome is not None:
             return f"{session.outcome.text}.", "good"
         if self.error is not None:
-            return "The player cannot move." if session.awaits_player else "The player is not ready.", "alert"
+            stuck = "The player cannot move. U takes your move back."
+            return stuck if session.awaits_player else "The player is not ready.", "alert"
         if session.awaits_player:
             return ("Thinking..." if self.loaded == self.spec else "Loading model..."), "busy"
         side = COLOR_NAMES[session.board.turn]
