@@ -11,10 +11,11 @@ from pathlib import Path
 
 from lm import UserError
 from lm.players import Choice, Player, PlayerError, load_player
-from xiangqi import BLACK, RED, STARTING_FEN, Board, InvalidMoveError, Move, square
+from xiangqi import BLACK, RED, STARTING_FEN, Board, InvalidMoveError, Move
 from xiangqi.formats import save
 from xiangqi.game import Game
 from xiangqi.move import COLOR_NAMES
+from xiangqi.text import Pieces
 
 SIDES = {"red": (RED,), "black": (BLACK,), "both": (RED, BLACK), "none": ()}
 HELP = """\
@@ -224,8 +225,9 @@ class Terminal:
         return move.iccs if self._letters else f"{self.board.chinese(move)} ({move.iccs})"
 
     def _show(self) -> None:
-        last = self.board.peek() if self.board.ply else None
-        self._say(draw(self.board, last, flipped=self._flipped, color=self._color, letters=self._letters))
+        pieces: Pieces = "letters" if self._letters else "traditional"
+        side = BLACK if self._flipped else RED
+        self._say(self.board.unicode(orientation=side, pieces=pieces, color=self._color))
         if self.board.is_check() and self.board.has_legal_moves():
             self._say("Check!")
 
@@ -244,33 +246,6 @@ def parse_move(board: Board, line: str) -> Move:
     if re.fullmatch(r"[KABENHRCP+\-=\d.]{4,5}", line, re.IGNORECASE):
         return board.parse_wxf(line)
     raise InvalidMoveError(f"not a move: {line!r}")
-
-
-def draw(board: Board, last: Move | None, *, flipped: bool, color: bool, letters: bool) -> str:
-    """Return the board as text, the squares of the last move in brackets (or on a bright ground, in colour)."""
-    rows = []
-    files = range(8, -1, -1) if flipped else range(9)
-    for rank in range(10) if flipped else range(9, -1, -1):
-        cells = []
-        for file in files:
-            piece = board.piece_at(square(file, rank))
-            empty = "." if letters else "．"
-            cell = empty if piece is None else piece.symbol() if letters else piece.chinese(traditional=True)
-            marked = last is not None and square(file, rank) in (last.from_square, last.to_square)
-            if color:
-                tint = ("31;1" if piece.color == RED else "32;1") if piece else "2"
-                cells.append(f" \x1b[{tint}{';7' if marked else ''}m{cell}\x1b[0m ")
-            else:
-                cells.append(f"[{cell}]" if marked else f" {cell} ")
-        rows.append(f"{rank} {''.join(cells)}")
-    width = " " if letters else "  "
-    return "\n".join(
-        [
-            *rows,
-            "  "
-            + "".join(f" {name}{width}"[: 3 if letters else 4] for name in ("ihgfedcba" if flipped else "abcdefghi")),
-        ]
-    )
 
 
 def main(spec: str, side: str, fen: str | None, letters: bool) -> None:
