@@ -80,7 +80,7 @@ class Outcome:
     ``str(outcome)`` tells it in a line.
 
     >>> from xiangqi import Board
-    >>> print(Board("3aka3/4R4/9/9/9/9/9/9/9/4K4 b").outcome())
+    >>> print(Board("R3k4/R8/9/9/9/9/9/9/9/3K5 b").outcome())
     1-0 (checkmate)
     """
 

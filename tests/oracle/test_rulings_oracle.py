@@ -92,17 +92,19 @@ class TestDocumentation:
         return self.EXAMPLE.findall((ROOT / "docs" / "rulings.md").read_text(encoding="utf-8"))
 
     def test_verdicts(self):
-        for fen, moves, here, reason, theirs in self.examples():
+        examples = self.examples()
+        assert len(examples) >= len(comparison.SWITCHES)
+        for fen, moves, here, reason, theirs in examples:
             cycle = comparison.Cycle(fen, tuple(Move.from_iccs(move) for move in moves.split()))
             board = Board.from_moves(moves, fen)
             winner = comparison.pyffish_winner(cycle)
             assert (board.outcome().result, board.outcome().reason) == (here, reason), fen
             assert theirs == ("1/2-1/2" if winner is None else ("1-0", "0-1")[winner]), fen
 
-    def test_each_class_has_a_position_that_it_alone_explains(self):
+    def test_each_class_has_a_position_that_needs_it(self):
         text = (ROOT / "docs" / "rulings.md").read_text(encoding="utf-8")
         for name in comparison.SWITCHES:
             section = text.split(f"### {name.capitalize()}\n")[1].split("\n#")[0]
             fen, moves, *_ = self.EXAMPLE.findall(section)[0]
             cycle = comparison.Cycle(fen, tuple(Move.from_iccs(move) for move in moves.split()))
-            assert comparison.explain(cycle) == (name,)
+            assert name in comparison.explain(cycle)
