@@ -281,7 +281,7 @@ class Board:
 
     def _reset_history(self) -> None:
         self._stack.clear()
-        self._key = int(kernels.zobrist(self._view, self.turn))
+        self._key = int(kernels.zobrist(self._view, RED))  # the side to move is added when asked for
 
     @property
     def cells(self) -> NDArray[np.uint8]:
@@ -293,13 +293,13 @@ class Board:
     @property
     def key(self) -> int:
         """64-bit Zobrist key of placement and side to move, kept incrementally by ``push`` and ``pop``."""
-        return self._key
+        return self._key ^ _ZOBRIST_TURN if self.turn else self._key
 
     # --- Moves --------------------------------------------------------------------------------------------------------
 
     @property
     def legal_moves(self) -> list[Move]:
-        """All legal moves, in order of squares.
+        """All legal moves, in order of the squares that they leave.
 
         >>> Move.from_iccs("h2e2") in Board().legal_moves
         True
@@ -326,20 +326,18 @@ class Board:
 
     def push(self, move: Move) -> None:
         """Play a move, or pass with ``NULL_MOVE``. It is not checked to be legal: see ``push_iccs`` for that."""
-        cells = self._cells
-        a, b = move.from_square, move.to_square
-        piece, captured = cells[a], cells[b]
         if move is NULL_MOVE:
-            captured = 0
-            self._stack.append((move, captured, self.halfmove_clock, self._key))
-            self._key ^= _ZOBRIST_TURN
+            self._stack.append((move, 0, self.halfmove_clock, self._key))
             self.halfmove_clock += 1
         else:
+            cells = self._cells
+            a, b = move.from_square, move.to_square
+            piece, captured = cells[a], cells[b]
             self._stack.append((move, captured, self.halfmove_clock, self._key))
             cells[b] = piece
             cells[a] = 0
             keys = _ZOBRIST[piece]
-            self._key ^= keys[a] ^ keys[b] ^ _ZOBRIST[captured][b] ^ _ZOBRIST_TURN
+            self._key ^= keys[a] ^ keys[b] ^ _ZOBRIST[captured][b]
             self.halfmove_clock = 0 if captured else self.halfmove_clock + 1
         self.fullmove_number += self.turn
         self.turn ^= 1
