@@ -79,7 +79,7 @@ def check(name: str, seed: int) -> int:
     """Read one damaged file and return how many games came out of it."""
     module, data = SEEDS[name]
     data = damage(random.Random(f"{name} {seed}"), name, data)
-    start = time.perf_counter()
+    start = time.process_time()
     games: list[Game] = []
     errors: list[FormatError] = []
     for read in (load, module.read):
@@ -100,7 +100,7 @@ def check(name: str, seed: int) -> int:
             continue
         again = dhtmlxq.loads(text)
         assert [(node.ply, node.move) for node in again.walk()] == [(node.ply, node.move) for node in game.walk()]
-    assert time.perf_counter() - start < 2, f"{name} {seed} takes too long"
+    assert time.process_time() - start < 2, f"{name} {seed} takes too long"
     return len(games)
 
 
@@ -138,7 +138,7 @@ class TestRunaways:
         ],
     )
     def test_a_megabyte_takes_a_moment(self, data: bytes) -> None:
-        start = time.perf_counter()
+        start = time.process_time()
         with contextlib.suppress(FormatError):
             list(load(io.BytesIO(data), lambda error: None))
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 5
