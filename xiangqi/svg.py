@@ -24,7 +24,7 @@ from typing import Final
 
 from xiangqi.board import Board
 from xiangqi.glyphs import GLYPHS
-from xiangqi.move import BLACK, FILE_NAMES, NULL_MOVE, RED, Color, Move, Piece, Square, square
+from xiangqi.move import BLACK, COLOR_NAMES, FILE_NAMES, NULL_MOVE, PIECE_NAMES, RED, Color, Move, Piece, Square, square
 from xiangqi.text import Coordinates, Pieces, check_options
 
 COLORS: Final = {"green": "#2f8f5b", "blue": "#2f6fb5", "red": "#c8382c", "yellow": "#e0a100"}
@@ -239,7 +239,8 @@ def _man(piece: Piece, sq: Square, orientation: Color, pieces: Pieces) -> str:
             f' fill="{ink}" stroke="{ink}" stroke-width="9"/>'
         )
     return (
-        f'<g transform="translate({x} {y})"><circle cy="3" r="{_RADIUS + 3.5}" fill="url(#xq-shadow)"/>'
+        f'<g class="piece {COLOR_NAMES[piece.color]} {PIECE_NAMES[piece.type]}" transform="translate({x} {y})">'
+        f'<circle cy="3" r="{_RADIUS + 3.5}" fill="url(#xq-shadow)"/>'
         f'<circle r="{_RADIUS}" fill="url(#xq-face)" stroke="#8d5f2f" stroke-width="1.2"/>'
         f'<circle r="{_RADIUS - 4}" fill="none" stroke="{ink}" stroke-width="1.6"/>{name}</g>'
     )
@@ -247,7 +248,7 @@ def _man(piece: Piece, sq: Square, orientation: Color, pieces: Pieces) -> str:
 
 def _glow(sq: Square, orientation: Color) -> str:
     x, y = _xy(sq, orientation)
-    return f'<circle cx="{x}" cy="{y}" r="{_RADIUS + 14}" fill="url(#xq-check)"/>'
+    return f'<circle class="check" cx="{x}" cy="{y}" r="{_RADIUS + 14}" fill="url(#xq-check)"/>'
 
 
 def _corners(sq: Square, orientation: Color) -> str:
@@ -261,7 +262,10 @@ def _corners(sq: Square, orientation: Color) -> str:
             for up in (-1, 1)
         ]
     )
-    return f'<path fill="none" stroke="#1d6f63" stroke-width="3.5" stroke-linecap="round" d="{corners}"/>'
+    return (
+        '<path class="last-move" fill="none" stroke="#1d6f63" stroke-width="3.5" stroke-linecap="round"'
+        f' d="{corners}"/>'
+    )
 
 
 def _mark(mark: Mark, orientation: Color, occupied: bool) -> str:
@@ -269,11 +273,13 @@ def _mark(mark: Mark, orientation: Color, occupied: bool) -> str:
     color, strength = _paint(mark.color), _strength(mark.weight)
     if occupied:
         shape = (
-            f'<circle cx="{x}" cy="{y}" r="{_RADIUS + 0.5}" fill="{color}" fill-opacity="{_n(0.32 * strength)}"'
+            f'<circle class="mark" cx="{x}" cy="{y}" r="{_RADIUS + 0.5}"'
+            f' fill="{color}" fill-opacity="{_n(0.32 * strength)}"'
             f' stroke="{color}" stroke-opacity="{_n(0.25 + 0.75 * strength)}" stroke-width="3.5"/>'
         )
     else:
-        shape = f'<circle cx="{x}" cy="{y}" r="8.5" fill="{color}" fill-opacity="{_n(0.2 + 0.7 * strength)}"/>'
+        opacity = _n(0.2 + 0.7 * strength)
+        shape = f'<circle class="mark" cx="{x}" cy="{y}" r="8.5" fill="{color}" fill-opacity="{opacity}"/>'
     return shape + (_label(mark.label, mark.color, x, y + _RADIUS) if mark.label else "")
 
 
@@ -290,7 +296,7 @@ def _arrow(arrow: Arrow, orientation: Color) -> str:
         f"M{_n(start)} {_n(-half * 0.7)}L{far} {_n(-half)}V{_n(-barb)}L{_n(tip)} 0L{far} {_n(barb)}V{_n(half)}L{near}Z"
     )
     return (
-        f'<path transform="translate({ax} {ay}) rotate({_n(math.degrees(math.atan2(by - ay, bx - ax)))})"'
+        f'<path class="arrow" transform="translate({ax} {ay}) rotate({_n(math.degrees(math.atan2(by - ay, bx - ax)))})"'
         f' d="{outline}" fill="{_paint(arrow.color)}"'
         f' fill-opacity="{_n(0.5 + 0.35 * strength)}" stroke="#fff" stroke-opacity="0.6" stroke-width="1"'
         ' stroke-linejoin="round"/>'
