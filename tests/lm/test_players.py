@@ -16,6 +16,8 @@ import sys
 for line in sys.stdin:
     if line.startswith("go") and "{word}" in last:
         sys.exit("out of luck")
+    if line.strip() == "quit":
+        break
     if line.strip() == "uci":
         print("id name frail\\nuciok", flush=True)
     if line.strip() == "isready":
