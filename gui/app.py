@@ -231,7 +231,7 @@ def _wait_for_rules(window: pygame.Window, prepare: Callable[[], Session]) -> Se
         if any(event.type in _CLOSING for event in pygame.event.get()):
             return None
         _draw_first(window, "Preparing the rules... (the first start compiles them)")
-        time.sleep(0.03)
+        time.sleep(0.1)
     return future.result()
 
 
