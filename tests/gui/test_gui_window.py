@@ -202,7 +202,7 @@ class TestStarting:
         environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
         environment.pop("SDL_VIDEODRIVER", None)
         ended = subprocess.run(
-            [sys.executable, "-m", "gui"], env=environment, capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "gui"], env=environment, capture_output=True, text=True, timeout=240
         )
         assert ended.returncode == 2
         assert ended.stderr.strip().splitlines()[-1].startswith("error: no display")
@@ -215,7 +215,7 @@ class TestStarting:
 
     def test_the_first_frame_needs_neither_rules_nor_model(self):
         code = "import sys, gui.app; print([m for m in ('numba', 'torch', 'xiangqi', 'lm') if m in sys.modules])"
-        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=True)
         assert ended.stdout.strip().splitlines()[-1] == "[]"
 
     def test_a_game_opens_and_closes(self, monkeypatch):
