@@ -16,6 +16,7 @@ import typer
 
 if TYPE_CHECKING:
     from lm.arena import Line, Report
+    from lm.data import Shard
     from lm.players import Player
     from xiangqi.game import Game
 
@@ -143,6 +144,83 @@ def selfplay(
 
 
 @app.command()
+def train(
+    data: Annotated[list[Path] | None, typer.Option("--data", help="Games in any format; the shipped ones.")] = None,
+    preset: Annotated[str, typer.Option(help="Size and recipe: tiny, small, base, large.")] = "small",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; one that is there is gone on with.")] = Path(
+        "runs/train"
+    ),
+    plies: Annotated[int | None, typer.Option(min=1, help="Plies to read, instead of the preset's.")] = None,
+    init_from: Annotated[Path | None, typer.Option(help="Model to start from.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides the start and the order of the games.")] = 1,
+) -> None:
+    """Train a model on games; interrupt it when you like, the same command goes on."""
+    from lm import train as training
+
+    training.keep_memory()
+    chosen = training.find_preset(preset, plies)
+    shard = open_shard(data or shipped_games(), Path("cache"))
+    result = training.train([shard], out, chosen, init_from=init_from, seed=seed)
+    print(f"model written to {result}")
+
+
+@app.command()
+def data(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Games in any format.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the shard.")] = Path("cache/shard"),
+) -> None:
+    """Turn records into a training shard: every move checked, copies dropped, some games held out."""
+    from lm.data import SPLITS, Shard, build
+
+    with progress("reading", None) as (_, advance):
+        counts = build(files, out, lambda games: advance(games, ""))
+    print(", ".join(f"{count} {what}" for what, count in counts.items()))
+    shard = Shard.open(out)
+    print(", ".join(f"{len(shard.games(split))} games to {split}" for split in SPLITS))
+    if counts["rejected"]:
+        say(f"{counts['rejected']} games were rejected: see {out / 'rejects.jsonl'}")
+
+
+@app.command()
+def evaluate(
+    games: Annotated[Path, typer.Option("--games", help="Games in any format, packed or not.")],
+    model: Annotated[Path | None, typer.Option(help="Model folder; the shipped one.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only the games of a split: train, validation, test.")] = None,
+    style: Annotated[str, typer.Option(help="Whose moves to expect: human or engine.")] = "human",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure how well a model foresees the moves of games."""
+    from lm import UserError, evaluate as evaluation
+    from lm.data import SPLITS
+    from lm.model import STYLES
+    from lm.policy import load_model
+
+    for value, allowed in ((split, SPLITS), (style, STYLES)):
+        if value is not None and value not in allowed:
+            raise UserError(f"{value!r} is none of {', '.join(allowed)}")
+    loaded = load_model(model)
+    rejected: list[object] = []
+    records = evaluation.read_games(games, split, rejected.append)
+    with progress("reading", len(records)) as (_, advance):
+        found = evaluation.evaluate(
+            loaded,
+            [evaluation.line_of(record) for record in records],
+            [record.result for record in records],
+            STYLES.index(style),
+            lambda done: advance(done, ""),
+        )
+    report = found.report() | {"rejected": len(rejected), "style": style}
+    if rejected:
+        say(f"{len(rejected)} games could not be read, the first: {rejected[0]}")
+    if as_json:
+        print(json.dumps(report))
+        return
+    print(f"{report['games']} games, {report['plies']} plies")
+    for name, (low, high) in report["interval"].items():
+        print(f"{name:13} {report[name]:.4f}  ({low:.4f} to {high:.4f})")
+
+
+@app.command()
 def perft(
     depth: Annotated[int, typer.Argument(min=0, help="Plies.")] = 4,
     fen: FenOption = None,
@@ -185,6 +263,24 @@ def open_player(stack: ExitStack, spec: str) -> Player:
     return player
 
 
+def shipped_games() -> list[Path]:
+    """Return the files of the sample corpus."""
+    from lm import UserError, data_path
+
+    files = sorted(data_path("games").glob("*.pgn.zst"))
+    if not files:
+        raise UserError(f"no games in {data_path('games')}: name files with --data")
+    return files
+
+
+def open_shard(files: list[Path], cache: Path) -> Shard:
+    """Open the shard of these files, making it first if they are new or have changed."""
+    from lm.data import Shard, cached
+
+    with progress("reading games", None) as (_, advance):
+        return Shard.open(cached(files, cache, lambda games: advance(games, "")))
+
+
 def read_openings(name: str) -> list[Line]:
     """Return the openings that ``suite``, ``start`` or a file name stands for."""
     from lm import arena
@@ -210,7 +306,7 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def progress(title: str, total: int) -> Iterator[tuple[Report, Callable[[int, str], None]]]:
+def progress(title: str, total: int | None) -> Iterator[tuple[Report, Callable[[int, str], None]]]:
     """Show on standard error how far the work is, its rate and the time left; yields ``report`` and ``advance``.
 
     ``report(text)`` prints a line above the bar; ``advance(done, note)`` moves the bar.

@@ -27,11 +27,9 @@ from numpy.typing import NDArray
 
 from lm.encoding import Line
 from xiangqi.board import STARTING_FEN, Board
-from xiangqi.features import replay
 from xiangqi.formats import FormatError, load
 from xiangqi.formats.errors import ErrorHandler
-from xiangqi.formats.streams import open_bytes
-from xiangqi.game import Game, GameNode
+from xiangqi.game import Game
 from xiangqi.kernels import MOVE_MIRRORED
 from xiangqi.move import MOVES
 
@@ -43,7 +41,6 @@ RESULTS: Final = {"0-1": 0, "1/2-1/2": 1, "1-0": 2}
 """Results as Red's loss, draw and win; -1 in a shard is unknown."""
 UNKNOWN: Final = -1
 
-_INDEX = {move.iccs: move.index for move in MOVES} | {"-": -1}
 
 
 @dataclass(slots=True)
@@ -98,77 +95,42 @@ def read_records(path: Path, on_error: ErrorHandler) -> Iterator[Record]:
 
     Raises `FormatError` or ``OSError`` if the file as a whole cannot be read.
     """
-    with open_bytes(path) as file:
-        own = file.peek(1)[:1] == b"{" and b'"moves"' in file.peek(4096)
-        if own:  # this project's corpora: read without building game trees
-            for number, line in enumerate(file, 1):
-                try:
-                    if line.strip():
-                        yield _parse_line(line)
-                except (ValueError, KeyError, TypeError, AttributeError) as error:
-                    on_error(FormatError(f"{type(error).__name__}: {error}", path=str(path), line=number))
-            return
     for game in load(path, on_error=on_error):
-        yield _from_game(game, path.name)
+        try:
+            yield record_of(game, path.name)
+        except ValueError as error:
+            on_error(FormatError(str(error), path=str(path)))
 
 
-def _parse_line(text: bytes) -> Record:
-    line = json.loads(text)
-    try:
-        moves = np.array([_INDEX[m] for m in line["moves"].split()], np.int16)
-        best = np.array([_INDEX[m] for m in line["best"].split()], np.int16) if line.get("best") else None
-    except KeyError as error:
-        raise ValueError(f"not a move: {error}" if error.args[0] != "moves" else "no moves") from None
-    score = None
-    if line.get("score"):
-        score = np.array([math.nan if s is None else s for s in line["score"]], np.float32)
-    for name, opinions in (("best", best), ("score", score)):
-        if opinions is not None and len(opinions) < len(moves):
-            raise ValueError(f"{len(moves)} moves but {len(opinions)} entries in {name!r}")
-    result = UNKNOWN if line.get("result_conflict") else RESULTS.get(line.get("result", "*"), UNKNOWN)
-    gid = line.get("gid")
-    tier = "engine" if "random_plies" in line else str(line.get("tier", ""))
-    return Record(
-        moves,
-        result,
-        None if best is None else best[: len(moves)],
-        None if score is None else score[: len(moves)],
-        None if gid is None else str(gid),
-        str(line.get("source", "")),
-        tier,
-        line.get("fen"),
-    )
+def record_of(game: Game, source: str = "") -> Record:
+    """Return the main line of a game as a record. Readers have seen to it that its moves are legal.
 
-
-def _from_game(game: Game, name: str) -> Record:
+    What an engine said stands in the comments: ``[%best]`` is the move to learn in place of the one played, ``[%eval]``
+    the value of the position that the next move is made in. Raises ``ValueError`` for a game without moves.
+    """
+    headers = game.headers
     moves, best, score = [], [], []
-    node: GameNode = game
-    for child in game.main_line():
-        moves.append(child.move.index)
-        best.append(child.best.index if child.best else -1)
-        score.append(math.nan if node.eval is None else node.eval * (1 - 2 * node.turn))
-        node = child
+    sign = 1 - 2 * game.start_turn
+    value = game.eval
+    for node in game.main_line():
+        moves.append(node.move.index)
+        best.append(node.best.index if node.comment and node.best else -1)
+        score.append(math.nan if value is None else sign * value)
+        value = node.eval if node.comment else None
+        sign = -sign
+    if not moves:
+        raise ValueError("a game without moves")
+    conflict = headers.get("ResultConflict") == "true"
     return Record(
         np.array(moves, np.int16),
-        RESULTS.get(game.headers.get("Result", "*"), UNKNOWN),
-        np.array(best, np.int16) if max(best, default=-1) >= 0 else None,
+        UNKNOWN if conflict else RESULTS.get(headers.get("Result", "*"), UNKNOWN),
+        np.array(best, np.int16) if max(best) >= 0 else None,
         None if all(math.isnan(s) for s in score) else np.array(score, np.float32),
-        game.headers.get("Gid"),
-        game.headers.get("Source", name),
-        game.headers.get("Tier", ""),
-        game.fen if game.fen != STARTING_FEN else None,
+        headers.get("Gid"),
+        headers.get("Source", source),
+        "engine" if "RandomPlies" in headers else headers.get("Tier", ""),
+        None if game.fen == STARTING_FEN else game.fen,
     )
-
-
-def validate(record: Record) -> None:
-    """Check every move by the rules. Raises ``ValueError`` naming the first that is illegal."""
-    board = Board(record.fen or STARTING_FEN)
-    if not len(record.moves):
-        raise ValueError("a game without moves")
-    legal = replay(board.cells.copy(), board.turn, record.moves)
-    if legal < len(record.moves):
-        index = int(record.moves[legal])
-        raise ValueError(f"ply {legal + 1}: illegal move {MOVES[index].iccs if index >= 0 else '-'}")
 
 
 def fit_scale(scores: NDArray[np.float32], results: NDArray[np.float32]) -> float:
@@ -262,11 +224,6 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
             counts["read"] += 1
             if counts["read"] % 500 == 0:
                 progress(counts["read"])
-            try:
-                validate(record)
-            except ValueError as error:
-                reject(FormatError(str(error), path=str(path), line=None))
-                continue
             identity = record.identity()
             other = chosen.get(identity)
             if other is not None:

@@ -18,13 +18,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import ModelOutput
 
 from xiangqi.features import CANDIDATE_GROUPS, INPUT_GROUPS
+from xiangqi.kernels import MOVE_ROTATED
 
 HUMAN: Final = 0
 ENGINE: Final = 1
@@ -62,15 +65,26 @@ class XiangqiConfig(PretrainedConfig):
 
 
 class KVCache:
-    """Keys and values of games in progress, a row a game, each with its own length.
+    """Keys and values of games in progress, a slot a game, each with its own length.
 
-    ``keys`` and ``values`` are ``(n_layer, B, nh, n_context, hs)``, ``lengths`` is ``(B,)``.
+    ``keys`` and ``values`` are ``(n_layer, slots, nh, capacity, hs)`` and grow with the longest game; ``lengths``,
+    ``(slots,)``, may be lowered to take plies back.
     """
 
-    def __init__(self, config: XiangqiConfig, batch: int, dtype: torch.dtype = torch.float32) -> None:
-        shape = (config.n_layer, batch, config.n_head, config.n_context, config.n_embd // config.n_head)
+    def __init__(self, config: XiangqiConfig, slots: int, dtype: torch.dtype = torch.float32) -> None:
+        self.limit = config.n_context
+        shape = (config.n_layer, slots, config.n_head, 64, config.n_embd // config.n_head)
         self.keys, self.values = torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=dtype)
-        self.lengths = torch.zeros(batch, dtype=torch.long)
+        self.lengths = torch.zeros(slots, dtype=torch.long)
+
+    def reserve(self, plies: int) -> None:
+        """Make room for games of ``plies`` plies. Raises ``ValueError`` if the model reads no games as long."""
+        if plies > self.limit:
+            raise ValueError(f"a game is longer than the model's {self.limit} plies")
+        capacity = self.keys.shape[3]
+        if plies > capacity:
+            more = min(max(plies, 2 * capacity), self.limit) - capacity
+            self.keys, self.values = F.pad(self.keys, (0, 0, 0, more)), F.pad(self.values, (0, 0, 0, more))
 
 
 class Attention(nn.Module):
@@ -95,17 +109,18 @@ class Attention(nn.Module):
 class PastLayer:
     """One layer of a cache, as attention sees it: where the new plies go, and which of the old each may look at."""
 
-    keys: Tensor  # (B, nh, n_context, hs)
+    keys: Tensor  # (slots, nh, capacity, hs)
     values: Tensor
+    slots: Tensor  # (B,)
     where: Tensor  # (B, T) places of the new plies
     mask: Tensor  # (B, 1, T, S) true where a new ply may look
-    size: int  # S, the longest row
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        rows = torch.arange(len(self.where)).unsqueeze(1)
+        rows, size = self.slots.unsqueeze(1), self.mask.shape[-1]
         self.keys[rows, :, self.where] = k.transpose(1, 2).to(self.keys.dtype)
         self.values[rows, :, self.where] = v.transpose(1, 2).to(self.values.dtype)
-        return self.keys[:, :, : self.size].to(k.dtype), self.values[:, :, : self.size].to(v.dtype)
+        keys, values = (x[:, :, :size].index_select(0, self.slots) for x in (self.keys, self.values))
+        return keys.to(k.dtype), values.to(v.dtype)
 
 
 class Block(nn.Module):
@@ -137,8 +152,11 @@ class PolicyOutput(ModelOutput):
     value_loss: Tensor | None = None
 
 
-class XiangqiLM(PreTrainedModel):
-    """The language model. `forward` takes the tensors of `lm.encoding.Features`."""
+class XiangqiLM(PreTrainedModel, GenerationMixin):
+    """The language model.
+
+    `forward` takes the tensors of `lm.encoding.Features`, or `input_ids`: games as tokens, which it replays itself.
+    """
 
     config_class = XiangqiConfig
     base_model_prefix = "trunk"
@@ -175,44 +193,64 @@ class XiangqiLM(PreTrainedModel):
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
-    def states(self, inputs: Tensor, input_starts: Tensor, lengths: Tensor, cache: KVCache | None = None) -> Tensor:
-        """Return the states ``(N, D)`` of all plies of a batch of games, and take them into ``cache`` if there is one."""
+    def states(
+        self,
+        inputs: Tensor,
+        input_starts: Tensor,
+        lengths: Tensor,
+        cache: KVCache | None = None,
+        slots: Tensor | None = None,
+    ) -> Tensor:
+        """Return the states ``(N, D)`` of all plies of a batch of games.
+
+        With a ``cache``, the plies go on with the games in its ``slots`` ``(B,)`` (the first B if not given) and are
+        taken into it. Raises ``ValueError`` for games longer than ``config.n_context``.
+        """
         B, T = len(lengths), int(lengths.max())
         x = self.input_norm(self.table(inputs, input_starts))  # (N, D)
         real = torch.arange(T, device=x.device) < lengths.unsqueeze(1)  # (B, T)
         flat = real.flatten().nonzero().squeeze(1)
         x = x.new_zeros(B * T, x.shape[-1]).index_copy(0, flat, x).view(B, T, -1)
-        start = torch.zeros_like(lengths) if cache is None else cache.lengths
-        where = start.unsqueeze(1) + torch.arange(T, device=x.device)  # (B, T)
-        if int(where.max()) >= self.config.n_context and int((start + lengths).max()) > self.config.n_context:
-            raise ValueError(f"a game is longer than the model's {self.config.n_context} plies")
-        x = x + self.positions(where.clamp(max=self.config.n_context - 1))
         past: list[PastLayer] | None = None
+        where = torch.arange(T, device=x.device).unsqueeze(0)  # (1 or B, T) plies
         if cache is not None:
-            where = where.clamp(max=self.config.n_context - 1)
-            size = int(where.max()) + 1
+            slots = torch.arange(B) if slots is None else slots
+            where = cache.lengths[slots].unsqueeze(1) + where
+            size = int((cache.lengths[slots] + lengths).max())
+            cache.reserve(size)
+            where = where.clamp(max=size - 1)
             mask = (torch.arange(size, device=x.device) <= where.unsqueeze(-1)).unsqueeze(1)
-            past = [PastLayer(k, v, where, mask, size) for k, v in zip(cache.keys, cache.values, strict=True)]
-            cache.lengths = start + lengths
+            past = [PastLayer(k, v, slots, where, mask) for k, v in zip(cache.keys, cache.values, strict=True)]
+            cache.lengths[slots] += lengths
+        elif self.config.n_context < T:
+            raise ValueError(f"a game is longer than the model's {self.config.n_context} plies")
+        x = x + self.positions(where)
         for i, block in enumerate(self.blocks):
             x = block(x, past[i] if past else None)
         return self.output_norm(x.view(B * T, -1)[flat])
 
     def forward(
         self,
-        inputs: Tensor,  # flat rows of the input table
-        input_starts: Tensor,  # (N,) where each ply's rows start
-        lengths: Tensor,  # (B,) plies a game
-        candidates: Tensor,  # (N, M, groups) rows of the candidate table
-        candidate_counts: Tensor,  # (N,)
+        inputs: Tensor | None = None,  # flat rows of the input table
+        input_starts: Tensor | None = None,  # (N,) where each ply's rows start
+        lengths: Tensor | None = None,  # (B,) plies a game
+        candidates: Tensor | None = None,  # (N, M, groups) rows of the candidate table
+        candidate_counts: Tensor | None = None,  # (N,)
         rows: Tensor | None = None,  # (R,) plies to score; all of them if not given
         voices: Tensor | None = None,  # (R,) HUMAN or ENGINE
         labels: Tensor | None = None,  # (R,) place of the right move among the candidates
         wdl: Tensor | None = None,  # (N,) 0 loss, 1 draw, 2 win for the mover, -100 unknown
         expected: Tensor | None = None,  # (N,) expected score of the mover by an engine, 0 to 1, NaN unknown
         cache: KVCache | None = None,
-    ) -> PolicyOutput:
-        h = self.states(inputs, input_starts, lengths, cache)  # (N, D)
+        slots: Tensor | None = None,  # (B,) the games' slots in the cache
+        input_ids: Tensor | None = None,  # (B, T) tokens, instead of everything else
+        **kwargs: Any,
+    ) -> PolicyOutput | CausalLMOutputWithPast:
+        if input_ids is not None:
+            return self._read_tokens(input_ids, voices)
+        if inputs is None or input_starts is None or lengths is None or candidates is None or candidate_counts is None:
+            raise ValueError("forward needs input_ids, or the tensors of lm.encoding.Features")
+        h = self.states(inputs, input_starts, lengths, cache, slots)  # (N, D)
         wdl_logits = self.value_head(h).float()
         if rows is not None:
             h, candidates, candidate_counts = h[rows], candidates[rows], candidate_counts[rows]
@@ -235,6 +273,37 @@ class XiangqiLM(PreTrainedModel):
             out.loss = out.policy_loss + 0.1 * legality_loss + 0.25 * out.value_loss
         return out
 
+    def _read_tokens(self, input_ids: Tensor, voices: Tensor | None) -> CausalLMOutputWithPast:
+        """Return logits ``(B, 1, vocabulary)`` of the next move of each game, in the voice asked for (human by default).
+
+        Tokens before the last BOS are padding. Moves that are not legal have the score of the move table alone.
+        """
+        from lm.encoding import Encoder, Line  # the encoder needs our configuration
+        from lm.tokenizer import BOS, PAD, VOCABULARY
+
+        lines = []
+        for row in input_ids.tolist():
+            moves = row[row.index(BOS) + 1 :] if BOS in row else row
+            lines.append(Line.from_start(np.array([m for m in moves if m not in (PAD, BOS)], np.int16)))
+        features = Encoder(self.config)(lines)
+        last = torch.from_numpy(np.cumsum(features.lengths) - 1)
+        tensors = {name: tensor.to(self.device) for name, tensor in features.tensors().items()}
+        out = self(**tensors, rows=last.to(self.device), voices=voices)
+        logits = torch.full((len(lines), VOCABULARY), float("-inf"), device=self.device)
+        for i, ply in enumerate(last.tolist()):
+            turned = MOVE_ROTATED if features.turns[ply] else np.arange(len(MOVE_ROTATED))
+            logits[i, : len(turned)] = out.move_logits[i, torch.from_numpy(turned.astype(np.int64))].float()
+            legal = features.moves(ply)
+            logits[i, torch.from_numpy(legal)] = out.scores[i, : len(legal)]
+        return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
+
+    def prepare_inputs_for_generation(self, input_ids: Tensor, **kwargs: Any) -> dict[str, Any]:
+        """Hand ``generate()``'s tokens on; what else it brings has no meaning here."""
+        return {"input_ids": input_ids}
+
+    def _prepare_cache_for_generation(self, *args: Any, **kwargs: Any) -> None:
+        """Games in ``generate()`` are read anew at each ply; `lm.policy.Evaluator` plays with a cache."""
+
     @staticmethod
     def _value_loss(wdl_logits: Tensor, wdl: Tensor | None, expected: Tensor | None) -> Tensor:
         loss = wdl_logits.new_zeros(())
@@ -245,3 +314,7 @@ class XiangqiLM(PreTrainedModel):
             score = (p[:, 2] + 0.5 * p[:, 1])[known].clamp(1e-4, 1 - 1e-4)
             loss = loss + F.binary_cross_entropy(score, expected[known])
         return loss
+
+
+AutoConfig.register(XiangqiConfig.model_type, XiangqiConfig)
+AutoModelForCausalLM.register(XiangqiConfig, XiangqiLM)

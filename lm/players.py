@@ -211,11 +211,11 @@ def load_player(spec: str) -> Player:
     'random:seed=1'
     >>> load_player("randy")
     Traceback (most recent call last):
-    lm.UserError: no player 'randy' (known: random, greedy, lm, uci, ucci; as lm:temperature=0.5, uci:cmd=PROGRAM,depth=1)
+    lm.UserError: no player 'randy' (random, greedy, lm, uci, ucci; as lm:temperature=0.5, uci:cmd=PROGRAM,depth=1)
     """
     kind, _, rest = spec.partition(":")
     if kind not in _OPTIONS:
-        raise UserError(f"no player {kind!r} (known: {', '.join(_OPTIONS)}; as {_EXAMPLES})")
+        raise UserError(f"no player {kind!r} ({', '.join(_OPTIONS)}; as {_EXAMPLES})")
     options = _parse_options(spec, kind, rest)
     if kind == "random":
         return RandomPlayer(**options, name=spec)

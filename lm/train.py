@@ -7,11 +7,13 @@ uninterrupted one would have read.
 
 from __future__ import annotations
 
-import json
+import ctypes
 import math
+import os
+import sys
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,9 +24,10 @@ from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
-from lm.data import SPLITS, UNKNOWN, Shard
+from lm import UserError
+from lm.data import UNKNOWN, Shard
 from lm.encoding import Encoder, Features, Line
-from lm.evaluate import evaluate_lines
+from lm.evaluate import evaluate
 from lm.model import ENGINE, HUMAN, XiangqiConfig, XiangqiLM
 
 POOL: Final = 2048
@@ -60,6 +63,30 @@ PRESETS: Final = {
     "base": Preset(10, 8, 512, plies=400_000_000, learning_rate=1e-3, batch_plies=32768),  # a GPU for some hours
     "large": Preset(20, 16, 1024, plies=8_000_000_000, learning_rate=5e-4, batch_plies=262144),  # many GPUs
 }
+
+
+def find_preset(name: str, plies: int | None = None) -> Preset:
+    """Return a preset by name, reading ``plies`` instead of its own number if given. Raises ``UserError``."""
+    if name not in PRESETS:
+        raise UserError(f"no preset {name!r}: choose from {', '.join(PRESETS)}")
+    return replace(PRESETS[name], plies=plies or PRESETS[name].plies)
+
+
+def keep_memory() -> None:
+    """Have the C library keep the memory of large tensors instead of returning it page by page: twice the speed on a CPU.
+
+    Where the GNU library is in charge, this starts the program anew once, with huge pages asked for; those are worth
+    another half.
+    """
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "gnu_get_libc_version") or torch.cuda.is_available():
+        return
+    if "GLIBC_TUNABLES" not in os.environ:
+        os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    m_trim_threshold, m_mmap_max = -1, -4
+    libc.mallopt(m_mmap_max, 0)
+    libc.mallopt(m_trim_threshold, 2**31 - 1)
 
 
 class GameBatches(Dataset[dict[str, torch.Tensor]]):
@@ -212,7 +239,7 @@ class EarlyLook(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self.lines and self.trainer is not None:
-            report = evaluate_lines(kwargs["model"], self.lines)
+            report = evaluate(kwargs["model"], self.lines, [UNKNOWN] * len(self.lines)).report(samples=1)
             self.trainer.log({f"eval_{k}": round(report[k], 4) for k in ("top1", "top3", "nll", "legal_argmax")})
 
 
