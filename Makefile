@@ -46,9 +46,10 @@ clean:
 	$(PIP) -e .
 	@touch $@
 
-.venv/.test: .venv/.play
+.venv/.test: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Setting up in .venv; the first time this takes a few minutes."
 	$(PIP) -e ".[dev]"
-	@touch $@
+	@touch .venv/.play $@
 
 .venv/.bench: .venv/.test
 	$(PIP) -e ".[bench]"

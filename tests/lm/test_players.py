@@ -113,7 +113,7 @@ class TestSpecs:
     @pytest.mark.parametrize(
         ("spec", "reason"),
         [
-            ("", "known: random, greedy, lm, uci, ucci"),
+            ("", "\\(random, greedy, lm, uci, ucci"),
             ("stockfish", "no player 'stockfish'"),
             ("random:sede=1", "options: seed"),
             ("random:seed", "as name=value"),
