@@ -33,7 +33,11 @@ COLORS: Final = {"green": "#2f8f5b", "blue": "#2f6fb5", "red": "#c8382c", "yello
 
 @dataclass(frozen=True)
 class Arrow:
-    """An arrow along a move. ``weight``, from 0 to 1, is told by its width; ``label`` is written on it."""
+    """An arrow along a move. ``weight``, from 0 to 1, is told by its width; ``label`` is written on it.
+
+    >>> Arrow(Move.from_iccs("h2e2"), color="blue", weight=0.35, label="35%").color
+    'blue'
+    """
 
     move: Move
     color: str = "green"
@@ -43,7 +47,12 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Mark:
-    """A mark on a point: a ring about the piece there, or a dot. ``weight``, from 0 to 1, is told by its strength."""
+    """A mark on a point: a ring about the piece there, or a dot. ``weight``, from 0 to 1, is told by its strength.
+
+    >>> dots = [Mark(move.to_square) for move in Board().legal_moves if move.iccs.startswith("b0")]
+    >>> len(dots)
+    2
+    """
 
     square: Square
     color: str = "green"
@@ -68,6 +77,10 @@ def board(
     ``orientation`` is the side that sits at the bottom (the board is turned, never mirrored); ``last_move`` the move
     to show as the last, by default the board's own (``NULL_MOVE`` for none); ``check`` whether a king in check glows;
     ``size`` the width in pixels, or ``None`` for as much as there is room. Raises ``ValueError`` for unknown options.
+
+    >>> from xiangqi import Board
+    >>> board(Board(), pieces="letters", size=300)[-7:]
+    '</svg>\\n'
     """
     check_options(orientation, pieces, coordinates)
     if last_move is None:

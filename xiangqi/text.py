@@ -112,6 +112,10 @@ def board(
     to show as the last, by default the board's own (``NULL_MOVE`` for none). It is shown by brackets or, in ``color``
     (ANSI codes for 256 colours), by a green ground; then a king in check is on a red one. Raises ``ValueError`` for
     unknown options.
+
+    >>> from xiangqi import Board
+    >>> board(Board(), coordinates=None).splitlines()[0].strip()
+    '車－馬－象－士－將－士－象－馬－車'
     """
     check_options(orientation, pieces, coordinates)
     strokes = _NARROW if pieces == "letters" else _WIDE
@@ -157,7 +161,13 @@ def board(
 
 
 def check_options(orientation: Color, pieces: str, coordinates: str | None) -> None:
-    """Raise ``ValueError`` unless the options of a picture of the board are known."""
+    """Raise ``ValueError`` unless the options of a picture of the board are known.
+
+    >>> check_options(RED, "runes", None)
+    Traceback (most recent call last):
+      ...
+    ValueError: pieces must be 'traditional', 'simplified' or 'letters': 'runes'
+    """
     if orientation not in (RED, BLACK):
         raise ValueError(f"orientation must be RED or BLACK: {orientation!r}")
     if pieces not in ("traditional", "simplified", "letters"):
