@@ -147,9 +147,9 @@ def selfplay(
 def train(
     data: Annotated[list[Path] | None, typer.Option("--data", help="Games in any format; the shipped ones.")] = None,
     preset: Annotated[str, typer.Option(help="Size and recipe: tiny, small, base, large.")] = "small",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; one that is there is gone on with.")] = Path(
-        "runs/train"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the run; one that is there is gone on with.")
+    ] = Path("runs/train"),
     plies: Annotated[int | None, typer.Option(min=1, help="Plies to read, instead of the preset's.")] = None,
     init_from: Annotated[Path | None, typer.Option(help="Model to start from.")] = None,
     seed: Annotated[int, typer.Option(help="Decides the start and the order of the games.")] = 1,
@@ -190,7 +190,8 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure how well a model foresees the moves of games."""
-    from lm import UserError, evaluate as evaluation
+    from lm import UserError
+    from lm import evaluate as evaluation
     from lm.data import SPLITS
     from lm.model import STYLES
     from lm.policy import load_model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -250,7 +251,7 @@ def parse_move(board: Board, line: str) -> Move:
 
 def main(spec: str, side: str, fen: str | None, letters: bool) -> None:
     """Play on the process's own terminal, with colours and line editing if it is one."""
-    screen = sys.stdin.isatty() and sys.stdout.isatty()
+    screen = sys.stdin.isatty() and sys.stdout.isatty() and "NO_COLOR" not in os.environ
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  gives input() its line editing
 
