@@ -79,7 +79,7 @@ class TestPyffish:
     @pytest.mark.slow
     def test_every_difference_has_a_name_in_many_cycles(self):
         result = comparison.compare(itertools.islice(comparison.cycles(seed=8), 20_000))
-        assert result.agreed > 0.7 * result.decisive
+        assert result.agreed > 0.65 * result.decisive
         assert () not in result.classes
 
 
