@@ -383,6 +383,15 @@ class Game(GameNode):
         """Return the position at the end of the main line, with its history."""
         return self.end().board()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy the tree as a list, because a chain of nodes would exhaust the stack."""
+        numbers: dict[GameNode, int] = {self: 0}
+        rows = []
+        for number, node in enumerate(self.walk(), 1):
+            numbers[node] = number
+            rows.append((numbers[node.parent], node.move, node.comment, node.starting_comment, node._nags))
+        return _rebuild, (self.headers, self.fen, self.comment, self._nags, rows)
+
     def __str__(self) -> str:
         """Return the game as PGN with ICCS moves."""
         from xiangqi.formats import pgn
@@ -392,3 +401,20 @@ class Game(GameNode):
     def __repr__(self) -> str:
         red, black = self.headers.get("Red", "?"), self.headers.get("Black", "?")
         return f"<Game {red} - {black}, {self.result}, {self.end().ply} plies>"
+
+
+def _rebuild(
+    headers: dict[str, str],
+    fen: str,
+    comment: str,
+    nags: set[int] | None,
+    rows: list[tuple[int, Move, str, str, set[int] | None]],
+) -> Game:
+    game = Game(headers, fen)
+    game.comment, game._nags = comment, nags
+    nodes: list[GameNode] = [game]
+    for parent, move, remark, starting_comment, glyphs in rows:
+        node = nodes[parent].add_variation(move)
+        node.comment, node.starting_comment, node._nags = remark, starting_comment, glyphs
+        nodes.append(node)
+    return game

@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import os
 import random
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -146,6 +148,22 @@ class TestReplacing:
         with pytest.raises(TypeError), open_replacing(tmp_path / "file.gz") as file:
             file.write("half")  # type: ignore[arg-type]
         assert list(tmp_path.iterdir()) == []
+
+    def test_link_stays_a_link(self, tmp_path: Path) -> None:
+        link = tmp_path / "link.pgn"
+        link.symlink_to(tmp_path / "target.pgn")
+        save(sample(), link)
+        assert link.is_symlink()
+        assert (tmp_path / "target.pgn").is_file()
+
+    def test_pipe_is_written_to(self, tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe.pgn"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=save, args=(sample(), pipe))
+        writer.start()
+        assert pipe.read_bytes().startswith(b"[Game")
+        writer.join()
+        assert pipe.is_fifo()
 
     def test_suffix(self) -> None:
         assert [bare_suffix(name) for name in ("a.pgn", "a.XQF.gz", "a.b.jsonl.zst", "a")] == [

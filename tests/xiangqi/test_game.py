@@ -1,6 +1,9 @@
 """Game trees."""
 
+import copy
 import gc
+import pickle
+from collections.abc import Callable
 
 import pytest
 
@@ -89,6 +92,26 @@ class TestTree:
         assert len(str(game).split("A0-A1")) == 10_001
         del game, end
         gc.collect()
+
+
+class TestCopies:
+    @pytest.mark.parametrize("clone", [copy.deepcopy, lambda game: pickle.loads(pickle.dumps(game))])
+    def test_whole_tree(self, game: Game, clone: Callable[[Game], Game]) -> None:
+        game.headers["Red"] = "A"
+        game.comment = "before"
+        node = game.variations[2]
+        node.comment, node.starting_comment, node.nags = "after", "first", {3}
+        twin = clone(game)
+        assert str(twin) == str(game)
+        assert "{first} 1. C3-C4 $3 {after}" in str(twin)
+        twin.variations[2].nags.add(4)
+        twin.variations[0].delete()
+        assert (node.nags, len(game.variations)) == ({3}, 3)
+
+    def test_length_does_not_matter(self) -> None:
+        game = Game()
+        game.add_main_line([Move.from_iccs(text) for text in ("a0a1", "a9a8", "a1a0", "a8a9")] * 1000)
+        assert pickle.loads(pickle.dumps(game)).moves() == game.moves()
 
 
 class TestEditing:

@@ -83,6 +83,10 @@ def load(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     ``source`` is a path or an open file. ``on_error`` is called with a `FormatError` for each game that cannot be read;
     the next one is read thereafter. Raises `UnknownFormatError` if no reader knows the file, `FormatError` if it cannot
     be read as a whole, and ``OSError`` if the path cannot be opened.
+
+    >>> import io
+    >>> [game.result for game in load(io.StringIO('{"moves": "h2e2 h9g7", "result": "1-0"}'))]
+    ['1-0']
     """
     if isinstance(source, str | os.PathLike):
         return FORMATS[sniff(source)].read(source, on_error)
@@ -99,6 +103,11 @@ def save(games: Game | Iterable[Game], path: str | os.PathLike[str], **options: 
 
     ``options`` go to the format's ``write``, as ``notation="chinese"`` for PGN. The file appears when all is written.
     Raises `UnknownFormatError` for a suffix that no writer knows, `FormatError` for games that the format cannot hold.
+
+    >>> save(Game(), "game.docx")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    xiangqi.formats.errors.UnknownFormatError: game.docx: cannot write files with suffix '.docx' (known: ...)
     """
     suffix = bare_suffix(path)
     writers = {suffix: module for module in FORMATS.values() if hasattr(module, "write") for suffix in module.SUFFIXES}
@@ -122,6 +131,11 @@ def convert(source: Source, path: str | os.PathLike[str], **options: Any) -> Con
     """Rewrite a file of games in the format of another suffix.
 
     Raises as `load` and `save`, and the first reject if no game could be read; then nothing is written.
+
+    >>> import io, tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     convert(io.StringIO("1. h2e2 h9g7 *"), f"{directory}/games.jsonl.gz")
+    Conversion(games=1, rejects=[])
     """
     rejects: list[FormatError] = []
 

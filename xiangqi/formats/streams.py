@@ -143,7 +143,7 @@ def open_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     A suffix ``.gz`` or ``.zst`` compresses. Raises ``OSError``, or ``FormatError`` if zstandard is wanted and missing.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # of a link, what it points to is replaced
     if target.exists() and not target.is_file():  # a pipe or a device: there is nothing to replace
         with open(target, "wb") as file, _packed(file, target) as out:
             yield out
