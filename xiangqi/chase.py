@@ -8,10 +8,10 @@ why; ``new_chases`` says it for a line of moves, following each piece by identit
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from xiangqi import kernels
+from xiangqi.jit import compiled
 from xiangqi.kernels import MOVE_FROM, MOVE_TO, Cells, MoveBuffer
 from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK
 
@@ -22,7 +22,7 @@ UNPROTECTED = 2
 """The prey's side would have no legal recapture."""
 
 
-@njit(cache=True)
+@compiled
 def _make(cells: Cells, move: int) -> None:
     """Play a move that takes nothing; -1 is the null move."""
     if move >= 0:
@@ -30,7 +30,7 @@ def _make(cells: Cells, move: int) -> None:
         cells[MOVE_FROM[move]] = 0
 
 
-@njit(cache=True)
+@compiled
 def _unmake(cells: Cells, move: int) -> None:
     """Take back a move that took nothing."""
     if move >= 0:
@@ -38,7 +38,7 @@ def _unmake(cells: Cells, move: int) -> None:
         cells[MOVE_TO[move]] = 0
 
 
-@njit(cache=True)
+@compiled
 def _is_protected(cells: Cells, a: int, b: int) -> bool:
     """Whether there is a legal recapture once the piece on ``a`` has taken on ``b``."""
     hunter, prey = cells[a], cells[b]
@@ -54,7 +54,7 @@ def _is_protected(cells: Cells, a: int, b: int) -> bool:
     return found
 
 
-@njit(cache=True)
+@compiled
 def chase(cells: Cells, a: int, b: int) -> int:
     """Return why the piece on ``a`` chases the piece on ``b``: ``UNEQUAL``, ``UNPROTECTED``, or ``NO_CHASE``.
 
@@ -81,7 +81,7 @@ def chase(cells: Cells, a: int, b: int) -> int:
     return NO_CHASE if _is_protected(cells, a, b) else UNPROTECTED
 
 
-@njit(cache=True)
+@compiled
 def is_chased(cells: Cells, b: int) -> bool:
     """Whether any piece chases the one on ``b``."""
     for a in range(90):
@@ -90,14 +90,14 @@ def is_chased(cells: Cells, b: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@compiled
 def rewind(cells: Cells, moves: MoveBuffer) -> None:
     """Take back ``moves`` ``(n,)``, none of which took a piece."""
     for i in range(len(moves) - 1, -1, -1):
         _unmake(cells, moves[i])
 
 
-@njit(cache=True)
+@compiled
 def checks(cells: Cells, turn: int, moves: MoveBuffer, out: NDArray[np.bool_]) -> None:
     """Play ``moves`` ``(n,)``, none of which takes a piece, and write to ``out`` ``(n,)`` which of them give check."""
     for i in range(len(moves)):
@@ -106,7 +106,7 @@ def checks(cells: Cells, turn: int, moves: MoveBuffer, out: NDArray[np.bool_]) -
         out[i] = kernels.in_check(cells, turn)
 
 
-@njit(cache=True)
+@compiled
 def new_chases(cells: Cells, turn: int, moves: MoveBuffer, home: NDArray[np.uint8], out: NDArray[np.bool_]) -> None:
     """Play ``moves`` ``(n,)``, none of which takes a piece, and write to ``out`` ``(n, 90)`` what each newly chases.
 

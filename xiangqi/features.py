@@ -18,10 +18,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from xiangqi import kernels
+from xiangqi.jit import compiled
 from xiangqi.kernels import (
     ADVISOR_TO,
     BISHOP_TO,
@@ -30,7 +30,6 @@ from xiangqi.kernels import (
     KNIGHT_LEG,
     KNIGHT_TO,
     MOVE_FROM,
-    MOVE_INDEX,
     MOVE_ROTATED,
     MOVE_TO,
     PAWN_TO,
@@ -87,7 +86,7 @@ _CLASS = np.array([0, 4, 1, 1, 2, 3, 2, 1], np.uint8)
 _CLASS_VALUE = np.array([0, 2, 4, 9, 100], np.int16)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _mark(reach: NDArray[np.uint8], side: int, sq: int, kind: int) -> None:
     """Note that a piece of class ``kind`` of ``side`` reaches ``sq``, keeping the cheapest."""
     seen = reach[side, sq]
@@ -95,7 +94,7 @@ def _mark(reach: NDArray[np.uint8], side: int, sq: int, kind: int) -> None:
         reach[side, sq] = kind
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _reach(view: Cells, reach: NDArray[np.uint8]) -> None:
     """Fill ``reach[side, square]`` with the class of the cheapest piece of each side that could capture there, or 0."""
     reach[:] = 0
@@ -144,7 +143,7 @@ def _reach(view: Cells, reach: NDArray[np.uint8]) -> None:
                 _mark(reach, side, KING_TO[a, i], cls)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _worth(piece: int, sq: int) -> int:
     """Exchange value of a piece where it stands, in the mover's view."""
     kind = piece & 7
@@ -153,7 +152,7 @@ def _worth(piece: int, sq: int) -> int:
     return int(_VALUE[kind])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _loss(piece: int, sq: int, reach: NDArray[np.uint8]) -> int:
     """What the owner of ``piece`` on ``sq`` loses there by one exchange if the other side is to move."""
     side = piece >> 3
@@ -168,12 +167,12 @@ def _loss(piece: int, sq: int, reach: NDArray[np.uint8]) -> int:
     return max(0, worth - int(_CLASS_VALUE[attacker]))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _bucket(loss: int) -> int:
     return 0 if loss <= 0 else 1 if loss == 1 else 2 if loss <= 3 else 3 if loss <= 5 else 4
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _worst(view: Cells, side: int, reach: NDArray[np.uint8]) -> tuple[int, int]:
     """Return the largest and second largest loss among the pieces of ``side``, as buckets 0 to 4."""
     first, second = 0, 0
@@ -188,7 +187,7 @@ def _worst(view: Cells, side: int, reach: NDArray[np.uint8]) -> tuple[int, int]:
     return _bucket(first), _bucket(second)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def mates_in_one(view: Cells, side: int, moves: NDArray[np.int16], replies: NDArray[np.int16]) -> bool:
     """Whether ``side``, to move, has a move that ends the game at once. The arrays are scratch."""
     n = legal_moves(view, side, moves)
@@ -208,7 +207,7 @@ def mates_in_one(view: Cells, side: int, moves: NDArray[np.int16], replies: NDAr
     return False
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _occurrences(keys: NDArray[np.uint64], start: int, end: int, key: int) -> int:
     """How often ``key`` stands in ``keys[start:end]``, at most 2."""
     n = 0
@@ -220,7 +219,7 @@ def _occurrences(keys: NDArray[np.uint64], start: int, end: int, key: int) -> in
     return n
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _view_of(cells: Cells, turn: int, view: Cells) -> None:
     if turn == 0:
         view[:] = cells
@@ -230,7 +229,7 @@ def _view_of(cells: Cells, turn: int, view: Cells) -> None:
             view[sq] = piece ^ 8 if piece else 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def encode_game(
     cells: Cells,
     turn: int,
@@ -370,19 +369,19 @@ def encode_game(
     return n_in, n_cand
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _seen(move: int, turn: int) -> int:
     """Number of a move as the side ``turn`` sees it."""
     return int(move) if turn == 0 else int(MOVE_ROTATED[move])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def zobrist_after(key: int, piece: int, captured: int, a: int, b: int) -> int:
     """Return the key of a position after a move of ``piece`` from ``a`` to ``b``."""
-    return key ^ ZOBRIST[piece, a] ^ ZOBRIST[piece, b] ^ ZOBRIST[captured, b] ^ kernels.ZOBRIST_TURN
+    return int(key ^ ZOBRIST[piece, a] ^ ZOBRIST[piece, b] ^ ZOBRIST[captured, b] ^ kernels.ZOBRIST_TURN)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def replay(cells: Cells, turn: int, moves: NDArray[np.int16]) -> int:
     """Play ``moves`` on ``cells`` (changed) and return how many were legal before the first that was not."""
     for ply in range(moves.shape[0]):

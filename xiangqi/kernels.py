@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from xiangqi.jit import compiled
 from xiangqi.move import (
     ADVISOR,
     ADVISOR_POINTS,
@@ -92,7 +92,7 @@ KNIGHT_LEG = _table([[leg for _, leg in _jumps(s, _KNIGHT_STEPS)] for s in SQUAR
 KNIGHT_FROM_LEG = _table([[_leg_near(t, s) for t, _ in _jumps(s, _KNIGHT_STEPS)] for s in SQUARES], 8)
 """Leg of a knight that jumps from ``KNIGHT_TO[sq]`` to ``sq``: always a diagonal neighbour of ``sq``."""
 BISHOP_TO = _table(
-    [[t for t, _ in _jumps(s, _BISHOP_STEPS) if s in BISHOP_POINTS and (t // 9 < 5) == (s // 9 < 5)] for s in SQUARES], 4
+    [[t for t, _ in _jumps(s, _BISHOP_STEPS) if s in BISHOP_POINTS and (t < 45) == (s < 45)] for s in SQUARES], 4
 )
 ADVISOR_TO = _table(
     [
@@ -128,7 +128,7 @@ ZOBRIST_TURN = np.uint64(0x9E3779B97F4A7C15)
 # --- Attacks ----------------------------------------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_king(cells: Cells, color: int) -> int:
     """Return the square of a colour's king, or -1: its own palace is looked at first, then the whole board."""
     code = color * 8 + KING
@@ -141,7 +141,7 @@ def find_king(cells: Cells, color: int) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def is_attacked(cells: Cells, sq: int, by: int) -> bool:
     """Whether a king on ``sq`` would be in check from side ``by``, the facing king included."""
     rook, cannon, king, knight, pawn = by * 8 + ROOK, by * 8 + CANNON, by * 8 + KING, by * 8 + KNIGHT, by * 8 + PAWN
@@ -169,14 +169,14 @@ def is_attacked(cells: Cells, sq: int, by: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def in_check(cells: Cells, color: int) -> bool:
     """Whether the king of ``color`` stands in check."""
     king = find_king(cells, color)
     return king >= 0 and is_attacked(cells, king, 1 - color)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def reaches(cells: Cells, a: int, b: int) -> bool:
     """Whether the piece on ``a`` could capture on ``b`` by its movement alone, whatever stands there.
 
@@ -220,7 +220,7 @@ def reaches(cells: Cells, a: int, b: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def attackers(cells: Cells, sq: int, by: int, out: NDArray[np.uint8]) -> int:
     """Write the squares of the pieces of side ``by`` that reach ``sq``, ascending; return how many."""
     n = 0
@@ -234,13 +234,13 @@ def attackers(cells: Cells, sq: int, by: int, out: NDArray[np.uint8]) -> int:
 # --- Moves ------------------------------------------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _has(low: int, high: int, sq: int) -> bool:
     """Whether a set of squares kept in two 64-bit words holds ``sq``."""
     return bool(((low >> sq) if sq < 45 else (high >> (sq - 45))) & 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _is_safe(cells: Cells, a: int, b: int, king: int, enemy: int) -> bool:
     """Make a move, look at the king, unmake it."""
     piece, captured = cells[a], cells[b]
@@ -252,7 +252,7 @@ def _is_safe(cells: Cells, a: int, b: int, king: int, enemy: int) -> bool:
     return safe
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
     """Write the indices of the legal moves to ``out`` (room for ``MAX_MOVES``) and return how many.
 
@@ -367,7 +367,7 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
     return n
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def is_pseudo_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
     """Whether the side to move may go from ``a`` to ``b`` if its king's safety is left aside."""
     piece, target = cells[a], cells[b]
@@ -381,7 +381,7 @@ def is_pseudo_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
     return reaches(cells, a, b)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def is_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
     """Whether the side to move may go from ``a`` to ``b``."""
     if not is_pseudo_legal(cells, turn, a, b):
@@ -390,7 +390,7 @@ def is_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
     return king < 0 or _is_safe(cells, a, b, king, 1 - turn)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def perft(cells: Cells, turn: int, depth: int, buffers: NDArray[np.int16]) -> int:
     """Count the leaves of the tree of legal moves; ``buffers`` is ``(depth, MAX_MOVES)``. Bulk-counts the last ply."""
     if depth == 0:
@@ -411,10 +411,10 @@ def perft(cells: Cells, turn: int, depth: int, buffers: NDArray[np.int16]) -> in
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def zobrist(cells: Cells, turn: int) -> int:
     """Return the 64-bit key of a position: placement and side to move."""
     key = ZOBRIST_TURN if turn else np.uint64(0)  # both unsigned, or numba makes floats of them
     for sq in range(90):
         key ^= ZOBRIST[cells[sq], sq]
-    return key
+    return int(key)

@@ -1,0 +1,78 @@
+"""Compiling: once, said to the user, redone when the code changes, and possible where nothing can be written."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import xiangqi
+
+SCRIPT = "import xiangqi; print(xiangqi.Board().is_check())"
+NOTICE = "xiangqi: compiling the rules, "
+
+
+@pytest.fixture
+def install(tmp_path):
+    """A copy of the package that has never been run."""
+    package = tmp_path / "install" / "xiangqi"
+    shutil.copytree(Path(xiangqi.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    return package
+
+
+def run(package, script=SCRIPT, **environment):
+    """Run a script with that copy of the package; return its output and what it wrote to the standard error."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=package.parent,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip(), done.stderr
+
+
+def test_said_once_then_kept(install):
+    assert run(install) == ("False", NOTICE + "once; this takes some seconds\n")
+    assert run(install) == ("False", "")
+
+
+def test_changed_kernels_are_compiled_into_their_callers(install):
+    """Numba by itself would go on with the old code of a caller in another file."""
+    script = "from xiangqi import Board, chase; print(chase.probe(Board().cells))"
+    caller = install / "chase.py"
+    caller.write_text(
+        "from xiangqi import kernels\nfrom xiangqi.jit import compiled\n"
+        "@compiled\ndef probe(cells):\n    return kernels.find_king(cells, 0)\n"
+    )
+    (install / "__init__.py").write_text("from xiangqi.board import Board\n")
+    (install / "rulings.py").write_text("Rules = Outcome = outcome = None\n")
+    assert run(install, script)[0] == "4"
+    kernels = install / "kernels.py"
+    old = "        if cells[sq] == code:\n            return int(sq)\n"
+    assert old in kernels.read_text()
+    kernels.write_text(kernels.read_text().replace(old, old.replace("int(sq)", "int(sq) + 1000")))
+    assert run(install, script)[0] == "1004"
+
+
+def test_nothing_can_be_written(install, tmp_path):
+    """Neither the package's folder nor the home: the rules work all the same, and the user is told what it costs."""
+    blocked = tmp_path / "file"  # a home that is no folder, which not even root can write to
+    blocked.write_text("")
+    (install / "__pycache__").write_text("")
+    environment = {"HOME": str(blocked), "XDG_CACHE_HOME": str(blocked / "cache")}
+    output, error = run(install, **environment)
+    assert output == "False"
+    assert error.startswith(NOTICE + f"at every start, for neither {install} nor a cache folder can be written")
+
+
+def test_read_only_package(install, tmp_path):
+    """The code then lies in the user's cache folder."""
+    (install / "__pycache__").write_text("")
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    assert run(install, **environment)[1] == NOTICE + "once; this takes some seconds\n"
+    assert run(install, **environment) == ("False", "")
+    assert any((tmp_path / "cache").rglob("*.nbi"))
