@@ -1,0 +1,183 @@
+"""The features say what they claim: checked against the board's own, slower, answers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xiangqi import Board, Move, features
+from xiangqi.kernels import MOVE_MIRRORED
+
+CLASS_OF = {1: 4, 2: 1, 3: 1, 4: 2, 5: 3, 6: 2, 7: 1}
+
+
+def random_game(seed: int, plies: int) -> Board:
+    chance, board = random.Random(seed), Board()
+    while board.ply < plies and (moves := board.legal_moves):
+        captures = [move for move in moves if board.is_capture(move)]
+        board.push(chance.choice(captures if captures and chance.random() < 0.3 else moves))
+    return board
+
+
+def encode(root: Board, moves: list[Move], first: int = 0) -> list[tuple[list[int], np.ndarray]]:
+    n = len(moves) + 1 - first
+    inputs, ends = np.empty(n * features.MAX_INPUTS, np.int32), np.empty(n, np.int64)
+    candidates = np.empty((n * features.MAX_CANDIDATES, features.CANDIDATE_WIDTH), np.int32)
+    candidate_ends = np.empty(n, np.int64)
+    indices = np.array([move.index for move in moves], np.int16)
+    features.encode_game(
+        root.cells.copy(), root.turn, root.halfmove_clock, indices, first, inputs, ends, candidates, candidate_ends
+    )
+    cuts = list(pairwise([0, *ends.tolist()]))
+    lines = list(pairwise([0, *candidate_ends.tolist()]))
+    return [(inputs[a:b].tolist(), candidates[c:d].copy()) for (a, b), (c, d) in zip(cuts, lines, strict=True)]
+
+
+def group(inputs: list[int], name: str) -> list[int]:
+    at = list(features.INPUT_GROUPS).index(name)
+    low, high = features.INPUT_OFFSETS[at : at + 2]
+    return sorted(i - int(low) for i in inputs if low <= i < high)
+
+
+def column(candidates: np.ndarray, name: str) -> list[int]:
+    at = list(features.CANDIDATE_GROUPS).index(name)
+    return (candidates[:, at] - features.CANDIDATE_OFFSETS[at]).tolist()
+
+
+def view(board: Board) -> Board:
+    """The position as its mover sees it: always Red's."""
+    return board if board.turn == 0 else board.rotate()
+
+
+def any_game(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test on random games: a seed and a number of plies."""
+    return settings(max_examples=25)(given(seed=st.integers(0, 10**6), plies=st.integers(0, 120))(test))
+
+
+class TestAgainstTheBoard:
+    @any_game
+    def test_rows_stay_in_their_tables(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies)
+        for inputs, candidates in encode(board.root(), board.move_stack):
+            assert min(inputs) >= 0 and max(inputs) < features.INPUT_ROWS
+            for at in range(features.CANDIDATE_WIDTH):
+                assert (candidates[:, at] >= features.CANDIDATE_OFFSETS[at]).all()
+                assert (candidates[:, at] < features.CANDIDATE_OFFSETS[at + 1]).all()
+
+    @any_game
+    def test_pieces_and_their_status(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies)
+        inputs, _ = encode(board.root(), board.move_stack)[-1]
+        seen = view(board)
+        places, states = [], []
+        for sq, piece in seen.piece_map().items():
+            place = (piece.type - 1 + 7 * piece.color) * 90 + sq
+            enemies = [CLASS_OF[seen.piece_at(a).type] for a in seen.attackers(1 - piece.color, sq)]  # type: ignore[union-attr]
+            places.append(place)
+            states.append(place * 10 + min(enemies, default=0) * 2 + bool(seen.attackers(piece.color, sq)))
+        assert group(inputs, "board") == sorted(places)
+        assert group(inputs, "status") == sorted(states)
+
+    @any_game
+    def test_moves_of_both_sides(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies)
+        inputs, _ = encode(board.root(), board.move_stack)[-1]
+        for name, turn in (("own_moves", 0), ("enemy_moves", 1)):
+            seen = view(board).copy(stack=False)
+            seen.turn = turn
+            expected = []
+            for move in seen.legal_moves:
+                expected.append(move.index)
+                if taken := seen.piece_at(move.to_square):
+                    expected.append(2086 + (taken.type - 1) * 90 + move.to_square)
+            assert group(inputs, name) == sorted(expected)
+
+    @any_game
+    def test_candidates(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies)
+        _, candidates = encode(board.root(), board.move_stack)[-1]
+        seen = view(board)
+        assert column(candidates, "move") == [move.index for move in seen.legal_moves]
+        played = [move if board.turn == 0 else move.rotate() for move in seen.legal_moves]
+        rows = zip(
+            seen.legal_moves,
+            played,
+            column(candidates, "capture"),
+            column(candidates, "context"),
+            column(candidates, "mate"),
+            strict=True,
+        )
+        for move, real, capture, context, mate in rows:
+            taken = seen.piece_at(move.to_square)
+            mover = seen.piece_at(move.from_square)
+            assert mover is not None
+            assert capture == (taken.type if taken else 0) * 90 + move.to_square
+            after = seen.copy(stack=False)
+            after.push(move)
+            attackers = [CLASS_OF[after.piece_at(a).type] for a in after.attackers(1, move.to_square)]  # type: ignore[union-attr]
+            defended = bool(after.attackers(0, move.to_square))
+            kind = (mover.type - 1) * 8 + (taken.type if taken else 0)
+            assert context == ((kind * 5 + min(attackers, default=0)) * 2 + defended) * 2 + after.is_check()
+            seen_before, mates, _, checked = mate // 12, mate // 6 % 2, mate // 2 % 3, mate % 2
+            assert mates == after.is_checkmate()
+            assert checked == seen.is_check()
+            board.push(real)
+            assert seen_before == min(2, board.repetitions() - 1)
+            board.pop()
+
+    @any_game
+    def test_black_sees_what_red_would_see(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies)
+        turned = encode(board.root().rotate(), [move.rotate() for move in board.move_stack])
+        for (inputs, candidates), (other, others) in zip(
+            encode(board.root(), board.move_stack), turned, strict=True
+        ):
+            assert inputs == other
+            assert (candidates == others).all()
+
+    @any_game
+    def test_a_mirror_image_differs_in_squares_only(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies)
+        _, candidates = encode(board.root(), board.move_stack)[-1]
+        _, others = encode(board.root(), [move.mirror() for move in board.move_stack])[-1]
+        names = [n for n in features.CANDIDATE_GROUPS if n not in ("move", "capture", "piece_to")]
+        mirrored = {int(MOVE_MIRRORED[m]): i for i, m in enumerate(column(candidates, "move"))}
+        order = [mirrored[m] for m in column(others, "move")]
+        for name in names:
+            assert [column(candidates, name)[i] for i in order] == column(others, name)
+
+    @any_game
+    def test_a_part_of_a_game_reads_as_in_the_whole(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies)
+        whole = encode(board.root(), board.move_stack)
+        part = encode(board.root(), board.move_stack, first=board.ply // 2)
+        for (inputs, candidates), (other, others) in zip(whole[board.ply // 2 :], part, strict=True):
+            assert inputs == other
+            assert (candidates == others).all()
+
+
+class TestTactics:
+    @pytest.mark.parametrize(
+        ("fen", "in_check", "own", "enemy", "threat"),
+        [
+            ("4k4/9/9/9/9/9/9/9/9/3K5 w", 0, 0, 0, 0),
+            ("3k5/9/9/9/9/4r4/9/9/9/4K4 w", 1, 0, 0, 0),
+            ("3k5/9/9/r8/9/9/9/R8/9/4K4 w", 0, 4, 4, 0),  # two bare rooks attack each other
+            ("3k5/9/9/9/9/9/9/r8/1r7/4K4 w", 0, 0, 0, 1),  # a rook mates on the back rank
+        ],
+    )
+    def test_worst_losses_and_mate_threats(self, fen: str, in_check: int, own: int, enemy: int, threat: int) -> None:
+        inputs, _ = encode(Board(fen), [])[0]
+        assert group(inputs, "tactics") == [in_check, 2 + own, 7 + enemy, 12 + threat]
+
+    def test_occurrences_are_counted_from_the_last_capture(self) -> None:
+        shuffle = ["b0c2", "b9c7", "c2b0", "c7b9"]
+        board = Board.from_moves(shuffle * 2)
+        counts = [group(inputs, "counters")[0] for inputs, _ in encode(board.root(), board.move_stack)]
+        assert counts == [0, 0, 0, 0, 1, 1, 1, 1, 2]
