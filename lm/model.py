@@ -72,18 +72,15 @@ class KVCache:
     """
 
     def __init__(self, config: XiangqiConfig, slots: int, dtype: torch.dtype = torch.float32) -> None:
-        self.limit = config.n_context
         shape = (config.n_layer, slots, config.n_head, 64, config.n_embd // config.n_head)
         self.keys, self.values = torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=dtype)
         self.lengths = torch.zeros(slots, dtype=torch.long)
 
     def reserve(self, plies: int) -> None:
-        """Make room for games of ``plies`` plies. Raises ``ValueError`` if the model reads no games as long."""
-        if plies > self.limit:
-            raise ValueError(f"a game is longer than the model's {self.limit} plies")
+        """Make room for games of ``plies`` plies."""
         capacity = self.keys.shape[3]
         if plies > capacity:
-            more = min(max(plies, 2 * capacity), self.limit) - capacity
+            more = max(plies, 2 * capacity) - capacity
             self.keys, self.values = F.pad(self.keys, (0, 0, 0, more)), F.pad(self.values, (0, 0, 0, more))
 
 
@@ -215,16 +212,17 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         where = torch.arange(T, device=x.device).unsqueeze(0)  # (1 or B, T) plies
         if cache is not None:
             slots = torch.arange(B) if slots is None else slots
-            where = cache.lengths[slots].unsqueeze(1) + where
-            size = int((cache.lengths[slots] + lengths).max())
+            where = cache.lengths[slots].unsqueeze(1) + where  # padding lands behind a game's end, where it does no harm
+            longest, size = int((cache.lengths[slots] + lengths).max()), int(where.max()) + 1
             cache.reserve(size)
-            where = where.clamp(max=size - 1)
             mask = (torch.arange(size, device=x.device) <= where.unsqueeze(-1)).unsqueeze(1)
             past = [PastLayer(k, v, slots, where, mask) for k, v in zip(cache.keys, cache.values, strict=True)]
             cache.lengths[slots] += lengths
-        elif self.config.n_context < T:
+        else:
+            longest = T
+        if longest > self.config.n_context:
             raise ValueError(f"a game is longer than the model's {self.config.n_context} plies")
-        x = x + self.positions(where)
+        x = x + self.positions(where.clamp(max=self.config.n_context - 1))
         for i, block in enumerate(self.blocks):
             x = block(x, past[i] if past else None)
         return self.output_norm(x.view(B * T, -1)[flat])

@@ -34,7 +34,9 @@ class Slow:
 
 @pytest.fixture
 def app(seat):
-    yield App(open_window(), seat(Slow()).controller)
+    window = open_window()
+    yield App(window, seat(Slow()).controller)
+    window.destroy()
     pygame.display.quit()
 
 

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small import random_game, small_model
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import LogitsProcessorList
+
+from lm import UserError
+from lm.model import XiangqiLM
+from lm.policy import Evaluation, Evaluator, LegalMoves, LMPlayer, Sampling, softmax
+from lm.tokenizer import BOS, PAD, move_tokenizer
+from xiangqi import BLACK, MOVES, Board, Move
+
+scores = st.lists(st.floats(-20, 20), min_size=1, max_size=60).map(lambda x: np.array(x, np.float32))
+
+
+class TestSampling:
+    @given(scores, st.floats(0.05, 5), st.integers(0, 10), st.floats(0.01, 1))
+    def test_chances_add_up_and_the_likeliest_is_kept(
+        self, values: np.ndarray, temperature: float, top_k: int, top_p: float
+    ) -> None:
+        chances = Sampling(temperature, top_k, top_p).probabilities(values)
+        assert chances.sum() == pytest.approx(1)
+        assert chances[np.argmax(values)] > 0
+        assert top_k == 0 or (chances > 0).sum() <= top_k
+
+    @given(scores, st.floats(0.01, 0.99))
+    def test_top_p_keeps_as_few_as_will_do(self, values: np.ndarray, top_p: float) -> None:
+        full = softmax(values.astype(np.float64))
+        kept = full[Sampling(1, 0, top_p).probabilities(values) > 0]
+        assert kept.sum() >= top_p - 1e-9
+        assert kept.sum() - kept.min() < top_p + 1e-9
+
+    def test_temperature_sharpens(self) -> None:
+        values = np.array([0.0, 1.0], np.float32)
+        hot, warm, cold = (Sampling(t).probabilities(values)[1] for t in (10, 1, 0.1))
+        assert warm == pytest.approx(1 / (1 + np.exp(-1)))
+        assert 0.5 < hot < warm < cold < 1
+        assert Sampling(0).probabilities(values).tolist() == [0, 1]
+
+    @pytest.mark.parametrize("bad", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.5}])
+    def test_nonsense_is_refused(self, bad: dict[str, float]) -> None:
+        with pytest.raises(UserError, match=next(iter(bad))):
+            Sampling(**bad)  # type: ignore[arg-type]
+
+
+class TestEvaluator:
+    def test_a_game_that_goes_on_costs_a_ply(self, model: XiangqiLM) -> None:
+        evaluator = Evaluator(model, slots=4)
+        read: list[int] = []
+        encode = evaluator._encoder
+        evaluator._encoder = lambda lines: read.append(sum(len(x.moves) + 1 - x.first for x in lines)) or encode(lines)  # type: ignore[assignment, func-returns-value]
+        board = Board()
+        for move in random_game(1, 20).move_stack:
+            evaluator([board])
+            board.push(move)
+        assert read == [1] * 20
+        board.pop()
+        board.pop()
+        board.pop()
+        evaluator([board])
+        assert read[-1] == 1  # taken back: nothing but the state of the last ply is wanted
+
+    def test_whatever_was_read_before_the_answer_is_the_same(self, model: XiangqiLM) -> None:
+        """Games that go on, go back, branch and take each other's slots."""
+        evaluator = Evaluator(model, slots=3)
+        chance = np.random.default_rng(0)
+        games = [random_game(seed, 60) for seed in range(4)]
+        games.append(Board.from_moves(games[0].move_stack[:30] + random_game(0, 30).legal_moves[:1]))
+        for _ in range(25):
+            boards = []
+            for game in chance.choice(len(games), 3):
+                board = games[game].copy()
+                for _ in range(int(chance.integers(board.ply))):
+                    board.pop()
+                boards.append(board)
+            for board, found in zip(boards, evaluator(boards), strict=True):
+                fresh = Evaluator(model, slots=1)([board])[0]
+                assert found.moves == fresh.moves
+                np.testing.assert_allclose(found.scores, fresh.scores, atol=1e-4)
+                np.testing.assert_allclose(found.wdl, fresh.wdl, atol=1e-4)
+
+    def test_more_games_than_slots(self, model: XiangqiLM) -> None:
+        boards = [random_game(seed, 10) for seed in range(7)]
+        assert [e.moves for e in Evaluator(model, slots=2)(boards)] == [
+            e.moves for e in Evaluator(model, slots=8)(boards)
+        ]
+
+    def test_games_beyond_what_the_model_reads(self) -> None:
+        evaluator = Evaluator(small_model(n_context=24), slots=2)
+        board = Board()
+        for move in random_game(9, 60).move_stack:
+            assert set(evaluator([board])[0].moves) == set(board.legal_moves)
+            board.push(move)
+
+    def test_set_up_positions_and_passes(self, model: XiangqiLM) -> None:
+        from xiangqi import NULL_MOVE
+
+        board = Board("3k5/9/9/r8/9/9/9/R8/9/4K4 b - - 30 40")
+        board.push(NULL_MOVE)
+        found = Evaluator(model, slots=1)([board])[0]
+        assert set(found.moves) == set(board.legal_moves)
+        assert found.wdl.sum() == pytest.approx(1, abs=1e-5)
+
+
+class TestPlayer:
+    def test_same_seed_same_game(self, model_folder: Path) -> None:
+        games = []
+        for _ in range(2):
+            player, board = LMPlayer(model_folder, temperature=1, seed=7), Board()
+            for _ in range(12):
+                move = player.choose([board])[0].move
+                assert move is not None
+                board.push(move)
+            games.append(board.move_stack)
+        assert games[0] == games[1]
+
+    def test_what_it_says_of_its_choice(self, model_folder: Path) -> None:
+        choice = LMPlayer(model_folder, temperature=0).choose([Board()])[0]
+        moves, chances = zip(*choice.candidates, strict=True)
+        assert set(moves) == set(Board().legal_moves)
+        assert sum(chances) == pytest.approx(1)
+        assert list(chances) == sorted(chances, reverse=True)
+        assert choice.move is moves[0]
+        assert choice.value is not None and 0 <= choice.value <= 1
+
+    def test_no_repetition_that_loses(self, model_folder: Path) -> None:
+        """Red checks for ever with his rook: the move that would lose the game by the ruling is not made."""
+        board = Board("5k3/9/9/9/9/9/9/9/4R4/3K5 w")
+        cycle = ("e1f1", "f9e9", "f1e1", "e9f9")
+        for text in (*cycle * 2, "e1f1")[:8]:
+            board.push_iccs(text)
+        losing = Move.from_iccs("e1f1")
+        after = board.copy()
+        after.push(losing)
+        verdict = after.outcome()
+        assert verdict is not None and verdict.winner == BLACK
+        player = LMPlayer(model_folder, temperature=0, seed=1)
+        assert player._spoils(board, losing, 0.5)
+        evaluation = player.evaluator([board])[0]
+        certain = Evaluation(
+            evaluation.moves,
+            np.array([9.0 if move is losing else 0.0 for move in evaluation.moves], np.float32),
+            evaluation.wdl,
+        )
+        assert player._choose(board, certain).move is not losing
+
+    def test_wrong_style(self, model_folder: Path) -> None:
+        with pytest.raises(UserError, match="human, engine"):
+            LMPlayer(model_folder, style="wild")
+
+
+class TestGenerate:
+    def test_only_legal_moves_come_out(self, model: XiangqiLM) -> None:
+        tokenizer = move_tokenizer()
+        prompts = torch.tensor([tokenizer("h2e2 h9g7")["input_ids"], tokenizer("c3c4 g6g5")["input_ids"]])
+        torch.manual_seed(0)
+        games = model.generate(
+            prompts, max_new_tokens=30, do_sample=True, logits_processor=LogitsProcessorList([LegalMoves()])
+        )
+        for game in games.tolist():
+            assert game[0] == BOS
+            board = Board.from_moves([MOVES[token] for token in game[1:] if token != PAD])  # raises if one is illegal
+            assert board.ply == 32
+
+    def test_greedy_generation_is_the_likeliest_legal_move(self, model: XiangqiLM) -> None:
+        board = random_game(8, 21)
+        tokens = torch.tensor([[BOS, *(move.index for move in board.move_stack)]])
+        out = model.generate(
+            tokens, max_new_tokens=1, do_sample=False, logits_processor=LogitsProcessorList([LegalMoves()])
+        )
+        best = Evaluator(model, slots=1)([board])[0]
+        assert MOVES[int(out[0, -1])] is best.moves[int(np.argmax(best.scores))]

@@ -1,0 +1,27 @@
+"""A model small enough for tests, whose every part does something, and games for it."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+
+from lm.model import XiangqiConfig, XiangqiLM
+from xiangqi import Board
+
+
+def small_model(seed: int = 0, **changes: object) -> XiangqiLM:
+    torch.manual_seed(seed)
+    settings = {"n_layer": 2, "n_head": 2, "n_embd": 32, "n_query": 16, "n_context": 160} | changes
+    model = XiangqiLM(XiangqiConfig(**settings)).eval()  # type: ignore[arg-type]
+    for parameter in model.parameters():
+        if not parameter.abs().sum():  # what training would fill
+            torch.nn.init.normal_(parameter, std=0.1)
+    return model
+
+
+def random_game(seed: int, plies: int) -> Board:
+    chance, board = random.Random(seed), Board()
+    while board.ply < plies and (moves := board.legal_moves):
+        board.push(chance.choice(moves))
+    return board
