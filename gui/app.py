@@ -247,24 +247,22 @@ def main(
     ``red``, ``black``, ``both`` or ``none``; games are saved in ``games_dir``, by default ``~/xiangqi``. Raises
     ``NoDisplayError`` where no window can be opened, and ``ValueError`` for an unknown side or a bad FEN.
     """
-    window = open_window()
+    window, worker = open_window(), None
     try:
         _draw_first(window, "Preparing the rules...")
         session = _wait_for_rules(window, lambda: _sit_down(side, fen))
-        if session is None:
-            return 0
-        from gui.controller import Controller
-        from gui.worker import Worker
+        if session is not None:
+            from gui.controller import Controller
+            from gui.worker import Worker
 
-        worker = Worker(notify=_wake)
-        try:
+            worker = Worker(notify=_wake)
             games_dir = games_dir or Path.home() / "xiangqi"
             run(App(window, Controller(session, worker, player_spec, _SystemClipboard(), games_dir)))
-        finally:
-            window.destroy()  # at once, whatever the player is busy with
-            worker.close()
     finally:
+        window.destroy()  # before SDL takes its memory away, and at once, whatever the player is busy with
         pygame.display.quit()
+        if worker is not None:
+            worker.close()
     return 0
 
 

@@ -57,6 +57,7 @@ def main():
     target = Path(__file__).with_name("board.png")
     pygame.image.save(window.get_surface(), target)
     worker.close()
+    window.destroy()
     print(target)
 
 
