@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small import random_game
+
+from lm import data_path
+from lm.data import SPLITS, UNKNOWN, Record, Shard, build, cached, fit_scale, read_records, split_of
+from xiangqi import Board, Game, Move, save
+from xiangqi.formats import FormatError
+
+TEST_GIDS = [67, 90, 97, 160, 239]
+VALIDATION_GIDS = [39]
+
+
+def line(board: Board, **more: object) -> str:
+    return json.dumps({"moves": " ".join(move.iccs for move in board.move_stack), "result": "1-0"} | more)
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("".join(text + "\n" for text in lines), encoding="utf-8")
+    return path
+
+
+def indices(board: Board) -> np.ndarray:
+    return np.array([move.index for move in board.move_stack], np.int16)
+
+
+class TestSplit:
+    def test_it_is_fixed_for_ever(self) -> None:
+        """A change of these would put games that were held out among those trained on."""
+        held = {key: split_of(f"gid:{key}") for key in range(300)}
+        assert [key for key, split in held.items() if split == "test"] == TEST_GIDS
+        assert [key for key, split in held.items() if split == "validation"] == VALIDATION_GIDS
+
+    def test_shares(self) -> None:
+        splits = [split_of(f"gid:{key}") for key in range(20000)]
+        assert 0.016 < splits.count("test") / 20000 < 0.024
+        assert 0.007 < splits.count("validation") / 20000 < 0.013
+
+    def test_without_a_group_the_mirror_image_goes_along(self) -> None:
+        board = random_game(1, 80)
+        record = Record(indices(board))
+        mirrored = Record(np.array([move.mirror().index for move in board.move_stack], np.int16))
+        longer = Record(np.append(indices(board), np.int16(5)))
+        assert record.key() == mirrored.key() == longer.key()
+        text = " ".join(move.iccs for move in board.move_stack[:50])
+        other = " ".join(move.mirror().iccs for move in board.move_stack[:50])
+        assert record.key() == "moves:" + min(text, other)
+
+    def test_a_group_decides_whatever_the_moves(self) -> None:
+        assert Record(indices(random_game(1, 9)), gid="7").key() == Record(indices(random_game(2, 9)), gid="7").key()
+
+
+class TestBuild:
+    def test_what_a_shard_holds(self, tmp_path: Path) -> None:
+        first, second = random_game(1, 30), random_game(2, 21)
+        best = " ".join(["-", *(move.iccs for move in first.move_stack[1:])])
+        source = write(
+            tmp_path / "games.jsonl",
+            line(first, gid=4, tier="master", best=best, score=[10] * 30),
+            line(second, gid=5, result="1/2-1/2", source="elsewhere:1"),
+        )
+        counts = build([source], tmp_path / "shard")
+        shard = Shard.open(tmp_path / "shard")
+        assert (counts["games"], counts["plies"], counts["rejected"]) == (2, 51, 0)
+        assert shard.moves.tolist() == [*indices(first), *indices(second)]
+        assert shard.best[:30].tolist() == [-1, *indices(first)[1:]]
+        assert (shard.best[30:] == -1).all()
+        assert (shard.expected[:30] < 255).all() and (shard.expected[30:] == 255).all()
+        assert shard.results.tolist() == [2, 1]
+        assert [SPLITS[s] for s in shard.splits] == [split_of("gid:4"), split_of("gid:5")]
+        assert shard.meta["tiers"] == ["master", ""]
+        assert isinstance(shard.moves, np.memmap)
+
+    def test_formats_agree(self, tmp_path: Path) -> None:
+        games = []
+        for seed in range(4):
+            game = Game({"Red": "a", "Result": "0-1", "Gid": str(seed)})
+            game.add_main_line(random_game(seed, 24).move_stack)
+            for node in game.main_line():
+                node.eval = 0.1 * node.ply
+            next(game.main_line()).best = Move.from_iccs("b0c2")
+            games.append(game)
+        shards = []
+        for name in ("games.pgn", "games.pgn.zst", "games.jsonl"):
+            save(games, tmp_path / name)
+            build([tmp_path / name], tmp_path / f"shard-{name}")
+            shards.append(Shard.open(tmp_path / f"shard-{name}"))
+        for shard in shards[1:]:
+            for name in ("moves", "best", "offsets", "results", "splits"):
+                assert (getattr(shard, name) == getattr(shards[0], name)).all(), name
+            assert np.abs(shard.expected.astype(int) - shards[0].expected).max() <= 1
+
+    def test_copies_and_mirror_images_count_once_and_opinions_win(self, tmp_path: Path) -> None:
+        board = random_game(3, 20)
+        mirrored = Board.from_moves([move.mirror() for move in board.move_stack])
+        best = " ".join(move.iccs for move in board.move_stack)
+        source = write(tmp_path / "g.jsonl", line(board), line(mirrored), line(board, best=best), line(board))
+        counts = build([source], tmp_path / "shard")
+        assert (counts["games"], counts["duplicates"]) == (1, 3)
+        assert (Shard.open(tmp_path / "shard").best >= 0).all()
+
+    def test_what_is_wrong_is_counted_and_listed(self, tmp_path: Path) -> None:
+        source = write(
+            tmp_path / "g.jsonl",
+            line(random_game(1, 10)),
+            "{broken",
+            '{"moves": "h2e2 h2e2", "result": "*"}',
+            '{"moves": "z9z9", "result": "*"}',
+            '{"moves": "", "result": "*"}',
+            '{"fen": "nonsense", "moves": "h2e2"}',
+            line(random_game(2, 10)),
+        )
+        counts = build([source], tmp_path / "shard")
+        assert (counts["games"], counts["rejected"]) == (2, 5)
+        rejects = [json.loads(text) for text in (tmp_path / "shard" / "rejects.jsonl").read_text().splitlines()]
+        assert [reject["line"] for reject in rejects if reject["line"]] == [2, 3, 4, 6]
+        assert all(reject["reason"] and reject["file"] == str(source) for reject in rejects)
+
+    def test_nothing_valid_is_an_error_and_leaves_nothing(self, tmp_path: Path) -> None:
+        source = write(tmp_path / "g.jsonl", "{broken")
+        with pytest.raises(ValueError, match=r"g\.jsonl"):
+            build([source], tmp_path / "shard")
+        assert [path.name for path in tmp_path.iterdir()] == ["g.jsonl"]
+
+    def test_a_game_from_a_position(self, tmp_path: Path) -> None:
+        fen = "4k4/9/9/9/9/9/9/9/9/R3K4 b - - 7 3"
+        source = write(tmp_path / "g.jsonl", '{"fen": "%s", "moves": "e9d9 a0a9"}' % fen)
+        build([source], tmp_path / "shard")
+        read = Shard.open(tmp_path / "shard").line(0)
+        assert (read.turn, read.clock) == (1, 7)
+        assert (read.cells == Board(fen).cells).all()
+
+    def test_conflicting_results_are_not_believed(self, tmp_path: Path) -> None:
+        source = write(tmp_path / "g.jsonl", line(random_game(1, 10), result_conflict=True))
+        assert [record.result for record in read_records(source, pytest.fail)] == [UNKNOWN]
+
+
+class TestCache:
+    def test_made_once_and_anew_when_a_file_changes(self, tmp_path: Path) -> None:
+        source = write(tmp_path / "g.jsonl", line(random_game(1, 10)))
+        first = cached([source], tmp_path / "cache")
+        stamp = (first / "moves.npy").stat().st_mtime_ns
+        assert cached([source], tmp_path / "cache") == first
+        assert (first / "moves.npy").stat().st_mtime_ns == stamp
+        write(source, line(random_game(1, 10)), line(random_game(2, 10)))
+        second = cached([source], tmp_path / "cache")
+        assert second != first
+        assert Shard.open(second).meta["games"] == 2
+
+    @pytest.mark.parametrize("name", [f"{array}.npy" for array in Shard.ARRAYS] + ["meta.json"])
+    @pytest.mark.parametrize("damage", ["cut", "gone", "noise"])
+    def test_a_damaged_shard_is_named(self, tmp_path: Path, name: str, damage: str) -> None:
+        build([write(tmp_path / "g.jsonl", *(line(random_game(s, 40)) for s in range(3)))], tmp_path / "shard")
+        file = tmp_path / "shard" / name
+        content = file.read_bytes()
+        file.unlink()
+        if damage == "cut":
+            file.write_bytes(content[: len(content) // 2])
+        elif damage == "noise":
+            file.write_bytes(bytes(range(256)))
+        with pytest.raises(ValueError, match="damaged shard"):
+            Shard.open(tmp_path / "shard")
+
+
+class TestScale:
+    @pytest.mark.parametrize("true", [0.5, 20.0, 300.0])
+    def test_it_is_found_again(self, true: float) -> None:
+        chance = np.random.default_rng(1)
+        scores = chance.normal(0, 2 * true, 20000).astype(np.float32)
+        results = (chance.random(20000) < 1 / (1 + np.exp(-scores / true))).astype(np.float32)
+        assert fit_scale(scores, results) == pytest.approx(true, rel=0.12)
+
+
+class TestSample:
+    def test_the_shipped_games_are_readable_and_held_out_as_ever(self) -> None:
+        errors: list[FormatError] = []
+        records = []
+        for record in read_records(data_path("games") / "practical.pgn.zst", errors.append):
+            records.append(record)
+            if len(records) == 300:
+                break
+        assert not errors
+        assert all(record.gid is not None and record.tier for record in records)
+        assert sum(record.best is not None for record in records) > 50
