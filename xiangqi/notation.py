@@ -36,6 +36,8 @@ import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from xiangqi.jit import compiled
+from xiangqi.kernels import MOVE_INDEX, Cells, is_legal
 from xiangqi.move import (
     _BY_SQUARES,
     ADVISOR,
@@ -46,6 +48,7 @@ from xiangqi.move import (
     FILE_NAMES,
     KING,
     KNIGHT,
+    MOVES,
     NULL_MOVE,
     PAWN,
     PIECE_NAMES,
@@ -341,8 +344,13 @@ def _read(text: str, spelled: str, what: str, expected: str) -> _Words:
 
 def _resolve(board: Board, text: str, words: _Words, wxf: bool) -> Move:
     """Return the one legal move that fits the words."""
+    if not words.mark and not words.place:
+        index = _lone_piece(board._view, board.turn, words.type, words.file, words.action, words.number)
+        if index >= 0:
+            return MOVES[index]
     squares = _candidates(_columns(board, words.type), words, wxf)
-    moves = [move for sq in squares if (move := _BY_SQUARES.get((sq, _target(sq, words, board.turn))))]
+    targets = [_target(sq, words.type, words.action, words.number, board.turn) for sq in squares]
+    moves = [move for pair in zip(squares, targets, strict=True) if (move := _BY_SQUARES.get(pair))]
     legal = [move for move in moves if board.is_legal(move)]
     if len(legal) == 1:
         return legal[0]
@@ -391,16 +399,39 @@ def _candidates(columns: dict[int, list[Square]], words: _Words, wxf: bool) -> l
     return found
 
 
-def _target(sq: Square, words: _Words, color: int) -> Square:
+@compiled
+def _target(sq: int, type: int, action: int, number: int, color: int) -> int:
     """Return where a piece on ``sq`` would go, or -1 if that is no square."""
-    type, _, _, _, action, number = words
     ahead = -9 if color == BLACK else 9
-    if action and type not in _OBLIQUE:
+    if action != 0 and type not in _OBLIQUE:
         target = sq + action * number * ahead
     else:
         aside = (number - 1 if color == BLACK else 9 - number) - sq % 9
-        ranks = {KNIGHT: 3 - abs(aside), ADVISOR: 1, BISHOP: 2}.get(type, 0)
+        ranks = 0
+        if type == KNIGHT:
+            ranks = 3 - abs(aside)
+            if ranks not in (1, 2):
+                return -1
+        elif type == ADVISOR or type == BISHOP:
+            ranks = type - 1
         target = sq + aside + action * ranks * ahead
-        if type == KNIGHT and ranks not in (1, 2):
-            return -1
     return target if 0 <= target < 90 else -1
+
+
+@compiled
+def _lone_piece(cells: Cells, turn: int, type: int, file: int, action: int, number: int) -> int:
+    """Return the number of the legal move meant if one piece of the type stands on the file, which is the usual case.
+
+    Otherwise return -1.
+    """
+    column = 9 - file if turn == RED else file - 1
+    found = -1
+    for sq in range(column, 90, 9):
+        if cells[sq] == turn * 8 + type:
+            if found >= 0:
+                return -1
+            found = sq
+    target = _target(found, type, action, number, turn) if found >= 0 else -1
+    if target < 0 or MOVE_INDEX[found, target] < 0 or not is_legal(cells, turn, found, target):
+        return -1
+    return int(MOVE_INDEX[found, target])

@@ -210,11 +210,12 @@ def _clean(headers: dict[str, str]) -> str:
 
 
 def _read_plainly(game: Game, body: str) -> str | None:
-    """Read a game of legal ICCS moves and comments, which is what most of large files are, in few steps.
+    """Read a game of legal moves and comments, which is what most of large files are, in few steps.
 
     Returns its result, or ``None`` for a game with anything else in it.
     """
     moves: list[Move] = []
+    board = None  # only names of moves, not squares, have to be looked up on it
     comments: dict[int, list[str]] = {}
     result = None
     texts = _COMMENT.split(body)
@@ -224,15 +225,27 @@ def _read_plainly(game: Game, body: str) -> str | None:
                 comments.setdefault(len(moves), []).append(_strip_lines(text))
             continue
         for word in text.split():
-            move = _MOVE_OF_TEXT.get(word)
             if result is not None:
                 return None
-            if move is not None:
-                moves.append(move)
-            elif word in RESULTS:
-                result = word
-            elif word not in _MOVE_NUMBERS:
-                return None
+            move = _MOVE_OF_TEXT.get(word)
+            if move is None:
+                if word in RESULTS:
+                    result = word
+                    continue
+                if word in _MOVE_NUMBERS:
+                    continue
+                number, _, rest = word.partition(".")
+                if board is None:
+                    board = game.board()
+                    for played in moves:
+                        board.push(played)
+                try:
+                    move = _parse_move(board, rest if number.isdecimal() else word)
+                except (InvalidMoveError, IllegalMoveError, AmbiguousMoveError, _MovetextError):
+                    return None
+            moves.append(move)
+            if board is not None:
+                board.push(move)
     if count_legal(_START if game.fen is STARTING_FEN else Board(game.fen), moves) < len(moves):
         return None
     game.add_main_line(moves)
