@@ -42,7 +42,6 @@ RESULTS: Final = {"0-1": 0, "1/2-1/2": 1, "1-0": 2}
 UNKNOWN: Final = -1
 
 
-
 @dataclass(slots=True)
 class Record:
     """One game as training sees it."""

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from xiangqi.features import CANDIDATE_GROUPS, INPUT_GROUPS
 from xiangqi.kernels import MOVE_ROTATED
@@ -84,12 +84,16 @@ class KVCache:
             self.keys, self.values = F.pad(self.keys, (0, 0, 0, more)), F.pad(self.values, (0, 0, 0, more))
 
 
+class ZeroLinear(nn.Linear):
+    """A linear map that starts at zero, so that a block starts by adding nothing and all moves with the same chance."""
+
+
 class Attention(nn.Module):
     def __init__(self, config: XiangqiConfig) -> None:
         super().__init__()
         self.n_head, self.head_size = config.n_head, config.n_embd // config.n_head
         self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=False)
-        self.proj = nn.Linear(config.n_embd, config.n_embd, bias=False)
+        self.proj = ZeroLinear(config.n_embd, config.n_embd, bias=False)
 
     def forward(self, x: Tensor, past: PastLayer | None) -> Tensor:
         B, T, D = x.shape
@@ -127,7 +131,7 @@ class Block(nn.Module):
         self.attention = Attention(config)
         self.mlp_norm = nn.LayerNorm(config.n_embd, bias=False)
         self.up = nn.Linear(config.n_embd, 4 * config.n_embd, bias=False)
-        self.down = nn.Linear(4 * config.n_embd, config.n_embd, bias=False)
+        self.down = ZeroLinear(4 * config.n_embd, config.n_embd, bias=False)
 
     def forward(self, x: Tensor, past: PastLayer | None) -> Tensor:
         x = x + self.attention(self.attention_norm(x), past)
@@ -155,6 +159,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
     `forward` takes the tensors of `lm.encoding.Features`, or `input_ids`: games as tokens, which it replays itself.
     """
 
+    config: XiangqiConfig
     config_class = XiangqiConfig
     base_model_prefix = "trunk"
     supports_gradient_checkpointing = False
@@ -167,22 +172,19 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         self.input_norm = nn.LayerNorm(D)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.output_norm = nn.LayerNorm(D)
-        self.engine_voice = nn.Linear(D, D, bias=False)
-        self.move_head = nn.Linear(D, CANDIDATE_GROUPS["move"])
+        self.engine_voice = ZeroLinear(D, D, bias=False)
+        self.move_head = ZeroLinear(D, CANDIDATE_GROUPS["move"])
         self.context_query = nn.Linear(D, config.n_query, bias=False)
-        self.context_head = nn.Linear(config.n_query, config.candidate_rows - CANDIDATE_GROUPS["move"])
-        self.value_head = nn.Linear(D, 3)
+        self.context_head = ZeroLinear(config.n_query, config.candidate_rows - CANDIDATE_GROUPS["move"])
+        self.value_head = ZeroLinear(D, 3)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.EmbeddingBag | nn.Embedding):
             nn.init.normal_(module.weight, std=0.05)
         elif isinstance(module, nn.Linear):
-            std = module.in_features**-0.5 * 0.5
-            zero = module in (self.engine_voice, self.value_head, self.move_head, self.context_head) or any(
-                module is part for block in self.blocks for part in (block.attention.proj, block.down)
-            )
-            nn.init.zeros_(module.weight) if zero else nn.init.normal_(module.weight, std=std)
+            std = 0.0 if isinstance(module, ZeroLinear) else 0.5 * module.in_features**-0.5
+            nn.init.normal_(module.weight, std=std)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.LayerNorm):
@@ -212,7 +214,9 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         where = torch.arange(T, device=x.device).unsqueeze(0)  # (1 or B, T) plies
         if cache is not None:
             slots = torch.arange(B) if slots is None else slots
-            where = cache.lengths[slots].unsqueeze(1) + where  # padding lands behind a game's end, where it does no harm
+            where = (
+                cache.lengths[slots].unsqueeze(1) + where
+            )  # padding lands behind a game's end, where it does no harm
             longest, size = int((cache.lengths[slots] + lengths).max()), int(where.max()) + 1
             cache.reserve(size)
             mask = (torch.arange(size, device=x.device) <= where.unsqueeze(-1)).unsqueeze(1)
@@ -295,12 +299,15 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             logits[i, torch.from_numpy(legal)] = out.scores[i, : len(legal)]
         return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
 
-    def prepare_inputs_for_generation(self, input_ids: Tensor, **kwargs: Any) -> dict[str, Any]:
+    def prepare_inputs_for_generation(  # type: ignore[override]
+        self, input_ids: Tensor, **kwargs: Any
+    ) -> dict[str, Any]:
         """Hand ``generate()``'s tokens on; what else it brings has no meaning here."""
         return {"input_ids": input_ids}
 
-    def _prepare_cache_for_generation(self, *args: Any, **kwargs: Any) -> None:
+    def _prepare_cache_for_generation(self, *args: Any, **kwargs: Any) -> bool:
         """Games in ``generate()`` are read anew at each ply; `lm.policy.Evaluator` plays with a cache."""
+        return False
 
     @staticmethod
     def _value_loss(wdl_logits: Tensor, wdl: Tensor | None, expected: Tensor | None) -> Tensor:

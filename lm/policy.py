@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import LogitsProcessor
+from transformers.utils import logging as transformers_logging
 
 from lm import UserError, data_path
 from lm.encoding import Encoder, Line
@@ -90,6 +91,7 @@ def load_model(directory: str | Path | None = None) -> XiangqiLM:
     path = data_path("model") if directory is None else Path(directory)
     if not (path / "config.json").is_file():
         raise UserError(f"no model in {path}: there is no config.json")
+    transformers_logging.disable_progress_bar()
     try:
         model = XiangqiLM.from_pretrained(path, local_files_only=True, dtype=torch.float32)
     except Exception as error:  # whatever a damaged file makes the libraries raise

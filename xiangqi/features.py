@@ -1,16 +1,16 @@
 """What a model is told about a position: games to feature numbers, compiled by numba.
 
-Everything is seen from the mover's side: for Black the board is turned by 180 degrees and the colours exchanged, so that
-the mover's pieces always have codes 1 to 7 and move up the board.
+Everything is seen from the mover's side: for Black the board is turned by 180 degrees and the colours exchanged, so
+that the mover's pieces always have codes 1 to 7 and move up the board.
 
 For each ply there are two ragged lists of numbers:
 
 - **input features**, rows of one embedding table, whose sum is what the model reads (`INPUT_GROUPS` names the blocks);
-- **candidates**, one line a legal move, each line one row number in every block of an output table (`CANDIDATE_GROUPS`).
-  A move's score is the sum of the products of these rows with the model's state, so whatever the rules can see about a
-  move is told here at the price of a gather.
+- **candidates**, one line a legal move, each line one row number in every block of an output table
+  (`CANDIDATE_GROUPS`). A move's score is the sum of the products of these rows with the model's state, so whatever the
+  rules can see about a move is told here at the price of a gather.
 
-Exchange values are in pawns of a crossed pawn's half: P 1, crossed P 2, A/B 2, N/C 4, R 9.
+Exchange values: pawn 1, pawn across the river 2, advisor and bishop 2, knight and cannon 4, rook 9.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ CANDIDATE_GROUPS: Final = {
     "shelter": 7 * 10 * 10,  # mover, its attacker and defence before, and after
     "exchange": 7 * 7 * 10,  # mover, exchange value of the move, its attacker and defence before
     "hanging": 5 * 5 * 5 * 2 * 2,  # mover's worst loss before, after; enemy's worst loss after, a fork, gives check
-    "mate": 3 * 2 * 3 * 2,  # occurrences of the new position; mates; enemy's mate threat (none, met, left); was in check
+    "mate": 3 * 2 * 3 * 2,  # earlier occurrences after it; mates; enemy's mate threat (none, met, left); in check
     "last": 2 * 2 * 2 * 2 * 2 * 8,  # retakes; same piece again; undoes; attacks / flees the last moved; captured
 }
 
@@ -335,8 +335,16 @@ def encode_game(
                 real, real_captured = cells[real_a], cells[real_b]
                 new_key = zobrist_after(key, real, real_captured, real_a, real_b)
                 seen = 0 if captured else _occurrences(keys, last_capture, ply, new_key)
-                exchange = 0 if net <= -5 else 1 if net <= -2 else 2 if net < 0 else 3 if net == 0 else (
-                    4 if net <= 2 else 5 if net <= 5 else 6
+                exchange = (
+                    0
+                    if net <= -5
+                    else 1
+                    if net <= -2
+                    else 2
+                    if net < 0
+                    else 3
+                    if net == 0
+                    else (4 if net <= 2 else 5 if net <= 5 else 6)
                 )
                 line = candidates[n_cand]
                 line[0] = move
@@ -349,10 +357,18 @@ def encode_game(
                     (((own_before * 5 + own_after) * 5 + enemy_after) * 2 + (1 if fork >= 3 else 0)) * 2 + check
                 )
                 line[7] = CANDIDATE_OFFSETS[7] + ((seen * 2 + mates) * 3 + defence) * 2 + checked
-                line[8] = CANDIDATE_OFFSETS[8] + (
-                    (((((b == last_to) * 2 + (a == own_to)) * 2 + (a == own_to and b == own_from)) * 2 + attacks) * 2)
-                    + flees
-                ) * 8 + taken
+                line[8] = (
+                    CANDIDATE_OFFSETS[8]
+                    + (
+                        (
+                            ((((b == last_to) * 2 + (a == own_to)) * 2 + (a == own_to and b == own_from)) * 2 + attacks)
+                            * 2
+                        )
+                        + flees
+                    )
+                    * 8
+                    + taken
+                )
                 n_cand += 1
             input_ends[ply - first] = n_in
             candidate_ends[ply - first] = n_cand

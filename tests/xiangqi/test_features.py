@@ -135,9 +135,7 @@ class TestAgainstTheBoard:
     def test_black_sees_what_red_would_see(self, seed: int, plies: int) -> None:
         board = random_game(seed, plies)
         turned = encode(board.root().rotate(), [move.rotate() for move in board.move_stack])
-        for (inputs, candidates), (other, others) in zip(
-            encode(board.root(), board.move_stack), turned, strict=True
-        ):
+        for (inputs, candidates), (other, others) in zip(encode(board.root(), board.move_stack), turned, strict=True):
             assert inputs == other
             assert (candidates == others).all()
 
