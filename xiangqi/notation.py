@@ -344,12 +344,13 @@ def _read(text: str, spelled: str, what: str, expected: str) -> _Words:
 
 def _resolve(board: Board, text: str, words: _Words, wxf: bool) -> Move:
     """Return the one legal move that fits the words."""
-    if not words.mark and not words.place:
-        index = _lone_piece(board._view, board.turn, words.type, words.file, words.action, words.number)
+    type, mark, place, file, action, number = words
+    if not mark and not place:
+        index = _lone_piece(board._view, board.turn, type, file, action, number)
         if index >= 0:
             return MOVES[index]
-    squares = _candidates(_columns(board, words.type), words, wxf)
-    targets = [_target(sq, words.type, words.action, words.number, board.turn) for sq in squares]
+    squares = _candidates(_columns(board, type), words, wxf)
+    targets = [_target(sq, type, action, number, board.turn) for sq in squares]
     moves = [move for pair in zip(squares, targets, strict=True) if (move := _BY_SQUARES.get(pair))]
     legal = [move for move in moves if board.is_legal(move)]
     if len(legal) == 1:
@@ -358,15 +359,15 @@ def _resolve(board: Board, text: str, words: _Words, wxf: bool) -> Move:
         raise AmbiguousMoveError(
             f"ambiguous move {text!r}: {' or '.join([move.iccs for move in legal])} in {board.fen()}"
         )
-    piece = f"{COLOR_NAMES[board.turn]} {PIECE_NAMES[words.type]}"
+    piece = f"{COLOR_NAMES[board.turn]} {PIECE_NAMES[type]}"
     if moves:
         reason = board._why_illegal(moves[0])
     elif squares:
         reason = f"no {piece} goes that way from {' or '.join([square_name(sq) for sq in squares])}"
-    elif words.mark or words.place:
-        reason = f"no such {piece} stands tandem" + (f" on file {words.file}" if words.file else "")
+    elif mark or place:
+        reason = f"no such {piece} stands tandem" + (f" on file {file}" if file else "")
     else:
-        reason = f"there is no {piece} on file {words.file}"
+        reason = f"there is no {piece} on file {file}"
     raise IllegalMoveError(f"illegal move {text!r}: {reason} in {board.fen()}")
 
 

@@ -23,6 +23,7 @@ from xiangqi.formats.streams import Source, open_bytes, open_replacing, source_n
 from xiangqi.formats.text import TextDecoder, parse_result
 from xiangqi.game import RESULTS, ChildNode, Game, GameNode, count_legal
 from xiangqi.move import MOVES, RED, AmbiguousMoveError, IllegalMoveError, InvalidMoveError, Move
+from xiangqi.notation import parse_chinese, parse_wxf
 
 SUFFIXES: Final = (".pgn",)
 
@@ -234,14 +235,16 @@ def _read_plainly(game: Game, body: str) -> str | None:
                     continue
                 if word in _MOVE_NUMBERS:
                     continue
-                number, _, rest = word.partition(".")
                 if board is None:
                     board = game.board()
                     for played in moves:
                         board.push(played)
+                if "." in word:  # "1.炮二平五", but not "C2.5"
+                    number, _, rest = word.partition(".")
+                    word = rest if number.isdecimal() else word
                 try:
-                    move = _parse_move(board, rest if number.isdecimal() else word)
-                except (InvalidMoveError, IllegalMoveError, AmbiguousMoveError, _MovetextError):
+                    move = parse_wxf(board, word) if word.isascii() else parse_chinese(board, word)
+                except (InvalidMoveError, IllegalMoveError, AmbiguousMoveError):
                     return None
             moves.append(move)
             if board is not None:
