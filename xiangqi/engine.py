@@ -1,13 +1,21 @@
 """A client for xiangqi engines that speak UCI or UCCI, blocking or in asyncio.
 
+>>> import sys
 >>> from xiangqi import Board
 >>> from xiangqi.engine import EngineError, Limit, SimpleEngine
+>>> toy = '''
+... while (line := input()) != "quit":
+...     answers = {"uci": "uciok", "isready": "readyok"}
+...     print(answers.get(line, "bestmove h2e2" if line.startswith("go") else ""), flush=True)
+... '''
+>>> with SimpleEngine.popen_uci([sys.executable, "-c", toy]) as engine:
+...     print(engine.play(Board(), Limit(time=0.1)).move)
+h2e2
 >>> try:
-...     with SimpleEngine.popen_uci("no-such-engine") as engine:
-...         print(engine.play(Board(), Limit(time=0.1)).move)
+...     SimpleEngine.popen_uci("no-such-engine --fast")
 ... except EngineError as error:
 ...     print(error)
-cannot start the engine: no such file or directory (command: no-such-engine)
+cannot start the engine: no such file or directory (command: no-such-engine --fast)
 
 ``SimpleEngine`` blocks and may be used from any thread; ``popen_uci`` and ``popen_ucci`` give the same as coroutines.
 Whatever an engine does wrong ends in an ``EngineError`` that says which command it was, what it said last, and the end
