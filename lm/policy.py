@@ -20,6 +20,7 @@ from lm.model import STYLES, KVCache, XiangqiLM
 from lm.players import Choice
 from lm.tokenizer import BOS, PAD
 from xiangqi import MOVES, Board, Move
+from xiangqi.rulings import repetition_outcome
 
 SLOTS: Final = 128
 """Games of which a player remembers keys and values; of more, the least recently played are read again."""
@@ -238,10 +239,13 @@ class LMPlayer:
 
     @staticmethod
     def _spoils(board: Board, move: Move, value: float) -> bool:
-        """Whether a move ends the game by a ruling that is worse for us than what we expect."""
+        """Whether a move ends the game by a ruling that is worse for us than what we expect.
+
+        A position that comes back is judged as if it did so for the third time: later it is the opponent who decides.
+        """
         board.push(move)
         try:
-            outcome = board.outcome()
+            outcome = board.outcome() or repetition_outcome(board, count=2)
         finally:
             board.pop()
         if outcome is None:
