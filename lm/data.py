@@ -3,9 +3,9 @@
 A shard is a directory of flat, memory-mapped arrays (`Shard`): about 5 bytes a ply, however the records were written.
 Features are not stored; `lm.encoding` makes them at microseconds a ply.
 
-The split into train, validation and test is by game and fixed for ever: `split_of` hashes the record's group id, so that
-near-duplicates of a game go where it goes. A record without one is keyed by its first 50 plies or their mirror image,
-whichever sorts first.
+The split into train, validation and test is by game and fixed for ever: `split_of` hashes the record's group id, so
+that near-duplicates of a game go where it goes. A record without one is keyed by its first 50 plies or their mirror
+image, whichever sorts first.
 """
 
 from __future__ import annotations
@@ -207,8 +207,8 @@ class Shard:
 def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = lambda games: None) -> Counter[str]:
     """Read files of records and write a shard at ``out``; return counts of what happened to the games.
 
-    Records that cannot be read or that break the rules are listed with the reason in ``out/rejects.jsonl``. Of copies of
-    one game, the one with engine opinions is kept. ``progress`` is called with the number of games read so far.
+    Records that cannot be read or that break the rules are listed with the reason in ``out/rejects.jsonl``. Of copies
+    of one game, the one with engine opinions is kept. ``progress`` is called with the number of games read so far.
     """
     counts: Counter[str] = Counter()
     rejects: list[dict[str, Any]] = []
