@@ -211,6 +211,8 @@ def evaluate(
             lambda done: advance(done, ""),
         )
     report = found.report() | {"rejected": len(rejected), "style": style}
+    if as_json:
+        report["by"] = found.breakdown(evaluation.labels_of(records))
     if rejected:
         say(f"{len(rejected)} games could not be read, the first: {rejected[0]}")
     if as_json:
@@ -218,7 +220,7 @@ def evaluate(
         return
     print(f"{report['games']} games, {report['plies']} plies")
     for name, (low, high) in report["interval"].items():
-        print(f"{name:13} {report[name]:.4f}  ({low:.4f} to {high:.4f})")
+        print(f"{name:20} {report[name]:.4f}  ({low:.4f} to {high:.4f})")
 
 
 @app.command()

@@ -1,8 +1,12 @@
-"""How well a model foresees the moves of recorded games, and how well it judges who wins."""
+"""How well a model foresees the moves of recorded games, and how well it judges who wins.
+
+`evaluate` reads games and keeps what it finds at every position; `Evaluation` makes means of any part of that, with 95%
+intervals by bootstrap over games, as the plies of one game are no independent witnesses.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,46 +16,174 @@ import torch
 from numpy.typing import NDArray
 
 from lm import UserError
-from lm.data import UNKNOWN, Record, read_records, split_of
-from lm.encoding import Encoder, Line
-from lm.model import HUMAN, XiangqiLM
-from xiangqi import Board
-from xiangqi.formats import FormatError
+from lm.data import UNKNOWN, Record, read_records, record_of, split_of
+from lm.encoding import Encoder, Features, Line
+from lm.model import ENGINE, HUMAN, XiangqiLM
+from lm.policy import Evaluator, softmax
+from xiangqi import CANNON, KNIGHT, ROOK, Board
+from xiangqi.formats import FormatError, load
+from xiangqi.kernels import MOVE_FROM, MOVE_TO
 
 FIGURES: Final = ("top1", "top3", "nll", "legal_argmax", "legal_mass")
 """Means over plies: the played move is the likeliest legal one, one of three; its negative log-probability in nats; the
-unmasked argmax is legal; unmasked probability of all legal moves together."""
+unmasked argmax is legal; unmasked probability of all legal moves together. Equal scores count by the chance that the
+right one comes first."""
+
+PHASES: Final = ("opening", "middlegame", "endgame")
+"""Endgame: at most 5 of the 12 rooks, knights and cannons are left. Opening: the first 20 plies of the record, while at
+least 10 of them are. Middlegame: the rest."""
+
+BINS: Final = 10
+"""Of forecasts, for calibration."""
+PLIES_A_GROUP: Final = 10
+SAMPLES: Final = 1000
+"""Bootstrap samples."""
+
+
+# --- Intervals --------------------------------------------------------------------------------------------------------
+
+
+def resample(sums: NDArray[np.float64], samples: int = SAMPLES) -> NDArray[np.float64]:
+    """Return sums ``(samples, K)`` over G games drawn with replacement from games with sums ``(G, K)`` each.
+
+    The bootstrap of B. Efron, Annals of Statistics 7, 1979. The same games are drawn every time.
+    """
+    rng, games = np.random.default_rng(0), len(sums)
+    if not games:
+        return np.zeros((samples, sums.shape[1]))
+    return np.stack([np.bincount(rng.integers(0, games, games), minlength=games) @ sums for _ in range(samples)])
+
+
+def interval(values: NDArray[np.float64]) -> list[float]:
+    """Return the middle 95% of values ``(samples,)``, as ``[low, high]``.
+
+    >>> interval(np.arange(1001.0))
+    [25.0, 975.0]
+    """
+    return [float(x) for x in np.nanpercentile(values, [2.5, 97.5])]
+
+
+def mean_with_interval(values: NDArray[Any], samples: int = SAMPLES) -> tuple[float, list[float]]:
+    """Return the mean of independent values ``(n,)``, n > 0, and its interval."""
+    drawn = resample(np.asarray(values, np.float64)[:, None], samples)[:, 0] / len(values)
+    return float(np.mean(values)), interval(drawn)
+
+
+# --- What is found ----------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Evaluation:
-    """Sums over the plies of each game, so that means over any set of games, and their intervals, are cheap."""
+    """What was found at the N positions of G games, the one after each game's last move included."""
 
-    plies: NDArray[np.int64]
-    """``(G,)``"""
-    sums: dict[str, NDArray[np.float64]]
-    """``(G,)`` for each of `FIGURES`."""
-    judged: NDArray[np.int64]
-    """Plies of each game whose result is known, ``(G,)``."""
-    brier: NDArray[np.float64]
-    """Sums over them of the squared distance between the forecast (win, draw, loss) and the result, 0 to 2 each
-    (G. W. Brier, Monthly Weather Review 78, 1950), ``(G,)``."""
+    games: int
+    game: NDArray[np.int64]
+    """Number of the game of each position, ``(N,)``."""
+    ply: NDArray[np.int64]
+    """Plies of the record before it, ``(N,)``."""
+    phase: NDArray[np.int8]
+    """Index into `PHASES`, ``(N,)``."""
+    figures: dict[str, NDArray[np.float32]]
+    """``(N,)`` for each of `FIGURES`, and for ``value_brier``: the squared distance between the forecast (loss, draw,
+    win) and the result, 0 to 2 (G. W. Brier, Monthly Weather Review 78, 1950). NaN where none is known."""
+    forecast: NDArray[np.float32]
+    """Chances of loss, draw and win for the mover, ``(N, 3)``."""
+    outcome: NDArray[np.int8]
+    """0, 1, 2: the mover lost, drew, won; `UNKNOWN`. ``(N,)``."""
 
-    def report(self, samples: int = 1000) -> dict[str, Any]:
-        """Return means over all plies, with 95% intervals by bootstrap over games (B. Efron 1979)."""
-        figures = {name: (values, self.plies) for name, values in self.sums.items()}
-        figures["value_brier"] = (self.brier, self.judged)
-        means: dict[str, Any] = {"games": len(self.plies), "plies": int(self.plies.sum())}
-        intervals = {}
-        draws = np.random.default_rng(0).integers(0, len(self.plies), (samples, len(self.plies)))
-        for name, (sums, counts) in figures.items():
-            if counts.sum() == 0:
+    def report(self, where: NDArray[np.bool_] | None = None, samples: int = SAMPLES) -> dict[str, Any]:
+        """Return the means over all positions, or those ``where`` ``(N,)``, ``None`` where there is nothing to average.
+
+        Beside `FIGURES` and ``value_brier``: ``legal_games``, the share of games in which every unmasked argmax is
+        legal; ``legal_games_sampled``, the chance that all moves of a game are if each is drawn unmasked;
+        ``value_ece``, the expected calibration error of the expected score (Naeini et al. 2015), in `BINS` bins of
+        equal width, whose interval lies a little high, as resampling adds noise to every bin.
+        """
+        where = np.ones(len(self.game), np.bool_) if where is None else where
+        present, game = np.unique(self.game[where], return_inverse=True)
+        columns: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}  # sums and counts by game
+        for name, values in self.figures.items():
+            values = values[where]
+            known = ~np.isnan(values)
+            columns[name] = (
+                np.bincount(game[known], values[known], len(present)).astype(np.float64),
+                np.bincount(game[known], minlength=len(present)).astype(np.float64),
+            )
+        for name, of in (("legal_games", "legal_argmax"), ("legal_games_sampled", "legal_mass")):
+            values, played = self.figures[of][where], columns[of][1] > 0
+            with np.errstate(divide="ignore"):
+                logs = np.log(np.nan_to_num(values, nan=1.0).astype(np.float64))
+            columns[name] = np.exp(np.bincount(game, logs, len(present))) * played, played.astype(np.float64)
+        bins = self._bins(where, game, len(present))
+
+        means: dict[str, Any] = {"games": len(present), "plies": int(columns["nll"][1].sum())}
+        intervals: dict[str, list[float]] = {}
+        drawn = resample(np.concatenate([np.stack(pair, 1) for pair in columns.values()] + [bins], 1), samples)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            for i, (name, (sums, counts)) in enumerate(columns.items()):
                 means[name] = None
-                continue
-            means[name] = float(sums.sum() / counts.sum())
-            shares = sums[draws].sum(1) / np.maximum(counts[draws].sum(1), 1)
-            intervals[name] = [float(x) for x in np.percentile(shares, [2.5, 97.5])]
+                if counts.any():
+                    means[name] = float(sums.sum() / counts.sum())
+                    intervals[name] = interval(drawn[:, 2 * i] / drawn[:, 2 * i + 1])
+            means["value_ece"] = None
+            if bins.any():
+                means["value_ece"] = float(_ece(bins.sum(0)))
+                intervals["value_ece"] = interval(_ece(drawn[:, 2 * len(columns) :]))
         return means | {"interval": intervals}
+
+    def breakdown(self, groups: Mapping[str, Sequence[str]], samples: int = SAMPLES) -> dict[str, dict[str, Any]]:
+        """Return reports by phase, by ply and by what each game is labelled in ``groups``, G labels each."""
+        found: dict[str, dict[str, Any]] = {}
+        for kind, labels in groups.items():
+            label = np.array(labels)[self.game]
+            found[kind] = {str(name): self.report(label == name, samples) for name in sorted(set(labels))}
+        by_phase = {name: self.phase == i for i, name in enumerate(PHASES)}
+        found["phase"] = {name: self.report(here, samples) for name, here in by_phase.items() if here.any()}
+        part = self.ply // PLIES_A_GROUP
+        moved = ~np.isnan(self.figures["nll"])
+        found["ply"] = {
+            f"{i * PLIES_A_GROUP}-{i * PLIES_A_GROUP + PLIES_A_GROUP - 1}": self.report(part == i, samples)
+            for i in np.unique(part[moved]).tolist()
+        }
+        return found
+
+    def calibration(self, samples: int = SAMPLES) -> list[dict[str, Any]]:
+        """Return for each bin of forecast expected scores that is not empty the mean forecast, the mean result with its
+        interval, and the number of positions."""
+        sums = self._bins(np.ones(len(self.game), np.bool_), self.game, self.games)
+        drawn = resample(sums, samples).reshape(samples, 3, BINS)
+        count, forecast, result = sums.sum(0).reshape(3, BINS)
+        found = []
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shares = drawn[:, 2] / drawn[:, 0]
+        for i in np.flatnonzero(count).tolist():
+            found.append(
+                {
+                    "forecast": float(forecast[i] / count[i]),
+                    "result": float(result[i] / count[i]),
+                    "interval": interval(shares[:, i]),
+                    "positions": int(count[i]),
+                }
+            )
+        return found
+
+    def _bins(self, where: NDArray[np.bool_], game: NDArray[np.int64], games: int) -> NDArray[np.float64]:
+        """Return for each game the counts, summed forecasts and summed results by bin, ``(games, 3 * BINS)``."""
+        known = self.outcome[where] != UNKNOWN
+        expected = (self.forecast[where][known] @ np.array([0, 0.5, 1], np.float32)).astype(np.float64)
+        result = self.outcome[where][known] / 2
+        cell = game[known] * BINS + np.minimum((expected * BINS).astype(np.int64), BINS - 1)
+        parts = [np.bincount(cell, weights, games * BINS) for weights in (np.ones(len(cell)), expected, result)]
+        return np.stack(parts).reshape(3, games, BINS).swapaxes(0, 1).reshape(games, 3 * BINS).astype(np.float64)
+
+
+def _ece(bins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the calibration errors of sums ``(..., 3 * BINS)``."""
+    counts, forecasts, results = (bins[..., i * BINS : (i + 1) * BINS] for i in range(3))
+    return np.asarray(np.abs(forecasts - results).sum(-1) / counts.sum(-1))
+
+
+# --- Games ------------------------------------------------------------------------------------------------------------
 
 
 def read_games(path: Path, split: str | None, on_error: Callable[[FormatError], None]) -> list[Record]:
@@ -71,6 +203,32 @@ def line_of(record: Record) -> Line:
     return Line(record.moves, board.cells.copy(), board.turn, board.halfmove_clock)
 
 
+def labels_of(records: Sequence[Record]) -> dict[str, list[str]]:
+    """Return the source (without the file inside it) and the tier of each game, for `Evaluation.breakdown`."""
+    return {
+        "source": [record.source.split(":")[0] or "unknown" for record in records],
+        "tier": [record.tier or "unknown" for record in records],
+    }
+
+
+def phases(line: Line) -> NDArray[np.int8]:
+    """Return the phase, an index into `PHASES`, of each of a game's n + 1 positions.
+
+    >>> phases(Line.of(Board.from_moves("h2e2 h9g7"))).tolist()
+    [0, 0, 0]
+    """
+    cells, heavy_types = line.cells.tolist(), (ROOK, KNIGHT, CANNON)
+    heavy = sum(cell & 7 in heavy_types for cell in cells)
+    found = np.empty(len(line.moves) + 1, np.int8)
+    for ply in range(len(found)):
+        found[ply] = 2 if heavy <= 5 else 0 if ply < 20 and heavy >= 10 else 1
+        if ply < len(line.moves):
+            a, b = int(MOVE_FROM[line.moves[ply]]), int(MOVE_TO[line.moves[ply]])
+            heavy -= cells[b] & 7 in heavy_types
+            cells[b], cells[a] = cells[a], 0
+    return found
+
+
 def batches(lines: Sequence[Line], plies: int) -> Iterator[NDArray[np.int64]]:
     """Yield the games by number in batches of about ``plies`` plies, padding included, shortest first."""
     batch: list[int] = []
@@ -88,68 +246,174 @@ def evaluate(
     model: XiangqiLM,
     lines: Sequence[Line],
     results: Sequence[int],
-    voice: int = HUMAN,
+    voice: int | Sequence[int] = HUMAN,
     advance: Callable[[int], None] = lambda games: None,
 ) -> Evaluation:
     """Read games and compare what the model expects with what was played and with the results (0, 1, 2 for Red).
 
-    Games longer than the model reads are read as far. ``advance`` is called with the number of games done.
+    ``voice`` is whose moves to expect, for all games or each. Games longer than the model reads are read as far.
+    ``advance`` is called with the number of games done.
     """
     encoder, longest = Encoder(model.config), model.config.n_context - 1
     lines = [Line(line.moves[:longest], line.cells, line.turn, line.clock) for line in lines]
-    games = len(lines)
+    voices = torch.as_tensor(np.broadcast_to(np.asarray(voice, np.int64), len(lines)).copy())
+    lengths = np.array([len(line.moves) + 1 for line in lines], np.int64)
+    starts, positions = np.cumsum(lengths) - lengths, int(lengths.sum())
     found = Evaluation(
-        np.zeros(games, np.int64),
-        {name: np.zeros(games) for name in FIGURES},
-        np.zeros(games, np.int64),
-        np.zeros(games),
+        games=len(lines),
+        game=np.repeat(np.arange(len(lines)), lengths),
+        ply=np.arange(positions) - np.repeat(starts, lengths),
+        phase=np.concatenate([phases(line) for line in lines]),
+        figures={name: np.full(positions, np.nan, np.float32) for name in (*FIGURES, "value_brier")},
+        forecast=np.zeros((positions, 3), np.float32),
+        outcome=np.full(positions, UNKNOWN, np.int8),
     )
     was_training = model.training
     model.eval()
     done = 0
     for batch in batches(lines, 4096):
         chosen = [lines[i] for i in batch]
+        place = np.concatenate([np.arange(starts[i], starts[i] + lengths[i]) for i in batch])
         features = encoder(chosen)
         played = np.concatenate([np.append(line.moves, -1) for line in chosen]).astype(np.int16)
         labels = torch.from_numpy(features.labels(played))
         rows = (labels >= 0).nonzero().squeeze(1)
-        game = torch.from_numpy(np.repeat(batch, features.lengths))
         tensors = features.tensors()
+        game = torch.from_numpy(np.repeat(batch, features.lengths))
         with torch.autocast("cpu", torch.bfloat16):
-            out = model(**tensors, rows=rows, voices=torch.full_like(rows, voice))
+            out = model(**tensors, rows=rows, voices=voices[game[rows]])
         figures = _compare(out.scores, out.move_logits.float(), tensors, rows, labels[rows])
-        np.add.at(found.plies, game[rows].numpy(), 1)
         for name, values in figures.items():
-            np.add.at(found.sums[name], game[rows].numpy(), values.double().numpy())
-        red = torch.tensor([results[i] for i in batch]).repeat_interleave(torch.from_numpy(features.lengths))
-        known = red != UNKNOWN
-        outcome = torch.where(torch.from_numpy(features.turns) == 0, red, 2 - red)[known]
-        forecast = out.wdl_logits[known].softmax(-1)
-        miss = (forecast - torch.nn.functional.one_hot(outcome.long(), 3)).square().sum(-1)
-        np.add.at(found.judged, game[known].numpy(), 1)
-        np.add.at(found.brier, game[known].numpy(), miss.double().numpy())
+            found.figures[name][place[rows.numpy()]] = values.numpy()
+        found.forecast[place] = out.wdl_logits.softmax(-1).numpy()
+        found.outcome[place] = _outcomes(features, [results[i] for i in batch])
         done += len(batch)
         advance(done)
+    known = found.outcome != UNKNOWN
+    miss = found.forecast[known] - np.eye(3, dtype=np.float32)[found.outcome[known]]
+    found.figures["value_brier"][known] = np.square(miss).sum(1)
     model.train(was_training)
     return found
 
 
 def _compare(
-    scores: torch.Tensor, all_moves: torch.Tensor, tensors: dict[str, torch.Tensor], rows: torch.Tensor, labels: torch.Tensor
+    scores: torch.Tensor,
+    all_moves: torch.Tensor,
+    tensors: dict[str, torch.Tensor],
+    rows: torch.Tensor,
+    labels: torch.Tensor,
 ) -> dict[str, torch.Tensor]:
     """Return each of `FIGURES` for every scored ply, ``(R,)``."""
     logp = scores.log_softmax(-1)
     right = logp.gather(1, labels.unsqueeze(1))
-    rank = (logp > right).sum(1)
+    # Rounding to 16 bits makes ties: of k equal scores, each comes first with chance 1 / k.
+    ahead, equal = (logp > right).sum(1), (logp == right).sum(1)
     unmasked = all_moves.softmax(-1)
     candidates, counts = tensors["candidates"][rows, :, 0], tensors["candidate_counts"][rows]
     real = torch.arange(candidates.shape[1]) < counts.unsqueeze(1)
     legal = torch.zeros_like(unmasked, dtype=torch.bool).scatter_reduce_(1, candidates, real, "amax")
+    likeliest = all_moves == all_moves.amax(1, keepdim=True)
     return {
-        "top1": rank == 0,
-        "top3": rank < 3,
+        "top1": ((1 - ahead) / equal).clamp(0, 1),
+        "top3": ((3 - ahead) / equal).clamp(0, 1),
         "nll": -right.squeeze(1),
-        "legal_argmax": legal.gather(1, unmasked.argmax(1, keepdim=True)).squeeze(1),
+        "legal_argmax": (legal & likeliest).sum(1) / likeliest.sum(1),
         "legal_mass": (unmasked * legal).sum(1),
     }
 
+
+def _outcomes(features: Features, results: Sequence[int]) -> NDArray[np.int8]:
+    """Return what came of each position for its mover, ``(N,)``."""
+    red = np.repeat(np.array(results, np.int8), features.lengths)
+    return np.where(red == UNKNOWN, UNKNOWN, np.where(features.turns == 0, red, 2 - red)).astype(np.int8)
+
+
+# --- Off the beaten track ---------------------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def stray_games(
+    model: XiangqiLM, games: int, random_plies: int = 20, plies: int = 40, voice: int = HUMAN, seed: int = 0
+) -> list[Line]:
+    """Return games that begin with random plies and go on with the model's own, drawn from its policy.
+
+    No player has been in such positions, so nothing learned by heart helps there.
+    """
+    rng = np.random.default_rng(seed)
+    boards: list[Board] = []
+    while len(boards) < games:
+        board = Board()
+        while board.ply < random_plies and len(moves := board.legal_moves):
+            board.push(moves[rng.integers(len(moves))])
+        if board.legal_moves:
+            boards.append(board)
+    evaluator = Evaluator(model)
+    for _ in range(plies):
+        unfinished = [board for board in boards if board.has_legal_moves()]
+        for board, thought in zip(unfinished, evaluator(unfinished, voice), strict=True):
+            chances = softmax(thought.scores.astype(np.float64))
+            board.push(thought.moves[rng.choice(len(chances), p=chances)])
+    return [Line.of(board) for board in boards]
+
+
+@dataclass(frozen=True)
+class Puzzle:
+    """A position with a solution: the solver's moves and the replies, by turns."""
+
+    line: Line
+    fen: str
+    kind: str
+
+
+def read_puzzles(path: Path, on_error: Callable[[FormatError], None]) -> list[Puzzle]:
+    """Return the positions of a file that have a solution. Raises ``UserError`` if there are none."""
+    puzzles = []
+    for game in load(path, on_error=on_error):
+        if game.variations:
+            puzzles.append(Puzzle(line_of(record_of(game)), game.fen, game.headers.get("Kind", "unknown")))
+    if not puzzles:
+        raise UserError(f"{path}: no positions with a solution")
+    return puzzles
+
+
+def solve(
+    model: XiangqiLM,
+    puzzles: Sequence[Puzzle],
+    voice: int = ENGINE,
+    advance: Callable[[int], None] = lambda puzzles: None,
+    samples: int = SAMPLES,
+) -> dict[str, Any]:
+    """Return the shares of positions of which the model's likeliest move is the solution's first, and of which it is so
+    at every move of the solver, the replies given; in all, by kind, and by the number of the solver's moves.
+
+    Of several solutions of one position any will do. This is strict: another way that wins as well is held to be wrong.
+    """
+    found = evaluate(model, [puzzle.line for puzzle in puzzles], [UNKNOWN] * len(puzzles), voice, advance)
+    hit = np.nan_to_num(found.figures["top1"], nan=1.0)
+    first = hit[found.ply == 0]
+    whole = np.ones(len(puzzles))
+    np.multiply.at(whole, found.game, np.where(found.ply % 2 == 0, hit, 1.0))
+
+    names = {fen: i for i, fen in enumerate(dict.fromkeys(puzzle.fen for puzzle in puzzles))}
+    position = np.array([names[puzzle.fen] for puzzle in puzzles])
+    solved = {"first_move": np.zeros(len(names)), "whole_line": np.zeros(len(names))}
+    for values, by_puzzle in zip(solved.values(), (first, whole), strict=True):
+        np.maximum.at(values, position, by_puzzle)
+    _, example = np.unique(position, return_index=True)  # the first puzzle of each position
+    kinds = np.array([puzzles[i].kind for i in example])
+    moves = np.array([(len(puzzles[i].line.moves) + 1) // 2 for i in example])
+    bounds = {"1": (1, 1), "2": (2, 2), "3": (3, 3), "4-5": (4, 5), "6-9": (6, 9), "10 or more": (10, 999)}
+
+    def share(where: NDArray[np.bool_]) -> dict[str, Any]:
+        means: dict[str, Any] = {"positions": int(where.sum()), "interval": {}}
+        for name, values in solved.items():
+            means[name], means["interval"][name] = mean_with_interval(values[where], samples)
+        return means
+
+    lengths = {name: (moves >= low) & (moves <= high) for name, (low, high) in bounds.items()}
+    return share(np.ones(len(names), np.bool_)) | {
+        "by": {
+            "kind": {str(kind): share(kinds == kind) for kind in np.unique(kinds)},
+            "moves": {name: share(here) for name, here in lengths.items() if here.any()},
+        }
+    }
