@@ -116,9 +116,7 @@ class TestMoves:
     def test_dresses_of_iccs(self, text):
         assert Move.from_iccs(text) is Move(25, 22)
 
-    @pytest.mark.parametrize(
-        "text", ["", "h2", "h2e2q", "h2e3", "h3e13", "a0a0", "j0a0", "h2--e2", "炮二平五"]
-    )
+    @pytest.mark.parametrize("text", ["", "h2", "h2e2q", "h2e3", "h3e13", "a0a0", "j0a0", "h2--e2", "炮二平五"])
     def test_not_iccs(self, text):
         with pytest.raises(InvalidMoveError, match="not an ICCS move") as error:
             Move.from_iccs(text)
