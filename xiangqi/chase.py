@@ -61,6 +61,11 @@ def chase(cells: Cells, a: int, b: int) -> int:
     Kings and pawns chase nobody; kings and pawns that have not crossed the river are not chased. The capture must be
     legal, so that a pinned hunter chases only the piece that pins it. Two pieces of one kind that could take each other
     do not chase. ``cells`` ``(90,)`` is changed and restored while it runs.
+
+    >>> from xiangqi import Board, parse_square
+    >>> cells = Board("3k5/9/9/9/2n6/9/9/9/2R6/4K4 w").cells.copy()
+    >>> chase(cells, parse_square("c1"), parse_square("c5")) == UNPROTECTED
+    True
     """
     hunter, prey = cells[a], cells[b]
     if hunter == 0 or prey == 0 or hunter >> 3 == prey >> 3:
@@ -83,7 +88,12 @@ def chase(cells: Cells, a: int, b: int) -> int:
 
 @compiled
 def is_chased(cells: Cells, b: int) -> bool:
-    """Whether any piece chases the one on ``b``."""
+    """Whether any piece chases the one on ``b``.
+
+    >>> from xiangqi import Board, parse_square
+    >>> is_chased(Board("3k5/9/9/9/2n6/9/9/9/2R6/4K4 w").cells.copy(), parse_square("c5"))
+    True
+    """
     for a in range(90):
         if cells[a] != 0 and chase(cells, a, b) != NO_CHASE:
             return True
@@ -92,14 +102,30 @@ def is_chased(cells: Cells, b: int) -> bool:
 
 @compiled
 def rewind(cells: Cells, moves: MoveBuffer) -> None:
-    """Take back ``moves`` ``(n,)``, none of which took a piece."""
+    """Take back ``moves`` ``(n,)``, none of which took a piece.
+
+    >>> from xiangqi import Board
+    >>> board = Board.from_moves("h2e2 h9g7")
+    >>> cells = board.cells.copy()
+    >>> rewind(cells, np.array([move.index for move in board.move_stack], np.int16))
+    >>> bool((cells == Board().cells).all())
+    True
+    """
     for i in range(len(moves) - 1, -1, -1):
         _unmake(cells, moves[i])
 
 
 @compiled
 def checks(cells: Cells, turn: int, moves: MoveBuffer, out: NDArray[np.bool_]) -> None:
-    """Play ``moves`` ``(n,)``, none of which takes a piece, and write to ``out`` ``(n,)`` which of them give check."""
+    """Play ``moves`` ``(n,)``, none of which takes a piece, and write to ``out`` ``(n,)`` which of them give check.
+
+    >>> from xiangqi import Board, Move
+    >>> moves = np.array([Move.from_iccs(iccs).index for iccs in ("a1a9", "e9e8", "a9a8")], np.int16)
+    >>> out = np.zeros(3, np.bool_)
+    >>> checks(Board("4k4/9/9/9/9/9/9/9/R8/3K5 w").cells.copy(), 0, moves, out)
+    >>> out.tolist()
+    [True, False, True]
+    """
     for i in range(len(moves)):
         _make(cells, moves[i])
         turn = 1 - turn
@@ -112,6 +138,14 @@ def new_chases(cells: Cells, turn: int, moves: MoveBuffer, home: NDArray[np.uint
 
     A piece goes by the square it stood on before the first move. It is newly chased by a move after which it is chased
     and before which it was not. ``home`` ``(90,)`` must hold 0 to 89; afterwards it holds each piece's first square.
+
+    >>> from xiangqi import Board, Move
+    >>> moves = np.array([Move.from_iccs(iccs).index for iccs in ("e1c1", "c5e4")], np.int16)
+    >>> out = np.zeros((2, 90), np.bool_)
+    >>> cells = Board("5k3/9/9/9/2n6/9/9/9/4R4/3K5 w").cells.copy()
+    >>> new_chases(cells, 0, moves, np.arange(90, dtype=np.uint8), out)
+    >>> [np.flatnonzero(chased).tolist() for chased in out]  # the knight that stood on c5
+    [[47], []]
     """
     for i in range(len(moves)):
         row, a, b = out[i], MOVE_FROM[moves[i]], MOVE_TO[moves[i]]

@@ -189,7 +189,13 @@ def _worst(view: Cells, side: int, reach: NDArray[np.uint8]) -> tuple[int, int]:
 
 @compiled
 def mates_in_one(view: Cells, side: int, moves: NDArray[np.int16], replies: NDArray[np.int16]) -> bool:
-    """Whether ``side``, to move, has a move that ends the game at once. The arrays are scratch."""
+    """Whether ``side``, to move, has a move that ends the game at once. The arrays are scratch.
+
+    >>> from xiangqi import Board
+    >>> scratch = np.empty((2, kernels.MAX_MOVES), np.int16)
+    >>> mates_in_one(Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w").cells.copy(), 0, scratch[0], scratch[1])
+    True
+    """
     n = legal_moves(view, side, moves)
     king = kernels.find_king(view, 1 - side)
     if king < 0:
@@ -247,6 +253,13 @@ def encode_game(
     (numbers of moves as played, not turned). Writes flat ``inputs``; ``candidates`` ``(n, CANDIDATE_WIDTH)``; and where
     each ply's share of them ends. Returns the lengths written. A caller leaves room for ``MAX_INPUTS`` and
     ``MAX_CANDIDATES`` a ply. The legality of ``moves`` is not checked.
+
+    >>> from xiangqi import Board
+    >>> inputs, ends = np.empty(MAX_INPUTS, np.int32), np.empty((2, 1), np.int64)
+    >>> candidates = np.empty((MAX_CANDIDATES, CANDIDATE_WIDTH), np.int32)
+    >>> moves = np.empty(0, np.int16)
+    >>> encode_game(Board().cells.copy(), 0, 0, moves, 0, inputs, ends[0], candidates, ends[1])  # 44 legal moves
+    (164, 44)
     """
     n_moves = moves.shape[0]
     keys = np.empty(n_moves + 1, np.uint64)
@@ -393,17 +406,13 @@ def _seen(move: int, turn: int) -> int:
 
 @compiled
 def zobrist_after(key: int, piece: int, captured: int, a: int, b: int) -> int:
-    """Return the key of a position after a move of ``piece`` from ``a`` to ``b``."""
+    """Return the key of a position after a move of ``piece`` from ``a`` to ``b``.
+
+    >>> from xiangqi import Board, Move
+    >>> board, move = Board(), Move.from_iccs("h2e2")
+    >>> key = zobrist_after(np.uint64(board.key), CANNON, 0, move.from_square, move.to_square)
+    >>> board.push(move)
+    >>> key == board.key
+    True
+    """
     return int(key ^ ZOBRIST[piece, a] ^ ZOBRIST[piece, b] ^ ZOBRIST[captured, b] ^ kernels.ZOBRIST_TURN)
-
-
-@compiled
-def replay(cells: Cells, turn: int, moves: NDArray[np.int16]) -> int:
-    """Play ``moves`` on ``cells`` (changed) and return how many were legal before the first that was not."""
-    for ply in range(moves.shape[0]):
-        if moves[ply] < 0 or not kernels.is_legal(cells, turn, MOVE_FROM[moves[ply]], MOVE_TO[moves[ply]]):
-            return ply
-        cells[MOVE_TO[moves[ply]]] = cells[MOVE_FROM[moves[ply]]]
-        cells[MOVE_FROM[moves[ply]]] = 0
-        turn = 1 - turn
-    return int(moves.shape[0])

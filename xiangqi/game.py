@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 
 from xiangqi.board import STARTING_FEN, Board
-from xiangqi.features import replay
+from xiangqi.kernels import replay
 from xiangqi.move import Color, InvalidMoveError, Move
 
 RESULTS: Final = ("1-0", "0-1", "1/2-1/2", "*")

@@ -130,7 +130,12 @@ ZOBRIST_TURN = np.uint64(0x9E3779B97F4A7C15)
 
 @compiled
 def find_king(cells: Cells, color: int) -> int:
-    """Return the square of a colour's king, or -1: its own palace is looked at first, then the whole board."""
+    """Return the square of a colour's king, or -1: its own palace is looked at first, then the whole board.
+
+    >>> from xiangqi import Board
+    >>> find_king(Board().cells.copy(), BLACK)
+    85
+    """
     code = color * 8 + KING
     for sq in PALACE[color]:
         if cells[sq] == code:
@@ -143,7 +148,12 @@ def find_king(cells: Cells, color: int) -> int:
 
 @compiled
 def is_attacked(cells: Cells, sq: int, by: int) -> bool:
-    """Whether a king on ``sq`` would be in check from side ``by``, the facing king included."""
+    """Whether a king on ``sq`` would be in check from side ``by``, the facing king included.
+
+    >>> from xiangqi import Board, parse_square
+    >>> is_attacked(Board().cells.copy(), parse_square("e5"), BLACK)
+    True
+    """
     rook, cannon, king, knight, pawn = by * 8 + ROOK, by * 8 + CANNON, by * 8 + KING, by * 8 + KNIGHT, by * 8 + PAWN
     for d in range(4):
         step, s, screened = STEP[d], sq, False
@@ -171,7 +181,12 @@ def is_attacked(cells: Cells, sq: int, by: int) -> bool:
 
 @compiled
 def in_check(cells: Cells, color: int) -> bool:
-    """Whether the king of ``color`` stands in check."""
+    """Whether the king of ``color`` stands in check.
+
+    >>> from xiangqi import Board
+    >>> in_check(Board("4k4/9/9/9/9/9/9/9/9/3KR4 b").cells.copy(), BLACK)
+    True
+    """
     king = find_king(cells, color)
     return king >= 0 and is_attacked(cells, king, 1 - color)
 
@@ -182,6 +197,11 @@ def reaches(cells: Cells, a: int, b: int) -> bool:
 
     This is attack and defence at once: pins and the king's safety are not looked at; kings do not reach across an open
     file (facing is a matter of check, see ``is_attacked``).
+
+    >>> from xiangqi import Board, parse_square
+    >>> cells = Board().cells.copy()
+    >>> reaches(cells, parse_square("h2"), parse_square("h9")), reaches(cells, parse_square("h2"), parse_square("e2"))
+    (True, False)
     """
     piece = cells[a]
     kind = piece & 7
@@ -222,7 +242,14 @@ def reaches(cells: Cells, a: int, b: int) -> bool:
 
 @compiled
 def attackers(cells: Cells, sq: int, by: int, out: NDArray[np.uint8]) -> int:
-    """Write the squares of the pieces of side ``by`` that reach ``sq``, ascending; return how many."""
+    """Write the squares of the pieces of side ``by`` that reach ``sq``, ascending; return how many.
+
+    >>> from xiangqi import Board, parse_square, square_name
+    >>> out = np.empty(90, np.uint8)
+    >>> count = attackers(Board().cells.copy(), parse_square("e2"), RED, out)
+    >>> [square_name(sq) for sq in out[:count]]
+    ['c0', 'g0']
+    """
     n = 0
     for a in range(90):
         if cells[a] != 0 and cells[a] >> 3 == by and reaches(cells, a, sq):
@@ -257,6 +284,12 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
     """Write the indices of the legal moves to ``out`` (room for ``MAX_MOVES``) and return how many.
 
     ``cells`` is changed and restored while it runs.
+
+    >>> from xiangqi import Board
+    >>> out = np.empty(MAX_MOVES, np.int16)
+    >>> count = legal_moves(Board().cells.copy(), RED, out)
+    >>> count, MOVES[out[0]]
+    (44, Move.from_iccs('a0a1'))
     """
     enemy = 1 - turn
     rook, cannon, knight = enemy * 8 + ROOK, enemy * 8 + CANNON, enemy * 8 + KNIGHT
@@ -369,7 +402,14 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
 
 @compiled
 def is_pseudo_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
-    """Whether the side to move may go from ``a`` to ``b`` if its king's safety is left aside."""
+    """Whether the side to move may go from ``a`` to ``b`` if its king's safety is left aside.
+
+    >>> from xiangqi import Board, parse_square
+    >>> cells = Board("4k4/9/9/9/4r4/9/9/9/4R4/4K4 w").cells.copy()
+    >>> a, b = parse_square("e1"), parse_square("a1")
+    >>> is_pseudo_legal(cells, RED, a, b), is_legal(cells, RED, a, b)
+    (True, False)
+    """
     piece, target = cells[a], cells[b]
     if piece == 0 or piece >> 3 != turn or (target != 0 and target >> 3 == turn):
         return False
@@ -383,7 +423,12 @@ def is_pseudo_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
 
 @compiled
 def is_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
-    """Whether the side to move may go from ``a`` to ``b``."""
+    """Whether the side to move may go from ``a`` to ``b``.
+
+    >>> from xiangqi import Board, parse_square
+    >>> is_legal(Board().cells.copy(), RED, parse_square("h2"), parse_square("h9"))
+    True
+    """
     if not is_pseudo_legal(cells, turn, a, b):
         return False
     king = find_king(cells, turn)
@@ -392,7 +437,12 @@ def is_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
 
 @compiled
 def perft(cells: Cells, turn: int, depth: int, buffers: NDArray[np.int16]) -> int:
-    """Count the leaves of the tree of legal moves; ``buffers`` is ``(depth, MAX_MOVES)``. Bulk-counts the last ply."""
+    """Count the leaves of the tree of legal moves; ``buffers`` is ``(depth, MAX_MOVES)``. Bulk-counts the last ply.
+
+    >>> from xiangqi import Board
+    >>> perft(Board().cells.copy(), RED, 2, np.empty((2, MAX_MOVES), np.int16))
+    1920
+    """
     if depth == 0:
         return 1
     moves = buffers[depth - 1]
@@ -412,8 +462,31 @@ def perft(cells: Cells, turn: int, depth: int, buffers: NDArray[np.int16]) -> in
 
 
 @compiled
+def replay(cells: Cells, turn: int, moves: NDArray[np.int16]) -> int:
+    """Play ``moves`` on ``cells`` (changed) and return how many were legal before the first that was not.
+
+    >>> from xiangqi import Board, Move
+    >>> moves = np.array([Move.from_iccs(iccs).index for iccs in ("h2e2", "h9g7", "h2e2")], np.int16)
+    >>> replay(Board().cells.copy(), RED, moves)
+    2
+    """
+    for ply in range(moves.shape[0]):
+        if moves[ply] < 0 or not is_legal(cells, turn, MOVE_FROM[moves[ply]], MOVE_TO[moves[ply]]):
+            return ply
+        cells[MOVE_TO[moves[ply]]] = cells[MOVE_FROM[moves[ply]]]
+        cells[MOVE_FROM[moves[ply]]] = 0
+        turn = 1 - turn
+    return int(moves.shape[0])
+
+
+@compiled
 def zobrist(cells: Cells, turn: int) -> int:
-    """Return the 64-bit key of a position: placement and side to move."""
+    """Return the 64-bit key of a position: placement and side to move.
+
+    >>> from xiangqi import Board
+    >>> zobrist(Board().cells.copy(), RED) == Board().key
+    True
+    """
     key = ZOBRIST_TURN if turn else np.uint64(0)  # both unsigned, or numba makes floats of them
     for sq in range(90):
         key ^= ZOBRIST[cells[sq], sq]
