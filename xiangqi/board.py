@@ -79,11 +79,22 @@ _TWO_DIGITS: Final = re.compile("[1-9][1-9]")
 
 
 class InvalidFenError(ValueError):
-    """The text is not the FEN of a xiangqi position; the message says which part of it is wrong."""
+    """The text is not the FEN of a xiangqi position; the message says which part of it is wrong.
+
+    >>> Board("9/9/9 w")
+    Traceback (most recent call last):
+        ...
+    xiangqi.board.InvalidFenError: expected 10 ranks in FEN placement, found 3: '9/9/9'
+    """
 
 
 class Status(enum.IntFlag):
-    """Everything that can be wrong with a position, as flags; ``Status.VALID`` is none of it."""
+    """Everything that can be wrong with a position, as flags; ``Status.VALID`` is none of it.
+
+    >>> status = Board("4k4/9/9/9/9/9/9/9/9/4K4 w").status()
+    >>> Status.KINGS_FACING in status, Status.NO_RED_KING in status
+    (True, False)
+    """
 
     VALID = 0
     NO_RED_KING = enum.auto()
@@ -158,6 +169,10 @@ class Board:
     ``fen`` has placement, side to move (``w`` or ``r``, ``b``), two placeholders and two counters; everything after the
     placement may be left out. ``E``/``H`` are read for ``B``/``N``. Raises ``InvalidFenError``. Positions that could
     never arise are accepted: ``status()`` names what is wrong with them.
+
+    >>> board = Board("rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR r")
+    >>> board == Board(), board.turn == RED, len(board.legal_moves)
+    (True, True, 44)
     """
 
     __slots__ = ("_buffer", "_cells", "_key", "_stack", "_view", "fullmove_number", "halfmove_clock", "turn")
@@ -200,7 +215,13 @@ class Board:
     # --- FEN ----------------------------------------------------------------------------------------------------------
 
     def set_fen(self, fen: str) -> None:
-        """Set up a position and forget the history. Raises ``InvalidFenError`` and then leaves the board as it was."""
+        """Set up a position and forget the history. Raises ``InvalidFenError`` and then leaves the board as it was.
+
+        >>> board = Board()
+        >>> board.set_fen("4k4/9/9/9/9/9/9/9/9/3K5 b")
+        >>> board.turn == BLACK
+        True
+        """
         fields = fen.split()
         if not 1 <= len(fields) <= 6:
             raise InvalidFenError(f"expected 1 to 6 fields in FEN, found {len(fields)}: {fen!r}")
@@ -232,7 +253,11 @@ class Board:
         return rows
 
     def fen(self) -> str:
-        """Return the position in FEN, with ``w``/``b`` for the side to move and both counters."""
+        """Return the position in FEN, with ``w``/``b`` for the side to move and both counters.
+
+        >>> Board("4k4/9/9/9/9/9/9/9/9/3K5 b").fen()
+        '4k4/9/9/9/9/9/9/9/9/3K5 b - - 0 1'
+        """
         return f"{self.placement()} {'wb'[self.turn]} - - {self.halfmove_clock} {self.fullmove_number}"
 
     # --- Pieces -------------------------------------------------------------------------------------------------------
@@ -246,7 +271,13 @@ class Board:
         return PIECES[self._cells[square]]
 
     def set_piece_at(self, square: Square, piece: Piece | None) -> None:
-        """Put a piece on a square, or take away what stands there. The history is forgotten."""
+        """Put a piece on a square, or take away what stands there. The history is forgotten.
+
+        >>> board = Board()
+        >>> board.set_piece_at(0, None)
+        >>> board.placement().endswith("/1NBAKABNR")
+        True
+        """
         self._cells[square] = piece.code if piece else 0
         self._reset_history()
 
@@ -259,7 +290,13 @@ class Board:
         return {sq: piece for sq, code in enumerate(self._cells) if (piece := PIECES[code])}
 
     def set_piece_map(self, pieces: Mapping[Square, Piece]) -> None:
-        """Set up exactly these pieces. The history is forgotten."""
+        """Set up exactly these pieces. The history is forgotten.
+
+        >>> board = Board(None)
+        >>> board.set_piece_map({4: Piece(RED, KING), 85: Piece(BLACK, KING), 0: Piece(RED, ROOK)})
+        >>> board.fen()
+        '4k4/9/9/9/9/9/9/9/9/R3K4 w - - 0 1'
+        """
         self._cells[:] = bytes(90)
         for sq, piece in pieces.items():
             self._cells[sq] = piece.code
@@ -275,7 +312,11 @@ class Board:
         return [sq for sq in SQUARES if self._cells[sq] == code]
 
     def king(self, color: Color) -> Square | None:
-        """Return the square of a king, or ``None``."""
+        """Return the square of a king, or ``None``.
+
+        >>> square_name(Board().king(BLACK))
+        'e9'
+        """
         found = self._cells.find(color * 8 + KING)
         return None if found < 0 else found
 
@@ -285,14 +326,23 @@ class Board:
 
     @property
     def cells(self) -> NDArray[np.uint8]:
-        """The 90 cells, ``color * 8 + type`` or 0, as a read-only array ``(90,)`` that follows the board."""
+        """The 90 cells, ``color * 8 + type`` or 0, as a read-only array ``(90,)`` that follows the board.
+
+        >>> Board().cells[:9].tolist()
+        [5, 4, 3, 2, 1, 2, 3, 4, 5]
+        """
         view = self._view.view()
         view.flags.writeable = False
         return view
 
     @property
     def key(self) -> int:
-        """64-bit Zobrist key of placement and side to move, kept incrementally by ``push`` and ``pop``."""
+        """64-bit Zobrist key of placement and side to move, kept incrementally by ``push`` and ``pop``.
+
+        >>> board = Board.from_moves("h2e2 h9g7 e2h2 g7h9")
+        >>> board.key == Board().key
+        True
+        """
         return self._key ^ _ZOBRIST_TURN if self.turn else self._key
 
     # --- Moves --------------------------------------------------------------------------------------------------------
@@ -309,23 +359,46 @@ class Board:
         return moves
 
     def legal_move_indices(self) -> NDArray[np.int16]:
-        """Return the numbers of the legal moves among the 2086, ``(n,)``."""
+        """Return the numbers of the legal moves among the 2086, ``(n,)``.
+
+        >>> Board().legal_move_indices().shape
+        (44,)
+        """
         return self._buffer[: kernels.legal_moves(self._view, self.turn, self._buffer)].copy()
 
     def has_legal_moves(self) -> bool:
-        """Whether there is any legal move; if not, the side to move has lost."""
+        """Whether there is any legal move; if not, the side to move has lost.
+
+        >>> Board("4k4/R8/9/9/9/9/9/9/9/3K1R3 b").has_legal_moves()
+        False
+        """
         return bool(kernels.legal_moves(self._view, self.turn, self._buffer) > 0)
 
     def is_legal(self, move: Move) -> bool:
-        """Whether a move is legal. The null move never is."""
+        """Whether a move is legal. The null move never is.
+
+        >>> board = Board()
+        >>> board.is_legal(Move.from_iccs("h2e2")), board.is_legal(Move.from_iccs("h2h8"))
+        (True, False)
+        """
         return bool(kernels.is_legal(self._view, self.turn, move.from_square, move.to_square))
 
     def is_capture(self, move: Move) -> bool:
-        """Whether a move takes a piece."""
+        """Whether a move takes a piece.
+
+        >>> Board().is_capture(Move.from_iccs("h2h9"))
+        True
+        """
         return move is not NULL_MOVE and self._cells[move.to_square] != 0
 
     def push(self, move: Move) -> None:
-        """Play a move, or pass with ``NULL_MOVE``. It is not checked to be legal: see ``push_iccs`` for that."""
+        """Play a move, or pass with ``NULL_MOVE``. It is not checked to be legal: see ``push_iccs`` for that.
+
+        >>> board = Board()
+        >>> board.push(Move.from_iccs("h2e2"))
+        >>> board.turn == BLACK, board.halfmove_clock
+        (True, 1)
+        """
         if move is NULL_MOVE:
             self._stack.append((move, 0, self.halfmove_clock, self._key))
             self.halfmove_clock += 1
@@ -343,7 +416,14 @@ class Board:
         self.turn ^= 1
 
     def pop(self) -> Move:
-        """Take back the last move and return it. Raises ``IndexError`` if there is none."""
+        """Take back the last move and return it. Raises ``IndexError`` if there is none.
+
+        >>> board = Board.from_moves("h2e2 h9g7")
+        >>> board.pop()
+        Move.from_iccs('h9g7')
+        >>> board.ply
+        1
+        """
         move, captured, self.halfmove_clock, self._key = self._stack.pop()
         if move is not NULL_MOVE:
             cells = self._cells
@@ -355,21 +435,37 @@ class Board:
         return move
 
     def peek(self) -> Move:
-        """Return the last move. Raises ``IndexError`` if there is none."""
+        """Return the last move. Raises ``IndexError`` if there is none.
+
+        >>> Board.from_moves("h2e2 h9g7").peek()
+        Move.from_iccs('h9g7')
+        """
         return self._stack[-1][0]
 
     @property
     def move_stack(self) -> list[Move]:
-        """The moves played since the board was set up."""
+        """The moves played since the board was set up.
+
+        >>> Board.from_moves("h2e2 h9g7").move_stack
+        [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
+        """
         return [entry[0] for entry in self._stack]
 
     @property
     def ply(self) -> int:
-        """Number of moves played since the board was set up."""
+        """Number of moves played since the board was set up.
+
+        >>> Board.from_moves("h2e2 h9g7").ply
+        2
+        """
         return len(self._stack)
 
     def root(self) -> Board:
-        """Return a copy of the position before the first move of the history."""
+        """Return a copy of the position before the first move of the history.
+
+        >>> Board.from_moves("h2e2 h9g7").root() == Board()
+        True
+        """
         board = self.copy()
         while board._stack:
             board.pop()
@@ -401,11 +497,19 @@ class Board:
         return list(out[: kernels.attackers(self._view, square, color, out)].tolist())
 
     def is_check(self) -> bool:
-        """Whether the side to move stands in check."""
+        """Whether the side to move stands in check.
+
+        >>> Board("4k4/9/9/9/9/9/9/9/9/3KR4 b").is_check()
+        True
+        """
         return bool(kernels.in_check(self._view, self.turn))
 
     def checkers(self) -> list[Square]:
-        """Return the squares of the pieces that give check, the enemy king on an open file included."""
+        """Return the squares of the pieces that give check, the enemy king on an open file included.
+
+        >>> [square_name(sq) for sq in Board("4k4/9/3N5/9/9/9/9/9/9/3KR4 b").checkers()]
+        ['e0', 'd7']
+        """
         king = self.king(self.turn)
         if king is None:
             return []
@@ -415,7 +519,12 @@ class Board:
         return squares
 
     def gives_check(self, move: Move) -> bool:
-        """Whether a legal move would leave the other side in check."""
+        """Whether a legal move would leave the other side in check.
+
+        >>> board = Board("4k4/9/9/9/9/9/9/9/9/R2K5 w")
+        >>> [move.iccs for move in board.legal_moves if board.gives_check(move)]
+        ['a0a9']
+        """
         self.push(move)
         try:
             return self.is_check()
@@ -423,7 +532,11 @@ class Board:
             self.pop()
 
     def pinned(self, color: Color) -> list[Square]:
-        """Return the squares of the pieces of ``color`` whose removal would put their own king in check."""
+        """Return the squares of the pieces of ``color`` whose removal would put their own king in check.
+
+        >>> [square_name(sq) for sq in Board("3k5/4r4/9/9/9/9/9/9/4A4/4K4 w").pinned(RED)]
+        ['e1']
+        """
         if kernels.in_check(self._view, color):
             return []
         found = []
@@ -446,11 +559,19 @@ class Board:
     # --- The end of the game ------------------------------------------------------------------------------------------
 
     def is_checkmate(self) -> bool:
-        """Whether the side to move is in check and has no legal move."""
+        """Whether the side to move is in check and has no legal move.
+
+        >>> Board("R3k4/R8/9/9/9/9/9/9/9/3K5 b").is_checkmate()
+        True
+        """
         return self.is_check() and not self.has_legal_moves()
 
     def is_stalemate(self) -> bool:
-        """Whether the side to move is not in check and has no legal move; in xiangqi that loses too."""
+        """Whether the side to move is not in check and has no legal move; in xiangqi that loses too.
+
+        >>> Board("4k4/R8/9/9/9/9/9/9/9/3K1R3 b").is_stalemate()
+        True
+        """
         return not self.is_check() and not self.has_legal_moves()
 
     def repetitions(self) -> int:
@@ -462,22 +583,37 @@ class Board:
         return rulings.repetitions(self)
 
     def is_repetition(self, count: int = 3) -> bool:
-        """Whether the position stands for the ``count``-th time, or more, since the last capture or null move."""
+        """Whether the position stands for the ``count``-th time, or more, since the last capture or null move.
+
+        >>> Board.from_moves("h2e2 h9g7 e2h2 g7h9 " * 2).is_repetition()
+        True
+        """
         return rulings.repetitions(self) >= count
 
     def is_insufficient_material(self) -> bool:
-        """Whether no side has a rook, knight, cannon or pawn."""
+        """Whether no side has a rook, knight, cannon or pawn.
+
+        >>> Board("3aka3/9/9/9/9/9/9/9/9/4K4 w").is_insufficient_material()
+        True
+        """
         return rulings.is_insufficient_material(self)
 
     def outcome(self, rules: rulings.Rules = "computer", *, insufficient_material: bool = False) -> Outcome | None:
         """Return how the game has ended, or ``None`` if it goes on. See ``xiangqi.rulings`` for the rule sets.
 
         With ``insufficient_material``, a position in which no side could ever attack is drawn too.
+
+        >>> print(Board("4k4/R8/9/9/9/9/9/9/9/3K1R3 b").outcome())
+        1-0 (stalemate)
         """
         return rulings.outcome(self, rules, insufficient_material=insufficient_material)
 
     def is_game_over(self, rules: rulings.Rules = "computer", *, insufficient_material: bool = False) -> bool:
-        """Whether ``outcome`` is not ``None``."""
+        """Whether ``outcome`` is not ``None``.
+
+        >>> Board().is_game_over(), Board.from_moves("h2e2 h9g7 e2h2 g7h9 " * 2).is_game_over()
+        (False, True)
+        """
         return self.outcome(rules, insufficient_material=insufficient_material) is not None
 
     # --- Notation -----------------------------------------------------------------------------------------------------
@@ -507,7 +643,15 @@ class Board:
         return notation.chinese(self, move, traditional)
 
     def parse_iccs(self, text: str) -> Move:
-        """Return the legal move that ``text`` means. Raises ``InvalidMoveError`` or ``IllegalMoveError``."""
+        """Return the legal move that ``text`` means. Raises ``InvalidMoveError`` or ``IllegalMoveError``.
+
+        >>> Board().parse_iccs("H2-E2")
+        Move.from_iccs('h2e2')
+        >>> Board("4k4/9/9/9/9/9/9/9/9/3K5 w").parse_iccs("e9e8")
+        Traceback (most recent call last):
+            ...
+        xiangqi.move.IllegalMoveError: illegal move 'e9e8': it is red's turn in 4k4/9/9/9/9/9/9/9/9/3K5 w - - 0 1
+        """
         move = Move.from_iccs(text)
         if not self.is_legal(move):
             raise IllegalMoveError(f"illegal move {text!r}: {self._why_illegal(move)} in {self.fen()}")
@@ -517,6 +661,9 @@ class Board:
         """Return the legal move that ``text`` means.
 
         Raises ``InvalidMoveError``, ``IllegalMoveError`` or ``AmbiguousMoveError``.
+
+        >>> Board().parse_wxf("C2=5")
+        Move.from_iccs('h2e2')
         """
         return notation.parse_wxf(self, text)
 
@@ -524,23 +671,41 @@ class Board:
         """Return the legal move that ``text`` means, simplified or traditional.
 
         Raises ``InvalidMoveError``, ``IllegalMoveError`` or ``AmbiguousMoveError``.
+
+        >>> Board().parse_chinese("炮二平五"), Board().parse_chinese("傌八進七")
+        (Move.from_iccs('h2e2'), Move.from_iccs('b0c2'))
         """
         return notation.parse_chinese(self, text)
 
     def push_iccs(self, text: str) -> Move:
-        """Parse, play and return a move. Raises as ``parse_iccs`` and then leaves the board as it was."""
+        """Parse, play and return a move. Raises as ``parse_iccs`` and then leaves the board as it was.
+
+        >>> board = Board()
+        >>> board.push_iccs("h2e2"), board.push_iccs("h9g7")
+        (Move.from_iccs('h2e2'), Move.from_iccs('h9g7'))
+        """
         move = self.parse_iccs(text)
         self.push(move)
         return move
 
     def push_wxf(self, text: str) -> Move:
-        """Parse, play and return a move. Raises as ``parse_wxf`` and then leaves the board as it was."""
+        """Parse, play and return a move. Raises as ``parse_wxf`` and then leaves the board as it was.
+
+        >>> board = Board()
+        >>> board.push_wxf("C2=5"), board.push_wxf("H8+7")
+        (Move.from_iccs('h2e2'), Move.from_iccs('h9g7'))
+        """
         move = self.parse_wxf(text)
         self.push(move)
         return move
 
     def push_chinese(self, text: str) -> Move:
-        """Parse, play and return a move. Raises as ``parse_chinese`` and then leaves the board as it was."""
+        """Parse, play and return a move. Raises as ``parse_chinese`` and then leaves the board as it was.
+
+        >>> board = Board()
+        >>> board.push_chinese("炮二平五"), board.push_chinese("马8进7")
+        (Move.from_iccs('h2e2'), Move.from_iccs('h9g7'))
+        """
         move = self.parse_chinese(text)
         self.push(move)
         return move
@@ -600,11 +765,23 @@ class Board:
         return status
 
     def is_valid(self) -> bool:
-        """Whether ``status()`` finds nothing wrong."""
+        """Whether ``status()`` finds nothing wrong.
+
+        >>> Board().is_valid(), Board("9/9/9/9/9/9/9/9/9/4K4").is_valid()
+        (True, False)
+        """
         return self.status() == Status.VALID
 
     def copy(self, stack: bool = True) -> Board:
-        """Return an independent copy, with or without its history."""
+        """Return an independent copy, with or without its history.
+
+        >>> board = Board.from_moves("h2e2")
+        >>> copy = board.copy()
+        >>> copy.pop()
+        Move.from_iccs('h2e2')
+        >>> board.ply, copy.ply
+        (1, 0)
+        """
         board = Board(None)
         board._cells[:] = self._cells
         board.turn, board._key = self.turn, self._key
@@ -622,7 +799,11 @@ class Board:
         return Board.from_moves, ([move.iccs for move in self.move_stack], self.root().fen())
 
     def mirror(self) -> Board:
-        """Return the position with left and right exchanged, without its history."""
+        """Return the position with left and right exchanged, without its history.
+
+        >>> Board.from_moves("h2e2").mirror().placement() == Board.from_moves("b2e2").placement()
+        True
+        """
         board = self.copy(stack=False)
         for sq in SQUARES:
             board._cells[mirror_square(sq)] = self._cells[sq]
@@ -633,6 +814,9 @@ class Board:
         """Return the position turned by 180 degrees with the sides exchanged, without its history.
 
         What was Black's to do is now Red's: the position as its other player sees it.
+
+        >>> Board.from_moves("h2e2").rotate().fen()
+        'rnbakabnr/9/4c2c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 1 1'
         """
         board = self.copy(stack=False)
         for sq in SQUARES:
