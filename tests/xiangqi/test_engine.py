@@ -690,7 +690,7 @@ class TestAsyncio:
     def test_error_in_the_middle_of_a_stream(self):
         async def read(engine: Engine, depths: list[int | None]) -> None:
             async for info in await engine.analysis(Board()):
-                depths.append(info.depth)  # noqa: PERF401  # what came before the error matters
+                depths.append(info.depth)  # what came before the error matters
 
         async def run() -> list[int | None]:
             depths: list[int | None] = []
