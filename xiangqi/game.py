@@ -46,7 +46,13 @@ def count_legal(board: Board, moves: Sequence[Move]) -> int:
 
 
 class GameNode:
-    """A position of a game tree: the `Game` itself or a `ChildNode`."""
+    """A position of a game tree: the `Game` itself or a `ChildNode`.
+
+    >>> game = Game()
+    >>> node = game.add_main_line([Move.from_iccs("h2e2"), Move.from_iccs("h9g7")])
+    >>> node.move.iccs, node.parent.move.iccs, node.parent.parent is game
+    ('h9g7', 'h2e2', True)
+    """
 
     __slots__ = ("_nags", "comment", "variations")
 
@@ -68,7 +74,12 @@ class GameNode:
 
     @property
     def nags(self) -> set[int]:
-        """The numeric annotation glyphs of the move, as ``{1}`` for ``!`` (``$1``)."""
+        """The numeric annotation glyphs of the move, as ``{1}`` for ``!`` (``$1``).
+
+        >>> game = Game.from_pgn("1. h2e2! h9g7 *")
+        >>> game.next().nags
+        {1}
+        """
         if self._nags is None:
             self._nags = set()
         return self._nags
@@ -78,11 +89,21 @@ class GameNode:
         self._nags = set(nags)
 
     def has_nags(self) -> bool:
-        """Whether there is any annotation glyph; cheaper than asking ``nags``."""
+        """Whether there is any annotation glyph; cheaper than asking ``nags``.
+
+        >>> game = Game.from_pgn("1. h2e2! h9g7 *")
+        >>> [node.has_nags() for node in game.main_line()]
+        [True, False]
+        """
         return bool(self._nags)
 
     def line(self) -> list[ChildNode]:
-        """Return the nodes from the first move of the game up to this one."""
+        """Return the nodes from the first move of the game up to this one.
+
+        >>> game = Game.from_pgn("1. h2e2 h9g7 (1... h7e7) *")
+        >>> [node.move.iccs for node in game.next().variations[1].line()]
+        ['h2e2', 'h7e7']
+        """
         nodes = []
         node: GameNode = self
         while isinstance(node, ChildNode):
@@ -91,7 +112,12 @@ class GameNode:
         return nodes[::-1]
 
     def game(self) -> Game:
-        """Return the root of the tree. Raises ``ValueError`` for a node that belongs to no game."""
+        """Return the root of the tree. Raises ``ValueError`` for a node that belongs to no game.
+
+        >>> game = Game.from_pgn("1. h2e2 h9g7 *")
+        >>> game.end().game() is game
+        True
+        """
         node: GameNode = self
         while isinstance(node, ChildNode):
             node = node.parent
@@ -112,20 +138,37 @@ class GameNode:
 
     @property
     def ply(self) -> int:
-        """Number of moves from the start of the game."""
+        """Number of moves from the start of the game.
+
+        >>> Game.from_pgn("1. h2e2 h9g7 *").end().ply
+        2
+        """
         return len(self.line())
 
     @property
     def turn(self) -> Color:
-        """The side to move at this node."""
+        """The side to move at this node.
+
+        >>> game = Game.from_pgn("1. h2e2 h9g7 *")
+        >>> [node.turn for node in game.main_line()]
+        [1, 0]
+        """
         return (self.game().start_turn + self.ply) % 2
 
     def next(self) -> ChildNode | None:
-        """Return the main continuation, or ``None`` where the line ends."""
+        """Return the main continuation, or ``None`` where the line ends.
+
+        >>> Game.from_pgn("1. h2e2 h9g7 *").next()
+        <ChildNode at ply 1: h2e2>
+        """
         return self.variations[0] if self.variations else None
 
     def end(self) -> GameNode:
-        """Return the last node of the main line from here: the node itself if nothing follows."""
+        """Return the last node of the main line from here: the node itself if nothing follows.
+
+        >>> Game.from_pgn("1. h2e2 h9g7 *").end()
+        <ChildNode at ply 2: h9g7>
+        """
         node: GameNode = self
         while node.variations:
             node = node.variations[0]
@@ -146,7 +189,12 @@ class GameNode:
             variations = node.variations
 
     def walk(self) -> Iterator[ChildNode]:
-        """Iterate over all nodes below this one, a move before its continuations and a main line before its rivals."""
+        """Iterate over all nodes below this one, a move before its continuations and a main line before its rivals.
+
+        >>> game = Game.from_pgn("1. h2e2 (1. c3c4 g6g5) h9g7 *")
+        >>> [node.move.iccs for node in game.walk()]
+        ['h2e2', 'h9g7', 'c3c4', 'g6g5']
+        """
         waiting = self.variations[::-1]
         while waiting:
             node = waiting.pop()
@@ -154,13 +202,23 @@ class GameNode:
             waiting.extend(reversed(node.variations))
 
     def variation(self, move: Move) -> ChildNode | None:
-        """Return the continuation that starts with ``move``, or ``None``."""
+        """Return the continuation that starts with ``move``, or ``None``.
+
+        >>> game = Game.from_pgn("1. h2e2 (1. c3c4) *")
+        >>> game.variation(Move.from_iccs("c3c4"))
+        <ChildNode at ply 1: c3c4>
+        """
         return next((node for node in self.variations if node.move is move), None)
 
     # --- Editing ------------------------------------------------------------------------------------------------------
 
     def add_variation(self, move: Move) -> ChildNode:
-        """Add a continuation after those that exist and return its node. The move is not checked to be legal."""
+        """Add a continuation after those that exist and return its node. The move is not checked to be legal.
+
+        >>> game = Game()
+        >>> game.add_variation(Move.from_iccs("h2e2")), game.add_variation(Move.from_iccs("c3c4"))
+        (<ChildNode at ply 1: h2e2>, <ChildNode at ply 1: c3c4>)
+        """
         node = ChildNode(self, move)
         self.variations.append(node)
         return node
@@ -169,6 +227,9 @@ class GameNode:
         """Add ``moves`` one after another as the main line from here; what was main becomes a variation.
 
         Returns the last node (this one if there are no moves). Moves are not checked to be legal.
+
+        >>> Game().add_main_line([Move.from_iccs("h2e2"), Move.from_iccs("h9g7")])
+        <ChildNode at ply 2: h9g7>
         """
         node: GameNode = self
         for move in moves:
@@ -210,7 +271,12 @@ class GameNode:
 
     @property
     def best(self) -> Move | None:
-        """The move that an engine would have played in place of this node's; kept as ``[%best h2e2]``."""
+        """The move that an engine would have played in place of this node's; kept as ``[%best h2e2]``.
+
+        >>> game = Game.from_pgn("1. h2e2 {[%best b2e2]} *")
+        >>> game.next().best
+        Move.from_iccs('b2e2')
+        """
         found = _BEST.search(self.comment)
         try:
             return None if found is None else Move.from_iccs(found[1])
@@ -249,7 +315,11 @@ class GameNode:
 
 
 class ChildNode(GameNode):
-    """A node that a move leads to."""
+    """A node that a move leads to.
+
+    >>> Game.from_pgn("1. h2e2 h9g7 *").next()
+    <ChildNode at ply 1: h2e2>
+    """
 
     __slots__ = ("move", "parent", "starting_comment")
 
@@ -269,7 +339,12 @@ class ChildNode(GameNode):
         self.starting_comment = ""
 
     def is_main_line(self) -> bool:
-        """Whether the node lies on the main line of the game."""
+        """Whether the node lies on the main line of the game.
+
+        >>> game = Game.from_pgn("1. h2e2 (1. c3c4) *")
+        >>> [node.is_main_line() for node in game.variations]
+        [True, False]
+        """
         return all(node.parent.variations[0] is node for node in self.line())
 
     def promote(self) -> None:
@@ -284,15 +359,33 @@ class ChildNode(GameNode):
         self._move_to(max(self._place() - 1, 0))
 
     def promote_to_main(self) -> None:
-        """Make this variation the main one among its rivals."""
+        """Make this variation the main one among its rivals.
+
+        >>> game = Game.from_pgn("1. h2e2 (1. c3c4) (1. b0c2) *")
+        >>> game.variations[2].promote_to_main()
+        >>> [node.move.iccs for node in game.variations]
+        ['b0c2', 'h2e2', 'c3c4']
+        """
         self._move_to(0)
 
     def demote(self) -> None:
-        """Move this variation one place down among its rivals."""
+        """Move this variation one place down among its rivals.
+
+        >>> game = Game.from_pgn("1. h2e2 (1. c3c4) (1. b0c2) *")
+        >>> game.variations[0].demote()
+        >>> [node.move.iccs for node in game.variations]
+        ['c3c4', 'h2e2', 'b0c2']
+        """
         self._move_to(self._place() + 1)
 
     def delete(self) -> None:
-        """Take this node, and all that follows it, out of its game."""
+        """Take this node, and all that follows it, out of its game.
+
+        >>> game = Game.from_pgn("1. h2e2 h9g7 *")
+        >>> game.end().delete()
+        >>> game.moves()
+        [Move.from_iccs('h2e2')]
+        """
         del self.parent.variations[self._place()]
 
     def _place(self) -> int:
@@ -360,7 +453,13 @@ class Game(GameNode):
     @property
     def result(self) -> str:
         """How the game ended: ``1-0`` (Red won), ``0-1``, ``1/2-1/2`` or ``*``. Setting anything else raises
-        ``ValueError``."""
+        ``ValueError``.
+
+        >>> game = Game()
+        >>> game.result = "1-0"
+        >>> game.headers
+        {'Result': '1-0'}
+        """
         result = self.headers.get("Result", "*")
         return result if result in RESULTS else "*"
 
@@ -372,15 +471,27 @@ class Game(GameNode):
 
     @property
     def start_turn(self) -> Color:
-        """The side that moves first, ``RED`` or ``BLACK``."""
+        """The side that moves first, ``RED`` or ``BLACK``.
+
+        >>> Game(fen="4k4/9/9/9/9/9/9/9/9/3K5 b").start_turn
+        1
+        """
         return 1 if self.fen.split()[1] == "b" else 0
 
     def moves(self) -> list[Move]:
-        """Return the moves of the main line."""
+        """Return the moves of the main line.
+
+        >>> Game.from_pgn("1. h2e2 (1. c3c4) h9g7 *").moves()
+        [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
+        """
         return [node.move for node in self.main_line()]
 
     def end_board(self) -> Board:
-        """Return the position at the end of the main line, with its history."""
+        """Return the position at the end of the main line, with its history.
+
+        >>> Game.from_pgn("1. h2e2 h9g7 *").end_board().ply
+        2
+        """
         return self.end().board()
 
     def __reduce__(self) -> tuple[object, ...]:

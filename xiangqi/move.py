@@ -47,15 +47,35 @@ _TRADITIONAL: Final = (" 帥仕相傌俥炮兵", " 將士象馬車砲卒")
 
 
 class InvalidMoveError(ValueError):
-    """The text or squares do not describe any move of xiangqi."""
+    """The text or squares do not describe any move of xiangqi.
+
+    >>> Move.from_iccs("e2")
+    Traceback (most recent call last):
+        ...
+    xiangqi.move.InvalidMoveError: not an ICCS move: 'e2' (expected two squares, as h2e2)
+    """
 
 
 class IllegalMoveError(ValueError):
-    """The move is well formed but not legal in the position."""
+    """The move is well formed but not legal in the position.
+
+    >>> from xiangqi import Board
+    >>> Board("4k4/9/9/9/9/9/9/9/9/3K5 w").push_iccs("e0e1")
+    Traceback (most recent call last):
+        ...
+    xiangqi.move.IllegalMoveError: illegal move 'e0e1': there is no piece on e0 in 4k4/9/9/9/9/9/9/9/9/3K5 w - - 0 1
+    """
 
 
 class AmbiguousMoveError(ValueError):
-    """The text fits more than one legal move of the position."""
+    """The text fits more than one legal move of the position.
+
+    >>> from xiangqi import Board
+    >>> Board("4k4/9/9/P1P6/P1P6/9/9/9/9/3K5 w").push_chinese("前兵进一")
+    Traceback (most recent call last):
+        ...
+    xiangqi.move.AmbiguousMoveError: ambiguous move '前兵进一': c6c7 or a6a7 in 4k4/9/9/P1P6/P1P6/9/9/9/9/3K5 w - - 0 1
+    """
 
 
 def square(file: int, rank: int) -> Square:
@@ -147,19 +167,31 @@ class Piece:
 
     @classmethod
     def from_symbol(cls, symbol: str) -> Piece:
-        """Return the piece of a FEN letter (``KABNRCP`` or lower case); ``E`` and ``H`` stand for ``B`` and ``N``."""
+        """Return the piece of a FEN letter (``KABNRCP`` or lower case); ``E`` and ``H`` stand for ``B`` and ``N``.
+
+        >>> Piece.from_symbol("H") is Piece(RED, KNIGHT)
+        True
+        """
         kind = _LETTERS.find({"E": "B", "H": "N"}.get(symbol.upper(), symbol.upper()))
         if len(symbol) != 1 or kind < 1:
             raise ValueError(f"not a piece letter: {symbol!r}")
         return cls(RED if symbol.isupper() else BLACK, kind)
 
     def symbol(self) -> str:
-        """Return the FEN letter: upper case for Red, lower case for Black."""
+        """Return the FEN letter: upper case for Red, lower case for Black.
+
+        >>> Piece(RED, CANNON).symbol(), Piece(BLACK, CANNON).symbol()
+        ('C', 'c')
+        """
         letter = _LETTERS[self.type]
         return letter if self.color == RED else letter.lower()
 
     def chinese(self, traditional: bool = False) -> str:
-        """Return the character written on the piece."""
+        """Return the character written on the piece.
+
+        >>> Piece(RED, PAWN).chinese(), Piece(BLACK, PAWN).chinese(), Piece(BLACK, KING).chinese(traditional=True)
+        ('兵', '卒', '將')
+        """
         return (_TRADITIONAL if traditional else _SIMPLIFIED)[self.color][self.type]
 
     def __repr__(self) -> str:
@@ -215,7 +247,11 @@ class Move:
 
     @classmethod
     def from_iccs(cls, text: str) -> Move:
-        """Parse ICCS in any of its dresses: ``h2e2``, ``H2E2``, ``H2-E2``. Raises ``InvalidMoveError``."""
+        """Parse ICCS in any of its dresses: ``h2e2``, ``H2E2``, ``H2-E2``. Raises ``InvalidMoveError``.
+
+        >>> Move.from_iccs("H2-E2")
+        Move.from_iccs('h2e2')
+        """
         move = _BY_ICCS.get(text)
         if move is None:
             move = _BY_ICCS.get(text.strip().lower().replace("-", "", 1))

@@ -94,7 +94,11 @@ class Outcome:
 
     @property
     def result(self) -> str:
-        """The result as PGN writes it: ``1-0``, ``0-1`` or ``1/2-1/2``."""
+        """The result as PGN writes it: ``1-0``, ``0-1`` or ``1/2-1/2``.
+
+        >>> Outcome(BLACK, "stalemate").result
+        '0-1'
+        """
         return "1/2-1/2" if self.winner is None else ("1-0", "0-1")[self.winner]
 
     def __str__(self) -> str:
@@ -106,6 +110,14 @@ def outcome(board: Board, rules: Rules = "computer", *, insufficient_material: b
 
     With ``insufficient_material``, a position in which no side has a rook, knight, cannon or pawn is drawn too. Raises
     ``ValueError`` for an unknown rule set.
+
+    >>> from xiangqi import Board
+    >>> board = Board.from_moves("e1d1 d9e9 d1e1 e9d9 " * 2, "3k5/9/9/9/9/9/9/9/4R4/5K3 w")
+    >>> verdict = outcome(board)
+    >>> verdict.winner == BLACK, verdict.reason
+    (True, 'perpetual check')
+    >>> verdict.evidence[1]
+    'ply 1: red e1d1 checks from d1'
     """
     _check_rules(rules)
     if not board.has_legal_moves():
@@ -175,6 +187,11 @@ def repetition_outcome(board: Board, rules: Rules = "computer", count: int = 3) 
 
     Games are judged at the third time. A search may ask with ``count=2``, to know on first return to a position how the
     cycle would be judged if both sides kept to it. Raises ``ValueError`` for an unknown rule set or a count below 2.
+
+    >>> from xiangqi import Board
+    >>> board = Board.from_moves("h2e2 h9g7 e2h2 g7h9")
+    >>> repetition_outcome(board), repetition_outcome(board, count=2).reason
+    (None, 'repetition')
     """
     _check_rules(rules)
     if count < 2:
@@ -280,6 +297,10 @@ def quiet_plies(board: Board) -> int:
 
     Checks beyond a side's tenth and the replies to them are not counted; of plies before the start of the board's
     history, which its FEN only numbers, all are.
+
+    >>> from xiangqi import Board
+    >>> quiet_plies(Board.from_moves("h2e2 h9g7"))
+    2
     """
     clock = board.halfmove_clock
     known = min(clock, len(board._stack))
