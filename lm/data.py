@@ -10,6 +10,7 @@ image, whichever sorts first.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import math
@@ -25,6 +26,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lm import UserError
 from lm.encoding import Line
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.formats import FormatError, load
@@ -175,7 +177,7 @@ class Shard:
 
     @classmethod
     def open(cls, path: Path) -> Shard:
-        """Map a shard directory. Raises ``ValueError`` naming it if it is incomplete or damaged."""
+        """Map a shard directory. Raises ``UserError`` naming it if it is incomplete or damaged."""
         try:
             meta = json.loads((path / "meta.json").read_text())
             if meta["version"] != VERSION:
@@ -187,8 +189,14 @@ class Shard:
             if any(len(arrays[n]) != plies for n in ("best", "expected")):
                 raise ValueError("its arrays do not fit together")
         except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
-            raise ValueError(f"damaged shard {path}: {error}; delete it to have it made again") from None
+            raise UserError(f"damaged shard {path}: {error}; delete it to have it made again") from None
         return cls(**arrays, meta=meta)
+
+    def fingerprint(self) -> str:
+        """Return a short name for the contents, which tells one collection of games from another."""
+        ends = [np.ascontiguousarray(x) for x in (self.moves[:65536], self.moves[-65536:], self.results[-65536:])]
+        facts = repr((self.meta["games"], self.meta["plies"])).encode()
+        return hashlib.blake2b(facts + b"".join(x.tobytes() for x in ends), digest_size=8).hexdigest()
 
     def games(self, split: str) -> NDArray[np.int64]:
         """Return the numbers of the games of a split."""
@@ -231,7 +239,7 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
                     continue
             chosen[identity] = number, record
     if not chosen:
-        raise ValueError(f"no valid game in {', '.join(map(str, paths))}")
+        raise UserError(f"no valid game in {', '.join(map(str, paths))}")
     records = list(chosen.values())
     scales = {n: _scale_of([r for m, r in records if m == n]) for n in range(len(paths))}
     _write(out, records, scales, [str(p) for p in paths], rejects)
@@ -313,6 +321,9 @@ def cached(paths: Sequence[Path], cache: Path, progress: Callable[[int], None] =
     """Return the shard of these files under ``cache``, made now if it does not exist or a file has changed since."""
     facts = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
     name = hashlib.blake2b(repr((VERSION, facts)).encode(), digest_size=8).hexdigest()
-    if not (cache / name / "meta.json").exists():
-        build(paths, cache / name, progress)
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several processes that start together, one makes it
+        if not (cache / name / "meta.json").exists():
+            build(paths, cache / name, progress)
     return cache / name

@@ -1,8 +1,9 @@
 """Training on `transformers.Trainer`.
 
-A run is a directory: `shard/` or the cache hold the games, `checkpoint-*/` what resuming needs, `model/` the result. Batch
-number i is a pure function of the seed and i, so that a run that was killed and resumed reads exactly the batches that an
-uninterrupted one would have read.
+A run is a directory: `run.json` says what it was started with, `checkpoint-*/` is what going on needs, `log/` is for
+TensorBoard, `model/` the result. Killed at any moment and started again, a run loses the steps since the last
+checkpoint and then repeats them to the bit (`lm.batches`). Under ``torchrun`` or ``accelerate launch`` the processes
+share each step's games; their number may change from one sitting to the next.
 """
 
 from __future__ import annotations
@@ -10,28 +11,35 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import shutil
+import signal
 import sys
-from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch.utils.data import Dataset, SequentialSampler
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+import torch.distributed as dist
+from safetensors import SafetensorError
+from torch.utils.data import SequentialSampler
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm  # type: ignore[import-untyped]
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations.integration_utils import TensorBoardCallback
 
 from lm import UserError
-from lm.data import UNKNOWN, Shard
-from lm.encoding import Encoder, Features, Line
+from lm.batches import GameBatches
+from lm.checkpoints import latest_checkpoint, publish, settle, step_of, write_json
+from lm.data import Shard
+from lm.encoding import Line
 from lm.evaluate import evaluate
-from lm.model import ENGINE, HUMAN, XiangqiConfig, XiangqiLM
-
-POOL: Final = 2048
-"""Games that are sorted by length together, so that a batch wastes little on padding."""
+from lm.model import ENGINE, HUMAN, STYLES, XiangqiConfig, XiangqiLM
+from lm.policy import load_model
+from lm.tokenizer import move_tokenizer
 
 
 @dataclass(frozen=True)
@@ -45,16 +53,32 @@ class Preset:
     """Plies to read, a game's mirror image counted as another."""
     batch_plies: int = 4096
     """Plies a step: large enough for steady gradients, small enough for many steps."""
+    part_plies: int = 8192
+    """Plies a process reads at once: what fits into memory. A step of more is read in parts and the gradients added."""
     learning_rate: float = 2e-3
     """Peak of AdamW."""
     warmup: int = 100
     """Steps of linear rise."""
     decay: float = 0.5
-    """Share of the run in which the rate falls linearly to zero; before it stands at its peak, so a run can be extended."""
+    """Share of the run in which the rate falls linearly to zero. Until then a run can be made longer or shorter."""
     weight_decay: float = 0.05
 
     def config(self, **changes: Any) -> XiangqiConfig:
         return XiangqiConfig(n_layer=self.n_layer, n_head=self.n_head, n_embd=self.n_embd, **changes)
+
+    @property
+    def steps(self) -> int:
+        return math.ceil(self.plies / self.batch_plies)
+
+    @property
+    def falls_at(self) -> int:
+        """First step with a lower rate than the peak."""
+        return math.floor(self.steps * (1 - self.decay)) + 1
+
+    def rate(self, step: int) -> float:
+        """Return the share of the peak learning rate that a step has."""
+        rise = min(1.0, (step + 1) / self.warmup)
+        return rise * min(1.0, (self.steps - step) / max(1.0, self.decay * self.steps))
 
 
 PRESETS: Final = {
@@ -73,7 +97,7 @@ def find_preset(name: str, plies: int | None = None) -> Preset:
 
 
 def keep_memory() -> None:
-    """Have the C library keep the memory of large tensors instead of returning it page by page: twice the speed on a CPU.
+    """Have the C library keep the memory of large tensors instead of returning it page by page: twice as fast on a CPU.
 
     Where the GNU library is in charge, this starts the program anew once, with huge pages asked for; those are worth
     another half.
@@ -89,168 +113,224 @@ def keep_memory() -> None:
     libc.mallopt(m_trim_threshold, 2**31 - 1)
 
 
-class GameBatches(Dataset[dict[str, torch.Tensor]]):
-    """Batches of games of about ``batch_plies`` plies, encoded when asked for; item i depends on ``seed`` and i alone.
-
-    An epoch reads every game once, left-right mirrored or not by chance.
-    """
-
-    def __init__(
-        self, shards: Sequence[Shard], config: XiangqiConfig, batch_plies: int, length: int, seed: int
-    ) -> None:
-        self.shards, self.encoder = shards, Encoder(config)
-        self.batch_plies, self.length, self.seed = batch_plies, length, seed
-        self.longest = config.n_context - 1
-        self.games = np.concatenate(
-            [np.stack([np.full(len(g), i), g], 1) for i, s in enumerate(shards) for g in [s.games("train")]]
-        )
-        if not len(self.games):
-            raise ValueError("no training games in the data (a few are always held out)")
-        self.plies = np.concatenate([np.diff(s.offsets)[s.games("train")] + 1 for s in shards]).clip(max=self.longest)
-        self._epochs: list[list[NDArray[np.int64]]] = []
-        self._starts = [0]
-
-    def __len__(self) -> int:
-        return self.length
-
-    def batch(self, index: int) -> tuple[NDArray[np.int64], np.random.Generator]:
-        """Return the games of batch ``index`` and the generator of its chances."""
-        while self._starts[-1] <= index:
-            self._epochs.append(self._epoch(len(self._epochs)))
-            self._starts.append(self._starts[-1] + len(self._epochs[-1]))
-        epoch = bisect_right(self._starts, index) - 1
-        games = self._epochs[epoch][index - self._starts[epoch]]
-        return games, np.random.default_rng((self.seed, 1, index))
-
-    def _epoch(self, epoch: int) -> list[NDArray[np.int64]]:
-        rng = np.random.default_rng((self.seed, 0, epoch))
-        order = rng.permutation(len(self.games))
-        batches = []
-        for start in range(0, len(order), POOL):
-            pool = order[start : start + POOL]
-            pool = pool[np.argsort(self.plies[pool], kind="stable")]
-            ends = np.cumsum(self.plies[pool])
-            cuts = np.searchsorted(ends, np.arange(self.batch_plies, int(ends[-1]), self.batch_plies))
-            batches += [part for part in np.split(pool, cuts) if len(part)]
-        rng.shuffle(batches)  # type: ignore[arg-type]
-        return batches
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        games, rng = self.batch(index)
-        lines, records = [], []
-        for which in games:
-            number, game = self.games[which]
-            shard = self.shards[number]
-            line = shard.line(game)
-            line.moves = line.moves[: self.longest - 1]
-            mirrored = bool(rng.integers(2))
-            lines.append(line.mirror() if mirrored else line)
-            records.append((shard, int(game), mirrored))
-        return training_tensors(self.encoder(lines), lines, records)
+def say(text: str) -> None:
+    """Tell the person something, above the progress bar if there is one."""
+    tqdm.write(text, file=sys.stderr)
 
 
-def training_tensors(
-    features: Features, lines: Sequence[Line], records: Sequence[tuple[Shard, int, bool]]
-) -> dict[str, torch.Tensor]:
-    """Add to encoded games what is to be learned from them: moves in both voices, results, engine's expectations."""
-    from xiangqi.kernels import MOVE_MIRRORED
-
-    human, engine, wdl, expected = [], [], [], []
-    for line, (shard, game, mirrored) in zip(lines, records, strict=True):
-        n, at = len(line.moves), int(shard.offsets[game])
-        best = np.array(shard.best[at : at + n])
-        if mirrored:
-            best = np.where(best >= 0, MOVE_MIRRORED[best], -1).astype(np.int16)
-        played = line.moves if shard.meta["tiers"][shard.tiers[game]] != "engine" else np.full(n, -1, np.int16)
-        human.append(np.append(played, -1))
-        engine.append(np.append(best, -1))
-        opinion = shard.expected[at : at + n].astype(np.float32)
-        expected.append(np.append(np.where(opinion == 255, np.nan, opinion / 254), np.nan))
-        result = int(shard.results[game])
-        red = (np.arange(n + 1) + line.turn) % 2 == 0
-        wdl.append(np.full(n + 1, -100) if result == UNKNOWN else np.where(red, result, 2 - result))
-    tensors = features.tensors()
-    labels = [features.labels(np.concatenate(moves).astype(np.int16)) for moves in (human, engine)]
-    rows = [np.flatnonzero(label >= 0) for label in labels]
-    voices = np.repeat([HUMAN, ENGINE], [len(r) for r in rows])
-    return tensors | {
-        "rows": torch.from_numpy(np.concatenate(rows)),
-        "voices": torch.from_numpy(voices),
-        "labels": torch.from_numpy(np.concatenate([label[r] for label, r in zip(labels, rows, strict=True)])),
-        "wdl": torch.from_numpy(np.concatenate(wdl)).long(),
-        "expected": torch.from_numpy(np.concatenate(expected)).float(),
-    }
+# --- The Trainer, and what watches it ---------------------------------------------------------------------------------
 
 
 class XiangqiTrainer(Trainer):
-    """Trainer that reads batches in their order and logs the parts of the loss."""
+    """Trainer that reads batches in their order, adds up their parts, and writes checkpoints whole or not at all."""
 
-    def __init__(self, *args: Any, preset: Preset, **kwargs: Any) -> None:
-        self.preset = preset
-        super().__init__(*args, **kwargs)
-        self._parts: list[tuple[float, float]] = []
+    def __init__(self, model: XiangqiLM, args: TrainingArguments, batches: GameBatches, preset: Preset) -> None:
+        self.batches, self.preset, self.out = batches, preset, Path(args.output_dir or "")
+        super().__init__(model, args, train_dataset=batches, data_collator=lambda items: items[0])
+        self.remove_callback(PrinterCallback)
+        self.model_accepts_loss_kwargs = False  # the loss is divided by our own counts
+        self._parts = torch.zeros(2, device=args.device)
+        self._logged, self._mark = 0, time.process_time()
 
     def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
-        return SequentialSampler(self.train_dataset)
+        return SequentialSampler(self.batches)
 
-    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
-            decayed = [p for p in self.model.parameters() if p.ndim == 2]
-            rest = [p for p in self.model.parameters() if p.ndim != 2]
+            model = model or self.model
+            parameters = list(model.parameters())
             groups = [
-                {"params": decayed, "weight_decay": self.preset.weight_decay},
-                {"params": rest, "weight_decay": 0.0},
+                {"params": [p for p in parameters if p.ndim == 2], "weight_decay": self.preset.weight_decay},
+                {"params": [p for p in parameters if p.ndim != 2], "weight_decay": 0.0},
             ]
             self.optimizer = torch.optim.AdamW(groups, lr=self.preset.learning_rate, betas=(0.9, 0.98), fused=True)
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        steps, preset = num_training_steps, self.preset
-
-        def rate(step: int) -> float:
-            rise = min(1.0, (step + 1) / preset.warmup)
-            fall = min(1.0, (steps - step) / max(1.0, preset.decay * steps))
-            return rise * fall
-
-        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, rate)
+        optimizer = optimizer or self.optimizer
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self.preset.rate)
         return self.lr_scheduler
 
-    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **kwargs: Any) -> Any:
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return this part's share of the step's loss; the mean that Trainer and processes take of it is undone."""
         out = model(**inputs)
-        if not torch.isfinite(out.loss):
-            raise FloatingPointError(f"the loss is {float(out.loss)} at step {self.state.global_step}")
-        self._parts.append((float(out.policy_loss), float(out.value_loss)))
-        return (out.loss, out) if return_outputs else out.loss
+        self._parts += torch.stack([out.policy_loss, out.value_loss]).detach()
+        loss = out.loss * (self.args.world_size * self.current_gradient_accumulation_steps)
+        return (loss, out) if return_outputs else loss
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        norm = super()._clip_grad_norm(model)
+        if not torch.isfinite(norm):  # before the optimizer spoils the weights with it
+            step = self.state.global_step + 1
+            raise UserError(f"the gradient of step {step} is {float(norm)}, no number to go on with; {self._advice()}")
+        return norm
+
+    def _advice(self) -> str:
+        kept = latest_checkpoint(self.out)
+        return f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        if "loss" in logs and self._parts:
-            policy, value = np.mean(self._parts, 0)
-            logs |= {"policy_loss": round(float(policy), 4), "value_loss": round(float(value), 4)}
-            self._parts.clear()
+        """Add to the loss its parts, and what has been read and spent over all sittings of the run."""
+        if "loss" in logs:
+            now, step = time.process_time(), self.state.global_step
+            spent = next((x["cpu_seconds"] for x in reversed(self.state.log_history) if "cpu_seconds" in x), 0.0)
+            new = torch.cat([self._parts / max(1, step - self._logged), self._parts.new_tensor([now - self._mark])])
+            policy, value, seconds = self.accelerator.reduce(new, "sum").tolist()
+            logs |= {"policy_loss": policy, "value_loss": value}
+            logs |= {"plies": self.batches.plies(step), "cpu_seconds": round(spent + seconds, 2)}
+            self._parts.zero_()
+            self._logged, self._mark = step, now
         super().log(logs, *args, **kwargs)
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self.out / "unfinished")
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        try:
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                publish(self.out / "unfinished" / f"checkpoint-{self.state.global_step}", self.out)
+        except (OSError, RuntimeError, SafetensorError) as error:  # what a full disk makes of the libraries
+            reason = " ".join(str(error).split())
+            raise UserError(f"cannot write a checkpoint into {self.out}: {reason}; {self._advice()}") from None
+
+
+class Saving(TrainerCallback):
+    """Saves every so often, at the end, and before it obeys a request to stop, which all processes agree on."""
+
+    def __init__(self, minutes: float) -> None:
+        self.seconds = minutes * 60
+        self.last = time.monotonic()
+        self.asked_to_stop = self.stopping = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take Ctrl-C and a request to terminate as wishes to stop after the step; obey the second Ctrl-C at once."""
+
+        def stop(number: int, frame: Any) -> None:
+            self.asked_to_stop = True
+            if int(os.environ.get("WORLD_SIZE", "1")) == 1:  # torchrun hands on what the terminal has told all already
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+            say("saving, then stopping")
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        wishes = torch.tensor([time.monotonic() - self.last >= self.seconds, self.asked_to_stop], device=args.device)
+        if args.world_size > 1:
+            wishes = wishes.int()
+            dist.all_reduce(wishes, dist.ReduceOp.MAX)
+        due, self.stopping = (bool(wish) for wish in wishes)
+        if due or self.stopping or state.global_step >= state.max_steps:
+            control.should_log = control.should_save = True
+        return control
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        self.last = time.monotonic()
+        control.should_training_stop |= self.stopping
+        return control
 
 
 class EarlyLook(TrainerCallback):
-    """Every so often, looks at held-out games, so that a run that goes wrong is seen at once."""
+    """Looks at held-out games whenever the run is saved, so that one that goes wrong is seen at once."""
 
-    def __init__(self, shards: Sequence[Shard], plies: int) -> None:
-        self.lines = validation_lines(shards, plies)
-        self.trainer: XiangqiTrainer | None = None
+    def __init__(self, trainer: XiangqiTrainer, shards: Sequence[Shard], plies: int) -> None:
+        self.trainer, self.games = trainer, held_out(shards, "validation", plies)[HUMAN]
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self.lines and self.trainer is not None:
-            report = evaluate(kwargs["model"], self.lines, [UNKNOWN] * len(self.lines)).report(samples=1)
+        if self.games[0] and state.is_world_process_zero:
+            report = measure(kwargs["model"], self.games, HUMAN, samples=1)
             self.trainer.log({f"eval_{k}": round(report[k], 4) for k in ("top1", "top3", "nll", "legal_argmax")})
 
 
-def validation_lines(shards: Sequence[Shard], plies: int) -> list[Line]:
-    """Return human validation games with about ``plies`` plies in all."""
-    lines: list[Line] = []
+class Bar(TrainerCallback):
+    """A line on the terminal with rate and time left; where there is no terminal, a line now and then."""
+
+    def __init__(self, trainer: XiangqiTrainer, wanted: bool) -> None:
+        self.batches, self.wanted = trainer.batches, wanted and trainer.is_world_process_zero()
+        self.figures: dict[str, str] = {}
+        self.said = time.monotonic()
+        self.bar = tqdm(disable=True)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.bar = tqdm(
+            total=self.batches.plies(self.batches.steps),
+            initial=self.batches.plies(state.global_step),
+            unit=" plies",
+            unit_scale=True,
+            smoothing=0.02,
+            mininterval=0.5,
+            dynamic_ncols=True,
+            disable=not (self.wanted and sys.stderr.isatty()),
+            file=sys.stderr,
+        )
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self.bar.update(self.batches.plies(state.global_step) - self.bar.n)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        names = {"policy_loss": "policy", "value_loss": "value", "eval_top1": "held-out top-1", "eval_nll": "nll"}
+        self.figures |= {names[k]: f"{v:.3f}" for k, v in (logs or {}).items() if k in names}
+        self.bar.set_postfix(self.figures, refresh=False)
+        if self.wanted and self.bar.disable and time.monotonic() - self.said > 30:
+            self.said = time.monotonic()
+            say(f"step {state.global_step} of {state.max_steps}: {', '.join(map(' '.join, self.figures.items()))}")
+
+    def close(self) -> None:
+        self.bar.close()
+
+
+# --- What the result is worth -----------------------------------------------------------------------------------------
+
+Games = tuple[list[Line], list[int]]
+"""Games and their results."""
+
+
+def held_out(shards: Sequence[Shard], split: str, plies: int) -> dict[int, Games]:
+    """Return games of a split, about ``plies`` of human ones and as many of engines', by voice."""
+    games: dict[int, Games] = {HUMAN: ([], []), ENGINE: ([], [])}
     for shard in shards:
-        for game in shard.games("validation"):
-            if shard.meta["tiers"][shard.tiers[game]] != "engine" and sum(len(x.moves) for x in lines) < plies:
-                lines.append(shard.line(int(game)))
-    return lines
+        room = {voice: plies // len(shards) for voice in games}
+        for game in shard.games(split):
+            voice = ENGINE if shard.meta["tiers"][shard.tiers[game]] == "engine" else HUMAN
+            if room[voice] > 0:
+                line = shard.line(int(game))
+                room[voice] -= len(line.moves)
+                games[voice][0].append(line)
+                games[voice][1].append(int(shard.results[game]))
+    return games
+
+
+def measure(model: XiangqiLM, games: Games, voice: int, samples: int = 1000) -> dict[str, Any]:
+    """Return what `lm.evaluate` reports of games."""
+    return evaluate(model, *games, voice).report(samples=samples)
+
+
+# --- A run from its first command to its result -----------------------------------------------------------------------
 
 
 def train(
@@ -262,48 +342,182 @@ def train(
     config_changes: dict[str, Any] | None = None,
     seed: int = 1,
     save_minutes: float = 5,
-    workers: int = 1,
+    log_steps: int = 20,
     progress: bool = True,
 ) -> Path:
     """Train a model, or go on where ``out`` stopped; return the directory of the result, ``out/model``.
 
-    Raises ``ValueError`` for data without training games, ``FloatingPointError`` when the loss is no number any more.
+    A finished run is left as it is. Asked to stop, it saves first and then raises ``KeyboardInterrupt``. Raises
+    ``UserError`` for data without training games, settings that ``out`` was not begun with, a gradient that is no
+    number, a damaged shard and a disk that is full; what was saved before stays good.
     """
-    torch.manual_seed(seed)
-    config = preset.config(**(config_changes or {}))
-    model = XiangqiLM.from_pretrained(init_from) if init_from else XiangqiLM(config)
-    steps = math.ceil(preset.plies / preset.batch_plies)
-    batches = GameBatches(shards, model.config, preset.batch_plies, steps, seed)
+    settings = {
+        **asdict(preset),
+        "config": config_changes or {},
+        "seed": seed,
+        "init_from": str(init_from) if init_from else None,
+        "data": [shard.fingerprint() for shard in shards],
+    }
+    try:
+        began = settle(out, settings)
+        checkpoint = latest_checkpoint(out, say)
+        if began["plies"] != preset.plies:
+            extend(out, preset, replace(preset, plies=began["plies"]), checkpoint)
+            write_json(out / "run.json", settings)
+        elif finished(out):
+            return out / "model"
+        torch.manual_seed(seed)
+        model = load_model(init_from) if init_from else XiangqiLM(preset.config(**(config_changes or {})))
+        trainer = _trainer(model, shards, out, preset, seed, log_steps)
+        saving, bar, writer = Saving(save_minutes), Bar(trainer, progress), None
+        for callback in (saving, EarlyLook(trainer, shards, 15_000), bar):
+            trainer.add_callback(callback)
+        if trainer.is_world_process_zero():
+            shutil.rmtree(out / "unfinished", ignore_errors=True)
+            writer = SummaryWriter(str(out / "log"), purge_step=step_of(checkpoint) + 1 if checkpoint else 0)
+            trainer.add_callback(TensorBoardCallback(writer))
+        try:
+            with saving.listening():
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            bar.close()
+            with suppress(OSError):
+                if writer is not None:
+                    writer.close()
+        if trainer.state.global_step < preset.steps:
+            raise KeyboardInterrupt(f"stopped at step {trainer.state.global_step} of {preset.steps}")
+        if trainer.is_world_process_zero():
+            deliver(trainer.state, model, shards, out, preset)
+            shutil.rmtree(out / "unfinished")
+        trainer.accelerator.wait_for_everyone()
+    except OSError as error:
+        raise UserError(f"{error.filename or out}: {error.strerror or error}") from None
+    return out / "model"
+
+
+def deliver(state: TrainerState, model: XiangqiLM, shards: Sequence[Shard], out: Path, preset: Preset) -> None:
+    """Write the result of a run: weights, configuration, tokenizer, figures and model card."""
+    aside = out / "unfinished" / "model"
+    # Half the bits do: a move's score keeps three digits, and the file stays small enough to ship.
+    model.save_pretrained(aside, state_dict={name: x.half() for name, x in model.state_dict().items()})
+    move_tokenizer().save_pretrained(aside)
+    last = next(entry for entry in reversed(state.log_history) if "cpu_seconds" in entry)
+    figures: dict[str, Any] = {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": state.global_step,
+        **{name: last[name] for name in ("plies", "cpu_seconds", "loss", "policy_loss", "value_loss")},
+        "preset": asdict(preset),
+        "data": [{name: shard.meta[name] for name in ("games", "plies")} for shard in shards],
+        "files": [Path(file).name for shard in shards for file in shard.meta["files"]],
+        "test": {},
+    }
+    written = load_model(aside)
+    for voice, games in held_out(shards, "test", 100_000).items():
+        if games[0]:
+            figures["test"][STYLES[voice]] = measure(written, games, voice)
+    write_json(aside / "metrics.json", figures)
+    (aside / "README.md").write_text(card(figures), encoding="utf-8")
+    publish(aside, out)
+
+
+def card(figures: dict[str, Any]) -> str:
+    """Return the model card of a run's figures."""
+    size = figures["preset"]
+    rows = [
+        f"| {style} | {x['games']} | {x['plies']} | {x['top1']:.4f} | {x['top3']:.4f} | {x['nll']:.4f} "
+        f"| {x['legal_argmax']:.4f} |\n"
+        for style, x in figures["test"].items()
+    ]
+    return f"""---
+library_name: transformers
+license: mit
+pipeline_tag: text-generation
+tags: [xiangqi, chinese-chess, board-game]
+---
+
+# A language model that plays xiangqi
+
+It reads a game ply by ply, sees the position through the rules, and says which legal move comes next, in the voice of
+humans or of an engine, and who will win. {size["n_layer"]} layers of width {size["n_embd"]},
+{figures["parameters"] / 1e6:.1f} million parameters, kept in 16 bits.
+
+```python
+import lm
+from transformers import AutoModelForCausalLM
+
+model = AutoModelForCausalLM.from_pretrained("this folder")
+```
+
+## Training
+
+{figures["plies"]:,} plies read in {figures["steps"]:,} steps, {figures["cpu_seconds"]:,.0f} CPU seconds. Last losses:
+policy {figures["policy_loss"]:.4f}, value {figures["value_loss"]:.4f}.
+Games: {", ".join(figures["files"])}, {sum(x["games"] for x in figures["data"]):,} in all, of which 3% were held out.
+
+## Held-out games
+
+Games of the test split, which training never saw, mirrored or not.
+
+| voice | games | plies | top-1 | top-3 | NLL, nats | unmasked argmax legal |
+|---|---|---|---|---|---|---|
+{"".join(rows)}
+Measured by the run itself; `xqlm evaluate --model FOLDER --games FILE --split test --json` does so for all held-out
+games of a file.
+"""
+
+
+def finished(out: Path) -> bool:
+    """Whether a run has brought its result."""
+    return (out / "model" / "metrics.json").exists()
+
+
+def extend(out: Path, preset: Preset, before: Preset, checkpoint: Path | None) -> None:
+    """Raise ``UserError`` if a run can be made neither longer nor shorter, as its learning rate has left its peak."""
+    done = step_of(checkpoint) if checkpoint else 0
+    if done >= min(preset.falls_at, before.falls_at):
+        raise UserError(
+            f"{out} was begun for {before.plies} plies; after {done} steps it is too late for {preset.plies}, as the "
+            f"learning rate falls or should have fallen: start a new run with --init-from {out / 'model'}"
+        )
+
+
+def _trainer(
+    model: XiangqiLM,
+    shards: Sequence[Shard],
+    out: Path,
+    preset: Preset,
+    seed: int,
+    log_steps: int,
+) -> XiangqiTrainer:
+    gpu = torch.cuda.is_available()
+    processes, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    accumulation = math.ceil(preset.batch_plies / preset.part_plies / processes)
+    batches = GameBatches(
+        shards,
+        model.config,
+        preset.batch_plies,
+        preset.steps,
+        seed,
+        parts=processes * accumulation,
+        stride=processes,
+        threads=max(1, len(os.sched_getaffinity(0)) // (2 * local)),
+    )
     arguments = TrainingArguments(
         output_dir=str(out),
-        max_steps=steps,
-        per_device_train_batch_size=1,  # an item is a whole batch
-        bf16=True,
-        use_cpu=not torch.cuda.is_available(),
+        max_steps=preset.steps,
+        per_device_train_batch_size=1,  # an item is a part of a step already
+        gradient_accumulation_steps=accumulation,
+        bf16=not gpu or torch.cuda.is_bf16_supported(),
+        use_cpu=not gpu,
+        ddp_backend="gloo" if processes > 1 and not gpu else None,
+        ddp_find_unused_parameters=len(model.config.candidate_groups) == 1,  # what scores contexts is idle then
         max_grad_norm=1.0,
-        logging_steps=20,
-        save_strategy="steps",
-        save_steps=200,
-        save_total_limit=2,
-        dataloader_num_workers=workers,
-        dataloader_persistent_workers=workers > 0,
-        dataloader_prefetch_factor=4 if workers else None,
+        logging_steps=log_steps,
+        save_strategy="no",  # Saving decides
+        dataloader_pin_memory=gpu,
         remove_unused_columns=False,
-        report_to=["tensorboard"],
-        disable_tqdm=not progress,
+        report_to=[],
+        disable_tqdm=True,
         seed=seed,
     )
-    look = EarlyLook(shards, 15_000)
-    trainer = XiangqiTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=batches,
-        data_collator=lambda items: items[0],
-        callbacks=[look],
-        preset=preset,
-    )
-    look.trainer = trainer
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out)) if out.is_dir() else None)
-    result = out / "model"
-    model.save_pretrained(result)
-    return result
+    return XiangqiTrainer(model, arguments, batches, preset)
