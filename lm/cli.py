@@ -224,6 +224,37 @@ def evaluate(
 
 
 @app.command()
+def explain(
+    fen: Annotated[str, typer.Argument(metavar="FEN", help="Position.")],
+    move: Annotated[str, typer.Argument(metavar="MOVE", help="In ICCS, WXF or Chinese.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="SVG file for the picture.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model folder; the shipped one.")] = None,
+    style: Annotated[str, typer.Option(help="Whose moves to give: human or engine.")] = "engine",
+) -> None:
+    """Show what each piece contributes to the score that the model gives a move."""
+    from lm import UserError
+    from lm.explain import explain as find_shares
+    from lm.model import STYLES
+    from lm.policy import load_model
+    from lm.terminal import parse_move
+    from xiangqi import Board, square_name
+    from xiangqi.formats.streams import open_replacing
+
+    if style not in STYLES:
+        raise UserError(f"{style!r} is none of {', '.join(STYLES)}")
+    board = Board(fen)
+    chosen = parse_move(board, move)
+    found = find_shares(load_model(model), board, chosen, STYLES.index(style))
+    print(f"{board.chinese(chosen)} ({chosen.iccs}): the pieces together account for {found.difference:+.2f} nats")
+    for share in found.shares:
+        print(f"{share.piece.symbol()} {square_name(share.square)} {share.value:+.3f}")
+    if out is not None:
+        with open_replacing(out) as file:
+            file.write(found.svg().encode())
+        say(f"picture written to {out}")
+
+
+@app.command()
 def perft(
     depth: Annotated[int, typer.Argument(min=0, help="Plies.")] = 4,
     fen: FenOption = None,
