@@ -46,23 +46,74 @@ class EngineError(RuntimeError):
 
 
 class EngineStartError(EngineError):
-    """The engine cannot be started, or does not speak the protocol, or does not play xiangqi."""
+    """The engine cannot be started, or does not speak the protocol, or does not play xiangqi.
+
+    >>> from xiangqi.engine import SimpleEngine
+    >>> try:
+    ...     SimpleEngine.popen_uci("no-such-engine")
+    ... except EngineStartError as error:
+    ...     print(error)
+    cannot start the engine: no such file or directory (command: no-such-engine)
+    """
 
 
 class EngineTerminatedError(EngineError):
-    """The engine's process has ended, or was ended after an earlier error."""
+    """The engine's process has ended, or was ended after an earlier error.
+
+    >>> from xiangqi.engine import SimpleEngine
+    >>> from xiangqi.example_engine import COMMAND
+    >>> engine = SimpleEngine.popen_uci(COMMAND)
+    >>> engine.quit()
+    >>> try:
+    ...     engine.ping()
+    ... except EngineTerminatedError as error:
+    ...     print(error.reason)
+    the engine was closed
+    """
 
 
 class EngineTimeoutError(EngineError):
-    """The engine has not answered in time and was killed."""
+    """The engine has not answered in time and was killed.
+
+    >>> import os, signal
+    >>> from xiangqi.engine import SimpleEngine
+    >>> from xiangqi.example_engine import COMMAND
+    >>> engine = SimpleEngine.popen_uci(COMMAND, timeout=2)
+    >>> os.kill(engine.pid, signal.SIGSTOP)
+    >>> try:
+    ...     engine.ping()
+    ... except EngineTimeoutError as error:
+    ...     print(error.reason)
+    the engine did not answer 'isready' with 'readyok' within 2 s
+    """
 
 
 class EngineMoveError(EngineError):
-    """The engine has answered a search with a move that is illegal or that nobody can read."""
+    """The engine has answered a search with a move that is illegal or that nobody can read.
+
+    >>> from xiangqi.engine import SimpleEngine
+    >>> from xiangqi.example_engine import COMMAND
+    >>> with SimpleEngine.popen_uci(COMMAND) as engine:
+    ...     try:
+    ...         engine.play(Board("4k4/9/9/9/9/9/9/9/9/3K5 w"), Limit(depth=1))
+    ...     except EngineMoveError as error:
+    ...         print(error.reason)
+    the engine played 'h2e2', no legal move in 4k4/9/9/9/9/9/9/9/9/3K5 w - - 0 1
+    """
 
 
 class EngineOptionError(EngineError, ValueError):
-    """The engine has no such option, or the option does not take that value."""
+    """The engine has no such option, or the option does not take that value.
+
+    >>> from xiangqi.engine import SimpleEngine
+    >>> from xiangqi.example_engine import COMMAND
+    >>> with SimpleEngine.popen_uci(COMMAND) as engine:
+    ...     try:
+    ...         engine.configure({"MultiPV": 3})
+    ...     except EngineOptionError as error:
+    ...         print(error.reason)
+    option MultiPV takes a number from 1 to 2, not 3
+    """
 
 
 @dataclass(frozen=True)
@@ -82,7 +133,11 @@ class Option:
     choices: tuple[str, ...] = ()
 
     def text(self, value: OptionValue) -> str:
-        """Return ``value`` as the engine wants it. Raises ``ValueError`` if the option does not take it."""
+        """Return ``value`` as the engine wants it. Raises ``ValueError`` if the option does not take it.
+
+        >>> Option("Ponder", "check").text(True), Option("Style", "combo", choices=("solid", "wild")).text("Wild")
+        ('true', 'wild')
+        """
         text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
         if any(ord(char) < 32 for char in text):
             raise self._refuse(value, "one line of text")
@@ -146,15 +201,27 @@ class Limit:
         return f"Limit({', '.join(given)})"
 
     def clock(self, color: Color) -> float | None:
-        """Return the time that one side has on the clock."""
+        """Return the time that one side has on the clock.
+
+        >>> Limit(red_clock=60, black_clock=45).clock(RED)
+        60
+        """
         return self.red_clock if color == RED else self.black_clock
 
     def increment(self, color: Color) -> float:
-        """Return the time that one side gains with each move."""
+        """Return the time that one side gains with each move.
+
+        >>> Limit(red_clock=60, red_increment=2).increment(RED)
+        2
+        """
         return self.red_increment if color == RED else self.black_increment
 
     def longest(self, color: Color) -> float | None:
-        """Return how long a search may take at most if it keeps to the limit, or ``None`` if that has no bound."""
+        """Return how long a search may take at most if it keeps to the limit, or ``None`` if that has no bound.
+
+        >>> Limit(red_clock=60, red_increment=2).longest(RED), Limit(depth=10).longest(RED)
+        (62, None)
+        """
         if self.time is not None:
             return self.time
         clock = self.clock(color)
@@ -177,13 +244,21 @@ class Score:
     """Moves until the enemy is mated; negative if ``color`` is."""
 
     def pov(self, color: Color) -> Score:
-        """Return the same opinion as ``color`` sees it."""
+        """Return the same opinion as ``color`` sees it.
+
+        >>> print(Score(RED, cp=35), "is", Score(RED, cp=35).pov(1))
+        +0.35 for red is -0.35 for black
+        """
         if color == self.color:
             return self
         return Score(color, None if self.cp is None else -self.cp, None if self.mate is None else -self.mate)
 
     def centipawns(self, mate: int = 10000) -> int:
-        """Return the opinion as one number, a mate in ``n`` being ``mate - n``."""
+        """Return the opinion as one number, a mate in ``n`` being ``mate - n``.
+
+        >>> Score(RED, cp=35).centipawns(), Score(RED, mate=3).centipawns()
+        (35, 9997)
+        """
         if self.mate is None:
             return self.cp or 0
         return mate - self.mate if self.mate > 0 else -mate - self.mate
@@ -195,7 +270,12 @@ class Score:
 
 @dataclass(frozen=True)
 class Info:
-    """What an engine has said about one of its lines. Fields that it has not mentioned are ``None`` or empty."""
+    """What an engine has said about one of its lines. Fields that it has not mentioned are ``None`` or empty.
+
+    >>> info = parse_info("depth 12 score mate 3 nps 250000".split(), Info(), Board(), 0)
+    >>> info.depth, info.score.mate, info.nps
+    (12, 3, 250000)
+    """
 
     multipv: int = 1
     """Rank of the line among the engine's best, from 1."""
@@ -221,7 +301,11 @@ class Info:
 
 @dataclass(frozen=True)
 class PlayResult:
-    """How a search has ended."""
+    """How a search has ended.
+
+    >>> PlayResult(None, None, Info(), resigned=True).move is None
+    True
+    """
 
     move: Move | None
     """``None`` if the engine has no move: because there is none, or because it resigns."""
@@ -234,18 +318,31 @@ class PlayResult:
 
 
 class Dialect(Protocol):
-    """What UCI and UCCI say differently."""
+    """What UCI and UCCI say differently.
+
+    >>> [dialect.go(Limit(time=2), Board(), None, 0, False) for dialect in (UCI, UCCI)]
+    ['go movetime 2000', 'go time 2000 movestogo 1']
+    """
 
     name: str
     first_rank: int | None
     """Number of Red's back rank, if the protocol fixes it."""
 
     def set_option(self, option: Option, text: str) -> str:
-        """Return the line that sets an option."""
+        """Return the line that sets an option.
+
+        >>> option = Option("Hash", "spin")
+        >>> UCI.set_option(option, "64"), UCCI.set_option(option, "64")
+        ('setoption name Hash value 64', 'setoption Hash 64')
+        """
         ...
 
     def go(self, limit: Limit, board: Board, moves: Sequence[Move] | None, first_rank: int, draw: bool) -> str:
-        """Return the lines that start a search, of ``moves`` only if they are given, endless without a limit."""
+        """Return the lines that start a search, of ``moves`` only if they are given, endless without a limit.
+
+        >>> UCI.go(Limit(depth=9), Board(), [Move.from_iccs("h2e2")], 1, False)
+        'go depth 9 searchmoves h3e3'
+        """
         ...
 
 
