@@ -105,7 +105,7 @@ class Features:
         return MOVE_ROTATED[seen].astype(np.int64) if self.turns[ply] else seen
 
     def labels(self, played: NDArray[np.int16]) -> NDArray[np.int64]:
-        """Return the place of ``played`` ``(N,)`` (numbers of moves as played, -1 for none) among the candidates, or -100."""
+        """Return the place among the candidates, or -100, of ``played`` ``(N,)``: numbers of moves, -1 for none."""
         counts = np.diff(self.candidate_ends, prepend=0)
         seen = np.where(self.turns == 1, MOVE_ROTATED[np.maximum(played, 0)], played)
         seen = np.where(played < 0, -1, seen)

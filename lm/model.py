@@ -1,13 +1,14 @@
 """The model, to be read top to bottom.
 
-One token a ply. Its input is the sum of the table rows that the position switches on (`xiangqi.features`): the move that
-led here, counters, the pieces with their status, both sides' moves. A plain causal transformer reads the game. The score
-of a legal move is the sum, over the candidate groups, of the products of its table rows with the state h:
+One token a ply. Its input is the sum of the table rows that the position switches on (`xiangqi.features`): the move
+that led here, counters, the pieces with their status, both sides' moves. A plain causal transformer reads the game. The
+score of a legal move is the sum, over the candidate groups, of the products of its table rows with the state h:
 
     score(m) = h . move[m] + h . capture[captured, to] + h . context[...] + ...
 
-computed as one matrix product for the whole table and a gather of scalars, never a vector a candidate. A linear map on h
-turns the trunk's voice from human moves to the engine's; a last head gives win, draw and loss for the mover.
+computed as one matrix product for the whole table and a gather of scalars, never a vector a candidate. A linear map on
+h turns the trunk's voice from human moves to the engine's; other heads give win, draw and loss for the mover, and
+whether the game goes on.
 
 Everything else is an ordinary GPT: pre-norm, learned positions, ReLU^2 (So et al. 2021, "Primer"), zero-initialised
 projections.
@@ -33,6 +34,12 @@ HUMAN: Final = 0
 ENGINE: Final = 1
 STYLES: Final = ("human", "engine")
 
+PROMPTS: Final = ("none", "human", "engine", "amateur", "junior", "club", "master", "win", "draw", "loss")
+"""What a game may be asked to be: who plays it, how strong the players are, and how it ends for the side to move. Each
+may be left out (``none``, row 0)."""
+ENDS: Final = ("goes on", "mated", "resigns", "opponent resigns", "draw agreed")
+"""How a game may end at a ply, seen from the side to move."""
+
 
 class XiangqiConfig(PretrainedConfig):
     """Everything that fixes the shape of a model. The defaults are those of the shipped one."""
@@ -48,10 +55,13 @@ class XiangqiConfig(PretrainedConfig):
         n_context: int = 512,  # longest game, in plies
         input_groups: tuple[str, ...] = tuple(INPUT_GROUPS),  # what the model is told about a position
         candidate_groups: tuple[str, ...] = tuple(CANDIDATE_GROUPS),  # and about each legal move
+        prompts: bool = False,  # whether it can be asked for a kind of game
+        ends: bool = False,  # whether it says when a game is over
         **kwargs: Any,
     ) -> None:
         self.n_layer, self.n_head, self.n_embd = n_layer, n_head, n_embd
         self.n_query, self.n_context = n_query, n_context
+        self.prompts, self.ends = prompts, ends
         self.input_groups, self.candidate_groups = list(input_groups), list(candidate_groups)
         super().__init__(**kwargs)
 
@@ -86,6 +96,10 @@ class KVCache:
 
 class ZeroLinear(nn.Linear):
     """A linear map that starts at zero, so that a block starts by adding nothing and all moves with the same chance."""
+
+
+class ZeroEmbedding(nn.Embedding):
+    """A table that starts at zero."""
 
 
 class Attention(nn.Module):
@@ -149,6 +163,8 @@ class PolicyOutput(ModelOutput):
     """Scores ``(R, 2086)`` of all moves by the move table alone: what the model thinks before the rules speak."""
     wdl_logits: Tensor | None = None
     """Loss, draw, win for the mover, ``(N, 3)`` for all plies."""
+    end_logits: Tensor | None = None
+    """Scores of `ENDS`, ``(N, 5)`` for all plies, of a model that says when a game is over."""
     policy_loss: Tensor | None = None
     value_loss: Tensor | None = None
 
@@ -177,11 +193,13 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         self.context_query = nn.Linear(D, config.n_query, bias=False)
         self.context_head = ZeroLinear(config.n_query, config.candidate_rows - CANDIDATE_GROUPS["move"])
         self.value_head = ZeroLinear(D, 3)
+        self.prompts = ZeroEmbedding(len(PROMPTS), D, padding_idx=0) if config.prompts else None
+        self.end_head = ZeroLinear(D, len(ENDS)) if config.ends else None
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.EmbeddingBag | nn.Embedding):
-            nn.init.normal_(module.weight, std=0.05)
+            nn.init.normal_(module.weight, std=0.0 if isinstance(module, ZeroEmbedding) else 0.05)
         elif isinstance(module, nn.Linear):
             std = 0.0 if isinstance(module, ZeroLinear) else 0.5 * module.in_features**-0.5
             nn.init.normal_(module.weight, std=std)
@@ -197,6 +215,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         inputs: Tensor,
         input_starts: Tensor,
         lengths: Tensor,
+        prompts: Tensor | None = None,
         cache: KVCache | None = None,
         slots: Tensor | None = None,
     ) -> Tensor:
@@ -206,7 +225,10 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         taken into it. Raises ``ValueError`` for games longer than ``config.n_context``.
         """
         B, T = len(lengths), int(lengths.max())
-        x = self.input_norm(self.table(inputs, input_starts))  # (N, D)
+        x = self.table(inputs, input_starts)  # (N, D)
+        if self.prompts is not None and prompts is not None:
+            x = x + self.prompts(prompts).sum(1)
+        x = self.input_norm(x)
         real = torch.arange(T, device=x.device) < lengths.unsqueeze(1)  # (B, T)
         flat = real.flatten().nonzero().squeeze(1)
         x = x.new_zeros(B * T, x.shape[-1]).index_copy(0, flat, x).view(B, T, -1)
@@ -238,11 +260,16 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         lengths: Tensor | None = None,  # (B,) plies a game
         candidates: Tensor | None = None,  # (N, M, groups) rows of the candidate table
         candidate_counts: Tensor | None = None,  # (N,)
+        prompts: Tensor | None = None,  # (N, 3) rows of PROMPTS
         rows: Tensor | None = None,  # (R,) plies to score; all of them if not given
         voices: Tensor | None = None,  # (R,) HUMAN or ENGINE
         labels: Tensor | None = None,  # (R,) place of the right move among the candidates
+        checked: Tensor | None = None,  # (S,) rows whose unmasked scores learn the rules too; all if not given
         wdl: Tensor | None = None,  # (N,) 0 loss, 1 draw, 2 win for the mover, -100 unknown
         expected: Tensor | None = None,  # (N,) expected score of the mover by an engine, 0 to 1, NaN unknown
+        ends: Tensor | None = None,  # (N,) the right one of ENDS, -100 unknown
+        counts: Tensor
+        | None = None,  # (5,) labels, checked rows, results, opinions, ends of the batch, this a part of it
         cache: KVCache | None = None,
         slots: Tensor | None = None,  # (B,) the games' slots in the cache
         input_ids: Tensor | None = None,  # (B, T) tokens, instead of everything else
@@ -252,8 +279,9 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             return self._read_tokens(input_ids, voices)
         if inputs is None or input_starts is None or lengths is None or candidates is None or candidate_counts is None:
             raise ValueError("forward needs input_ids, or the tensors of lm.encoding.Features")
-        h = self.states(inputs, input_starts, lengths, cache, slots)  # (N, D)
+        h = self.states(inputs, input_starts, lengths, prompts, cache, slots)  # (N, D)
         wdl_logits = self.value_head(h).float()
+        end_logits = None if self.end_head is None else self.end_head(h).float()
         if rows is not None:
             h, candidates, candidate_counts = h[rows], candidates[rows], candidate_counts[rows]
         if voices is not None:
@@ -266,17 +294,25 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             rows_of = candidates[:, :, 1:].reshape(R, M * (K - 1))
             scores = scores + context.gather(1, rows_of).view(R, M, K - 1).sum(-1, dtype=torch.float32)
         scores = scores.masked_fill(torch.arange(M, device=h.device) >= candidate_counts.unsqueeze(1), float("-inf"))
-        out = PolicyOutput(scores=scores, move_logits=move_logits, wdl_logits=wdl_logits)
+        out = PolicyOutput(scores=scores, move_logits=move_logits, wdl_logits=wdl_logits, end_logits=end_logits)
         if labels is not None:
-            out.policy_loss = F.cross_entropy(scores, labels)
-            some = torch.arange(0, R, 4, device=h.device)  # a quarter will do
-            legality_loss = F.cross_entropy(move_logits[some].float(), candidates[some, labels[some], 0])
-            out.value_loss = self._value_loss(wdl_logits, wdl, expected)
-            out.loss = out.policy_loss + 0.1 * legality_loss + 0.25 * out.value_loss
+            checked = torch.arange(R, device=h.device) if checked is None else checked
+            right = candidates[:, :, 0].gather(1, labels.unsqueeze(1)).squeeze(1)
+            losses = [
+                F.cross_entropy(scores, labels, reduction="none"),
+                F.cross_entropy(move_logits[checked].float(), right[checked], reduction="none"),
+                *self._value_losses(wdl_logits, wdl, expected),
+                self._end_losses(end_logits, ends, scores),
+            ]
+            # Means over the batch; the parts of a batch add up to it.
+            counts = torch.tensor([len(x) for x in losses], device=h.device) if counts is None else counts
+            policy, rules, result, opinion, end = torch.stack([x.sum() for x in losses]) / counts.clamp(min=1)
+            out.policy_loss, out.value_loss = policy, result + opinion
+            out.loss = policy + 0.1 * rules + 0.25 * out.value_loss + end
         return out
 
     def _read_tokens(self, input_ids: Tensor, voices: Tensor | None) -> CausalLMOutputWithPast:
-        """Return logits ``(B, 1, vocabulary)`` of the next move of each game, in the voice asked for (human by default).
+        """Return logits ``(B, 1, vocabulary)`` of the next move of each game, in the voice asked for or the human one.
 
         Tokens before the last BOS are padding. Moves that are not legal have the score of the move table alone.
         """
@@ -310,15 +346,26 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         return False
 
     @staticmethod
-    def _value_loss(wdl_logits: Tensor, wdl: Tensor | None, expected: Tensor | None) -> Tensor:
-        loss = wdl_logits.new_zeros(())
-        if wdl is not None and bool((wdl >= 0).any()):
-            loss = loss + F.cross_entropy(wdl_logits, wdl)
-        if expected is not None and bool((known := ~expected.isnan()).any()):
-            p = wdl_logits.softmax(-1)
-            score = (p[:, 2] + 0.5 * p[:, 1])[known].clamp(1e-4, 1 - 1e-4)
-            loss = loss + F.binary_cross_entropy(score, expected[known])
-        return loss
+    def _value_losses(wdl_logits: Tensor, wdl: Tensor | None, expected: Tensor | None) -> list[Tensor]:
+        """Return the losses where a result is known, and where an opinion is."""
+        results = opinions = wdl_logits[:0].sum(1)
+        if wdl is not None:
+            known = wdl >= 0
+            results = F.cross_entropy(wdl_logits[known], wdl[known], reduction="none")
+        if expected is not None:
+            known = ~expected.isnan()
+            p = wdl_logits[known].softmax(-1)
+            score = (p[:, 2] + 0.5 * p[:, 1]).clamp(1e-4, 1 - 1e-4)
+            opinions = F.binary_cross_entropy(score, expected[known], reduction="none")
+        return [results, opinions]
+
+    @staticmethod
+    def _end_losses(end_logits: Tensor | None, ends: Tensor | None, scores: Tensor) -> Tensor:
+        """Return the losses of the plies where it is known whether the game ended."""
+        if end_logits is None or ends is None:
+            return scores[:0, 0]
+        known = ends >= 0
+        return F.cross_entropy(end_logits[known], ends[known], reduction="none")
 
 
 AutoConfig.register(XiangqiConfig.model_type, XiangqiConfig)

@@ -5,7 +5,8 @@ A spec is a kind, and after a colon its options, as ``lm:temperature=0.5,model=D
 ========== ===============================================================================================
 ``random`` any legal move; ``seed``
 ``greedy`` the capture that wins most at once, else any move that is no losing capture; ``seed``
-``lm``     the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``style``, ``seed``
+``lm``     the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``style``, ``source``,
+           ``strength``, ``aim`` (see ``lm.policy.LMPlayer``), ``seed``
 ``uci``    an engine that speaks UCI: ``cmd``, a limit (``depth``, ``nodes``, ``movetime`` in milliseconds), ``timeout``
            (seconds of silence after which it has failed); other names are the engine's options, as ``UCI_Variant``
 ``ucci``   the same for UCCI
@@ -195,7 +196,17 @@ _LIMITS: Final[dict[str, Callable[[str], Any]]] = {"depth": int, "nodes": int, "
 _OPTIONS: Final[dict[str, dict[str, Callable[[str], Any]]]] = {
     "random": _SEED,
     "greedy": _SEED,
-    "lm": {"model": str, "temperature": float, "top_k": int, "top_p": float, "style": str, "seed": int},
+    "lm": {
+        "model": str,
+        "temperature": float,
+        "top_k": int,
+        "top_p": float,
+        "style": str,
+        "source": str,
+        "strength": str,
+        "aim": str,
+        "seed": int,
+    },
     "uci": {"cmd": str, **_LIMITS, "timeout": float},
     "ucci": {"cmd": str, **_LIMITS, "timeout": float},
 }

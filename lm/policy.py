@@ -6,22 +6,29 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import LogitsProcessor
+from transformers import AutoModelForCausalLM, LogitsProcessor, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from lm import UserError, data_path
 from lm.encoding import Encoder, Line
-from lm.model import STYLES, KVCache, XiangqiLM
+from lm.model import ENDS, PROMPTS, STYLES, KVCache, XiangqiLM
 from lm.players import Choice
-from lm.tokenizer import BOS, PAD
+from lm.tokenizer import BOS, CHARS, PAD
 from xiangqi import MOVES, Board, Move
 from xiangqi.rulings import repetition_outcome
 
+if TYPE_CHECKING:
+    from lm.char import CharEvaluator
+
+RESIGNS_BELOW: Final = 0.1
+"""A player that expects as much or more does not resign."""
+DRAWS_BELOW: Final = 0.6
+"""A player that expects as much or more does not offer or accept a draw."""
 SLOTS: Final = 128
 """Games of which a player remembers keys and values; of more, the least recently played are read again."""
 
@@ -80,6 +87,8 @@ class Evaluation:
     """Their scores ``(n,)``: softmax gives the policy."""
     wdl: NDArray[np.float32]
     """Chances of win, draw and loss for the side to move ``(3,)``."""
+    ends: NDArray[np.float32] | None = None
+    """Chances of `lm.model.ENDS` ``(5,)``, of a model that says when a game is over."""
 
     @property
     def value(self) -> float:
@@ -88,26 +97,58 @@ class Evaluation:
 
 
 def load_model(directory: str | Path | None = None) -> XiangqiLM:
-    """Load a model (the shipped one by default). Raises ``UserError`` that names a missing or damaged directory."""
+    """Load a model (the shipped one by default). Raises ``UserError`` that names a missing or damaged directory, or one
+    that holds a model of characters (`lm.char`)."""
+    model = load_any_model(directory)
+    if not isinstance(model, XiangqiLM):
+        raise UserError(f"the model in {directory} reads characters: this needs one that sees the board")
+    return model
+
+
+def load_any_model(directory: str | Path | None = None) -> PreTrainedModel:
+    """Load a model, be it ours or a causal language model over characters. Raises ``UserError``."""
     path = data_path("model") if directory is None else Path(directory)
     if not (path / "config.json").is_file():
         raise UserError(f"no model in {path}: there is no config.json")
     transformers_logging.disable_progress_bar()
     try:
-        model = XiangqiLM.from_pretrained(path, local_files_only=True, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, dtype=torch.float32)
     except Exception as error:  # whatever a damaged file makes the libraries raise
         raise UserError(f"damaged model in {path}: {error}") from None
+    if not isinstance(model, XiangqiLM) and model.config.vocab_size != len(CHARS):
+        raise UserError(f"the model in {path} reads neither positions nor the characters of moves")
     return model.eval()
+
+
+def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+    """Return the value. Raises ``UserError`` if it is none of those allowed."""
+    if value not in allowed:
+        raise UserError(f"{name} must be one of {', '.join(allowed)}: {value!r}")
+    return value
+
+
+def make_evaluator(model: PreTrainedModel, prompt: tuple[int, int, int] = (0, 0, 0)) -> Evaluator | CharEvaluator:
+    """Return what evaluates positions with a model of either kind; ``prompt`` is for those that can be asked."""
+    if isinstance(model, XiangqiLM):
+        return Evaluator(model, prompt=prompt)
+    from lm.char import CharEvaluator  # it builds on this module
+
+    return CharEvaluator(model)
 
 
 class Evaluator:
     """A model with the games it is reading: evaluating a game that went on by a ply costs one token.
 
-    Games are recognised by their moves, so any board will do, also after a move was taken back.
+    Games are recognised by their moves, so any board will do, also after a move was taken back. ``prompt`` is what kind
+    of game the model is asked for, rows of `lm.model.PROMPTS` (source, strength, result for the side to move).
     """
 
-    def __init__(self, model: XiangqiLM, slots: int = SLOTS) -> None:
+    judges: Final = True
+    """Whether it knows anything of who wins."""
+
+    def __init__(self, model: XiangqiLM, slots: int = SLOTS, prompt: tuple[int, int, int] = (0, 0, 0)) -> None:
         self.model = model
+        self.prompt = prompt
         self._encoder = Encoder(model.config)
         self._cache = KVCache(model.config, slots)
         self._games: list[tuple[str, ...]] = [()] * slots  # per slot: start and the moves whose plies are cached
@@ -131,7 +172,9 @@ class Evaluator:
             line = Line.of(board)
             if len(line.moves) >= self.model.config.n_context:  # a game beyond what the model reads: only its end
                 line = Line.of(recent(board, self.model.config.n_context // 2))
-            game = (line.cells.tobytes().hex() + str(line.turn), *map(str, line.moves.tolist()))
+            # What is cached depends on whom a result is asked for.
+            asker = board.turn if self.prompt[2] else ""
+            game = (f"{line.cells.tobytes().hex()} {line.turn} {asker}", *map(str, line.moves.tolist()))
             slot, shared = self._slot_for(game)
             # The last ply is always read, also when the position was read before: its state is wanted.
             line.first = min(shared, len(line.moves))
@@ -142,8 +185,10 @@ class Evaluator:
             slots.append(slot)
         features = self._encoder(lines)
         last = torch.from_numpy(np.cumsum(features.lengths) - 1)
+        askers = np.repeat([board.turn for board in boards], features.lengths)
         out = self.model(
             **features.tensors(),
+            prompts=self._prompts(features.turns == askers),
             rows=last,
             voices=torch.full_like(last, voice),
             cache=self._cache,
@@ -151,12 +196,23 @@ class Evaluator:
         )
         assert out.scores is not None and out.wdl_logits is not None
         wdl = out.wdl_logits[last].softmax(-1).flip(-1).numpy()
+        ends = None if out.end_logits is None else out.end_logits[last].softmax(-1).numpy()
         found = []
         for i, ply in enumerate(last.tolist()):
             indices = features.moves(ply).tolist()
             scores = out.scores[i, : len(indices)].numpy()
-            found.append(Evaluation([MOVES[m] for m in indices], scores, wdl[i]))
+            found.append(Evaluation([MOVES[m] for m in indices], scores, wdl[i], None if ends is None else ends[i]))
         return found
+
+    def _prompts(self, asks: NDArray[np.bool_]) -> torch.Tensor | None:
+        """Return the prompts ``(N, 3)`` of plies at which the asker is to move or not."""
+        if not any(self.prompt):
+            return None
+        source, strength, result = self.prompt
+        win, loss = PROMPTS.index("win"), PROMPTS.index("loss")
+        other = {win: loss, loss: win}.get(result, result)
+        columns = [np.full(len(asks), source), np.full(len(asks), strength), np.where(asks, result, other)]
+        return torch.from_numpy(np.stack(columns, 1))
 
     def _slot_for(self, game: tuple[str, ...]) -> tuple[int, int]:
         """Return the slot that shares the longest beginning with a game, and how many entries that beginning has.
@@ -196,8 +252,10 @@ def recent(board: Board, plies: int) -> Board:
 class LMPlayer:
     """The language model as a player: its distribution over the legal moves, sampled.
 
-    ``model`` is a directory (the shipped one by default); ``style`` is whose moves it gives, ``human`` or ``engine``.
-    The same seed gives the same moves for the same calls. Raises ``UserError`` for settings that make no sense.
+    ``model`` is a directory (the shipped one by default); ``style`` is whose moves it gives, ``human`` or ``engine``;
+    ``source``, ``strength`` and ``aim`` ask for a kind of game (`lm.model.PROMPTS`), of a model that can be asked. It
+    resigns and offers draws where the model says that the game is over and does not itself expect more. The same seed
+    gives the same moves for the same calls. Raises ``UserError`` for settings that make no sense.
     """
 
     def __init__(
@@ -206,16 +264,24 @@ class LMPlayer:
         temperature: float = 0.5,
         top_k: int = 0,
         top_p: float = 0.95,
-        style: str | None = None,
+        style: str = "human",
+        source: str = "none",
+        strength: str = "none",
+        aim: str = "none",
         seed: int | None = None,
         name: str | None = None,
     ) -> None:
-        style = style or "engine"
-        if style not in STYLES:
-            raise UserError(f"style must be one of {', '.join(STYLES)}: {style!r}")
         self.sampling = Sampling(temperature, top_k, top_p)
-        self.voice = STYLES.index(style)
-        self.evaluator = Evaluator(load_model(model))
+        self.voice = STYLES.index(one_of("style", style, STYLES))
+        prompt = (
+            PROMPTS.index(one_of("source", source, PROMPTS[:3])),
+            PROMPTS.index(one_of("strength", strength, (PROMPTS[0], *PROMPTS[3:7]))),
+            PROMPTS.index(one_of("aim", aim, (PROMPTS[0], *PROMPTS[7:]))),
+        )
+        loaded = load_any_model(model)
+        if any(prompt) and not getattr(loaded.config, "prompts", False):
+            raise UserError(f"the model in {model or data_path('model')} cannot be asked for source, strength or aim")
+        self.evaluator = make_evaluator(loaded, prompt)
         self.name = name or f"lm {style} temperature {temperature:g}"
         self._random = np.random.default_rng(seed)
 
@@ -227,15 +293,32 @@ class LMPlayer:
         return choices
 
     def _choose(self, board: Board, evaluation: Evaluation) -> Choice:
+        value = evaluation.value if self.evaluator.judges else None
         policy = softmax(evaluation.scores.astype(np.float64))
         ranked = sorted(zip(evaluation.moves, policy.tolist(), strict=True), key=lambda pair: -pair[1])
+        word = self._word(evaluation)
+        if word == "resigns" and evaluation.value < RESIGNS_BELOW:
+            return Choice(None, value, tuple(ranked))
+        offer = word == "draw agreed" and evaluation.value < DRAWS_BELOW
         scores = evaluation.scores.copy()
         while True:
             index = int(self._random.choice(len(scores), p=self.sampling.probabilities(scores)))
             move = evaluation.moves[index]
             if np.isfinite(scores).sum() == 1 or not self._spoils(board, move, evaluation.value):
-                return Choice(move, evaluation.value, tuple(ranked))
+                return Choice(move, value, tuple(ranked), draw=offer)
             scores[index] = -np.inf
+
+    def _word(self, evaluation: Evaluation) -> str:
+        """Draw one of `ENDS`. However the moves are truncated, all of these stay possible, so that games end.
+
+        This is the consistent sampling of S. Welleck et al., "Consistency of a Recurrent Language Model With Respect to
+        Incomplete Decoding", 2020.
+        """
+        if evaluation.ends is None:
+            return ENDS[0]
+        logits = np.log(np.maximum(evaluation.ends, 1e-9))
+        chances = Sampling(self.sampling.temperature).probabilities(logits)
+        return ENDS[int(self._random.choice(len(ENDS), p=chances))]
 
     @staticmethod
     def _spoils(board: Board, move: Move, value: float) -> bool:

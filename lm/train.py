@@ -64,7 +64,14 @@ class Preset:
     weight_decay: float = 0.05
 
     def config(self, **changes: Any) -> XiangqiConfig:
-        return XiangqiConfig(n_layer=self.n_layer, n_head=self.n_head, n_embd=self.n_embd, **changes)
+        settings = {
+            "n_layer": self.n_layer,
+            "n_head": self.n_head,
+            "n_embd": self.n_embd,
+            "prompts": True,
+            "ends": True,
+        }
+        return XiangqiConfig(**settings | changes)
 
     @property
     def steps(self) -> int:

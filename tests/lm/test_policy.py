@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from transformers import LogitsProcessorList
 
 from lm import UserError
-from lm.model import XiangqiLM
+from lm.model import ENDS, XiangqiLM
 from lm.policy import Evaluation, Evaluator, LegalMoves, LMPlayer, Sampling, softmax
 from lm.tokenizer import BOS, PAD, move_tokenizer
 from xiangqi import BLACK, MOVES, Board, Move
@@ -150,9 +151,59 @@ class TestPlayer:
         )
         assert player._choose(board, certain).move is not losing
 
-    def test_wrong_style(self, model_folder: Path) -> None:
-        with pytest.raises(UserError, match="human, engine"):
-            LMPlayer(model_folder, style="wild")
+    @pytest.mark.parametrize(
+        ("option", "allowed"), [("style", "human, engine"), ("aim", "win, draw, loss"), ("strength", "amateur")]
+    )
+    def test_wrong_options(self, model_folder: Path, option: str, allowed: str) -> None:
+        with pytest.raises(UserError, match=allowed):
+            LMPlayer(model_folder, **{option: "wild"})  # type: ignore[arg-type]
+
+    def test_a_model_that_cannot_be_asked_says_so(self, model_folder: Path) -> None:
+        with pytest.raises(UserError, match="cannot be asked"):
+            LMPlayer(model_folder, aim="win")
+
+
+class TestPrompts:
+    @pytest.fixture
+    def asked(self) -> XiangqiLM:
+        return small_model(prompts=True, ends=True)
+
+    def test_what_is_asked_for_changes_the_answer(self, asked: XiangqiLM) -> None:
+        boards = [random_game(seed, 20 + seed) for seed in range(3)]
+        plain = Evaluator(asked)(boards)
+        for prompt in ((1, 0, 0), (0, 6, 0), (0, 0, 7)):
+            for a, b in zip(plain, Evaluator(asked, prompt=prompt)(boards), strict=True):
+                assert not np.allclose(a.scores, b.scores)
+
+    def test_a_result_is_asked_for_from_the_side_to_move(self, asked: XiangqiLM) -> None:
+        """A game read ply by ply while both sides ask to win is, for each, the game in which it wins."""
+        evaluator, board = Evaluator(asked, prompt=(0, 0, 7)), Board()
+        for move in random_game(4, 14).move_stack:
+            found = evaluator([board])[0]
+            fresh = Evaluator(asked, slots=1, prompt=(0, 0, 7))([board])[0]
+            np.testing.assert_allclose(found.scores, fresh.scores, atol=1e-4)
+            board.push(move)
+
+    def test_it_resigns_where_it_is_lost_and_the_model_says_so(self, asked: XiangqiLM, tmp_path: Path) -> None:
+        asked.save_pretrained(tmp_path / "model")
+        player = LMPlayer(tmp_path / "model", temperature=0)
+        evaluation = player.evaluator([Board()])[0]
+        over = {name: np.eye(5, dtype=np.float32)[ENDS.index(name)] for name in ENDS}
+        lost, won = np.array([0, 0.1, 0.9], np.float32), np.array([0.9, 0.1, 0], np.float32)
+        said = {
+            (name, state): player._choose(Board(), replace(evaluation, ends=ends, wdl=wdl))
+            for name, ends in over.items()
+            for state, wdl in (("lost", lost), ("won", won))
+        }
+        assert {key for key, choice in said.items() if choice.move is None} == {("resigns", "lost")}
+        assert {key for key, choice in said.items() if choice.draw} == {("draw agreed", "lost")}
+
+    def test_ends_stay_possible_however_moves_are_truncated(self, asked: XiangqiLM, tmp_path: Path) -> None:
+        asked.save_pretrained(tmp_path / "model")
+        player = LMPlayer(tmp_path / "model", temperature=1, top_k=1, top_p=0.01, seed=0)
+        ends = np.array([0.6, 0.1, 0.1, 0.1, 0.1], np.float32)
+        evaluation = replace(player.evaluator([Board()])[0], ends=ends)
+        assert {player._word(evaluation) for _ in range(300)} == set(ENDS)
 
 
 class TestGenerate:
