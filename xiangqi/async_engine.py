@@ -98,7 +98,18 @@ def _decode(data: bytes) -> str:
 
 
 def kill_process(transport: asyncio.SubprocessTransport) -> None:
-    """Kill a process and, where it has started some, its children. Harmless if it has ended."""
+    """Kill a process and, where it has started some, its children. Harmless if it has ended.
+
+    >>> async def main() -> None:
+    ...     loop = asyncio.get_running_loop()
+    ...     process, _ = await loop.subprocess_exec(asyncio.SubprocessProtocol, "sleep", "60", start_new_session=True)
+    ...     kill_process(process)
+    ...     while process.get_returncode() is None:
+    ...         await asyncio.sleep(0.01)
+    ...     print(process.get_returncode())
+    >>> asyncio.run(main())
+    -9
+    """
     if transport.get_returncode() is not None:
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -113,6 +124,14 @@ class Analysis:
 
     Made by ``Engine.analysis``. As a context manager it stops the search when left. ``async for`` ends with the search
     and raises what went wrong.
+
+    >>> from xiangqi.example_engine import COMMAND
+    >>> async def main() -> None:
+    ...     async with await popen_uci(COMMAND) as engine, await engine.analysis(Board(), Limit(depth=3)) as analysis:
+    ...         async for info in analysis:
+    ...             print(info.depth, info.score, *info.pv)
+    >>> asyncio.run(main())
+    3 +0.30 for red h2e2 h9g7 h0g2
     """
 
     multipv: list[Info]
@@ -135,20 +154,57 @@ class Analysis:
 
     @property
     def info(self) -> Info:
-        """The newest information about the best line."""
+        """The newest information about the best line.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         analysis = await engine.analysis(Board(), Limit(depth=3))
+        ...         await analysis.wait()
+        ...         print(analysis.info.score)
+        >>> asyncio.run(main())
+        +0.30 for red
+        """
         return self.multipv[0]
 
     @property
     def done(self) -> bool:
-        """Whether the search has ended."""
+        """Whether the search has ended.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine, await engine.analysis(Board()) as analysis:
+        ...         print(analysis.done)
+        >>> asyncio.run(main())
+        False
+        """
         return self._result.done()
 
     async def wait(self) -> PlayResult:
-        """Wait for the search to end and return how. Raises ``EngineError``."""
+        """Wait for the search to end and return how. Raises ``EngineError``.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         analysis = await engine.analysis(Board(), Limit(time=0.1))
+        ...         print((await analysis.wait()).move)
+        >>> asyncio.run(main())
+        h2e2
+        """
         return await asyncio.shield(self._result)
 
     def stop(self) -> None:
-        """Ask the engine to end the search; its best move so far follows."""
+        """Ask the engine to end the search; its best move so far follows.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         analysis = await engine.analysis(Board())  # without end
+        ...         analysis.stop()
+        ...         print((await analysis.wait()).move)
+        >>> asyncio.run(main())
+        h2e2
+        """
         if not self.done:
             self._engine._send("stop")
             self._longest = self._loop.time() - self._started + self._engine.timeout
@@ -239,6 +295,16 @@ class Engine:
 
     One search runs at a time: any further call stops an ``analysis`` that is still running. After an error that ended
     the process, every call raises ``EngineTerminatedError``.
+
+    >>> from xiangqi.example_engine import COMMAND
+    >>> async def main() -> None:
+    ...     async with await popen_uci(COMMAND) as engine:
+    ...         print(engine.id["name"], engine.first_rank, list(engine.options))
+    ...         await engine.play(Board(), Limit(depth=1))
+    ...         print(engine.first_rank)
+    >>> asyncio.run(main())
+    Example None ['MultiPV']
+    0
     """
 
     command: tuple[str, ...]
@@ -304,16 +370,43 @@ class Engine:
 
     @property
     def pid(self) -> int:
-        """Process number of the engine."""
+        """Process number of the engine.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         print(engine.pid > 0)
+        >>> asyncio.run(main())
+        True
+        """
         return self._process.transport.get_pid()
 
     @property
     def returncode(self) -> int | None:
-        """Exit status of the process, or ``None`` while it runs."""
+        """Exit status of the process, or ``None`` while it runs.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         print(engine.returncode)
+        ...     print(engine.returncode)
+        >>> asyncio.run(main())
+        None
+        0
+        """
         return self._process.transport.get_returncode()
 
     async def quit(self) -> None:
-        """Ask the engine to leave, and kill it if it does not within two seconds. Never raises; may be called twice."""
+        """Ask the engine to leave, and kill it if it does not within two seconds. Never raises; may be called twice.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     engine = await popen_uci(COMMAND)
+        ...     await engine.quit()
+        ...     print(engine.returncode)
+        >>> asyncio.run(main())
+        0
+        """
         if self._failed is None:
             self._fail(EngineTerminatedError, "the engine was closed", kill=False)
             self._send("stop\nquit" if self._search and not self._search.done else "quit")
@@ -410,7 +503,14 @@ class Engine:
     # --- Commands -----------------------------------------------------------------------------------------------------
 
     async def configure(self, options: Mapping[str, OptionValue]) -> None:
-        """Set options. Raises ``EngineOptionError``, and then sets none, if the engine would not take one of them."""
+        """Set options. Raises ``EngineOptionError``, and then sets none, if the engine would not take one of them.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         await engine.configure({"MultiPV": 2})
+        >>> asyncio.run(main())
+        """
         lines = [self._set_option(name, value) for name, value in options.items()]
         async with self._lock:
             await self._settle()
@@ -431,11 +531,25 @@ class Engine:
         raise self._error(EngineOptionError, f"the engine has no option {name!r}; it has {known}")
 
     async def ping(self) -> None:
-        """Wait until the engine has done all it was told. Stops a running analysis."""
+        """Wait until the engine has done all it was told. Stops a running analysis.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         await engine.ping()
+        >>> asyncio.run(main())
+        """
         await self.configure({})
 
     async def new_game(self) -> None:
-        """Tell the engine that what follows is another game."""
+        """Tell the engine that what follows is another game.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         await engine.new_game()
+        >>> asyncio.run(main())
+        """
         async with self._lock:
             await self._settle()
             lines = ["isready"]
@@ -453,6 +567,14 @@ class Engine:
         ``root_moves`` are the only moves that it may choose from. A draw can be offered to UCCI engines. Raises
         ``EngineError``, and ``ValueError`` for a limit or moves that make no sense. If the caller is cancelled, the
         search is stopped.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         result = await engine.play(Board(), Limit(red_clock=60, black_clock=60))
+        ...         print(result.move, result.ponder)
+        >>> asyncio.run(main())
+        h2e2 h9g7
         """
         self._check_limit(board, limit)
         async with self._lock:
@@ -472,6 +594,15 @@ class Engine:
         """Let the engine think and return its last word on its best line, or on its ``multipv`` best, in a list.
 
         Where there are fewer moves than ``multipv`` the list is shorter. Raises as ``play``.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         for info in await engine.analyse(Board(), Limit(depth=3), multipv=2):
+        ...             print(info.score, *info.pv)
+        >>> asyncio.run(main())
+        +0.30 for red h2e2 h9g7 h0g2
+        +0.20 for red c3c4 g6g5 b0c2
         """
         self._check_limit(board, limit)
         async with self._lock:
@@ -490,6 +621,16 @@ class Engine:
         """Start a search, without end if there is no limit, and return it while it runs. Raises as ``play``.
 
         ``async for info in await engine.analysis(board): ...`` reads it; it runs until stopped, or until the next call.
+
+        >>> from xiangqi.example_engine import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine, await engine.analysis(Board()) as analysis:
+        ...         async for info in analysis:
+        ...             if info.depth >= 5:  # it would go on for ever
+        ...                 break
+        ...         print(info.score)
+        >>> asyncio.run(main())
+        +0.30 for red
         """
         async with self._lock:
             return await self._begin(board, limit or Limit(), multipv or 1, root_moves)
@@ -548,6 +689,13 @@ async def popen_uci(
     ``command`` is a list of arguments, or one string that is split as a shell would. ``timeout`` is in seconds;
     ``first_rank``, 0 or 1, saves finding out how the engine numbers ranks. Raises ``EngineStartError`` or
     ``EngineOptionError``.
+
+    >>> from xiangqi.example_engine import COMMAND
+    >>> async def main() -> None:
+    ...     async with await popen_uci(COMMAND) as engine:
+    ...         print((await engine.play(Board(), Limit(time=0.1))).move)
+    >>> asyncio.run(main())
+    h2e2
     """
     return await open_engine(command, UCI, options, first_rank, timeout, cwd)
 
@@ -559,7 +707,15 @@ async def popen_ucci(
     timeout: float = TIMEOUT,
     cwd: str | None = None,
 ) -> Engine:
-    """Start a UCCI engine and return it when it is ready. See ``popen_uci``."""
+    """Start a UCCI engine and return it when it is ready. See ``popen_uci``.
+
+    >>> from xiangqi.example_engine import COMMAND
+    >>> async def main() -> None:
+    ...     async with await popen_ucci(COMMAND) as engine:
+    ...         print((await engine.play(Board(), Limit(time=0.1))).move)
+    >>> asyncio.run(main())
+    h2e2
+    """
     return await open_engine(command, UCCI, options, None, timeout, cwd)
 
 
@@ -571,7 +727,15 @@ async def open_engine(
     timeout: float,
     cwd: str | None,
 ) -> Engine:
-    """Start an engine that speaks ``dialect`` and return it when it is ready. See ``popen_uci``."""
+    """Start an engine that speaks ``dialect`` and return it when it is ready. See ``popen_uci``.
+
+    >>> from xiangqi.example_engine import COMMAND
+    >>> async def main() -> None:
+    ...     async with await open_engine(COMMAND, UCCI, None, None, TIMEOUT, None) as engine:
+    ...         print(engine.id["name"])
+    >>> asyncio.run(main())
+    Example
+    """
     if first_rank not in (None, 0, 1):
         raise ValueError(f"ranks are numbered from 0 or 1, not from {first_rank!r}")
     words = shlex.split(command) if isinstance(command, str) else list(command)
