@@ -70,6 +70,11 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """Yield the one game of a CBF file.
 
     A file is a game here, so what is wrong with it always raises ``FormatError``; ``on_error`` is not called.
+
+    >>> import io
+    >>> moves = '<MoveList><Move value="00-00"/><Move value="77-47"/></MoveList>'
+    >>> [game.moves() for game in read(io.BytesIO(f"<ChineseChessRecord>{moves}</ChineseChessRecord>".encode()))]
+    [[Move.from_iccs('h2e2')]]
     """
     with open_bytes(source) as file:
         yield loads(file.read(), source_name(source))

@@ -175,6 +175,10 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
 
     A record of a library that cannot be read goes to ``on_error`` and the next one is read; of a CBR file it raises
     ``FormatError``, as does whatever is neither.
+
+    >>> import io
+    >>> list(read(io.BytesIO(LIBRARY_MAGIC + bytes(48))))  # a library without records
+    []
     """
     path = source_name(source)
     with open_bytes(source) as file:

@@ -168,7 +168,13 @@ def dumps(game: Game) -> str:
 
 
 def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
-    """Write games as UTF-8 and return how many. Raises ``OSError`` and, as ``dumps``, ``FormatError``."""
+    """Write games as UTF-8 and return how many. Raises ``OSError`` and, as ``dumps``, ``FormatError``.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     write([Game({"Red": "柳大华"}), Game()], f"{directory}/games.ubb")
+    2
+    """
     count = 0
     with open_replacing(path) as file:
         for game in games:

@@ -35,7 +35,15 @@ class FormatError(ValueError):
 
 
 class UnknownFormatError(FormatError):
-    """No reader knows the file, or no writer the suffix."""
+    """No reader knows the file, or no writer the suffix.
+
+    >>> import io
+    >>> from xiangqi import load
+    >>> list(load(io.BytesIO(b"neither fish nor fowl")))
+    Traceback (most recent call last):
+        ...
+    xiangqi.formats.errors.UnknownFormatError: not in a known format (xqf, cbl, cbf, jsonl, dhtmlxq, pgn)
+    """
 
 
 ErrorHandler = Callable[[FormatError], None]
@@ -43,5 +51,11 @@ ErrorHandler = Callable[[FormatError], None]
 
 
 def log_error(error: FormatError) -> None:
-    """Report a broken game to the log ``xiangqi.formats``: what readers do if nothing else is asked for."""
+    """Report a broken game to the log ``xiangqi.formats``: what readers do if nothing else is asked for.
+
+    >>> import io
+    >>> from xiangqi import load
+    >>> list(load(io.StringIO("1. h2e2 h2e2 *"), on_error=log_error))  # logs "line 1: illegal move 'h2e2': …"
+    []
+    """
     LOG.warning("%s", error)

@@ -57,7 +57,11 @@ _WORD_STARTS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that starts with these bytes looks like lines of JSON."""
+    """Whether a file that starts with these bytes looks like lines of JSON.
+
+    >>> sniff(b'{"moves": "h2e2 h9g7"}'), sniff(b"1. h2e2 h9g7 *")
+    (True, False)
+    """
     return re.match(rb'(?:\xef\xbb\xbf)?\s*\{\s*"', head) is not None
 
 
@@ -194,13 +198,26 @@ def _annotate(game: Game, turn: int, record: dict[str, Any]) -> None:
 
 
 def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
-    """Write games to a file, which appears when all are written, and return how many they were."""
+    """Write games to a file, which appears when all are written, and return how many they were.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     write([Game(), Game()], f"{directory}/games.jsonl.gz")
+    2
+    """
     with open_replacing(path) as file:
         return write_to(games, file)
 
 
 def write_to(games: Iterable[Game], file: BinaryIO) -> int:
-    """Write games to an open binary file and return how many they were."""
+    """Write games to an open binary file and return how many they were.
+
+    >>> file = io.BytesIO()
+    >>> write_to([Game.from_pgn("1. h2e2 h9g7 1-0")], file)
+    1
+    >>> print(file.getvalue().decode(), end="")
+    {"moves": "h2e2 h9g7", "result": "1-0"}
+    """
     count = 0
     for game in games:
         file.write(f"{dumps(game)}\n".encode("utf-8", "replace"))

@@ -38,7 +38,11 @@ _WIDTH: Final = 80
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that starts with these bytes looks like PGN."""
+    """Whether a file that starts with these bytes looks like PGN.
+
+    >>> sniff(b'[Red "A"]'), sniff("1. 炮二平五".encode("gb18030")), sniff(b"{}")
+    (True, True, False)
+    """
     return b"\0" not in head and (_TAG_START.search(head) is not None or _FIRST_MOVE.match(head) is not None)
 
 
@@ -366,13 +370,25 @@ def write(games: Iterable[Game], path: str | os.PathLike[str], notation: Notatio
     """Write games to a file, which appears when all are written, and return how many they were.
 
     Raises `FormatError` for a move that ``notation`` cannot name because it is not legal.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     write([Game(), Game()], f"{directory}/games.pgn.gz")
+    2
     """
     with open_replacing(path) as file:
         return write_to(games, file, notation)
 
 
 def write_to(games: Iterable[Game], file: BinaryIO, notation: Notation = "iccs") -> int:
-    """Write games to an open binary file and return how many they were. Raises as `write`."""
+    """Write games to an open binary file and return how many they were. Raises as `write`.
+
+    >>> file = io.BytesIO()
+    >>> write_to([loads("1. h2e2 h9g7 1-0")], file, "traditional")
+    1
+    >>> file.getvalue().decode().split()[-3:]
+    ['炮二平五', '馬８進７', '1-0']
+    """
     count = 0
     for game in games:
         file.write(f"{dumps(game, notation)}\n".encode("utf-8", "replace"))

@@ -40,7 +40,12 @@ Fail = Callable[[int, str], NoReturn]
 
 
 class Step(NamedTuple):
-    """One move of a stored tree."""
+    """One move of a stored tree.
+
+    >>> step = Step(25, 22, continued=False, alternative=False, comment="", place=1024)
+    >>> square_name(step.from_square), square_name(step.to_square)
+    ('h2', 'e2')
+    """
 
     from_square: Square
     to_square: Square
@@ -64,6 +69,12 @@ def build_game(
 
     The first move says who begins, ``turn`` only where there is none. The work and the memory are linear in the steps,
     however deep they are nested.
+
+    >>> def fail(place: int, reason: str) -> NoReturn:
+    ...     raise FormatError(reason, offset=place)
+    >>> steps = [Step(25, 22, True, False, "", 0), Step(88, 69, False, False, "", 4)]
+    >>> build_game({}, Board().piece_map(), RED, steps, "", fail).moves()
+    [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
     """
     steps = iter(steps)
     first = next(steps, None)
@@ -95,7 +106,11 @@ def build_game(
 
 
 def set_up(pieces: Mapping[Square, Piece], turn: Color = RED) -> Board:
-    """Return the board with these pieces on it and ``turn`` to move."""
+    """Return the board with these pieces on it and ``turn`` to move.
+
+    >>> set_up({4: Piece.from_symbol("K"), 84: Piece.from_symbol("k")}).fen()
+    '3k5/9/9/9/9/9/9/9/9/4K4 w - - 0 1'
+    """
     board = Board(None)
     board.set_piece_map(pieces)
     board.set_fen(f"{board.placement()} {'wb'[turn]}")
@@ -103,7 +118,17 @@ def set_up(pieces: Mapping[Square, Piece], turn: Color = RED) -> Board:
 
 
 def check_move(board: Board, from_square: Square, to_square: Square, place: int, fail: Fail) -> Move:
-    """Return the move between two squares, or fail with the reason why it is not legal."""
+    """Return the move between two squares, or fail with the reason why it is not legal.
+
+    >>> def fail(place: int, reason: str) -> NoReturn:
+    ...     raise FormatError(reason, offset=place)
+    >>> check_move(Board(), 25, 22, 1024, fail)
+    Move.from_iccs('h2e2')
+    >>> check_move(Board(), 25, 90, 1024, fail)
+    Traceback (most recent call last):
+        ...
+    xiangqi.formats.errors.FormatError: byte 1024: ply 1: the move begins or ends off the board
+    """
     ply = f"ply {board.ply + 1}"
     if from_square not in SQUARES or to_square not in SQUARES:
         fail(place, f"{ply}: the move begins or ends off the board")
@@ -119,6 +144,10 @@ def marks(node: ChildNode) -> tuple[bool, bool]:
     """Return the two marks of a stored move: whether it is continued and whether there is a later alternative.
 
     Raises ``FormatError`` for a null move, which none of these formats can hold.
+
+    >>> game = Game.from_pgn("1. h2e2 (1. c3c4) 1... h9g7 *")
+    >>> [marks(node) for node in game.walk()]
+    [(True, True), (False, False), (False, False)]
     """
     if node.move is NULL_MOVE:
         raise FormatError("the game has a null move, which XQF and DhtmlXQ cannot hold")
@@ -129,6 +158,9 @@ def slot_squares(board: Board) -> list[Square | None]:
     """Return where the 32 pieces stand in the order of ``SLOTS``, ``None`` for a piece that is not on the board.
 
     Raises ``FormatError`` if there are more pieces of a kind than a set has.
+
+    >>> slot_squares(Board())[:4]
+    [0, 1, 2, 3]
     """
     squares: list[Square | None] = [None] * 32
     for square, piece in sorted(board.piece_map().items()):
@@ -148,6 +180,9 @@ def remark(node: GameNode) -> str:
     """Return all that a node has to say as the one comment that these formats allow.
 
     Assessments come first, as ``!`` or ``$13``, then the comment before the move, then the one after it.
+
+    >>> remark(Game.from_pgn("1. h2e2!? {an idea} *").next())
+    '!?\\nan idea'
     """
     nags = " ".join(_NAG_SIGNS.get(nag, f"${nag}") for nag in sorted(node.nags)) if node.has_nags() else ""
     before = node.starting_comment if isinstance(node, ChildNode) else ""
@@ -155,12 +190,20 @@ def remark(node: GameNode) -> str:
 
 
 def clean_header(text: str) -> str:
-    """Return a header's text on one line and without padding."""
+    """Return a header's text on one line and without padding.
+
+    >>> clean_header("五羊杯\\r\\n第12轮 ")
+    '五羊杯 第12轮'
+    """
     return re.sub(r"[\x00-\x1f\x7f]+", " ", text).strip()
 
 
 def clean_comment(text: str) -> str:
-    """Return a comment with plain line ends and without padding."""
+    """Return a comment with plain line ends and without padding.
+
+    >>> clean_comment("好棋\\r\\n\\0")
+    '好棋'
+    """
     return text.replace("\r\n", "\n").replace("\r", "\n").strip("\0 \t\n")
 
 

@@ -24,7 +24,11 @@ _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 
 def source_name(source: Source) -> str | None:
-    """Return the path of a source, or ``None`` for a stream without one."""
+    """Return the path of a source, or ``None`` for a stream without one.
+
+    >>> source_name("games.pgn"), source_name(io.BytesIO())
+    ('games.pgn', None)
+    """
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     name = getattr(source, "name", None)
@@ -37,6 +41,10 @@ def open_bytes(source: Source) -> Iterator[io.BufferedReader]:
 
     Text streams are read as UTF-8. A stream that the caller opened is left open. Raises ``OSError`` if a path cannot be
     opened and, here or from the reader's calls inside the ``with``, ``FormatError`` for broken compression.
+
+    >>> with open_bytes(io.BytesIO(gzip.compress(b"1. h2e2 *"))) as file:
+    ...     file.read()
+    b'1. h2e2 *'
     """
     name = source_name(source)
     try:
@@ -142,6 +150,14 @@ def open_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file for writing bytes under a temporary name that takes the place of ``path`` when all went well.
 
     A suffix ``.gz`` or ``.zst`` compresses. Raises ``OSError``, or ``FormatError`` if zstandard is wanted and missing.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     with open_replacing(f"{directory}/game.pgn") as file:
+    ...         size = file.write(b"1. h2e2 *")
+    ...         before = os.listdir(directory) == ["game.pgn"]
+    ...     before, os.listdir(directory)
+    (False, ['game.pgn'])
     """
     target = Path(os.path.realpath(path))  # of a link, what it points to is replaced
     if target.exists() and not target.is_file():  # a pipe or a device: there is nothing to replace

@@ -20,7 +20,12 @@ class TextDecoder:
         self._gb = self._big5 = 0
 
     def decode(self, data: bytes) -> str:
-        """Return the text of ``data``; bytes that are wrong in every encoding become U+FFFD."""
+        """Return the text of ``data``; bytes that are wrong in every encoding become U+FFFD.
+
+        >>> decoder = TextDecoder()
+        >>> decoder.decode("仙人指路".encode("gb18030")), decoder.decode(b"1. h2e2 h9g7 *")
+        ('仙人指路', '1. h2e2 h9g7 *')
+        """
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError:

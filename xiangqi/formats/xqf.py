@@ -262,6 +262,11 @@ def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
     """Write the one game that there is to a file and return 1.
 
     Raises ``OSError`` and, for no game or several or as ``dumps`` does, ``FormatError``.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     write([Game({"Red": "柳大华"})], f"{directory}/game.xqf")
+    1
     """
     found = list(itertools.islice(games, 2))
     if len(found) != 1:
