@@ -14,12 +14,13 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers import PreTrainedModel
 
-from lm import UserError
+from lm import UserError, char
 from lm.data import UNKNOWN, Record, read_records, record_of, split_of
 from lm.encoding import Encoder, Features, Line
 from lm.model import ENGINE, HUMAN, XiangqiLM
-from lm.policy import Evaluator, softmax
+from lm.policy import make_evaluator, softmax
 from xiangqi import CANNON, KNIGHT, ROOK, Board
 from xiangqi.formats import FormatError, load
 from xiangqi.kernels import MOVE_FROM, MOVE_TO
@@ -243,7 +244,7 @@ def batches(lines: Sequence[Line], plies: int) -> Iterator[NDArray[np.int64]]:
 
 @torch.inference_mode()
 def evaluate(
-    model: XiangqiLM,
+    model: PreTrainedModel,
     lines: Sequence[Line],
     results: Sequence[int],
     voice: int | Sequence[int] = HUMAN,
@@ -254,7 +255,8 @@ def evaluate(
     ``voice`` is whose moves to expect, for all games or each. Games longer than the model reads are read as far.
     ``advance`` is called with the number of games done.
     """
-    encoder, longest = Encoder(model.config), model.config.n_context - 1
+    config = model.config if isinstance(model, XiangqiLM) else char.rules_config(char.longest_game(model))
+    encoder, longest = Encoder(config), config.n_context - 1
     lines = [Line(line.moves[:longest], line.cells, line.turn, line.clock) for line in lines]
     voices = torch.as_tensor(np.broadcast_to(np.asarray(voice, np.int64), len(lines)).copy())
     lengths = np.array([len(line.moves) + 1 for line in lines], np.int64)
@@ -281,12 +283,16 @@ def evaluate(
         tensors = features.tensors()
         game = torch.from_numpy(np.repeat(batch, features.lengths))
         with torch.autocast("cpu", torch.bfloat16):
-            out = model(**tensors, rows=rows, voices=voices[game[rows]])
-        figures = _compare(out.scores, out.move_logits.float(), tensors, rows, labels[rows])
+            if isinstance(model, XiangqiLM):
+                out = model(**tensors, rows=rows, voices=voices[game[rows]])
+                figures = _compare(out.scores, labels[rows]) | _legality(out.move_logits.float(), tensors, rows)
+                found.forecast[place] = out.wdl_logits.softmax(-1).numpy()
+                found.outcome[place] = _outcomes(features, [results[i] for i in batch])
+            else:
+                scores, legal, mass = (x[rows] for x in char.score_games(model, chosen, features))
+                figures = _compare(scores, labels[rows]) | {"legal_argmax": legal, "legal_mass": mass}
         for name, values in figures.items():
             found.figures[name][place[rows.numpy()]] = values.numpy()
-        found.forecast[place] = out.wdl_logits.softmax(-1).numpy()
-        found.outcome[place] = _outcomes(features, [results[i] for i in batch])
         done += len(batch)
         advance(done)
     known = found.outcome != UNKNOWN
@@ -296,27 +302,27 @@ def evaluate(
     return found
 
 
-def _compare(
-    scores: torch.Tensor,
-    all_moves: torch.Tensor,
-    tensors: dict[str, torch.Tensor],
-    rows: torch.Tensor,
-    labels: torch.Tensor,
-) -> dict[str, torch.Tensor]:
-    """Return each of `FIGURES` for every scored ply, ``(R,)``."""
+def _compare(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return those of `FIGURES` that look at the legal moves alone for every scored ply, ``(R,)``."""
     logp = scores.log_softmax(-1)
     right = logp.gather(1, labels.unsqueeze(1))
     # Rounding to 16 bits makes ties: of k equal scores, each comes first with chance 1 / k.
     ahead, equal = (logp > right).sum(1), (logp == right).sum(1)
+    return {
+        "top1": ((1 - ahead) / equal).clamp(0, 1),
+        "top3": ((3 - ahead) / equal).clamp(0, 1),
+        "nll": -right.squeeze(1),
+    }
+
+
+def _legality(all_moves: torch.Tensor, tensors: dict[str, torch.Tensor], rows: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the rest of them, from the scores of all moves."""
     unmasked = all_moves.softmax(-1)
     candidates, counts = tensors["candidates"][rows, :, 0], tensors["candidate_counts"][rows]
     real = torch.arange(candidates.shape[1]) < counts.unsqueeze(1)
     legal = torch.zeros_like(unmasked, dtype=torch.bool).scatter_reduce_(1, candidates, real, "amax")
     likeliest = all_moves == all_moves.amax(1, keepdim=True)
     return {
-        "top1": ((1 - ahead) / equal).clamp(0, 1),
-        "top3": ((3 - ahead) / equal).clamp(0, 1),
-        "nll": -right.squeeze(1),
         "legal_argmax": (legal & likeliest).sum(1) / likeliest.sum(1),
         "legal_mass": (unmasked * legal).sum(1),
     }
@@ -333,7 +339,7 @@ def _outcomes(features: Features, results: Sequence[int]) -> NDArray[np.int8]:
 
 @torch.inference_mode()
 def stray_games(
-    model: XiangqiLM, games: int, random_plies: int = 20, plies: int = 40, voice: int = HUMAN, seed: int = 0
+    model: PreTrainedModel, games: int, random_plies: int = 20, plies: int = 40, voice: int = HUMAN, seed: int = 0
 ) -> list[Line]:
     """Return games that begin with random plies and go on with the model's own, drawn from its policy.
 
@@ -347,7 +353,7 @@ def stray_games(
             board.push(moves[rng.integers(len(moves))])
         if board.legal_moves:
             boards.append(board)
-    evaluator = Evaluator(model)
+    evaluator = make_evaluator(model)
     for _ in range(plies):
         unfinished = [board for board in boards if board.has_legal_moves()]
         for board, thought in zip(unfinished, evaluator(unfinished, voice), strict=True):
@@ -377,7 +383,7 @@ def read_puzzles(path: Path, on_error: Callable[[FormatError], None]) -> list[Pu
 
 
 def solve(
-    model: XiangqiLM,
+    model: PreTrainedModel,
     puzzles: Sequence[Puzzle],
     voice: int = ENGINE,
     advance: Callable[[int], None] = lambda puzzles: None,
