@@ -145,6 +145,7 @@ def selfplay(
 
 @app.command()
 def train(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILES", show_default=False, help="More games.")] = None,
     data: Annotated[list[Path] | None, typer.Option("--data", help="Games in any format; the shipped ones.")] = None,
     preset: Annotated[str, typer.Option(help="Size and recipe: tiny, small, base, large.")] = "small",
     out: Annotated[
@@ -153,15 +154,22 @@ def train(
     plies: Annotated[int | None, typer.Option(min=1, help="Plies to read, instead of the preset's.")] = None,
     init_from: Annotated[Path | None, typer.Option(help="Model to start from.")] = None,
     seed: Annotated[int, typer.Option(help="Decides the start and the order of the games.")] = 1,
+    save_minutes: Annotated[float, typer.Option(min=0, help="Time between checkpoints.")] = 5,
 ) -> None:
     """Train a model on games; interrupt it when you like, the same command goes on."""
     from lm import train as training
 
     training.keep_memory()
     chosen = training.find_preset(preset, plies)
-    shard = open_shard(data or shipped_games(), Path("cache"))
-    result = training.train([shard], out, chosen, init_from=init_from, seed=seed)
-    print(f"model written to {result}")
+    was_finished = training.finished(out)
+    shard = open_shard([*(data or []), *(files or [])] or shipped_games(), Path("cache"))
+    try:
+        result = training.train([shard], out, chosen, init_from=init_from, seed=seed, save_minutes=save_minutes)
+    except KeyboardInterrupt as stopped:
+        say(f"{stopped or 'stopped'}; the same command goes on")
+        raise typer.Exit(130) from None
+    if os.environ.get("RANK", "0") == "0":
+        print(f"this run is finished: its model is in {result}" if was_finished else f"model written to {result}")
 
 
 @app.command()

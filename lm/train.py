@@ -30,6 +30,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm  # type: ignore[import-untyped]
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations.integration_utils import TensorBoardCallback
+from transformers.utils.logging import disable_progress_bar
 
 from lm import UserError
 from lm.batches import GameBatches
@@ -373,6 +374,7 @@ def train(
             write_json(out / "run.json", settings)
         elif finished(out):
             return out / "model"
+        disable_progress_bar()  # for every file that is written, there would be one
         torch.manual_seed(seed)
         model = load_model(init_from) if init_from else XiangqiLM(preset.config(**(config_changes or {})))
         trainer = _trainer(model, shards, out, preset, seed, log_steps)
