@@ -362,9 +362,7 @@ class TestDamage:
             return compute(self, *args, **kwargs) * (np.nan if self.state.global_step == 4 else 1)
 
         monkeypatch.setattr(train.XiangqiTrainer, "compute_loss", spoiled)
-        with pytest.raises(
-            UserError, match="the gradient of step 5 is nan.*the last good checkpoint is .*checkpoint-4"
-        ):
+        with pytest.raises(UserError, match=r"gradient of step 5 is nan.* the last good checkpoint is .*checkpoint-4"):
             run(shard_folder, tmp_path)
         kept = load_file(tmp_path / "checkpoint-4" / "model.safetensors")
         assert all(bool(x.isfinite().all()) for x in kept.values())
