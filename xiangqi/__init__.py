@@ -6,7 +6,8 @@
 Move.from_iccs('h2e2')
 """
 
-from xiangqi.board import STARTING_FEN, Board, InvalidFenError, Status
+from xiangqi.board import STARTING_FEN, Board
+from xiangqi.fen import InvalidFenError
 from xiangqi.formats import Conversion, FormatError, UnknownFormatError, convert, load, save
 from xiangqi.game import MATE_EVAL, RESULTS, ChildNode, Game, GameNode
 from xiangqi.move import (
@@ -44,6 +45,7 @@ from xiangqi.move import (
     square_rank,
 )
 from xiangqi.rulings import Outcome
+from xiangqi.status import Status
 
 __all__ = [
     "ADVISOR",

@@ -12,30 +12,20 @@ Move.from_iccs('h2e2')
 
 from __future__ import annotations
 
-import enum
-import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from xiangqi import kernels, notation, rulings
+from xiangqi.fen import parse_fen, write_placement
 from xiangqi.move import (
-    ADVISOR,
-    ADVISOR_POINTS,
-    BISHOP,
-    BISHOP_POINTS,
-    BLACK,
-    CANNON,
     COLOR_NAMES,
     KING,
-    KNIGHT,
     MOVES,
     NULL_MOVE,
-    PAWN,
     PIECES,
     RED,
-    ROOK,
     SQUARES,
     Color,
     IllegalMoveError,
@@ -47,6 +37,7 @@ from xiangqi.move import (
     square_name,
 )
 from xiangqi.rulings import Outcome
+from xiangqi.status import Status, find_faults
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,107 +51,9 @@ _ZOBRIST_TURN: Final = int(kernels.ZOBRIST_TURN)
 _MOVES: Final[NDArray[np.object_]] = np.array(MOVES, dtype=object)
 
 
-def _cell_of_letter(char: str) -> int:
-    """Return what a character of FEN stands for: a piece code, 0 for an empty cell (``1``), or ``_NO_PIECE``."""
-    if char == "1":
-        return 0
-    try:
-        return Piece.from_symbol(char).code
-    except ValueError:
-        return _NO_PIECE
-
-
-_CELL_TO_LETTER: Final = bytes(ord(PIECES[i].symbol()) if i < 16 and PIECES[i] else ord("1") for i in range(256))  # type: ignore[union-attr]
-_FEN_CHARACTERS: Final = "123456789KABNRCPEHkabnrcpeh"
-_NO_PIECE: Final = 255
-_LETTER_TO_CELL: Final = bytes(_cell_of_letter(chr(i)) for i in range(256))
-_RUNS: Final = tuple((str(n), "1" * n) for n in range(9, 1, -1))
-_TWO_DIGITS: Final = re.compile("[1-9][1-9]")
-
-
-class InvalidFenError(ValueError):
-    """The text is not the FEN of a xiangqi position; the message says which part of it is wrong.
-
-    >>> Board("9/9/9 w")
-    Traceback (most recent call last):
-        ...
-    xiangqi.board.InvalidFenError: expected 10 ranks in FEN placement, found 3: '9/9/9'
-    """
-
-
-class Status(enum.IntFlag):
-    """Everything that can be wrong with a position, as flags; ``Status.VALID`` is none of it.
-
-    >>> status = Board("4k4/9/9/9/9/9/9/9/9/4K4 w").status()
-    >>> Status.KINGS_FACING in status, Status.NO_RED_KING in status
-    (True, False)
-    """
-
-    VALID = 0
-    NO_RED_KING = enum.auto()
-    NO_BLACK_KING = enum.auto()
-    TOO_MANY_KINGS = enum.auto()
-    TOO_MANY_ADVISORS = enum.auto()
-    TOO_MANY_BISHOPS = enum.auto()
-    TOO_MANY_KNIGHTS = enum.auto()
-    TOO_MANY_ROOKS = enum.auto()
-    TOO_MANY_CANNONS = enum.auto()
-    TOO_MANY_PAWNS = enum.auto()
-    KING_OUTSIDE_PALACE = enum.auto()
-    ADVISOR_OFF_ITS_POINTS = enum.auto()
-    BISHOP_OFF_ITS_POINTS = enum.auto()
-    PAWN_OFF_ITS_POINTS = enum.auto()
-    """A pawn behind its first rank, or one that has not crossed the river and is off its file."""
-    PAWNS_DOUBLED_AT_HOME = enum.auto()
-    """Two pawns of one side on one file, neither of which has crossed the river."""
-    KINGS_FACING = enum.auto()
-    OPPOSITE_CHECK = enum.auto()
-    """The side that has just moved stands in check, so its king could be taken (facing kings included)."""
-
-
-_TOO_MANY: Final = {
-    KING: (1, Status.TOO_MANY_KINGS),
-    ADVISOR: (2, Status.TOO_MANY_ADVISORS),
-    BISHOP: (2, Status.TOO_MANY_BISHOPS),
-    KNIGHT: (2, Status.TOO_MANY_KNIGHTS),
-    ROOK: (2, Status.TOO_MANY_ROOKS),
-    CANNON: (2, Status.TOO_MANY_CANNONS),
-    PAWN: (5, Status.TOO_MANY_PAWNS),
-}
-
-
-def _parse_placement(text: str) -> bytes:
-    """Return the 90 cells of a FEN's first field, all at once; only a field that is wrong is looked at by character."""
-    spread = text
-    for digit, run in _RUNS:
-        spread = spread.replace(digit, run)
-    rows = spread.split("/")
-    cells = "".join(reversed(rows)).encode("latin-1", "replace").translate(_LETTER_TO_CELL)
-    if len(rows) != 10 or set(map(len, rows)) != {9} or _NO_PIECE in cells or _TWO_DIGITS.search(text):
-        raise _placement_error(text)
-    return cells
-
-
-def _placement_error(text: str) -> InvalidFenError:
-    rows = text.split("/")
-    if len(rows) != 10:
-        return InvalidFenError(f"expected 10 ranks in FEN placement, found {len(rows)}: {text!r}")
-    for rank, row in zip(range(9, -1, -1), rows, strict=True):
-        for char in row:
-            if char not in _FEN_CHARACTERS:
-                return InvalidFenError(f"unknown piece {char!r} on rank {rank} of FEN: {text!r}")
-        files = sum(int(char) if char in "123456789" else 1 for char in row)
-        if files != 9:
-            return InvalidFenError(f"rank {rank} of FEN has {files} files, expected 9: {row!r}")
-    return InvalidFenError(f"two numbers in a row in FEN placement: {text!r}")
-
-
-def _parse_count(text: str, name: str, least: int) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > 9:
-        raise InvalidFenError(f"{name} of FEN is not a number: {text!r}")
-    if int(text) < least:
-        raise InvalidFenError(f"{name} of FEN must be at least {least}: {text!r}")
-    return int(text)
+def _check_square(sq: Square) -> None:
+    if sq not in SQUARES:
+        raise ValueError(f"not a square: {sq!r} (expected 0 to 89)")
 
 
 class Board:
@@ -219,24 +112,10 @@ class Board:
 
         >>> board = Board()
         >>> board.set_fen("4k4/9/9/9/9/9/9/9/9/3K5 b")
-        >>> board.turn == BLACK
-        True
+        >>> COLOR_NAMES[board.turn]
+        'black'
         """
-        fields = fen.split()
-        if not 1 <= len(fields) <= 6:
-            raise InvalidFenError(f"expected 1 to 6 fields in FEN, found {len(fields)}: {fen!r}")
-        cells = _parse_placement(fields[0])
-        fields += ["w", "-", "-", "0", "1"][len(fields) - 1 :]
-        if fields[1] not in ("w", "r", "b"):
-            raise InvalidFenError(f"side to move of FEN must be w, r or b: {fields[1]!r}")
-        if fields[2] != "-" or fields[3] != "-":
-            raise InvalidFenError(f"third and fourth field of a xiangqi FEN are '-': {fen!r}")
-        halfmove_clock = _parse_count(fields[4], "halfmove clock", 0)
-        # Some programs count moves from 0; that is read as 1.
-        fullmove_number = max(_parse_count(fields[5], "move number", 0), 1)
-        self._cells[:] = cells
-        self.turn = BLACK if fields[1] == "b" else RED
-        self.halfmove_clock, self.fullmove_number = halfmove_clock, fullmove_number
+        self._cells[:], self.turn, self.halfmove_clock, self.fullmove_number = parse_fen(fen)
         self._reset_history()
 
     def placement(self) -> str:
@@ -245,12 +124,7 @@ class Board:
         >>> Board().placement()
         'rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR'
         """
-        text = self._cells.translate(_CELL_TO_LETTER).decode("ascii")
-        rows = "/".join([text[start : start + 9] for start in range(81, -1, -9)])
-        for digit, run in _RUNS:
-            if run in rows:
-                rows = rows.replace(run, digit)
-        return rows
+        return write_placement(self._cells)
 
     def fen(self) -> str:
         """Return the position in FEN, with ``w``/``b`` for the side to move and both counters.
@@ -273,11 +147,14 @@ class Board:
     def set_piece_at(self, square: Square, piece: Piece | None) -> None:
         """Put a piece on a square, or take away what stands there. The history is forgotten.
 
+        Raises ``ValueError`` for what is no square.
+
         >>> board = Board()
         >>> board.set_piece_at(0, None)
         >>> board.placement().endswith("/1NBAKABNR")
         True
         """
+        _check_square(square)
         self._cells[square] = piece.code if piece else 0
         self._reset_history()
 
@@ -290,21 +167,24 @@ class Board:
         return {sq: piece for sq, code in enumerate(self._cells) if (piece := PIECES[code])}
 
     def set_piece_map(self, pieces: Mapping[Square, Piece]) -> None:
-        """Set up exactly these pieces. The history is forgotten.
+        """Set up exactly these pieces. The history is forgotten. Raises ``ValueError`` for what is no square.
 
         >>> board = Board(None)
-        >>> board.set_piece_map({4: Piece(RED, KING), 85: Piece(BLACK, KING), 0: Piece(RED, ROOK)})
+        >>> board.set_piece_map({0: Piece.from_symbol("R"), 4: Piece.from_symbol("K"), 85: Piece.from_symbol("k")})
         >>> board.fen()
         '4k4/9/9/9/9/9/9/9/9/R3K4 w - - 0 1'
         """
-        self._cells[:] = bytes(90)
+        cells = bytearray(90)
         for sq, piece in pieces.items():
-            self._cells[sq] = piece.code
+            _check_square(sq)
+            cells[sq] = piece.code
+        self._cells[:] = cells
         self._reset_history()
 
     def pieces(self, color: Color, type: PieceType) -> list[Square]:
         """Return the squares of the pieces of one colour and type, ascending.
 
+        >>> from xiangqi import CANNON
         >>> Board().pieces(RED, CANNON)
         [19, 25]
         """
@@ -314,8 +194,8 @@ class Board:
     def king(self, color: Color) -> Square | None:
         """Return the square of a king, or ``None``.
 
-        >>> square_name(Board().king(BLACK))
-        'e9'
+        >>> square_name(Board().king(RED))
+        'e0'
         """
         found = self._cells.find(color * 8 + KING)
         return None if found < 0 else found
@@ -396,8 +276,8 @@ class Board:
 
         >>> board = Board()
         >>> board.push(Move.from_iccs("h2e2"))
-        >>> board.turn == BLACK, board.halfmove_clock
-        (True, 1)
+        >>> COLOR_NAMES[board.turn], board.halfmove_clock
+        ('black', 1)
         """
         if move is NULL_MOVE:
             self._stack.append((move, 0, self.halfmove_clock, self._key))
@@ -488,11 +368,12 @@ class Board:
         """Return the squares of ``color``'s pieces that could capture on ``square``, pins left aside.
 
         A square held by a piece of the same colour is thereby defended by them. A king is not an attacker along an open
-        file (see ``checkers``).
+        file (see ``checkers``). Raises ``ValueError`` for what is no square.
 
         >>> [square_name(sq) for sq in Board().attackers(RED, 20)]
         ['b0']
         """
+        _check_square(square)
         out = np.empty(90, np.uint8)
         return list(out[: kernels.attackers(self._view, square, color, out)].tolist())
 
@@ -734,35 +615,7 @@ class Board:
         >>> Board("4k4/9/9/9/9/9/9/9/9/4K4 w").status() == Status.KINGS_FACING | Status.OPPOSITE_CHECK
         True
         """
-        status = Status.VALID
-        if not self.pieces(RED, KING):
-            status |= Status.NO_RED_KING
-        if not self.pieces(BLACK, KING):
-            status |= Status.NO_BLACK_KING
-        for color in (RED, BLACK):
-            for kind, (most, flag) in _TOO_MANY.items():
-                if len(self.pieces(color, kind)) > most:
-                    status |= flag
-        home_files = set()
-        for sq, piece in self.piece_map().items():
-            rank, file = (sq // 9, sq % 9) if piece.color == RED else (9 - sq // 9, sq % 9)
-            if piece.type == KING and not (3 <= file <= 5 and rank <= 2):
-                status |= Status.KING_OUTSIDE_PALACE
-            elif piece.type == ADVISOR and not (sq in ADVISOR_POINTS and rank <= 2):
-                status |= Status.ADVISOR_OFF_ITS_POINTS
-            elif piece.type == BISHOP and not (sq in BISHOP_POINTS and rank <= 4):
-                status |= Status.BISHOP_OFF_ITS_POINTS
-            elif piece.type == PAWN and rank <= 4:
-                if rank < 3 or file % 2:
-                    status |= Status.PAWN_OFF_ITS_POINTS
-                if (piece.color, file) in home_files:
-                    status |= Status.PAWNS_DOUBLED_AT_HOME
-                home_files.add((piece.color, file))
-        if self._kings_face():
-            status |= Status.KINGS_FACING
-        if kernels.in_check(self._view, 1 - self.turn):
-            status |= Status.OPPOSITE_CHECK
-        return status
+        return find_faults(self)
 
     def is_valid(self) -> bool:
         """Whether ``status()`` finds nothing wrong.
@@ -843,8 +696,8 @@ class Board:
         return f"Board({self.fen()!r})"
 
     def __str__(self) -> str:
-        text = self._cells.translate(_CELL_TO_LETTER).replace(b"1", b".").decode("ascii")
-        return "\n".join(" ".join(text[start : start + 9]) for start in range(81, -1, -9))
+        letters = [piece.symbol() if piece else "." for piece in map(PIECES.__getitem__, self._cells)]
+        return "\n".join(" ".join(letters[start : start + 9]) for start in range(81, -1, -9))
 
     def unicode(
         self,

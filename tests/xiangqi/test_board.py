@@ -282,6 +282,18 @@ class TestPieces:
         with pytest.raises(ValueError, match="read-only"):
             cells[0] = 1
 
+    @pytest.mark.parametrize("sq", [-1, 90])
+    def test_off_the_board(self, sq):
+        board = Board()
+        for call in (
+            lambda: board.set_piece_at(sq, None),
+            lambda: board.set_piece_map({0: Piece(RED, ROOK), sq: Piece(RED, KING)}),
+            lambda: board.attackers(RED, sq),
+        ):
+            with pytest.raises(ValueError, match="not a square"):
+                call()
+        assert board == Board()
+
 
 class TestCheck:
     def test_by_every_piece(self):

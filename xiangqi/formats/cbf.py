@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from typing import Final, NoReturn
 from xml.parsers import expat
 
-from xiangqi.board import Board, InvalidFenError
+from xiangqi.board import Board
+from xiangqi.fen import InvalidFenError
 from xiangqi.formats.errors import ErrorHandler, FormatError, log_error
 from xiangqi.formats.records import RESULTS, Step, build_game, clean_comment, clean_header, pgn_date
 from xiangqi.formats.streams import Source, open_bytes, source_name

@@ -29,7 +29,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final, NoReturn
 
-from xiangqi.board import Board, InvalidFenError
+from xiangqi.board import Board
+from xiangqi.fen import InvalidFenError
 from xiangqi.formats.errors import ErrorHandler, FormatError, log_error
 from xiangqi.formats.records import (
     SLOTS,

@@ -17,7 +17,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final, Literal
 
-from xiangqi.board import STARTING_FEN, Board, InvalidFenError
+from xiangqi.board import STARTING_FEN, Board
+from xiangqi.fen import InvalidFenError
 from xiangqi.formats.errors import ErrorHandler, FormatError, log_error
 from xiangqi.formats.streams import Source, open_bytes, open_replacing, source_name
 from xiangqi.formats.text import TextDecoder, parse_result
@@ -363,7 +364,7 @@ _ORDER: Final = ("Event", "Site", "Date", "Round", "RedTeam", "Red", "BlackTeam"
 _FORMATS: Final = {"iccs": "ICCS", "wxf": "WXF", "chinese": "Chinese", "traditional": "Chinese"}
 _LINE_BREAKS: Final = re.compile(r"[\r\n]+")
 _NAME: Final = re.compile(r'[\s"\[\]%{}]')
-_TAG_LIKE: Final = re.compile(r"^\[", re.MULTILINE)
+_TAG_LIKE: Final = re.compile(r"(?<=\n)\[")
 
 
 def write(games: Iterable[Game], path: str | os.PathLike[str], notation: Notation = "iccs") -> int:
