@@ -149,6 +149,12 @@ class TestReplacing:
             file.write("half")  # type: ignore[arg-type]
         assert list(tmp_path.iterdir()) == []
 
+    def test_error_names_the_file_that_was_asked_for(self, tmp_path: Path) -> None:
+        path = tmp_path / "missing" / "game.pgn"
+        with pytest.raises(FileNotFoundError) as caught:
+            save(Game(), path)
+        assert caught.value.filename == str(path)
+
     def test_link_stays_a_link(self, tmp_path: Path) -> None:
         link = tmp_path / "link.pgn"
         link.symlink_to(tmp_path / "target.pgn")

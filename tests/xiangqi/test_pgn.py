@@ -342,6 +342,11 @@ class TestStreaming:
 
 
 class TestWriting:
+    def test_tags_stand_at_the_start_of_a_comment(self):
+        game = one("1. h2e2 *")
+        game.next().eval = 0.35
+        assert "{[%eval 0.35]}" in str(game)
+
     def test_text(self) -> None:
         game = one(
             '[Black "B"]\n[Event "E"]\n[Opening "O"]\n[Red "A \\"x\\""]\n{c} 1. h2e2! (1. b2e2 {r}) 1... h9g7 1-0'

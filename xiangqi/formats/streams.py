@@ -169,6 +169,10 @@ def open_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with open(part, "wb") as file, _packed(file, target) as out:
             yield out
         os.replace(part, target)
+    except OSError as error:
+        if error.filename == str(part):
+            error.filename = os.fspath(path)  # nobody knows the temporary name
+        raise
     finally:
         part.unlink(missing_ok=True)
 
