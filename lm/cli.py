@@ -44,6 +44,9 @@ OpeningsOption = Annotated[
 RulesOption = Annotated[Rules, typer.Option(help="Repetition rulings.")]
 PliesOption = Annotated[int, typer.Option(min=1, help="A game that reaches this ply is drawn.")]
 ParallelOption = Annotated[int, typer.Option(min=1, help="Games played at once.")]
+PuzzlesOption = Annotated[
+    Path | None, typer.Option(help="Positions with solutions (JSON lines with fen and moves) to solve.")
+]
 SeedOption = Annotated[int, typer.Option(help="Decides the order of the openings.")]
 
 
@@ -195,19 +198,21 @@ def evaluate(
     model: Annotated[Path | None, typer.Option(help="Model folder; the shipped one.")] = None,
     split: Annotated[str | None, typer.Option(help="Only the games of a split: train, validation, test.")] = None,
     style: Annotated[str, typer.Option(help="Whose moves to expect: human or engine.")] = "human",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    puzzles: PuzzlesOption = None,
+    random_games: Annotated[int, typer.Option(min=0, help="Also play so many games from random openings.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with figures by part.")] = False,
 ) -> None:
     """Measure how well a model foresees the moves of games."""
     from lm import UserError
     from lm import evaluate as evaluation
     from lm.data import SPLITS
     from lm.model import STYLES
-    from lm.policy import load_model
+    from lm.policy import load_any_model
 
     for value, allowed in ((split, SPLITS), (style, STYLES)):
         if value is not None and value not in allowed:
             raise UserError(f"{value!r} is none of {', '.join(allowed)}")
-    loaded = load_model(model)
+    loaded, voice = load_any_model(model), STYLES.index(style)
     rejected: list[object] = []
     records = evaluation.read_games(games, split, rejected.append)
     with progress("reading", len(records)) as (_, advance):
@@ -215,20 +220,79 @@ def evaluate(
             loaded,
             [evaluation.line_of(record) for record in records],
             [record.result for record in records],
-            STYLES.index(style),
+            voice,
             lambda done: advance(done, ""),
         )
     report = found.report() | {"rejected": len(rejected), "style": style}
     if as_json:
-        report["by"] = found.breakdown(evaluation.labels_of(records))
+        report |= {"by": found.breakdown(evaluation.labels_of(records)), "calibration": found.calibration()}
+    if puzzles is not None:
+        report["puzzles"] = evaluation.solve(loaded, evaluation.read_puzzles(puzzles, rejected.append), voice)
+    if random_games:
+        report["after_random_plies"] = evaluation.after_random_plies(loaded, random_games)
     if rejected:
         say(f"{len(rejected)} games could not be read, the first: {rejected[0]}")
     if as_json:
         print(json.dumps(report))
         return
-    print(f"{report['games']} games, {report['plies']} plies")
-    for name, (low, high) in report["interval"].items():
-        print(f"{name:20} {report[name]:.4f}  ({low:.4f} to {high:.4f})")
+    parts = {f"{report['games']} games, {report['plies']} plies": report}
+    if puzzles is not None:
+        parts[f"{report['puzzles']['positions']} puzzles"] = report["puzzles"]
+    if random_games:
+        parts[f"its own play after {evaluation.RANDOM_PLIES} random plies"] = report["after_random_plies"]
+    for title, part in parts.items():
+        print(title)
+        for name, (low, high) in part["interval"].items():
+            print(f"{name:20} {part[name]:.4f}  ({low:.4f} to {high:.4f})")
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file.")] = Path("report.html"),
+    games: Annotated[list[Path] | None, typer.Option("--games", help="Games in any format; the shipped ones.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model folder; the shipped one.")] = None,
+    split: Annotated[str, typer.Option(help="The games to judge by: test, validation.")] = "test",
+    limit: Annotated[int, typer.Option(min=0, help="About so many of them; 0 for all.")] = 0,
+    puzzles: PuzzlesOption = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the training run, for its curves.")] = None,
+    selfplay: Annotated[Path | None, typer.Option(help="Games by xqlm selfplay, for how they end.")] = None,
+    random_games: Annotated[int, typer.Option(min=0, help="Games from random openings to play.")] = 200,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, too.")] = False,
+) -> None:
+    """Measure a model from all sides and write a page about it."""
+    from lm import UserError, figures
+    from lm import report as reporting
+    from lm.evaluate import read_puzzles
+    from lm.policy import load_any_model
+    from xiangqi.formats.streams import open_replacing
+
+    if split not in ("test", "validation"):
+        raise UserError(f"{split!r} is neither test nor validation")
+    with figures.drawing():  # before the work: is everything there that draws?
+        loaded = load_any_model(model)
+    shard = open_shard(games or shipped_games(), Path("cache"))
+    found = reporting.gather(
+        loaded,
+        reporting.held_out(shard, split, limit),
+        puzzles=[] if puzzles is None else read_puzzles(puzzles, lambda error: say(f"left out: {error}")),
+        learners=reporting.held_out(shard, "validation" if split == "test" else "test", limit or 300),
+        stray=random_games,
+        run=run,
+        selfplay=selfplay,
+        say=say,
+    )
+    facts = {
+        "model": str(model or "shipped"),
+        "parameters": f"{found['parameters']:,}",
+        "games": ", ".join(Path(file).name for file in shard.meta["files"]),
+        "split": split,
+    }
+    page = reporting.page(found, "A language model of xiangqi, measured", facts)
+    with open_replacing(out) as file:
+        file.write(page.encode())
+    say(f"report written to {out}")
+    if as_json:
+        print(json.dumps(found))
 
 
 @app.command()

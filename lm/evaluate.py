@@ -39,6 +39,8 @@ BINS: Final = 10
 PLIES_A_GROUP: Final = 10
 SAMPLES: Final = 1000
 """Bootstrap samples."""
+RANDOM_PLIES: Final = 20
+"""Random plies before a stray game."""
 
 
 # --- Intervals --------------------------------------------------------------------------------------------------------
@@ -339,9 +341,9 @@ def _outcomes(features: Features, results: Sequence[int]) -> NDArray[np.int8]:
 
 @torch.inference_mode()
 def stray_games(
-    model: PreTrainedModel, games: int, random_plies: int = 20, plies: int = 40, voice: int = HUMAN, seed: int = 0
+    model: PreTrainedModel, games: int, random_plies: int = RANDOM_PLIES, plies: int = 40, seed: int = 0
 ) -> list[Line]:
-    """Return games that begin with random plies and go on with the model's own, drawn from its policy.
+    """Return games that begin with random plies and go on with the model's own, drawn from its human voice.
 
     No player has been in such positions, so nothing learned by heart helps there.
     """
@@ -356,10 +358,24 @@ def stray_games(
     evaluator = make_evaluator(model)
     for _ in range(plies):
         unfinished = [board for board in boards if board.has_legal_moves()]
-        for board, thought in zip(unfinished, evaluator(unfinished, voice), strict=True):
+        for board, thought in zip(unfinished, evaluator(unfinished, HUMAN), strict=True):
             chances = softmax(thought.scores.astype(np.float64))
             board.push(thought.moves[rng.choice(len(chances), p=chances)])
     return [Line.of(board) for board in boards]
+
+
+def after_random_plies(model: PreTrainedModel, games: int, samples: int = SAMPLES) -> dict[str, Any]:
+    """Return the figures of the model's own play in `stray_games`, with those of the first position of each, after
+    `RANDOM_PLIES` random plies, as ``at_once``, and those ``by`` ply."""
+    lines = stray_games(model, games)
+    found = evaluate(model, lines, [UNKNOWN] * len(lines))
+    own = found.ply >= RANDOM_PLIES
+    for values in found.figures.values():
+        values[~own] = np.nan  # nobody's moves
+    return found.report(own, samples) | {
+        "at_once": found.report(found.ply == RANDOM_PLIES, samples),
+        "by": {"ply": found.breakdown({}, samples)["ply"]},
+    }
 
 
 @dataclass(frozen=True)
