@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from xiangqi.text import Coordinates, Pieces
 
 STARTING_FEN: Final = "rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 0 1"
+"""The position in which games start."""
 
 _ZOBRIST: Final[list[list[int]]] = kernels.ZOBRIST.tolist()
 _ZOBRIST_TURN: Final = int(kernels.ZOBRIST_TURN)

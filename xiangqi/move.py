@@ -17,29 +17,46 @@ from __future__ import annotations
 from typing import Final, NoReturn
 
 Color = int
+"""A side: ``RED`` or ``BLACK``."""
 Square = int
+"""A point of the board, 0 (``a0``) to 89 (``i9``)."""
 PieceType = int
+"""A kind of piece, ``KING`` (1) to ``PAWN`` (7)."""
 
 RED: Final[Color] = 0
+"""The side at ranks 0 to 4, which moves first."""
 BLACK: Final[Color] = 1
+"""The side at ranks 5 to 9."""
 COLOR_NAMES: Final = ("red", "black")
+"""English name by colour."""
 
 KING: Final[PieceType] = 1
+"""帅 将, the general."""
 ADVISOR: Final[PieceType] = 2
+"""仕 士, the guard."""
 BISHOP: Final[PieceType] = 3
+"""相 象, the elephant."""
 KNIGHT: Final[PieceType] = 4
+"""马, the horse."""
 ROOK: Final[PieceType] = 5
+"""车, the chariot."""
 CANNON: Final[PieceType] = 6
+"""炮."""
 PAWN: Final[PieceType] = 7
+"""兵 卒, the soldier."""
 PIECE_TYPES: Final = (KING, ADVISOR, BISHOP, KNIGHT, ROOK, CANNON, PAWN)
+"""All kinds of pieces."""
 PIECE_NAMES: Final = ("", "king", "advisor", "bishop", "knight", "rook", "cannon", "pawn")
+"""English name by kind of piece."""
 
 FILES: Final = 9
 RANKS: Final = 10
 SQUARES: Final = range(FILES * RANKS)
+"""All squares."""
 FILE_NAMES: Final = "abcdefghi"
 RANK_NAMES: Final = "0123456789"
 SQUARE_NAMES: Final = tuple(f + r for r in RANK_NAMES for f in FILE_NAMES)
+"""ICCS name by square, ``a0`` to ``i9``."""
 
 _LETTERS: Final = " KABNRCP"
 _SIMPLIFIED: Final = (" 帅仕相马车炮兵", " 将士象马车炮卒")
