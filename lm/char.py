@@ -17,7 +17,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import numpy as np
 import torch
@@ -36,7 +36,6 @@ from transformers.utils import logging as transformers_logging
 
 from lm import UserError
 from lm.batches import GameBatches
-from lm.data import Shard
 from lm.encoding import Features, Line
 from lm.model import XiangqiConfig
 from lm.policy import SLOTS, Evaluation, recent
@@ -145,12 +144,9 @@ def plies_to_read(progress: float, longest: int) -> int:
 class CharBatches(GameBatches):
     """The batches of `lm.batches.GameBatches` as texts, early ones cut short by the curriculum."""
 
-    def __init__(self, shards: Sequence[Shard], model: PreTrainedModel, *args: Any, **kwargs: Any) -> None:
-        super().__init__(shards, rules_config(longest_game(model)), *args, **kwargs)
-
     def encode(self, index: int) -> dict[str, Tensor]:
         """Return the arguments of a causal language model's ``forward`` for an item: ``input_ids`` and ``labels``, both
-        ``(B, T)``, and how many characters the whole step learns.
+        ``(B, T)``, and how many moves the whole step learns, so that the loss is one of moves as the main model's is.
 
         Moves that an engine made but would not make again (its random openings) are read, not learned.
         """
@@ -164,7 +160,7 @@ class CharBatches(GameBatches):
             text = text_of(MOVE_MIRRORED[moves] if mirrored else moves)
             texts.append(torch.from_numpy(text))
             labels.append(torch.from_numpy(np.where(np.append(False, learned.repeat(4)), text, IGNORED)))
-        count = sum(int((label != IGNORED).sum()) for label in labels)
+        count = sum(int((label != IGNORED).sum()) for label in labels) // 4
         mine = np.array_split(np.arange(len(texts)), self.parts)[part].tolist()
         if not mine:  # more parts than games: read one and learn nothing
             mine, labels[0] = [0], torch.full_like(labels[0], IGNORED)
@@ -299,9 +295,11 @@ class CharEvaluator:
 # --- Reading records --------------------------------------------------------------------------------------------------
 
 
-def rules_config(plies: int = 512) -> XiangqiConfig:
-    """Return the configuration of an encoder that lists the legal moves of every ply and nothing else."""
-    return XiangqiConfig(n_context=plies, input_groups=(), candidate_groups=("move",))
+def reading_config(model: PreTrainedModel) -> XiangqiConfig:
+    """Return how games are to be encoded for a model: as it says itself, or only as the legal moves of every ply."""
+    if isinstance(model.config, XiangqiConfig):
+        return model.config
+    return XiangqiConfig(n_context=longest_game(model), input_groups=(), candidate_groups=("move",))
 
 
 def score_games(model: PreTrainedModel, lines: Sequence[Line], features: Features) -> tuple[Tensor, Tensor, Tensor]:

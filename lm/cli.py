@@ -155,7 +155,14 @@ def train(
         Path, typer.Option("--out", "-o", help="Folder of the run; one that is there is gone on with.")
     ] = Path("runs/train"),
     plies: Annotated[int | None, typer.Option(min=1, help="Plies to read, instead of the preset's.")] = None,
-    init_from: Annotated[Path | None, typer.Option(help="Model to start from.")] = None,
+    tokens: Annotated[str, typer.Option(help="move, or char for the system of 2020, which sees no board.")] = "move",
+    init_from: Annotated[
+        Path | None,
+        typer.Option(help="Model to start from; with --tokens char any checkpoint folder of BERT's or GPT-2's kind."),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=1e-9, help="Peak, instead of the preset's; 1e-5 suits a BERT to start from.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides the start and the order of the games.")] = 1,
     save_minutes: Annotated[float, typer.Option(min=0, help="Time between checkpoints.")] = 5,
 ) -> None:
@@ -163,11 +170,13 @@ def train(
     from lm import train as training
 
     training.keep_memory()
-    chosen = training.find_preset(preset, plies)
+    chosen = training.find_preset(preset, plies, learning_rate)
     was_finished = training.finished(out)
     shard = open_shard([*(data or []), *(files or [])] or shipped_games(), Path("cache"))
     try:
-        result = training.train([shard], out, chosen, init_from=init_from, seed=seed, save_minutes=save_minutes)
+        result = training.train(
+            [shard], out, chosen, tokens=tokens, init_from=init_from, seed=seed, save_minutes=save_minutes
+        )
     except KeyboardInterrupt as stopped:
         say(f"{stopped or 'stopped'}; the same command goes on")
         raise typer.Exit(130) from None

@@ -257,7 +257,7 @@ def evaluate(
     ``voice`` is whose moves to expect, for all games or each. Games longer than the model reads are read as far.
     ``advance`` is called with the number of games done.
     """
-    config = model.config if isinstance(model, XiangqiLM) else char.rules_config(char.longest_game(model))
+    config = char.reading_config(model)
     encoder, longest = Encoder(config), config.n_context - 1
     lines = [Line(line.moves[:longest], line.cells, line.turn, line.clock) for line in lines]
     voices = torch.as_tensor(np.broadcast_to(np.asarray(voice, np.int64), len(lines)).copy())

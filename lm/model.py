@@ -45,6 +45,7 @@ class XiangqiConfig(PretrainedConfig):
     """Everything that fixes the shape of a model. The defaults are those of the shipped one."""
 
     model_type = "xqlm"
+    attribute_map = {"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "hidden_size": "n_embd"}  # noqa: RUF012
 
     def __init__(
         self,

@@ -28,19 +28,27 @@ from safetensors import SafetensorError
 from torch.utils.data import SequentialSampler
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm  # type: ignore[import-untyped]
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    PreTrainedModel,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.utils.logging import disable_progress_bar
 
-from lm import UserError
+from lm import UserError, char
 from lm.batches import GameBatches
 from lm.checkpoints import latest_checkpoint, publish, settle, step_of, write_json
 from lm.data import Shard
 from lm.encoding import Line
 from lm.evaluate import evaluate
 from lm.model import ENGINE, HUMAN, STYLES, XiangqiConfig, XiangqiLM
-from lm.policy import load_model
-from lm.tokenizer import move_tokenizer
+from lm.policy import load_any_model, load_model
+from lm.tokenizer import char_tokenizer, move_tokenizer
 
 
 @dataclass(frozen=True)
@@ -97,11 +105,35 @@ PRESETS: Final = {
 }
 
 
-def find_preset(name: str, plies: int | None = None) -> Preset:
-    """Return a preset by name, reading ``plies`` instead of its own number if given. Raises ``UserError``."""
+def find_preset(name: str, plies: int | None = None, learning_rate: float | None = None) -> Preset:
+    """Return a preset by name, with another number of plies and another peak rate if given. Raises ``UserError``."""
     if name not in PRESETS:
         raise UserError(f"no preset {name!r}: choose from {', '.join(PRESETS)}")
-    return replace(PRESETS[name], plies=plies or PRESETS[name].plies)
+    found = PRESETS[name]
+    return replace(found, plies=plies or found.plies, learning_rate=learning_rate or found.learning_rate)
+
+
+TOKENIZERS: Final = {"move": move_tokenizer, "char": char_tokenizer}
+"""What a model may read: moves, together with the position; or the characters of moves, as in 2020 (`lm.char`)."""
+LOOK_PLIES: Final = {"move": 15_000, "char": 1_500}
+"""Held-out plies of an early look; scoring moves by their characters costs ten times as much."""
+TEST_PLIES: Final = {"move": 100_000, "char": 10_000}
+"""Held-out plies by which the result is judged."""
+ABOUT: Final = {
+    "move": """It reads a game ply by ply, sees the position through the rules, and says which legal move comes next, in
+the voice of humans or of an engine, and who will win.""",
+    "char": """It reads a game as the characters of its ICCS moves, sees no board and writes on, as the system of Su
+Jianlin did in 2020 (https://kexue.fm/archives/7877). Of the legal moves it plays the one with the likeliest
+characters.""",
+}
+
+
+def new_model(preset: Preset, tokens: str, init_from: Path | None, changes: dict[str, Any]) -> PreTrainedModel:
+    """Return the model that a run begins with. Raises ``UserError`` if ``init_from`` is no such model."""
+    if tokens == "char":
+        size = preset.n_layer, preset.n_head, preset.n_embd
+        return char.start_from(init_from) if init_from else char.new_model(*size)
+    return load_model(init_from) if init_from else XiangqiLM(preset.config(**changes))
 
 
 def keep_memory() -> None:
@@ -132,7 +164,7 @@ def say(text: str) -> None:
 class XiangqiTrainer(Trainer):
     """Trainer that reads batches in their order, adds up their parts, and writes checkpoints whole or not at all."""
 
-    def __init__(self, model: XiangqiLM, args: TrainingArguments, batches: GameBatches, preset: Preset) -> None:
+    def __init__(self, model: PreTrainedModel, args: TrainingArguments, batches: GameBatches, preset: Preset) -> None:
         self.batches, self.preset, self.out = batches, preset, Path(args.output_dir or "")
         super().__init__(model, args, train_dataset=batches, data_collator=lambda items: items[0])
         self.remove_callback(PrinterCallback)
@@ -164,7 +196,8 @@ class XiangqiTrainer(Trainer):
     ) -> Any:
         """Return this part's share of the step's loss; the mean that Trainer and processes take of it is undone."""
         out = model(**inputs)
-        self._parts += torch.stack([out.policy_loss, out.value_loss]).detach()
+        parts = out.get("policy_loss", out.loss), out.get("value_loss", torch.zeros_like(out.loss))
+        self._parts += torch.stack(parts).detach()
         loss = out.loss * (self.args.world_size * self.current_gradient_accumulation_steps)
         return (loss, out) if return_outputs else loss
 
@@ -333,7 +366,7 @@ def held_out(shards: Sequence[Shard], split: str, plies: int) -> dict[int, Games
     return games
 
 
-def measure(model: XiangqiLM, games: Games, voice: int, samples: int = 1000) -> dict[str, Any]:
+def measure(model: PreTrainedModel, games: Games, voice: int, samples: int = 1000) -> dict[str, Any]:
     """Return what `lm.evaluate` reports of games."""
     return evaluate(model, *games, voice).report(samples=samples)
 
@@ -346,6 +379,7 @@ def train(
     out: Path,
     preset: Preset,
     *,
+    tokens: str = "move",
     init_from: Path | None = None,
     config_changes: dict[str, Any] | None = None,
     seed: int = 1,
@@ -355,12 +389,16 @@ def train(
 ) -> Path:
     """Train a model, or go on where ``out`` stopped; return the directory of the result, ``out/model``.
 
+    ``tokens`` is what it reads: ``move``, or ``char`` for the system of 2020 (`lm.char`), which sees no board.
     A finished run is left as it is. Asked to stop, it saves first and then raises ``KeyboardInterrupt``. Raises
     ``UserError`` for data without training games, settings that ``out`` was not begun with, a gradient that is no
     number, a damaged shard and a disk that is full; what was saved before stays good.
     """
+    if tokens not in TOKENIZERS:
+        raise UserError(f"tokens must be one of {', '.join(TOKENIZERS)}: {tokens!r}")
     settings = {
         **asdict(preset),
+        "tokens": tokens,
         "config": config_changes or {},
         "seed": seed,
         "init_from": str(init_from) if init_from else None,
@@ -376,10 +414,10 @@ def train(
             return out / "model"
         disable_progress_bar()  # for every file that is written, there would be one
         torch.manual_seed(seed)
-        model = load_model(init_from) if init_from else XiangqiLM(preset.config(**(config_changes or {})))
+        model = new_model(preset, tokens, init_from, config_changes or {})
         trainer = _trainer(model, shards, out, preset, seed, log_steps)
         saving, bar, writer = Saving(save_minutes), Bar(trainer, progress), None
-        for callback in (saving, EarlyLook(trainer, shards, 15_000), bar):
+        for callback in (saving, EarlyLook(trainer, shards, LOOK_PLIES[tokens]), bar):
             trainer.add_callback(callback)
         if trainer.is_world_process_zero():
             shutil.rmtree(out / "unfinished", ignore_errors=True)
@@ -396,7 +434,7 @@ def train(
         if trainer.state.global_step < preset.steps:
             raise KeyboardInterrupt(f"stopped at step {trainer.state.global_step} of {preset.steps}")
         if trainer.is_world_process_zero():
-            deliver(trainer.state, model, shards, out, preset)
+            deliver(trainer.state, model, shards, out, preset, tokens)
             shutil.rmtree(out / "unfinished")
         trainer.accelerator.wait_for_everyone()
     except OSError as error:
@@ -404,14 +442,19 @@ def train(
     return out / "model"
 
 
-def deliver(state: TrainerState, model: XiangqiLM, shards: Sequence[Shard], out: Path, preset: Preset) -> None:
+def deliver(
+    state: TrainerState, model: PreTrainedModel, shards: Sequence[Shard], out: Path, preset: Preset, tokens: str
+) -> None:
     """Write the result of a run: weights, configuration, tokenizer, figures and model card."""
     aside = out / "unfinished" / "model"
     # Half the bits do: a move's score keeps three digits, and the file stays small enough to ship.
     model.save_pretrained(aside, state_dict={name: x.half() for name, x in model.state_dict().items()})
-    move_tokenizer().save_pretrained(aside)
+    TOKENIZERS[tokens]().save_pretrained(aside)
     last = next(entry for entry in reversed(state.log_history) if "cpu_seconds" in entry)
     figures: dict[str, Any] = {
+        "tokens": tokens,
+        "layers": model.config.num_hidden_layers,
+        "width": model.config.hidden_size,
         "parameters": sum(p.numel() for p in model.parameters()),
         "steps": state.global_step,
         **{name: last[name] for name in ("plies", "cpu_seconds", "loss", "policy_loss", "value_loss")},
@@ -420,8 +463,8 @@ def deliver(state: TrainerState, model: XiangqiLM, shards: Sequence[Shard], out:
         "files": [Path(file).name for shard in shards for file in shard.meta["files"]],
         "test": {},
     }
-    written = load_model(aside)
-    for voice, games in held_out(shards, "test", 100_000).items():
+    written = load_any_model(aside)
+    for voice, games in held_out(shards, "test", TEST_PLIES[tokens]).items():
         if games[0]:
             figures["test"][STYLES[voice]] = measure(written, games, voice)
     write_json(aside / "metrics.json", figures)
@@ -431,7 +474,6 @@ def deliver(state: TrainerState, model: XiangqiLM, shards: Sequence[Shard], out:
 
 def card(figures: dict[str, Any]) -> str:
     """Return the model card of a run's figures."""
-    size = figures["preset"]
     rows = [
         f"| {style} | {x['games']} | {x['plies']} | {x['top1']:.4f} | {x['top3']:.4f} | {x['nll']:.4f} "
         f"| {x['legal_argmax']:.4f} |\n"
@@ -446,9 +488,9 @@ tags: [xiangqi, chinese-chess, board-game]
 
 # A language model that plays xiangqi
 
-It reads a game ply by ply, sees the position through the rules, and says which legal move comes next, in the voice of
-humans or of an engine, and who will win. {size["n_layer"]} layers of width {size["n_embd"]},
-{figures["parameters"] / 1e6:.1f} million parameters, kept in 16 bits.
+{ABOUT[figures["tokens"]]}
+{figures["layers"]} layers of width {figures["width"]}, {figures["parameters"] / 1e6:.1f} million parameters, kept in 16
+bits.
 
 ```python
 import lm
@@ -491,7 +533,7 @@ def extend(out: Path, preset: Preset, before: Preset, checkpoint: Path | None) -
 
 
 def _trainer(
-    model: XiangqiLM,
+    model: PreTrainedModel,
     shards: Sequence[Shard],
     out: Path,
     preset: Preset,
@@ -501,9 +543,11 @@ def _trainer(
     gpu = torch.cuda.is_available()
     processes, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     accumulation = math.ceil(preset.batch_plies / preset.part_plies / processes)
-    batches = GameBatches(
+    config = char.reading_config(model)
+    kind = GameBatches if config is model.config else char.CharBatches
+    batches = kind(
         shards,
-        model.config,
+        config,
         preset.batch_plies,
         preset.steps,
         seed,
@@ -519,7 +563,7 @@ def _trainer(
         bf16=not gpu or torch.cuda.is_bf16_supported(),
         use_cpu=not gpu,
         ddp_backend="gloo" if processes > 1 and not gpu else None,
-        ddp_find_unused_parameters=len(model.config.candidate_groups) == 1,  # what scores contexts is idle then
+        ddp_find_unused_parameters=len(config.candidate_groups) == 1,  # what scores contexts is idle then
         max_grad_norm=1.0,
         logging_steps=log_steps,
         save_strategy="no",  # Saving decides
