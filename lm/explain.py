@@ -9,7 +9,7 @@ What is explained is the move's score less the mean score of the legal moves, as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from lm import UserError
 from lm.encoding import Encoder, Features, Line
-from lm.model import HUMAN, XiangqiLM
+from lm.model import HUMAN, KVCache, XiangqiLM
+from lm.policy import recent
 from xiangqi import Board, Move, Piece, Square, svg
 from xiangqi.features import INPUT_GROUPS
 from xiangqi.kernels import MOVE_FROM
@@ -102,20 +103,18 @@ def explain(model: XiangqiLM, board: Board, move: Move, voice: int = HUMAN) -> E
     except ImportError:
         raise UserError("explaining needs captum: python -m pip install 'xqlm[report]'") from None
     board.parse_iccs(move.iccs)
-    line = Line.of(board)
-    features = Encoder(model.config)([line])
-    owners, groups = rows_of_pieces(features, model.config.input_groups, board)
+    read = board if board.ply < model.config.n_context else recent(board, model.config.n_context // 2)
+    score = _Score(model, Line.of(read), move, voice)
+    owners, groups = rows_of_pieces(score.features, model.config.input_groups, board)
     mine = np.flatnonzero(owners >= 0)
     if not len(mine):
         raise UserError("this model is not told where the pieces are, so there is nothing to explain")
-
-    score = _Score(model, features, move, voice, torch.from_numpy(mine))
-    rows = score.rows()
+    rows = score.take(mine)
     with torch.no_grad():
         whole, none = score(torch.stack([rows, torch.zeros_like(rows)])).double().tolist()
     gradients = IntegratedGradients(score, multiply_by_inputs=True)
     for steps in STEPS:
-        found = gradients.attribute(rows.unsqueeze(0), n_steps=steps, internal_batch_size=max(1, 4096 // score.plies))
+        found = gradients.attribute(rows.unsqueeze(0), n_steps=steps, internal_batch_size=64)
         shares = found[0].detach().sum(-1).double().numpy()
         if abs(shares.sum() - (whole - none)) <= TOLERANCE * max(abs(whole - none), 1e-3):
             break
@@ -134,11 +133,16 @@ def explain(model: XiangqiLM, board: Board, move: Move, voice: int = HUMAN) -> E
 def rows_of_pieces(
     features: Features, input_groups: list[str], board: Board
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return for each input row of the last ply the square of the piece it speaks of, and its group's place in
+    """Return for each input row of a single ply the square of the piece it speaks of, and its group's place in
     `EXPLAINED`; -1 for rows that speak of none. A row that says what can be taken belongs to the piece that takes.
+
+    >>> from lm.model import XiangqiConfig
+    >>> config, board = XiangqiConfig(), Board()
+    >>> owners, groups = rows_of_pieces(Encoder(config)([Line.of(board)]), config.input_groups, board)
+    >>> (owners[groups == 0] == sorted(board.piece_map())).all()
+    np.True_
     """
-    start = int(features.input_ends[-2]) if len(features.input_ends) > 1 else 0
-    rows = features.inputs[start:].astype(np.int64)
+    rows = features.inputs.astype(np.int64)
     owners, groups = np.full(len(rows), -1), np.full(len(rows), -1)
     at = 0
     for name, size in INPUT_GROUPS.items():
@@ -154,9 +158,8 @@ def rows_of_pieces(
         elif name == "status":
             squares = row // 10 % 90
         else:  # moves, each followed by what it takes, if anything
-            moved = np.where(row < len(MOVE_FROM), row, -1)
-            last = np.maximum.accumulate(np.where(moved >= 0, np.arange(len(row)), 0))
-            squares = MOVE_FROM[moved[last]].astype(np.int64)
+            moved = np.where(row < len(MOVE_FROM), np.arange(len(row)), 0)
+            squares = MOVE_FROM[row[np.maximum.accumulate(moved)]].astype(np.int64)
         owners[here], groups[here] = squares, EXPLAINED.index(name)
     if board.turn:
         owners = np.where(owners >= 0, 89 - owners, -1)
@@ -164,41 +167,55 @@ def rows_of_pieces(
 
 
 class _Score:
-    """The score of a move less the mean of the legal moves', as a function of the rows that belong to pieces."""
+    """The score of a move less the mean of the legal moves', as a function of some rows of the last ply."""
 
-    def __init__(self, model: XiangqiLM, features: Features, move: Move, voice: int, mine: torch.Tensor) -> None:
+    def __init__(self, model: XiangqiLM, line: Line, move: Move, voice: int) -> None:
         self.model, self.voice = model, voice
-        self.tensors = features.tensors()
-        self.plies = int(features.lengths[0])
-        self.mine = self.tensors["inputs"][int(self.tensors["input_starts"][-1]) :][mine]
-        self.index = features.moves(self.plies - 1).tolist().index(move.index)
+        encoder, last = Encoder(model.config), len(line.moves)
+        self.cache = KVCache(model.config, 1)
+        if last:
+            before = encoder([replace(line, moves=line.moves[:-1])]).tensors()
+            with torch.no_grad():
+                model.states(before["inputs"], before["input_starts"], before["lengths"], cache=self.cache)
+        self.features = encoder([replace(line, first=last)])
+        self.tensors = self.features.tensors()
+        self.index = self.features.moves(0).tolist().index(move.index)
+        self.rows = torch.empty(0)
 
-    def rows(self) -> torch.Tensor:
-        """Return the rows ``(k, D)``."""
-        return self.model.table.weight.detach()[self.mine]
+    def take(self, which: NDArray[np.int64]) -> torch.Tensor:
+        """Choose the rows that may change, by number, and return them as they are, ``(k, D)``."""
+        self.rows = self.model.table.weight.detach()[self.tensors["inputs"][which]]
+        return self.rows
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return the scores ``(S,)`` with S versions of the rows ``(S, k, D)`` in place of the last ply's."""
-        versions = len(rows)
-        change = (rows - self.rows()).sum(1)  # (S, D)
-        last = torch.arange(1, versions + 1) * self.plies - 1
-
-        def replace(module: torch.nn.Module, args: Any, sums: torch.Tensor) -> torch.Tensor:
-            return sums.index_add(0, last, change)
-
-        starts, ends = self.tensors["input_starts"].long(), len(self.tensors["inputs"])
-        hook = self.model.table.register_forward_hook(replace)
+        """Return the scores ``(S,)`` with S versions ``(S, k, D)`` of the rows."""
+        versions, tensors = len(rows), self.tensors
+        change = (rows - self.rows).sum(1)  # (S, D)
+        hook = self.model.table.register_forward_hook(lambda module, args, sums: sums + change)
         try:
             out = self.model(
-                inputs=self.tensors["inputs"].repeat(versions),
-                input_starts=(starts + ends * torch.arange(versions).unsqueeze(1)).flatten(),
-                lengths=self.tensors["lengths"].repeat(versions),
-                candidates=self.tensors["candidates"].repeat(versions, 1, 1),
-                candidate_counts=self.tensors["candidate_counts"].repeat(versions),
-                rows=last,
+                inputs=tensors["inputs"].repeat(versions),
+                input_starts=len(tensors["inputs"]) * torch.arange(versions),
+                lengths=tensors["lengths"].repeat(versions),
+                candidates=tensors["candidates"].repeat(versions, 1, 1),
+                candidate_counts=tensors["candidate_counts"].repeat(versions),
                 voices=torch.full((versions,), self.voice),
+                cache=_Past(self.cache, versions),
             )
         finally:
             hook.remove()
-        scores = out.scores[:, : int(self.tensors["candidate_counts"][-1])]
+        scores = out.scores[:, : int(tensors["candidate_counts"][0])]
         return scores[:, self.index] - scores.mean(1)
+
+
+class _Past(KVCache):
+    """A game that was read, several times over, each layer in a tensor of its own so that gradients pass through it."""
+
+    def __init__(self, cache: KVCache, versions: int) -> None:
+        size = int(cache.lengths[0]) + 1
+        self.keys: Any = [layer[:1, :, :size].repeat(versions, 1, 1, 1) for layer in cache.keys]
+        self.values: Any = [layer[:1, :, :size].repeat(versions, 1, 1, 1) for layer in cache.values]
+        self.lengths = cache.lengths.repeat(versions)
+
+    def reserve(self, plies: int) -> None:
+        """Do nothing: there is room for the one ply that is added."""

@@ -11,9 +11,9 @@ from small import random_game, small_model
 
 from lm import UserError
 from lm.encoding import Encoder, Line
-from lm.explain import EXPLAINED, TOLERANCE, explain, rows_of_pieces
+from lm.explain import EXPLAINED, TOLERANCE, _Score, explain, rows_of_pieces
 from lm.model import ENGINE, HUMAN, XiangqiLM
-from lm.policy import Evaluator
+from lm.policy import Evaluator, recent
 from xiangqi import BLACK, Board, IllegalMoveError, Move, parse_square
 from xiangqi.features import INPUT_GROUPS
 
@@ -56,6 +56,19 @@ class TestCompleteness:
         found.add(explain(model, board.copy(stack=False), move).difference)
         assert len(found) == 3
 
+    def test_the_score_is_the_players_also_after_a_long_history(self, model: XiangqiLM) -> None:
+        # With all rows of pieces at zero the score says nothing of the board; with them it is what the player sees.
+        for plies in (1, 45, 200):
+            board = random_game(2, plies)
+            line = Line.of(recent(board, 80) if plies == 200 else board)
+            for move in board.legal_moves[:2]:
+                score = _Score(model, line, move, HUMAN)
+                rows = score.take(np.arange(5))
+                thought = Evaluator(model)([board])[0]
+                expected = thought.scores[thought.moves.index(move)] - thought.scores.mean()
+                assert score(rows.unsqueeze(0)).tolist() == pytest.approx([expected], abs=1e-4)
+                assert explain(model, board, move).error <= TOLERANCE
+
 
 class TestShares:
     def test_one_for_each_piece_the_weightiest_first(self, model: XiangqiLM) -> None:
@@ -91,7 +104,7 @@ class TestShares:
 
     @pytest.mark.parametrize("board", POSITIONS, ids=lambda board: f"ply{board.ply}")
     def test_rows_belong_to_the_pieces_they_speak_of(self, model: XiangqiLM, board: Board) -> None:
-        features = Encoder(model.config)([Line.of(board)])
+        features = Encoder(model.config)([Line.of(board, first=board.ply)])
         owners, groups = rows_of_pieces(features, model.config.input_groups, board)
         men = board.piece_map()
         for group in (0, 1):  # board, status: one row a piece
