@@ -1,0 +1,138 @@
+"""What is documented is all there is, and it is true: names, the tour, and the commands that the README shows."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import itertools
+import pkgutil
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+import typer
+
+import xiangqi
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "docs/xiangqi.md", "docs/rulings.md")
+MODULES = (
+    "xiangqi",
+    *(module.name for module in pkgutil.walk_packages(xiangqi.__path__, "xiangqi.") if "._" not in module.name),
+)
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def public_names(module):
+    """Yield the name and the object of whatever the module defines for others: functions, classes and their members."""
+    for name, value in vars(module).items():
+        is_own = getattr(value, "__module__", None) == module.__name__
+        if name.startswith("_") or not is_own or not (inspect.isclass(value) or inspect.isroutine(bare(value))):
+            continue
+        yield f"{module.__name__}.{name}", value
+        for member, attribute in vars(value).items() if inspect.isclass(value) else ():
+            is_method = isinstance(attribute, property) or inspect.isroutine(bare(attribute))
+            is_alias = getattr(attribute, "__name__", member) != member  # as close = quit
+            if is_method and not is_alias and not member.startswith("_"):
+                yield f"{module.__name__}.{name}.{member}", attribute
+
+
+def bare(value):
+    """Return the function that numba or a decorator has wrapped."""
+    return inspect.unwrap(value) if callable(value) else value
+
+
+def blocks(page, language):
+    """Return the code blocks of a page in one language, each with the number of its first line."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [(text.count("\n", 0, match.start(2)), match[2]) for match in FENCE.finditer(text) if match[1] == language]
+
+
+class TestNames:
+    @pytest.mark.parametrize("name", MODULES)
+    def test_module_says_what_it_is(self, name):
+        assert importlib.import_module(name).__doc__
+
+    @pytest.mark.parametrize("name", MODULES)
+    def test_every_public_name_has_an_example(self, name):
+        """Examples are run by ``pytest --doctest-modules``; here it is seen that they are there to be run."""
+        module = importlib.import_module(name)
+        found = {test.name for test in doctest.DocTestFinder().find(module, name) if test.examples}
+        assert [public for public, _ in public_names(module) if public not in found] == []
+
+    def test_names_are_found(self):
+        names = {public for name in MODULES for public, _ in public_names(importlib.import_module(name))}
+        assert {
+            "xiangqi.board.Board.push",
+            "xiangqi.board.Board.legal_moves",  # a property
+            "xiangqi.board.Board.from_moves",  # a class method
+            "xiangqi.kernels.legal_moves",  # compiled
+            "xiangqi.engine.SimpleEngine.play",
+            "xiangqi.formats.pgn.read",
+        } <= names
+
+    def test_examples_run(self):
+        """No example of the package is marked to be skipped."""
+        sources = [path for path in Path(xiangqi.__file__).parent.rglob("*.py") if "+SKIP" in path.read_text("utf-8")]
+        assert sources == []
+
+    def test_exported_constants_are_explained(self):
+        """A constant or alias that ``import xiangqi`` gives is followed by a string that says what it is."""
+        explained = set()
+        for path in Path(xiangqi.__file__).parent.glob("*.py"):
+            body = ast.parse(path.read_text("utf-8")).body
+            for node, after in itertools.pairwise(body):
+                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                    explained |= {name.id for name in getattr(node, "targets", [getattr(node, "target", None)]) if name}
+        constants = {name for name in xiangqi.__all__ if not callable(getattr(xiangqi, name))}
+        assert constants | {"Color", "Square", "PieceType"} <= explained
+
+
+class TestPages:
+    @pytest.mark.parametrize("page", PAGES)
+    def test_python_runs(self, page, tmp_path, monkeypatch):
+        """The blocks of a page are one session in an empty folder; what they print and draw is what the page shows."""
+        monkeypatch.chdir(tmp_path)
+        names = {}
+        runner = doctest.DocTestRunner(verbose=False)
+        for line, code in blocks(page, "python"):
+            if "fairy-stockfish" in code and not has_fairy_stockfish():
+                continue
+            if ">>>" not in code:
+                exec(compile(code, f"{page}:{line}", "exec"), names)
+                continue
+            test = doctest.DocTestParser().get_doctest(code, names, page, str(ROOT / page), line)
+            runner.run(test, clear_globs=False)
+            names = test.globs
+        assert runner.summarize(verbose=False).failed == 0
+        for picture in tmp_path.glob("*.svg"):  # the one that the page shows
+            assert picture.read_text("utf-8") == (ROOT / "docs" / "img" / picture.name).read_text("utf-8")
+
+    @pytest.mark.parametrize("page", PAGES)
+    def test_commands_exist(self, page):
+        from lm.cli import app
+
+        commands = typer.main.get_command(app).commands
+        lines = [line for _, code in blocks(page, "sh") for line in code.splitlines() if line.startswith("xqlm ")]
+        for line in lines:
+            _, name, *arguments = shlex.split(line, comments=True)
+            command = commands[name]
+            command.make_parser(command.make_context(name, [], resilient_parsing=True)).parse_args(arguments)
+
+    def test_tour_has_every_kind_of_block(self):
+        """So that the tests above cannot pass by finding nothing."""
+        assert len(blocks("docs/xiangqi.md", "python")) > 10
+        assert len(blocks("docs/xiangqi.md", "sh")) > 0
+        assert len(blocks("README.md", "python")) > 0
+
+    def test_links_lead_somewhere(self):
+        for page in PAGES:
+            text = (ROOT / page).read_text(encoding="utf-8")
+            for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+                assert target.startswith("https://") or (ROOT / page).parent.joinpath(target).exists(), (page, target)
+
+
+def has_fairy_stockfish():
+    return bool(shutil.which("fairy-stockfish") or shutil.which("fairy-stockfish", path="/usr/games"))
