@@ -309,7 +309,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             counts = torch.tensor([len(x) for x in losses], device=h.device) if counts is None else counts
             policy, rules, result, opinion, end = torch.stack([x.sum() for x in losses]) / counts.clamp(min=1)
             out.policy_loss, out.value_loss = policy, result + opinion
-            out.loss = policy + 0.1 * rules + 0.25 * out.value_loss + end
+            out.loss = policy + 0.3 * rules + 0.25 * out.value_loss + end
         return out
 
     def _read_tokens(self, input_ids: Tensor, voices: Tensor | None) -> CausalLMOutputWithPast:
