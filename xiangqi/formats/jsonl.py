@@ -31,7 +31,6 @@ SUFFIXES: Final = (".jsonl", ".ndjson")
 MAX_LINE: Final = 8 << 20
 """Bytes beyond which a line is not read: a bound on memory."""
 
-_START: Final = Board()
 _SCORE_LIMIT: Final = 10**8
 
 _ITEMS: Final = {  # headers of 2020
@@ -126,7 +125,7 @@ def loads(line: str | bytes) -> Game:
         raise FormatError("fen is not a string")
     try:
         game = Game(_headers(record), fen)
-        board = _START if game.fen is STARTING_FEN else game.board()
+        board = game.board()
         if (played := count_legal(board, moves)) < len(moves):
             board = Board.from_moves(moves[:played], game.fen)
             raise FormatError(f"ply {played + 1}: {_fault(board, moves[played])}")

@@ -34,7 +34,6 @@ Notation = Literal["iccs", "wxf", "chinese", "traditional"]
 MAX_GAME: Final = 8 << 20
 """Bytes of text beyond which something is not taken for one game: a bound on memory."""
 
-_START: Final = Board()
 _WIDTH: Final = 80
 
 
@@ -254,7 +253,7 @@ def _read_plainly(game: Game, body: str) -> str | None:
             moves.append(move)
             if board is not None:
                 board.push(move)
-    if count_legal(_START if game.fen is STARTING_FEN else Board(game.fen), moves) < len(moves):
+    if count_legal(Board(game.fen), moves) < len(moves):
         return None
     game.add_main_line(moves)
     if comments:
