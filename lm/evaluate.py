@@ -50,6 +50,9 @@ def resample(sums: NDArray[np.float64], samples: int = SAMPLES) -> NDArray[np.fl
     """Return sums ``(samples, K)`` over G games drawn with replacement from games with sums ``(G, K)`` each.
 
     The bootstrap of B. Efron, Annals of Statistics 7, 1979. The same games are drawn every time.
+
+    >>> resample(np.array([[1.0, 2.0]] * 5), samples=2).tolist()
+    [[5.0, 10.0], [5.0, 10.0]]
     """
     rng, games = np.random.default_rng(0), len(sums)
     if not games:
@@ -67,7 +70,11 @@ def interval(values: NDArray[np.float64]) -> list[float]:
 
 
 def mean_with_interval(values: NDArray[Any], samples: int = SAMPLES) -> tuple[float, list[float]]:
-    """Return the mean of independent values ``(n,)``, n > 0, and its interval."""
+    """Return the mean of independent values ``(n,)``, n > 0, and its interval.
+
+    >>> mean_with_interval(np.array([3.0, 3.0]))
+    (3.0, [3.0, 3.0])
+    """
     drawn = resample(np.asarray(values, np.float64)[:, None], samples)[:, 0] / len(values)
     return float(np.mean(values)), interval(drawn)
 
@@ -201,13 +208,21 @@ def read_games(path: Path, split: str | None, on_error: Callable[[FormatError], 
 
 
 def line_of(record: Record) -> Line:
-    """Return a record's game for the encoder."""
+    """Return a record's game for the encoder.
+
+    >>> line_of(Record(np.array([576], np.int16), fen="4k4/9/9/9/9/9/9/7C1/9/4K4 w")).cells.nonzero()[0].tolist()
+    [4, 25, 85]
+    """
     board = Board(record.fen) if record.fen else Board()
     return Line(record.moves, board.cells.copy(), board.turn, board.halfmove_clock)
 
 
 def labels_of(records: Sequence[Record]) -> dict[str, list[str]]:
-    """Return the source (without the file inside it) and the tier of each game, for `Evaluation.breakdown`."""
+    """Return the source (without the file inside it) and the tier of each game, for `Evaluation.breakdown`.
+
+    >>> labels_of([Record(np.zeros(1, np.int16), source="here:games/1.pgn", tier="master")])
+    {'source': ['here'], 'tier': ['master']}
+    """
     return {
         "source": [record.source.split(":")[0] or "unknown" for record in records],
         "tier": [record.tier or "unknown" for record in records],
@@ -233,7 +248,12 @@ def phases(line: Line) -> NDArray[np.int8]:
 
 
 def batches(lines: Sequence[Line], plies: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the games by number in batches of about ``plies`` plies, padding included, shortest first."""
+    """Yield the games by number in batches of about ``plies`` plies, padding included, shortest first.
+
+    >>> lines = [Line.of(Board.from_moves(moves)) for moves in ("h2e2 h9g7", "h2e2", "h2e2 h9g7")]
+    >>> [batch.tolist() for batch in batches(lines, plies=4)]
+    [[1, 0], [2]]
+    """
     batch: list[int] = []
     for game in sorted(range(len(lines)), key=lambda i: len(lines[i].moves)):
         batch.append(game)
@@ -256,6 +276,12 @@ def evaluate(
 
     ``voice`` is whose moves to expect, for all games or each. Games longer than the model reads are read as far.
     ``advance`` is called with the number of games done.
+
+    >>> from lm.model import XiangqiConfig
+    >>> untrained = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8))
+    >>> found = evaluate(untrained, [Line.of(Board.from_moves("h2e2"))], [2])
+    >>> round(found.report()["nll"], 3), round(float(np.log(44)), 3)
+    (3.784, 3.784)
     """
     config = char.reading_config(model)
     encoder, longest = Encoder(config), config.n_context - 1
@@ -346,6 +372,11 @@ def stray_games(
     """Return games that begin with random plies and go on with the model's own, drawn from its human voice.
 
     No player has been in such positions, so nothing learned by heart helps there.
+
+    >>> from lm.model import XiangqiConfig
+    >>> untrained = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8))
+    >>> [len(line.moves) for line in stray_games(untrained, 2, random_plies=3, plies=2)]
+    [5, 5]
     """
     rng = np.random.default_rng(seed)
     boards: list[Board] = []

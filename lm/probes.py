@@ -96,7 +96,12 @@ def _as_given(order: list[int], lines: Sequence[Line]) -> torch.Tensor:
 
 
 def fit(states: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return weights ``(D, K)`` and bias ``(K,)`` of a ridge regression of targets ``(N, K)`` on states ``(N, D)``."""
+    """Return weights ``(D, K)`` and bias ``(K,)`` of a ridge regression of targets ``(N, K)`` on states ``(N, D)``.
+
+    >>> weights, bias = fit(torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([[1.0], [3.0], [5.0]]))
+    >>> round(float(weights), 3), round(float(bias), 3)
+    (2.0, 1.0)
+    """
     x, y = states.double(), targets.double()
     x_mean, y_mean = x.mean(0), y.mean(0)
     x = x - x_mean
