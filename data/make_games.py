@@ -1,8 +1,8 @@
 """Write the sample corpus into ``games/``: ``python data/make_games.py CORPORA``.
 
-CORPORA is a folder with ``human-games``, ``human-annotated`` and ``engine-games``, ``.jsonl.zst`` each. Only games whose
-licence allows it are taken: the source below, and engine games of our own. Engine opinions go into the comments,
-``[%best]`` where the engine would have played another move, and ``[%eval]`` in pawns for Red.
+CORPORA is a folder with ``human-games``, ``human-annotated`` and ``engine-games``, ``.jsonl.zst`` each. Only games
+whose licence allows it are taken: the source below, and engine games of our own. Engine opinions go into the comments,
+``[%best]`` is the engine's move, and ``[%eval]`` is in pawns for Red.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small import small_model
 
 from lm import cli
 from lm.model import XiangqiLM
+from small import small_model
 
 
 @pytest.fixture(scope="session")

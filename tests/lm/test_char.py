@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import random_game
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -41,6 +40,7 @@ from lm.players import load_player
 from lm.policy import load_any_model, load_model, softmax
 from lm.tokenizer import CHARS, char_tokenizer, move_tokenizer
 from lm.train import Preset, train
+from small import random_game
 from xiangqi import MOVES, Board
 
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small import random_game
 
 from lm import data_path
 from lm.data import SPLITS, UNKNOWN, Record, Shard, build, cached, fit_scale, read_records, split_of
+from small import random_game
 from xiangqi import Board, Game, Move, save
 from xiangqi.formats import FormatError
 
@@ -129,7 +129,7 @@ class TestBuild:
 
     def test_a_game_from_a_position(self, tmp_path: Path) -> None:
         fen = "4k4/9/9/9/9/9/9/9/9/R3K4 b - - 7 3"
-        source = write(tmp_path / "g.jsonl", '{"fen": "%s", "moves": "e9d9 a0a9"}' % fen)
+        source = write(tmp_path / "g.jsonl", json.dumps({"fen": fen, "moves": "e9d9 a0a9"}))
         build([source], tmp_path / "shard")
         read = Shard.open(tmp_path / "shard").line(0)
         assert (read.turn, read.clock) == (1, 7)

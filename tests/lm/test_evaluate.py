@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import random_game, small_model
 
 from lm import UserError
 from lm.data import UNKNOWN, split_of
 from lm.encoding import Line
 from lm.evaluate import FIGURES, Evaluation, batches, evaluate, line_of, read_games
 from lm.model import ENGINE, HUMAN, XiangqiLM
+from small import random_game, small_model
 from xiangqi import MOVES, Board, Game, Move
 from xiangqi.formats import save
 

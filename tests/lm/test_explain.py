@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
-from small import random_game, small_model
 
 from lm import UserError
 from lm.encoding import Encoder, Line
 from lm.explain import EXPLAINED, TOLERANCE, _Score, explain, rows_of_pieces
 from lm.model import ENGINE, HUMAN, XiangqiLM
 from lm.policy import Evaluator, recent
+from small import random_game, small_model
 from xiangqi import BLACK, Board, IllegalMoveError, Move, parse_square
 from xiangqi.features import INPUT_GROUPS
 

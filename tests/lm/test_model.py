@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import random_game, small_model
 from transformers import AutoModelForCausalLM
 
 from lm import UserError
 from lm.encoding import Encoder, Line
 from lm.model import ENGINE, KVCache, XiangqiConfig, XiangqiLM
 from lm.policy import load_model
+from small import random_game, small_model
 from xiangqi.features import CANDIDATE_GROUPS, INPUT_GROUPS
 
 

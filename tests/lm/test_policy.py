@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import random_game, small_model
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import LogitsProcessorList
@@ -15,6 +14,7 @@ from lm import UserError
 from lm.model import ENDS, XiangqiLM
 from lm.policy import Evaluation, Evaluator, LegalMoves, LMPlayer, Sampling, softmax
 from lm.tokenizer import BOS, PAD, move_tokenizer
+from small import random_game, small_model
 from xiangqi import BLACK, MOVES, Board, Move
 
 scores = st.lists(st.floats(-20, 20), min_size=1, max_size=60).map(lambda x: np.array(x, np.float32))

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small import random_game, small_model
 
 from lm.encoding import Encoder, Line
 from lm.model import XiangqiLM
 from lm.probes import boards, fit, layer_states, probe, random_twin
+from small import random_game, small_model
 from xiangqi import Board
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small import random_game
 
 from lm import UserError, figures
 from lm.char import new_model
@@ -19,6 +18,7 @@ from lm.evaluate import Puzzle, after_random_plies, read_puzzles, solve, stray_g
 from lm.model import HUMAN, XiangqiLM
 from lm.policy import Evaluator
 from lm.report import endings, gather, page, training_log
+from small import random_game
 from xiangqi import Board, Game
 from xiangqi.formats import save
 

@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small import small_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lm import UserError, cli, data_path, train
@@ -30,6 +29,7 @@ from lm.data import Record, Shard, build, split_of
 from lm.model import XiangqiConfig
 from lm.policy import load_model
 from runs import GROUPS, SMALL, run, run_as_one_of, run_in_little_room
+from small import small_model
 from xiangqi import Move, load, save
 
 CONFIG = XiangqiConfig(n_layer=1, n_head=1, n_embd=8)
