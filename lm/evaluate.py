@@ -409,6 +409,10 @@ def after_random_plies(model: PreTrainedModel, games: int, samples: int = SAMPLE
     }
 
 
+KINDS: Final = {"開局": "opening", "开局": "opening", "中局": "midgame", "殘局": "endgame", "残局": "endgame"}
+"""Kinds of positions that files also name in Chinese."""
+
+
 @dataclass(frozen=True)
 class Puzzle:
     """A position with a solution: the solver's moves and the replies, by turns."""
@@ -423,7 +427,8 @@ def read_puzzles(path: Path, on_error: Callable[[FormatError], None]) -> list[Pu
     puzzles = []
     for game in load(path, on_error=on_error):
         if game.variations:
-            puzzles.append(Puzzle(line_of(record_of(game)), game.fen, game.headers.get("Kind", "unknown")))
+            kind = game.headers.get("Kind", "unknown")
+            puzzles.append(Puzzle(line_of(record_of(game)), game.fen, KINDS.get(kind, kind)))
     if not puzzles:
         raise UserError(f"{path}: no positions with a solution")
     return puzzles

@@ -46,7 +46,7 @@ STYLE: Final[Any] = {
 }
 
 LEAST_GAMES: Final = 10
-"""Groups of fewer games are not drawn: their intervals mean little."""
+"""Groups of fewer games or positions are not drawn: their intervals mean little."""
 
 COLORS: Final = {"human": BLUE, "engine": ORANGE}
 NAMES: Final = {
@@ -88,7 +88,7 @@ def moves_by_group(played: Mapping[str, Any]) -> Figure:
         several = kind == "phase" and len(played) > 1
         groups.append(
             [
-                (who, f"{name} ({who})" if several else name if len(name) <= 34 else "…" + name[-33:], part)
+                (who, f"{name} ({who})" if several else drawable(name), part)
                 for who, name, part in parts
                 if part["games"] >= LEAST_GAMES and part["plies"] < played[who]["plies"]
             ]
@@ -116,6 +116,16 @@ def moves_by_group(played: Mapping[str, Any]) -> Figure:
         panels[0].set_ylim(y - 0.9, -0.7)
         figure.tight_layout()
         return figure
+
+
+def drawable(name: str, longest: int = 34) -> str:
+    """Return a name as the font can draw it and space allows; it has no Chinese.
+
+    >>> drawable("象棋/games.pgn")
+    '□□/games.pgn'
+    """
+    name = "".join(char if ord(char) < 0x2E80 else "□" for char in name)
+    return name if len(name) <= longest else "…" + name[1 - longest :]
 
 
 def by_ply(axes: Axes, parts: Mapping[str, Any], name: str, label: str, color: str, least: int = 50) -> None:
@@ -191,13 +201,15 @@ def calibration(played: Mapping[str, Any]) -> Figure:
 
 def puzzles(found: Mapping[str, Any]) -> Figure:
     """Draw the share of positions solved, by kind and length."""
+    kept = {
+        kind: {name: part for name, part in found["by"][kind].items() if part["positions"] >= LEAST_GAMES}
+        for kind in ("kind", "moves")
+    }
+    groups = {"by kind": {"all": found} | kept["kind"], "by moves of the solver": kept["moves"]}
     with drawing() as new:
         figure = new(figsize=(9.2, 3.0))
-        panels = figure.subplots(
-            1, 2, sharey=True, width_ratios=(len(found["by"]["kind"]) + 2, len(found["by"]["moves"]) + 2)
-        )
-        for axes, kind, title in zip(panels, ("kind", "moves"), ("by kind", "by moves of the solver"), strict=True):
-            parts = {"all": found} | found["by"][kind] if kind == "kind" else found["by"][kind]
+        panels = figure.subplots(1, 2, sharey=True, width_ratios=[len(parts) + 2 for parts in groups.values()])
+        for axes, (title, parts) in zip(panels, groups.items(), strict=True):
             for i, (name, label, color) in enumerate(
                 (("first_move", "first move", BLUE), ("whole_line", "whole line", ORANGE))
             ):
@@ -209,7 +221,9 @@ def puzzles(found: Mapping[str, Any]) -> Figure:
                 places = [x + (i - 0.5) * 0.38 for x in range(len(parts))]
                 axes.bar(places, values, 0.36, yerr=errors, color=color, alpha=0.85, label=label, capsize=2,
                          error_kw={"elinewidth": 1, "ecolor": INK})  # fmt: skip
-            axes.set_xticks(range(len(parts)), [f"{name}\n{part['positions']:,}" for name, part in parts.items()])
+            axes.set_xticks(
+                range(len(parts)), [f"{drawable(name, 12)}\n{part['positions']:,}" for name, part in parts.items()]
+            )
             axes.grid(axis="x", visible=False)
             axes.set_title(title)
         panels[1].legend()

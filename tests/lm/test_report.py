@@ -102,12 +102,12 @@ class TestPuzzles:
         lines = [
             {"fen": fen, "moves": "", "kind": "puzzle"},
             {"fen": fen, "moves": "d9d8 e1d1 d8d7", "kind": "puzzle"},
-            {"fen": fen, "moves": "d9d8 e1e2", "kind": "mate"},
+            {"fen": fen, "moves": "d9d8 e1e2", "kind": "残局"},
         ]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         errors: list[Exception] = []
         (puzzle,) = read_puzzles(path, errors.append)
-        assert (puzzle.kind, puzzle.fen, len(puzzle.line.moves), puzzle.line.turn) == ("mate", fen, 2, 1)
+        assert (puzzle.kind, puzzle.fen, len(puzzle.line.moves), puzzle.line.turn) == ("endgame", fen, 2, 1)
         assert len(errors) == 1
         path.write_text(json.dumps(lines[0]))
         with pytest.raises(UserError, match="no positions with a solution"):
