@@ -83,64 +83,109 @@ MAX_CANDIDATES: Final = 192
 
 _VALUE = np.array([0, 100, 2, 2, 4, 9, 4, 1], np.int16)
 _CLASS = np.array([0, 4, 1, 1, 2, 3, 2, 1], np.uint8)
+_UNIT = np.array([0] + [16 ** (int(c) - 1) for c in _CLASS[1:]], np.int16)
+"""How a piece of each type counts in ``reach``."""
+_DIAGONAL = kernels._table([kernels._beside(sq, [(-1, -1), (-1, 1), (1, -1), (1, 1)]) for sq in range(90)], 4)
 _CLASS_VALUE = np.array([0, 2, 4, 9, 100], np.int16)
 
 
 @compiled
-def _mark(reach: NDArray[np.uint8], side: int, sq: int, kind: int) -> None:
-    """Note that a piece of class ``kind`` of ``side`` reaches ``sq``, keeping the cheapest."""
-    seen = reach[side, sq]
-    if seen == 0 or kind < seen:
-        reach[side, sq] = kind
+def _attack(view: Cells, a: int, piece: int, reach: NDArray[np.int16], sign: int) -> None:
+    """Add a piece on ``a`` to what its side reaches, or take it away again (``sign`` -1).
+
+    ``reach[side, square]`` counts, four bits for each class from the cheapest on, the pieces that could capture there.
+    """
+    kind, side = piece & 7, piece >> 3
+    one = sign * _UNIT[kind]
+    if kind == ROOK or kind == CANNON:
+        for d in range(4):
+            step, s, screened = STEP[d], a, kind == ROOK
+            for _ in range(EDGE[a, d]):
+                s += step
+                if screened:
+                    reach[side, s] += one
+                    if view[s] != 0:
+                        break
+                elif view[s] != 0:
+                    screened = True
+    elif kind == KNIGHT:
+        for i in range(1, KNIGHT_TO[a, 0] + 1):
+            if view[KNIGHT_LEG[a, i]] == 0:
+                reach[side, KNIGHT_TO[a, i]] += one
+    elif kind == PAWN:
+        row = side * 90 + a
+        for i in range(1, PAWN_TO[row, 0] + 1):
+            reach[side, PAWN_TO[row, i]] += one
+    elif kind == BISHOP:
+        for i in range(1, BISHOP_TO[a, 0] + 1):
+            if view[(a + BISHOP_TO[a, i]) // 2] == 0:
+                reach[side, BISHOP_TO[a, i]] += one
+    elif kind == ADVISOR:
+        for i in range(1, ADVISOR_TO[a, 0] + 1):
+            reach[side, ADVISOR_TO[a, i]] += one
+    else:
+        for i in range(1, KING_TO[a, 0] + 1):
+            reach[side, KING_TO[a, i]] += one
 
 
 @compiled
-def _reach(view: Cells, reach: NDArray[np.uint8]) -> None:
-    """Fill ``reach[side, square]`` with the class of the cheapest piece of each side that could capture there, or 0."""
-    reach[:] = 0
-    for a in range(90):
-        piece = view[a]
-        if piece == 0:
+def _cheapest(reached: int) -> int:
+    """Return the class of the cheapest of the pieces counted in an entry of ``reach``, or 0."""
+    if reached == 0:
+        return 0
+    return 1 if reached & 0x00F else 2 if reached & 0x0F0 else 3 if reached & 0xF00 else 4
+
+
+@compiled
+def _unblock(view: Cells, x: int, reach: NDArray[np.int16], sign: int) -> None:
+    """Note in ``reach`` what other pieces gain when ``x`` becomes empty, or with ``sign`` -1 lose when it is filled."""
+    for d in range(4):
+        first = _next(view, x, d)
+        if first < 0:
             continue
-        kind, side = piece & 7, piece >> 3
-        cls = _CLASS[kind]
-        if kind == ROOK:
-            for d in range(4):
-                step, s = STEP[d], a
-                for _ in range(EDGE[a, d]):
-                    s += step
-                    _mark(reach, side, s, cls)
-                    if view[s] != 0:
-                        break
-        elif kind == CANNON:
-            for d in range(4):
-                step, s, screened = STEP[d], a, False
-                for _ in range(EDGE[a, d]):
-                    s += step
-                    if screened:
-                        _mark(reach, side, s, cls)
-                        if view[s] != 0:
-                            break
-                    elif view[s] != 0:
-                        screened = True
-        elif kind == KNIGHT:
-            for i in range(1, KNIGHT_TO[a, 0] + 1):
-                if view[KNIGHT_LEG[a, i]] == 0:
-                    _mark(reach, side, KNIGHT_TO[a, i], cls)
-        elif kind == PAWN:
-            row = side * 90 + a
-            for i in range(1, PAWN_TO[row, 0] + 1):
-                _mark(reach, side, PAWN_TO[row, i], cls)
-        elif kind == BISHOP:
-            for i in range(1, BISHOP_TO[a, 0] + 1):
-                if view[(a + BISHOP_TO[a, i]) // 2] == 0:
-                    _mark(reach, side, BISHOP_TO[a, i], cls)
-        elif kind == ADVISOR:
-            for i in range(1, ADVISOR_TO[a, 0] + 1):
-                _mark(reach, side, ADVISOR_TO[a, i], cls)
-        else:
-            for i in range(1, KING_TO[a, 0] + 1):
-                _mark(reach, side, KING_TO[a, i], cls)
+        piece, beyond = view[first], d ^ 1  # what is on this side of x sees farther on the other
+        if piece & 7 == ROOK:
+            _along(view, x, beyond, reach, piece >> 3, sign * _UNIT[ROOK])
+        elif piece & 7 == CANNON:  # x was its screen; now the next piece beyond is
+            screen = _along(view, x, beyond, reach, piece >> 3, -sign * _UNIT[CANNON])
+            if screen >= 0:
+                _along(view, screen, beyond, reach, piece >> 3, sign * _UNIT[CANNON])
+        elif piece & 7 == KNIGHT and first == x + STEP[d]:
+            for i in range(1, KNIGHT_TO[first, 0] + 1):
+                if KNIGHT_LEG[first, i] == x:
+                    reach[piece >> 3, KNIGHT_TO[first, i]] += sign * _UNIT[KNIGHT]
+        second = _next(view, first, d)
+        if second >= 0 and view[second] & 7 == CANNON:
+            _along(view, x, beyond, reach, view[second] >> 3, sign * _UNIT[CANNON])
+    for j in range(1, _DIAGONAL[x, 0] + 1):
+        n = _DIAGONAL[x, j]
+        if view[n] & 7 == BISHOP:
+            for i in range(1, BISHOP_TO[n, 0] + 1):
+                if BISHOP_TO[n, i] + n == 2 * x:
+                    reach[view[n] >> 3, BISHOP_TO[n, i]] += sign * _UNIT[BISHOP]
+
+
+@compiled
+def _next(view: Cells, x: int, d: int) -> int:
+    """Return the square of the next piece from ``x`` in direction ``d``, or -1."""
+    s = x
+    for _ in range(EDGE[x, d]):
+        s += STEP[d]
+        if view[s] != 0:
+            return int(s)
+    return -1
+
+
+@compiled
+def _along(view: Cells, x: int, d: int, reach: NDArray[np.int16], side: int, one: int) -> int:
+    """Add ``one`` to the squares from ``x`` to the next piece in direction ``d``; return that piece's square, or -1."""
+    s = x
+    for _ in range(EDGE[x, d]):
+        s += STEP[d]
+        reach[side, s] += one
+        if view[s] != 0:
+            return int(s)
+    return -1
 
 
 @compiled
@@ -153,10 +198,10 @@ def _worth(piece: int, sq: int) -> int:
 
 
 @compiled
-def _loss(piece: int, sq: int, reach: NDArray[np.uint8]) -> int:
+def _loss(piece: int, sq: int, reach: NDArray[np.int16]) -> int:
     """What the owner of ``piece`` on ``sq`` loses there by one exchange if the other side is to move."""
     side = piece >> 3
-    attacker = reach[1 - side, sq]
+    attacker = _cheapest(reach[1 - side, sq])
     if attacker == 0 or piece & 7 == KING:
         return 0
     worth = _worth(piece, sq)
@@ -173,18 +218,25 @@ def _bucket(loss: int) -> int:
 
 
 @compiled
-def _worst(view: Cells, side: int, reach: NDArray[np.uint8]) -> tuple[int, int]:
-    """Return the largest and second largest loss among the pieces of ``side``, as buckets 0 to 4."""
-    first, second = 0, 0
-    for sq in range(90):
+def _worst(view: Cells, squares: NDArray[np.uint8], n: int, reach: NDArray[np.int16]) -> tuple[int, int, int]:
+    """Return the mover's largest loss among the pieces on ``squares[:n]``, the enemy's, and the enemy's second largest.
+
+    All are buckets 0 to 4.
+    """
+    own, first, second = 0, 0, 0
+    for i in range(n):
+        sq = squares[i]
         piece = view[sq]
-        if piece != 0 and piece >> 3 == side and reach[1 - side, sq] != 0:
-            loss = _loss(piece, sq, reach)
-            if loss > first:
-                first, second = loss, first
-            elif loss > second:
-                second = loss
-    return _bucket(first), _bucket(second)
+        if piece == 0 or reach[1 - (piece >> 3), sq] == 0:
+            continue
+        loss = _loss(piece, sq, reach)
+        if piece < 8:
+            own = max(own, loss)
+        elif loss > first:
+            first, second = loss, first
+        elif loss > second:
+            second = loss
+    return _bucket(own), _bucket(first), _bucket(second)
 
 
 @compiled
@@ -196,7 +248,12 @@ def mates_in_one(view: Cells, side: int, moves: NDArray[np.int16], replies: NDAr
     >>> mates_in_one(Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w").cells.copy(), 0, scratch[0], scratch[1])
     True
     """
-    n = legal_moves(view, side, moves)
+    return _mates(view, side, moves, legal_moves(view, side, moves), replies)
+
+
+@compiled
+def _mates(view: Cells, side: int, moves: NDArray[np.int16], n: int, replies: NDArray[np.int16]) -> bool:
+    """Whether one of the legal moves ``moves[:n]`` of ``side`` mates."""
     king = kernels.find_king(view, 1 - side)
     if king < 0:
         return False
@@ -205,12 +262,32 @@ def mates_in_one(view: Cells, side: int, moves: NDArray[np.int16], replies: NDAr
         piece, captured = view[a], view[b]
         view[b] = piece
         view[a] = 0
-        mated = kernels.is_attacked(view, king, side) and legal_moves(view, 1 - side, replies) == 0
+        mated = kernels.is_attacked(view, king, side) and not _escapes(view, 1 - side, king, replies)
         view[a] = piece
         view[b] = captured
         if mated:
             return True
     return False
+
+
+@compiled
+def _escapes(view: Cells, side: int, king: int, scratch: NDArray[np.int16]) -> bool:
+    """Whether ``side``, in check, has a move; mostly it is one of the king's, which are soon tried."""
+    code = side * 8 + KING
+    if view[king] == code:
+        for i in range(1, KING_TO[king, 0] + 1):
+            b = KING_TO[king, i]
+            captured = view[b]
+            if captured != 0 and captured >> 3 == side:
+                continue
+            view[king] = 0
+            view[b] = code
+            safe = not kernels.is_attacked(view, b, 1 - side)
+            view[b] = captured
+            view[king] = code
+            if safe:
+                return True
+    return bool(legal_moves(view, side, scratch) > 0)
 
 
 @compiled
@@ -264,8 +341,8 @@ def encode_game(
     n_moves = moves.shape[0]
     keys = np.empty(n_moves + 1, np.uint64)
     view = np.empty(90, np.uint8)
-    reach = np.empty((2, 90), np.uint8)
-    after = np.empty((2, 90), np.uint8)
+    squares, place = np.empty(90, np.uint8), np.empty(90, np.uint8)  # of the pieces, and where in the list each is
+    reach, lifted, after = np.empty((2, 90), np.int16), np.empty((2, 90), np.int16), np.empty((2, 90), np.int16)
     own = np.empty(kernels.MAX_MOVES, np.int16)
     enemy = np.empty(kernels.MAX_MOVES, np.int16)
     scratch = np.empty(kernels.MAX_MOVES, np.int16)
@@ -284,16 +361,22 @@ def encode_game(
             inputs[n_in + 3] = o_counters + 19 + min(63, ply // 4)
             n_in += 4
             # --- inputs: board and status
-            _reach(view, reach)
+            n_pieces = 0
+            reach[:] = 0
             for sq in range(90):
-                piece = view[sq]
-                if piece != 0:
-                    side = piece >> 3
-                    index = ((piece & 7) - 1 + 7 * side) * 90 + sq
-                    status = reach[1 - side, sq] * 2 + (reach[side, sq] != 0)
-                    inputs[n_in] = o_board + index
-                    inputs[n_in + 1] = o_status + index * 10 + status
-                    n_in += 2
+                if view[sq] != 0:
+                    squares[n_pieces] = sq
+                    place[sq] = n_pieces
+                    n_pieces += 1
+                    _attack(view, sq, view[sq], reach, 1)
+            for i in range(n_pieces):
+                sq = squares[i]
+                side = view[sq] >> 3
+                index = ((view[sq] & 7) - 1 + 7 * side) * 90 + sq
+                status = _cheapest(reach[1 - side, sq]) * 2 + (reach[side, sq] != 0)
+                inputs[n_in] = o_board + index
+                inputs[n_in + 1] = o_status + index * 10 + status
+                n_in += 2
             # --- inputs: both sides' moves and tactics
             n_own = legal_moves(view, 0, own)
             n_enemy = legal_moves(view, 1, enemy)
@@ -309,9 +392,8 @@ def encode_game(
                         n_in += 1
             king, enemy_king = kernels.find_king(view, 0), kernels.find_king(view, 1)
             checked = king >= 0 and kernels.is_attacked(view, king, 1)
-            threat = (not checked) and king >= 0 and mates_in_one(view, 1, enemy, scratch)
-            own_before, _ = _worst(view, 0, reach)
-            enemy_before, _ = _worst(view, 1, reach)
+            threat = (not checked) and king >= 0 and _mates(view, 1, enemy, n_enemy, scratch)
+            own_before, enemy_before, _ = _worst(view, squares, n_pieces, reach)
             inputs[n_in] = o_tactics + (1 if checked else 0)
             inputs[n_in + 1] = o_tactics + 2 + own_before
             inputs[n_in + 2] = o_tactics + 7 + enemy_before
@@ -323,25 +405,38 @@ def encode_game(
             if ply >= 2:
                 own_last = _seen(moves[ply - 2], turn)
                 own_from, own_to = int(MOVE_FROM[own_last]), int(MOVE_TO[own_last])
+            lifted_from, before, reached_by_last = -1, 0, False
             for i in range(min(n_own, MAX_CANDIDATES)):
                 move = int(own[i])
                 a, b = int(MOVE_FROM[move]), int(MOVE_TO[move])
                 piece, captured = view[a], view[b]
                 kind, taken = int(piece & 7), int(captured & 7)
-                before = int(reach[1, a]) * 2 + (reach[0, a] != 0)
-                flees = last_to >= 0 and last_to != b and kernels.reaches(view, last_to, a)
                 gain = 0 if captured == 0 else _worth(captured, b)
-                view[b] = piece
+                if a != lifted_from:  # moves of one piece come together
+                    lifted_from = a
+                    before = _cheapest(reach[1, a]) * 2 + (reach[0, a] != 0)
+                    reached_by_last = last_to >= 0 and kernels.reaches(view, last_to, a)
+                    lifted[:] = reach
+                    _attack(view, a, piece, lifted, -1)
+                    _unblock(view, a, lifted, 1)
+                flees = reached_by_last and last_to != b
                 view[a] = 0
-                _reach(view, after)
-                check = enemy_king >= 0 and kernels.is_attacked(view, enemy_king, 0)
-                mates = check and legal_moves(view, 1, scratch) == 0
+                after[:] = lifted
+                if captured == 0:
+                    _unblock(view, b, after, -1)
+                else:
+                    _attack(view, b, captured, after, -1)
+                view[b] = piece
+                _attack(view, b, piece, after, 1)
+                squares[place[a]] = b if captured == 0 else a
+                check = enemy_king >= 0 and after[0, enemy_king] != 0 and kernels.is_attacked(view, enemy_king, 0)
+                mates = check and not _escapes(view, 1, enemy_king, scratch)
                 defence = 0 if not threat else 2 if mates_in_one(view, 1, enemy, scratch) else 1
                 attacks = last_to >= 0 and last_to != b and kernels.reaches(view, b, last_to)
-                attacker, defended = int(after[1, b]), int(after[0, b] != 0)
-                own_after, _ = _worst(view, 0, after)
-                enemy_after, fork = _worst(view, 1, after)
+                attacker, defended = _cheapest(after[1, b]), int(after[0, b] != 0)
+                own_after, enemy_after, fork = _worst(view, squares, n_pieces, after)
                 net = min(gain, 9) - _loss(piece, b, after)
+                squares[place[a]] = a
                 view[a] = piece
                 view[b] = captured
                 real_a, real_b = (a, b) if turn == 0 else (89 - a, 89 - b)
