@@ -76,7 +76,7 @@ def playable(fen: str) -> Board:
     >>> playable("4k4/9/9/9/9/9/9/9/9/4K4 w")
     Traceback (most recent call last):
     ...
-    xiangqi.board.InvalidFenError: cannot play from this position: kings facing, opposite check
+    xiangqi.fen.InvalidFenError: cannot play from this position: kings facing, opposite check
     """
     board = Board(fen.strip())
     if not board.is_valid():

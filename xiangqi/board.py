@@ -650,7 +650,7 @@ class Board:
         return self.copy()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Board.from_moves, ([move.iccs for move in self.move_stack], self.root().fen())
+        return _replay, (self.root().fen(), self.move_stack)
 
     def mirror(self) -> Board:
         """Return the position with left and right exchanged, without its history.
@@ -724,3 +724,11 @@ class Board:
         from xiangqi import svg
 
         return svg.board(self)
+
+
+def _replay(fen: str, moves: list[Move]) -> Board:
+    """Return a pickled board: its moves are as legal as they were, and may be passes."""
+    board = Board(fen)
+    for move in moves:
+        board.push(move)
+    return board

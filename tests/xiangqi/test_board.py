@@ -422,6 +422,11 @@ class TestCopies:
                 again.pop()
             assert state(again) == state(board.root())
 
+    def test_a_pass_is_pickled(self):
+        board = Board.from_moves("h2e2")
+        board.push(NULL_MOVE)
+        assert state(pickle.loads(pickle.dumps(board))) == state(board)
+
     def test_independent(self):
         board = Board.from_moves("h2e2")
         twin = board.copy()
