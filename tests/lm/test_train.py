@@ -395,30 +395,36 @@ class TestKill:
 
     @pytest.mark.slow
     def test_twenty_kills_of_the_command(self, shard_folder: Path, tmp_path: Path) -> None:
-        """The command as a person starts it; its losses and its result are those of an undisturbed run."""
+        """The command as a person starts it; half of the kills fall anywhere, half when it has begun to train."""
 
         def command(out: str) -> subprocess.Popen[bytes]:
-            arguments = ["--preset", "tiny", "--plies", "200000", "--save-minutes", "0.02", "--out", out]
+            arguments = ["--preset", "tiny", "--plies", "300000", "--save-minutes", "0", "--out", out]
             games = ["--data", str(shard_folder.parent / "games.pgn")]
             return subprocess.Popen([sys.executable, "-m", "lm.cli", "train", *games, *arguments], cwd=tmp_path)
+
+        def sittings() -> int:
+            return len(list((tmp_path / "killed" / "log").glob("events.*")))
 
         clock = time.monotonic()
         assert command("whole").wait() == 0
         lifetime, chance = time.monotonic() - clock, random.Random(0)
-        reached = []
-        for _ in range(20):
-            process = command("killed")
-            time.sleep(chance.uniform(0.2, 0.6) * lifetime)
+        reached = [0]
+        for number in range(20):
+            before, process = sittings(), command("killed")
+            while number % 2 and process.poll() is None and sittings() == before:
+                time.sleep(0.05)
+            time.sleep(chance.uniform(0, 0.1 * lifetime))
             process.kill()
-            process.wait()
+            assert process.wait() == -signal.SIGKILL
             kept = latest_checkpoint(tmp_path / "killed")
             reached.append(0 if kept is None else step_of(kept))
         assert reached == sorted(reached)
+        assert reached[-1] > reached[0]
         assert command("killed").wait() == 0
-        whole, killed = ((tmp_path / out / "model" / "model.safetensors").read_bytes() for out in ("whole", "killed"))
-        assert whole == killed
-        figures = [json.loads((tmp_path / out / "model" / "metrics.json").read_text()) for out in ("whole", "killed")]
-        assert figures[0]["test"] == figures[1]["test"]
+        whole, killed = (tmp_path / name / "model" for name in ("whole", "killed"))
+        assert (whole / "model.safetensors").read_bytes() == (killed / "model.safetensors").read_bytes()
+        figures, others = (json.loads((folder / "metrics.json").read_text()) for folder in (whole, killed))
+        assert (figures["loss"], figures["test"]) == (others["loss"], others["test"])
 
 
 class TestProcesses:
