@@ -166,7 +166,8 @@ class CharBatches(GameBatches):
             mine, labels[0] = [0], torch.full_like(labels[0], IGNORED)
         pad = nn.utils.rnn.pad_sequence
         return {
-            "input_ids": pad([texts[i] for i in mine], True, CHAR_PAD),
+            # A text does not see what stands behind it; of CHAR_PAD `transformers` would say that a mask is missing.
+            "input_ids": pad([texts[i] for i in mine], True, CHAR_BOS),
             "labels": pad([labels[i] for i in mine], True, IGNORED),
             "num_items_in_batch": torch.tensor(count),
         }

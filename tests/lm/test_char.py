@@ -315,7 +315,7 @@ class TestTraining:
         for step in range(20, 40):
             batch = batches[step]
             for row, labels in zip(batch["input_ids"].numpy(), batch["labels"].numpy(), strict=True):
-                text = row[row != 0]
+                text = row[: 1 + np.flatnonzero(row != 1)[-1]]
                 assert (labels[1 : len(text)] == text[1:]).all()
                 assert (labels[len(text) :] == -100).all()
                 seen.add(text.tobytes())
