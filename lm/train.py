@@ -415,7 +415,7 @@ def train(
         disable_progress_bar()  # for every file that is written, there would be one
         torch.manual_seed(seed)
         model = new_model(preset, tokens, init_from, config_changes or {})
-        trainer = _trainer(model, shards, out, preset, seed, log_steps)
+        trainer = make_trainer(model, shards, out, preset, seed, log_steps)
         saving, bar, writer = Saving(save_minutes), Bar(trainer, progress), None
         for callback in (saving, EarlyLook(trainer, shards, LOOK_PLIES[tokens]), bar):
             trainer.add_callback(callback)
@@ -532,7 +532,7 @@ def extend(out: Path, preset: Preset, before: Preset, checkpoint: Path | None) -
         )
 
 
-def _trainer(
+def make_trainer(
     model: PreTrainedModel,
     shards: Sequence[Shard],
     out: Path,
