@@ -83,27 +83,26 @@ MAX_CANDIDATES: Final = 192
 
 _VALUE = np.array([0, 100, 2, 2, 4, 9, 4, 1], np.int16)
 _CLASS = np.array([0, 4, 1, 1, 2, 3, 2, 1], np.uint8)
-_UNIT = np.array([0] + [16 ** (int(c) - 1) for c in _CLASS[1:]], np.int16)
-"""How a piece of each type counts in ``reach``."""
+_UNIT = np.array([0 if p & 7 == 0 else 16 ** (int(_CLASS[p & 7]) - 1 + 4 * (p >> 3)) for p in range(16)], np.int32)
+"""How a piece counts where it reaches: by class in four bits each, cheapest lowest, the mover's below the enemy's."""
 _DIAGONAL = kernels._table([kernels._beside(sq, [(-1, -1), (-1, 1), (1, -1), (1, 1)]) for sq in range(90)], 4)
 _CLASS_VALUE = np.array([0, 2, 4, 9, 100], np.int16)
 
 
 @compiled
-def _attack(view: Cells, a: int, piece: int, reach: NDArray[np.int16], sign: int) -> None:
-    """Add a piece on ``a`` to what its side reaches, or take it away again (``sign`` -1).
+def _attack(view: Cells, a: int, piece: int, reach: NDArray[np.int32], sign: int) -> None:
+    """Add a piece on ``a`` to the squares where it could capture, or take it away again (``sign`` -1).
 
-    ``reach[side, square]`` counts, four bits for each class from the cheapest on, the pieces that could capture there.
+    ``reach`` ``(90,)`` is the sum of the units of all pieces that could capture on each square (`_UNIT`).
     """
-    kind, side = piece & 7, piece >> 3
-    one = sign * _UNIT[kind]
+    kind, unit = piece & 7, sign * _UNIT[piece]
     if kind == ROOK or kind == CANNON:
         for d in range(4):
             step, s, screened = STEP[d], a, kind == ROOK
             for _ in range(EDGE[a, d]):
                 s += step
                 if screened:
-                    reach[side, s] += one
+                    reach[s] += unit
                     if view[s] != 0:
                         break
                 elif view[s] != 0:
@@ -111,58 +110,59 @@ def _attack(view: Cells, a: int, piece: int, reach: NDArray[np.int16], sign: int
     elif kind == KNIGHT:
         for i in range(1, KNIGHT_TO[a, 0] + 1):
             if view[KNIGHT_LEG[a, i]] == 0:
-                reach[side, KNIGHT_TO[a, i]] += one
+                reach[KNIGHT_TO[a, i]] += unit
     elif kind == PAWN:
-        row = side * 90 + a
+        row = (piece >> 3) * 90 + a
         for i in range(1, PAWN_TO[row, 0] + 1):
-            reach[side, PAWN_TO[row, i]] += one
+            reach[PAWN_TO[row, i]] += unit
     elif kind == BISHOP:
         for i in range(1, BISHOP_TO[a, 0] + 1):
             if view[(a + BISHOP_TO[a, i]) // 2] == 0:
-                reach[side, BISHOP_TO[a, i]] += one
+                reach[BISHOP_TO[a, i]] += unit
     elif kind == ADVISOR:
         for i in range(1, ADVISOR_TO[a, 0] + 1):
-            reach[side, ADVISOR_TO[a, i]] += one
+            reach[ADVISOR_TO[a, i]] += unit
     else:
         for i in range(1, KING_TO[a, 0] + 1):
-            reach[side, KING_TO[a, i]] += one
+            reach[KING_TO[a, i]] += unit
 
 
 @compiled
-def _cheapest(reached: int) -> int:
-    """Return the class of the cheapest of the pieces counted in an entry of ``reach``, or 0."""
-    if reached == 0:
+def _cheapest(reached: int, side: int) -> int:
+    """Return the class of the cheapest piece of ``side`` in an entry of ``reach``, or 0."""
+    units = (reached >> (16 * side)) & 0xFFFF
+    if units == 0:
         return 0
-    return 1 if reached & 0x00F else 2 if reached & 0x0F0 else 3 if reached & 0xF00 else 4
+    return 1 if units & 0x00F else 2 if units & 0x0F0 else 3 if units & 0xF00 else 4
 
 
 @compiled
-def _unblock(view: Cells, x: int, reach: NDArray[np.int16], sign: int) -> None:
+def _unblock(view: Cells, x: int, reach: NDArray[np.int32], sign: int) -> None:
     """Note in ``reach`` what other pieces gain when ``x`` becomes empty, or with ``sign`` -1 lose when it is filled."""
     for d in range(4):
         first = _next(view, x, d)
         if first < 0:
             continue
-        piece, beyond = view[first], d ^ 1  # what is on this side of x sees farther on the other
-        if piece & 7 == ROOK:
-            _along(view, x, beyond, reach, piece >> 3, sign * _UNIT[ROOK])
-        elif piece & 7 == CANNON:  # x was its screen; now the next piece beyond is
-            screen = _along(view, x, beyond, reach, piece >> 3, -sign * _UNIT[CANNON])
+        kind, unit, beyond = view[first] & 7, sign * _UNIT[view[first]], d ^ 1  # it sees farther on the other side of x
+        if kind == ROOK:
+            _along(view, x, beyond, reach, unit)
+        elif kind == CANNON:  # x was its screen; now the next piece beyond is
+            screen = _along(view, x, beyond, reach, -unit)
             if screen >= 0:
-                _along(view, screen, beyond, reach, piece >> 3, sign * _UNIT[CANNON])
-        elif piece & 7 == KNIGHT and first == x + STEP[d]:
+                _along(view, screen, beyond, reach, unit)
+        elif kind == KNIGHT and first == x + STEP[d]:
             for i in range(1, KNIGHT_TO[first, 0] + 1):
                 if KNIGHT_LEG[first, i] == x:
-                    reach[piece >> 3, KNIGHT_TO[first, i]] += sign * _UNIT[KNIGHT]
+                    reach[KNIGHT_TO[first, i]] += unit
         second = _next(view, first, d)
         if second >= 0 and view[second] & 7 == CANNON:
-            _along(view, x, beyond, reach, view[second] >> 3, sign * _UNIT[CANNON])
+            _along(view, x, beyond, reach, sign * _UNIT[view[second]])
     for j in range(1, _DIAGONAL[x, 0] + 1):
         n = _DIAGONAL[x, j]
         if view[n] & 7 == BISHOP:
             for i in range(1, BISHOP_TO[n, 0] + 1):
                 if BISHOP_TO[n, i] + n == 2 * x:
-                    reach[view[n] >> 3, BISHOP_TO[n, i]] += sign * _UNIT[BISHOP]
+                    reach[BISHOP_TO[n, i]] += sign * _UNIT[view[n]]
 
 
 @compiled
@@ -177,12 +177,12 @@ def _next(view: Cells, x: int, d: int) -> int:
 
 
 @compiled
-def _along(view: Cells, x: int, d: int, reach: NDArray[np.int16], side: int, one: int) -> int:
-    """Add ``one`` to the squares from ``x`` to the next piece in direction ``d``; return that piece's square, or -1."""
+def _along(view: Cells, x: int, d: int, reach: NDArray[np.int32], unit: int) -> int:
+    """Add ``unit`` from ``x`` to the next piece in direction ``d``, with it; return that piece's square, or -1."""
     s = x
     for _ in range(EDGE[x, d]):
         s += STEP[d]
-        reach[side, s] += one
+        reach[s] += unit
         if view[s] != 0:
             return int(s)
     return -1
@@ -198,14 +198,14 @@ def _worth(piece: int, sq: int) -> int:
 
 
 @compiled
-def _loss(piece: int, sq: int, reach: NDArray[np.int16]) -> int:
+def _loss(piece: int, sq: int, reached: int) -> int:
     """What the owner of ``piece`` on ``sq`` loses there by one exchange if the other side is to move."""
     side = piece >> 3
-    attacker = _cheapest(reach[1 - side, sq])
+    attacker = _cheapest(reached, 1 - side)
     if attacker == 0 or piece & 7 == KING:
         return 0
     worth = _worth(piece, sq)
-    if reach[side, sq] == 0:
+    if _cheapest(reached, side) == 0:
         return worth
     if attacker == 4:  # a king may not take what is defended
         return 0
@@ -218,7 +218,7 @@ def _bucket(loss: int) -> int:
 
 
 @compiled
-def _worst(view: Cells, squares: NDArray[np.uint8], n: int, reach: NDArray[np.int16]) -> tuple[int, int, int]:
+def _worst(view: Cells, squares: NDArray[np.uint8], n: int, reach: NDArray[np.int32]) -> tuple[int, int, int]:
     """Return the mover's largest loss among the pieces on ``squares[:n]``, the enemy's, and the enemy's second largest.
 
     All are buckets 0 to 4.
@@ -227,15 +227,15 @@ def _worst(view: Cells, squares: NDArray[np.uint8], n: int, reach: NDArray[np.in
     for i in range(n):
         sq = squares[i]
         piece = view[sq]
-        if piece == 0 or reach[1 - (piece >> 3), sq] == 0:
-            continue
-        loss = _loss(piece, sq, reach)
         if piece < 8:
-            own = max(own, loss)
-        elif loss > first:
-            first, second = loss, first
-        elif loss > second:
-            second = loss
+            if reach[sq] >> 16 and piece:
+                own = max(own, _loss(piece, sq, reach[sq]))
+        elif reach[sq] & 0xFFFF:
+            loss = _loss(piece, sq, reach[sq])
+            if loss > first:
+                first, second = loss, first
+            elif loss > second:
+                second = loss
     return _bucket(own), _bucket(first), _bucket(second)
 
 
@@ -342,7 +342,7 @@ def encode_game(
     keys = np.empty(n_moves + 1, np.uint64)
     view = np.empty(90, np.uint8)
     squares, place = np.empty(90, np.uint8), np.empty(90, np.uint8)  # of the pieces, and where in the list each is
-    reach, lifted, after = np.empty((2, 90), np.int16), np.empty((2, 90), np.int16), np.empty((2, 90), np.int16)
+    reach, lifted, after = np.empty(90, np.int32), np.empty(90, np.int32), np.empty(90, np.int32)
     own = np.empty(kernels.MAX_MOVES, np.int16)
     enemy = np.empty(kernels.MAX_MOVES, np.int16)
     scratch = np.empty(kernels.MAX_MOVES, np.int16)
@@ -373,7 +373,7 @@ def encode_game(
                 sq = squares[i]
                 side = view[sq] >> 3
                 index = ((view[sq] & 7) - 1 + 7 * side) * 90 + sq
-                status = _cheapest(reach[1 - side, sq]) * 2 + (reach[side, sq] != 0)
+                status = _cheapest(reach[sq], 1 - side) * 2 + (_cheapest(reach[sq], side) != 0)
                 inputs[n_in] = o_board + index
                 inputs[n_in + 1] = o_status + index * 10 + status
                 n_in += 2
@@ -414,7 +414,7 @@ def encode_game(
                 gain = 0 if captured == 0 else _worth(captured, b)
                 if a != lifted_from:  # moves of one piece come together
                     lifted_from = a
-                    before = _cheapest(reach[1, a]) * 2 + (reach[0, a] != 0)
+                    before = _cheapest(reach[a], 1) * 2 + (_cheapest(reach[a], 0) != 0)
                     reached_by_last = last_to >= 0 and kernels.reaches(view, last_to, a)
                     lifted[:] = reach
                     _attack(view, a, piece, lifted, -1)
@@ -429,13 +429,17 @@ def encode_game(
                 view[b] = piece
                 _attack(view, b, piece, after, 1)
                 squares[place[a]] = b if captured == 0 else a
-                check = enemy_king >= 0 and after[0, enemy_king] != 0 and kernels.is_attacked(view, enemy_king, 0)
+                check = (
+                    enemy_king >= 0
+                    and _cheapest(after[enemy_king], 0) != 0
+                    and kernels.is_attacked(view, enemy_king, 0)
+                )
                 mates = check and not _escapes(view, 1, enemy_king, scratch)
                 defence = 0 if not threat else 2 if mates_in_one(view, 1, enemy, scratch) else 1
                 attacks = last_to >= 0 and last_to != b and kernels.reaches(view, b, last_to)
-                attacker, defended = _cheapest(after[1, b]), int(after[0, b] != 0)
+                attacker, defended = _cheapest(after[b], 1), int(_cheapest(after[b], 0) != 0)
                 own_after, enemy_after, fork = _worst(view, squares, n_pieces, after)
-                net = min(gain, 9) - _loss(piece, b, after)
+                net = min(gain, 9) - _loss(piece, b, after[b])
                 squares[place[a]] = a
                 view[a] = piece
                 view[b] = captured
