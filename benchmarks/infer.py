@@ -4,8 +4,8 @@
 
 Recorded games stand at ply 80. A *move* is the whole way from a board to the scores of its legal moves: the game is
 looked up in the cache, its new plies are encoded and read, the scores taken. Against an opponent two plies are new,
-his and ours; in self-play one. Each figure is the median over games; with ``--cpu``, for a machine with other work on it, of
-the processor's time.
+his and ours; in self-play one. Each figure is the median over games; with ``--cpu``, for a machine with other work on
+it, of the processor's time.
 """
 
 from __future__ import annotations
