@@ -60,17 +60,18 @@ def main() -> None:
     found = {
         "threads": arguments.threads,
         "clock": "processor" if arguments.cpu else "wall",
-        "a move against an opponent, ms (12)": statistics.median(against),
-        "a move in self-play, ms": statistics.median(self_play),
+        "a move, one ply new, ms (12)": statistics.median(self_play),
+        "a move, two plies new, ms (12)": statistics.median(against),
         "reading the game again, ms": statistics.median(again[4:]),
-        "a move, share of reading again (0.2)": statistics.median(against) / statistics.median(again[4:]),
-        f"a move in each of {GAMES} games at once, ms a move": statistics.median(together[1:]) / GAMES,
+        "one ply, share of reading again (0.2)": statistics.median(self_play) / statistics.median(again[4:]),
+        "two plies, share of reading again": statistics.median(against) / statistics.median(again[4:]),
+        f"in {GAMES} games at once, ms a move": statistics.median(together[1:]) / GAMES,
     }
     if arguments.json:
         print(json.dumps(found))
         return
     for name, value in found.items():
-        print(f"{name:48} {value if isinstance(value, str | int) else f'{value:.3g}'}")
+        print(f"{name:40} {value if isinstance(value, str | int) else f'{value:.3g}'}")
 
 
 if __name__ == "__main__":
