@@ -1,4 +1,4 @@
-"""Matches and self-play: many games at once, openings in pairs, adjudication, records, Elo.
+"""Matches and self-play: many games at once, openings in pairs, adjudication, records. What they prove: `lm.elo`.
 
 How a game ends is stated in the ``Termination`` header of its record: by the rules (``checkmate``, ``stalemate``,
 the repetition rulings and draws of ``Board.outcome``), by ``resignation``, by ``draw agreed``, or as a draw by
@@ -14,7 +14,6 @@ the repetition rulings and draws of ``Board.outcome``), by ``resignation``, by `
 from __future__ import annotations
 
 import datetime
-import math
 import os
 import random
 from collections import Counter
@@ -277,88 +276,3 @@ def match_pairings(a: Player, b: Player, games: int, openings: Sequence[Line], s
         index: Pairing(*((a, b), (b, a))[index % 2], openings[order[index // 2 % len(order)]], headers)
         for index in range(games)
     }
-
-
-@dataclass(frozen=True)
-class Score:
-    """What a match came to, seen from A."""
-
-    wins: int
-    draws: int
-    losses: int
-    pentanomial: tuple[int, int, int, int, int]
-    """Numbers of pairs in which A scored 0, 1/2, 1, 3/2 and 2 points."""
-    endings: dict[str, int]
-    """Games by how they ended."""
-
-    @classmethod
-    def of(cls, games: dict[int, Game]) -> Score:
-        """Count the games of a match by number: A has Red in the even ones, and each pair begins with one of those."""
-        points: dict[int, float] = {}
-        for index, game in games.items():
-            red = {"1-0": 1.0, "1/2-1/2": 0.5, "0-1": 0.0}[game.result]
-            points[index] = red if index % 2 == 0 else 1 - red
-        counts = Counter(points.values())
-        pairs = Counter(points[i] + points[i + 1] for i in points if i % 2 == 0 and i + 1 in points)
-        endings = Counter(game.headers["Termination"] for game in games.values())
-        pentanomial = (pairs[0.0], pairs[0.5], pairs[1.0], pairs[1.5], pairs[2.0])
-        return cls(counts[1.0], counts[0.5], counts[0.0], pentanomial, dict(endings.most_common()))
-
-    @property
-    def games(self) -> int:
-        """Number of games."""
-        return self.wins + self.draws + self.losses
-
-    @property
-    def score(self) -> float:
-        """A's share of the points, 0 to 1; NaN before the first game."""
-        return (self.wins + self.draws / 2) / self.games if self.games else math.nan
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95% interval of the score.
-
-        The games of a pair share their opening, so pairs are the sample: their scores (five classes, hence pentanomial)
-        give the variance of the mean, as in fishtest (M. Van den Bergh, "Normalized Elo", 2020). The interval is
-        Wilson's with the number of independent games that has this variance (E. B. Wilson, JASA 22, 1927), so that it
-        stays within 0 to 1 and says something of a match without a loss.
-        """
-        pairs = sum(self.pentanomial)
-        if pairs < 2:
-            return 0.0, 1.0
-        mean = sum(n * k / 4 for k, n in enumerate(self.pentanomial)) / pairs
-        variance = sum(n * (k / 4 - mean) ** 2 for k, n in enumerate(self.pentanomial)) / (pairs - 1) / pairs
-        # Equal pairs have no variance; each then counts as one game.
-        n = mean * (1 - mean) / variance if variance else float(pairs)
-        z = 1.96
-        center = (self.score + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(self.score * (1 - self.score) / n + z * z / (4 * n * n))
-        return max(center - half, 0.0), min(center + half, 1.0)
-
-    def as_dict(self) -> dict[str, object]:
-        """Return what ``xqlm match --json`` prints; an Elo difference that is infinite is ``None``."""
-        return {
-            "games": self.games,
-            "score": round(self.score, 6) if self.games else None,
-            "wins": self.wins,
-            "draws": self.draws,
-            "losses": self.losses,
-            "elo": elo(self.score),
-            "interval": [elo(bound) for bound in self.interval],
-            "score_interval": [round(bound, 6) for bound in self.interval],
-            "pentanomial": list(self.pentanomial),
-            "endings": self.endings,
-        }
-
-
-def elo(score: float) -> float | None:
-    """Return the rating difference at which ``score`` is expected, or ``None`` where it is infinite or unknown.
-
-    ``-400 log10(1 / score - 1)``: the logistic curve of A. E. Elo, "The Rating of Chessplayers", 1978, 8.4.
-
-    >>> elo(0.5), elo(0.75), elo(1.0)
-    (0.0, 190.8, None)
-    """
-    if not 0 < score < 1:
-        return None
-    return round(-400 * math.log10(1 / score - 1), 1) + 0.0

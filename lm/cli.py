@@ -89,10 +89,16 @@ def match(
     max_plies: PliesOption = 400,
     parallel: ParallelOption = 64,
     seed: SeedOption = 0,
+    sprt: Annotated[
+        str | None,
+        typer.Option(metavar="ELO0,ELO1", help="Stop as soon as a test between these two is decided (5% errors)."),
+    ] = None,
 ) -> None:
     """Let player A meet player B: each opening twice with colours exchanged; Elo with its 95% interval."""
     from lm import arena
+    from lm.elo import Score, Sprt, elo, points_of
 
+    test = Sprt.parse(sprt) if sprt is not None else None
     with ExitStack() as stack:
         first, second = open_player(stack, a), open_player(stack, b)
         pairings = arena.match_pairings(first, second, games, read_openings(openings), seed)
@@ -102,17 +108,29 @@ def match(
                 pairings, out, rules=rules, max_plies=max_plies, parallel=parallel, report=report
             ):
                 played[index] = game
-                score = arena.Score.of(played)
-                advance(len(played), f"+{score.wins} ={score.draws} -{score.losses}")
-    score = arena.Score.of(played)
+                score = Score.of(played)
+                note = f"+{score.wins} ={score.draws} -{score.losses}"
+                if test is not None:
+                    test.add(index, points_of(index, game))
+                    note += f" LLR {test.llr:+.2f}"
+                advance(len(played), note)
+                if test is not None and test.verdict != "undecided":
+                    break
+    score = Score.of(played)
     if as_json:
-        print(json.dumps({"a": a, "b": b, **score.as_dict()}, ensure_ascii=False))
+        tested = {"sprt": test.as_dict()} if test is not None else {}
+        print(json.dumps({"a": a, "b": b, **score.as_dict(), **tested}, ensure_ascii=False))
         return
-    rating, low, high = (signed(arena.elo(share), share) for share in (score.score, *score.interval))
+    rating, low, high = (signed(elo(share), share) for share in (score.score, *score.interval))
     print(
         f"{a} against {b}: {score.games} games, +{score.wins} ={score.draws} -{score.losses}, score {score.score:.3f}"
     )
     print(f"Elo {rating}, 95% interval {low} to {high}")
+    if test is not None:
+        print(
+            f"Elo {test.elo0:g} (H0) or {test.elo1:g} (H1): {test.verdict} after {test.pairs} pairs, "
+            f"LLR {test.llr:+.2f} of {test.bounds[0]:+.2f} to {test.bounds[1]:+.2f}"
+        )
     print(f"Ended by {endings(score.endings)}")
 
 
@@ -129,6 +147,7 @@ def selfplay(
 ) -> None:
     """Let a player play itself; PGN goes to the file, or else to standard output."""
     from lm import arena
+    from lm.elo import Score
 
     with ExitStack() as stack:
         both = open_player(stack, player)
@@ -142,7 +161,7 @@ def selfplay(
                 advance(len(played), f"{game.end().ply} plies")
                 if out is None:
                     print(game, flush=True)
-    say(f"{len(played)} games, ended by {endings(arena.Score.of(played).endings)}")
+    say(f"{len(played)} games, ended by {endings(Score.of(played).endings)}")
 
 
 @app.command()

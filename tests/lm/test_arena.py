@@ -1,14 +1,13 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lm import UserError, arena
-from lm.arena import Pairing, Score, elo, load_openings, match_pairings, play_games, play_to_file
+from lm.arena import Pairing, load_openings, match_pairings, play_games, play_to_file
 from lm.players import Choice, PlayerError, RandomPlayer
 from xiangqi import Board, Move
 from xiangqi.formats import load
@@ -212,56 +211,34 @@ class TestFiles:
         assert path.read_text() == text
 
 
-def score(*pentanomial: int) -> Score:
-    """Return the score of a match whose pairs came out so; a pair of 1 is a win and a loss."""
-    _, half, one, three_halves, won = pentanomial
-    wins, draws = one + three_halves + 2 * won, half + three_halves
-    return Score(wins, draws, 2 * sum(pentanomial) - wins - draws, pentanomial, {})
+class TestSequentialMatch:
+    WORDS = ("match", "greedy:seed=1", "random:seed=2", "--games", 60, "--parallel", 4, "--sprt")
 
+    def test_it_stops_when_the_verdict_is_there_and_a_resumed_one_plays_no_more(self, xqlm, tmp_path: Path) -> None:
+        path = tmp_path / "match.pgn"
+        code, out, _ = xqlm(*self.WORDS, "-100,100", "--json", "--out", path)
+        result = json.loads(out)
+        assert code == 0
+        assert result["sprt"]["verdict"] == "H1"
+        assert result["sprt"]["llr"] >= result["sprt"]["bounds"][1]
+        assert 2 * result["sprt"]["pairs"] <= result["games"] == len(list(load(path))) < 60
+        assert json.loads(xqlm(*self.WORDS, "-100,100", "--json", "--out", path)[1]) == result
+        assert len(list(load(path))) == result["games"]
 
-class TestScore:
-    def test_counts_are_seen_from_a(self) -> None:
-        games = {}
-        for index, result in enumerate(["1-0", "0-1", "1-0", "1-0", "1/2-1/2", "0-1"]):
-            games[index] = Game({"Result": result, "Termination": "checkmate"})
-        counted = Score.of(games)  # A is Red in 0, 2, 4
-        assert (counted.wins, counted.draws, counted.losses) == (4, 1, 1)
-        assert counted.pentanomial == (0, 0, 1, 1, 1)
-        assert counted.score == 0.75
+    def test_swapped_players_get_the_opposite_verdict(self, xqlm) -> None:
+        code, out, _ = xqlm("match", "random", "greedy", *self.WORDS[3:], "-100,100")
+        assert code == 0
+        assert "Elo -100 (H0) or 100 (H1): H0 after " in out
 
-    def test_interval_of_many_pairs_is_the_normal_one(self) -> None:
-        pairs = (100, 200, 400, 200, 100)
-        low, high = score(*pairs).interval
-        # variance of a pair's mean score: (100 * 1/4 + 200 * 1/16) * 2 / 1000 = 0.075
-        assert low == pytest.approx(0.5 - 1.96 * (0.075 / 1000) ** 0.5, abs=1e-4)
-        assert high == pytest.approx(0.5 + 1.96 * (0.075 / 1000) ** 0.5, abs=1e-4)
+    def test_too_few_games_leave_it_undecided(self, xqlm) -> None:
+        code, out, _ = xqlm("match", "random", "random", "-n", 4, "--max-plies", 10, "--sprt", "0,5")
+        assert code == 0
+        assert "undecided after 2 pairs, LLR -0.0" in out
 
-    def test_pairs_that_cancel_out_narrow_the_interval(self) -> None:
-        def width(counts: Score) -> float:
-            return counts.interval[1] - counts.interval[0]
-
-        always_split, swept = score(0, 1, 98, 1, 0), score(50, 0, 0, 0, 50)
-        assert always_split.score == swept.score == 0.5
-        assert width(always_split) < width(swept) / 5
-
-    def test_a_match_without_a_loss_has_a_finite_lower_bound(self) -> None:
-        swept = score(0, 0, 0, 0, 100)
-        assert elo(swept.score) is None
-        assert 0.95 < swept.interval[0] < 1
-        assert swept.interval[1] == pytest.approx(1)
-        assert swept.as_dict()["elo"] is None
-
-    @given(st.tuples(*[st.integers(0, 50)] * 5).filter(sum))
-    def test_the_score_lies_in_its_interval(self, pairs: tuple[int, ...]) -> None:
-        counted = score(*pairs)
-        low, high = counted.interval
-        assert 0 <= low <= counted.score + 1e-9
-        assert counted.score - 1e-9 <= high <= 1
-
-    def test_elo(self) -> None:
-        assert elo(10 / 11) == pytest.approx(400, abs=0.1)
-        assert elo(0.25) == -elo(0.75)
-        assert elo(0) is elo(1) is None
+    def test_a_wrong_test_is_one_line(self, xqlm) -> None:
+        code, _, err = xqlm(*self.WORDS, "5,0")
+        assert (code, err.count("\n")) == (2, 1)
+        assert "the lower first" in err
 
 
 def test_module_constants_match_the_command_line() -> None:
