@@ -60,6 +60,7 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
     ) -> None:
         self.shards, self.encoder = shards, Encoder(config)
         self.steps, self.seed, self.parts, self.stride = steps, seed, parts, stride
+        self._guess, self._known = steps, -1
         self.longest = config.n_context - 1
         chosen = [shard.games("train").astype(np.int32) for shard in shards]
         self._game = np.concatenate(chosen)  # number within its shard
@@ -81,12 +82,22 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         return self.steps * self.parts
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        for i in range(index, min(index + self.stride * (self._ahead + 1), len(self)), self.stride):
+        for i in range(index, index + self.stride * (self._ahead + 1), self.stride):
             if i not in self._encoded:
                 self._encoded[i] = self._threads.submit(self.encode, i)
         for skipped in [i for i in self._encoded if i < index]:
             self._encoded.pop(skipped).cancel()
         return self._encoded.pop(index).result()
+
+    def settle(self, steps: int, known: int) -> None:
+        """Take note of the real number of steps, known since ``known`` of them were done."""
+        self.steps, self._known = steps, known
+        for early in [i for i in self._encoded if i // self.parts > known]:
+            self._encoded.pop(early).cancel()
+
+    def progress(self, step: int) -> float:
+        """Return the share of the run before a step, as it was known then; the next step may be encoded already."""
+        return step / (self.steps if step > self._known else self._guess)
 
     def games(self, step: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Return the games ``(G,)`` that a step reads, those of like length side by side, and which are mirrored."""

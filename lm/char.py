@@ -151,7 +151,7 @@ class CharBatches(GameBatches):
         Moves that an engine made but would not make again (its random openings) are read, not learned.
         """
         step, part = divmod(index, self.parts)
-        plies = plies_to_read(step / self.steps, self.longest)
+        plies = plies_to_read(self.progress(step), self.longest)
         texts, labels = [], []
         for game, mirrored in zip(*self.games(step), strict=True):
             lesson = self._lesson(int(game))

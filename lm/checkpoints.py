@@ -82,7 +82,8 @@ def replace(source: Path, target: Path) -> None:
 def settle(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that the run in ``out`` began with, or note these as such.
 
-    Raises ``UserError`` naming what differs, other than the length of the run.
+    What else the run has noted about itself is among them. Raises ``UserError`` naming what differs, other than the
+    length of a run that plies are to end.
     """
     file = out / "run.json"
     if not file.exists():
@@ -92,8 +93,9 @@ def settle(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
         began: dict[str, Any] = json.loads(file.read_text())
     except ValueError as error:
         raise UserError(f"{file}: {error}") from None
-    for name in sorted(began.keys() | settings.keys()):
-        if began.get(name) != settings.get(name) and name != "plies":
+    free = {"length"} if settings["cpu_seconds"] else {"length", "plies"}
+    for name in sorted((began.keys() | settings.keys()) - free):
+        if began.get(name) != settings.get(name):
             raise UserError(
                 f"{out} is a run with {name} {began.get(name)}, now it is {settings.get(name)}: "
                 "name another folder with --out, or go on with the same settings"

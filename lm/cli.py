@@ -181,6 +181,9 @@ def train(
     learning_rate: Annotated[
         float | None, typer.Option(min=1e-9, help="Peak, instead of the preset's; 1e-5 suits a BERT to start from.")
     ] = None,
+    cpu_seconds: Annotated[
+        float | None, typer.Option(min=1, help="Processor time of the run, by which its length is found.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides the start and the order of the games.")] = 1,
     save_minutes: Annotated[float, typer.Option(min=0, help="Time between checkpoints.")] = 5,
 ) -> None:
@@ -193,7 +196,14 @@ def train(
     shard = open_shard([*(data or []), *(files or [])] or shipped_games(), Path("cache"))
     try:
         result = training.train(
-            [shard], out, chosen, tokens=tokens, init_from=init_from, seed=seed, save_minutes=save_minutes
+            [shard],
+            out,
+            chosen,
+            tokens=tokens,
+            init_from=init_from,
+            seed=seed,
+            cpu_seconds=cpu_seconds,
+            save_minutes=save_minutes,
         )
     except KeyboardInterrupt as stopped:
         say(f"{stopped or 'stopped'}; the same command goes on")

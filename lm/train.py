@@ -1,9 +1,10 @@
 """Training on `transformers.Trainer`.
 
 A run is a directory: `run.json` says what it was started with, `checkpoint-*/` is what going on needs, `log/` is for
-TensorBoard, `model/` the result. Killed at any moment and started again, a run loses the steps since the last
-checkpoint and then repeats them to the bit (`lm.batches`). Under ``torchrun`` or ``accelerate launch`` the processes
-share each step's games; their number may change from one sitting to the next.
+TensorBoard, `model/` the result. Its length is given in plies or in CPU seconds (`Budget`). Killed at any moment and
+started again, a run loses the steps since the last checkpoint and then repeats them to the bit (`lm.batches`). Under
+``torchrun`` or ``accelerate launch`` the processes share each step's games; their number may change from one sitting to
+the next.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -113,6 +114,10 @@ def find_preset(name: str, plies: int | None = None, learning_rate: float | None
     return replace(found, plies=plies or found.plies, learning_rate=learning_rate or found.learning_rate)
 
 
+ENDLESS: Final = 10**15
+"""Plies of a run whose end is not known yet."""
+LATELY: Final = 0.2
+"""Share of the plateau by whose speed the length of the fall is reckoned."""
 TOKENIZERS: Final = {"move": move_tokenizer, "char": char_tokenizer}
 """What a model may read: moves, together with the position; or the characters of moves, as in 2020 (`lm.char`)."""
 LOOK_PLIES: Final = {"move": 15_000, "char": 1_500}
@@ -170,10 +175,27 @@ class XiangqiTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = False  # the loss is divided by our own counts
         self._parts = torch.zeros(2, device=args.device)
-        self._logged, self._mark = 0, time.process_time()
+        self._logged = 0
+        self._spent: float | None = None  # as of the mark, as soon as it is asked for
+        self._mark = time.process_time()
+
+    def plan(self, preset: Preset) -> None:
+        """Go on by a preset of another length."""
+        self.preset = preset
+        self.args.max_steps = self.state.max_steps = preset.steps
+
+    def spent(self) -> float:
+        """Return the CPU seconds of all processes and sittings of the run; all processes have to ask together."""
+        if self._spent is None:
+            history = reversed(self.state.log_history)
+            self._spent = next((entry["cpu_seconds"] for entry in history if "cpu_seconds" in entry), 0.0)
+        now = time.process_time()
+        new = torch.tensor([now - self._mark], device=self.args.device)
+        self._spent, self._mark = self._spent + float(self.accelerator.reduce(new, "sum")), now
+        return self._spent
 
     def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
-        return SequentialSampler(self.batches)
+        return SequentialSampler(range(self.args.max_steps * self.batches.parts))
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
@@ -188,7 +210,7 @@ class XiangqiTrainer(Trainer):
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         optimizer = optimizer or self.optimizer
-        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self.preset.rate)
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.preset.rate(step))
         return self.lr_scheduler
 
     def compute_loss(
@@ -215,14 +237,13 @@ class XiangqiTrainer(Trainer):
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Add to the loss its parts, and what has been read and spent over all sittings of the run."""
         if "loss" in logs:
-            now, step = time.process_time(), self.state.global_step
-            spent = next((x["cpu_seconds"] for x in reversed(self.state.log_history) if "cpu_seconds" in x), 0.0)
-            new = torch.cat([self._parts / max(1, step - self._logged), self._parts.new_tensor([now - self._mark])])
-            policy, value, seconds = self.accelerator.reduce(new, "sum").tolist()
+            step = self.state.global_step
+            policy, value = self.accelerator.reduce(self._parts / max(1, step - self._logged), "sum").tolist()
             logs |= {"policy_loss": policy, "value_loss": value}
-            logs |= {"plies": self.batches.plies(step), "cpu_seconds": round(spent + seconds, 2)}
+            logs |= {"plies": self.batches.plies(step), "cpu_seconds": round(self.spent(), 2)}
+            self.state.epoch = step / self.batches.per_epoch  # of the games, not of the sampler
             self._parts.zero_()
-            self._logged, self._mark = step, now
+            self._logged = step
         super().log(logs, *args, **kwargs)
 
     def _get_output_dir(self, trial: Any) -> str:
@@ -287,6 +308,42 @@ class Saving(TrainerCallback):
         return control
 
 
+class Budget(TrainerCallback):
+    """Makes a run as long as the CPU seconds that it may take.
+
+    The learning rate stays at its peak until the plateau's share of them is spent. How many steps the fall has is then
+    known from the speed of late. It is told to ``note`` once a checkpoint has been written, so that a run killed after
+    that repeats the fall exactly, and one killed before it measures again.
+    """
+
+    def __init__(self, trainer: XiangqiTrainer, seconds: float, note: Callable[[Preset], None]) -> None:
+        self.trainer, self.guess, self.seconds, self.note = trainer, trainer.preset, seconds, note
+        self.plateau = (1 - self.guess.decay) * seconds
+        self.due = self.known = False
+        trainer.plan(replace(self.guess, plies=ENDLESS))
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        if not self.known and self.trainer.spent() >= self.plateau:
+            self.due = control.should_log = control.should_save = True
+        return control
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if not self.due or self.known:
+            return
+        spent, done = self.trainer.spent(), state.global_step
+        late = [x for x in state.log_history if x.get("cpu_seconds", spent) <= spent - LATELY * self.plateau]
+        step, seconds = (late[-1]["step"], late[-1]["cpu_seconds"]) if late else (0, 0.0)
+        fall = max(1, round((self.seconds - spent) * (done - step) / (spent - seconds)))
+        preset = replace(self.guess, plies=(done + fall) * self.guess.batch_plies, decay=fall / (done + fall))
+        self.trainer.plan(preset)
+        self.trainer.batches.settle(preset.steps, done)
+        self.known = True
+        if state.is_world_process_zero:
+            self.note(preset)
+
+
 class EarlyLook(TrainerCallback):
     """Looks at held-out games whenever the run is saved, so that one that goes wrong is seen at once."""
 
@@ -305,6 +362,7 @@ class Bar(TrainerCallback):
     def __init__(self, trainer: XiangqiTrainer, wanted: bool) -> None:
         self.batches, self.wanted = trainer.batches, wanted and trainer.is_world_process_zero()
         self.figures: dict[str, str] = {}
+        self.steps = self.batches.steps
         self.said = time.monotonic()
         self.bar = tqdm(disable=True)
 
@@ -312,7 +370,7 @@ class Bar(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self.bar = tqdm(
-            total=self.batches.plies(self.batches.steps),
+            total=self.batches.plies(self.steps),
             initial=self.batches.plies(state.global_step),
             unit=" plies",
             unit_scale=True,
@@ -325,6 +383,11 @@ class Bar(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self.bar.update(self.batches.plies(state.global_step) - self.bar.n)
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self.steps != self.batches.steps:  # a run with a budget has found out
+            self.steps = self.batches.steps
+            self.bar.total = self.batches.plies(self.steps)
 
     def on_log(
         self,
@@ -339,7 +402,7 @@ class Bar(TrainerCallback):
         self.bar.set_postfix(self.figures, refresh=False)
         if self.wanted and self.bar.disable and time.monotonic() - self.said > 30:
             self.said = time.monotonic()
-            say(f"step {state.global_step} of {state.max_steps}: {', '.join(map(' '.join, self.figures.items()))}")
+            say(f"step {state.global_step} of {self.steps}: {', '.join(map(' '.join, self.figures.items()))}")
 
     def close(self) -> None:
         self.bar.close()
@@ -383,6 +446,7 @@ def train(
     init_from: Path | None = None,
     config_changes: dict[str, Any] | None = None,
     seed: int = 1,
+    cpu_seconds: float | None = None,
     save_minutes: float = 5,
     log_steps: int = 20,
     progress: bool = True,
@@ -390,6 +454,8 @@ def train(
     """Train a model, or go on where ``out`` stopped; return the directory of the result, ``out/model``.
 
     ``tokens`` is what it reads: ``move``, or ``char`` for the system of 2020 (`lm.char`), which sees no board.
+    ``cpu_seconds`` makes the run as long as they allow, of all its processes and sittings together; what the preset
+    says about its length is then a first guess, by which the curriculum of characters begins.
     A finished run is left as it is. Asked to stop, it saves first and then raises ``KeyboardInterrupt``. Raises
     ``UserError`` for data without training games, settings that ``out`` was not begun with, a gradient that is no
     number, a damaged shard and a disk that is full; what was saved before stays good.
@@ -403,6 +469,7 @@ def train(
         "seed": seed,
         "init_from": str(init_from) if init_from else None,
         "data": [shard.fingerprint() for shard in shards],
+        "cpu_seconds": cpu_seconds,
     }
     try:
         began = settle(out, settings)
@@ -416,8 +483,21 @@ def train(
         torch.manual_seed(seed)
         model = new_model(preset, tokens, init_from, config_changes or {})
         trainer = make_trainer(model, shards, out, preset, seed, log_steps)
-        saving, bar, writer = Saving(save_minutes), Bar(trainer, progress), None
-        for callback in (saving, EarlyLook(trainer, shards, LOOK_PLIES[tokens]), bar):
+        saving, look = Saving(save_minutes), EarlyLook(trainer, shards, LOOK_PLIES[tokens])
+        callbacks: list[TrainerCallback] = [saving, look]
+        if "length" in began:
+            known = replace(preset, **began["length"])
+            trainer.plan(known)
+            trainer.batches.settle(known.steps, round(known.steps * (1 - known.decay)))
+        elif cpu_seconds is not None:
+
+            def note(known: Preset) -> None:
+                length = {"plies": known.plies, "decay": known.decay}
+                write_json(out / "run.json", settings | {"length": length})
+
+            callbacks.append(Budget(trainer, cpu_seconds, note))
+        bar, writer = Bar(trainer, progress), None
+        for callback in (*callbacks, bar):
             trainer.add_callback(callback)
         if trainer.is_world_process_zero():
             shutil.rmtree(out / "unfinished", ignore_errors=True)
@@ -431,10 +511,10 @@ def train(
             with suppress(OSError):
                 if writer is not None:
                     writer.close()
-        if trainer.state.global_step < preset.steps:
-            raise KeyboardInterrupt(f"stopped at step {trainer.state.global_step} of {preset.steps}")
+        if trainer.state.global_step < trainer.preset.steps:
+            raise KeyboardInterrupt(f"stopped at step {trainer.state.global_step} of {trainer.batches.steps}")
         if trainer.is_world_process_zero():
-            deliver(trainer.state, model, shards, out, preset, tokens)
+            deliver(trainer.state, model, shards, out, trainer.preset, tokens)
             shutil.rmtree(out / "unfinished")
         trainer.accelerator.wait_for_everyone()
     except OSError as error:

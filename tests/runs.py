@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,11 +17,11 @@ SMALL = Preset(2, 2, 32, plies=6000, batch_plies=500, learning_rate=1e-2, warmup
 GROUPS = {"input_groups": ["move", "counters", "board"], "candidate_groups": ["move", "capture", "context"]}
 
 
-def run(shard: Path, out: Path, preset: Preset = SMALL, save_minutes: float = 0.0) -> Path:
+def run(shard: Path, out: Path, preset: Preset = SMALL, save_minutes: float = 0.0, **more: Any) -> Path:
     """Train, saving after every step unless told otherwise."""
     torch.set_num_threads(1)
-    shards = [Shard.open(shard)]
-    return train(shards, out, preset, config_changes=GROUPS, save_minutes=save_minutes, log_steps=1, progress=False)
+    shards, settings = [Shard.open(shard)], {"config_changes": GROUPS, "log_steps": 1, "progress": False} | more
+    return train(shards, out, preset, save_minutes=save_minutes, **settings)
 
 
 def run_in_little_room(shard: Path, out: Path, message: Path) -> None:

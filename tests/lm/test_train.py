@@ -36,6 +36,9 @@ CONFIG = XiangqiConfig(n_layer=1, n_head=1, n_embd=8)
 GIDS = [39, 67, 90, *[number for number in range(300, 400) if split_of(f"gid:{number}") == "train"][:57]]
 """Of these, the first is for validation and the next two are for testing."""
 
+SECONDS = 2.5
+"""Of the processor, for a run with a budget."""
+
 Saved = dict[str, torch.Tensor]
 
 
@@ -62,6 +65,14 @@ def finished(shard_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A run that nothing disturbed."""
     out = tmp_path_factory.mktemp("run") / "finished"
     run(shard_folder, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def budgeted(shard_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was as long as the processor's time allowed."""
+    out = tmp_path_factory.mktemp("run") / "budgeted"
+    run(shard_folder, out, save_minutes=99, cpu_seconds=SECONDS)
     return out
 
 
@@ -330,6 +341,72 @@ class TestGoingOn:
         assert command()[:2] == (0, "this run is finished: its model is in run/model\n")
         assert command("--seed", "2")[0] == 2
         assert command("--preset", "huge")[2].startswith("xqlm: no preset 'huge'")
+
+
+class TestBudget:
+    def test_it_takes_its_time_and_the_rate_falls_to_zero(self, budgeted: Path) -> None:
+        figures = json.loads((budgeted / "model" / "metrics.json").read_text())
+        assert figures["cpu_seconds"] == pytest.approx(SECONDS, rel=0.3)
+        steps = figures["steps"]
+        assert steps > 2 * SMALL.steps  # beyond the first guess
+        kept = latest_checkpoint(budgeted)
+        assert kept is not None
+        history = json.loads((kept / "trainer_state.json").read_text())["log_history"]
+        rates = [entry["learning_rate"] / SMALL.learning_rate for entry in history if "learning_rate" in entry]
+        fall = round(figures["preset"]["decay"] * steps)
+        assert len(rates) == steps
+        assert 0.3 < fall / steps < 0.7
+        assert rates[SMALL.warmup : steps - fall] == pytest.approx([1.0] * (steps - fall - SMALL.warmup))
+        assert rates[steps - fall :] == pytest.approx([1 - i / fall for i in range(fall)])
+
+    def test_killed_after_the_length_was_found(
+        self, budgeted: Path, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The checkpoint on which the fall was planned is still there."""
+        assert "length" in json.loads((budgeted / "run.json").read_text())
+        out = shutil.copytree(budgeted, tmp_path / "run")
+        shutil.rmtree(out / "model")
+        last = latest_checkpoint(out)
+        assert last is not None
+        shutil.rmtree(last)
+        assert [path.name for path in checkpoints(out)] == [f"checkpoint-{self.planned(budgeted)}"]
+        run(shard_folder, out, save_minutes=99, cpu_seconds=SECONDS)
+        assert losses(out) == losses(budgeted)
+        assert (out / "model" / "model.safetensors").read_bytes() == (
+            budgeted / "model" / "model.safetensors"
+        ).read_bytes()
+
+    def test_stopped_before(self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Then the time is measured again, and what has been spent counts."""
+        with monkeypatch.context() as patched:
+            stop_at(20, patched)
+            with pytest.raises(KeyboardInterrupt, match="stopped at step 20 of 12"):
+                run(shard_folder, tmp_path, save_minutes=99, cpu_seconds=SECONDS)
+        assert "length" not in json.loads((tmp_path / "run.json").read_text())
+        run(shard_folder, tmp_path, save_minutes=99, cpu_seconds=SECONDS)
+        figures = json.loads((tmp_path / "model" / "metrics.json").read_text())
+        assert figures["cpu_seconds"] == pytest.approx(SECONDS, rel=0.3)
+        assert self.planned(tmp_path) > 20
+
+    def test_another_budget_or_first_guess_is_refused(self, budgeted: Path, shard_folder: Path) -> None:
+        with pytest.raises(UserError, match=r"is a run with cpu_seconds 2\.5, now it is None"):
+            run(shard_folder, budgeted)
+        with pytest.raises(UserError, match=r"is a run with plies 6000, now it is 7000"):
+            run(shard_folder, budgeted, replace(SMALL, plies=7000), cpu_seconds=SECONDS)
+
+    def test_the_curriculum_hears_of_it_a_step_later(self, shard: Shard) -> None:
+        """The step after the last one done may be encoded already, so it goes by the first guess however it is met."""
+        batches = GameBatches([shard], CONFIG, 700, 100, seed=3)
+        batches[4]
+        batches.settle(20, known=4)
+        assert [batches.progress(step) for step in (3, 4, 5, 10)] == [0.03, 0.04, 0.25, 0.5]
+        assert set(batches._encoded) == set()
+
+    @staticmethod
+    def planned(out: Path) -> int:
+        """Return the step after which a run knew its length."""
+        length = json.loads((out / "run.json").read_text())["length"]
+        return round(length["plies"] / SMALL.batch_plies * (1 - length["decay"]))
 
 
 class TestDamage:
