@@ -20,7 +20,8 @@ from lm import UserError, char
 from lm.data import UNKNOWN, Record, read_records, record_of, split_of
 from lm.encoding import Encoder, Features, Line
 from lm.model import ENGINE, HUMAN, XiangqiLM
-from lm.policy import make_evaluator, softmax
+from lm.policy import make_evaluator
+from lm.sampling import softmax
 from xiangqi import CANNON, KNIGHT, ROOK, Board
 from xiangqi.formats import FormatError, load
 from xiangqi.kernels import MOVE_FROM, MOVE_TO

@@ -16,17 +16,32 @@ projections.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PretrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    GenerationConfig,
+    GenerationMixin,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils.generic import ModelOutput
 
+from lm import UserError
+from lm.encoding import Encoder, Line
+from lm.sampling import LegalMoves
+from lm.tokenizer import BOS, MATE, PAD, RESULTS, VOCABULARY, TokenGame
 from xiangqi.features import CANDIDATE_GROUPS, INPUT_GROUPS
 from xiangqi.kernels import MOVE_ROTATED
 
@@ -39,6 +54,20 @@ PROMPTS: Final = ("none", "human", "engine", "amateur", "junior", "club", "maste
 may be left out (``none``, row 0)."""
 ENDS: Final = ("goes on", "mated", "resigns", "opponent resigns", "draw agreed")
 """How a game may end at a ply, seen from the side to move."""
+
+
+def prompt_rows(game: TokenGame) -> NDArray[np.int64]:
+    """Return the rows ``(n + 1, 3)`` of `PROMPTS` at the plies of a game of n moves, the result as the mover sees it.
+
+    >>> from lm.tokenizer import move_tokenizer
+    >>> prompt_rows(TokenGame.read(move_tokenizer()("[human] [red wins] h2e2")["input_ids"])).tolist()
+    [[1, 0, 7], [1, 0, 9]]
+    """
+    source, strength = (PROMPTS.index(prompt.strip("[]") or "none") for prompt in (game.source, game.strength))
+    red = dict(zip(("", *RESULTS), ("none", "win", "draw", "loss"), strict=True))[game.result]
+    black = {"win": "loss", "loss": "win"}.get(red, red)
+    aims = [PROMPTS.index(aim) for aim in (red, black)]
+    return np.array([(source, strength, aims[ply % 2]) for ply in range(game.board.ply + 1)])
 
 
 class XiangqiConfig(PretrainedConfig):
@@ -58,11 +87,12 @@ class XiangqiConfig(PretrainedConfig):
         candidate_groups: tuple[str, ...] = tuple(CANDIDATE_GROUPS),  # and about each legal move
         prompts: bool = False,  # whether it can be asked for a kind of game
         ends: bool = False,  # whether it says when a game is over
+        bounded: bool = False,  # whether what blocks add is normed, and the input given to each of them again
         **kwargs: Any,
     ) -> None:
         self.n_layer, self.n_head, self.n_embd = n_layer, n_head, n_embd
         self.n_query, self.n_context = n_query, n_context
-        self.prompts, self.ends = prompts, ends
+        self.prompts, self.ends, self.bounded = prompts, ends, bounded
         self.input_groups, self.candidate_groups = list(input_groups), list(candidate_groups)
         super().__init__(**kwargs)
 
@@ -99,8 +129,40 @@ class ZeroLinear(nn.Linear):
     """A linear map that starts at zero, so that a block starts by adding nothing and all moves with the same chance."""
 
 
+class Gain(nn.LayerNorm):
+    """A norm on what a part of a block adds, which starts small: the input stays the greater part of the stream."""
+
+
 class ZeroEmbedding(nn.Embedding):
     """A table that starts at zero."""
+
+
+class Gather(torch.autograd.Function):
+    """``x.gather(1, index)``, whose gradient is added up in place: PyTorch's own copies it once more."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        ctx.width = x.shape[1]
+        return x.gather(1, index)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        (index,) = ctx.saved_tensors
+        return gradient.new_zeros(len(index), ctx.width).scatter_add_(1, index, gradient.contiguous()), None
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Return causal attention ``(B, nh, T, hs)``, each ply looking at itself and the plies before it.
+
+    Written out on a CPU, where the fused kernel takes four times as long to go backwards through games of 100 plies.
+    """
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    T, hs = q.shape[-2:]
+    later = torch.full((T, T), float("-inf")).triu(1)
+    scores = (q @ k.transpose(-1, -2)).float() * hs**-0.5 + later
+    return scores.softmax(-1).to(v.dtype) @ v
 
 
 class Attention(nn.Module):
@@ -108,13 +170,13 @@ class Attention(nn.Module):
         super().__init__()
         self.n_head, self.head_size = config.n_head, config.n_embd // config.n_head
         self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=False)
-        self.proj = ZeroLinear(config.n_embd, config.n_embd, bias=False)
+        self.proj = nn.Linear(config.n_embd, config.n_embd, bias=False)
 
     def forward(self, x: Tensor, past: PastLayer | None) -> Tensor:
         B, T, D = x.shape
         q, k, v = self.qkv(x).view(B, T, 3, self.n_head, self.head_size).permute(2, 0, 3, 1, 4)  # each (B, nh, T, hs)
         if past is None:
-            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            y = attend(q, k, v)
         else:
             k, v = past.append(k, v)
             y = F.scaled_dot_product_attention(q, k, v, attn_mask=past.mask)
@@ -146,11 +208,22 @@ class Block(nn.Module):
         self.attention = Attention(config)
         self.mlp_norm = nn.LayerNorm(config.n_embd, bias=False)
         self.up = nn.Linear(config.n_embd, 4 * config.n_embd, bias=False)
-        self.down = ZeroLinear(4 * config.n_embd, config.n_embd, bias=False)
+        self.down = nn.Linear(4 * config.n_embd, config.n_embd, bias=False)
+        self.bounded = config.bounded
+        if self.bounded:
+            self.attention_gain = Gain(config.n_embd, bias=False)
+            self.mlp_gain = Gain(config.n_embd, bias=False)
+            self.keep = nn.Parameter(torch.ones(config.n_embd))
+            self.again = nn.Parameter(torch.zeros(config.n_embd))
 
-    def forward(self, x: Tensor, past: PastLayer | None) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), past)
-        return x + self.down(F.relu(self.up(self.mlp_norm(x))).square())
+    def forward(self, x: Tensor, first: Tensor, past: PastLayer | None) -> Tensor:
+        """Return ``x`` ``(B, T, D)`` with what the block adds; ``first`` is what the first block was given."""
+        if not self.bounded:
+            x = x + self.attention(self.attention_norm(x), past)
+            return x + self.down(F.relu(self.up(self.mlp_norm(x))).square())
+        x = self.keep * x + self.again * first
+        x = x + self.attention_gain(self.attention(self.attention_norm(x), past))
+        return x + self.mlp_gain(self.down(F.relu(self.up(self.mlp_norm(x))).square()))
 
 
 @dataclass
@@ -180,6 +253,8 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
     config_class = XiangqiConfig
     base_model_prefix = "trunk"
     supports_gradient_checkpointing = False
+    _no_split_modules = ("Block",)  # what FSDP keeps together
+    _input_embed_layer = "table"
 
     def __init__(self, config: XiangqiConfig) -> None:
         super().__init__(config)
@@ -197,6 +272,9 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         self.prompts = ZeroEmbedding(len(PROMPTS), D, padding_idx=0) if config.prompts else None
         self.end_head = ZeroLinear(D, len(ENDS)) if config.ends else None
         self.post_init()
+        self.generation_config = GenerationConfig(
+            bos_token_id=BOS, pad_token_id=PAD, eos_token_id=[PAD, *range(MATE, VOCABULARY)]
+        )
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.EmbeddingBag | nn.Embedding):
@@ -207,7 +285,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.LayerNorm):
-            nn.init.ones_(module.weight)
+            nn.init.constant_(module.weight, 0.1 if isinstance(module, Gain) else 1.0)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
@@ -250,8 +328,9 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         if longest > self.config.n_context:
             raise ValueError(f"a game is longer than the model's {self.config.n_context} plies")
         x = x + self.positions(where.clamp(max=self.config.n_context - 1))
+        first = x
         for i, block in enumerate(self.blocks):
-            x = block(x, past[i] if past else None)
+            x = block(x, first, past[i] if past else None)
         return self.output_norm(x.view(B * T, -1)[flat])
 
     def forward(
@@ -290,10 +369,10 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         move_logits = self.move_head(h)  # (R, 2086)
         context = self.context_head(self.context_query(h))  # (R, candidate rows - 2086)
         R, M, K = candidates.shape
-        scores = move_logits.gather(1, candidates[:, :, 0]).float()
+        scores = Gather.apply(move_logits, candidates[:, :, 0]).float()
         if K > 1:
             rows_of = candidates[:, :, 1:].reshape(R, M * (K - 1))
-            scores = scores + context.gather(1, rows_of).view(R, M, K - 1).sum(-1, dtype=torch.float32)
+            scores = scores + Gather.apply(context, rows_of).view(R, M, K - 1).sum(-1, dtype=torch.float32)
         scores = scores.masked_fill(torch.arange(M, device=h.device) >= candidate_counts.unsqueeze(1), float("-inf"))
         out = PolicyOutput(scores=scores, move_logits=move_logits, wdl_logits=wdl_logits, end_logits=end_logits)
         if labels is not None:
@@ -313,34 +392,62 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         return out
 
     def _read_tokens(self, input_ids: Tensor, voices: Tensor | None) -> CausalLMOutputWithPast:
-        """Return logits ``(B, 1, vocabulary)`` of the next move of each game, in the voice asked for or the human one.
+        """Return the log-probabilities ``(B, 1, vocabulary)`` of what follows in each game.
 
-        Tokens before the last BOS are padding. Moves that are not legal have the score of the move table alone.
+        Moves share the chance that the game goes on: of legal ones the score counts, of others that of the move table
+        alone. Without an end head a game goes on until there is no legal move. ``[PAD]`` follows what has ended, or
+        breaks the rules. Where no voices are given, a game has that of its source, or else the human one. Raises
+        ``UserError`` for what is no game, and prompts that the model does not know.
         """
-        from lm.encoding import Encoder, Line  # the encoder needs our configuration
-        from lm.tokenizer import BOS, PAD, VOCABULARY
-
-        lines = []
-        for row in input_ids.tolist():
-            moves = row[row.index(BOS) + 1 :] if BOS in row else row
-            lines.append(Line.from_start(np.array([m for m in moves if m not in (PAD, BOS)], np.int16)))
-        features = Encoder(self.config)(lines)
+        games = [TokenGame.read(row) for row in input_ids.tolist()]
+        logits = torch.full((len(games), VOCABULARY), float("-inf"), device=self.device)
+        logits[[i for i, game in enumerate(games) if game.over or game.illegal], PAD] = 0.0
+        going = [i for i, game in enumerate(games) if not (game.over or game.illegal)]
+        if not going:
+            return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
+        prompts = np.concatenate([prompt_rows(games[i]) for i in going])
+        if self.prompts is None and prompts[:, 1:].any():
+            raise UserError("the model cannot be asked for strength or result")
+        if voices is None:
+            voices = torch.tensor([ENGINE if game.source == "[engine]" else HUMAN for game in games])
+        features = Encoder(self.config)([Line.of(games[i].board) for i in going])
         last = torch.from_numpy(np.cumsum(features.lengths) - 1)
-        tensors = {name: tensor.to(self.device) for name, tensor in features.tensors().items()}
-        out = self(**tensors, rows=last.to(self.device), voices=voices)
-        logits = torch.full((len(lines), VOCABULARY), float("-inf"), device=self.device)
-        for i, ply in enumerate(last.tolist()):
-            turned = MOVE_ROTATED if features.turns[ply] else np.arange(len(MOVE_ROTATED))
-            logits[i, : len(turned)] = out.move_logits[i, torch.from_numpy(turned.astype(np.int64))].float()
-            legal = features.moves(ply)
-            logits[i, torch.from_numpy(legal)] = out.scores[i, : len(legal)]
+        tensors = features.tensors() | {"prompts": torch.from_numpy(prompts), "rows": last, "voices": voices[going]}
+        out = self(**{name: tensor.to(self.device) for name, tensor in tensors.items()})
+        for row, (i, ply) in enumerate(zip(going, last.tolist(), strict=True)):
+            turn, legal = int(features.turns[ply]), torch.from_numpy(features.moves(ply))
+            turned = MOVE_ROTATED if turn else np.arange(len(MOVE_ROTATED))
+            moves = out.move_logits[row, torch.from_numpy(turned.astype(np.int64))].float()
+            moves[legal] = out.scores[row, : len(legal)]
+            if out.end_logits is not None:
+                ends = out.end_logits[ply].log_softmax(-1)
+            else:
+                ends = torch.eye(len(ENDS), device=self.device)[0 if len(legal) else ENDS.index("mated")].log()
+            logits[i, : len(moves)] = ends[0] + moves.log_softmax(-1)
+            logits[i, MATE:] = ends[[1, 2 + turn, 3 - turn, 4]]  # Red resigns, or Black
         return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
 
+    def generate(  # type: ignore[override]
+        self, *args: Any, logits_processor: Sequence[LogitsProcessor] | None = None, **kwargs: Any
+    ) -> Any:
+        """Go on with games to their ends, or as far as ``max_new_tokens``, or ``max_length``, or the model can read.
+
+        What else may be asked for is that of transformers' ``GenerationMixin``. ``logits_processor`` is by default the
+        rules alone; with an empty list moves may break them, and a game in which one did is given up.
+        """
+        if "generation_config" not in kwargs:  # the library's own would be 20 tokens, of the 50 likeliest
+            if not kwargs.keys() & {"max_new_tokens", "max_length"}:
+                kwargs["max_length"] = self.config.n_context
+            if kwargs.get("do_sample"):
+                kwargs = {"top_k": 0} | kwargs
+        processors = LogitsProcessorList([LegalMoves()] if logits_processor is None else logits_processor)
+        return super().generate(*args, logits_processor=processors, **kwargs)  # type: ignore[misc]
+
     def prepare_inputs_for_generation(  # type: ignore[override]
-        self, input_ids: Tensor, **kwargs: Any
+        self, input_ids: Tensor, voices: Tensor | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """Hand ``generate()``'s tokens on; what else it brings has no meaning here."""
-        return {"input_ids": input_ids}
+        """Hand ``generate()``'s tokens on, and voices; what else it brings has no meaning here."""
+        return {"input_ids": input_ids, "voices": voices}
 
     def _prepare_cache_for_generation(self, *args: Any, **kwargs: Any) -> bool:
         """Games in ``generate()`` are read anew at each ply; `lm.policy.Evaluator` plays with a cache."""

@@ -1,4 +1,4 @@
-"""From scores to moves: masked sampling, levels, and the player that the model is."""
+"""Positions evaluated by the model, games in progress remembered, and the player that it is."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForCausalLM, LogitsProcessor, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from lm import UserError, data_path
 from lm.encoding import Encoder, Line
 from lm.model import ENDS, PROMPTS, STYLES, KVCache, XiangqiLM
 from lm.players import Choice
-from lm.tokenizer import BOS, CHARS, PAD
+from lm.sampling import Sampling, softmax
+from lm.tokenizer import CHARS
 from xiangqi import MOVES, Board, Move
 from xiangqi.rulings import repetition_outcome
 
@@ -31,50 +32,6 @@ DRAWS_BELOW: Final = 0.6
 """A player that expects as much or more does not offer or accept a draw."""
 SLOTS: Final = 128
 """Games of which a player remembers keys and values; of more, the least recently played are read again."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How a move is drawn from the model's distribution over the legal moves."""
-
-    temperature: float = 1.0
-    """Scores are divided by it; 0 takes the likeliest move."""
-    top_k: int = 0
-    """Only the k likeliest moves; 0 for all."""
-    top_p: float = 1.0
-    """Only the likeliest moves that together have this probability (Holtzman et al. 2020)."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.temperature <= 100:
-            raise UserError(f"temperature must lie between 0 and 100: {self.temperature}")
-        if self.top_k < 0:
-            raise UserError(f"top_k must not be negative: {self.top_k}")
-        if not 0 < self.top_p <= 1:
-            raise UserError(f"top_p must lie above 0 and not above 1: {self.top_p}")
-
-    def probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the chances ``(n,)`` with which moves of these scores ``(n,)`` are drawn.
-
-        >>> Sampling(temperature=0).probabilities(np.array([0.0, 2.0, 1.0]))
-        array([0., 1., 0.])
-        """
-        if self.temperature == 0:
-            chances = np.zeros(len(scores))
-            chances[int(np.argmax(scores))] = 1.0
-            return chances
-        chances = softmax(scores.astype(np.float64) / self.temperature)
-        order = np.argsort(-chances, kind="stable")
-        keep = len(order) if self.top_k == 0 else min(self.top_k, len(order))
-        if self.top_p < 1:
-            keep = min(keep, int(np.searchsorted(np.cumsum(chances[order]), self.top_p)) + 1)
-        chances[order[keep:]] = 0.0
-        return np.asarray(chances / chances.sum())
-
-
-def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return probabilities ``(n,)`` of scores ``(n,)``."""
-    e = np.exp(scores - scores.max())
-    return np.asarray(e / e.sum())
 
 
 @dataclass(frozen=True)
@@ -309,16 +266,11 @@ class LMPlayer:
             scores[index] = -np.inf
 
     def _word(self, evaluation: Evaluation) -> str:
-        """Draw one of `ENDS`. However the moves are truncated, all of these stay possible, so that games end.
-
-        This is the consistent sampling of S. Welleck et al., "Consistency of a Recurrent Language Model With Respect to
-        Incomplete Decoding", 2020.
-        """
+        """Draw one of `ENDS`."""
         if evaluation.ends is None:
             return ENDS[0]
         logits = np.log(np.maximum(evaluation.ends, 1e-9))
-        chances = Sampling(self.sampling.temperature).probabilities(logits)
-        return ENDS[int(self._random.choice(len(ENDS), p=chances))]
+        return ENDS[int(self._random.choice(len(ENDS), p=self.sampling.endings(logits)))]
 
     @staticmethod
     def _spoils(board: Board, move: Move, value: float) -> bool:
@@ -337,19 +289,3 @@ class LMPlayer:
 
     def close(self) -> None:
         """Do nothing."""
-
-
-class LegalMoves(LogitsProcessor):
-    """Masks the logits of ``generate()`` to the legal moves of each game; a finished game is padded."""
-
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        masked = torch.full_like(scores, float("-inf"))
-        for row, tokens in enumerate(input_ids.tolist()):
-            board = Board()
-            for token in tokens:
-                if token < len(MOVES):
-                    board.push(MOVES[token])
-            legal = [] if PAD in tokens[tokens.index(BOS) :] else board.legal_move_indices().tolist()
-            keep = legal or [PAD]
-            masked[row, keep] = scores[row, keep] if legal else 0.0
-        return masked  # type: ignore[return-value]

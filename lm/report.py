@@ -224,6 +224,7 @@ def page(found: Mapping[str, Any], title: str, facts: Mapping[str, str]) -> str:
             "<h2>How its games end</h2>",
             f"<p>{ends['games']:,} games of self-play: {reasons}.</p>",
             _figure(figures.endings(ends["by"]), "How games of self-play end"),
+            _table(("ended by", "games", "share"), _ending_rows(ends["by"])),
         ]
     if found["training"]:
         parts += [
@@ -310,6 +311,14 @@ def _with_interval(part: Mapping[str, Any], name: str) -> str:
         return "–"
     low, high = part["interval"][name]
     return f"{part[name]:.4f} <i>{low:.3f} to {high:.3f}</i>"
+
+
+def _ending_rows(by: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    rows = []
+    for kind, part in by.items():
+        low, high = part["interval"]
+        rows.append((kind, f"{part['games']:,}", f"{part['share']:.3f} <i>{low:.3f} to {high:.3f}</i>"))
+    return rows
 
 
 def _moves_table(played: Mapping[str, Any]) -> str:

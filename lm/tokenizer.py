@@ -1,12 +1,16 @@
 """Games as token sequences: one token a ply, or four characters a ply.
 
-The vocabulary of moves is the 2086 moves in ICCS, numbered as in ``xiangqi.MOVES``, and two special tokens.
+The vocabulary of moves is the 2086 moves in ICCS, numbered as in ``xiangqi.MOVES``, and special tokens. A game begins
+with ``[BOS]``, then prompts may say what kind of game it is to be, then come its moves, and a token that says how it
+ended, if the players or a mate ended it; ``[PAD]`` fills what is left.
 
 >>> tokenizer = move_tokenizer()
 >>> tokenizer("h2e2 h9g7")["input_ids"]
 [2087, 576, 2054]
 >>> tokenizer.decode([2087, 576, 2054], skip_special_tokens=True)
 'h2e2 h9g7'
+>>> tokenizer.tokenize("[human] [red wins] h2e2 [black resigns]")
+['[human]', '[red wins]', 'h2e2', '[black resigns]']
 
 That of characters is the files, the ranks and two special tokens; spaces between moves are skipped.
 
@@ -18,18 +22,34 @@ That of characters is the files, the ranks and two special tokens; spaces betwee
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from xiangqi import MOVES
+from lm import UserError
+from xiangqi import MOVES, Board
 
+SOURCES: Final = ("[human]", "[engine]")
+"""Prompts that say who plays,"""
+STRENGTHS: Final = ("[amateur]", "[junior]", "[club]", "[master]")
+"""how strong the players are,"""
+RESULTS: Final = ("[red wins]", "[draw]", "[black wins]")
+"""and how the game is to end. Of each kind a game has one or none."""
+ENDINGS: Final = ("[mate]", "[red resigns]", "[black resigns]", "[draw agreed]")
+"""How a game ends; who has no legal move is mated, be it checkmate or stalemate."""
+
+SPECIAL: Final = ("[PAD]", "[BOS]", "[UNK]", *SOURCES, *STRENGTHS, *RESULTS, *ENDINGS)
+"""The tokens that stand behind the moves in the vocabulary."""
+VOCABULARY: Final = len(MOVES) + len(SPECIAL)
 PAD: Final = len(MOVES)
-"""Fills a batch, and follows the last move of a finished game."""
+"""Fills a batch, and follows a finished game."""
 BOS: Final = len(MOVES) + 1
-"""Stands before the first move."""
-VOCABULARY: Final = len(MOVES) + 2
+"""Stands before the first move and the prompts."""
+MATE: Final = VOCABULARY - len(ENDINGS)
+"""The first of the endings, which are the last tokens."""
 
 CHARS: Final = ("[PAD]", "[BOS]", *"abcdefghi0123456789")
 """The vocabulary of characters."""
@@ -38,13 +58,19 @@ CHAR_BOS: Final = 1
 
 
 def move_tokenizer() -> PreTrainedTokenizerFast:
-    """Return the tokenizer that reads games as ICCS moves between spaces."""
-    vocabulary = {move.iccs: move.index for move in MOVES} | {"[PAD]": PAD, "[BOS]": BOS}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[PAD]"))
+    """Return the tokenizer that reads games as ICCS moves, prompts and an ending between spaces."""
+    words = [*(move.iccs for move in MOVES), *SPECIAL]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(single="[BOS] $A", special_tokens=[("[BOS]", BOS)])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", bos_token="[BOS]", eos_token="[PAD]", padding_side="left"
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        bos_token="[BOS]",
+        eos_token="[PAD]",
+        unk_token="[UNK]",
+        extra_special_tokens=list(SPECIAL[3:]),
+        padding_side="left",
     )
 
 
@@ -56,3 +82,77 @@ def char_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.Fuse()
     tokenizer.post_processor = processors.TemplateProcessing(single="[BOS] $A", special_tokens=[("[BOS]", CHAR_BOS)])
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", bos_token="[BOS]", eos_token="[PAD]")
+
+
+@dataclass
+class TokenGame:
+    """A game as tokens of moves tell it."""
+
+    source: str = ""
+    """One of `SOURCES`, or nothing."""
+    strength: str = ""
+    """One of `STRENGTHS`, or nothing."""
+    result: str = ""
+    """One of `RESULTS`, or nothing."""
+    board: Board = field(default_factory=Board)
+    """The position after all moves."""
+    over: bool = False
+    """Whether the text says that the game has ended."""
+    illegal: str = ""
+    """The move that broke the rules, if one did: the game is read as far as that."""
+
+    @classmethod
+    def read(cls, tokens: Sequence[int]) -> TokenGame:
+        """Return the game of a row of tokens, padded before, after, or not at all; ``[BOS]`` may be missing.
+
+        Raises ``UserError`` that names a token which cannot stand where it does.
+
+        >>> game = TokenGame.read(move_tokenizer()("[engine] [draw] h2e2 h9g7 [draw agreed]")["input_ids"])
+        >>> game.source, game.strength, game.result, game.board.ply, game.over
+        ('[engine]', '', '[draw]', 2, True)
+        """
+        game = cls()
+        first = next((i for i, token in enumerate(tokens) if token != PAD), len(tokens))
+        for place, token in enumerate(tokens[first:]):
+            if token == BOS and place == 0:
+                continue
+            if game.illegal:
+                break
+            if token == PAD:
+                game.over = True
+            elif game.over:
+                raise UserError(f"{word(token)} stands behind the end of a game")
+            elif token < len(MOVES):
+                move = MOVES[token]
+                if game.board.is_legal(move):
+                    game.board.push(move)
+                else:
+                    game.illegal = move.iccs
+            elif token >= MATE:
+                game.over = True
+            else:
+                game._ask(word(token))
+        return game
+
+    def _ask(self, prompt: str) -> None:
+        """Take a prompt. Raises ``UserError`` if it is none, or stands behind a move or another one of its kind."""
+        kinds = {"source": SOURCES, "strength": STRENGTHS, "result": RESULTS}
+        kind = next((kind for kind, prompts in kinds.items() if prompt in prompts), None)
+        if kind is None:
+            raise UserError(f"{prompt} in a game: neither a move nor one of {' '.join(SPECIAL[3:])}")
+        if self.board.ply:
+            raise UserError(f"{prompt} stands behind a move: prompts come first")
+        if getattr(self, kind):
+            raise UserError(f"{prompt} stands beside {getattr(self, kind)}: a game has one {kind} at most")
+        setattr(self, kind, prompt)
+
+
+def word(token: int) -> str:
+    """Return a token of moves as text. Raises ``UserError`` for a number that is no token.
+
+    >>> word(576), word(BOS)
+    ('h2e2', '[BOS]')
+    """
+    if not 0 <= token < VOCABULARY:
+        raise UserError(f"{token} is no token: there are {VOCABULARY}")
+    return MOVES[token].iccs if token < len(MOVES) else SPECIAL[token - len(MOVES)]

@@ -37,7 +37,8 @@ from lm.encoding import Encoder, Line
 from lm.evaluate import evaluate
 from lm.model import XiangqiConfig
 from lm.players import load_player
-from lm.policy import load_any_model, load_model, softmax
+from lm.policy import load_any_model, load_model
+from lm.sampling import softmax
 from lm.tokenizer import CHARS, char_tokenizer, move_tokenizer
 from lm.train import Preset, train
 from small import random_game

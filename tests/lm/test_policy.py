@@ -5,49 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from transformers import LogitsProcessorList
 
 from lm import UserError
 from lm.model import ENDS, XiangqiLM
-from lm.policy import Evaluation, Evaluator, LegalMoves, LMPlayer, Sampling, softmax
-from lm.tokenizer import BOS, PAD, move_tokenizer
+from lm.policy import Evaluation, Evaluator, LMPlayer
 from small import random_game, small_model
-from xiangqi import BLACK, MOVES, Board, Move
-
-scores = st.lists(st.floats(-20, 20), min_size=1, max_size=60).map(lambda x: np.array(x, np.float32))
-
-
-class TestSampling:
-    @given(scores, st.floats(0.05, 5), st.integers(0, 10), st.floats(0.01, 1))
-    def test_chances_add_up_and_the_likeliest_is_kept(
-        self, values: np.ndarray, temperature: float, top_k: int, top_p: float
-    ) -> None:
-        chances = Sampling(temperature, top_k, top_p).probabilities(values)
-        assert chances.sum() == pytest.approx(1)
-        assert chances[np.argmax(values)] > 0
-        assert top_k == 0 or (chances > 0).sum() <= top_k
-
-    @given(scores, st.floats(0.01, 0.99))
-    def test_top_p_keeps_as_few_as_will_do(self, values: np.ndarray, top_p: float) -> None:
-        full = softmax(values.astype(np.float64))
-        kept = full[Sampling(1, 0, top_p).probabilities(values) > 0]
-        assert kept.sum() >= top_p - 1e-9
-        assert kept.sum() - kept.min() < top_p + 1e-9
-
-    def test_temperature_sharpens(self) -> None:
-        values = np.array([0.0, 1.0], np.float32)
-        hot, warm, cold = (Sampling(t).probabilities(values)[1] for t in (10, 1, 0.1))
-        assert warm == pytest.approx(1 / (1 + np.exp(-1)))
-        assert 0.5 < hot < warm < cold < 1
-        assert Sampling(0).probabilities(values).tolist() == [0, 1]
-
-    @pytest.mark.parametrize("bad", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.5}])
-    def test_nonsense_is_refused(self, bad: dict[str, float]) -> None:
-        with pytest.raises(UserError, match=next(iter(bad))):
-            Sampling(**bad)  # type: ignore[arg-type]
+from xiangqi import BLACK, Board, Move
 
 
 class TestEvaluator:
@@ -204,26 +167,3 @@ class TestPrompts:
         ends = np.array([0.6, 0.1, 0.1, 0.1, 0.1], np.float32)
         evaluation = replace(player.evaluator([Board()])[0], ends=ends)
         assert {player._word(evaluation) for _ in range(300)} == set(ENDS)
-
-
-class TestGenerate:
-    def test_only_legal_moves_come_out(self, model: XiangqiLM) -> None:
-        tokenizer = move_tokenizer()
-        prompts = torch.tensor([tokenizer("h2e2 h9g7")["input_ids"], tokenizer("c3c4 g6g5")["input_ids"]])
-        torch.manual_seed(0)
-        games = model.generate(
-            prompts, max_new_tokens=30, do_sample=True, logits_processor=LogitsProcessorList([LegalMoves()])
-        )
-        for game in games.tolist():
-            assert game[0] == BOS
-            board = Board.from_moves([MOVES[token] for token in game[1:] if token != PAD])  # raises if one is illegal
-            assert board.ply == 32
-
-    def test_greedy_generation_is_the_likeliest_legal_move(self, model: XiangqiLM) -> None:
-        board = random_game(8, 21)
-        tokens = torch.tensor([[BOS, *(move.index for move in board.move_stack)]])
-        out = model.generate(
-            tokens, max_new_tokens=1, do_sample=False, logits_processor=LogitsProcessorList([LegalMoves()])
-        )
-        best = Evaluator(model, slots=1)([board])[0]
-        assert MOVES[int(out[0, -1])] is best.moves[int(np.argmax(best.scores))]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lm import UserError, figures
 from lm.char import new_model
@@ -18,7 +19,7 @@ from lm.evaluate import Puzzle, after_random_plies, read_puzzles, solve, stray_g
 from lm.model import HUMAN, XiangqiLM
 from lm.policy import Evaluator
 from lm.report import endings, gather, page, training_log
-from small import random_game
+from small import random_game, small_model
 from xiangqi import Board, Game
 from xiangqi.formats import save
 
@@ -155,6 +156,27 @@ class TestEndings:
         assert low < found["by"]["mate"]["share"] == 0.5 < high
         assert found["reasons"]["checkmate"] == 4
 
+    def test_the_players_own_word(self, xqlm: Any, tmp_path: Path) -> None:
+        """Of games that a model played with itself: one that says when they are over, and never hopes to win."""
+        model = small_model(ends=True)
+        model.value_head.bias.data = torch.tensor([9.0, 0.0, 0.0])
+        model.save_pretrained(tmp_path / "model")
+        for out, limit in (("said.pgn", 100), ("limited.pgn", 1)):
+            words = [
+                "--games",
+                4,
+                "--player",
+                f"lm:model={tmp_path / 'model'},temperature=1,seed=1",
+                "--max-plies",
+                limit,
+            ]
+            assert xqlm("selfplay", *words, "--out", tmp_path / out)[0] == 0
+        said, limited = (endings(tmp_path / out, samples=10) for out in ("said.pgn", "limited.pgn"))
+        assert said["by"]["own word"]["share"] == 1.0
+        assert said["reasons"].keys() <= {"resignation", "draw agreed"}
+        assert said["reasons"]["resignation"] > 0
+        assert limited["by"]["ply limit"]["games"] + limited["by"]["own word"]["games"] == 4
+
     def test_games_that_do_not_say(self, tmp_path: Path) -> None:
         save([Game()], tmp_path / "games.pgn")
         with pytest.raises(UserError, match="no game says how it ended"):
@@ -217,6 +239,7 @@ class TestPage:
             "How its games end", "Training",
         ]  # fmt: skip
         assert read.images == 8
+        assert "<td>own word</td><td>2</td><td>0.200" in text
         assert json.loads(read.data)["played"]["human"]["top1"] == found["played"]["human"]["top1"]
         assert not re.search(r"\bnan\b", text)
 

@@ -1,0 +1,121 @@
+"""From scores to moves: how the model's word is drawn, by players and under ``generate()``.
+
+A model says at each ply whether the game goes on, and if so with which move. Moves may be truncated to the likeliest;
+endings never are, so that games end: the consistent sampling of S. Welleck et al., "Consistency of a Recurrent Language
+Model With Respect to Incomplete Decoding", 2020.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import LogitsProcessor
+
+from lm import UserError
+from lm.tokenizer import MATE, PAD, VOCABULARY, TokenGame
+from xiangqi import MOVES
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a move is drawn from the model's distribution over the legal moves."""
+
+    temperature: float = 1.0
+    """Scores are divided by it; 0 takes the likeliest move."""
+    top_k: int = 0
+    """Only the k likeliest moves; 0 for all."""
+    top_p: float = 1.0
+    """Only the likeliest moves that together have this probability (Holtzman et al. 2020)."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature <= 100:
+            raise UserError(f"temperature must lie between 0 and 100: {self.temperature}")
+        if self.top_k < 0:
+            raise UserError(f"top_k must not be negative: {self.top_k}")
+        if not 0 < self.top_p <= 1:
+            raise UserError(f"top_p must lie above 0 and not above 1: {self.top_p}")
+
+    def probabilities(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the chances ``(n,)`` with which moves of these scores ``(n,)`` are drawn.
+
+        >>> Sampling(temperature=0).probabilities(np.array([0.0, 2.0, 1.0]))
+        array([0., 1., 0.])
+        """
+        if self.temperature == 0:
+            chances = np.zeros(len(scores))
+            chances[int(np.argmax(scores))] = 1.0
+            return chances
+        chances = softmax(scores.astype(np.float64) / self.temperature)
+        order = np.argsort(-chances, kind="stable")
+        keep = len(order) if self.top_k == 0 else min(self.top_k, len(order))
+        if self.top_p < 1:
+            keep = min(keep, int(np.searchsorted(np.cumsum(chances[order]), self.top_p)) + 1)
+        chances[order[keep:]] = 0.0
+        return np.asarray(chances / chances.sum())
+
+    def endings(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the chances ``(n,)`` of going on and of each ending, which have these scores: none is truncated.
+
+        >>> Sampling(top_k=1).endings(np.log([0.5, 0.25, 0.25]))
+        array([0.5 , 0.25, 0.25])
+        """
+        return replace(self, top_k=0, top_p=1.0).probabilities(scores)
+
+
+def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return probabilities ``(n,)`` of scores ``(n,)``."""
+    e = np.exp(scores - scores.max())
+    return np.asarray(e / e.sum())
+
+
+class LegalMoves(LogitsProcessor):
+    """Masks the logits of ``generate()`` to the legal moves of each game and its endings.
+
+    The moves that are left share the chance of all moves. Without a legal move ``[mate]`` is all that can follow, with
+    one it cannot; behind an ending there is only ``[PAD]``. Raises ``UserError`` for a text that breaks the rules.
+    """
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        masked = torch.full_like(scores, float("-inf"))
+        chances = scores.log_softmax(-1)
+        for row, tokens in enumerate(input_ids.tolist()):
+            game = TokenGame.read(tokens)
+            if game.illegal:
+                raise UserError(f"{game.illegal} is not legal after {game.board.ply} plies: {game.board.fen()}")
+            legal = game.board.legal_move_indices().tolist()
+            if game.over or not legal:
+                masked[row, PAD if game.over else MATE] = 0.0
+                continue
+            moves = chances[row, legal]
+            masked[row, legal] = moves.log_softmax(-1) + chances[row, : len(MOVES)].logsumexp(-1)
+            masked[row, MATE + 1 :] = chances[row, MATE + 1 :]
+        return masked  # type: ignore[return-value]
+
+
+class ConsistentSampling(LogitsProcessor):
+    """Truncates the moves of ``generate()`` as `Sampling` does for a player, and never the endings.
+
+    It goes last, with ``do_sample=True`` and none of the settings of ``generate()`` that truncate. Raises ``UserError``
+    for settings that make no sense.
+    """
+
+    def __init__(self, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> None:
+        self.sampling = Sampling(temperature, top_k, top_p)
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        chances = np.stack([self._chances(row) for row in scores.double().cpu().numpy()])
+        return torch.from_numpy(chances).log().to(scores)  # type: ignore[return-value]
+
+    def _chances(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the chances ``(vocabulary,)`` of the tokens: that a game goes on, and then with which move."""
+        chances = np.zeros(VOCABULARY)
+        moves = np.flatnonzero(np.isfinite(scores[: len(MOVES)]))
+        others = np.arange(len(MOVES), VOCABULARY)
+        goes_on = np.logaddexp.reduce(scores[moves]) if len(moves) else -np.inf
+        goes_on, *chances[others] = self.sampling.endings(np.append(goes_on, scores[others]))
+        if len(moves):
+            chances[moves] = goes_on * self.sampling.probabilities(scores[moves])
+        return chances
