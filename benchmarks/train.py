@@ -140,10 +140,11 @@ def loading_rate(shard: Shard, preset: Preset, config: XiangqiConfig, clock: Clo
     return (batches.plies(24) - batches.plies(4)) / (clock() - start)
 
 
-def flops_a_ply(shard: Shard, preset: Preset, config: XiangqiConfig) -> float:
+def flops_a_ply(shard: Shard, config: XiangqiConfig) -> float:
     """Return the model FLOPs of a training step a ply."""
-    batches, total, plies = GameBatches([shard], config, preset.batch_plies, 99, 1), 0.0, 0
-    model = XiangqiLM(config)
+    batches, total, plies = GameBatches([shard], config, 4096, 99, 1), 0.0, 0
+    with torch.device("meta"):
+        model = XiangqiLM(config)
     trunk = sum(p.numel() for block in model.blocks for p in block.parameters() if p.ndim == 2)
     heads = (model.engine_voice, model.move_head, model.context_query, model.context_head)
     a_row = sum(p.numel() for head in heads for p in head.parameters() if p.ndim == 2)
@@ -189,7 +190,7 @@ def main() -> None:
                 "loading alone, plies/s": lambda: loading_rate(shard, preset, config, clock, arguments.threads),
             }.items():
                 best[name] = max(best.get(name, 0.0), measure())
-    ours, flops = best["training, plies/s"], flops_a_ply(shard, preset, config)
+    ours, flops = best["training, plies/s"], flops_a_ply(shard, config)
     found = {
         "preset": arguments.preset,
         "threads": arguments.threads,

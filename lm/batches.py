@@ -7,7 +7,7 @@ number of processes, reads exactly what an uninterrupted one would have read.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from lm import UserError
-from lm.data import UNKNOWN, Shard
+from lm.data import NO_OPINION, UNKNOWN, Shard
 from lm.encoding import Encoder, Line
 from lm.model import ENDS, ENGINE, HUMAN, PROMPTS, XiangqiConfig
 from xiangqi.kernels import MOVE_MIRRORED
@@ -33,6 +33,8 @@ STRENGTHS: Final = {
     "master": PROMPTS.index("master"),
 }
 """What a prompt calls the players of a tier."""
+RULES_EVERY: Final = 4
+"""The rules are learned at each such ply; a quarter will do."""
 AHEAD: Final = 2
 """Items that each loading thread encodes before they are asked for."""
 
@@ -41,9 +43,11 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
     """The batches of a run, encoded by threads of its own (`xiangqi.features` runs without holding Python's lock).
 
     A step reads games of about ``batch_plies`` plies; an epoch of steps reads every training game once, left-right
-    mirrored or not by chance. A step falls into ``parts`` of about equal size that share no game; item ``step * parts +
-    part`` is one of them. A process that asks for every ``stride``-th item finds it encoded already. Raises
-    ``UserError`` for data without training games, and when a shard turns out to be damaged.
+    mirrored or not by chance. ``weights`` of sources or tiers, named as the shards name them, change how often: with 2
+    twice, with 0.5 half of the games, others in each epoch, with 0 never. A step falls into ``parts`` of about equal
+    size that share no game; item ``step * parts + part`` is one of them. A process that asks for every ``stride``-th
+    item finds it encoded already. Raises ``UserError`` for data without training games, for a weight of what no shard
+    has, and when a shard turns out to be damaged.
     """
 
     def __init__(
@@ -57,21 +61,28 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         parts: int = 1,
         stride: int = 1,
         threads: int = 1,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         self.shards, self.encoder = shards, Encoder(config)
+        check(weights or {}, shards)
         self.steps, self.seed, self.parts, self.stride = steps, seed, parts, stride
         self._guess, self._known = steps, -1
         self.longest = config.n_context - 1
         chosen = [shard.games("train").astype(np.int32) for shard in shards]
         self._game = np.concatenate(chosen)  # number within its shard
         self._shard_ends = np.cumsum([len(games) for games in chosen])
-        if not len(self._game):
+        self._weight: NDArray[np.float64] | None = None
+        if weights:
+            self._weight = np.concatenate([s.weigh(weights)[games] for s, games in zip(shards, chosen, strict=True)])
+        if not len(self._game) or (self._weight is not None and not self._weight.any()):
             raise UserError("no training games in the data (a few are always held out)")
         lengths = [np.diff(shard.offsets)[games] + 1 for shard, games in zip(shards, chosen, strict=True)]
         self._plies = np.concatenate(lengths).clip(max=self.longest).astype(np.int32)
         # A step is no smaller than the longest game, so that none is empty.
         size = max(batch_plies, int(self._plies.max()))
-        self.per_epoch = max(1, int(self._plies.sum(dtype=np.int64)) // size)
+        plies = self._plies.sum(dtype=np.int64) if self._weight is None else self._plies @ self._weight
+        self.per_epoch = max(1, int(plies) // size)
+        self._read = [0]  # plies, by the end of each epoch
         self._cuts: dict[int, tuple[list[NDArray[np.int32]], NDArray[np.int64]]] = {}  # by epoch
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(threads, "encode")
@@ -108,7 +119,10 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
     def plies(self, steps: int) -> int:
         """Return how many plies the first ``steps`` steps read."""
         epochs, more = divmod(steps, self.per_epoch)
-        return epochs * int(self._plies.sum(dtype=np.int64)) + (int(self._epoch(epochs)[1][more - 1]) if more else 0)
+        while len(self._read) <= epochs:
+            order = self._order(self._chance(len(self._read) - 1))
+            self._read.append(self._read[-1] + int(self._plies[order].sum(dtype=np.int64)))
+        return self._read[epochs] + (int(self._epoch(epochs)[1][more - 1]) if more else 0)
 
     def _epoch(self, epoch: int) -> tuple[list[NDArray[np.int32]], NDArray[np.int64]]:
         """Return the games of each step of an epoch, and the plies read by the end of each; remember two epochs."""
@@ -120,18 +134,33 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
                 self._cuts[epoch] = steps, np.cumsum([self._plies[games].sum() for games in steps])
             return self._cuts[epoch]
 
-    def _cut(self, epoch: int) -> list[NDArray[np.int32]]:
-        """Shuffle all games, sort them by length within pools, cut them into steps and shuffle those."""
-        rng = np.random.default_rng((self.seed, 0, epoch))
+    def _chance(self, epoch: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, 0, epoch))
+
+    def _order(self, rng: np.random.Generator) -> NDArray[np.int32]:
+        """Return the games of an epoch, shuffled, each as often as it is to be read."""
         order = rng.permutation(len(self._game)).astype(np.int32)
-        for number, start in enumerate(range(0, len(order), POOL)):
+        if self._weight is None:
+            return order
+        # The weights laid end to end, from a random start: a game is read as often as whole numbers fall on its own.
+        until = np.floor(np.cumsum(self._weight[order]) + rng.random()).astype(np.int64)
+        return rng.permutation(order.repeat(np.diff(until, prepend=0)))
+
+    def _cut(self, epoch: int) -> list[NDArray[np.int32]]:
+        """Sort the games of an epoch by length within pools, cut them into steps and shuffle those."""
+        rng = self._chance(epoch)
+        order = self._order(rng)
+        for start in range(0, len(order), POOL):
             pool = order[start : start + POOL]
             by_length = np.argsort(self._plies[pool], kind="stable")
             # Up and down in turn: where a step reaches into the next pool, it meets games of the same length.
-            pool[:] = pool[by_length if number % 2 == 0 else by_length[::-1]]
+            pool[:] = pool[by_length if start // POOL % 2 == 0 else by_length[::-1]]
         ends = np.cumsum(self._plies[order], dtype=np.int64)
-        cuts = np.searchsorted(ends, int(ends[-1]) * np.arange(1, self.per_epoch) // self.per_epoch)
-        steps = np.split(order, cuts)
+        number = np.arange(1, self.per_epoch)
+        cuts = np.searchsorted(ends, int(ends[-1]) * number // self.per_epoch)
+        # Weights may have chosen so few plies that a step would be empty: each gets a game.
+        cuts = np.maximum.accumulate(np.maximum(cuts - number, 0)) + number
+        steps = np.split(order, np.minimum(cuts, len(order) - self.per_epoch + number))
         return [steps[i] for i in rng.permutation(len(steps))]
 
     def encode(self, index: int) -> dict[str, torch.Tensor]:
@@ -142,14 +171,37 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         step, part = divmod(index, self.parts)
         games, mirrored = self.games(step)
         asked = np.random.default_rng((self.seed, 2, step)).random((len(games), 3)) < 0.5
-        lessons = [self._lesson(game).asked_for(what) for game, what in zip(games.tolist(), asked, strict=True)]
         ends = np.cumsum(self._plies[games])
         where = np.searchsorted(ends, ends[-1] * np.arange(1, self.parts) / self.parts)
         mine = range(len(games))[slice(*np.concatenate([[0], where, [len(games)]])[part : part + 2].tolist())]
-        counts = torch.from_numpy(np.sum([lesson.counts() for lesson in lessons], axis=0, dtype=np.int64))
-        chosen = [lessons[i] for i in mine] or [lessons[0].silent()]
+        lessons = [self._lesson(int(games[i])).asked_for(asked[i]) for i in mine]
+        chosen = lessons or [self._lesson(int(games[0])).silent()]
         flipped = [bool(mirrored[i]) for i in mine] or [False]
+        counts = torch.from_numpy(self._counts(games, asked[:, 2]))
         return tensors(self.encoder, chosen, flipped) | {"counts": counts}
+
+    def _counts(self, games: NDArray[np.int32], told: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return how many moves a step teaches, how many with the rules, how many results, opinions and ends ``(5,)``.
+
+        Each of its parts divides by these, so they are counted without making lessons of all games.
+        """
+        counts = np.zeros(5, np.int64)
+        shards = np.searchsorted(self._shard_ends, games, side="right")
+        for number in np.unique(shards):
+            here, shard = games[shards == number], self.shards[number]
+            game, n = self._game[here], self._plies[here] - 1
+            start = shard.offsets[game]
+            ply = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
+            at = np.repeat(start, n) + ply
+            engines = np.array([tier == "engine" for tier in shard.meta["tiers"]])[shard.tiers[game]]
+            taught = (shard.best[at] >= 0) + np.repeat(~engines, n).astype(np.int64)
+            checked = (ply + np.repeat(game, n)) % RULES_EVERY == 0
+            known = shard.results[game] != UNKNOWN
+            whole = known & ~engines & (n == shard.offsets[game + 1] - start)
+            results = (n + 1) * (known & ~told[shards == number])
+            opinions = shard.expected[at] != NO_OPINION
+            counts += [taught.sum(), taught[checked].sum(), results.sum(), opinions.sum(), (n + whole).sum()]
+        return counts
 
     def _lesson(self, number: int) -> Lesson:
         shard_number = int(np.searchsorted(self._shard_ends, number, side="right"))
@@ -166,7 +218,7 @@ class Lesson:
     engine: NDArray[np.int16]
     """The same for the engine's."""
     checked: NDArray[np.bool_]
-    """Positions ``(n + 1,)`` at which the rules are learned too, from the unmasked scores; a quarter will do."""
+    """Positions ``(n + 1,)`` at which the rules are learned too, from the unmasked scores."""
     wdl: NDArray[np.int64]
     """0, 1, 2 where the mover will have lost, drawn or won, -100 where that is not known ``(n + 1,)``."""
     expected: NDArray[np.float32]
@@ -206,9 +258,9 @@ class Lesson:
             line,
             nothing if by_engine else np.append(line.moves, np.int16(-1)),
             np.append(shard.best[start : start + n], np.int16(-1)),
-            (np.arange(n + 1) + game) % 4 == 0,
+            (np.arange(n + 1) + game) % RULES_EVERY == 0,
             wdl,
-            np.append(np.where(opinion == 255, np.nan, opinion / 254), np.nan).astype(np.float32),
+            np.append(np.where(opinion == NO_OPINION, np.nan, opinion / 254), np.nan).astype(np.float32),
             ends,
             np.stack([np.full(n + 1, source), np.full(n + 1, strength), aim], 1),
             name,
@@ -219,18 +271,21 @@ class Lesson:
         wdl = np.full_like(self.wdl, -100) if what[2] else self.wdl
         return replace(self, prompts=self.prompts * what, wdl=wdl)
 
-    def counts(self) -> tuple[int, int, int, int, int]:
-        """Return how many moves are learned, how many with the rules, how many results, opinions and ends."""
-        taught = (self.human >= 0).astype(np.int64) + (self.engine >= 0)
-        known = len(self.expected) - int(np.isnan(self.expected).sum())
-        results, ends = int((self.wdl >= 0).sum()), int((self.ends >= 0).sum())
-        return int(taught.sum()), int(taught[self.checked].sum()), results, known, ends
-
     def silent(self) -> Lesson:
         """Return the same game with nothing to learn from it."""
         none, unknown = np.full_like(self.human, -1), np.full_like(self.expected, np.nan)
         unsaid = np.full_like(self.wdl, -100)
         return replace(self, human=none, engine=none, wdl=unsaid, expected=unknown, ends=unsaid)
+
+
+def check(weights: Mapping[str, float], shards: Sequence[Shard]) -> None:
+    """Raise ``UserError`` for a weight that is no weight, or of what no shard has."""
+    known = {name for shard in shards for kind in ("sources", "tiers") for name in shard.meta[kind] if name}
+    for name, weight in weights.items():
+        if name not in known:
+            raise UserError(f"no games of {name!r}: a weight can be given to {', '.join(sorted(known))}")
+        if not 0 <= weight < np.inf:
+            raise UserError(f"the weight of {name} has to be 0 or more: {weight}")
 
 
 def damaged(name: str) -> UserError:

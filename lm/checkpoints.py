@@ -51,7 +51,7 @@ def fault_of(checkpoint: Path) -> str | None:
         for file in checkpoint.rglob("*.safetensors"):
             with safe_open(file, "pt"):
                 pass
-        for file in [*checkpoint.rglob("*.pt"), *checkpoint.rglob("*.pth")]:
+        for file in (file for kind in ("pt", "pth", "bin") for file in checkpoint.rglob(f"*.{kind}")):
             with zipfile.ZipFile(file) as archive:
                 if archive.testzip() is not None:
                     return f"{file.name} is corrupt"

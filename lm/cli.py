@@ -167,7 +167,9 @@ def selfplay(
 @app.command()
 def train(
     files: Annotated[list[Path] | None, typer.Argument(metavar="FILES", show_default=False, help="More games.")] = None,
-    data: Annotated[list[Path] | None, typer.Option("--data", help="Games in any format; the shipped ones.")] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="Games in any format, or shards by xqlm data; the shipped ones.")
+    ] = None,
     preset: Annotated[str, typer.Option(help="Size and recipe: tiny, small, base, large.")] = "small",
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of the run; one that is there is gone on with.")
@@ -184,6 +186,10 @@ def train(
     cpu_seconds: Annotated[
         float | None, typer.Option(min=1, help="Processor time of the run, by which its length is found.")
     ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SOURCE=N", help="Read games of a source or tier N times an epoch, instead of once."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides the start and the order of the games.")] = 1,
     save_minutes: Annotated[float, typer.Option(min=0, help="Time between checkpoints.")] = 5,
 ) -> None:
@@ -193,16 +199,17 @@ def train(
     training.keep_memory()
     chosen = training.find_preset(preset, plies, learning_rate)
     was_finished = training.finished(out)
-    shard = open_shard([*(data or []), *(files or [])] or shipped_games(), Path("cache"))
+    shards = open_shards([*(data or []), *(files or [])] or shipped_games(), Path("cache"))
     try:
         result = training.train(
-            [shard],
+            shards,
             out,
             chosen,
             tokens=tokens,
             init_from=init_from,
             seed=seed,
             cpu_seconds=cpu_seconds,
+            weights=dict(map(parse_weight, weight or [])),
             save_minutes=save_minutes,
         )
     except KeyboardInterrupt as stopped:
@@ -416,12 +423,35 @@ def shipped_games() -> list[Path]:
     return files
 
 
+def parse_weight(text: str) -> tuple[str, float]:
+    """Return source and weight of ``SOURCE=N``.
+
+    >>> parse_weight("engine=0.5")
+    ('engine', 0.5)
+    """
+    from lm import UserError
+
+    name, _, number = text.rpartition("=")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise UserError(f"--weight {text}: expected SOURCE=N, as in engine=0.5") from None
+
+
 def open_shard(files: list[Path], cache: Path) -> Shard:
     """Open the shard of these files, making it first if they are new or have changed."""
     from lm.data import Shard, cached
 
     with progress("reading games", None) as (_, advance):
         return Shard.open(cached(files, cache, lambda games: advance(games, "")))
+
+
+def open_shards(paths: list[Path], cache: Path) -> list[Shard]:
+    """Open the shards among these paths, and one of all the files."""
+    from lm.data import Shard
+
+    files = [path for path in paths if not path.is_dir()]
+    return [Shard.open(path) for path in paths if path.is_dir()] + ([open_shard(files, cache)] if files else [])
 
 
 def read_openings(name: str) -> list[Line]:

@@ -18,7 +18,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +42,8 @@ SPLITS: Final = ("train", "validation", "test")
 RESULTS: Final = {"0-1": 0, "1/2-1/2": 1, "1-0": 2}
 """Results as Red's loss, draw and win; -1 in a shard is unknown."""
 UNKNOWN: Final = -1
+NO_OPINION: Final = 255
+"""In the place of an engine's opinion."""
 
 
 @dataclass(slots=True)
@@ -160,7 +162,7 @@ class Shard:
     best: NDArray[np.int16]
     """``(P,)`` engine's choice, -1 unknown."""
     expected: NDArray[np.uint8]
-    """``(P,)`` expected score of the mover by the engine in 1/254, 255 unknown."""
+    """``(P,)`` expected score of the mover by the engine in 1/254, ``NO_OPINION`` if unknown."""
     offsets: NDArray[np.int64]
     """``(G + 1,)`` where each game's plies start."""
     results: NDArray[np.int8]
@@ -201,6 +203,12 @@ class Shard:
     def games(self, split: str) -> NDArray[np.int64]:
         """Return the numbers of the games of a split."""
         return np.flatnonzero(self.splits == SPLITS.index(split))
+
+    def weigh(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
+        """Return the weight of each game ``(G,)``: that of its source times that of its tier, 1 if not given."""
+        sources, tiers = (np.array([weights.get(name, 1.0) for name in self.meta[x]]) for x in ("sources", "tiers"))
+        weighed: NDArray[np.float64] = sources[self.sources] * tiers[self.tiers]
+        return weighed
 
     def line(self, game: int) -> Line:
         """Return a game for the encoder."""
@@ -280,7 +288,7 @@ def _write(
         best.append(np.full(n, -1, np.int16) if r.best is None else r.best)
         score = np.full(n, np.nan, np.float32) if r.score is None else r.score
         p = np.rint(254 / (1 + np.exp(-np.clip(score / scales[number], -20, 20))))
-        expected.append(np.where(np.isnan(p), 255, p).astype(np.uint8))
+        expected.append(np.where(np.isnan(p), NO_OPINION, p).astype(np.uint8))
         splits.append(SPLITS.index(split_of(r.key())))
         source_of.append(sources.setdefault(r.source.split(":")[0][:80], min(len(sources), 255)))
         tier_of.append(tiers.setdefault(r.tier[:40], min(len(tiers), 255)))

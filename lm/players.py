@@ -154,6 +154,11 @@ class EnginePlayer:
                 raise PlayerError(str(error)) from None
         return self._engine
 
+    @property
+    def engine_name(self) -> str:
+        """What the engine calls itself, version included."""
+        return self._start().id.get("name", self.name)
+
     def choose(self, boards: Sequence[Board]) -> list[Choice]:
         """Return the engine's move a board, one after another."""
         return [self._choose(board) for board in boards]

@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import Any, Final
 import torch
 import torch.distributed as dist
 from safetensors import SafetensorError
+from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.utils.data import SequentialSampler
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm  # type: ignore[import-untyped]
@@ -80,6 +81,7 @@ class Preset:
             "n_embd": self.n_embd,
             "prompts": True,
             "ends": True,
+            "bounded": True,
         }
         return XiangqiConfig(**settings | changes)
 
@@ -171,10 +173,14 @@ class XiangqiTrainer(Trainer):
 
     def __init__(self, model: PreTrainedModel, args: TrainingArguments, batches: GameBatches, preset: Preset) -> None:
         self.batches, self.preset, self.out = batches, preset, Path(args.output_dir or "")
+        self._class = type(model)
         super().__init__(model, args, train_dataset=batches, data_collator=lambda items: items[0])
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = False  # the loss is divided by our own counts
         self._parts = torch.zeros(2, device=args.device)
+        if self.is_fsdp_enabled and args.bf16:  # otherwise gradients would be added up and losses told in bf16, too
+            policy = MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32, output_dtype=torch.float32)
+            self.accelerator.state.fsdp_plugin.mixed_precision_policy = policy
         self._logged = 0
         self._spent: float | None = None  # as of the mark, as soon as it is asked for
         self._mark = time.process_time()
@@ -193,6 +199,17 @@ class XiangqiTrainer(Trainer):
         new = torch.tensor([now - self._mark], device=self.args.device)
         self._spent, self._mark = self._spent + float(self.accelerator.reduce(new, "sum")), now
         return self._spent
+
+    def whole(self) -> PreTrainedModel | None:
+        """Return the model with all of its weights on the first process, None on others; all have to ask together."""
+        if not self.is_fsdp_enabled:
+            return self.model if self.is_world_process_zero() else None
+        weights = self.accelerator.get_state_dict(self.model)
+        if not self.is_world_process_zero():
+            return None
+        model = self._class(self.model.config)
+        model.load_state_dict(weights)
+        return model.to(self.args.device)
 
     def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
         return SequentialSampler(range(self.args.max_steps * self.batches.parts))
@@ -351,8 +368,9 @@ class EarlyLook(TrainerCallback):
         self.trainer, self.games = trainer, held_out(shards, "validation", plies)[HUMAN]
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self.games[0] and state.is_world_process_zero:
-            report = measure(kwargs["model"], self.games, HUMAN, samples=1)
+        model = self.trainer.whole()
+        if self.games[0] and model is not None:
+            report = measure(model, self.games, HUMAN, samples=1)
             self.trainer.log({f"eval_{k}": round(report[k], 4) for k in ("top1", "top3", "nll", "legal_argmax")})
 
 
@@ -447,6 +465,7 @@ def train(
     config_changes: dict[str, Any] | None = None,
     seed: int = 1,
     cpu_seconds: float | None = None,
+    weights: Mapping[str, float] | None = None,
     save_minutes: float = 5,
     log_steps: int = 20,
     progress: bool = True,
@@ -455,7 +474,8 @@ def train(
 
     ``tokens`` is what it reads: ``move``, or ``char`` for the system of 2020 (`lm.char`), which sees no board.
     ``cpu_seconds`` makes the run as long as they allow, of all its processes and sittings together; what the preset
-    says about its length is then a first guess, by which the curriculum of characters begins.
+    says about its length is then a first guess, by which the curriculum of characters begins. ``weights`` say how often
+    the games of a source or tier are read in an epoch (`GameBatches`).
     A finished run is left as it is. Asked to stop, it saves first and then raises ``KeyboardInterrupt``. Raises
     ``UserError`` for data without training games, settings that ``out`` was not begun with, a gradient that is no
     number, a damaged shard and a disk that is full; what was saved before stays good.
@@ -470,6 +490,7 @@ def train(
         "init_from": str(init_from) if init_from else None,
         "data": [shard.fingerprint() for shard in shards],
         "cpu_seconds": cpu_seconds,
+        "weights": dict(weights) if weights else None,
     }
     try:
         began = settle(out, settings)
@@ -482,7 +503,7 @@ def train(
         disable_progress_bar()  # for every file that is written, there would be one
         torch.manual_seed(seed)
         model = new_model(preset, tokens, init_from, config_changes or {})
-        trainer = make_trainer(model, shards, out, preset, seed, log_steps)
+        trainer = make_trainer(model, shards, out, preset, seed, log_steps, weights)
         saving, look = Saving(save_minutes), EarlyLook(trainer, shards, LOOK_PLIES[tokens])
         callbacks: list[TrainerCallback] = [saving, look]
         if "length" in began:
@@ -513,8 +534,9 @@ def train(
                     writer.close()
         if trainer.state.global_step < trainer.preset.steps:
             raise KeyboardInterrupt(f"stopped at step {trainer.state.global_step} of {trainer.batches.steps}")
-        if trainer.is_world_process_zero():
-            deliver(trainer.state, model, shards, out, trainer.preset, tokens)
+        whole = trainer.whole()
+        if whole is not None:
+            deliver(trainer.state, whole, shards, out, trainer.preset, tokens)
             shutil.rmtree(out / "unfinished")
         trainer.accelerator.wait_for_everyone()
     except OSError as error:
@@ -619,6 +641,7 @@ def make_trainer(
     preset: Preset,
     seed: int,
     log_steps: int,
+    weights: Mapping[str, float] | None = None,
 ) -> XiangqiTrainer:
     gpu = torch.cuda.is_available()
     processes, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -634,6 +657,7 @@ def make_trainer(
         parts=processes * accumulation,
         stride=processes,
         threads=max(1, len(os.sched_getaffinity(0)) // (2 * local)),
+        weights=weights,
     )
     arguments = TrainingArguments(
         output_dir=str(out),

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import DistributedType, FullyShardedDataParallelPlugin
+from transformers import Trainer
 
 from lm import UserError
 from lm.data import Shard
@@ -44,3 +46,18 @@ def run_as_one_of(processes: int, number: int, port: int, shard: Path, out: Path
         "MASTER_PORT": str(port),
     }
     run(shard, out, preset)
+
+
+def run_sharded_as_one_of(processes: int, number: int, port: int, shard: Path, out: Path, preset: Preset) -> None:
+    """The same, with weights and optimizer shared out by FSDP, which accelerate by itself does on GPUs alone."""
+    create = Trainer.create_accelerator_and_postprocess
+
+    def create_sharding(self: Trainer) -> None:
+        create(self)
+        state = self.accelerator.state
+        state.distributed_type = DistributedType.FSDP
+        state.fsdp_plugin = FullyShardedDataParallelPlugin(fsdp_version=2, auto_wrap_policy="transformer_based_wrap")
+        self.is_fsdp_enabled = True
+
+    Trainer.create_accelerator_and_postprocess = create_sharding  # type: ignore[method-assign]
+    run_as_one_of(processes, number, port, shard, out, preset)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -26,11 +27,11 @@ from lm import UserError, cli, data_path, train
 from lm.batches import GameBatches
 from lm.checkpoints import checkpoints, latest_checkpoint, step_of
 from lm.data import Record, Shard, build, split_of
-from lm.model import XiangqiConfig
+from lm.model import ENGINE, XiangqiConfig
 from lm.policy import load_model
-from runs import GROUPS, SMALL, run, run_as_one_of, run_in_little_room
-from small import small_model
-from xiangqi import Move, load, save
+from runs import GROUPS, SMALL, run, run_as_one_of, run_in_little_room, run_sharded_as_one_of
+from small import random_game, small_model
+from xiangqi import Board, Game, Move, load, save
 
 CONFIG = XiangqiConfig(n_layer=1, n_head=1, n_embd=8)
 GIDS = [39, 67, 90, *[number for number in range(300, 400) if split_of(f"gid:{number}") == "train"][:57]]
@@ -161,7 +162,13 @@ class TestBatches:
             assert torch.cat([item["lengths"] for item in items]).tolist() == together["lengths"].tolist()
             assert torch.equal(torch.cat([item["inputs"] for item in items]), together["inputs"])
             assert all(torch.equal(item["counts"], together["counts"]) for item in items)
-            assert together["counts"][0] == len(together["labels"])
+            assert together["counts"].tolist() == [
+                len(together["labels"]),
+                len(together["checked"]),
+                int((together["wdl"] >= 0).sum()),
+                int((~together["expected"].isnan()).sum()),
+                int((together["ends"] >= 0).sum()),
+            ]
 
     def test_steps_are_of_about_the_size_asked_for(self, shard: Shard) -> None:
         batches = GameBatches([shard], CONFIG, 700, 100, seed=3)
@@ -210,6 +217,112 @@ class TestBatches:
         batches = GameBatches([replace(shard, moves=moves)], CONFIG, 700, 9, seed=3)
         with pytest.raises(UserError, match=r"damaged shard: game \d+ of .*games\.pgn"):
             list(map(batches.encode, range(9)))
+
+
+class TestOpinions:
+    """What an engine said of a game: the moves it would make, and what it thinks of the positions."""
+
+    @pytest.mark.parametrize("name", ["games.pgn", "games.jsonl"])
+    def test_they_are_learned(self, name: str, tmp_path: Path) -> None:
+        board = random_game(5, 12)
+        game = Game({"Gid": str(GIDS[5]), "Result": "*"})
+        game.add_main_line(board.move_stack)
+        chance, replayed, best = random.Random(1), Board(), []
+        for node in game.main_line():
+            best.append(chance.choice(replayed.legal_moves))
+            node.best, node.eval = best[-1], 0.25 * node.ply
+            replayed.push(node.move)
+        save([game], tmp_path / name)
+        build([tmp_path / name], tmp_path / "shard")
+        shard, model = Shard.open(tmp_path / "shard"), small_model().train()
+        batches = GameBatches([shard], model.config, 100, 1, seed=3)
+        item, mirrored = batches.encode(0), bool(batches.games(0)[1][0])
+
+        taught = item["rows"][item["voices"] == ENGINE]
+        seen = item["candidates"][taught, item["labels"][item["voices"] == ENGINE], 0]
+        as_mover = [move.mirror() if mirrored else move for move in best]
+        as_mover = [move.rotate() if ply % 2 else move for ply, move in enumerate(as_mover)]
+        assert taught.tolist() == list(range(12))
+        assert seen.tolist() == [move.index for move in as_mover]
+        scores = [0.25 * ply * (-1) ** ply for ply in range(1, 12)]  # those after a move, seen by who moves next
+        assert item["expected"].isnan().tolist() == [True, *[False] * 11, True]
+        assert item["expected"][1:12].numpy() == pytest.approx(1 / (1 + np.exp(-np.array(scores))), abs=0.5 / 254)
+
+        out = model(**item)
+        out.loss.backward()
+        assert model.engine_voice.weight.grad.abs().sum() > 0
+        assert (item["wdl"] < 0).all()
+        p = out.wdl_logits[1:12].softmax(-1)
+        score = p[:, 2] + p[:, 1] / 2
+        assert float(out.value_loss) == pytest.approx(
+            float(torch.nn.functional.binary_cross_entropy(score, item["expected"][1:12])), rel=1e-4
+        )
+
+
+class TestWeights:
+    """Games of a source that are read more or less often than others."""
+
+    @staticmethod
+    def read(batches: GameBatches, epoch: int) -> list[int]:
+        """Return how often each game is read in an epoch."""
+        steps = range(epoch * batches.per_epoch, (epoch + 1) * batches.per_epoch)
+        games = np.concatenate([batches.games(step)[0] for step in steps])
+        return np.bincount(games, minlength=len(batches._game)).tolist()
+
+    @pytest.fixture
+    def engines(self, shard: Shard) -> np.ndarray:
+        """Which of the training games an engine played."""
+        tier: np.ndarray = shard.tiers[shard.games("train")] == shard.meta["tiers"].index("engine")
+        assert tier.sum() == 15
+        return tier
+
+    @pytest.mark.parametrize(("weight", "times"), [(2, {2}), (0.5, {0, 1}), (0, {0}), (2.5, {2, 3}), (1, {1})])
+    def test_how_often_a_game_is_read(self, shard: Shard, engines: np.ndarray, weight: float, times: set[int]) -> None:
+        batches = GameBatches([shard], CONFIG, 700, 100, seed=3, weights={"engine": weight})
+        epochs = [np.array(self.read(batches, epoch)) for epoch in range(3)]
+        for read in epochs:
+            assert set(read[~engines]) == {1}
+            assert set(read[engines]) == times
+            assert abs(int(read[engines].sum()) - 15 * weight) < 1
+        if weight % 1:
+            assert not (epochs[0] == epochs[1]).all()  # chosen anew
+
+    def test_the_plies_are_those_that_are_read(self, shard: Shard) -> None:
+        batches = GameBatches([shard], CONFIG, 700, 100, seed=3, weights={"engine": 0.3, "master": 1.5})
+        for steps in (1, batches.per_epoch, batches.per_epoch + 2, 3 * batches.per_epoch + 1):
+            read = [int(batches._plies[batches.games(step)[0]].sum()) for step in range(steps)]
+            assert batches.plies(steps) == sum(read)
+        again = GameBatches([shard], CONFIG, 700, 100, seed=3, weights={"engine": 0.3, "master": 1.5})
+        assert again.games(37)[0].tolist() == batches.games(37)[0].tolist()
+
+    def test_each_step_reads_a_game_however_few_are_left(self, shard: Shard) -> None:
+        for seed in range(20):
+            batches = GameBatches([shard], CONFIG, 1, 100, seed=seed, weights={"master": 0.03, "engine": 0.2})
+            assert min(len(batches.games(step)[0]) for step in range(9 * batches.per_epoch)) > 0
+
+    def test_what_a_weight_can_be(self, shard: Shard) -> None:
+        def batches(**weights: float) -> GameBatches:
+            return GameBatches([shard], CONFIG, 700, 9, seed=3, weights=weights)
+
+        with pytest.raises(UserError, match=r"^no games of 'robot': a weight can be given to .*engine.*master"):
+            batches(robot=2)
+        for wrong in (-1, math.nan, math.inf):
+            with pytest.raises(UserError, match=r"^the weight of engine has to be 0 or more"):
+                batches(engine=wrong)
+        with pytest.raises(UserError, match="no training games"):
+            batches(engine=0, master=0)
+
+    def test_going_on_with_weights(self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        weights = {"engine": 0.5}
+        run(shard_folder, tmp_path / "whole", weights=weights)
+        with monkeypatch.context() as patched:
+            stop_at(5, patched)
+            with pytest.raises(KeyboardInterrupt):
+                run(shard_folder, tmp_path / "stopped", weights=weights)
+        with pytest.raises(UserError, match=r"is a run with weights \{'engine': 0.5\}, now it is None"):
+            run(shard_folder, tmp_path / "stopped")
+        run(shard_folder, tmp_path / "stopped", weights=weights)
+        assert_same_end(tmp_path / "stopped", tmp_path / "whole")
 
 
 class TestRun:
@@ -340,7 +453,11 @@ class TestGoingOn:
         assert command()[:2] == (0, "model written to run/model\n")
         assert command()[:2] == (0, "this run is finished: its model is in run/model\n")
         assert command("--seed", "2")[0] == 2
+        assert command("--data", str(shard_folder), "--out", "both")[0] == 0
+        assert command("--data", str(tmp_path), "--out", "none")[2].startswith(f"xqlm: damaged shard {tmp_path}")
         assert command("--preset", "huge")[2].startswith("xqlm: no preset 'huge'")
+        assert command("--weight", "engine")[2] == "xqlm: --weight engine: expected SOURCE=N, as in engine=0.5\n"
+        assert "xqlm: no games of 'robot'" in command("--out", "other", "--weight", "robot=2")[2]
 
 
 class TestBudget:
@@ -529,6 +646,30 @@ class TestProcesses:
         shutil.rmtree(changing / "model")
         run(shard_folder, changing, self.HALVES)
         assert losses(changing) == pytest.approx(losses(one), abs=1e-3)
+
+    @pytest.mark.slow
+    def test_two_with_weights_shared_out(self, shard_folder: Path, tmp_path: Path) -> None:
+        """FSDP computes in bf16 throughout, hence the tolerance; a run that lost its end goes on."""
+        run(shard_folder, tmp_path / "one", self.HALVES)
+        out = tmp_path / "sharded"
+
+        def both() -> None:
+            port = free_port()
+            pair = [start(run_sharded_as_one_of, 2, i, port, shard_folder, out, self.HALVES) for i in range(2)]
+            for process in pair:
+                process.join()
+            assert [process.exitcode for process in pair] == [0, 0]
+
+        both()
+        before = losses(out)
+        assert before == pytest.approx(losses(tmp_path / "one"), abs=0.03)
+        assert sum(p.numel() for p in load_model(out / "model").parameters()) == sum(
+            p.numel() for p in load_model(tmp_path / "one" / "model").parameters()
+        )
+        shutil.rmtree(out / f"checkpoint-{SMALL.steps}")
+        shutil.rmtree(out / "model")
+        both()
+        assert losses(out) == pytest.approx(before, abs=1e-6)
 
     @pytest.mark.slow
     def test_the_command_under_torchrun(self, shard_folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,425 @@
+"""The ladder: five models, each with what the one before lacks, from the system of 2020 to the one that ships.
+
+All are made from the same games at the same cost, `Ladder.budget` CPU seconds of training, and measured in the same
+ways: on held-out games between people, against an engine, and against each other. ``xqlm ladder`` does all of it and
+writes a page about it, ``docs/ladder.md``.
+
+A folder keeps what has been done: ``RUNG/`` is the rung's run with its ``evaluation.json``, ``matches/`` holds each
+match as PGN and as JSON. The same command goes on where it stopped and does nothing twice.
+"""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import hashlib
+import json
+import platform
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from lm import UserError
+from lm import train as training
+from lm.arena import MAX_PLIES, Report, load_openings, match_pairings, play_to_file
+from lm.checkpoints import write_json
+from lm.data import SPLITS, Shard
+from lm.elo import Score
+from lm.evaluate import evaluate
+from lm.model import HUMAN
+from lm.players import EnginePlayer, Player, PlayerError, load_player
+from lm.policy import LMPlayer, load_any_model
+from xiangqi.features import CANDIDATE_GROUPS, INPUT_GROUPS
+from xiangqi.game import Game
+
+REFERENCE: Final = "uci:cmd=fairy-stockfish,UCI_Variant=xiangqi,depth=1"
+"""The engine that every rung meets."""
+PRESET: Final = "small"
+
+Progress = Callable[[str, int | None], AbstractContextManager[tuple[Report, Callable[[int, str], None]]]]
+"""Shows how far some work is; see ``lm.cli.progress``."""
+Found = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A model of the ladder."""
+
+    about: str
+    tokens: str = "move"
+    inputs: tuple[str, ...] = tuple(INPUT_GROUPS)
+    """What it is told about a position."""
+    candidates: tuple[str, ...] = ("move",)
+    """And about each legal move."""
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What is changed of the configuration of a preset; a model of characters has none."""
+        if self.tokens == "char":
+            return {}
+        return {"input_groups": list(self.inputs), "candidate_groups": list(self.candidates)}
+
+
+RUNGS: Final = {
+    "char": Rung("the system of 2020: it reads the characters of the moves, four a ply, and sees no board", "char"),
+    "blind": Rung("one token a move, still no board", inputs=("move",)),
+    "board": Rung("also the board, the repetitions and the clocks", inputs=("move", "counters", "board")),
+    "threats": Rung(
+        "also the moves that either side could make, with what they capture",
+        inputs=("move", "counters", "board", "own_moves", "enemy_moves"),
+    ),
+    "full": Rung(
+        "also how each piece is attacked and defended, and what the rules can see of each legal move",
+        candidates=tuple(CANDIDATE_GROUPS),
+    ),
+}
+
+
+def choose(names: str) -> list[str]:
+    """Return the rungs of a list as ``char,blind``, in the order of the ladder. Raises ``UserError``.
+
+    >>> choose("full,char")
+    ['char', 'full']
+    """
+    chosen = [known(name.strip()) for name in names.split(",")]
+    return [name for name in RUNGS if name in chosen]
+
+
+def known(name: str) -> str:
+    """Return the name of a rung. Raises ``UserError`` if there is none of that name."""
+    if name not in RUNGS:
+        raise UserError(f"no rung {name!r}: choose from {', '.join(RUNGS)}")
+    return name
+
+
+def stand_ins(texts: Sequence[str]) -> dict[str, Path]:
+    """Return the finished runs that stand for rungs, each given as ``full=DIR``. Raises ``UserError``."""
+    runs: dict[str, Path] = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        if not equals:
+            raise UserError(f"a run stands for a rung as full=DIR: not {text!r}")
+        runs[known(name)] = Path(folder)
+        if not training.finished(Path(folder)):
+            raise UserError(f"{folder}: no finished run (there is no model/metrics.json)")
+    return runs
+
+
+@dataclass
+class Ladder:
+    """The ladder in a folder, and how it is to be made. Raises ``UserError`` for games of which none can judge."""
+
+    shards: Sequence[Shard]
+    out: Path
+    progress: Progress
+    say: Report
+    budget: float = 7200
+    """CPU seconds of training for each rung."""
+    games: int = 200
+    """Games of each rung against the reference."""
+    between: int = 100
+    """Games of every two rungs."""
+    reference: str = REFERENCE
+    data: Sequence[Path] = ()
+    """Files of the games, unless they are those that ship."""
+    runs: Mapping[str, Path] = field(default_factory=dict)
+    """Finished runs from elsewhere that stand for rungs."""
+    save_minutes: float = 5
+    parallel: int = 64
+
+    def __post_init__(self) -> None:
+        self.held_out = training.held_out(self.shards, "test", 10**9)[HUMAN]
+        if not self.held_out[0]:
+            raise UserError(f"no game between people to judge by in the test split of {', '.join(self.files)}")
+
+    @property
+    def files(self) -> list[str]:
+        return [Path(file).name for shard in self.shards for file in shard.meta["files"]]
+
+    # --- Work ---
+
+    def climb(self, names: Sequence[str]) -> None:
+        """Do what is missing of these rungs: train them, measure them, let them meet the reference and each other.
+
+        Raises ``KeyboardInterrupt`` when asked to stop in training (what is done is kept), and ``UserError``.
+        """
+        reference = self._find_reference()
+        for name in names:
+            with self._alone(name):
+                if name not in self.runs:
+                    self._train(name)
+                self._evaluate(name)
+                if reference:
+                    self._match(name, None)
+        for a, b in combinations(names, 2):
+            with self._alone(f"{b}-{a}"):
+                self._match(b, a)
+
+    def _find_reference(self) -> bool:
+        """Whether the reference can be played. Raises ``UserError`` if what is wrong is the spec."""
+        try:
+            load_player(self.reference).close()
+        except PlayerError as error:
+            self.say(f"no matches against {self.reference}: {error}")
+            return False
+        return True
+
+    @contextmanager
+    def _alone(self, work: str) -> Iterator[None]:
+        """Keep other processes out of a piece of work. Raises ``UserError`` if one is at it."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        with (self.out / f".{work}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{self.out}: another process is at work on {work}") from None
+            yield
+
+    def _train(self, name: str) -> None:
+        rung = RUNGS[name]
+        if not training.finished(self.out / name):
+            self.say(f"{name}: training for {self.budget:,.0f} CPU seconds")
+        training.train(
+            self.shards,
+            self.out / name,
+            training.find_preset(PRESET),
+            tokens=rung.tokens,
+            config_changes=rung.changes,
+            cpu_seconds=self.budget,
+            save_minutes=self.save_minutes,
+        )
+
+    def _evaluate(self, name: str) -> None:
+        def find() -> Found:
+            lines, results = self.held_out
+            with self.progress(f"{name}: held-out games", len(lines)) as (_, advance):
+                model = load_any_model(self._model(name))
+                return evaluate(model, lines, results, HUMAN, lambda done: advance(done, "")).report()
+
+        keep(self._evaluation(name), self._judged(name), find)
+
+    def _match(self, a: str, b: str | None) -> None:
+        """Let a rung meet another one, or the reference."""
+        file, stakes = self._result(a, b), self._stakes(a, b)
+
+        def find() -> Found:
+            with ExitStack() as stack:
+                one, other = self._player(a), load_player(self.reference) if b is None else self._player(b)
+                stack.callback(other.close)
+                pairings = match_pairings(one, other, stakes["games"], load_openings())
+                played: dict[int, Game] = {}
+                title = f"{a} against {b or 'the reference'}"
+                report, advance = stack.enter_context(self.progress(title, len(pairings)))
+                for index, game in play_to_file(
+                    pairings, file.with_suffix(".pgn"), max_plies=MAX_PLIES, parallel=self.parallel, report=report
+                ):
+                    played[index] = game
+                    score = Score.of(played)
+                    advance(len(played), f"+{score.wins} ={score.draws} -{score.losses}")
+                called = other.engine_name if isinstance(other, EnginePlayer) else other.name
+            return {"opponent": called, **Score.of(played).as_dict()}
+
+        keep(file, stakes, find)
+
+    # --- Where things are, and of what they were found ---
+
+    def _model(self, name: str) -> Path:
+        return self.runs.get(name, self.out / name) / "model"
+
+    def _evaluation(self, name: str) -> Path:
+        return self.out / name / "evaluation.json"
+
+    def _result(self, a: str, b: str | None) -> Path:
+        return self.out / "matches" / f"{a}-{b or 'reference'}.json"
+
+    def _weights(self, name: str) -> str:
+        """Return a short name for a rung's weights, which tells one training from another."""
+        return hashlib.blake2b((self._model(name) / "model.safetensors").read_bytes(), digest_size=4).hexdigest()
+
+    def _player(self, name: str) -> Player:
+        """Return a rung as a player: greedy, in its human voice, named so that records tell whose weights played."""
+        return LMPlayer(self._model(name), temperature=0, name=f"{name} {self._weights(name)}")
+
+    def _judged(self, name: str) -> Found:
+        return {"weights": self._weights(name), "games": [shard.fingerprint() for shard in self.shards]}
+
+    def _stakes(self, a: str, b: str | None) -> Found:
+        against = {"reference": self.reference} if b is None else {b: self._weights(b)}
+        return {a: self._weights(a), **against, "games": self.games if b is None else self.between, "plies": MAX_PLIES}
+
+    # --- The page ---
+
+    def page(self) -> str:
+        """Return the tables of all that has been found so far, in Markdown."""
+        done = [name for name in RUNGS if training.finished(self._model(name).parent)]
+        metrics = {name: json.loads((self._model(name) / "metrics.json").read_text()) for name in done}
+        judged = {name: recall(self._evaluation(name), self._judged(name)) for name in done}
+        met = {name: recall(self._result(name, None), self._stakes(name, None)) for name in done}
+        between = {(b, a): recall(self._result(b, a), self._stakes(b, a)) for a, b in combinations(done, 2)}
+        engine = next((match["opponent"] for match in met.values() if match), None)
+        return "\n".join(
+            [
+                "# The ladder",
+                "",
+                f"Five models of the preset `{PRESET}`, each trained on the same games for the same "
+                f"{self.budget:,.0f} seconds of processor time, and each with what the one before lacks:",
+                "",
+                *(f"- `{name}`: {rung.about}" for name, rung in RUNGS.items()),
+                "",
+                f"Judged by {len(self.held_out[0]):,} games between people that no training saw "
+                f"({sum(len(line.moves) for line in self.held_out[0]):,} plies), with 95% intervals by bootstrap over "
+                "games. *Legal*: the share of plies at which the favourite move is legal without the rules' mask, and "
+                "of games in which it always is. Matches are played with the mask, without search, always the likeliest"
+                f" move; openings in pairs, rulings `computer`, a draw at ply {MAX_PLIES}; 95% intervals by pairs.",
+                "",
+                *([f"The engine: {engine}, `{self.reference}`, {self.games} games a rung.", ""] if engine else []),
+                *self._first_table(metrics, judged, met, bool(engine)),
+                "",
+                *self._notes(metrics),
+                f"Score of the row against the column, {self.between} games each:",
+                "",
+                *second_table(between),
+                "",
+                "## How it was made",
+                "",
+                "```sh",
+                self.command(),
+                "```",
+                "",
+                f"- Games: {self._games()}.",
+                f"- Machine: {cpu_model()}, {torch.get_num_threads()} threads.",
+                f"- Versions: {versions()}{f'; {engine}' if engine else ''}.",
+                f"- Date: {datetime.date.today()}.",
+                "",
+            ]
+        )
+
+    def _first_table(
+        self,
+        metrics: Mapping[str, Found],
+        judged: Mapping[str, Found | None],
+        met: Mapping[str, Found | None],
+        engine: bool,
+    ) -> list[str]:
+        heads = ["rung", "parameters", "plies read", "CPU seconds", "top-1", "NLL, nats", "legal", "games all legal"]
+        rows = []
+        for name in RUNGS:
+            row = [f"`{name}`"]
+            made, seen, match = (found.get(name) for found in (metrics, judged, met))
+            for key in ("parameters", "plies", "cpu_seconds"):
+                row.append(f"{made[key]:,.0f}" if made else "–")
+            for key in ("top1", "nll", "legal_argmax", "legal_games"):
+                row.append(estimate(seen[key], seen["interval"][key]) if seen else "–")
+            if engine:
+                row.append(estimate(match["score"], match["score_interval"]) if match else "–")
+            rows.append(row)
+        return markdown([*heads, "against the engine"] if engine else heads, rows)
+
+    def _notes(self, metrics: Mapping[str, Found]) -> list[str]:
+        """Say of rungs that were not trained here what they were trained on."""
+        notes = []
+        for name in self.runs:
+            games = sum(part["games"] for part in metrics[name]["data"])
+            notes += [f"`{name}` was trained apart, on {', '.join(metrics[name]['files'])} ({games:,} games).", ""]
+        return notes
+
+    def _games(self) -> str:
+        """Say which games were read, where they are from and what they serve."""
+        sources: Counter[str] = Counter()
+        splits: Counter[str] = Counter()
+        for shard in self.shards:
+            sources.update(shard.meta["sources"][number] for number in shard.sources.tolist())
+            splits.update(SPLITS[number] for number in shard.splits.tolist())
+        origins, purposes = (", ".join(f"{n:,} {name}" for name, n in found.items()) for found in (sources, splits))
+        return f"{', '.join(self.files)}: {splits.total():,} games ({purposes}); by source: {origins}"
+
+    def command(self) -> str:
+        """Return the command that makes this page."""
+        words: list[object] = ["xqlm", "ladder", "--budget", f"{self.budget:g}"]
+        words += ["--games", self.games, "--between", self.between]
+        if self.reference != REFERENCE:
+            words += ["--reference", self.reference]
+        for file in self.data:
+            words += ["--data", file]
+        for name, folder in self.runs.items():
+            words += ["--run", f"{name}={folder}"]
+        return shlex.join(map(str, words))
+
+
+# --- What is kept -----------------------------------------------------------------------------------------------------
+
+
+def recall(file: Path, of: Found) -> Found | None:
+    """Return what a file holds if it was found of the same things, else ``None``."""
+    try:
+        found: Found = json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if found.get("of") == of else None
+
+
+def keep(file: Path, of: Found, find: Callable[[], Found]) -> None:
+    """Have a file hold what is found of some things, unless it does already."""
+    if recall(file, of) is None:
+        write_json(file, {**find(), "of": of})
+
+
+# --- Words and tables -------------------------------------------------------------------------------------------------
+
+
+def estimate(value: float, interval: Sequence[float]) -> str:
+    """Write a figure with its interval.
+
+    >>> estimate(0.4567, [0.45, 0.4612])
+    '0.457 (0.450 to 0.461)'
+    """
+    return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
+
+
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table.
+
+    >>> markdown(["a", "b"], [["1", "2"]])
+    ['| a | b |', '|---|---|', '| 1 | 2 |']
+    """
+    return [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def second_table(matches: Mapping[tuple[str, str], Found | None]) -> list[str]:
+    """Return the lines of the table of every rung against every other."""
+    rows = []
+    for a in RUNGS:
+        row = [f"`{a}`"]
+        for b in RUNGS:
+            cell = "–"
+            if match := matches.get((a, b)):
+                cell = estimate(match["score"], match["score_interval"])
+            elif match := matches.get((b, a)):
+                cell = estimate(1 - match["score"], [1 - bound for bound in reversed(match["score_interval"])])
+            row.append(cell)
+        rows.append(row)
+    return markdown(["", *(f"`{name}`" for name in RUNGS)], rows)
+
+
+def cpu_model() -> str:
+    """Return the name of the processor, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def versions() -> str:
+    """Return the versions of what the figures depend on."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("xqlm", "torch", "transformers", "numpy"))
+    return f"{packages}, Python {platform.python_version()}"
