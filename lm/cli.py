@@ -220,6 +220,58 @@ def train(
 
 
 @app.command()
+def ladder(
+    rungs: Annotated[str, typer.Option(help="Those to work on, as char,blind.")] = "char,blind,board,threats,full",
+    data: Annotated[list[Path] | None, typer.Option("--data", help="Games in any format; the shipped ones.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of runs and matches; gone on with.")] = Path(
+        "runs/ladder"
+    ),
+    table: Annotated[Path, typer.Option(help="Markdown file for the tables.")] = Path("docs/ladder.md"),
+    budget: Annotated[float, typer.Option(min=0.1, help="CPU seconds of training for each rung.")] = 7200,
+    games: Annotated[int, typer.Option(min=1, help="Games of each rung against the reference.")] = 200,
+    between: Annotated[int, typer.Option(min=1, help="Games of every two rungs.")] = 100,
+    reference: Annotated[str | None, typer.Option(metavar="SPEC", help="Instead of fairy-stockfish, depth 1.")] = None,
+    run: Annotated[
+        list[str] | None, typer.Option(metavar="RUNG=DIR", help="A finished run that stands for a rung.")
+    ] = None,
+    parallel: ParallelOption = 64,
+    save_minutes: Annotated[float, typer.Option(min=0, help="Time between checkpoints.")] = 5,
+) -> None:
+    """Make and compare five models, from the system of 2020 to the one that ships; the same command goes on."""
+    from lm import ladder as climbing
+    from lm.train import keep_memory
+    from xiangqi.formats.streams import open_replacing
+
+    keep_memory()
+    names, runs = climbing.choose(rungs), climbing.stand_ins(run or [])
+    found = climbing.Ladder(
+        open_shards(data or shipped_games(), Path("cache")),
+        out,
+        progress,
+        say,
+        budget=budget,
+        games=games,
+        between=between,
+        reference=reference or climbing.REFERENCE,
+        data=data or (),
+        runs=runs,
+        save_minutes=save_minutes,
+        parallel=parallel,
+    )
+    try:
+        found.climb(names)
+    except KeyboardInterrupt as stopped:
+        say(f"{stopped or 'stopped'}; the same command goes on")
+        raise typer.Exit(130) from None
+    page = found.page()
+    table.parent.mkdir(parents=True, exist_ok=True)
+    with open_replacing(table) as file:
+        file.write(page.encode())
+    print(page)
+    say(f"written to {table}")
+
+
+@app.command()
 def data(
     files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Games in any format.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the shard.")] = Path("cache/shard"),

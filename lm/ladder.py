@@ -14,8 +14,10 @@ import datetime
 import fcntl
 import hashlib
 import json
+import os
 import platform
 import shlex
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -265,42 +267,42 @@ class Ladder:
         met = {name: recall(self._result(name, None), self._stakes(name, None)) for name in done}
         between = {(b, a): recall(self._result(b, a), self._stakes(b, a)) for a, b in combinations(done, 2)}
         engine = next((match["opponent"] for match in met.values() if match), None)
-        return "\n".join(
-            [
-                "# The ladder",
-                "",
-                f"Five models of the preset `{PRESET}`, each trained on the same games for the same "
-                f"{self.budget:,.0f} seconds of processor time, and each with what the one before lacks:",
-                "",
-                *(f"- `{name}`: {rung.about}" for name, rung in RUNGS.items()),
-                "",
-                f"Judged by {len(self.held_out[0]):,} games between people that no training saw "
-                f"({sum(len(line.moves) for line in self.held_out[0]):,} plies), with 95% intervals by bootstrap over "
-                "games. *Legal*: the share of plies at which the favourite move is legal without the rules' mask, and "
-                "of games in which it always is. Matches are played with the mask, without search, always the likeliest"
-                f" move; openings in pairs, rulings `computer`, a draw at ply {MAX_PLIES}; 95% intervals by pairs.",
-                "",
-                *([f"The engine: {engine}, `{self.reference}`, {self.games} games a rung.", ""] if engine else []),
-                *self._first_table(metrics, judged, met, bool(engine)),
-                "",
-                *self._notes(metrics),
-                f"Score of the row against the column, {self.between} games each:",
-                "",
-                *second_table(between),
-                "",
-                "## How it was made",
-                "",
-                "```sh",
-                self.command(),
-                "```",
-                "",
-                f"- Games: {self._games()}.",
-                f"- Machine: {cpu_model()}, {torch.get_num_threads()} threads.",
-                f"- Versions: {versions()}{f'; {engine}' if engine else ''}.",
-                f"- Date: {datetime.date.today()}.",
-                "",
-            ]
-        )
+        plies = sum(len(line.moves) for line in self.held_out[0])
+        lines = [
+            "# The ladder",
+            "",
+            *paragraph(
+                f"Five models of the preset `{PRESET}`, each trained on the same games for the same {self.budget:,g} "
+                "seconds of processor time, and each with what the one before lacks:"
+            ),
+            *(f"- `{name}`: {rung.about}" for name, rung in RUNGS.items()),
+            "",
+            *paragraph(
+                f"Judged by {len(self.held_out[0]):,} games between people that no training saw ({plies:,} plies), with"
+                " 95% intervals by bootstrap over games. *Legal*: the share of plies at which the favourite move (of "
+                "`char`: four times the favourite character) is legal without the rules' mask, and of games in which it"
+                " always is. Matches are played with the mask and without search, always the likeliest move; openings "
+                f"in pairs, rulings `computer`, a draw at ply {MAX_PLIES}; 95% intervals by pairs."
+            ),
+            *(paragraph(f"The engine: {engine}, `{self.reference}`, {self.games} games a rung.") if engine else []),
+            *self._first_table(metrics, judged, met, bool(engine)),
+            "",
+            *self._notes(metrics),
+            *paragraph(f"Score of the row against the column, {self.between} games each:"),
+            *second_table(between),
+            "",
+            "## How it was made",
+            "",
+            "```sh",
+            self.command(),
+            "```",
+            "",
+            f"- Games: {self._games()}.",
+            f"- Machine: {cpu_model()}, {os.cpu_count()} cores; threads of torch: {torch.get_num_threads()}.",
+            f"- Versions: {versions()}{f'; {engine}' if engine else ''}.",
+            f"- Date: {datetime.date.today()}.",
+        ]
+        return "\n".join(lines) + "\n"
 
     def _first_table(
         self,
@@ -328,7 +330,8 @@ class Ladder:
         notes = []
         for name in self.runs:
             games = sum(part["games"] for part in metrics[name]["data"])
-            notes += [f"`{name}` was trained apart, on {', '.join(metrics[name]['files'])} ({games:,} games).", ""]
+            files = ", ".join(metrics[name]["files"])
+            notes += paragraph(f"`{name}` was trained apart, on {files} ({games:,} games).")
         return notes
 
     def _games(self) -> str:
@@ -382,6 +385,15 @@ def estimate(value: float, interval: Sequence[float]) -> str:
     '0.457 (0.450 to 0.461)'
     """
     return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
+
+
+def paragraph(text: str) -> list[str]:
+    """Return the lines of a paragraph and an empty one.
+
+    >>> paragraph("Short.")
+    ['Short.', '']
+    """
+    return [*textwrap.wrap(text, 120, break_on_hyphens=False), ""]
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

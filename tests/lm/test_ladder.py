@@ -76,7 +76,7 @@ class TestCommand:
         matches = list(Path("runs/ladder/matches").glob("*.pgn"))
         assert len(matches) == 5 + 10
         assert all(len(list(load(file))) == 2 for file in matches)
-        assert "2 games between people that no training saw" in page
+        assert "2 games between people that no training saw (40 plies)" in page
         assert "xqlm ladder --budget 0.2 --games 2 --between 2 --reference greedy:seed=1 --data" in page
 
         for module, work in ((train, "make_trainer"), (ladder, "evaluate"), (ladder, "play_to_file")):
@@ -111,7 +111,7 @@ class TestCommand:
         assert "no matches against uci:cmd=no-such-engine,depth=1: " in err
         assert not Path("there/board/model").exists()
         assert len(cells(page, "board")[0]) == 8
-        assert "`board` was trained apart, on games.pgn (12 games)." in page
+        assert "\n`board` was trained apart, on games.pgn (12 games).\n" in page
 
     @pytest.mark.parametrize(
         ("more", "reason"),
