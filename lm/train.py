@@ -102,7 +102,9 @@ class Preset:
 
 PRESETS: Final = {
     "tiny": Preset(2, 2, 128, plies=1_000_000),  # minutes: to see that everything works
-    "small": Preset(6, 4, 256, plies=15_000_000),  # an hour or two on two cores; ships
+    "small": Preset(  # an hour or two on two cores; ships. Little to learn from: small steps
+        6, 4, 256, plies=15_000_000, learning_rate=1.5e-3, batch_plies=2048
+    ),
     "base": Preset(10, 8, 512, plies=400_000_000, learning_rate=1e-3, batch_plies=32768),  # a GPU for some hours
     "large": Preset(20, 16, 1024, plies=8_000_000_000, learning_rate=5e-4, batch_plies=262144),  # many GPUs
 }
