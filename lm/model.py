@@ -444,9 +444,9 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         return super().generate(*args, logits_processor=processors, **kwargs)  # type: ignore[misc]
 
     def prepare_inputs_for_generation(  # type: ignore[override]
-        self, input_ids: Tensor, voices: Tensor | None = None, **kwargs: Any
+        self, input_ids: Tensor, voices: Tensor | None = None, attention_mask: Tensor | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """Hand ``generate()``'s tokens on, and voices; what else it brings has no meaning here."""
+        """Hand ``generate()``'s tokens on, and voices; what else it brings has no meaning here: padding is seen."""
         return {"input_ids": input_ids, "voices": voices}
 
     def _prepare_cache_for_generation(self, *args: Any, **kwargs: Any) -> bool:

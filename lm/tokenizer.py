@@ -122,13 +122,13 @@ class TokenGame:
                 game.over = True
             elif game.over:
                 raise UserError(f"{word(token)} stands behind the end of a game")
-            elif token < len(MOVES):
+            elif 0 <= token < len(MOVES):
                 move = MOVES[token]
                 if game.board.is_legal(move):
                     game.board.push(move)
                 else:
                     game.illegal = move.iccs
-            elif token >= MATE:
+            elif MATE <= token < VOCABULARY:
                 game.over = True
             else:
                 game._ask(word(token))
