@@ -180,8 +180,8 @@ class XiangqiTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = False  # the loss is divided by our own counts
         self._parts = torch.zeros(2, device=args.device)
-        if self.is_fsdp_enabled and args.bf16:  # otherwise gradients would be added up and losses told in bf16, too
-            policy = MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32, output_dtype=torch.float32)
+        if self.is_fsdp_enabled and args.bf16:  # accelerate would have gradients added up and targets read in bf16, too
+            policy = MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
             self.accelerator.state.fsdp_plugin.mixed_precision_policy = policy
         self._logged = 0
         self._spent: float | None = None  # as of the mark, as soon as it is asked for

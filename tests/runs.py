@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import DistributedType, FullyShardedDataParallelPlugin
+from accelerate import DistributedType, FullyShardedDataParallelPlugin, PartialState
 from transformers import Trainer
 
 from lm import UserError
@@ -55,7 +55,7 @@ def run_sharded_as_one_of(processes: int, number: int, port: int, shard: Path, o
     def create_sharding(self: Trainer) -> None:
         create(self)
         state = self.accelerator.state
-        state.distributed_type = DistributedType.FSDP
+        state.distributed_type = PartialState().distributed_type = DistributedType.FSDP
         state.fsdp_plugin = FullyShardedDataParallelPlugin(fsdp_version=2, auto_wrap_policy="transformer_based_wrap")
         self.is_fsdp_enabled = True
 

@@ -37,7 +37,7 @@ CONFIG = XiangqiConfig(n_layer=1, n_head=1, n_embd=8)
 GIDS = [39, 67, 90, *[number for number in range(300, 400) if split_of(f"gid:{number}") == "train"][:57]]
 """Of these, the first is for validation and the next two are for testing."""
 
-SECONDS = 2.5
+SECONDS = 2.0
 """Of the processor, for a run with a budget."""
 
 Saved = dict[str, torch.Tensor]
@@ -70,8 +70,8 @@ def finished(shard_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
-def budgeted(shard_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was as long as the processor's time allowed."""
+def budgeted(finished: Path, shard_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was as long as the processor's time allowed, none of it spent on compiling."""
     out = tmp_path_factory.mktemp("run") / "budgeted"
     run(shard_folder, out, save_minutes=99, cpu_seconds=SECONDS)
     return out
@@ -463,7 +463,7 @@ class TestGoingOn:
 class TestBudget:
     def test_it_takes_its_time_and_the_rate_falls_to_zero(self, budgeted: Path) -> None:
         figures = json.loads((budgeted / "model" / "metrics.json").read_text())
-        assert figures["cpu_seconds"] == pytest.approx(SECONDS, rel=0.3)
+        assert figures["cpu_seconds"] == pytest.approx(SECONDS, rel=0.5)
         steps = figures["steps"]
         assert steps > 2 * SMALL.steps  # beyond the first guess
         kept = latest_checkpoint(budgeted)
@@ -496,17 +496,17 @@ class TestBudget:
     def test_stopped_before(self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Then the time is measured again, and what has been spent counts."""
         with monkeypatch.context() as patched:
-            stop_at(20, patched)
-            with pytest.raises(KeyboardInterrupt, match="stopped at step 20 of 12"):
+            stop_at(4, patched)
+            with pytest.raises(KeyboardInterrupt, match="stopped at step 4 of 12"):
                 run(shard_folder, tmp_path, save_minutes=99, cpu_seconds=SECONDS)
         assert "length" not in json.loads((tmp_path / "run.json").read_text())
         run(shard_folder, tmp_path, save_minutes=99, cpu_seconds=SECONDS)
         figures = json.loads((tmp_path / "model" / "metrics.json").read_text())
-        assert figures["cpu_seconds"] == pytest.approx(SECONDS, rel=0.3)
-        assert self.planned(tmp_path) > 20
+        assert figures["cpu_seconds"] == pytest.approx(SECONDS, rel=0.5)
+        assert self.planned(tmp_path) > 4
 
     def test_another_budget_or_first_guess_is_refused(self, budgeted: Path, shard_folder: Path) -> None:
-        with pytest.raises(UserError, match=r"is a run with cpu_seconds 2\.5, now it is None"):
+        with pytest.raises(UserError, match=r"is a run with cpu_seconds 2\.0, now it is None"):
             run(shard_folder, budgeted)
         with pytest.raises(UserError, match=r"is a run with plies 6000, now it is 7000"):
             run(shard_folder, budgeted, replace(SMALL, plies=7000), cpu_seconds=SECONDS)
