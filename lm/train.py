@@ -175,7 +175,7 @@ class XiangqiTrainer(Trainer):
 
     def __init__(self, model: PreTrainedModel, args: TrainingArguments, batches: GameBatches, preset: Preset) -> None:
         self.batches, self.preset, self.out = batches, preset, Path(args.output_dir or "")
-        self._class = type(model)
+        self._model, self._class = model, type(model)
         super().__init__(model, args, train_dataset=batches, data_collator=lambda items: items[0])
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = False  # the loss is divided by our own counts
@@ -205,13 +205,13 @@ class XiangqiTrainer(Trainer):
     def whole(self) -> PreTrainedModel | None:
         """Return the model with all of its weights on the first process, None on others; all have to ask together."""
         if not self.is_fsdp_enabled:
-            return self.model if self.is_world_process_zero() else None
+            return self._model if self.is_world_process_zero() else None
         weights = self.accelerator.get_state_dict(self.model)
         if not self.is_world_process_zero():
             return None
-        model = self._class(self.model.config)
-        model.load_state_dict(weights)
-        return model.to(self.args.device)
+        whole = self._class(self._model.config)
+        whole.load_state_dict(weights)
+        return whole.to(self.args.device)  # type: ignore[arg-type]
 
     def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
         return SequentialSampler(range(self.args.max_steps * self.batches.parts))
