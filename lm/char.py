@@ -72,6 +72,7 @@ def new_model(n_layer: int, n_head: int, n_embd: int, plies: int = 512) -> GPT2L
     """Return an untrained GPT-2 over characters that reads games of up to ``plies`` plies."""
     config = GPT2Config(n_layer=n_layer, n_head=n_head, n_embd=n_embd, n_positions=4 * plies)
     config.update(VOCABULARY)
+    config.activation_function = "gelu_pytorch_tanh"  # GPT-2's own, in one piece
     config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0  # games are not read often enough to be memorised
     model = GPT2LMHeadModel(config)
     model.loss_type = LOSS
