@@ -1,12 +1,16 @@
 """lm: a language model that plays xiangqi, and all that plays with it.
 
-Importing the package is cheap: torch is imported by the modules that compute with it.
+Importing the package is cheap: torch is imported by the modules that compute with it. Yet it is all that transformers'
+``AutoModelForCausalLM.from_pretrained`` needs for loading our models.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
+
+from lm.auto import announce
 
 
 class UserError(ValueError):
@@ -23,3 +27,15 @@ def data_path(name: str) -> Path:
     """
     checkout = Path(__file__).resolve().parent.parent / "data"
     return (checkout if checkout.is_dir() else Path(sys.prefix, "share", "xqlm")) / name
+
+
+def __getattr__(name: str) -> Any:
+    """Return the configuration class when transformers asks for it, with which the model is known too."""
+    if name != "XiangqiConfig":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from lm.model import XiangqiConfig
+
+    return XiangqiConfig
+
+
+announce(sys.modules[__name__])

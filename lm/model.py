@@ -253,7 +253,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
     config_class = XiangqiConfig
     base_model_prefix = "trunk"
     supports_gradient_checkpointing = False
-    _no_split_modules = ("Block",)  # what FSDP keeps together
+    _no_split_modules = ["Block"]  # noqa: RUF012 # what FSDP keeps together
     _input_embed_layer = "table"
 
     def __init__(self, config: XiangqiConfig) -> None:
@@ -476,5 +476,5 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         return F.cross_entropy(end_logits[known], ends[known], reduction="none")
 
 
-AutoConfig.register(XiangqiConfig.model_type, XiangqiConfig)
+AutoConfig.register(XiangqiConfig.model_type, XiangqiConfig, exist_ok=True)
 AutoModelForCausalLM.register(XiangqiConfig, XiangqiLM)

@@ -75,7 +75,8 @@ class LegalMoves(LogitsProcessor):
     """Masks the logits of ``generate()`` to the legal moves of each game and its endings.
 
     The moves that are left share the chance of all moves. Without a legal move ``[mate]`` is all that can follow, with
-    one it cannot; behind an ending there is only ``[PAD]``. Raises ``UserError`` for a text that breaks the rules.
+    one it cannot. There is only ``[PAD]`` behind an ending, and where the rules end a game otherwise, as by repetition.
+    Raises ``UserError`` for a text that breaks the rules.
     """
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
@@ -86,12 +87,13 @@ class LegalMoves(LogitsProcessor):
             if game.illegal:
                 raise UserError(f"{game.illegal} is not legal after {game.board.ply} plies: {game.board.fen()}")
             legal = game.board.legal_move_indices().tolist()
-            if game.over or not legal:
-                masked[row, PAD if game.over else MATE] = 0.0
-                continue
-            moves = chances[row, legal]
-            masked[row, legal] = moves.log_softmax(-1) + chances[row, : len(MOVES)].logsumexp(-1)
-            masked[row, MATE + 1 :] = chances[row, MATE + 1 :]
+            if game.over or (legal and game.board.outcome()):
+                masked[row, PAD] = 0.0
+            elif not legal:
+                masked[row, MATE] = 0.0
+            else:
+                masked[row, legal] = chances[row, legal].log_softmax(-1) + chances[row, : len(MOVES)].logsumexp(-1)
+                masked[row, MATE + 1 :] = chances[row, MATE + 1 :]
         return masked  # type: ignore[return-value]
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +121,17 @@ class TestFiles:
         line = Line.of(random_game(4, 30))
         for loaded in (load_model(model_folder), AutoModelForCausalLM.from_pretrained(model_folder)):
             torch.testing.assert_close(full(loaded.eval(), line)[0], full(model, line)[0])
+
+    @pytest.mark.parametrize(
+        "order", ["import lm; from transformers import {}", "from transformers import {}; import lm"]
+    )
+    def test_the_package_is_all_that_loading_takes(self, model_folder: Path, order: str) -> None:
+        code = (
+            f"import sys; {order.format('AutoModelForCausalLM')}; print('lm.model' in sys.modules);"
+            f"print(type(AutoModelForCausalLM.from_pretrained({str(model_folder)!r})).__name__)"
+        )
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert out.split() == ["False", "XiangqiLM"]
 
     def test_a_missing_folder_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="nowhere"):

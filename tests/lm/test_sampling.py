@@ -141,6 +141,10 @@ class TestTokens:
             assert mated[MATE] == 1
             assert ended[PAD] == 1
 
+    def test_the_rules_end_a_game_too(self, model: XiangqiLM) -> None:
+        found = chances(model, *("a0a1 a9a8 a1a0 a8a9 " * times for times in (1, 2)))
+        assert found[:, PAD].tolist() == [0, 1]
+
     def test_without_an_end_head_no_other_ending_is_said(self, model: XiangqiLM) -> None:
         assert not chances(model, "h2e2", MATED)[:, MATE + 1 :].any()
 
