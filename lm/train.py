@@ -598,9 +598,12 @@ bits.
 
 ```python
 import lm
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 model = AutoModelForCausalLM.from_pretrained("this folder")
+tokenizer = AutoTokenizer.from_pretrained("this folder")
+game = model.generate(**tokenizer("h2e2 h9g7", return_tensors="pt"), max_new_tokens=10)
+print(tokenizer.decode(game[0]))
 ```
 
 ## Training

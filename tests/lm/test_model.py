@@ -56,6 +56,23 @@ class TestCache:
             width = min(scores.shape[1], out.scores.shape[1])
             torch.testing.assert_close(out.scores[ends[i], :width], scores[-1, :width], atol=1e-4, rtol=0)
 
+    @pytest.mark.parametrize("slots", [[2, 3, 4], [3, 0, 5]])
+    def test_games_in_step(self, model: XiangqiLM, slots: list[int]) -> None:
+        """Games that stand at the same ply, side by side in the cache or not, a ply or more at a time."""
+        games = [Line.of(random_game(seed, 70)) for seed in range(3)]
+        encoder, cache = Encoder(model.config), KVCache(model.config, 6)
+        whole = [full(model, line)[0] for line in games]
+        first = 0
+        for plies in (60, 61, 64, 66):
+            lines = [Line(line.moves[:plies], line.cells, first=first) for line in games]
+            rows = torch.arange(1, 4) * (plies + 1 - first) - 1
+            with torch.inference_mode():
+                out = model(**encoder(lines).tensors(), rows=rows, cache=cache, slots=torch.tensor(slots))
+            for found, scores in zip(out.scores, whole, strict=True):
+                width = min(len(found), scores.shape[1])
+                torch.testing.assert_close(found[:width], scores[plies, :width], atol=1e-4, rtol=0)
+            first = plies + 1
+
     def test_a_batch_equals_its_games_one_by_one(self, model: XiangqiLM) -> None:
         games = [Line.of(random_game(seed, 7 + 31 * seed)) for seed in range(3)]
         scores, _ = full(model, *games)
@@ -93,6 +110,14 @@ class TestShape:
         b = Line(np.array([100, 1839, 576], np.int16), one.cells)
         assert not torch.allclose(full(model, a)[1][-1], full(model, b)[1][-1])
 
+    def test_candidates_alone_score_the_same(self, model: XiangqiLM) -> None:
+        tensors = Encoder(model.config)([Line.of(random_game(7, 30))]).tensors()
+        with torch.inference_mode():
+            rows = torch.tensor([30, 3])
+            all_moves, alone = (model(**tensors, rows=rows, unmasked=unmasked) for unmasked in (True, False))
+        assert alone.move_logits is None
+        torch.testing.assert_close(alone.scores, all_moves.scores, atol=1e-5, rtol=0)
+
     def test_the_voices_differ(self, model: XiangqiLM) -> None:
         line = Line.of(random_game(2, 30))
         assert not torch.allclose(full(model, line)[0], full(model, line, voice=ENGINE)[0])
@@ -123,7 +148,11 @@ class TestFiles:
             torch.testing.assert_close(full(loaded.eval(), line)[0], full(model, line)[0])
 
     @pytest.mark.parametrize(
-        "order", ["import lm; from transformers import {}", "from transformers import {}; import lm"]
+        "order",
+        [
+            "import lm; from transformers import {}",
+            pytest.param("from transformers import {}; import lm", marks=pytest.mark.slow),
+        ],
     )
     def test_the_package_is_all_that_loading_takes(self, model_folder: Path, order: str) -> None:
         code = (
@@ -132,6 +161,21 @@ class TestFiles:
         )
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert out.split() == ["False", "XiangqiLM"]
+
+    def test_in_8_bits_it_thinks_nearly_the_same(self, model: XiangqiLM, model_folder: Path) -> None:
+        small, line = load_model(model_folder, dtype="int8"), Line.of(random_game(4, 60))
+        weights = [parameter for block in small.blocks for parameter in block.parameters() if parameter.dim() > 1]
+        assert weights == []
+        (scores, wdl), (exact, exact_wdl) = full(small, line), full(model, line)
+        torch.testing.assert_close(scores, exact, atol=0.05, rtol=0)
+        torch.testing.assert_close(wdl, exact_wdl, atol=0.05, rtol=0)
+        assert not torch.equal(scores, exact)
+        few, _ = full(small, Line(line.moves[:20], line.cells))  # few rows are multiplied in another way
+        torch.testing.assert_close(few, scores[:21, : few.shape[1]], atol=0.05, rtol=0)
+
+    def test_an_unknown_dtype_is_named(self, model_folder: Path) -> None:
+        with pytest.raises(UserError, match="int8, float32: 'int9'"):
+            load_model(model_folder, dtype="int9")
 
     def test_a_missing_folder_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="nowhere"):

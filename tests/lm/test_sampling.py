@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -55,6 +55,7 @@ class TestSampling:
 
 
 class TestConsistentSampling:
+    @settings(max_examples=40)
     @given(scores, st.lists(st.floats(-12, 12), min_size=4, max_size=4), st.integers(0, 5), st.floats(0.01, 1))
     def test_moves_are_truncated_and_endings_never(
         self, moves: np.ndarray, ends: list[float], top_k: int, top_p: float
