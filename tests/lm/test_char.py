@@ -279,7 +279,14 @@ def shard_of(*games: Board, tier: str = "master", best: np.ndarray | None = None
         splits=np.concatenate([zeros[held_out:], np.arange(held_out, dtype=np.uint8) % 2 + 1]),
         sources=zeros,
         tiers=zeros,
-        meta={"tiers": [tier], "sources": ["nowhere"], "starts": {}, "files": ["nowhere"], "games": len(games), "plies": plies},
+        meta={
+            "tiers": [tier],
+            "sources": ["nowhere"],
+            "starts": {},
+            "files": ["nowhere"],
+            "games": len(games),
+            "plies": plies,
+        },
     )
 
 
