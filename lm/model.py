@@ -108,21 +108,45 @@ class XiangqiConfig(PretrainedConfig):
 class KVCache:
     """Keys and values of games in progress, a slot a game, each with its own length.
 
-    ``keys`` and ``values`` are ``(n_layer, slots, nh, capacity, hs)`` and grow with the longest game; ``lengths``,
+    ``keys`` and ``values`` are ``(n_layer, slots, capacity, nh, hs)`` and grow with the longest game; ``lengths``,
     ``(slots,)``, may be lowered to take plies back.
     """
 
     def __init__(self, config: XiangqiConfig, slots: int, dtype: torch.dtype = torch.float32) -> None:
-        shape = (config.n_layer, slots, config.n_head, 64, config.n_embd // config.n_head)
+        shape = (config.n_layer, slots, 64, config.n_head, config.n_embd // config.n_head)
         self.keys, self.values = torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=dtype)
         self.lengths = torch.zeros(slots, dtype=torch.long)
 
-    def reserve(self, plies: int) -> None:
-        """Make room for games of ``plies`` plies."""
-        capacity = self.keys.shape[3]
+    def extend(self, slots: Tensor, lengths: Tensor) -> tuple[Tensor, list[PastLayer]]:
+        """Make room for ``lengths`` ``(B,)`` more plies of the games in ``slots`` ``(B,)``.
+
+        Returns which plies ``(1 or B, T)`` of their games these are, and the layers that attention puts them into. What
+        pads a game lands behind its end, where it does no harm.
+        """
+        starts, taken, T = self.lengths[slots].tolist(), slots.tolist(), int(lengths.max())
+        size = max(starts) + T
+        self._reserve(size)
+        self.lengths[slots] += lengths
+        # Games side by side that stand at the same ply are a part of the cache; others have to be gathered.
+        if taken == list(range(taken[0], taken[0] + len(taken))) and len(set(starts)) == 1:
+            games: slice | Tensor = slice(taken[0], taken[0] + len(taken))
+            plies: slice | Tensor = slice(starts[0], size)
+            where = torch.arange(starts[0], size).unsqueeze(0)
+        else:
+            games = slots
+            plies = where = torch.tensor(starts).unsqueeze(1) + torch.arange(T)
+        mask = None
+        if where.numel() > 1:
+            mask = torch.zeros(len(where), 1, T, size, dtype=self.keys.dtype)
+            mask.masked_fill_(torch.arange(size) > where[:, None, :, None], float("-inf"))
+        layers = zip(self.keys, self.values, strict=True)
+        return where, [PastLayer(keys, values, games, plies, size, mask) for keys, values in layers]
+
+    def _reserve(self, plies: int) -> None:
+        capacity = self.keys.shape[2]
         if plies > capacity:
-            more = max(plies, 2 * capacity) - capacity
-            self.keys, self.values = F.pad(self.keys, (0, 0, 0, more)), F.pad(self.values, (0, 0, 0, more))
+            more = (0, 0, 0, 0, 0, max(plies, 2 * capacity) - capacity)
+            self.keys, self.values = F.pad(self.keys, more), F.pad(self.values, more)
 
 
 class ZeroLinear(nn.Linear):
@@ -187,18 +211,25 @@ class Attention(nn.Module):
 class PastLayer:
     """One layer of a cache, as attention sees it: where the new plies go, and which of the old each may look at."""
 
-    keys: Tensor  # (slots, nh, capacity, hs)
+    keys: Tensor  # (slots, capacity, nh, hs)
     values: Tensor
-    slots: Tensor  # (B,)
-    where: Tensor  # (B, T) places of the new plies
-    mask: Tensor  # (B, 1, T, S) true where a new ply may look
+    games: slice | Tensor  # slots of the games, (B,)
+    plies: slice | Tensor  # places of the new plies, (B, T)
+    size: int  # S, the longest game with its new plies
+    mask: Tensor | None  # (1 or B, 1, T, S) 0 where a new ply may look, else -inf; None if everywhere
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        rows, size = self.slots.unsqueeze(1), self.mask.shape[-1]
-        self.keys[rows, :, self.where] = k.transpose(1, 2).to(self.keys.dtype)
-        self.values[rows, :, self.where] = v.transpose(1, 2).to(self.values.dtype)
-        keys, values = (x[:, :, :size].index_select(0, self.slots) for x in (self.keys, self.values))
-        return keys.to(k.dtype), values.to(v.dtype)
+        """Take in the new plies' ``(B, nh, T, hs)``, and return those of all plies ``(B, nh, S, hs)``."""
+        return self._append(self.keys, k), self._append(self.values, v)
+
+    def _append(self, old: Tensor, new: Tensor) -> Tensor:
+        if isinstance(self.games, slice):
+            old[self.games, self.plies] = new.transpose(1, 2)
+            found = old[self.games, : self.size]
+        else:
+            old[self.games.unsqueeze(1), self.plies] = new.transpose(1, 2)
+            found = old[:, : self.size].index_select(0, self.games)
+        return found.transpose(1, 2)
 
 
 class Block(nn.Module):
@@ -224,6 +255,11 @@ class Block(nn.Module):
         x = self.keep * x + self.again * first
         x = x + self.attention_gain(self.attention(self.attention_norm(x), past))
         return x + self.mlp_gain(self.down(F.relu(self.up(self.mlp_norm(x))).square()))
+
+
+def products(head: nn.Linear, h: Tensor, rows: Tensor) -> Tensor:
+    """Return what a head says of h ``(R, D)`` in some of its rows ``(R, n)`` alone, ``(R, n)``."""
+    return torch.einsum("rd,rnd->rn", h, head.weight[rows]) + head.bias[rows]
 
 
 @dataclass
@@ -308,30 +344,26 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         if self.prompts is not None and prompts is not None:
             x = x + self.prompts(prompts).sum(1)
         x = self.input_norm(x)
-        real = torch.arange(T, device=x.device) < lengths.unsqueeze(1)  # (B, T)
-        flat = real.flatten().nonzero().squeeze(1)
-        x = x.new_zeros(B * T, x.shape[-1]).index_copy(0, flat, x).view(B, T, -1)
+        flat: Tensor | None = None  # where the plies are among the padded ones
+        if len(x) < B * T:
+            flat = (torch.arange(T, device=x.device) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)
+            x = x.new_zeros(B * T, x.shape[-1]).index_copy(0, flat, x)
+        x = x.view(B, T, -1)
         past: list[PastLayer] | None = None
-        where = torch.arange(T, device=x.device).unsqueeze(0)  # (1 or B, T) plies
-        if cache is not None:
-            slots = torch.arange(B) if slots is None else slots
-            where = (
-                cache.lengths[slots].unsqueeze(1) + where
-            )  # padding lands behind a game's end, where it does no harm
-            longest, size = int((cache.lengths[slots] + lengths).max()), int(where.max()) + 1
-            cache.reserve(size)
-            mask = (torch.arange(size, device=x.device) <= where.unsqueeze(-1)).unsqueeze(1)
-            past = [PastLayer(k, v, slots, where, mask) for k, v in zip(cache.keys, cache.values, strict=True)]
-            cache.lengths[slots] += lengths
+        if cache is None:
+            where, longest = torch.arange(T, device=x.device).unsqueeze(0), T  # (1 or B, T) plies
         else:
-            longest = T
+            slots = torch.arange(B) if slots is None else slots
+            where, past = cache.extend(slots, lengths)
+            longest = int(cache.lengths[slots].max())
         if longest > self.config.n_context:
             raise ValueError(f"a game is longer than the model's {self.config.n_context} plies")
         x = x + self.positions(where.clamp(max=self.config.n_context - 1))
         first = x
         for i, block in enumerate(self.blocks):
             x = block(x, first, past[i] if past else None)
-        return self.output_norm(x.view(B * T, -1)[flat])
+        x = x.view(B * T, -1)
+        return self.output_norm(x if flat is None else x[flat])
 
     def forward(
         self,
@@ -352,6 +384,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         | None = None,  # (5,) labels, checked rows, results, opinions, ends of the batch, this a part of it
         cache: KVCache | None = None,
         slots: Tensor | None = None,  # (B,) the games' slots in the cache
+        unmasked: bool = True,  # whether to score all moves, as losses need; of few rows candidates alone are faster
         input_ids: Tensor | None = None,  # (B, T) tokens, instead of everything else
         **kwargs: Any,
     ) -> PolicyOutput | CausalLMOutputWithPast:
@@ -366,16 +399,18 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             h, candidates, candidate_counts = h[rows], candidates[rows], candidate_counts[rows]
         if voices is not None:
             h = h + self.engine_voice(h) * (voices == ENGINE).unsqueeze(1)
-        move_logits = self.move_head(h)  # (R, 2086)
-        context = self.context_head(self.context_query(h))  # (R, candidate rows - 2086)
         R, M, K = candidates.shape
-        scores = Gather.apply(move_logits, candidates[:, :, 0]).float()
-        if K > 1:
-            rows_of = candidates[:, :, 1:].reshape(R, M * (K - 1))
-            scores = scores + Gather.apply(context, rows_of).view(R, M, K - 1).sum(-1, dtype=torch.float32)
+        moves, contexts = candidates[:, :, 0], candidates[:, :, 1:].reshape(R, M * (K - 1))
+        move_logits, query = None, self.context_query(h)
+        if unmasked:
+            move_logits = self.move_head(h)  # (R, 2086)
+            scores, context = Gather.apply(move_logits, moves), Gather.apply(self.context_head(query), contexts)
+        else:
+            scores, context = products(self.move_head, h, moves), products(self.context_head, query, contexts)
+        scores = scores.float() + context.view(R, M, K - 1).sum(-1, dtype=torch.float32)
         scores = scores.masked_fill(torch.arange(M, device=h.device) >= candidate_counts.unsqueeze(1), float("-inf"))
         out = PolicyOutput(scores=scores, move_logits=move_logits, wdl_logits=wdl_logits, end_logits=end_logits)
-        if labels is not None:
+        if labels is not None and move_logits is not None:
             checked = torch.arange(R, device=h.device) if checked is None else checked
             right = candidates[:, :, 0].gather(1, labels.unsqueeze(1)).squeeze(1)
             losses = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ from lm import UserError, data_path
 from lm.encoding import Encoder, Line
 from lm.model import ENDS, PROMPTS, STYLES, KVCache, XiangqiLM
 from lm.players import Choice
+from lm.quantize import quantize
 from lm.sampling import Sampling, softmax
 from lm.tokenizer import CHARS
 from xiangqi import MOVES, Board, Move
@@ -30,8 +32,14 @@ RESIGNS_BELOW: Final = 0.1
 """A player that expects as much or more does not resign."""
 DRAWS_BELOW: Final = 0.6
 """A player that expects as much or more does not offer or accept a draw."""
+DTYPES: Final = ("int8", "float32")
+"""What a model's large matrices are kept in for play: in 8 bits it plays the same moves, a move in half the time."""
 SLOTS: Final = 128
 """Games of which a player remembers keys and values; of more, the least recently played are read again."""
+FEW: Final = 16
+"""So many plies are too little work to share between threads, and too few to score all moves of the tables."""
+TAKEN_BACK: Final = 4
+"""Moves that a game may have taken back and still count as the same."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +61,24 @@ class Evaluation:
         return float(self.wdl[0] + self.wdl[1] / 2)
 
 
-def load_model(directory: str | Path | None = None) -> XiangqiLM:
-    """Load a model (the shipped one by default). Raises ``UserError`` that names a missing or damaged directory, or one
-    that holds a model of characters (`lm.char`)."""
-    model = load_any_model(directory)
+def load_model(directory: str | Path | None = None, dtype: str = "float32") -> XiangqiLM:
+    """Load a model (the shipped one by default), to be trained or, with ``dtype="int8"``, for play alone.
+
+    Raises ``UserError`` that names a missing or damaged directory, or one that holds a model of characters (`lm.char`).
+    """
+    model = load_any_model(directory, dtype)
     if not isinstance(model, XiangqiLM):
         raise UserError(f"the model in {directory} reads characters: this needs one that sees the board")
     return model
 
 
-def load_any_model(directory: str | Path | None = None) -> PreTrainedModel:
-    """Load a model, be it ours or a causal language model over characters. Raises ``UserError``."""
+def load_any_model(directory: str | Path | None = None, dtype: str = "float32") -> PreTrainedModel:
+    """Load a model, be it ours or a causal language model over characters.
+
+    ``dtype`` is one of `DTYPES`; 8 bits are for inference, and a model of characters has 32 in any case. Raises
+    ``UserError``.
+    """
+    one_of("dtype", dtype, DTYPES)
     path = data_path("model") if directory is None else Path(directory)
     if not (path / "config.json").is_file():
         raise UserError(f"no model in {path}: there is no config.json")
@@ -74,6 +89,8 @@ def load_any_model(directory: str | Path | None = None) -> PreTrainedModel:
         raise UserError(f"damaged model in {path}: {error}") from None
     if not isinstance(model, XiangqiLM) and model.config.vocab_size != len(CHARS):
         raise UserError(f"the model in {path} reads neither positions nor the characters of moves")
+    if isinstance(model, XiangqiLM) and dtype == "int8":
+        quantize(model.blocks)
     return model.eval()
 
 
@@ -93,6 +110,17 @@ def make_evaluator(model: PreTrainedModel, prompt: tuple[int, int, int] = (0, 0,
     return CharEvaluator(model)
 
 
+@dataclass
+class _Read:
+    """The game that a slot of the cache holds."""
+
+    start: bytes = b""
+    moves: bytes = b""
+    """Two bytes each."""
+    used: int = 0
+    """When it was last asked for."""
+
+
 class Evaluator:
     """A model with the games it is reading: evaluating a game that went on by a ply costs one token.
 
@@ -108,8 +136,7 @@ class Evaluator:
         self.prompt = prompt
         self._encoder = Encoder(model.config)
         self._cache = KVCache(model.config, slots)
-        self._games: list[tuple[str, ...]] = [()] * slots  # per slot: start and the moves whose plies are cached
-        self._used = np.zeros(slots, np.int64)
+        self._games = [_Read() for _ in range(slots)]
         self._clock = 0
         self._lock = threading.Lock()
 
@@ -124,33 +151,37 @@ class Evaluator:
 
     def _batch(self, boards: Sequence[Board], voice: int) -> list[Evaluation]:
         self._clock += 1
-        lines, slots = [], []
+        lines, slots, games = [], [], []
         for board in boards:
             line = Line.of(board)
             if len(line.moves) >= self.model.config.n_context:  # a game beyond what the model reads: only its end
                 line = Line.of(recent(board, self.model.config.n_context // 2))
             # What is cached depends on whom a result is asked for.
-            asker = board.turn if self.prompt[2] else ""
-            game = (f"{line.cells.tobytes().hex()} {line.turn} {asker}", *map(str, line.moves.tolist()))
-            slot, shared = self._slot_for(game)
+            asker = board.turn if self.prompt[2] else 0
+            start = line.cells.tobytes() + bytes([line.turn, min(line.clock, 255), asker])
+            slot, shared = self._slot_for(start, line.moves.tobytes())
             # The last ply is always read, also when the position was read before: its state is wanted.
             line.first = min(shared, len(line.moves))
-            self._games[slot] = game
-            self._used[slot] = self._clock
+            self._games[slot] = _Read(used=self._clock)  # what is read is known only once it has been
+            games.append(_Read(start, line.moves.tobytes(), self._clock))
             self._cache.lengths[slot] = line.first
             lines.append(line)
             slots.append(slot)
         features = self._encoder(lines)
         last = torch.from_numpy(np.cumsum(features.lengths) - 1)
         askers = np.repeat([board.turn for board in boards], features.lengths)
-        out = self.model(
-            **features.tensors(),
-            prompts=self._prompts(features.turns == askers),
-            rows=last,
-            voices=torch.full_like(last, voice),
-            cache=self._cache,
-            slots=torch.tensor(slots),
-        )
+        with threads(1 if len(features.turns) <= FEW else torch.get_num_threads()):
+            out = self.model(
+                **features.tensors(),
+                prompts=self._prompts(features.turns == askers),
+                rows=last,
+                voices=torch.full_like(last, voice) if voice else None,
+                cache=self._cache,
+                slots=torch.tensor(slots),
+                unmasked=len(boards) > FEW,
+            )
+        for slot, game in zip(slots, games, strict=True):
+            self._games[slot] = game
         assert out.scores is not None and out.wdl_logits is not None
         wdl = out.wdl_logits[last].softmax(-1).flip(-1).numpy()
         ends = None if out.end_logits is None else out.end_logits[last].softmax(-1).numpy()
@@ -171,27 +202,38 @@ class Evaluator:
         columns = [np.full(len(asks), source), np.full(len(asks), strength), np.where(asks, result, other)]
         return torch.from_numpy(np.stack(columns, 1))
 
-    def _slot_for(self, game: tuple[str, ...]) -> tuple[int, int]:
-        """Return the slot that shares the longest beginning with a game, and how many entries that beginning has.
+    def _slot_for(self, start: bytes, moves: bytes) -> tuple[int, int]:
+        """Return the slot of the game that has most plies in common with this one, and how many.
 
-        A slot taken in this batch already is not given twice. Without a shared beginning the least recently used one is
+        A slot taken in this batch already is not given twice. Where no game goes on, the least recently used slot is
         emptied.
         """
         best, shared = -1, 0
-        for slot, other in enumerate(self._games):
-            if self._used[slot] == self._clock or len(other) <= shared or other[0] != game[0]:
+        for slot, game in enumerate(self._games):
+            if game.start != start or game.used == self._clock:
                 continue
-            if other == game[: len(other)]:
-                common = len(other)
-            else:
-                common = next((i for i, (a, b) in enumerate(zip(other, game, strict=False)) if a != b), len(game))
-            # A slot whose game went another way long ago belongs to someone else, unless it is all there is.
-            if common > shared and common >= len(other) - 4:
-                best, shared = slot, common
+            common = max(0, len(game.moves) - 2 * TAKEN_BACK)
+            if not moves.startswith(game.moves[:common]):  # went another way long ago: someone else's
+                continue
+            while common < len(moves) and moves[common : common + 2] == game.moves[common : common + 2]:
+                common += 2
+            if 1 + common // 2 > shared:
+                best, shared = slot, 1 + common // 2
         if best >= 0:
             return best, shared
-        oldest = int(np.argmin(self._used))
-        return oldest, 0
+        return min(range(len(self._games)), key=lambda slot: self._games[slot].used), 0
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Have PyTorch use so many threads: beside other work on the machine, waiting for each other costs them more than
+    they save where there is little to do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def recent(board: Board, plies: int) -> Board:
@@ -211,8 +253,9 @@ class LMPlayer:
 
     ``model`` is a directory (the shipped one by default); ``style`` is whose moves it gives, ``human`` or ``engine``;
     ``source``, ``strength`` and ``aim`` ask for a kind of game (`lm.model.PROMPTS`), of a model that can be asked. It
-    resigns and offers draws where the model says that the game is over and does not itself expect more. The same seed
-    gives the same moves for the same calls. Raises ``UserError`` for settings that make no sense.
+    resigns and offers draws where the model says that the game is over and does not itself expect more. ``dtype`` is
+    one of `DTYPES`. The same seed gives the same moves for the same calls. Raises ``UserError`` for settings that make
+    no sense.
     """
 
     def __init__(
@@ -227,6 +270,7 @@ class LMPlayer:
         aim: str = "none",
         seed: int | None = None,
         name: str | None = None,
+        dtype: str = "int8",
     ) -> None:
         self.sampling = Sampling(temperature, top_k, top_p)
         self.voice = STYLES.index(one_of("style", style, STYLES))
@@ -235,7 +279,7 @@ class LMPlayer:
             PROMPTS.index(one_of("strength", strength, (PROMPTS[0], *PROMPTS[3:7]))),
             PROMPTS.index(one_of("aim", aim, (PROMPTS[0], *PROMPTS[7:]))),
         )
-        loaded = load_any_model(model)
+        loaded = load_any_model(model, dtype)
         if any(prompt) and not getattr(loaded.config, "prompts", False):
             raise UserError(f"the model in {model or data_path('model')} cannot be asked for source, strength or aim")
         self.evaluator = make_evaluator(loaded, prompt)

@@ -119,7 +119,7 @@ class TestSpecs:
             ("random:seed", "as name=value"),
             ("random:seed=one", "is a number"),
             ("random:seed=1,seed=2", "given twice"),
-            ("lm:temprature=1", "options: model, temperature, top_k, top_p, style, source, strength, aim, seed"),
+            ("lm:temprature=1", "options: model, temperature, top_k, top_p, style, source, strength, aim, dtype"),
             ("lm:temperature=warm", "is a number"),
             ("uci:depth=1", "needs cmd"),
             ("uci:cmd=cat", "depth, nodes, movetime"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -48,6 +49,15 @@ class TestEvaluator:
                 assert found.moves == fresh.moves
                 np.testing.assert_allclose(found.scores, fresh.scores, atol=1e-4)
                 np.testing.assert_allclose(found.wdl, fresh.wdl, atol=1e-4)
+
+    def test_an_interrupted_reading_is_forgotten(self, model: XiangqiLM, monkeypatch: pytest.MonkeyPatch) -> None:
+        evaluator, board = Evaluator(model, slots=2), random_game(3, 20)
+        whole = Evaluator(model, slots=1)([board])[0]
+        with monkeypatch.context() as patch:
+            patch.setattr(model.blocks[1], "forward", Mock(side_effect=KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                evaluator([board])
+        np.testing.assert_allclose(evaluator([board])[0].scores, whole.scores, atol=1e-4)
 
     def test_more_games_than_slots(self, model: XiangqiLM) -> None:
         boards = [random_game(seed, 10) for seed in range(7)]
