@@ -184,7 +184,8 @@ class Shard:
             meta = json.loads((path / "meta.json").read_text())
             if meta["version"] != VERSION:
                 raise ValueError(f"version {meta['version']}, expected {VERSION}")
-            arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in cls.ARRAYS}
+            # As plain arrays: slices of numpy's memmap objects take several times as long.
+            arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in cls.ARRAYS}
             plies, games = len(arrays["moves"]), len(arrays["results"])
             if (plies, games) != (meta["plies"], meta["games"]) or int(arrays["offsets"][-1]) != plies:
                 raise ValueError("its arrays do not fit together")

@@ -153,7 +153,9 @@ class Encoder:
             inputs = self._input_map[inputs]
             kept = np.concatenate([[0], np.cumsum(inputs >= 0)])
             inputs, input_ends = inputs[inputs >= 0], kept[input_ends]
-        candidates = candidates[:, self._columns] + self._shift
+        if self._columns != list(range(features.CANDIDATE_WIDTH)):
+            candidates = candidates[:, self._columns]
+        candidates += self._shift
         positions = np.array([line.first for line in lines], np.int64)
         return Features(inputs, input_ends, candidates, candidate_ends, lengths, turns, positions)
 

@@ -86,6 +86,9 @@ _CLASS = np.array([0, 4, 1, 1, 2, 3, 2, 1], np.uint8)
 _UNIT = np.array([0 if p & 7 == 0 else 16 ** (int(_CLASS[p & 7]) - 1 + 4 * (p >> 3)) for p in range(16)], np.int32)
 """How a piece counts where it reaches: by class in four bits each, cheapest lowest, the mover's below the enemy's."""
 _DIAGONAL = kernels._table([kernels._beside(sq, [(-1, -1), (-1, 1), (1, -1), (1, 1)]) for sq in range(90)], 4)
+_CHECKS = np.array([[a % 9 == b % 9 or a // 9 == b // 9 or abs(a % 9 - b % 9) * abs(a // 9 - b // 9) in (1, 2)
+                     for b in range(90)] for a in range(90)])  # fmt: skip
+"""``[king, square]`` whether a check can come from, or be opened on, a square: lines, knight's jumps and their legs."""
 _CLASS_VALUE = np.array([0, 2, 4, 9, 100], np.int16)
 
 
@@ -248,26 +251,32 @@ def mates_in_one(view: Cells, side: int, moves: NDArray[np.int16], replies: NDAr
     >>> mates_in_one(Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w").cells.copy(), 0, scratch[0], scratch[1])
     True
     """
-    return _mates(view, side, moves, legal_moves(view, side, moves), replies)
+    return _mating(view, side, moves, legal_moves(view, side, moves), replies) >= 0
 
 
 @compiled
-def _mates(view: Cells, side: int, moves: NDArray[np.int16], n: int, replies: NDArray[np.int16]) -> bool:
-    """Whether one of the legal moves ``moves[:n]`` of ``side`` mates."""
+def _mating(view: Cells, side: int, moves: NDArray[np.int16], n: int, replies: NDArray[np.int16]) -> int:
+    """Return the first of the legal moves ``moves[:n]`` of ``side`` that mates, or -1."""
     king = kernels.find_king(view, 1 - side)
-    if king < 0:
-        return False
-    for i in range(n):
-        a, b = MOVE_FROM[moves[i]], MOVE_TO[moves[i]]
-        piece, captured = view[a], view[b]
-        view[b] = piece
-        view[a] = 0
-        mated = kernels.is_attacked(view, king, side) and not _escapes(view, 1 - side, king, replies)
-        view[a] = piece
-        view[b] = captured
-        if mated:
-            return True
-    return False
+    if king >= 0:
+        for i in range(n):
+            if _CHECKS[king, MOVE_FROM[moves[i]]] or _CHECKS[king, MOVE_TO[moves[i]]]:
+                if _is_mate(view, side, moves[i], king, replies):
+                    return int(moves[i])
+    return -1
+
+
+@compiled
+def _is_mate(view: Cells, side: int, move: int, king: int, replies: NDArray[np.int16]) -> bool:
+    """Whether a legal move of ``side`` mates the king on ``king``."""
+    a, b = MOVE_FROM[move], MOVE_TO[move]
+    piece, captured = view[a], view[b]
+    view[b] = piece
+    view[a] = 0
+    mated = kernels.is_attacked(view, king, side) and not _escapes(view, 1 - side, king, replies)
+    view[a] = piece
+    view[b] = captured
+    return bool(mated)
 
 
 @compiled
@@ -291,10 +300,13 @@ def _escapes(view: Cells, side: int, king: int, scratch: NDArray[np.int16]) -> b
 
 
 @compiled
-def _occurrences(keys: NDArray[np.uint64], start: int, end: int, key: int) -> int:
-    """How often ``key`` stands in ``keys[start:end]``, at most 2."""
+def _occurrences(keys: NDArray[np.uint64], start: int, ply: int, key: int) -> int:
+    """How often the position of ``ply`` has stood at an earlier one from ``start`` on, at most 2.
+
+    It has the same side to move, and each side needs two moves to come back.
+    """
     n = 0
-    for i in range(end - 1, start - 1, -1):
+    for i in range(ply - 4, start - 1, -2):
         if keys[i] == key:
             n += 1
             if n == 2:
@@ -392,12 +404,12 @@ def encode_game(
                         n_in += 1
             king, enemy_king = kernels.find_king(view, 0), kernels.find_king(view, 1)
             checked = king >= 0 and kernels.is_attacked(view, king, 1)
-            threat = (not checked) and king >= 0 and _mates(view, 1, enemy, n_enemy, scratch)
+            threat = -1 if checked or king < 0 else _mating(view, 1, enemy, n_enemy, scratch)
             own_before, enemy_before, _ = _worst(view, squares, n_pieces, reach)
             inputs[n_in] = o_tactics + (1 if checked else 0)
             inputs[n_in + 1] = o_tactics + 2 + own_before
             inputs[n_in + 2] = o_tactics + 7 + enemy_before
-            inputs[n_in + 3] = o_tactics + 12 + (1 if threat else 0)
+            inputs[n_in + 3] = o_tactics + 12 + (1 if threat >= 0 else 0)
             n_in += 4
             # --- candidates
             last_to = -1 if ply == 0 else int(MOVE_TO[_seen(moves[ply - 1], turn)])
@@ -435,7 +447,12 @@ def encode_game(
                     and kernels.is_attacked(view, enemy_king, 0)
                 )
                 mates = check and not _escapes(view, 1, enemy_king, scratch)
-                defence = 0 if not threat else 2 if mates_in_one(view, 1, enemy, scratch) else 1
+                defence = 0
+                if threat >= 0:  # mostly the same move mates still
+                    own_king = b if a == king else king
+                    same = kernels.is_legal(view, 1, MOVE_FROM[threat], MOVE_TO[threat])
+                    same = same and _is_mate(view, 1, threat, own_king, scratch)
+                    defence = 2 if same or mates_in_one(view, 1, enemy, scratch) else 1
                 attacks = last_to >= 0 and last_to != b and kernels.reaches(view, b, last_to)
                 attacker, defended = _cheapest(after[b], 1), int(_cheapest(after[b], 0) != 0)
                 own_after, enemy_after, fork = _worst(view, squares, n_pieces, after)
@@ -446,7 +463,7 @@ def encode_game(
                 real_a, real_b = (a, b) if turn == 0 else (89 - a, 89 - b)
                 real, real_captured = cells[real_a], cells[real_b]
                 new_key = zobrist_after(key, real, real_captured, real_a, real_b)
-                seen = 0 if captured else _occurrences(keys, last_capture, ply, new_key)
+                seen = 0 if captured else _occurrences(keys, last_capture, ply + 1, new_key)
                 exchange = (
                     0
                     if net <= -5

@@ -74,7 +74,7 @@ class TestBuild:
         assert shard.results.tolist() == [2, 1]
         assert [SPLITS[s] for s in shard.splits] == [split_of("gid:4"), split_of("gid:5")]
         assert shard.meta["tiers"] == ["master", ""]
-        assert isinstance(shard.moves, np.memmap)
+        assert isinstance(shard.moves.base, np.memmap)
 
     def test_formats_agree(self, tmp_path: Path) -> None:
         games = []

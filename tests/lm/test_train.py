@@ -254,7 +254,7 @@ class TestOpinions:
         assert (item["wdl"] < 0).all()
         p = out.wdl_logits[1:12].softmax(-1)
         score = p[:, 2] + p[:, 1] / 2
-        assert float(out.value_loss) == pytest.approx(
+        assert out.value_loss.item() == pytest.approx(
             float(torch.nn.functional.binary_cross_entropy(score, item["expected"][1:12])), rel=1e-4
         )
 
