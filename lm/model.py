@@ -126,7 +126,7 @@ class KVCache:
         starts, taken, T = self.lengths[slots].tolist(), slots.tolist(), int(lengths.max())
         size = max(starts) + T
         self._reserve(size)
-        self.lengths[slots] += lengths
+        self.lengths.index_add_(0, slots, lengths)
         # Games side by side that stand at the same ply are a part of the cache; others have to be gathered.
         if taken == list(range(taken[0], taken[0] + len(taken))) and len(set(starts)) == 1:
             games: slice | Tensor = slice(taken[0], taken[0] + len(taken))
@@ -259,7 +259,7 @@ class Block(nn.Module):
 
 def products(head: nn.Linear, h: Tensor, rows: Tensor) -> Tensor:
     """Return what a head says of h ``(R, D)`` in some of its rows ``(R, n)`` alone, ``(R, n)``."""
-    return torch.einsum("rd,rnd->rn", h, head.weight[rows]) + head.bias[rows]
+    return (F.embedding(rows, head.weight) @ h.unsqueeze(2)).squeeze(2) + head.bias[rows]
 
 
 @dataclass
