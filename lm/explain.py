@@ -213,9 +213,9 @@ class _Past(KVCache):
 
     def __init__(self, cache: KVCache, versions: int) -> None:
         size = int(cache.lengths[0]) + 1
-        self.keys: Any = [layer[:1, :, :size].repeat(versions, 1, 1, 1) for layer in cache.keys]
-        self.values: Any = [layer[:1, :, :size].repeat(versions, 1, 1, 1) for layer in cache.values]
+        self.keys: Any = [layer[:1, :size].repeat(versions, 1, 1, 1) for layer in cache.keys]
+        self.values: Any = [layer[:1, :size].repeat(versions, 1, 1, 1) for layer in cache.values]
         self.lengths = cache.lengths.repeat(versions)
 
-    def reserve(self, plies: int) -> None:
+    def _reserve(self, plies: int) -> None:
         """Do nothing: there is room for the one ply that is added."""
