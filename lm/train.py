@@ -338,23 +338,28 @@ class Budget(TrainerCallback):
     def __init__(self, trainer: XiangqiTrainer, seconds: float, note: Callable[[Preset], None]) -> None:
         self.trainer, self.guess, self.seconds, self.note = trainer, trainer.preset, seconds, note
         self.plateau = (1 - self.guess.decay) * seconds
-        self.due = self.known = False
+        self.spent, self.due, self.known = 0.0, False, False
         trainer.plan(replace(self.guess, plies=ENDLESS))
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
-        if not self.known and self.trainer.spent() >= self.plateau:
-            self.due = control.should_log = control.should_save = True
+        if not self.known:
+            self.spent = self.trainer.spent()
+            self.due = self.spent >= self.plateau
+            control.should_log |= self.due
+            control.should_save |= self.due
         return control
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if not self.due or self.known:
             return
-        spent, done = self.trainer.spent(), state.global_step
-        late = [x for x in state.log_history if x.get("cpu_seconds", spent) <= spent - LATELY * self.plateau]
+        done = state.global_step
+        since = self.spent - LATELY * self.plateau
+        late = [x for x in state.log_history if x.get("cpu_seconds", math.inf) <= since]
         step, seconds = (late[-1]["step"], late[-1]["cpu_seconds"]) if late else (0, 0.0)
-        fall = max(1, round((self.seconds - spent) * (done - step) / (spent - seconds)))
+        left = self.seconds - self.trainer.spent()  # the saving just done is no measure of a step
+        fall = max(1, round(left * (done - step) / (self.spent - seconds)))
         preset = replace(self.guess, plies=(done + fall) * self.guess.batch_plies, decay=fall / (done + fall))
         self.trainer.plan(preset)
         self.trainer.batches.settle(preset.steps, done)
