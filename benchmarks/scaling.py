@@ -3,9 +3,10 @@
     python benchmarks/scaling.py             # a minute or two
     python benchmarks/scaling.py --json
 
-Times are the processor's, of one core. What is measured: turning records into a shard, and its size; encoding a step of
-games, and how much of that holds Python's lock, so that more threads do not help; planning an epoch of many games;
-writing a checkpoint; parameters and FLOPs of the presets (as `benchmarks/train.py` counts them).
+Times are the processor's, of one core. What is measured: turning records into a shard, the memory that takes, and the
+shard's size; encoding a step of games, and how much of that the compiled rules take, which threads do side by side;
+planning an epoch of many games; writing a checkpoint; parameters and FLOPs of the presets (as `benchmarks/train.py`
+counts them).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import tempfile
 import time
+import tracemalloc
 from itertools import islice
 from pathlib import Path
 
@@ -23,9 +25,9 @@ from train import flops_a_ply
 
 from lm import data_path
 from lm.batches import GameBatches
-from lm.data import Shard, build, cached
+from lm.data import Shard, build, cached, read_records
 from lm.model import XiangqiLM
-from lm.train import PRESETS
+from lm.train import PRESETS, keep_memory
 from xiangqi import features, load, save
 
 PLANNED = 1_000_000
@@ -47,18 +49,26 @@ class Timed:
 
 
 def conversion(games: int, folder: Path) -> dict[str, float]:
-    """Return the speed of reading PGN into a shard, and the shard's size."""
+    """Return the speed of reading PGN into a shard, the memory it takes, and the shard's size."""
     save(islice(load(data_path("games") / "practical.pgn.zst"), games), folder / "games.pgn")
     build([folder / "games.pgn"], folder / "warm")
     start = time.process_time()
     counts = build([folder / "games.pgn"], folder / "shard")
     seconds = time.process_time() - start
     size = sum(file.stat().st_size for file in (folder / "shard").glob("*.npy"))
-    return {"conversion, games/s": counts["games"] / seconds, "shard, bytes/ply": size / counts["plies"]}
+    tracemalloc.start()
+    kept = list(islice(read_records(folder / "games.pgn", print), 200))
+    memory = tracemalloc.get_traced_memory()[0] / len(kept)
+    tracemalloc.stop()
+    return {
+        "conversion, games/s": counts["games"] / seconds,
+        "conversion, bytes of memory/game": memory,
+        "shard, bytes/ply": size / counts["plies"],
+    }
 
 
 def encoding(shard: Shard) -> dict[str, float]:
-    """Return the cost of encoding steps, and the share of it that runs without Python's lock."""
+    """Return the cost of encoding steps, and the share of the compiled rules in it."""
     preset = PRESETS["small"]
     batches = GameBatches([shard], preset.config(), preset.part_plies, 99, 1)
     batches.encode(0)
@@ -71,7 +81,7 @@ def encoding(shard: Shard) -> dict[str, float]:
     features.encode_game = kernel
     return {
         "encoding, µs/ply": 1e6 * seconds / plies,
-        "of which without the lock, µs/ply": 1e6 * timed.seconds / plies,
+        "of which the compiled rules, µs/ply": 1e6 * timed.seconds / plies,
     }
 
 
@@ -116,6 +126,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a shard, instead of the shipped games")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    keep_memory()  # as training does
     torch.set_num_threads(1)
     shard = Shard.open(arguments.data or cached(sorted(data_path("games").glob("*.pgn.zst")), Path("cache")))
     found: dict[str, float] = {}
