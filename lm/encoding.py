@@ -73,7 +73,7 @@ class Features:
     input_ends: NDArray[np.int64]
     """Where each ply's rows end, ``(N,)``."""
     candidates: NDArray[np.int32]
-    """Rows of the candidate table, ``(C, groups)``."""
+    """Rows of the candidate table, ``(C, columns)``."""
     candidate_ends: NDArray[np.int64]
     """``(N,)``"""
     lengths: NDArray[np.int64]
@@ -123,10 +123,11 @@ class Encoder:
         self.config = config
         self._input_map = _compact(features.INPUT_GROUPS, config.input_groups)
         self._all_inputs = bool((self._input_map >= 0).all())
-        names = list(features.CANDIDATE_GROUPS)
-        self._columns = [names.index(name) for name in config.candidate_groups]
+        columns = features.CANDIDATE_COLUMNS
+        self._columns = [at for at, name in enumerate(columns) if name in config.candidate_groups]
         candidate_map = _compact(features.CANDIDATE_GROUPS, config.candidate_groups)
-        starts = features.CANDIDATE_OFFSETS[self._columns]
+        names = list(features.CANDIDATE_GROUPS)
+        starts = features.CANDIDATE_OFFSETS[[names.index(columns[at]) for at in self._columns]]
         self._shift = (candidate_map[starts] - starts).astype(np.int32)
         self._shift[1:] -= features.CANDIDATE_GROUPS["move"]  # moves and contexts have a table each
 

@@ -7,7 +7,7 @@ For each ply there are two ragged lists of numbers:
 
 - **input features**, rows of one embedding table, whose sum is what the model reads (`INPUT_GROUPS` names the blocks);
 - **candidates**, one line a legal move, each line one row number in every block of an output table
-  (`CANDIDATE_GROUPS`). A move's score is the sum of the products of these rows with the model's state, so whatever the
+  (`CANDIDATE_GROUPS`), or several (`CANDIDATE_COLUMNS`). A move's score is the sum of the products of these rows with the model's state, so whatever the
   rules can see about a move is told here at the price of a gather.
 
 Exchange values: pawn 1, pawn across the river 2, advisor and bishop 2, knight and cannon 4, rook 9.
@@ -63,7 +63,13 @@ CANDIDATE_GROUPS: Final = {
     "hanging": 5 * 5 * 5 * 2 * 2,  # mover's worst loss before, after; enemy's worst loss after, a fork, gives check
     "mate": 3 * 2 * 3 * 2,  # earlier occurrences after it; mates; enemy's mate threat (none, met, left); in check
     "last": 2 * 2 * 2 * 2 * 2 * 8,  # retakes; same piece again; undoes; attacks / flees the last moved; captured
+    "reach": 7 * 9 * 9,  # mover, the squares it could go to before (0, 1, 2, 3, 4, 5-6, 7-8, 9-11, more), and after
+    "touched": 1 + 14 * 10 * 10,  # none, or another piece whose status the move changes, its status before, and after
 }
+TOUCHED: Final = 4
+"""So many pieces that a move touches are told, the dearest first; kings are not."""
+CANDIDATE_COLUMNS: Final = (*(name for name in CANDIDATE_GROUPS if name != "touched"), *TOUCHED * ("touched",))
+"""The block that each column of a candidate's line is a row of."""
 
 
 def _offsets(groups: dict[str, int]) -> NDArray[np.int32]:
@@ -74,7 +80,7 @@ INPUT_OFFSETS: Final = _offsets(INPUT_GROUPS)
 CANDIDATE_OFFSETS: Final = _offsets(CANDIDATE_GROUPS)
 INPUT_ROWS: Final = int(INPUT_OFFSETS[-1])
 CANDIDATE_ROWS: Final = int(CANDIDATE_OFFSETS[-1])
-CANDIDATE_WIDTH: Final = len(CANDIDATE_GROUPS)
+CANDIDATE_WIDTH: Final = len(CANDIDATE_COLUMNS)
 
 MAX_INPUTS: Final = 768
 """No ply has more input features (2 + 3 + 2 * 32 + 4 and two lists of moves with captures)."""
@@ -243,6 +249,78 @@ def _worst(view: Cells, squares: NDArray[np.uint8], n: int, reach: NDArray[np.in
 
 
 @compiled
+def _status(piece: int, reached: int) -> int:
+    """Return the cheapest attacker of a piece (none, PAB, NC, R, K), and whether it is defended, as one number."""
+    side = piece >> 3
+    return _cheapest(reached, 1 - side) * 2 + (_cheapest(reached, side) != 0)
+
+
+@compiled
+def _touch(
+    view: Cells,
+    squares: NDArray[np.uint8],
+    n: int,
+    moved_to: int,
+    before: NDArray[np.int32],
+    after: NDArray[np.int32],
+    found: NDArray[np.int64],
+) -> None:
+    """Find the dearest pieces on ``squares[:n]`` whose status a move to ``moved_to`` changes.
+
+    ``view`` is the board after it, ``before`` and ``after`` are what reaches each square. ``found`` becomes a list of
+    rows of ``touched``, each plus 10,000 times the piece's worth, the greatest first.
+    """
+    found[:] = 0
+    for i in range(n):
+        sq = squares[i]
+        piece = view[sq]
+        if piece & 7 == 0 or piece & 7 == KING or sq == moved_to or before[sq] == after[sq]:
+            continue
+        was, now = _status(piece, before[sq]), _status(piece, after[sq])
+        if was != now:
+            row = 1 + (((piece & 7) - 1 + 7 * (piece >> 3)) * 10 + was) * 10 + now
+            entry = 10_000 * _worth(piece, sq) + row
+            for at in range(found.shape[0]):
+                if entry > found[at]:
+                    found[at], entry = entry, found[at]
+
+
+@compiled
+def _mobility(view: Cells, a: int) -> int:
+    """Return how many squares the piece on ``a`` could go to, in classes 0 to 8, whatever becomes of its king."""
+    piece = view[a]
+    kind, side, count = piece & 7, piece >> 3, 0
+    if kind == ROOK or kind == CANNON:
+        for d in range(4):
+            first = _next(view, a, d)
+            if first < 0:
+                count += EDGE[a, d]
+                continue
+            count += abs(first - a) // abs(STEP[d]) - 1
+            target = first if kind == ROOK else _next(view, first, d)
+            count += target >= 0 and view[target] >> 3 != side
+    else:
+        row = a + (side * 90 if kind == PAWN else 0)
+        table = (
+            KNIGHT_TO if kind == KNIGHT else
+            PAWN_TO if kind == PAWN else
+            BISHOP_TO if kind == BISHOP else
+            ADVISOR_TO if kind == ADVISOR else
+            KING_TO
+        )  # fmt: skip
+        for i in range(1, table[row, 0] + 1):
+            b = table[row, i]
+            if view[b] != 0 and view[b] >> 3 == side:
+                continue
+            if kind == KNIGHT and view[KNIGHT_LEG[a, i]] != 0:
+                continue
+            if kind == BISHOP and view[(a + b) // 2] != 0:
+                continue
+            count += 1
+    return count if count < 5 else 5 if count < 7 else 6 if count < 9 else 7 if count < 12 else 8
+
+
+@compiled
 def mates_in_one(view: Cells, side: int, moves: NDArray[np.int16], replies: NDArray[np.int16]) -> bool:
     """Whether ``side``, to move, has a move that ends the game at once. The arrays are scratch.
 
@@ -358,6 +436,7 @@ def encode_game(
     own = np.empty(kernels.MAX_MOVES, np.int16)
     enemy = np.empty(kernels.MAX_MOVES, np.int16)
     scratch = np.empty(kernels.MAX_MOVES, np.int16)
+    touched = np.empty(TOUCHED, np.int64)
     o_move, o_counters, o_board, o_status, o_tactics, o_own, o_enemy = INPUT_OFFSETS[:7]
     n_in, n_cand = 0, 0
     last_capture = 0  # index into keys of the first position after the last capture
@@ -385,9 +464,8 @@ def encode_game(
                 sq = squares[i]
                 side = view[sq] >> 3
                 index = ((view[sq] & 7) - 1 + 7 * side) * 90 + sq
-                status = _cheapest(reach[sq], 1 - side) * 2 + (_cheapest(reach[sq], side) != 0)
                 inputs[n_in] = o_board + index
-                inputs[n_in + 1] = o_status + index * 10 + status
+                inputs[n_in + 1] = o_status + index * 10 + _status(view[sq], reach[sq])
                 n_in += 2
             # --- inputs: both sides' moves and tactics
             n_own = legal_moves(view, 0, own)
@@ -417,7 +495,7 @@ def encode_game(
             if ply >= 2:
                 own_last = _seen(moves[ply - 2], turn)
                 own_from, own_to = int(MOVE_FROM[own_last]), int(MOVE_TO[own_last])
-            lifted_from, before, reached_by_last = -1, 0, False
+            lifted_from, before, roomy, reached_by_last = -1, 0, 0, False
             for i in range(min(n_own, MAX_CANDIDATES)):
                 move = int(own[i])
                 a, b = int(MOVE_FROM[move]), int(MOVE_TO[move])
@@ -426,7 +504,7 @@ def encode_game(
                 gain = 0 if captured == 0 else _worth(captured, b)
                 if a != lifted_from:  # moves of one piece come together
                     lifted_from = a
-                    before = _cheapest(reach[a], 1) * 2 + (_cheapest(reach[a], 0) != 0)
+                    before, roomy = _status(piece, reach[a]), _mobility(view, a)
                     reached_by_last = last_to >= 0 and kernels.reaches(view, last_to, a)
                     lifted[:] = reach
                     _attack(view, a, piece, lifted, -1)
@@ -456,6 +534,8 @@ def encode_game(
                 attacks = last_to >= 0 and last_to != b and kernels.reaches(view, b, last_to)
                 attacker, defended = _cheapest(after[b], 1), int(_cheapest(after[b], 0) != 0)
                 own_after, enemy_after, fork = _worst(view, squares, n_pieces, after)
+                _touch(view, squares, n_pieces, b, reach, after, touched)
+                room = _mobility(view, b)
                 net = min(gain, 9) - _loss(piece, b, after[b])
                 squares[place[a]] = a
                 view[a] = piece
@@ -498,6 +578,9 @@ def encode_game(
                     * 8
                     + taken
                 )
+                line[9] = CANDIDATE_OFFSETS[9] + ((kind - 1) * 9 + roomy) * 9 + room
+                for j in range(TOUCHED):
+                    line[10 + j] = CANDIDATE_OFFSETS[10] + touched[j] % 10_000
                 n_cand += 1
             input_ends[ply - first] = n_in
             candidate_ends[ply - first] = n_cand

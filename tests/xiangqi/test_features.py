@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -11,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xiangqi import Board, Move, features
+from xiangqi import Board, Move, features, kernels
 from xiangqi.kernels import MOVE_MIRRORED
+from xiangqi.move import SQUARES
 
 CLASS_OF = {1: 4, 2: 1, 3: 1, 4: 2, 5: 3, 6: 2, 7: 1}
 
@@ -47,7 +50,22 @@ def group(inputs: list[int], name: str) -> list[int]:
 
 def column(candidates: np.ndarray, name: str) -> list[int]:
     at = list(features.CANDIDATE_GROUPS).index(name)
-    return (candidates[:, at] - features.CANDIDATE_OFFSETS[at]).tolist()
+    return (candidates[:, features.CANDIDATE_COLUMNS.index(name)] - features.CANDIDATE_OFFSETS[at]).tolist()
+
+
+def touched(candidates: np.ndarray) -> list[list[int]]:
+    """The rows of ``touched`` of each candidate, without those that stand for nothing."""
+    at = list(features.CANDIDATE_GROUPS).index("touched")
+    rows = candidates[:, -features.TOUCHED :] - features.CANDIDATE_OFFSETS[at]
+    return [[row for row in line if row] for line in rows.tolist()]
+
+
+def status(board: Board, square: int) -> int:
+    """The status of a piece, from the board's own attackers: every piece that could capture there, pinned or not."""
+    piece = board.piece_at(square)
+    assert piece is not None
+    attackers = [CLASS_OF[board.piece_at(a).type] for a in board.attackers(1 - piece.color, square)]  # type: ignore[union-attr]
+    return 2 * min(attackers, default=0) + bool(board.attackers(piece.color, square))
 
 
 def view(board: Board) -> Board:
@@ -66,9 +84,10 @@ class TestAgainstTheBoard:
         board = random_game(seed, plies)
         for inputs, candidates in encode(board.root(), board.move_stack):
             assert min(inputs) >= 0 and max(inputs) < features.INPUT_ROWS
-            for at in range(features.CANDIDATE_WIDTH):
-                assert (candidates[:, at] >= features.CANDIDATE_OFFSETS[at]).all()
-                assert (candidates[:, at] < features.CANDIDATE_OFFSETS[at + 1]).all()
+            for at, name in enumerate(features.CANDIDATE_COLUMNS):
+                table = list(features.CANDIDATE_GROUPS).index(name)
+                assert (candidates[:, at] >= features.CANDIDATE_OFFSETS[table]).all()
+                assert (candidates[:, at] < features.CANDIDATE_OFFSETS[table + 1]).all()
 
     @any_game
     def test_pieces_and_their_status(self, seed: int, plies: int) -> None:
@@ -132,6 +151,40 @@ class TestAgainstTheBoard:
             board.pop()
 
     @any_game
+    def test_pieces_that_a_move_touches(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies)
+        _, candidates = encode(board.root(), board.move_stack)[-1]
+        seen = view(board)
+        for move, found in zip(seen.legal_moves, touched(candidates), strict=True):
+            after = seen.copy(stack=False)
+            after.push(move)
+            expected = []
+            for square, piece in after.piece_map().items():
+                if square != move.to_square and piece.type != 1:
+                    was, now = status(seen, square), status(after, square)
+                    if was != now:
+                        expected.append(1 + ((piece.type - 1 + 7 * piece.color) * 10 + was) * 10 + now)
+            assert len(found) == min(len(expected), features.TOUCHED)
+            assert not Counter(found) - Counter(expected)
+
+    @any_game
+    def test_room_of_the_piece_that_moves(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies)
+        _, candidates = encode(board.root(), board.move_stack)[-1]
+        seen = view(board)
+
+        def room(board: Board, square: int) -> int:
+            cells = board.cells.copy()
+            count = sum(kernels.is_pseudo_legal(cells, 0, square, to) for to in SQUARES)
+            return bisect([1, 2, 3, 4, 5, 7, 9, 12], count)
+
+        for move, found in zip(seen.legal_moves, column(candidates, "reach"), strict=True):
+            after = seen.copy(stack=False)
+            after.push(move)
+            kind = seen.piece_at(move.from_square).type  # type: ignore[union-attr]
+            assert found == ((kind - 1) * 9 + room(seen, move.from_square)) * 9 + room(after, move.to_square)
+
+    @any_game
     def test_black_sees_what_red_would_see(self, seed: int, plies: int) -> None:
         board = random_game(seed, plies)
         turned = encode(board.root().rotate(), [move.rotate() for move in board.move_stack])
@@ -149,6 +202,7 @@ class TestAgainstTheBoard:
         order = [mirrored[m] for m in column(others, "move")]
         for name in names:
             assert [column(candidates, name)[i] for i in order] == column(others, name)
+        assert [touched(candidates)[i] for i in order] == touched(others)
 
     @any_game
     def test_a_part_of_a_game_reads_as_in_the_whole(self, seed: int, plies: int) -> None:
