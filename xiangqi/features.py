@@ -64,11 +64,18 @@ CANDIDATE_GROUPS: Final = {
     "mate": 3 * 2 * 3 * 2,  # earlier occurrences after it; mates; enemy's mate threat (none, met, left); in check
     "last": 2 * 2 * 2 * 2 * 2 * 8,  # retakes; same piece again; undoes; attacks / flees the last moved; captured
     "reach": 7 * 9 * 9,  # mover, the squares it could go to before (0, 1, 2, 3, 4, 5-6, 7-8, 9-11, more), and after
+    "kings": 5 * 5 * 5 * 5,  # free squares beside the mover's king, before and after; beside the enemy's
+    "near": 1 + 7 * 9 * 9,  # mover; files and ranks (-4 to 4 or beyond) from the enemy's last move to where it goes
+    "reply": 8 * 2 * 7 * 2 * 2,  # enemy's last piece, whether it took; mover, attacked by that piece, attacks it
+    "plan": 8 * 7 * 2 * 2,  # the mover's last piece (0: lost since); mover, the same piece, guards that piece
     "touched": 1 + 14 * 10 * 10,  # none, or another piece whose status the move changes, its status before, and after
+    "eyes": 1 + 7 * 14 * 2 * 2,  # mover; none, or a piece it could take or retake next; the enemy guards that; a new one
 }
-TOUCHED: Final = 4
-"""So many pieces that a move touches are told, the dearest first; kings are not."""
-CANDIDATE_COLUMNS: Final = (*(name for name in CANDIDATE_GROUPS if name != "touched"), *TOUCHED * ("touched",))
+SEVERAL: Final = 4
+"""So many rows of ``touched`` and of ``eyes`` are told, of the dearest pieces; kings are left out."""
+CANDIDATE_COLUMNS: Final = tuple(
+    column for name in CANDIDATE_GROUPS for column in (SEVERAL if name in ("touched", "eyes") else 1) * [name]
+)
 """The block that each column of a candidate's line is a row of."""
 
 
@@ -256,6 +263,15 @@ def _status(piece: int, reached: int) -> int:
 
 
 @compiled
+def _keep(found: NDArray[np.int64], worth: int, row: int) -> None:
+    """Put a row in its place among those ``found`` so far, which are kept with their worth, the greatest first."""
+    entry = 10_000 * worth + row
+    for at in range(found.shape[0]):
+        if entry > found[at]:
+            found[at], entry = entry, found[at]
+
+
+@compiled
 def _touch(
     view: Cells,
     squares: NDArray[np.uint8],
@@ -263,26 +279,45 @@ def _touch(
     moved_to: int,
     before: NDArray[np.int32],
     after: NDArray[np.int32],
-    found: NDArray[np.int64],
+    old_eyes: NDArray[np.int32],
+    eyes: NDArray[np.int32],
+    touched: NDArray[np.int64],
+    seen: NDArray[np.int64],
 ) -> None:
-    """Find the dearest pieces on ``squares[:n]`` whose status a move to ``moved_to`` changes.
+    """Find rows of ``touched`` and of ``eyes`` for the pieces on ``squares[:n]`` after a move to ``moved_to``.
 
-    ``view`` is the board after it, ``before`` and ``after`` are what reaches each square. ``found`` becomes a list of
-    rows of ``touched``, each plus 10,000 times the piece's worth, the greatest first.
+    ``view`` is the board after it, ``before`` and ``after`` are what reaches each square, ``old_eyes`` and ``eyes``
+    where the piece that moves does.
     """
-    found[:] = 0
+    touched[:] = 0
+    seen[:] = 0
+    mover = (view[moved_to] & 7) - 1
     for i in range(n):
         sq = squares[i]
         piece = view[sq]
-        if piece & 7 == 0 or piece & 7 == KING or sq == moved_to or before[sq] == after[sq]:
+        if piece & 7 == 0 or piece & 7 == KING or sq == moved_to:
             continue
-        was, now = _status(piece, before[sq]), _status(piece, after[sq])
-        if was != now:
-            row = 1 + (((piece & 7) - 1 + 7 * (piece >> 3)) * 10 + was) * 10 + now
-            entry = 10_000 * _worth(piece, sq) + row
-            for at in range(found.shape[0]):
-                if entry > found[at]:
-                    found[at], entry = entry, found[at]
+        index, worth = (piece & 7) - 1 + 7 * (piece >> 3), _worth(piece, sq)
+        if before[sq] != after[sq]:
+            was, now = _status(piece, before[sq]), _status(piece, after[sq])
+            if was != now:
+                _keep(touched, worth, 1 + (index * 10 + was) * 10 + now)
+        if eyes[sq] != 0:
+            guarded, new = after[sq] >> 16 != 0, old_eyes[sq] == 0
+            _keep(seen, 2 * worth + (piece >> 3), 1 + ((mover * 14 + index) * 2 + guarded) * 2 + new)
+
+
+@compiled
+def _king_room(view: Cells, king: int, reach: NDArray[np.int32]) -> int:
+    """Return how many squares beside a king are not its own side's, and not in the enemy's reach."""
+    if king < 0:
+        return 0
+    side, count = view[king] >> 3, 0
+    for i in range(1, KING_TO[king, 0] + 1):
+        b = KING_TO[king, i]
+        own = view[b] != 0 and view[b] >> 3 == side
+        count += not own and (reach[b] >> (16 * (1 - side))) & 0xFFFF == 0
+    return count
 
 
 @compiled
@@ -436,7 +471,8 @@ def encode_game(
     own = np.empty(kernels.MAX_MOVES, np.int16)
     enemy = np.empty(kernels.MAX_MOVES, np.int16)
     scratch = np.empty(kernels.MAX_MOVES, np.int16)
-    touched = np.empty(TOUCHED, np.int64)
+    touched, seen_by = np.empty(SEVERAL, np.int64), np.empty(SEVERAL, np.int64)
+    old_eyes, eyes = np.zeros(90, np.int32), np.zeros(90, np.int32)  # where the piece that moves could take
     o_move, o_counters, o_board, o_status, o_tactics, o_own, o_enemy = INPUT_OFFSETS[:7]
     n_in, n_cand = 0, 0
     last_capture = 0  # index into keys of the first position after the last capture
@@ -491,10 +527,13 @@ def encode_game(
             n_in += 4
             # --- candidates
             last_to = -1 if ply == 0 else int(MOVE_TO[_seen(moves[ply - 1], turn)])
-            own_from, own_to = -1, -1
+            last_kind = 0 if ply == 0 else int(view[last_to] & 7)
+            own_from, own_to, own_kind = -1, -1, 0
             if ply >= 2:
                 own_last = _seen(moves[ply - 2], turn)
                 own_from, own_to = int(MOVE_FROM[own_last]), int(MOVE_TO[own_last])
+                own_kind = int(view[own_to]) if view[own_to] < 8 else 0
+            rooms = _king_room(view, king, reach) * 5, _king_room(view, enemy_king, reach)
             lifted_from, before, roomy, reached_by_last = -1, 0, 0, False
             for i in range(min(n_own, MAX_CANDIDATES)):
                 move = int(own[i])
@@ -508,6 +547,7 @@ def encode_game(
                     reached_by_last = last_to >= 0 and kernels.reaches(view, last_to, a)
                     lifted[:] = reach
                     _attack(view, a, piece, lifted, -1)
+                    old_eyes[:] = reach - lifted
                     _unblock(view, a, lifted, 1)
                 flees = reached_by_last and last_to != b
                 view[a] = 0
@@ -517,7 +557,9 @@ def encode_game(
                 else:
                     _attack(view, b, captured, after, -1)
                 view[b] = piece
+                eyes[:] = after
                 _attack(view, b, piece, after, 1)
+                eyes[:] = after - eyes
                 squares[place[a]] = b if captured == 0 else a
                 check = (
                     enemy_king >= 0
@@ -534,8 +576,16 @@ def encode_game(
                 attacks = last_to >= 0 and last_to != b and kernels.reaches(view, b, last_to)
                 attacker, defended = _cheapest(after[b], 1), int(_cheapest(after[b], 0) != 0)
                 own_after, enemy_after, fork = _worst(view, squares, n_pieces, after)
-                _touch(view, squares, n_pieces, b, reach, after, touched)
+                _touch(view, squares, n_pieces, b, reach, after, old_eyes, eyes, touched, seen_by)
                 room = _mobility(view, b)
+                own_room = _king_room(view, b if a == king else king, after)
+                enemy_room = _king_room(view, enemy_king, after)
+                supports = own_kind != 0 and a != own_to and eyes[own_to] != 0
+                if last_to >= 0:
+                    files, ranks = abs(b % 9 - last_to % 9), min(4, max(-4, b // 9 - last_to // 9)) + 4
+                    near = 1 + ((kind - 1) * 9 + files) * 9 + ranks
+                else:
+                    near = 0
                 net = min(gain, 9) - _loss(piece, b, after[b])
                 squares[place[a]] = a
                 view[a] = piece
@@ -579,8 +629,15 @@ def encode_game(
                     + taken
                 )
                 line[9] = CANDIDATE_OFFSETS[9] + ((kind - 1) * 9 + roomy) * 9 + room
-                for j in range(TOUCHED):
-                    line[10 + j] = CANDIDATE_OFFSETS[10] + touched[j] % 10_000
+                line[10] = CANDIDATE_OFFSETS[10] + ((rooms[0] + own_room) * 5 + rooms[1]) * 5 + enemy_room
+                line[11] = CANDIDATE_OFFSETS[11] + near
+                line[12] = CANDIDATE_OFFSETS[12] + (
+                    (((last_kind * 2 + (0 < ply == last_capture)) * 7 + kind - 1) * 2 + reached_by_last) * 2 + attacks
+                )
+                line[13] = CANDIDATE_OFFSETS[13] + ((own_kind * 7 + kind - 1) * 2 + (a == own_to)) * 2 + supports
+                for j in range(SEVERAL):
+                    line[14 + j] = CANDIDATE_OFFSETS[14] + touched[j] % 10_000
+                    line[14 + SEVERAL + j] = CANDIDATE_OFFSETS[15] + seen_by[j] % 10_000
                 n_cand += 1
             input_ends[ply - first] = n_in
             candidate_ends[ply - first] = n_cand

@@ -53,10 +53,10 @@ def column(candidates: np.ndarray, name: str) -> list[int]:
     return (candidates[:, features.CANDIDATE_COLUMNS.index(name)] - features.CANDIDATE_OFFSETS[at]).tolist()
 
 
-def touched(candidates: np.ndarray) -> list[list[int]]:
-    """The rows of ``touched`` of each candidate, without those that stand for nothing."""
-    at = list(features.CANDIDATE_GROUPS).index("touched")
-    rows = candidates[:, -features.TOUCHED :] - features.CANDIDATE_OFFSETS[at]
+def several(candidates: np.ndarray, name: str) -> list[list[int]]:
+    """The rows of ``touched`` or ``eyes`` of each candidate, without those that stand for nothing."""
+    columns = [at for at, column in enumerate(features.CANDIDATE_COLUMNS) if column == name]
+    rows = candidates[:, columns] - features.CANDIDATE_OFFSETS[list(features.CANDIDATE_GROUPS).index(name)]
     return [[row for row in line if row] for line in rows.tolist()]
 
 
@@ -155,7 +155,7 @@ class TestAgainstTheBoard:
         board = random_game(seed, plies)
         _, candidates = encode(board.root(), board.move_stack)[-1]
         seen = view(board)
-        for move, found in zip(seen.legal_moves, touched(candidates), strict=True):
+        for move, found in zip(seen.legal_moves, several(candidates, "touched"), strict=True):
             after = seen.copy(stack=False)
             after.push(move)
             expected = []
@@ -164,8 +164,71 @@ class TestAgainstTheBoard:
                     was, now = status(seen, square), status(after, square)
                     if was != now:
                         expected.append(1 + ((piece.type - 1 + 7 * piece.color) * 10 + was) * 10 + now)
-            assert len(found) == min(len(expected), features.TOUCHED)
+            assert len(found) == min(len(expected), features.SEVERAL)
             assert not Counter(found) - Counter(expected)
+
+    @any_game
+    def test_pieces_that_the_mover_could_take_or_retake_next(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies)
+        _, candidates = encode(board.root(), board.move_stack)[-1]
+        seen = view(board)
+        for move, found in zip(seen.legal_moves, several(candidates, "eyes"), strict=True):
+            after = seen.copy(stack=False)
+            after.push(move)
+            kind = after.piece_at(move.to_square).type  # type: ignore[union-attr]
+            expected = []
+            for square, piece in after.piece_map().items():
+                if square != move.to_square and piece.type != 1 and move.to_square in after.attackers(0, square):
+                    guarded = bool(after.attackers(1, square))
+                    new = move.from_square not in seen.attackers(0, square)
+                    index = piece.type - 1 + 7 * piece.color
+                    expected.append(1 + (((kind - 1) * 14 + index) * 2 + guarded) * 2 + new)
+            assert len(found) == min(len(expected), features.SEVERAL)
+            assert not Counter(found) - Counter(expected)
+
+    @any_game
+    def test_free_squares_beside_the_kings(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies)
+        _, candidates = encode(board.root(), board.move_stack)[-1]
+        seen = view(board)
+
+        def room(board: Board, color: int) -> int:
+            king = board.king(color)
+            assert king is not None
+            steps = [king + 9, king - 9, *([king + 1] if king % 9 < 5 else []), *([king - 1] if king % 9 > 3 else [])]
+            inside = [sq for sq in steps if (sq in range(27) if color == 0 else sq in range(63, 90))]
+            own = [sq for sq in inside if (piece := board.piece_at(sq)) and piece.color == color]
+            return sum(sq not in own and not board.attackers(1 - color, sq) for sq in inside)
+
+        for move, found in zip(seen.legal_moves, column(candidates, "kings"), strict=True):
+            after = seen.copy(stack=False)
+            after.push(move)
+            assert found == ((room(seen, 0) * 5 + room(after, 0)) * 5 + room(seen, 1)) * 5 + room(after, 1)
+
+    @any_game
+    def test_the_last_moves(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies + 2)
+        _, candidates = encode(board.root(), board.move_stack)[-1]
+        seen = view(board)
+        own, last = (move if board.turn == 0 else move.rotate() for move in board.move_stack[-2:])
+        took = board.halfmove_clock == 0
+        rows = zip(*(column(candidates, name) for name in ("near", "reply", "plan")), strict=True)
+        for move, (near, reply, plan) in zip(seen.legal_moves, rows, strict=True):
+            after = seen.copy(stack=False)
+            after.push(move)
+            kind = seen.piece_at(move.from_square).type  # type: ignore[union-attr]
+            files = abs(move.to_square % 9 - last.to_square % 9)
+            ranks = min(4, max(-4, move.to_square // 9 - last.to_square // 9)) + 4
+            assert near == 1 + ((kind - 1) * 9 + files) * 9 + ranks
+            replied = seen.piece_at(last.to_square).type  # type: ignore[union-attr]
+            attacked = last.to_square in seen.attackers(1, move.from_square)
+            attacks = move.to_square in after.attackers(0, last.to_square)
+            assert reply == (((replied * 2 + took) * 7 + kind - 1) * 2 + attacked) * 2 + attacks
+            piece = seen.piece_at(own.to_square)
+            planned = piece.type if piece and piece.color == 0 else 0
+            same = move.from_square == own.to_square
+            guards = bool(planned) and not same and move.to_square in after.attackers(0, own.to_square)
+            assert plan == ((planned * 7 + kind - 1) * 2 + same) * 2 + guards
 
     @any_game
     def test_room_of_the_piece_that_moves(self, seed: int, plies: int) -> None:
@@ -202,7 +265,8 @@ class TestAgainstTheBoard:
         order = [mirrored[m] for m in column(others, "move")]
         for name in names:
             assert [column(candidates, name)[i] for i in order] == column(others, name)
-        assert [touched(candidates)[i] for i in order] == touched(others)
+        for name in ("touched", "eyes"):
+            assert [several(candidates, name)[i] for i in order] == several(others, name)
 
     @any_game
     def test_a_part_of_a_game_reads_as_in_the_whole(self, seed: int, plies: int) -> None:
