@@ -61,7 +61,8 @@ CANDIDATE_GROUPS: Final = {
     "shelter": 7 * 10 * 10,  # mover, its attacker and defence before, and after
     "exchange": 7 * 7 * 10,  # mover, exchange value of the move, its attacker and defence before
     "hanging": 5 * 5 * 5 * 2 * 2,  # mover's worst loss before, after; enemy's worst loss after, a fork, gives check
-    "mate": 3 * 2 * 3 * 2,  # earlier occurrences after it; mates; enemy's mate threat (none, met, left); in check
+    "mate": 3 * 2 * 4 * 2 * 2,  # earlier occurrences after it; mates; enemy's threat of mate in one (none, met, left,
+    # new); in check; threatens mate in one
     "last": 2 * 2 * 2 * 2 * 2 * 8,  # retakes; same piece again; undoes; attacks / flees the last moved; captured
     "reach": 7 * 9 * 9,  # mover, the squares it could go to before (0, 1, 2, 3, 4, 5-6, 7-8, 9-11, more), and after
     "kings": 5 * 5 * 5 * 5,  # free squares beside the mover's king, before and after; beside the enemy's
@@ -69,7 +70,8 @@ CANDIDATE_GROUPS: Final = {
     "reply": 8 * 2 * 7 * 2 * 2,  # enemy's last piece, whether it took; mover, attacked by that piece, attacks it
     "plan": 8 * 7 * 2 * 2,  # the mover's last piece (0: lost since); mover, the same piece, guards that piece
     "touched": 1 + 14 * 10 * 10,  # none, or another piece whose status the move changes, its status before, and after
-    "eyes": 1 + 7 * 14 * 2 * 2,  # mover; none, or a piece it could take or retake next; the enemy guards that; a new one
+    "eyes": 1
+    + 7 * 14 * 2 * 2,  # mover; none, or a piece it could take or retake next; the enemy guards that; a new one
 }
 SEVERAL: Final = 4
 """So many rows of ``touched`` and of ``eyes`` are told, of the dearest pieces; kings are left out."""
@@ -470,7 +472,7 @@ def encode_game(
     reach, lifted, after = np.empty(90, np.int32), np.empty(90, np.int32), np.empty(90, np.int32)
     own = np.empty(kernels.MAX_MOVES, np.int16)
     enemy = np.empty(kernels.MAX_MOVES, np.int16)
-    scratch = np.empty(kernels.MAX_MOVES, np.int16)
+    mine, scratch = np.empty(kernels.MAX_MOVES, np.int16), np.empty(kernels.MAX_MOVES, np.int16)
     touched, seen_by = np.empty(SEVERAL, np.int64), np.empty(SEVERAL, np.int64)
     old_eyes, eyes = np.zeros(90, np.int32), np.zeros(90, np.int32)  # where the piece that moves could take
     o_move, o_counters, o_board, o_status, o_tactics, o_own, o_enemy = INPUT_OFFSETS[:7]
@@ -567,12 +569,18 @@ def encode_game(
                     and kernels.is_attacked(view, enemy_king, 0)
                 )
                 mates = check and not _escapes(view, 1, enemy_king, scratch)
+                threatens = enemy_king >= 0 and not check and mates_in_one(view, 0, mine, scratch)
                 defence = 0
-                if threat >= 0:  # mostly the same move mates still
-                    own_king = b if a == king else king
-                    same = kernels.is_legal(view, 1, MOVE_FROM[threat], MOVE_TO[threat])
-                    same = same and _is_mate(view, 1, threat, own_king, scratch)
-                    defence = 2 if same or mates_in_one(view, 1, enemy, scratch) else 1
+                if king >= 0 and not mates:
+                    same = False
+                    if threat >= 0:  # mostly the same move mates still
+                        own_king = b if a == king else king
+                        same = kernels.is_legal(view, 1, MOVE_FROM[threat], MOVE_TO[threat])
+                        same = same and _is_mate(view, 1, threat, own_king, scratch)
+                    if same or mates_in_one(view, 1, enemy, scratch):
+                        defence = 2 if threat >= 0 else 3
+                    elif threat >= 0:
+                        defence = 1
                 attacks = last_to >= 0 and last_to != b and kernels.reaches(view, b, last_to)
                 attacker, defended = _cheapest(after[b], 1), int(_cheapest(after[b], 0) != 0)
                 own_after, enemy_after, fork = _worst(view, squares, n_pieces, after)
@@ -615,7 +623,7 @@ def encode_game(
                 line[6] = CANDIDATE_OFFSETS[6] + (
                     (((own_before * 5 + own_after) * 5 + enemy_after) * 2 + (1 if fork >= 3 else 0)) * 2 + check
                 )
-                line[7] = CANDIDATE_OFFSETS[7] + ((seen * 2 + mates) * 3 + defence) * 2 + checked
+                line[7] = CANDIDATE_OFFSETS[7] + (((seen * 2 + mates) * 4 + defence) * 2 + checked) * 2 + threatens
                 line[8] = (
                     CANDIDATE_OFFSETS[8]
                     + (

@@ -60,6 +60,18 @@ def several(candidates: np.ndarray, name: str) -> list[list[int]]:
     return [[row for row in line if row] for line in rows.tolist()]
 
 
+def mates_in_one(board: Board, color: int) -> bool:
+    """Whether a side, if it were to move, could checkmate at once."""
+    asked = Board(f"{board.fen().split()[0]} {'wb'[color]}")
+    for move in asked.legal_moves:
+        asked.push(move)
+        mate = asked.is_checkmate()
+        asked.pop()
+        if mate:
+            return True
+    return False
+
+
 def status(board: Board, square: int) -> int:
     """The status of a piece, from the board's own attackers: every piece that could capture there, pinned or not."""
     piece = board.piece_at(square)
@@ -143,9 +155,13 @@ class TestAgainstTheBoard:
             defended = bool(after.attackers(0, move.to_square))
             kind = (mover.type - 1) * 8 + (taken.type if taken else 0)
             assert context == ((kind * 5 + min(attackers, default=0)) * 2 + defended) * 2 + after.is_check()
-            seen_before, mates, _, checked = mate // 12, mate // 6 % 2, mate // 2 % 3, mate % 2
+            seen_before, mates, threat, checked, threatens = np.unravel_index(mate, (3, 2, 4, 2, 2))
             assert mates == after.is_checkmate()
             assert checked == seen.is_check()
+            assert threatens == (not after.is_check() and mates_in_one(after, 0))
+            before = not seen.is_check() and mates_in_one(seen, 1)
+            left = not mates and mates_in_one(after, 1)
+            assert threat == (2 if before and left else 3 if left else 1 if before and not mates else 0)
             board.push(real)
             assert seen_before == min(2, board.repetitions() - 1)
             board.pop()
