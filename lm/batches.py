@@ -21,7 +21,7 @@ from lm import UserError
 from lm.data import NO_OPINION, UNKNOWN, Shard
 from lm.encoding import Encoder, Line
 from lm.model import ENDS, ENGINE, HUMAN, PROMPTS, XiangqiConfig
-from xiangqi.kernels import MOVE_MIRRORED
+from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
 
 POOL: Final = 2048
 """Games that are sorted by length together, so that a batch wastes little on padding."""
@@ -35,6 +35,8 @@ STRENGTHS: Final = {
 """What a prompt calls the players of a tier."""
 RULES_EVERY: Final = 4
 """The rules are learned at each such ply; a quarter will do."""
+REPLIES_EVERY: Final = 2
+"""And replies at each such ply."""
 AHEAD: Final = 2
 """Items that each loading thread encodes before they are asked for."""
 
@@ -181,11 +183,11 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         return tensors(self.encoder, chosen, flipped) | {"counts": counts}
 
     def _counts(self, games: NDArray[np.int32], told: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return how many moves a step teaches, how many with the rules, how many results, opinions and ends ``(5,)``.
+        """Return how many moves a step teaches, how many with the rules, how many results, opinions, ends and replies.
 
-        Each of its parts divides by these, so they are counted without making lessons of all games.
+        Each of its parts divides by these ``(6,)``, so they are counted without making lessons of all games.
         """
-        counts = np.zeros(5, np.int64)
+        counts = np.zeros(6, np.int64)
         shards = np.searchsorted(self._shard_ends, games, side="right")
         for number in np.unique(shards):
             here, shard = games[shards == number], self.shards[number]
@@ -200,7 +202,16 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
             whole = known & ~engines & (n == shard.offsets[game + 1] - start)
             results = (n + 1) * (known & ~told[shards == number])
             opinions = shard.expected[at] != NO_OPINION
-            counts += [taught.sum(), taught[checked].sum(), results.sum(), opinions.sum(), (n + whole).sum()]
+            replied = (ply + np.repeat(game, n)) % REPLIES_EVERY == 0
+            replied &= ply < np.repeat(n, n) - 1
+            counts += [
+                taught.sum(),
+                taught[checked].sum(),
+                results.sum(),
+                opinions.sum(),
+                (n + whole).sum(),
+                replied.sum(),
+            ]
         return counts
 
     def _lesson(self, number: int) -> Lesson:
@@ -225,6 +236,8 @@ class Lesson:
     """Expected score of the mover by an engine's opinion, 0 to 1, or NaN ``(n + 1,)``."""
     ends: NDArray[np.int64]
     """Which of `lm.model.ENDS` is right, -100 where that is not known ``(n + 1,)``; mates are left to be seen."""
+    replies: NDArray[np.int16]
+    """Numbers of the opponent's next moves to be foreseen ``(n + 1,)``, -1 for none."""
     prompts: NDArray[np.int64]
     """Rows of `lm.model.PROMPTS`: source, strength and result for the mover, 0 where unknown ``(n + 1, 3)``."""
     name: str
@@ -254,6 +267,8 @@ class Lesson:
         source = PROMPTS.index("engine" if by_engine else "human")
         strength = STRENGTHS.get(shard.meta["tiers"][shard.tiers[game]], 0)
         aim = np.where(wdl < 0, 0, PROMPTS.index("loss") - wdl)
+        replies = np.append(line.moves[1:], nothing[: min(n, 1) + 1])
+        replies[(np.arange(n + 1) + game) % REPLIES_EVERY != 0] = -1
         return cls(
             line,
             nothing if by_engine else np.append(line.moves, np.int16(-1)),
@@ -262,6 +277,7 @@ class Lesson:
             wdl,
             np.append(np.where(opinion == NO_OPINION, np.nan, opinion / 254), np.nan).astype(np.float32),
             ends,
+            replies,
             np.stack([np.full(n + 1, source), np.full(n + 1, strength), aim], 1),
             name,
         )
@@ -275,7 +291,7 @@ class Lesson:
         """Return the same game with nothing to learn from it."""
         none, unknown = np.full_like(self.human, -1), np.full_like(self.expected, np.nan)
         unsaid = np.full_like(self.wdl, -100)
-        return replace(self, human=none, engine=none, wdl=unsaid, expected=unknown, ends=unsaid)
+        return replace(self, human=none, engine=none, wdl=unsaid, expected=unknown, ends=unsaid, replies=none)
 
 
 def check(weights: Mapping[str, float], shards: Sequence[Shard]) -> None:
@@ -310,6 +326,9 @@ def tensors(encoder: Encoder, lessons: Sequence[Lesson], mirrored: Sequence[bool
     ends = np.concatenate([lesson.ends for lesson in lessons])
     ends[mated[ends[mated] > 0]] = ENDS.index("mated")
     checked = np.concatenate([lesson.checked for lesson in lessons])[np.concatenate(rows)]
+    replies = np.concatenate([lesson.replies for lesson in lessons])
+    replies = np.where((replies >= 0) & flips, MOVE_MIRRORED[replies], replies)
+    replies = np.where((replies >= 0) & (features.turns == 1), MOVE_ROTATED[replies], replies)
     return features.tensors() | {
         "rows": torch.from_numpy(np.concatenate(rows)),
         "voices": torch.from_numpy(np.repeat([HUMAN, ENGINE], [len(r) for r in rows])),
@@ -318,5 +337,6 @@ def tensors(encoder: Encoder, lessons: Sequence[Lesson], mirrored: Sequence[bool
         "wdl": torch.from_numpy(np.concatenate([lesson.wdl for lesson in lessons])),
         "expected": torch.from_numpy(np.concatenate([lesson.expected for lesson in lessons])),
         "ends": torch.from_numpy(ends),
+        "replies": torch.from_numpy(np.where(replies < 0, -100, replies).astype(np.int64)),
         "prompts": torch.from_numpy(np.concatenate([lesson.prompts for lesson in lessons])),
     }

@@ -8,7 +8,7 @@ score of a legal move is the sum, over the candidate groups, of the products of 
 
 computed as one matrix product for the whole table and a gather of scalars, never a vector a candidate. A linear map on
 h turns the trunk's voice from human moves to the engine's; other heads give win, draw and loss for the mover, and
-whether the game goes on.
+whether the game goes on. In training one more foresees the reply; what that teaches the trunk stays, the head does not.
 
 Everything else is an ordinary GPT: pre-norm, learned positions, ReLU^2 (So et al. 2021, "Primer"), zero-initialised
 projections.
@@ -87,12 +87,13 @@ class XiangqiConfig(PretrainedConfig):
         candidate_groups: tuple[str, ...] = tuple(CANDIDATE_GROUPS),  # and about each legal move
         prompts: bool = False,  # whether it can be asked for a kind of game
         ends: bool = False,  # whether it says when a game is over
+        replies: bool = False,  # whether it has the head that foresees replies, in training
         bounded: bool = False,  # whether what blocks add is normed, and the input given to each of them again
         **kwargs: Any,
     ) -> None:
         self.n_layer, self.n_head, self.n_embd = n_layer, n_head, n_embd
         self.n_query, self.n_context = n_query, n_context
-        self.prompts, self.ends, self.bounded = prompts, ends, bounded
+        self.prompts, self.ends, self.replies, self.bounded = prompts, ends, replies, bounded
         self.input_groups, self.candidate_groups = list(input_groups), list(candidate_groups)
         super().__init__(**kwargs)
 
@@ -307,6 +308,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         self.value_head = ZeroLinear(D, 3)
         self.prompts = ZeroEmbedding(len(PROMPTS), D, padding_idx=0) if config.prompts else None
         self.end_head = ZeroLinear(D, len(ENDS)) if config.ends else None
+        self.reply_head = ZeroLinear(D, CANDIDATE_GROUPS["move"]) if config.replies else None
         self.post_init()
         self.generation_config = GenerationConfig(
             bos_token_id=BOS, pad_token_id=PAD, eos_token_id=[PAD, *range(MATE, VOCABULARY)]
@@ -324,6 +326,13 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             nn.init.constant_(module.weight, 0.1 if isinstance(module, Gain) else 1.0)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+    def foresee_replies(self, wanted: bool) -> None:
+        """Give the model a new head that foresees replies, to learn with it, or take away the one it has."""
+        self.config.replies, self.reply_head = wanted, None
+        if wanted:
+            self.reply_head = ZeroLinear(self.config.n_embd, CANDIDATE_GROUPS["move"])
+            self._init_weights(self.reply_head)
 
     def states(
         self,
@@ -380,8 +389,8 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         wdl: Tensor | None = None,  # (N,) 0 loss, 1 draw, 2 win for the mover, -100 unknown
         expected: Tensor | None = None,  # (N,) expected score of the mover by an engine, 0 to 1, NaN unknown
         ends: Tensor | None = None,  # (N,) the right one of ENDS, -100 unknown
-        counts: Tensor
-        | None = None,  # (5,) labels, checked rows, results, opinions, ends of the batch, this a part of it
+        replies: Tensor | None = None,  # (N,) number of the opponent's next move as the mover sees it, -100 unknown
+        counts: Tensor | None = None,  # (6,) terms of each loss in the whole batch, if this is but a part of it
         cache: KVCache | None = None,
         slots: Tensor | None = None,  # (B,) the games' slots in the cache
         unmasked: bool = True,  # whether to score all moves, as losses need; of few rows candidates alone are faster
@@ -395,6 +404,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         h = self.states(inputs, input_starts, lengths, prompts, cache, slots)  # (N, D)
         wdl_logits = self.value_head(h).float()
         end_logits = None if self.end_head is None else self.end_head(h).float()
+        reply_losses = self._reply_losses(h, replies)
         if rows is not None:
             h, candidates, candidate_counts = h[rows], candidates[rows], candidate_counts[rows]
         if voices is not None:
@@ -418,12 +428,13 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
                 F.cross_entropy(move_logits[checked].float(), right[checked], reduction="none"),
                 *self._value_losses(wdl_logits, wdl, expected),
                 self._end_losses(end_logits, ends, scores),
+                reply_losses,
             ]
             # Means over the batch; the parts of a batch add up to it.
             counts = torch.tensor([len(x) for x in losses], device=h.device) if counts is None else counts
-            policy, rules, result, opinion, end = torch.stack([x.sum() for x in losses]) / counts.clamp(min=1)
+            policy, rules, result, opinion, end, reply = torch.stack([x.sum() for x in losses]) / counts.clamp(min=1)
             out.policy_loss, out.value_loss = policy, result + opinion
-            out.loss = policy + 0.3 * rules + 0.25 * out.value_loss + end
+            out.loss = policy + 0.3 * rules + 0.25 * out.value_loss + end + 0.3 * reply
         return out
 
     def _read_tokens(self, input_ids: Tensor, voices: Tensor | None) -> CausalLMOutputWithPast:
@@ -501,6 +512,13 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             score = (p[:, 2] + 0.5 * p[:, 1]).clamp(1e-4, 1 - 1e-4)
             opinions = F.binary_cross_entropy(score, expected[known], reduction="none")
         return [results, opinions]
+
+    def _reply_losses(self, h: Tensor, replies: Tensor | None) -> Tensor:
+        """Return the losses of the plies whose reply is known."""
+        if self.reply_head is None or replies is None:
+            return h[:0, 0].float()
+        known = replies >= 0
+        return F.cross_entropy(self.reply_head(h[known]).float(), replies[known], reduction="none")
 
     @staticmethod
     def _end_losses(end_logits: Tensor | None, ends: Tensor | None, scores: Tensor) -> Tensor:

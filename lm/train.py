@@ -81,6 +81,7 @@ class Preset:
             "n_embd": self.n_embd,
             "prompts": True,
             "ends": True,
+            "replies": True,
             "bounded": True,
         }
         return XiangqiConfig(**settings | changes)
@@ -142,7 +143,11 @@ def new_model(preset: Preset, tokens: str, init_from: Path | None, changes: dict
     if tokens == "char":
         size = preset.n_layer, preset.n_head, preset.n_embd
         return char.start_from(init_from) if init_from else char.new_model(*size)
-    return load_model(init_from) if init_from else XiangqiLM(preset.config(**changes))
+    if init_from is None:
+        return XiangqiLM(preset.config(**changes))
+    model = load_model(init_from)
+    model.foresee_replies(True)
+    return model
 
 
 def keep_memory() -> None:
@@ -556,6 +561,8 @@ def deliver(
 ) -> None:
     """Write the result of a run: weights, configuration, tokenizer, figures and model card."""
     aside = out / "unfinished" / "model"
+    if isinstance(model, XiangqiLM):
+        model.foresee_replies(False)
     # Half the bits do: a move's score keeps three digits, and the file stays small enough to ship.
     model.save_pretrained(aside, state_dict={name: x.half() for name, x in model.state_dict().items()})
     TOKENIZERS[tokens]().save_pretrained(aside)

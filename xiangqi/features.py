@@ -7,8 +7,8 @@ For each ply there are two ragged lists of numbers:
 
 - **input features**, rows of one embedding table, whose sum is what the model reads (`INPUT_GROUPS` names the blocks);
 - **candidates**, one line a legal move, each line one row number in every block of an output table
-  (`CANDIDATE_GROUPS`), or several (`CANDIDATE_COLUMNS`). A move's score is the sum of the products of these rows with the model's state, so whatever the
-  rules can see about a move is told here at the price of a gather.
+  (`CANDIDATE_GROUPS`), or several (`CANDIDATE_COLUMNS`). A move's score is the sum of the products of these rows with
+  the model's state, so whatever the rules can see about a move is told here at the price of a gather.
 
 Exchange values: pawn 1, pawn across the river 2, advisor and bishop 2, knight and cannon 4, rook 9.
 """
@@ -39,6 +39,7 @@ from xiangqi.kernels import (
     legal_moves,
     zobrist,
 )
+from xiangqi.mates import FILE, RANK, evasion, mates, mating_move, survey, targets
 from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK
 
 NO_MOVE: Final = 2086
@@ -101,9 +102,6 @@ _CLASS = np.array([0, 4, 1, 1, 2, 3, 2, 1], np.uint8)
 _UNIT = np.array([0 if p & 7 == 0 else 16 ** (int(_CLASS[p & 7]) - 1 + 4 * (p >> 3)) for p in range(16)], np.int32)
 """How a piece counts where it reaches: by class in four bits each, cheapest lowest, the mover's below the enemy's."""
 _DIAGONAL = kernels._table([kernels._beside(sq, [(-1, -1), (-1, 1), (1, -1), (1, 1)]) for sq in range(90)], 4)
-_CHECKS = np.array([[a % 9 == b % 9 or a // 9 == b // 9 or abs(a % 9 - b % 9) * abs(a // 9 - b // 9) in (1, 2)
-                     for b in range(90)] for a in range(90)])  # fmt: skip
-"""``[king, square]`` whether a check can come from, or be opened on, a square: lines, knight's jumps and their legs."""
 _CLASS_VALUE = np.array([0, 2, 4, 9, 100], np.int16)
 
 
@@ -323,95 +321,21 @@ def _king_room(view: Cells, king: int, reach: NDArray[np.int32]) -> int:
 
 
 @compiled
-def _mobility(view: Cells, a: int) -> int:
+def _mobility(view: Cells, a: int, scratch: NDArray[np.int16]) -> int:
     """Return how many squares the piece on ``a`` could go to, in classes 0 to 8, whatever becomes of its king."""
-    piece = view[a]
-    kind, side, count = piece & 7, piece >> 3, 0
-    if kind == ROOK or kind == CANNON:
-        for d in range(4):
-            first = _next(view, a, d)
-            if first < 0:
-                count += EDGE[a, d]
-                continue
-            count += abs(first - a) // abs(STEP[d]) - 1
-            target = first if kind == ROOK else _next(view, first, d)
-            count += target >= 0 and view[target] >> 3 != side
-    else:
-        row = a + (side * 90 if kind == PAWN else 0)
-        table = (
-            KNIGHT_TO if kind == KNIGHT else
-            PAWN_TO if kind == PAWN else
-            BISHOP_TO if kind == BISHOP else
-            ADVISOR_TO if kind == ADVISOR else
-            KING_TO
-        )  # fmt: skip
-        for i in range(1, table[row, 0] + 1):
-            b = table[row, i]
-            if view[b] != 0 and view[b] >> 3 == side:
-                continue
-            if kind == KNIGHT and view[KNIGHT_LEG[a, i]] != 0:
-                continue
-            if kind == BISHOP and view[(a + b) // 2] != 0:
-                continue
-            count += 1
+    count = targets(view, a, scratch)
     return count if count < 5 else 5 if count < 7 else 6 if count < 9 else 7 if count < 12 else 8
 
 
 @compiled
-def mates_in_one(view: Cells, side: int, moves: NDArray[np.int16], replies: NDArray[np.int16]) -> bool:
-    """Whether ``side``, to move, has a move that ends the game at once. The arrays are scratch.
-
-    >>> from xiangqi import Board
-    >>> scratch = np.empty((2, kernels.MAX_MOVES), np.int16)
-    >>> mates_in_one(Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w").cells.copy(), 0, scratch[0], scratch[1])
-    True
-    """
-    return _mating(view, side, moves, legal_moves(view, side, moves), replies) >= 0
-
-
-@compiled
-def _mating(view: Cells, side: int, moves: NDArray[np.int16], n: int, replies: NDArray[np.int16]) -> int:
-    """Return the first of the legal moves ``moves[:n]`` of ``side`` that mates, or -1."""
-    king = kernels.find_king(view, 1 - side)
-    if king >= 0:
-        for i in range(n):
-            if _CHECKS[king, MOVE_FROM[moves[i]]] or _CHECKS[king, MOVE_TO[moves[i]]]:
-                if _is_mate(view, side, moves[i], king, replies):
-                    return int(moves[i])
-    return -1
-
-
-@compiled
-def _is_mate(view: Cells, side: int, move: int, king: int, replies: NDArray[np.int16]) -> bool:
-    """Whether a legal move of ``side`` mates the king on ``king``."""
-    a, b = MOVE_FROM[move], MOVE_TO[move]
-    piece, captured = view[a], view[b]
-    view[b] = piece
-    view[a] = 0
-    mated = kernels.is_attacked(view, king, side) and not _escapes(view, 1 - side, king, replies)
-    view[a] = piece
-    view[b] = captured
-    return bool(mated)
-
-
-@compiled
-def _escapes(view: Cells, side: int, king: int, scratch: NDArray[np.int16]) -> bool:
-    """Whether ``side``, in check, has a move; mostly it is one of the king's, which are soon tried."""
-    code = side * 8 + KING
-    if view[king] == code:
-        for i in range(1, KING_TO[king, 0] + 1):
-            b = KING_TO[king, i]
-            captured = view[b]
-            if captured != 0 and captured >> 3 == side:
-                continue
-            view[king] = 0
-            view[b] = code
-            safe = not kernels.is_attacked(view, b, 1 - side)
-            view[b] = captured
-            view[king] = code
-            if safe:
-                return True
-    return bool(legal_moves(view, side, scratch) > 0)
+def _still(
+    view: Cells, side: int, move: int, king: int, replies: NDArray[np.int16], scratch: NDArray[np.int16]
+) -> bool:
+    """Whether a move of ``side``, which mated in a neighbouring position, mates here too."""
+    return bool(
+        kernels.is_pseudo_legal(view, side, MOVE_FROM[move], MOVE_TO[move])
+        and mates(view, side, move, king, replies, scratch[1])
+    )
 
 
 @compiled
@@ -472,7 +396,8 @@ def encode_game(
     reach, lifted, after = np.empty(90, np.int32), np.empty(90, np.int32), np.empty(90, np.int32)
     own = np.empty(kernels.MAX_MOVES, np.int16)
     enemy = np.empty(kernels.MAX_MOVES, np.int16)
-    mine, scratch = np.empty(kernels.MAX_MOVES, np.int16), np.empty(kernels.MAX_MOVES, np.int16)
+    men, men_place, lines = np.empty((2, 92), np.int16), np.empty(90, np.uint8), np.empty(19, np.int16)
+    replies, scratch = np.full((2, kernels.MAX_MOVES), -1, np.int16), np.empty((2, kernels.MAX_MOVES), np.int16)
     touched, seen_by = np.empty(SEVERAL, np.int64), np.empty(SEVERAL, np.int64)
     old_eyes, eyes = np.zeros(90, np.int32), np.zeros(90, np.int32)  # where the piece that moves could take
     o_move, o_counters, o_board, o_status, o_tactics, o_own, o_enemy = INPUT_OFFSETS[:7]
@@ -520,7 +445,11 @@ def encode_game(
                         n_in += 1
             king, enemy_king = kernels.find_king(view, 0), kernels.find_king(view, 1)
             checked = king >= 0 and kernels.is_attacked(view, king, 1)
-            threat = -1 if checked or king < 0 else _mating(view, 1, enemy, n_enemy, scratch)
+            survey(view, men, lines)
+            for i in range(2, 2 + men[0, 1]):
+                men_place[men[0, i]] = i
+            threat = -1 if checked or king < 0 else mating_move(view, 1, king, men, lines, replies, scratch)
+            again = -1  # mates if it were the mover's turn again
             own_before, enemy_before, _ = _worst(view, squares, n_pieces, reach)
             inputs[n_in] = o_tactics + (1 if checked else 0)
             inputs[n_in + 1] = o_tactics + 2 + own_before
@@ -545,7 +474,7 @@ def encode_game(
                 gain = 0 if captured == 0 else _worth(captured, b)
                 if a != lifted_from:  # moves of one piece come together
                     lifted_from = a
-                    before, roomy = _status(piece, reach[a]), _mobility(view, a)
+                    before, roomy = _status(piece, reach[a]), _mobility(view, a, scratch[0])
                     reached_by_last = last_to >= 0 and kernels.reaches(view, last_to, a)
                     lifted[:] = reach
                     _attack(view, a, piece, lifted, -1)
@@ -568,25 +497,34 @@ def encode_game(
                     and _cheapest(after[enemy_king], 0) != 0
                     and kernels.is_attacked(view, enemy_king, 0)
                 )
-                mates = check and not _escapes(view, 1, enemy_king, scratch)
-                threatens = enemy_king >= 0 and not check and mates_in_one(view, 0, mine, scratch)
+                own_king = b if a == king else king
+                taken_up = lines[FILE[a]], lines[9 + RANK[a]], lines[FILE[b]], lines[9 + RANK[b]]
+                men[0, men_place[a]] = b
+                lines[FILE[a]] &= ~(1 << RANK[a])
+                lines[9 + RANK[a]] &= ~(1 << FILE[a])
+                lines[FILE[b]] |= 1 << RANK[b]
+                lines[9 + RANK[b]] |= 1 << FILE[b]
+                mated = check and evasion(view, 1, enemy_king, scratch[0]) < 0
+                threatens = enemy_king >= 0 and not check and b != enemy_king
+                if threatens and (again < 0 or not _still(view, 0, again, enemy_king, replies, scratch)):
+                    again = mating_move(view, 0, enemy_king, men, lines, replies, scratch)
+                    threatens = again >= 0
                 defence = 0
-                if king >= 0 and not mates:
-                    same = False
-                    if threat >= 0:  # mostly the same move mates still
-                        own_king = b if a == king else king
-                        same = kernels.is_legal(view, 1, MOVE_FROM[threat], MOVE_TO[threat])
-                        same = same and _is_mate(view, 1, threat, own_king, scratch)
-                    if same or mates_in_one(view, 1, enemy, scratch):
+                if king >= 0 and not mated:  # mostly the same move mates still
+                    same = threat >= 0 and _still(view, 1, threat, own_king, replies, scratch)
+                    if same or mating_move(view, 1, own_king, men, lines, replies, scratch) >= 0:
                         defence = 2 if threat >= 0 else 3
                     elif threat >= 0:
                         defence = 1
+                men[0, men_place[a]] = a
+                lines[FILE[b]], lines[9 + RANK[b]] = taken_up[2], taken_up[3]
+                lines[FILE[a]], lines[9 + RANK[a]] = taken_up[0], taken_up[1]
                 attacks = last_to >= 0 and last_to != b and kernels.reaches(view, b, last_to)
                 attacker, defended = _cheapest(after[b], 1), int(_cheapest(after[b], 0) != 0)
                 own_after, enemy_after, fork = _worst(view, squares, n_pieces, after)
                 _touch(view, squares, n_pieces, b, reach, after, old_eyes, eyes, touched, seen_by)
-                room = _mobility(view, b)
-                own_room = _king_room(view, b if a == king else king, after)
+                room = _mobility(view, b, scratch[0])
+                own_room = _king_room(view, own_king, after)
                 enemy_room = _king_room(view, enemy_king, after)
                 supports = own_kind != 0 and a != own_to and eyes[own_to] != 0
                 if last_to >= 0:
@@ -623,7 +561,7 @@ def encode_game(
                 line[6] = CANDIDATE_OFFSETS[6] + (
                     (((own_before * 5 + own_after) * 5 + enemy_after) * 2 + (1 if fork >= 3 else 0)) * 2 + check
                 )
-                line[7] = CANDIDATE_OFFSETS[7] + (((seen * 2 + mates) * 4 + defence) * 2 + checked) * 2 + threatens
+                line[7] = CANDIDATE_OFFSETS[7] + (((seen * 2 + mated) * 4 + defence) * 2 + checked) * 2 + threatens
                 line[8] = (
                     CANDIDATE_OFFSETS[8]
                     + (

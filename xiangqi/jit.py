@@ -17,7 +17,7 @@ from numba.core import event
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SHARED: Final = (Path(__file__).with_name("kernels.py"), Path(__file__).with_name("move.py"))
+_SHARED: Final = tuple(Path(__file__).with_name(name) for name in ("kernels.py", "mates.py", "move.py"))
 """Files whose functions and tables are compiled into whatever uses them."""
 
 

@@ -168,7 +168,23 @@ class TestBatches:
                 int((together["wdl"] >= 0).sum()),
                 int((~together["expected"].isnan()).sum()),
                 int((together["ends"] >= 0).sum()),
+                int((together["replies"] >= 0).sum()),
             ]
+
+    def test_a_reply_is_the_move_that_leads_to_the_ply_after_the_next(self, shard: Shard) -> None:
+        batches = GameBatches([shard], CONFIG, 700, 9, seed=3)
+        told = 0
+        for step in range(9):  # turned and mirrored as the mover sees it, who is to move again then
+            item = batches.encode(step)
+            led = item["inputs"][item["input_starts"].long()]
+            ends = item["lengths"].cumsum(0)
+            for start, end in zip((ends - item["lengths"]).tolist(), ends.tolist(), strict=True):
+                replies = item["replies"][start:end]
+                known = replies[:-2] >= 0
+                assert torch.equal(replies[:-2][known], led[start + 2 : end][known].long())
+                assert (replies[-2:] < 0).all()
+                told += int(known.sum()) / max(1, end - start - 2)
+        assert 0.4 < told / sum(len(batches.games(step)[0]) for step in range(9)) < 0.6
 
     def test_steps_are_of_about_the_size_asked_for(self, shard: Shard) -> None:
         batches = GameBatches([shard], CONFIG, 700, 100, seed=3)
@@ -184,7 +200,7 @@ class TestBatches:
 
     def test_the_parts_add_up(self, shard: Shard) -> None:
         """More parts than games too: the ones left over read something and learn nothing."""
-        model = small_model(n_context=512).train()
+        model = small_model(n_context=512, replies=True).train()
         gradients, values = [], []
         for parts in (1, 2, 40):
             batches = GameBatches([shard], model.config, 700, 4, seed=3, parts=parts)

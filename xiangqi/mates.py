@@ -1,0 +1,416 @@
+"""Mate in one, told without going through all moves: few moves can give check, and most checks have a known answer.
+
+A move gives check if the piece that moves does from where it goes; if it leaves a line of its side's rook or cannon or
+the leg of its side's knight; or if it steps in front of its side's bare cannon. Only such moves are made and looked at,
+and the reply that last met each of them is tried first.
+
+What is known of a position is kept for many looks at it and at its neighbours, as `survey` writes it:
+
+- ``men`` ``(2, 92)``: for Red and Black the number of rooks, cannons, knights and pawns, that of all pieces, and their
+  squares, those four kinds first;
+- ``lines`` ``(19,)``: which squares of the nine files, then of the ten ranks, are taken, one bit each.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xiangqi.jit import compiled
+from xiangqi.kernels import (
+    ADVISOR_TO,
+    BISHOP_TO,
+    EDGE,
+    KING_TO,
+    KNIGHT_FROM_LEG,
+    KNIGHT_LEG,
+    KNIGHT_TO,
+    MAX_MOVES,
+    MOVE_FROM,
+    MOVE_INDEX,
+    MOVE_TO,
+    PAWN_FROM,
+    PAWN_TO,
+    STEP,
+    Cells,
+    _is_safe,
+    find_king,
+    is_attacked,
+    is_pseudo_legal,
+    legal_moves,
+    reaches,
+)
+from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, SQUARES
+
+FILE: Final = np.array([sq % 9 for sq in SQUARES], np.int16)
+RANK: Final = np.array([sq // 9 for sq in SQUARES], np.int16)
+
+
+def _seen() -> NDArray[np.int16]:
+    taken, table = np.arange(1024), np.zeros((3, 10, 1024), np.int16)
+    for place in range(10):
+        for way in (range(place + 1, 10), range(place - 1, -1, -1)):
+            between = np.zeros(1024, int)
+            for sq in way:
+                for pieces in range(3):
+                    table[pieces, place] |= (between == pieces).astype(np.int16) << sq
+                between += taken >> sq & 1
+    return table
+
+
+SEEN: Final = _seen()
+"""``[pieces, place, taken]``: the squares of a line with so many pieces between them and a place on it."""
+_LEG = np.full((90, 90), -1, np.int16)
+for _sq in SQUARES:
+    for _i in range(1, KNIGHT_TO[_sq, 0] + 1):
+        _LEG[KNIGHT_TO[_sq, _i], _sq] = KNIGHT_FROM_LEG[_sq, _i]
+"""``[knight, target]``: the leg of a jump, or -1."""
+_NEAR_KNIGHT = (_LEG >= 0) | ((_LEG >= 0).astype(int) @ (_LEG >= 0) > 0)
+"""``[knight, king]`` whether two jumps could take the king, or one."""
+
+
+@compiled
+def survey(view: Cells, men: NDArray[np.int16], lines: NDArray[np.int16]) -> None:
+    """Write down what `mating_move` wants to know of a position (see the head of this module).
+
+    >>> from xiangqi import Board
+    >>> men, lines = np.empty((2, 92), np.int16), np.empty(19, np.int16)
+    >>> survey(Board("4k4/9/9/9/4p4/9/9/9/9/3KR4 w").cells.copy(), men, lines)
+    >>> men[0, :4].tolist(), bin(lines[4])  # one rook, two pieces, on e0 and d0; three on the central file
+    ([1, 2, 4, 3], '0b1000100001')
+    """
+    men[:, :2] = 0
+    lines[:] = 0
+    for sq in range(90):
+        piece = view[sq]
+        if piece == 0:
+            continue
+        side, kind = piece >> 3, piece & 7
+        lines[FILE[sq]] |= 1 << RANK[sq]
+        lines[9 + RANK[sq]] |= 1 << FILE[sq]
+        at = 2 + men[side, 1]
+        men[side, 1] += 1
+        if kind == ROOK or kind == CANNON or kind == KNIGHT or kind == PAWN:
+            first = 2 + men[side, 0]
+            men[side, 0] += 1
+            men[side, at], at = men[side, first], first
+        men[side, at] = sq
+
+
+@compiled
+def targets(view: Cells, a: int, out: NDArray[np.int16]) -> int:
+    """Write the squares where the piece on ``a`` could go, its king's safety aside; return how many.
+
+    >>> from xiangqi import Board, parse_square
+    >>> targets(Board().cells.copy(), parse_square("h2"), np.empty(90, np.int16))
+    12
+    """
+    piece = view[a]
+    kind, side, n = piece & 7, piece >> 3, 0
+    if kind == ROOK or kind == CANNON:
+        for d in range(4):
+            b, screened = a, False
+            for _ in range(EDGE[a, d]):
+                b += STEP[d]
+                if view[b] == 0:
+                    if not screened:
+                        out[n] = b
+                        n += 1
+                elif kind == CANNON and not screened:
+                    screened = True
+                else:
+                    if view[b] >> 3 != side:
+                        out[n] = b
+                        n += 1
+                    break
+        return n
+    row = a + (side * 90 if kind == PAWN else 0)
+    table = (
+        KNIGHT_TO if kind == KNIGHT else
+        PAWN_TO if kind == PAWN else
+        BISHOP_TO if kind == BISHOP else
+        ADVISOR_TO if kind == ADVISOR else
+        KING_TO
+    )  # fmt: skip
+    for i in range(1, table[row, 0] + 1):
+        b = table[row, i]
+        if view[b] != 0 and view[b] >> 3 == side:
+            continue
+        if kind == KNIGHT and view[KNIGHT_LEG[a, i]] != 0:
+            continue
+        if kind == BISHOP and view[(a + b) // 2] != 0:
+            continue
+        out[n] = b
+        n += 1
+    return n
+
+
+@compiled
+def _line_checks(
+    view: Cells, side: int, king: int, a: int, men: NDArray[np.int16], taken: int, out: NDArray[np.int16], n: int
+) -> int:
+    """Add to ``out[:n]`` the checks by the rook or cannon on ``a``, in the king's line, along it or opened by others.
+
+    ``taken`` are the taken squares of that line. Returns how many moves there are now.
+    """
+    same_file = FILE[a] == FILE[king]
+    step, start = (9, FILE[a]) if same_file else (1, 9 * RANK[a])
+    place, its = (RANK[a], RANK[king]) if same_file else (FILE[a], FILE[king])
+    low, high = min(a, king), max(a, king)
+    jumps = 1 if view[a] & 7 == CANNON else 0
+    # It moves along the line itself.
+    goes = SEEN[0, place, taken] & ~taken | SEEN[jumps, place, taken] & taken
+    goes &= SEEN[jumps, its, taken & ~(1 << place)]
+    if goes != 0:
+        for at in range(10 if same_file else 9):
+            b = start + step * at
+            if goes >> at & 1 and (view[b] == 0 or view[b] >> 3 != side):
+                out[n] = MOVE_INDEX[a, b]
+                n += 1
+    # One of its side's leaves the line, or takes another that stands in it.
+    if SEEN[jumps + 1, its, taken] >> place & 1:
+        for x in range(low + step, high, step):
+            if view[x] != 0 and view[x] >> 3 == side:
+                end = n + targets(view, x, out[n:])
+                for i in range(n, end):
+                    b = out[i]
+                    if view[b] != 0 or not (low < b < high and (b - low) % step == 0):
+                        out[n] = MOVE_INDEX[x, b]
+                        n += 1
+    # One of its side's steps in front of a bare cannon.
+    if jumps == 1 and SEEN[0, its, taken] >> place & 1:
+        for j in range(2, 2 + men[side, 1]):
+            x = men[side, j]
+            if x == a or view[x] == 0 or view[x] >> 3 != side:
+                continue
+            end = n + targets(view, x, out[n:])
+            for i in range(n, end):
+                b = out[i]
+                if low < b < high and (b - low) % step == 0:
+                    out[n] = MOVE_INDEX[x, b]
+                    n += 1
+    return n
+
+
+@compiled
+def checking_moves(
+    view: Cells, side: int, king: int, men: NDArray[np.int16], lines: NDArray[np.int16], out: NDArray[np.int16]
+) -> int:
+    """Write the moves of ``side`` that check the king on ``king``, which now stands in no check; return how many.
+
+    A move may come twice, and some do not give check after all, or leave their own king in it. Of the squares that
+    ``men`` names, those without a piece of the side are passed over.
+
+    >>> from xiangqi import Board
+    >>> cells = Board("3k5/9/9/9/9/9/3N5/3R5/9/4K4 w").cells.copy()  # any move of the knight opens the rook's file
+    >>> men, lines, out = np.empty((2, 92), np.int16), np.empty(19, np.int16), np.empty(MAX_MOVES, np.int16)
+    >>> survey(cells, men, lines)
+    >>> checking_moves(cells, 0, find_king(cells, 1), men, lines, out)
+    6
+    """
+    n = 0
+    king_file, king_rank = FILE[king], RANK[king]
+    file, rank = lines[king_file], lines[9 + king_rank]
+    for j in range(2, 2 + men[side, 0]):
+        a = men[side, j]
+        if view[a] == 0 or view[a] >> 3 != side:
+            continue
+        kind, a_file, a_rank = view[a] & 7, FILE[a], RANK[a]
+        if kind == ROOK or kind == CANNON:
+            jumps = 1 if kind == CANNON else 0
+            if SEEN[jumps, king_rank, file] >> a_rank & 1:  # along its rank to the king's file
+                b = a_rank * 9 + king_file
+                if view[b] == 0 or view[b] >> 3 != side:
+                    if SEEN[jumps if view[b] != 0 else 0, a_file, lines[9 + a_rank]] >> king_file & 1:
+                        out[n] = MOVE_INDEX[a, b]
+                        n += 1
+            if SEEN[jumps, king_file, rank] >> a_file & 1:  # along its file to the king's rank
+                b = king_rank * 9 + a_file
+                if view[b] == 0 or view[b] >> 3 != side:
+                    if SEEN[jumps if view[b] != 0 else 0, a_rank, lines[a_file]] >> king_rank & 1:
+                        out[n] = MOVE_INDEX[a, b]
+                        n += 1
+            if a_file == king_file:
+                n = _line_checks(view, side, king, a, men, file, out, n)
+            elif a_rank == king_rank:
+                n = _line_checks(view, side, king, a, men, rank, out, n)
+        elif kind == KNIGHT:
+            if not _NEAR_KNIGHT[a, king]:
+                continue
+            for i in range(1, KNIGHT_TO[a, 0] + 1):
+                b = KNIGHT_TO[a, i]
+                leg = _LEG[b, king]
+                if leg >= 0 and (view[leg] == 0 or leg == a) and view[KNIGHT_LEG[a, i]] == 0:
+                    if view[b] == 0 or view[b] >> 3 != side:
+                        out[n] = MOVE_INDEX[a, b]
+                        n += 1
+            leg = _LEG[a, king]
+            if leg >= 0 and view[leg] != 0 and view[leg] >> 3 == side:  # its own side's piece leaves its leg
+                end = n + targets(view, leg, out[n:])
+                for i in range(n, end):
+                    out[i] = MOVE_INDEX[leg, out[i]]
+                n = end
+        elif abs(a_file - king_file) + abs(a_rank - king_rank) == 2:
+            for i in range(1, PAWN_FROM[side * 90 + king, 0] + 1):
+                b = PAWN_FROM[side * 90 + king, i]
+                if (view[b] == 0 or view[b] >> 3 != side) and reaches(view, a, b):
+                    out[n] = MOVE_INDEX[a, b]
+                    n += 1
+    return n
+
+
+@compiled
+def _checker(view: Cells, king: int, by: int) -> tuple[int, int]:
+    """Return the square of a piece of ``by`` that checks the king on ``king``, and of its screen, or -1."""
+    rook, cannon, facing, knight = by * 8 + ROOK, by * 8 + CANNON, by * 8 + KING, by * 8 + KNIGHT
+    for d in range(4):
+        s, screen = king, -1
+        for _ in range(EDGE[king, d]):
+            s += STEP[d]
+            if view[s] == 0:
+                continue
+            if screen >= 0:
+                if view[s] == cannon:
+                    return s, screen
+                break
+            if view[s] == rook or (view[s] == facing and d >= 2):
+                return s, -1
+            screen = s
+    for i in range(1, KNIGHT_TO[king, 0] + 1):
+        if view[KNIGHT_TO[king, i]] == knight and view[KNIGHT_FROM_LEG[king, i]] == 0:
+            return int(KNIGHT_TO[king, i]), -1
+    row = by * 90 + king
+    for i in range(1, PAWN_FROM[row, 0] + 1):
+        if view[PAWN_FROM[row, i]] == by * 8 + PAWN:
+            return int(PAWN_FROM[row, i]), -1
+    return -1, -1
+
+
+@compiled
+def evasion(view: Cells, side: int, king: int, scratch: NDArray[np.int16]) -> int:
+    """Return a legal move of ``side``, whose king on ``king`` stands in check, or -1: mate.
+
+    It is mostly one of the king's. Another must take a piece that gives check, step into its line or onto the leg of
+    its jump, or be made by a cannon's screen.
+
+    >>> from xiangqi import Board
+    >>> from xiangqi.move import MOVES
+    >>> cells = Board("4k4/3P1P3/9/9/9/9/9/9/4R4/3K2n2 b").cells.copy()
+    >>> MOVES[evasion(cells, 1, find_king(cells, 1), np.empty(MAX_MOVES, np.int16))]
+    Move.from_iccs('g0e1')
+    """
+    code, enemy = side * 8 + KING, 1 - side
+    if view[king] != code:  # it has just been taken, and what is left is played as if it could not be in check
+        return int(scratch[0]) if legal_moves(view, side, scratch) > 0 else -1
+    for i in range(1, KING_TO[king, 0] + 1):
+        b = KING_TO[king, i]
+        if (view[b] == 0 or view[b] >> 3 != side) and _is_safe(view, king, b, king, enemy):
+            return int(MOVE_INDEX[king, b])
+    checker, screen = _checker(view, king, enemy)
+    low, high = min(checker, king), max(checker, king)
+    leg = _LEG[checker, king] if view[checker] & 7 == KNIGHT else -1
+    for a in range(90):
+        if view[a] == 0 or view[a] >> 3 != side or a == king:
+            continue
+        for i in range(targets(view, a, scratch)):
+            b = scratch[i]
+            blocks = b == leg or (leg < 0 and low < b < high and _in_line(b, king) and _in_line(b, checker))
+            if (b == checker or a == screen or blocks) and _is_safe(view, a, b, king, enemy):
+                return int(MOVE_INDEX[a, b])
+    return -1
+
+
+@compiled
+def _in_line(a: int, b: int) -> bool:
+    return bool(FILE[a] == FILE[b] or RANK[a] == RANK[b])
+
+
+@compiled
+def mates(view: Cells, side: int, move: int, king: int, replies: NDArray[np.int16], scratch: NDArray[np.int16]) -> bool:
+    """Whether a move that `checking_moves` may have written is legal and mates the king on ``king``.
+
+    ``replies`` ``(2, MAX_MOVES)``, at first all -1, keeps a move that met each, which mostly meets it again.
+
+    >>> from xiangqi import Board, Move
+    >>> cells = Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w").cells.copy()
+    >>> replies, scratch = np.full((2, MAX_MOVES), -1, np.int16), np.empty(MAX_MOVES, np.int16)
+    >>> [mates(cells, 0, Move.from_iccs(iccs).index, 85, replies, scratch) for iccs in ("i1i9", "i1e1")]
+    [True, False]
+    """
+    a, b, enemy = MOVE_FROM[move], MOVE_TO[move], 1 - side
+    piece, captured = view[a], view[b]
+    view[b] = piece
+    view[a] = 0
+    reply = replies[side, move]
+    mated = False
+    if reply < 0 or not _answers(view, enemy, reply, king):
+        if is_attacked(view, king, side):
+            own_king = find_king(view, side)
+            if own_king < 0 or not is_attacked(view, own_king, enemy):
+                reply = evasion(view, enemy, king, scratch)
+                replies[side, move] = reply
+                mated = reply < 0
+    view[a] = piece
+    view[b] = captured
+    return mated
+
+
+@compiled
+def _answers(view: Cells, side: int, move: int, king: int) -> bool:
+    """Whether a move of ``side``, whose king stands on ``king``, is legal."""
+    a, b = MOVE_FROM[move], MOVE_TO[move]
+    return bool(is_pseudo_legal(view, side, a, b) and _is_safe(view, a, b, king, 1 - side))
+
+
+@compiled
+def mating_move(
+    view: Cells,
+    side: int,
+    king: int,
+    men: NDArray[np.int16],
+    lines: NDArray[np.int16],
+    replies: NDArray[np.int16],
+    scratch: NDArray[np.int16],
+) -> int:
+    """Return a move with which ``side`` mates the king on ``king``, which now stands in no check, or -1.
+
+    ``men`` and ``lines`` are what `survey` tells, ``replies`` is kept from look to look (see `mates`), and ``scratch``
+    ``(2, MAX_MOVES)`` is overwritten.
+
+    >>> from xiangqi import Board
+    >>> from xiangqi.move import MOVES
+    >>> cells = Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w").cells.copy()
+    >>> men, lines = np.empty((2, 92), np.int16), np.empty(19, np.int16)
+    >>> survey(cells, men, lines)
+    >>> replies, scratch = np.full((2, MAX_MOVES), -1, np.int16), np.empty((2, MAX_MOVES), np.int16)
+    >>> MOVES[mating_move(cells, 0, find_king(cells, 1), men, lines, replies, scratch)]
+    Move.from_iccs('i1i9')
+    """
+    for i in range(checking_moves(view, side, king, men, lines, scratch[0])):
+        if mates(view, side, scratch[0, i], king, replies, scratch[1]):
+            return int(scratch[0, i])
+    return -1
+
+
+@compiled
+def mates_in_one(view: Cells, side: int) -> bool:
+    """Whether ``side``, to move, has a move that checkmates.
+
+    >>> from xiangqi import Board
+    >>> mates_in_one(Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w").cells.copy(), 0)
+    True
+    """
+    king = find_king(view, 1 - side)
+    if king < 0:
+        return False
+    replies, scratch = np.full((2, MAX_MOVES), -1, np.int16), np.empty((2, MAX_MOVES), np.int16)
+    if is_attacked(view, king, side):  # out of turn: any move may leave the check as it is
+        for i in range(legal_moves(view, side, scratch[0])):
+            if mates(view, side, scratch[0, i], king, replies, scratch[1]):
+                return True
+        return False
+    men, lines = np.empty((2, 92), np.int16), np.empty(19, np.int16)
+    survey(view, men, lines)
+    return mating_move(view, side, king, men, lines, replies, scratch) >= 0
