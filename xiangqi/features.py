@@ -234,25 +234,15 @@ def _bucket(loss: int) -> int:
 
 
 @compiled
-def _worst(view: Cells, squares: NDArray[np.uint8], n: int, reach: NDArray[np.int32]) -> tuple[int, int, int]:
-    """Return the mover's largest loss among the pieces on ``squares[:n]``, the enemy's, and the enemy's second largest.
+def _grade(piece: int, sq: int, reached: int) -> int:
+    """Return a one in the byte that counts losses like what the owner of ``piece`` loses; see `_worst`."""
+    return 1 << 8 * _bucket(_loss(piece, sq, reached))
 
-    All are buckets 0 to 4.
-    """
-    own, first, second = 0, 0, 0
-    for i in range(n):
-        sq = squares[i]
-        piece = view[sq]
-        if piece < 8:
-            if reach[sq] >> 16 and piece:
-                own = max(own, _loss(piece, sq, reach[sq]))
-        elif reach[sq] & 0xFFFF:
-            loss = _loss(piece, sq, reach[sq])
-            if loss > first:
-                first, second = loss, first
-            elif loss > second:
-                second = loss
-    return _bucket(own), _bucket(first), _bucket(second)
+
+@compiled
+def _worst(grades: int) -> int:
+    """Return the largest bucket of losses in a sum of grades."""
+    return 4 if grades >> 32 else 3 if grades >> 24 else 2 if grades >> 16 else 1 if grades >> 8 else 0
 
 
 @compiled
@@ -279,21 +269,26 @@ def _touch(
     moved_to: int,
     before: NDArray[np.int32],
     after: NDArray[np.int32],
+    grades: NDArray[np.int64],
     old_eyes: NDArray[np.int32],
     eyes: NDArray[np.int32],
     touched: NDArray[np.int64],
     seen: NDArray[np.int64],
-) -> None:
+) -> tuple[int, int]:
     """Find rows of ``touched`` and of ``eyes`` for the pieces on ``squares[:n]`` after a move to ``moved_to``.
 
     ``view`` is the board after it, ``before`` and ``after`` are what reaches each square, ``old_eyes`` and ``eyes``
-    where the piece that moves does.
+    where the piece that moves does. Returns by how much the grades of the mover's other pieces together differ from
+    what they were, ``grades``, and those of the enemy's.
     """
     touched[:] = 0
     seen[:] = 0
     mover = (view[moved_to] & 7) - 1
+    own, enemy = 0, 0
     for i in range(n):
         sq = squares[i]
+        if before[sq] == after[sq] and eyes[sq] == 0:
+            continue
         piece = view[sq]
         if piece & 7 == 0 or piece & 7 == KING or sq == moved_to:
             continue
@@ -302,9 +297,15 @@ def _touch(
             was, now = _status(piece, before[sq]), _status(piece, after[sq])
             if was != now:
                 _keep(touched, worth, 1 + (index * 10 + was) * 10 + now)
+                change = _grade(piece, sq, after[sq]) - grades[sq]
+                if piece < 8:
+                    own += change
+                else:
+                    enemy += change
         if eyes[sq] != 0:
             guarded, new = after[sq] >> 16 != 0, old_eyes[sq] == 0
             _keep(seen, 2 * worth + (piece >> 3), 1 + ((mover * 14 + index) * 2 + guarded) * 2 + new)
+    return own, enemy
 
 
 @compiled
@@ -398,6 +399,7 @@ def encode_game(
     enemy = np.empty(kernels.MAX_MOVES, np.int16)
     men, men_place, lines = np.empty((2, 92), np.int16), np.empty(90, np.uint8), np.empty(19, np.int16)
     replies, scratch = np.full((2, kernels.MAX_MOVES), -1, np.int16), np.empty((2, kernels.MAX_MOVES), np.int16)
+    grades = np.empty(90, np.int64)
     touched, seen_by = np.empty(SEVERAL, np.int64), np.empty(SEVERAL, np.int64)
     old_eyes, eyes = np.zeros(90, np.int32), np.zeros(90, np.int32)  # where the piece that moves could take
     o_move, o_counters, o_board, o_status, o_tactics, o_own, o_enemy = INPUT_OFFSETS[:7]
@@ -450,10 +452,18 @@ def encode_game(
                 men_place[men[0, i]] = i
             threat = -1 if checked or king < 0 else mating_move(view, 1, king, men, lines, replies, scratch)
             again = -1  # mates if it were the mover's turn again
-            own_before, enemy_before, _ = _worst(view, squares, n_pieces, reach)
+            own_grades, enemy_grades = 0, 0
+            for i in range(n_pieces):
+                sq = squares[i]
+                grades[sq] = _grade(view[sq], sq, reach[sq])
+                if view[sq] < 8:
+                    own_grades += grades[sq]
+                else:
+                    enemy_grades += grades[sq]
+            own_before = _worst(own_grades)
             inputs[n_in] = o_tactics + (1 if checked else 0)
             inputs[n_in + 1] = o_tactics + 2 + own_before
-            inputs[n_in + 2] = o_tactics + 7 + enemy_before
+            inputs[n_in + 2] = o_tactics + 7 + _worst(enemy_grades)
             inputs[n_in + 3] = o_tactics + 12 + (1 if threat >= 0 else 0)
             n_in += 4
             # --- candidates
@@ -478,7 +488,8 @@ def encode_game(
                     reached_by_last = last_to >= 0 and kernels.reaches(view, last_to, a)
                     lifted[:] = reach
                     _attack(view, a, piece, lifted, -1)
-                    old_eyes[:] = reach - lifted
+                    for sq in range(90):
+                        old_eyes[sq] = reach[sq] - lifted[sq]
                     _unblock(view, a, lifted, 1)
                 flees = reached_by_last and last_to != b
                 view[a] = 0
@@ -488,9 +499,10 @@ def encode_game(
                 else:
                     _attack(view, b, captured, after, -1)
                 view[b] = piece
-                eyes[:] = after
-                _attack(view, b, piece, after, 1)
-                eyes[:] = after - eyes
+                eyes[:] = 0
+                _attack(view, b, piece, eyes, 1)
+                for sq in range(90):
+                    after[sq] += eyes[sq]
                 squares[place[a]] = b if captured == 0 else a
                 check = (
                     enemy_king >= 0
@@ -519,10 +531,15 @@ def encode_game(
                 men[0, men_place[a]] = a
                 lines[FILE[b]], lines[9 + RANK[b]] = taken_up[2], taken_up[3]
                 lines[FILE[a]], lines[9 + RANK[a]] = taken_up[0], taken_up[1]
-                attacks = last_to >= 0 and last_to != b and kernels.reaches(view, b, last_to)
+                attacks = last_to >= 0 and eyes[last_to] != 0
                 attacker, defended = _cheapest(after[b], 1), int(_cheapest(after[b], 0) != 0)
-                own_after, enemy_after, fork = _worst(view, squares, n_pieces, after)
-                _touch(view, squares, n_pieces, b, reach, after, old_eyes, eyes, touched, seen_by)
+                own_after, enemy_after = _touch(
+                    view, squares, n_pieces, b, reach, after, grades, old_eyes, eyes, touched, seen_by
+                )
+                own_after += own_grades - grades[a] + _grade(piece, b, after[b])
+                enemy_after += enemy_grades - (grades[b] if captured else 0)
+                worst = _worst(enemy_after)
+                fork = enemy_after > 0 and _worst(enemy_after - (1 << 8 * worst)) >= 3
                 room = _mobility(view, b, scratch[0])
                 own_room = _king_room(view, own_king, after)
                 enemy_room = _king_room(view, enemy_king, after)
@@ -559,7 +576,7 @@ def encode_game(
                 line[4] = CANDIDATE_OFFSETS[4] + ((kind - 1) * 10 + before) * 10 + attacker * 2 + defended
                 line[5] = CANDIDATE_OFFSETS[5] + ((kind - 1) * 7 + exchange) * 10 + before
                 line[6] = CANDIDATE_OFFSETS[6] + (
-                    (((own_before * 5 + own_after) * 5 + enemy_after) * 2 + (1 if fork >= 3 else 0)) * 2 + check
+                    (((own_before * 5 + _worst(own_after)) * 5 + worst) * 2 + fork) * 2 + check
                 )
                 line[7] = CANDIDATE_OFFSETS[7] + (((seen * 2 + mated) * 4 + defence) * 2 + checked) * 2 + threatens
                 line[8] = (
