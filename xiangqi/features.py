@@ -62,17 +62,17 @@ CANDIDATE_GROUPS: Final = {
     "shelter": 7 * 10 * 10,  # mover, its attacker and defence before, and after
     "exchange": 7 * 7 * 10,  # mover, exchange value of the move, its attacker and defence before
     "hanging": 5 * 5 * 5 * 2 * 2,  # mover's worst loss before, after; enemy's worst loss after, a fork, gives check
-    "mate": 3 * 2 * 4 * 2 * 2,  # earlier occurrences after it; mates; enemy's threat of mate in one (none, met, left,
-    # new); in check; threatens mate in one
+    "mate": 3 * 2 * 3 * 2,  # earlier occurrences after it; mates; enemy's threat of mate (none, met, left); in check
     "last": 2 * 2 * 2 * 2 * 2 * 8,  # retakes; same piece again; undoes; attacks / flees the last moved; captured
     "reach": 7 * 9 * 9,  # mover, the squares it could go to before (0, 1, 2, 3, 4, 5-6, 7-8, 9-11, more), and after
     "kings": 5 * 5 * 5 * 5,  # free squares beside the mover's king, before and after; beside the enemy's
     "near": 1 + 7 * 9 * 9,  # mover; files and ranks (-4 to 4 or beyond) from the enemy's last move to where it goes
     "reply": 8 * 2 * 7 * 2 * 2,  # enemy's last piece, whether it took; mover, attacked by that piece, attacks it
     "plan": 8 * 7 * 2 * 2,  # the mover's last piece (0: lost since); mover, the same piece, guards that piece
+    "threat": 2 * 2 * 5,  # threatens mate in one; lets the enemy do so anew; free squares beside the enemy's king
+    "balance": 8 * 8 * 2,  # what it wins less the mover's worst loss after; how much the best move has more; check
     "touched": 1 + 14 * 10 * 10,  # none, or another piece whose status the move changes, its status before, and after
-    "eyes": 1
-    + 7 * 14 * 2 * 2,  # mover; none, or a piece it could take or retake next; the enemy guards that; a new one
+    "eyes": 1 + 7 * 14 * 2 * 2,  # mover; none, or a piece it could take or retake next; if that is guarded; if new
 }
 SEVERAL: Final = 4
 """So many rows of ``touched`` and of ``eyes`` are told, of the dearest pieces; kings are left out."""
@@ -103,6 +103,8 @@ _UNIT = np.array([0 if p & 7 == 0 else 16 ** (int(_CLASS[p & 7]) - 1 + 4 * (p >>
 """How a piece counts where it reaches: by class in four bits each, cheapest lowest, the mover's below the enemy's."""
 _DIAGONAL = kernels._table([kernels._beside(sq, [(-1, -1), (-1, 1), (1, -1), (1, 1)]) for sq in range(90)], 4)
 _CLASS_VALUE = np.array([0, 2, 4, 9, 100], np.int16)
+_BUCKET_VALUE = np.array([0, 1, 2, 4, 9], np.int16)
+"""What is lost at least in each bucket of `_bucket`."""
 
 
 @compiled
@@ -231,6 +233,20 @@ def _loss(piece: int, sq: int, reached: int) -> int:
 @compiled
 def _bucket(loss: int) -> int:
     return 0 if loss <= 0 else 1 if loss == 1 else 2 if loss <= 3 else 3 if loss <= 5 else 4
+
+
+@compiled
+def _level(balance: int) -> int:
+    """Return the class 0 to 7 of what a move wins or loses."""
+    if balance < 0:
+        return 0 if balance <= -9 else 1 if balance <= -4 else 2 if balance <= -2 else 3
+    return 4 if balance == 0 else 5 if balance <= 2 else 6 if balance <= 4 else 7
+
+
+@compiled
+def _behind(less: int) -> int:
+    """Return the class 0 to 7 of how much less than the best a move wins."""
+    return less if less < 4 else 4 if less < 5 else 5 if less < 7 else 6 if less < 9 else 7
 
 
 @compiled
@@ -399,7 +415,7 @@ def encode_game(
     enemy = np.empty(kernels.MAX_MOVES, np.int16)
     men, men_place, lines = np.empty((2, 92), np.int16), np.empty(90, np.uint8), np.empty(19, np.int16)
     replies, scratch = np.full((2, kernels.MAX_MOVES), -1, np.int16), np.empty((2, kernels.MAX_MOVES), np.int16)
-    grades = np.empty(90, np.int64)
+    grades, balances = np.empty(90, np.int64), np.empty(MAX_CANDIDATES, np.int64)
     touched, seen_by = np.empty(SEVERAL, np.int64), np.empty(SEVERAL, np.int64)
     old_eyes, eyes = np.zeros(90, np.int32), np.zeros(90, np.int32)  # where the piece that moves could take
     o_move, o_counters, o_board, o_status, o_tactics, o_own, o_enemy = INPUT_OFFSETS[:7]
@@ -475,6 +491,7 @@ def encode_game(
                 own_from, own_to = int(MOVE_FROM[own_last]), int(MOVE_TO[own_last])
                 own_kind = int(view[own_to]) if view[own_to] < 8 else 0
             rooms = _king_room(view, king, reach) * 5, _king_room(view, enemy_king, reach)
+            best = -9
             lifted_from, before, roomy, reached_by_last = -1, 0, 0, False
             for i in range(min(n_own, MAX_CANDIDATES)):
                 move = int(own[i])
@@ -538,7 +555,9 @@ def encode_game(
                 )
                 own_after += own_grades - grades[a] + _grade(piece, b, after[b])
                 enemy_after += enemy_grades - (grades[b] if captured else 0)
-                worst = _worst(enemy_after)
+                own_worst, worst = _worst(own_after), _worst(enemy_after)
+                balances[i] = min(gain, 9) - _BUCKET_VALUE[own_worst]
+                best = max(best, balances[i])
                 fork = enemy_after > 0 and _worst(enemy_after - (1 << 8 * worst)) >= 3
                 room = _mobility(view, b, scratch[0])
                 own_room = _king_room(view, own_king, after)
@@ -575,10 +594,8 @@ def encode_game(
                 line[3] = CANDIDATE_OFFSETS[3] + ((((kind - 1) * 8 + taken) * 5 + attacker) * 2 + defended) * 2 + check
                 line[4] = CANDIDATE_OFFSETS[4] + ((kind - 1) * 10 + before) * 10 + attacker * 2 + defended
                 line[5] = CANDIDATE_OFFSETS[5] + ((kind - 1) * 7 + exchange) * 10 + before
-                line[6] = CANDIDATE_OFFSETS[6] + (
-                    (((own_before * 5 + _worst(own_after)) * 5 + worst) * 2 + fork) * 2 + check
-                )
-                line[7] = CANDIDATE_OFFSETS[7] + (((seen * 2 + mated) * 4 + defence) * 2 + checked) * 2 + threatens
+                line[6] = CANDIDATE_OFFSETS[6] + ((((own_before * 5 + own_worst) * 5 + worst) * 2 + fork) * 2 + check)
+                line[7] = CANDIDATE_OFFSETS[7] + ((seen * 2 + mated) * 3 + defence % 3) * 2 + checked
                 line[8] = (
                     CANDIDATE_OFFSETS[8]
                     + (
@@ -598,10 +615,15 @@ def encode_game(
                     (((last_kind * 2 + (0 < ply == last_capture)) * 7 + kind - 1) * 2 + reached_by_last) * 2 + attacks
                 )
                 line[13] = CANDIDATE_OFFSETS[13] + ((own_kind * 7 + kind - 1) * 2 + (a == own_to)) * 2 + supports
+                line[14] = CANDIDATE_OFFSETS[14] + (threatens * 2 + (defence == 3)) * 5 + enemy_room
+                line[15] = CANDIDATE_OFFSETS[15] + _level(balances[i]) * 16 + check
                 for j in range(SEVERAL):
-                    line[14 + j] = CANDIDATE_OFFSETS[14] + touched[j] % 10_000
-                    line[14 + SEVERAL + j] = CANDIDATE_OFFSETS[15] + seen_by[j] % 10_000
+                    line[16 + j] = CANDIDATE_OFFSETS[16] + touched[j] % 10_000
+                    line[16 + SEVERAL + j] = CANDIDATE_OFFSETS[17] + seen_by[j] % 10_000
                 n_cand += 1
+            n_told = min(n_own, MAX_CANDIDATES)
+            for i in range(n_told):
+                candidates[n_cand - n_told + i, 15] += _behind(best - balances[i]) * 2
             input_ends[ply - first] = n_in
             candidate_ends[ply - first] = n_cand
         if ply < n_moves:

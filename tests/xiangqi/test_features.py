@@ -50,7 +50,8 @@ def group(inputs: list[int], name: str) -> list[int]:
 
 def column(candidates: np.ndarray, name: str) -> list[int]:
     at = list(features.CANDIDATE_GROUPS).index(name)
-    return (candidates[:, features.CANDIDATE_COLUMNS.index(name)] - features.CANDIDATE_OFFSETS[at]).tolist()
+    low = int(features.CANDIDATE_OFFSETS[at])
+    return [int(row) - low for row in candidates[:, features.CANDIDATE_COLUMNS.index(name)]]
 
 
 def several(candidates: np.ndarray, name: str) -> list[list[int]]:
@@ -142,9 +143,10 @@ class TestAgainstTheBoard:
             column(candidates, "capture"),
             column(candidates, "context"),
             column(candidates, "mate"),
+            column(candidates, "threat"),
             strict=True,
         )
-        for move, real, capture, context, mate in rows:
+        for move, real, capture, context, mate, danger in rows:
             taken = seen.piece_at(move.to_square)
             mover = seen.piece_at(move.from_square)
             assert mover is not None
@@ -155,13 +157,15 @@ class TestAgainstTheBoard:
             defended = bool(after.attackers(0, move.to_square))
             kind = (mover.type - 1) * 8 + (taken.type if taken else 0)
             assert context == ((kind * 5 + min(attackers, default=0)) * 2 + defended) * 2 + after.is_check()
-            seen_before, mates, threat, checked, threatens = np.unravel_index(mate, (3, 2, 4, 2, 2))
+            seen_before, mates, threat, checked = np.unravel_index(mate, (3, 2, 3, 2))
+            threatens, new, _ = np.unravel_index(danger, (2, 2, 5))
             assert mates == after.is_checkmate()
             assert checked == seen.is_check()
             assert threatens == (not after.is_check() and mates_in_one(after, 0))
             before = not seen.is_check() and mates_in_one(seen, 1)
             left = not mates and mates_in_one(after, 1)
-            assert threat == (2 if before and left else 3 if left else 1 if before and not mates else 0)
+            assert threat == (0 if not before or mates else 2 if left else 1)
+            assert new == (left and not before)
             board.push(real)
             assert seen_before == min(2, board.repetitions() - 1)
             board.pop()
@@ -216,10 +220,31 @@ class TestAgainstTheBoard:
             own = [sq for sq in inside if (piece := board.piece_at(sq)) and piece.color == color]
             return sum(sq not in own and not board.attackers(1 - color, sq) for sq in inside)
 
-        for move, found in zip(seen.legal_moves, column(candidates, "kings"), strict=True):
+        rows = zip(column(candidates, "kings"), column(candidates, "threat"), strict=True)
+        for move, (found, threat) in zip(seen.legal_moves, rows, strict=True):
             after = seen.copy(stack=False)
             after.push(move)
+            assert threat % 5 == room(after, 1)
             assert found == ((room(seen, 0) * 5 + room(after, 0)) * 5 + room(seen, 1)) * 5 + room(after, 1)
+
+    @any_game
+    def test_what_a_move_wins_and_does_not_lose(self, seed: int, plies: int) -> None:
+        board = random_game(seed, plies)
+        _, candidates = encode(board.root(), board.move_stack)[-1]
+        seen = view(board)
+        values, balances = (0, 100, 2, 2, 4, 9, 4, 1), []
+        hanging, found = column(candidates, "hanging"), column(candidates, "balance")
+        for move, row in zip(seen.legal_moves, hanging, strict=True):
+            taken = seen.piece_at(move.to_square)
+            gain = values[taken.type] if taken else 0
+            if taken and taken.type == 7 and move.to_square < 45:
+                gain = 2
+            _, lost, _, _, _ = np.unravel_index(row, (5, 5, 5, 2, 2))
+            balances.append(gain - (0, 1, 2, 4, 9)[lost])
+        for balance, row in zip(balances, found, strict=True):
+            level, behind, _ = np.unravel_index(row, (8, 8, 2))
+            assert level == bisect([-8, -3, -1, 0, 1, 3, 5], balance)
+            assert behind == bisect([1, 2, 3, 4, 5, 7, 9], max(balances) - balance)
 
     @any_game
     def test_the_last_moves(self, seed: int, plies: int) -> None:
