@@ -10,37 +10,48 @@ For each ply there are two ragged lists of numbers:
   (`CANDIDATE_GROUPS`), or several (`CANDIDATE_COLUMNS`). A move's score is the sum of the products of these rows with
   the model's state, so whatever the rules can see about a move is told here at the price of a gather.
 
-Exchange values: pawn 1, pawn across the river 2, advisor and bishop 2, knight and cannon 4, rook 9.
+What pieces reach and what they are worth is told by `xiangqi.attacks`, mate in one by `xiangqi.mates`.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xiangqi import kernels
-from xiangqi.jit import compiled
+from xiangqi.attacks import (
+    BUCKET_VALUE,
+    GRADE,
+    LOSS,
+    UNIT,
+    VALUE,
+    attack,
+    cheapest,
+    kind_on,
+    room_beside,
+    status,
+    unblock,
+    worst,
+)
+from xiangqi.jit import allocating, compiled
 from xiangqi.kernels import (
-    ADVISOR_TO,
-    BISHOP_TO,
-    EDGE,
-    KING_TO,
-    KNIGHT_LEG,
-    KNIGHT_TO,
+    MAX_MOVES,
     MOVE_FROM,
     MOVE_ROTATED,
     MOVE_TO,
-    PAWN_TO,
-    STEP,
     ZOBRIST,
+    ZOBRIST_TURN,
     Cells,
+    find_king,
+    is_attacked,
+    is_pseudo_legal,
     legal_moves,
+    reaches,
     zobrist,
 )
-from xiangqi.mates import FILE, RANK, evasion, mates, mating_move, survey, targets
-from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK
+from xiangqi.mates import FILE, RANK, empty, evasion, fill, mates, mating_move, survey
+from xiangqi.move import KING
 
 NO_MOVE: Final = 2086
 """Stands for the move before the first."""
@@ -97,262 +108,91 @@ MAX_INPUTS: Final = 768
 MAX_CANDIDATES: Final = 192
 """Legal moves that are kept of one ply; a position reached by play has at most about 120."""
 
-_VALUE = np.array([0, 100, 2, 2, 4, 9, 4, 1], np.int16)
-_CLASS = np.array([0, 4, 1, 1, 2, 3, 2, 1], np.uint8)
-_UNIT = np.array([0 if p & 7 == 0 else 16 ** (int(_CLASS[p & 7]) - 1 + 4 * (p >> 3)) for p in range(16)], np.int32)
-"""How a piece counts where it reaches: by class in four bits each, cheapest lowest, the mover's below the enemy's."""
-_DIAGONAL = kernels._table([kernels._beside(sq, [(-1, -1), (-1, 1), (1, -1), (1, 1)]) for sq in range(90)], 4)
-_CLASS_VALUE = np.array([0, 2, 4, 9, 100], np.int16)
-_BUCKET_VALUE = np.array([0, 1, 2, 4, 9], np.int16)
-"""What is lost at least in each bucket of `_bucket`."""
+_ROOM = np.array([0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8, 8, 8, 8, 8], np.int64)
+"""Classes of how many squares a piece could go to."""
+
+_ROWS = 2048
+"""More than either block has of which `SEVERAL` rows are told; see `_keep`."""
+
+_PLY = np.dtype(
+    [
+        # A position, seen from its mover's side. Arrays of 90 are by square, those of 2 for the mover and the enemy.
+        ("cells", np.uint8, 90),
+        ("men", np.int16, (2, 92)),  # as `mates.survey` writes them, and the lines
+        ("lines", np.int16, 19),
+        ("reach", np.int32, 90),
+        ("kind", np.int8, 90),  # of the piece there, see `attacks.kind_on`
+        ("status", np.int8, 90),
+        ("squares", np.uint8, 90),  # of the pieces
+        ("pieces", np.int64),  # how many
+        ("man", np.uint8, 90),  # where among the mover's men each of his pieces is
+        ("moves", np.int16, (2, MAX_MOVES)),  # legal ones of the mover, and of the enemy if he were to move
+        ("counts", np.int64, 2),  # of these moves
+        ("kings", np.int64, 2),
+        ("rooms", np.int64, 2),  # beside the kings
+        ("grades", np.int64, 2),  # sums over each side's pieces
+        ("checked", np.int64),
+        ("threatened", np.int64),  # the enemy threatens mate
+        ("last_kind", np.int64),  # the piece that moved last,
+        ("last_to", np.int64),  # where it is,
+        ("last_took", np.int64),  # and whether it took
+        ("own_kind", np.int64),  # the piece that the mover moved last, if he has it still,
+        ("own_from", np.int64),  # whence
+        ("own_to", np.int64),  # and where to
+        ("turn", np.int64),
+        ("mover", np.int64),  # always 0, and the enemy 1: of a literal numba would make a kernel of its own
+        ("enemy", np.int64),
+        # A piece whose moves are candidates.
+        ("a", np.int64),
+        ("old_eyes", np.int32, 90),  # where it could capture
+        ("old_room", np.int64),
+        ("lifted", np.int32, 90),  # what reaches each square without it
+        ("attacked", np.int64),  # by the piece that moved last
+        # A candidate, made on the board.
+        ("move", np.int64),
+        ("b", np.int64),
+        ("captured", np.int64),
+        ("king", np.int64),  # where the mover's is now
+        ("eyes", np.int32, 90),  # where its piece could capture next
+        ("room", np.int64),
+        ("after", np.int32, 90),  # what reaches each square
+        ("check", np.int64),
+        ("mates", np.int64),
+        ("threats", np.int64, 2),  # of mate in one by each side
+        ("touched", np.int64, SEVERAL),  # rows and worth, see `_keep`
+        ("seen", np.int64, SEVERAL),
+        # What is kept from ply to ply, and room to work in.
+        ("mating", np.int16, 2),  # a move with which each side mated lately
+        ("replies", np.int16, (2, MAX_MOVES)),  # see `mates.mates`
+        ("scratch", np.int16, (2, MAX_MOVES)),
+        ("changed", np.uint8, 90),
+        ("balances", np.int64, MAX_CANDIDATES),
+    ],
+    align=True,
+)
+"""What the kernels of this module know and tell each other."""
+Ply: TypeAlias = Any
+"""A record of `_PLY`."""
 
 
 @compiled
-def _attack(view: Cells, a: int, piece: int, reach: NDArray[np.int32], sign: int) -> None:
-    """Add a piece on ``a`` to the squares where it could capture, or take it away again (``sign`` -1).
+def _seen(move: int, turn: int) -> int:
+    """Number of a move as the side ``turn`` sees it."""
+    return int(move) if turn == 0 else int(MOVE_ROTATED[move])
 
-    ``reach`` ``(90,)`` is the sum of the units of all pieces that could capture on each square (`_UNIT`).
+
+@compiled
+def zobrist_after(key: int, piece: int, captured: int, a: int, b: int) -> int:
+    """Return the key of a position after a move of ``piece`` from ``a`` to ``b``.
+
+    >>> from xiangqi import CANNON, Board, Move
+    >>> board, move = Board(), Move.from_iccs("h2e2")
+    >>> key = zobrist_after(np.uint64(board.key), CANNON, 0, move.from_square, move.to_square)
+    >>> board.push(move)
+    >>> key == board.key
+    True
     """
-    kind, unit = piece & 7, sign * _UNIT[piece]
-    if kind == ROOK or kind == CANNON:
-        for d in range(4):
-            step, s, screened = STEP[d], a, kind == ROOK
-            for _ in range(EDGE[a, d]):
-                s += step
-                if screened:
-                    reach[s] += unit
-                    if view[s] != 0:
-                        break
-                elif view[s] != 0:
-                    screened = True
-    elif kind == KNIGHT:
-        for i in range(1, KNIGHT_TO[a, 0] + 1):
-            if view[KNIGHT_LEG[a, i]] == 0:
-                reach[KNIGHT_TO[a, i]] += unit
-    elif kind == PAWN:
-        row = (piece >> 3) * 90 + a
-        for i in range(1, PAWN_TO[row, 0] + 1):
-            reach[PAWN_TO[row, i]] += unit
-    elif kind == BISHOP:
-        for i in range(1, BISHOP_TO[a, 0] + 1):
-            if view[(a + BISHOP_TO[a, i]) // 2] == 0:
-                reach[BISHOP_TO[a, i]] += unit
-    elif kind == ADVISOR:
-        for i in range(1, ADVISOR_TO[a, 0] + 1):
-            reach[ADVISOR_TO[a, i]] += unit
-    else:
-        for i in range(1, KING_TO[a, 0] + 1):
-            reach[KING_TO[a, i]] += unit
-
-
-@compiled
-def _cheapest(reached: int, side: int) -> int:
-    """Return the class of the cheapest piece of ``side`` in an entry of ``reach``, or 0."""
-    units = (reached >> (16 * side)) & 0xFFFF
-    if units == 0:
-        return 0
-    return 1 if units & 0x00F else 2 if units & 0x0F0 else 3 if units & 0xF00 else 4
-
-
-@compiled
-def _unblock(view: Cells, x: int, reach: NDArray[np.int32], sign: int) -> None:
-    """Note in ``reach`` what other pieces gain when ``x`` becomes empty, or with ``sign`` -1 lose when it is filled."""
-    for d in range(4):
-        first = _next(view, x, d)
-        if first < 0:
-            continue
-        kind, unit, beyond = view[first] & 7, sign * _UNIT[view[first]], d ^ 1  # it sees farther on the other side of x
-        if kind == ROOK:
-            _along(view, x, beyond, reach, unit)
-        elif kind == CANNON:  # x was its screen; now the next piece beyond is
-            screen = _along(view, x, beyond, reach, -unit)
-            if screen >= 0:
-                _along(view, screen, beyond, reach, unit)
-        elif kind == KNIGHT and first == x + STEP[d]:
-            for i in range(1, KNIGHT_TO[first, 0] + 1):
-                if KNIGHT_LEG[first, i] == x:
-                    reach[KNIGHT_TO[first, i]] += unit
-        second = _next(view, first, d)
-        if second >= 0 and view[second] & 7 == CANNON:
-            _along(view, x, beyond, reach, sign * _UNIT[view[second]])
-    for j in range(1, _DIAGONAL[x, 0] + 1):
-        n = _DIAGONAL[x, j]
-        if view[n] & 7 == BISHOP:
-            for i in range(1, BISHOP_TO[n, 0] + 1):
-                if BISHOP_TO[n, i] + n == 2 * x:
-                    reach[BISHOP_TO[n, i]] += sign * _UNIT[view[n]]
-
-
-@compiled
-def _next(view: Cells, x: int, d: int) -> int:
-    """Return the square of the next piece from ``x`` in direction ``d``, or -1."""
-    s = x
-    for _ in range(EDGE[x, d]):
-        s += STEP[d]
-        if view[s] != 0:
-            return int(s)
-    return -1
-
-
-@compiled
-def _along(view: Cells, x: int, d: int, reach: NDArray[np.int32], unit: int) -> int:
-    """Add ``unit`` from ``x`` to the next piece in direction ``d``, with it; return that piece's square, or -1."""
-    s = x
-    for _ in range(EDGE[x, d]):
-        s += STEP[d]
-        reach[s] += unit
-        if view[s] != 0:
-            return int(s)
-    return -1
-
-
-@compiled
-def _worth(piece: int, sq: int) -> int:
-    """Exchange value of a piece where it stands, in the mover's view."""
-    kind = piece & 7
-    if kind == PAWN and (sq >= 45) == (piece < 8):
-        return 2
-    return int(_VALUE[kind])
-
-
-@compiled
-def _loss(piece: int, sq: int, reached: int) -> int:
-    """What the owner of ``piece`` on ``sq`` loses there by one exchange if the other side is to move."""
-    side = piece >> 3
-    attacker = _cheapest(reached, 1 - side)
-    if attacker == 0 or piece & 7 == KING:
-        return 0
-    worth = _worth(piece, sq)
-    if _cheapest(reached, side) == 0:
-        return worth
-    if attacker == 4:  # a king may not take what is defended
-        return 0
-    return max(0, worth - int(_CLASS_VALUE[attacker]))
-
-
-@compiled
-def _bucket(loss: int) -> int:
-    return 0 if loss <= 0 else 1 if loss == 1 else 2 if loss <= 3 else 3 if loss <= 5 else 4
-
-
-@compiled
-def _level(balance: int) -> int:
-    """Return the class 0 to 7 of what a move wins or loses."""
-    if balance < 0:
-        return 0 if balance <= -9 else 1 if balance <= -4 else 2 if balance <= -2 else 3
-    return 4 if balance == 0 else 5 if balance <= 2 else 6 if balance <= 4 else 7
-
-
-@compiled
-def _behind(less: int) -> int:
-    """Return the class 0 to 7 of how much less than the best a move wins."""
-    return less if less < 4 else 4 if less < 5 else 5 if less < 7 else 6 if less < 9 else 7
-
-
-@compiled
-def _grade(piece: int, sq: int, reached: int) -> int:
-    """Return a one in the byte that counts losses like what the owner of ``piece`` loses; see `_worst`."""
-    return 1 << 8 * _bucket(_loss(piece, sq, reached))
-
-
-@compiled
-def _worst(grades: int) -> int:
-    """Return the largest bucket of losses in a sum of grades."""
-    return 4 if grades >> 32 else 3 if grades >> 24 else 2 if grades >> 16 else 1 if grades >> 8 else 0
-
-
-@compiled
-def _status(piece: int, reached: int) -> int:
-    """Return the cheapest attacker of a piece (none, PAB, NC, R, K), and whether it is defended, as one number."""
-    side = piece >> 3
-    return _cheapest(reached, 1 - side) * 2 + (_cheapest(reached, side) != 0)
-
-
-@compiled
-def _keep(found: NDArray[np.int64], worth: int, row: int) -> None:
-    """Put a row in its place among those ``found`` so far, which are kept with their worth, the greatest first."""
-    entry = 10_000 * worth + row
-    for at in range(found.shape[0]):
-        if entry > found[at]:
-            found[at], entry = entry, found[at]
-
-
-@compiled
-def _touch(
-    view: Cells,
-    squares: NDArray[np.uint8],
-    n: int,
-    moved_to: int,
-    before: NDArray[np.int32],
-    after: NDArray[np.int32],
-    grades: NDArray[np.int64],
-    old_eyes: NDArray[np.int32],
-    eyes: NDArray[np.int32],
-    touched: NDArray[np.int64],
-    seen: NDArray[np.int64],
-) -> tuple[int, int]:
-    """Find rows of ``touched`` and of ``eyes`` for the pieces on ``squares[:n]`` after a move to ``moved_to``.
-
-    ``view`` is the board after it, ``before`` and ``after`` are what reaches each square, ``old_eyes`` and ``eyes``
-    where the piece that moves does. Returns by how much the grades of the mover's other pieces together differ from
-    what they were, ``grades``, and those of the enemy's.
-    """
-    touched[:] = 0
-    seen[:] = 0
-    mover = (view[moved_to] & 7) - 1
-    own, enemy = 0, 0
-    for i in range(n):
-        sq = squares[i]
-        if before[sq] == after[sq] and eyes[sq] == 0:
-            continue
-        piece = view[sq]
-        if piece & 7 == 0 or piece & 7 == KING or sq == moved_to:
-            continue
-        index, worth = (piece & 7) - 1 + 7 * (piece >> 3), _worth(piece, sq)
-        if before[sq] != after[sq]:
-            was, now = _status(piece, before[sq]), _status(piece, after[sq])
-            if was != now:
-                _keep(touched, worth, 1 + (index * 10 + was) * 10 + now)
-                change = _grade(piece, sq, after[sq]) - grades[sq]
-                if piece < 8:
-                    own += change
-                else:
-                    enemy += change
-        if eyes[sq] != 0:
-            guarded, new = after[sq] >> 16 != 0, old_eyes[sq] == 0
-            _keep(seen, 2 * worth + (piece >> 3), 1 + ((mover * 14 + index) * 2 + guarded) * 2 + new)
-    return own, enemy
-
-
-@compiled
-def _king_room(view: Cells, king: int, reach: NDArray[np.int32]) -> int:
-    """Return how many squares beside a king are not its own side's, and not in the enemy's reach."""
-    if king < 0:
-        return 0
-    side, count = view[king] >> 3, 0
-    for i in range(1, KING_TO[king, 0] + 1):
-        b = KING_TO[king, i]
-        own = view[b] != 0 and view[b] >> 3 == side
-        count += not own and (reach[b] >> (16 * (1 - side))) & 0xFFFF == 0
-    return count
-
-
-@compiled
-def _mobility(view: Cells, a: int, scratch: NDArray[np.int16]) -> int:
-    """Return how many squares the piece on ``a`` could go to, in classes 0 to 8, whatever becomes of its king."""
-    count = targets(view, a, scratch)
-    return count if count < 5 else 5 if count < 7 else 6 if count < 9 else 7 if count < 12 else 8
-
-
-@compiled
-def _still(
-    view: Cells, side: int, move: int, king: int, replies: NDArray[np.int16], scratch: NDArray[np.int16]
-) -> bool:
-    """Whether a move of ``side``, which mated in a neighbouring position, mates here too."""
-    return bool(
-        kernels.is_pseudo_legal(view, side, MOVE_FROM[move], MOVE_TO[move])
-        and mates(view, side, move, king, replies, scratch[1])
-    )
+    return int(key ^ ZOBRIST[piece, a] ^ ZOBRIST[piece, b] ^ ZOBRIST[captured, b] ^ ZOBRIST_TURN)
 
 
 @compiled
@@ -370,17 +210,329 @@ def _occurrences(keys: NDArray[np.uint64], start: int, ply: int, key: int) -> in
     return n
 
 
+# --- A position -------------------------------------------------------------------------------------------------------
+
+
 @compiled
-def _view_of(cells: Cells, turn: int, view: Cells) -> None:
-    if turn == 0:
-        view[:] = cells
+def _look(p: Ply, cells: Cells, turn: int) -> None:
+    """Note a position and all that is known of it without the moves that led there."""
+    p.turn, p.mover, p.enemy = turn, 0, 1
+    for sq in range(90):
+        piece = cells[sq if turn == 0 else 89 - sq]
+        p.cells[sq] = piece ^ 8 if piece != 0 and turn == 1 else piece
+        p.reach[sq] = 0
+    p.pieces = 0
+    for sq in range(90):
+        if p.cells[sq] != 0:
+            p.squares[p.pieces] = sq
+            p.pieces += 1
+            attack(p.cells, sq, UNIT[p.cells[sq]], p.reach)
+    survey(p.cells, p.men, p.lines)
+    for i in range(2, 2 + p.men[0, 1]):
+        p.man[p.men[0, i]] = i
+    for side in range(2):
+        p.counts[side] = legal_moves(p.cells, side, p.moves[side])
+        p.kings[side] = find_king(p.cells, side)
+        p.rooms[side] = room_beside(p.cells, p.kings[side], p.reach)
+        p.grades[side], p.mating[side] = 0, -1
+    for i in range(p.pieces):
+        sq = p.squares[i]
+        piece = p.cells[sq]
+        p.kind[sq], p.status[sq] = kind_on(piece, sq), status(piece, p.reach[sq])
+        p.grades[piece >> 3] += GRADE[p.kind[sq], p.status[sq]]
+    p.checked = p.kings[0] >= 0 and is_attacked(p.cells, p.kings[0], p.enemy)
+    p.threatened = p.kings[0] >= 0 and not p.checked and _could_mate(p, p.enemy, p.kings[0])
+
+
+@compiled
+def _remember(p: Ply, moves: NDArray[np.int16], ply: int, took: bool) -> None:
+    """Note the last moves of both sides, the first ``ply`` of ``moves``; ``took`` if the last was a capture."""
+    p.last_kind, p.last_to, p.last_took = 0, -1, took
+    p.own_kind, p.own_from, p.own_to = 0, -1, -1
+    if ply >= 1:
+        p.last_to = MOVE_TO[_seen(moves[ply - 1], p.turn)]
+        p.last_kind = p.cells[p.last_to] & 7
+    if ply >= 2:
+        move = _seen(moves[ply - 2], p.turn)
+        p.own_from, p.own_to = MOVE_FROM[move], MOVE_TO[move]
+        p.own_kind = p.cells[p.own_to] if p.cells[p.own_to] < 8 else 0
+
+
+@compiled
+def _could_mate(p: Ply, side: int, king: int) -> bool:
+    """Whether ``side``, if it were to move, could mate the king on ``king``: mostly with the same move as lately."""
+    move = p.mating[side]
+    if (
+        move >= 0
+        and is_pseudo_legal(p.cells, side, MOVE_FROM[move], MOVE_TO[move])
+        and mates(p.cells, side, move, king, p.replies, p.scratch[1])
+    ):
+        return True
+    move = mating_move(p.cells, side, king, p.men, p.lines, p.replies, p.scratch)
+    if move >= 0:
+        p.mating[side] = move
+    return bool(move >= 0)
+
+
+@compiled
+def _write_inputs(space: Ply, last: int, seen: int, clock: int, ply: int, out: NDArray[np.int32], n: int) -> int:
+    """Add to ``out[:n]`` the input features of a position that move ``last`` led to; return how many there are now.
+
+    ``seen`` is how often it stood before, and ``clock`` the number of plies since a capture.
+    """
+    p = space[0]
+    o_move, o_counters, o_board, o_status, o_tactics, o_own, o_enemy = INPUT_OFFSETS[:7]
+    out[n] = o_move + last
+    out[n + 1] = o_counters + seen
+    out[n + 2] = o_counters + 3 + min(15, clock // 8)
+    out[n + 3] = o_counters + 19 + min(63, ply // 4)
+    n += 4
+    for i in range(p.pieces):
+        sq = p.squares[i]
+        piece = p.cells[sq]
+        index = ((piece & 7) - 1 + 7 * (piece >> 3)) * 90 + sq
+        out[n] = o_board + index
+        out[n + 1] = o_status + index * 10 + p.status[sq]
+        n += 2
+    for side in range(2):
+        offset = o_own if side == 0 else o_enemy
+        for i in range(min(p.counts[side], 128)):
+            move = p.moves[side, i]
+            out[n] = offset + move
+            n += 1
+            b = MOVE_TO[move]
+            if p.cells[b] != 0:
+                out[n] = offset + 2086 + ((p.cells[b] & 7) - 1) * 90 + b
+                n += 1
+    out[n] = o_tactics + p.checked
+    out[n + 1] = o_tactics + 2 + worst(p.grades[0])
+    out[n + 2] = o_tactics + 7 + worst(p.grades[1])
+    out[n + 3] = o_tactics + 12 + p.threatened
+    return n + 4
+
+
+# --- Its candidates ---------------------------------------------------------------------------------------------------
+
+
+@compiled
+def _lift(p: Ply, a: int) -> None:
+    """Note what is known of the piece on ``a``, and what reaches each square without it."""
+    p.a = a
+    for sq in range(90):
+        p.old_eyes[sq] = 0
+    p.old_room = _ROOM[attack(p.cells, p.a, UNIT[p.cells[a]], p.old_eyes)]
+    for sq in range(90):
+        p.lifted[sq] = p.reach[sq] - p.old_eyes[sq]
+    unblock(p.cells, p.lines, p.a, p.lifted, 1)
+    p.attacked = p.last_to >= 0 and reaches(p.cells, p.last_to, p.a)
+
+
+@compiled
+def _make(p: Ply, move: int) -> None:
+    """Make a move of the piece that is lifted, and note where pieces reach then."""
+    a, b = p.a, int(MOVE_TO[move])
+    piece, captured = p.cells[a], p.cells[b]
+    p.move, p.b, p.captured = move, b, captured
+    p.king = b if a == p.kings[0] else p.kings[0]
+    p.cells[a] = 0
+    empty(p.lines, p.a)
+    for sq in range(90):
+        p.after[sq] = p.lifted[sq]
+        p.eyes[sq] = 0
+    if captured == 0:
+        unblock(p.cells, p.lines, p.b, p.after, -1)
     else:
-        for sq in range(90):
-            piece = cells[89 - sq]
-            view[sq] = piece ^ 8 if piece else 0
+        attack(p.cells, p.b, -UNIT[captured], p.after)
+    p.cells[b] = piece
+    p.room = _ROOM[attack(p.cells, p.b, UNIT[piece], p.eyes)]
+    for sq in range(90):
+        p.after[sq] += p.eyes[sq]
+    p.men[0, p.man[a]] = b
+    fill(p.lines, p.b)
 
 
 @compiled
+def _unmake(p: Ply) -> None:
+    """Take the move back."""
+    p.cells[p.a] = p.cells[p.b]
+    p.cells[p.b] = p.captured
+    p.men[0, p.man[p.a]] = p.a
+    fill(p.lines, p.a)
+    if p.captured == 0:
+        empty(p.lines, p.b)
+
+
+@compiled
+def _look_for_mates(p: Ply) -> None:
+    """Note if the candidate gives check or mates, and if a side could mate next."""
+    king = p.kings[1]
+    p.check = king >= 0 and cheapest(p.after[king], 0) != 0 and is_attacked(p.cells, king, p.mover)
+    p.mates = p.check and evasion(p.cells, p.enemy, king, p.scratch[0]) < 0
+    p.threats[0] = king >= 0 and not p.check and p.b != king and _could_mate(p, p.mover, king)
+    p.threats[1] = p.king >= 0 and not p.mates and _could_mate(p, p.enemy, p.king)
+
+
+@compiled
+def _keep(found: NDArray[np.int64], worth: int, row: int) -> None:
+    """Put a row in its place among those ``found`` so far, which are kept with their worth, the greatest first."""
+    entry = _ROWS * worth + row
+    for at in range(SEVERAL):
+        if entry > found[at]:
+            found[at], entry = entry, found[at]
+
+
+@compiled
+def _touch(p: Ply) -> tuple[int, int]:
+    """Find rows of ``touched`` and of ``eyes`` for the other pieces; return the grades of both sides after the move."""
+    for at in range(SEVERAL):
+        p.touched[at] = p.seen[at] = 0
+    a, b, n = p.a, p.b, 0
+    for i in range(p.pieces):
+        sq = p.squares[i]
+        p.changed[n] = sq
+        n += (p.reach[sq] ^ p.after[sq] | p.eyes[sq]) != 0
+    own, enemy = p.grades[0] - GRADE[p.kind[a], p.status[a]], p.grades[1]
+    own += GRADE[kind_on(p.cells[b], b), status(p.cells[b], p.after[b])]
+    if p.captured:
+        enemy -= GRADE[p.kind[b], p.status[b]]
+    mover = (p.cells[b] & 7) - 1
+    for i in range(n):
+        sq = p.changed[i]
+        kind = p.kind[sq]
+        if sq == a or sq == b or kind == KING:
+            continue
+        piece, was, now = p.cells[sq], p.status[sq], status(p.cells[sq], p.after[sq])
+        index, worth = (piece & 7) - 1 + 7 * (piece >> 3), VALUE[kind]
+        if was != now:
+            _keep(p.touched, worth, 1 + (index * 10 + was) * 10 + now)
+            change = GRADE[kind, now] - GRADE[kind, was]
+            if piece < 8:
+                own += change
+            else:
+                enemy += change
+        if p.eyes[sq] != 0:
+            guarded, new = p.after[sq] >> 16 != 0, p.old_eyes[sq] == 0
+            _keep(p.seen, 2 * worth + (piece >> 3), 1 + ((mover * 14 + index) * 2 + guarded) * 2 + new)
+    return own, enemy
+
+
+@compiled
+def _level(balance: int) -> int:
+    """Return the class 0 to 7 of what a move wins or loses."""
+    if balance < 0:
+        return 0 if balance <= -9 else 1 if balance <= -4 else 2 if balance <= -2 else 3
+    return 4 if balance == 0 else 5 if balance <= 2 else 6 if balance <= 4 else 7
+
+
+@compiled
+def _exchange(net: int) -> int:
+    """Return the class 0 to 6 of what a move takes less what its piece loses."""
+    if net < 0:
+        return 0 if net <= -5 else 1 if net <= -2 else 2
+    return 3 if net == 0 else 4 if net <= 2 else 5 if net <= 5 else 6
+
+
+@compiled
+def _behind(less: int) -> int:
+    """Return the class 0 to 7 of how much less than the best a move wins."""
+    return less if less < 4 else 4 if less < 5 else 5 if less < 7 else 6 if less < 9 else 7
+
+
+@compiled
+def _near(p: Ply, mover: int) -> int:
+    """Return the row of ``near``."""
+    if p.last_to < 0:
+        return 0
+    files, ranks = abs(FILE[p.b] - FILE[p.last_to]), RANK[p.b] - RANK[p.last_to]
+    return 1 + (mover * 9 + int(files)) * 9 + int(min(4, max(-4, ranks))) + 4
+
+
+@compiled
+def _write_line(p: Ply, seen: int, line: NDArray[np.int32]) -> int:
+    """Write the candidate's rows, but for how much the best move has more; return what it wins less what it loses.
+
+    ``seen`` is how often the position after it has stood before.
+    """
+    a, b, check = p.a, p.b, p.check
+    taken, before, now = p.captured & 7, p.status[a], status(p.cells[b], p.after[b])
+    mover = (p.cells[b] & 7) - 1
+    gain = min(9, VALUE[p.kind[b]]) if taken else 0
+    net = gain - LOSS[kind_on(p.cells[b], b), now]
+    own_grades, enemy_grades = _touch(p)
+    lost, own_lost, hanging = worst(p.grades[0]), worst(own_grades), worst(enemy_grades)
+    fork = enemy_grades > 0 and worst(enemy_grades - (1 << 8 * hanging)) >= 3
+    balance = gain - BUCKET_VALUE[own_lost]
+    own_room, enemy_room = room_beside(p.cells, p.king, p.after), room_beside(p.cells, p.kings[1], p.after)
+    retakes, attacks = b == p.last_to, p.last_to >= 0 and p.eyes[p.last_to] != 0
+    same, flees = a == p.own_to, p.attacked and not retakes
+    undoes = same and b == p.own_from
+    guards = p.own_kind != 0 and not same and p.eyes[p.own_to] != 0
+    answer = 1 + p.threats[1] if p.threatened and not p.mates else 0
+    blunder = p.threats[1] and not p.threatened
+    o = CANDIDATE_OFFSETS
+    line[0] = p.move
+    line[1] = o[1] + taken * 90 + b
+    line[2] = o[2] + mover * 90 + b
+    line[3] = o[3] + (mover * 8 + taken) * 20 + now * 2 + check
+    line[4] = o[4] + (mover * 10 + before) * 10 + now
+    line[5] = o[5] + (mover * 7 + _exchange(net)) * 10 + before
+    line[6] = o[6] + (((lost * 5 + own_lost) * 5 + hanging) * 2 + fork) * 2 + check
+    line[7] = o[7] + ((seen * 2 + p.mates) * 3 + answer) * 2 + p.checked
+    line[8] = o[8] + ((((retakes * 2 + same) * 2 + undoes) * 2 + attacks) * 2 + flees) * 8 + taken
+    line[9] = o[9] + (mover * 9 + p.old_room) * 9 + p.room
+    line[10] = o[10] + ((p.rooms[0] * 5 + own_room) * 5 + p.rooms[1]) * 5 + enemy_room
+    line[11] = o[11] + _near(p, mover)
+    line[12] = o[12] + (((p.last_kind * 2 + p.last_took) * 7 + mover) * 2 + p.attacked) * 2 + attacks
+    line[13] = o[13] + ((p.own_kind * 7 + mover) * 2 + same) * 2 + guards
+    line[14] = o[14] + (p.threats[0] * 2 + blunder) * 5 + enemy_room
+    line[15] = o[15] + _level(balance) * 16 + check
+    for i in range(SEVERAL):
+        line[16 + i] = o[16] + p.touched[i] % _ROWS
+        line[16 + SEVERAL + i] = o[17] + p.seen[i] % _ROWS
+    return int(balance)
+
+
+@compiled
+def _write_candidates(
+    space: Ply, keys: NDArray[np.uint64], last_capture: int, ply: int, out: NDArray[np.int32], n: int
+) -> int:
+    """Add to ``out[:n]`` the lines of a position's legal moves; return how many there are now.
+
+    ``keys`` are those of the positions up to this one, ``last_capture`` is the first of them after a capture.
+    """
+    p = space[0]
+    told, best = min(p.counts[0], MAX_CANDIDATES), -9
+    p.a = -1
+    for i in range(told):
+        move = int(p.moves[0, i])
+        if MOVE_FROM[move] != p.a:  # moves of one piece come together
+            _lift(p, int(MOVE_FROM[move]))
+        _make(p, move)
+        _look_for_mates(p)
+        seen = 0
+        if p.captured == 0:
+            a, b = (p.a, p.b) if p.turn == 0 else (89 - p.a, 89 - p.b)
+            key = zobrist_after(keys[ply], p.cells[p.b] | 8 * p.turn, 0, a, b)
+            seen = _occurrences(keys, last_capture, ply + 1, key)
+        p.balances[i] = _write_line(p, seen, out[n + i])
+        best = max(best, p.balances[i])
+        _unmake(p)
+    for i in range(told):
+        out[n + i, 15] += _behind(best - p.balances[i]) * 2
+    return int(n + told)
+
+
+# --- A game -----------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def _take_in(space: Ply, cells: Cells, turn: int, moves: NDArray[np.int16], ply: int, took: bool) -> None:
+    """Note all that is known of a position; see `_look` and `_remember`."""
+    _look(space[0], cells, turn)
+    _remember(space[0], moves, ply, took)
+
+
+@allocating
 def encode_game(
     cells: Cells,
     turn: int,
@@ -406,254 +558,28 @@ def encode_game(
     >>> encode_game(Board().cells.copy(), 0, 0, moves, 0, inputs, ends[0], candidates, ends[1])  # 44 legal moves
     (164, 44)
     """
-    n_moves = moves.shape[0]
+    space = np.zeros(1, _PLY)
+    space["replies"][:] = -1
+    n_moves, n_in, n_cand = moves.shape[0], 0, 0
     keys = np.empty(n_moves + 1, np.uint64)
-    view = np.empty(90, np.uint8)
-    squares, place = np.empty(90, np.uint8), np.empty(90, np.uint8)  # of the pieces, and where in the list each is
-    reach, lifted, after = np.empty(90, np.int32), np.empty(90, np.int32), np.empty(90, np.int32)
-    own = np.empty(kernels.MAX_MOVES, np.int16)
-    enemy = np.empty(kernels.MAX_MOVES, np.int16)
-    men, men_place, lines = np.empty((2, 92), np.int16), np.empty(90, np.uint8), np.empty(19, np.int16)
-    replies, scratch = np.full((2, kernels.MAX_MOVES), -1, np.int16), np.empty((2, kernels.MAX_MOVES), np.int16)
-    grades, balances = np.empty(90, np.int64), np.empty(MAX_CANDIDATES, np.int64)
-    touched, seen_by = np.empty(SEVERAL, np.int64), np.empty(SEVERAL, np.int64)
-    old_eyes, eyes = np.zeros(90, np.int32), np.zeros(90, np.int32)  # where the piece that moves could take
-    o_move, o_counters, o_board, o_status, o_tactics, o_own, o_enemy = INPUT_OFFSETS[:7]
-    n_in, n_cand = 0, 0
+    keys[0] = zobrist(cells, turn)
     last_capture = 0  # index into keys of the first position after the last capture
     for ply in range(n_moves + 1):
-        key = zobrist(cells, turn)
-        keys[ply] = key
         if ply >= first:
-            _view_of(cells, turn, view)
-            # --- inputs: move and counters
-            inputs[n_in] = o_move + (NO_MOVE if ply == 0 else _seen(moves[ply - 1], turn))
-            inputs[n_in + 1] = o_counters + _occurrences(keys, last_capture, ply, key)
-            inputs[n_in + 2] = o_counters + 3 + min(15, clock // 8)
-            inputs[n_in + 3] = o_counters + 19 + min(63, ply // 4)
-            n_in += 4
-            # --- inputs: board and status
-            n_pieces = 0
-            reach[:] = 0
-            for sq in range(90):
-                if view[sq] != 0:
-                    squares[n_pieces] = sq
-                    place[sq] = n_pieces
-                    n_pieces += 1
-                    _attack(view, sq, view[sq], reach, 1)
-            for i in range(n_pieces):
-                sq = squares[i]
-                side = view[sq] >> 3
-                index = ((view[sq] & 7) - 1 + 7 * side) * 90 + sq
-                inputs[n_in] = o_board + index
-                inputs[n_in + 1] = o_status + index * 10 + _status(view[sq], reach[sq])
-                n_in += 2
-            # --- inputs: both sides' moves and tactics
-            n_own = legal_moves(view, 0, own)
-            n_enemy = legal_moves(view, 1, enemy)
-            for side in range(2):
-                found, count = (own, n_own) if side == 0 else (enemy, n_enemy)
-                offset = o_own if side == 0 else o_enemy
-                for i in range(min(count, 128)):
-                    inputs[n_in] = offset + found[i]
-                    n_in += 1
-                    b = MOVE_TO[found[i]]
-                    if view[b] != 0:
-                        inputs[n_in] = offset + 2086 + ((view[b] & 7) - 1) * 90 + b
-                        n_in += 1
-            king, enemy_king = kernels.find_king(view, 0), kernels.find_king(view, 1)
-            checked = king >= 0 and kernels.is_attacked(view, king, 1)
-            survey(view, men, lines)
-            for i in range(2, 2 + men[0, 1]):
-                men_place[men[0, i]] = i
-            threat = -1 if checked or king < 0 else mating_move(view, 1, king, men, lines, replies, scratch)
-            again = -1  # mates if it were the mover's turn again
-            own_grades, enemy_grades = 0, 0
-            for i in range(n_pieces):
-                sq = squares[i]
-                grades[sq] = _grade(view[sq], sq, reach[sq])
-                if view[sq] < 8:
-                    own_grades += grades[sq]
-                else:
-                    enemy_grades += grades[sq]
-            own_before = _worst(own_grades)
-            inputs[n_in] = o_tactics + (1 if checked else 0)
-            inputs[n_in + 1] = o_tactics + 2 + own_before
-            inputs[n_in + 2] = o_tactics + 7 + _worst(enemy_grades)
-            inputs[n_in + 3] = o_tactics + 12 + (1 if threat >= 0 else 0)
-            n_in += 4
-            # --- candidates
-            last_to = -1 if ply == 0 else int(MOVE_TO[_seen(moves[ply - 1], turn)])
-            last_kind = 0 if ply == 0 else int(view[last_to] & 7)
-            own_from, own_to, own_kind = -1, -1, 0
-            if ply >= 2:
-                own_last = _seen(moves[ply - 2], turn)
-                own_from, own_to = int(MOVE_FROM[own_last]), int(MOVE_TO[own_last])
-                own_kind = int(view[own_to]) if view[own_to] < 8 else 0
-            rooms = _king_room(view, king, reach) * 5, _king_room(view, enemy_king, reach)
-            best = -9
-            lifted_from, before, roomy, reached_by_last = -1, 0, 0, False
-            for i in range(min(n_own, MAX_CANDIDATES)):
-                move = int(own[i])
-                a, b = int(MOVE_FROM[move]), int(MOVE_TO[move])
-                piece, captured = view[a], view[b]
-                kind, taken = int(piece & 7), int(captured & 7)
-                gain = 0 if captured == 0 else _worth(captured, b)
-                if a != lifted_from:  # moves of one piece come together
-                    lifted_from = a
-                    before, roomy = _status(piece, reach[a]), _mobility(view, a, scratch[0])
-                    reached_by_last = last_to >= 0 and kernels.reaches(view, last_to, a)
-                    lifted[:] = reach
-                    _attack(view, a, piece, lifted, -1)
-                    for sq in range(90):
-                        old_eyes[sq] = reach[sq] - lifted[sq]
-                    _unblock(view, a, lifted, 1)
-                flees = reached_by_last and last_to != b
-                view[a] = 0
-                after[:] = lifted
-                if captured == 0:
-                    _unblock(view, b, after, -1)
-                else:
-                    _attack(view, b, captured, after, -1)
-                view[b] = piece
-                eyes[:] = 0
-                _attack(view, b, piece, eyes, 1)
-                for sq in range(90):
-                    after[sq] += eyes[sq]
-                squares[place[a]] = b if captured == 0 else a
-                check = (
-                    enemy_king >= 0
-                    and _cheapest(after[enemy_king], 0) != 0
-                    and kernels.is_attacked(view, enemy_king, 0)
-                )
-                own_king = b if a == king else king
-                taken_up = lines[FILE[a]], lines[9 + RANK[a]], lines[FILE[b]], lines[9 + RANK[b]]
-                men[0, men_place[a]] = b
-                lines[FILE[a]] &= ~(1 << RANK[a])
-                lines[9 + RANK[a]] &= ~(1 << FILE[a])
-                lines[FILE[b]] |= 1 << RANK[b]
-                lines[9 + RANK[b]] |= 1 << FILE[b]
-                mated = check and evasion(view, 1, enemy_king, scratch[0]) < 0
-                threatens = enemy_king >= 0 and not check and b != enemy_king
-                if threatens and (again < 0 or not _still(view, 0, again, enemy_king, replies, scratch)):
-                    again = mating_move(view, 0, enemy_king, men, lines, replies, scratch)
-                    threatens = again >= 0
-                defence = 0
-                if king >= 0 and not mated:  # mostly the same move mates still
-                    same = threat >= 0 and _still(view, 1, threat, own_king, replies, scratch)
-                    if same or mating_move(view, 1, own_king, men, lines, replies, scratch) >= 0:
-                        defence = 2 if threat >= 0 else 3
-                    elif threat >= 0:
-                        defence = 1
-                men[0, men_place[a]] = a
-                lines[FILE[b]], lines[9 + RANK[b]] = taken_up[2], taken_up[3]
-                lines[FILE[a]], lines[9 + RANK[a]] = taken_up[0], taken_up[1]
-                attacks = last_to >= 0 and eyes[last_to] != 0
-                attacker, defended = _cheapest(after[b], 1), int(_cheapest(after[b], 0) != 0)
-                own_after, enemy_after = _touch(
-                    view, squares, n_pieces, b, reach, after, grades, old_eyes, eyes, touched, seen_by
-                )
-                own_after += own_grades - grades[a] + _grade(piece, b, after[b])
-                enemy_after += enemy_grades - (grades[b] if captured else 0)
-                own_worst, worst = _worst(own_after), _worst(enemy_after)
-                balances[i] = min(gain, 9) - _BUCKET_VALUE[own_worst]
-                best = max(best, balances[i])
-                fork = enemy_after > 0 and _worst(enemy_after - (1 << 8 * worst)) >= 3
-                room = _mobility(view, b, scratch[0])
-                own_room = _king_room(view, own_king, after)
-                enemy_room = _king_room(view, enemy_king, after)
-                supports = own_kind != 0 and a != own_to and eyes[own_to] != 0
-                if last_to >= 0:
-                    files, ranks = abs(b % 9 - last_to % 9), min(4, max(-4, b // 9 - last_to // 9)) + 4
-                    near = 1 + ((kind - 1) * 9 + files) * 9 + ranks
-                else:
-                    near = 0
-                net = min(gain, 9) - _loss(piece, b, after[b])
-                squares[place[a]] = a
-                view[a] = piece
-                view[b] = captured
-                real_a, real_b = (a, b) if turn == 0 else (89 - a, 89 - b)
-                real, real_captured = cells[real_a], cells[real_b]
-                new_key = zobrist_after(key, real, real_captured, real_a, real_b)
-                seen = 0 if captured else _occurrences(keys, last_capture, ply + 1, new_key)
-                exchange = (
-                    0
-                    if net <= -5
-                    else 1
-                    if net <= -2
-                    else 2
-                    if net < 0
-                    else 3
-                    if net == 0
-                    else (4 if net <= 2 else 5 if net <= 5 else 6)
-                )
-                line = candidates[n_cand]
-                line[0] = move
-                line[1] = CANDIDATE_OFFSETS[1] + taken * 90 + b
-                line[2] = CANDIDATE_OFFSETS[2] + (kind - 1) * 90 + b
-                line[3] = CANDIDATE_OFFSETS[3] + ((((kind - 1) * 8 + taken) * 5 + attacker) * 2 + defended) * 2 + check
-                line[4] = CANDIDATE_OFFSETS[4] + ((kind - 1) * 10 + before) * 10 + attacker * 2 + defended
-                line[5] = CANDIDATE_OFFSETS[5] + ((kind - 1) * 7 + exchange) * 10 + before
-                line[6] = CANDIDATE_OFFSETS[6] + ((((own_before * 5 + own_worst) * 5 + worst) * 2 + fork) * 2 + check)
-                line[7] = CANDIDATE_OFFSETS[7] + ((seen * 2 + mated) * 3 + defence % 3) * 2 + checked
-                line[8] = (
-                    CANDIDATE_OFFSETS[8]
-                    + (
-                        (
-                            ((((b == last_to) * 2 + (a == own_to)) * 2 + (a == own_to and b == own_from)) * 2 + attacks)
-                            * 2
-                        )
-                        + flees
-                    )
-                    * 8
-                    + taken
-                )
-                line[9] = CANDIDATE_OFFSETS[9] + ((kind - 1) * 9 + roomy) * 9 + room
-                line[10] = CANDIDATE_OFFSETS[10] + ((rooms[0] + own_room) * 5 + rooms[1]) * 5 + enemy_room
-                line[11] = CANDIDATE_OFFSETS[11] + near
-                line[12] = CANDIDATE_OFFSETS[12] + (
-                    (((last_kind * 2 + (0 < ply == last_capture)) * 7 + kind - 1) * 2 + reached_by_last) * 2 + attacks
-                )
-                line[13] = CANDIDATE_OFFSETS[13] + ((own_kind * 7 + kind - 1) * 2 + (a == own_to)) * 2 + supports
-                line[14] = CANDIDATE_OFFSETS[14] + (threatens * 2 + (defence == 3)) * 5 + enemy_room
-                line[15] = CANDIDATE_OFFSETS[15] + _level(balances[i]) * 16 + check
-                for j in range(SEVERAL):
-                    line[16 + j] = CANDIDATE_OFFSETS[16] + touched[j] % 10_000
-                    line[16 + SEVERAL + j] = CANDIDATE_OFFSETS[17] + seen_by[j] % 10_000
-                n_cand += 1
-            n_told = min(n_own, MAX_CANDIDATES)
-            for i in range(n_told):
-                candidates[n_cand - n_told + i, 15] += _behind(best - balances[i]) * 2
+            last = NO_MOVE if ply == 0 else _seen(moves[ply - 1], turn)
+            seen = _occurrences(keys, last_capture, ply, keys[ply])
+            _take_in(space, cells, turn, moves, ply, 0 < ply == last_capture)
+            n_in = _write_inputs(space, last, seen, clock, ply, inputs, n_in)
+            n_cand = _write_candidates(space, keys, last_capture, ply, candidates, n_cand)
             input_ends[ply - first] = n_in
             candidate_ends[ply - first] = n_cand
         if ply < n_moves:
             a, b = MOVE_FROM[moves[ply]], MOVE_TO[moves[ply]]
+            keys[ply + 1] = zobrist_after(keys[ply], cells[a], cells[b], a, b)
+            clock += 1
             if cells[b] != 0:
-                last_capture = ply + 1
-                clock = 0
-            else:
-                clock += 1
+                last_capture, clock = ply + 1, 0
             cells[b] = cells[a]
             cells[a] = 0
             turn = 1 - turn
     return n_in, n_cand
-
-
-@compiled
-def _seen(move: int, turn: int) -> int:
-    """Number of a move as the side ``turn`` sees it."""
-    return int(move) if turn == 0 else int(MOVE_ROTATED[move])
-
-
-@compiled
-def zobrist_after(key: int, piece: int, captured: int, a: int, b: int) -> int:
-    """Return the key of a position after a move of ``piece`` from ``a`` to ``b``.
-
-    >>> from xiangqi import Board, Move
-    >>> board, move = Board(), Move.from_iccs("h2e2")
-    >>> key = zobrist_after(np.uint64(board.key), CANNON, 0, move.from_square, move.to_square)
-    >>> board.push(move)
-    >>> key == board.key
-    True
-    """
-    return int(key ^ ZOBRIST[piece, a] ^ ZOBRIST[piece, b] ^ ZOBRIST[captured, b] ^ kernels.ZOBRIST_TURN)

@@ -17,12 +17,12 @@ from numba.core import event
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SHARED: Final = tuple(Path(__file__).with_name(name) for name in ("kernels.py", "mates.py", "move.py"))
+_SHARED: Final = tuple(Path(__file__).with_name(name) for name in ("attacks.py", "kernels.py", "mates.py", "move.py"))
 """Files whose functions and tables are compiled into whatever uses them."""
 
 
 def compiled(function: F) -> F:
-    """Compile a function to machine code when it is first called. It runs without holding Python's lock.
+    """Compile a function that makes no arrays to machine code when it is first called. It runs without Python's lock.
 
     >>> @compiled
     ... def double(x: int) -> int:
@@ -30,11 +30,30 @@ def compiled(function: F) -> F:
     >>> double(21)
     42
     """
+    return _compile(function, allocates=False)
+
+
+def allocating(function: F) -> F:
+    """Compile a function that makes arrays, likewise.
+
+    >>> import numpy as np
+    >>> @allocating
+    ... def triangle(n: int) -> int:
+    ...     return np.arange(n).sum()
+    >>> triangle(5)
+    10
+    """
+    return _compile(function, allocates=True)
+
+
+def _compile(function: F, allocates: bool) -> F:
+    # Arrays that come from outside outlive the call. Numba would count, atomically, who holds them, at every call.
+    options: dict[str, Any] = {"nogil": True, "_nrt": allocates}
     try:
-        dispatcher: Any = njit(cache=True, nogil=True)(function)
+        dispatcher: Any = njit(cache=True, **options)(function)
     except RuntimeError:  # numba has found no folder to write to, or no file that the function comes from
         _announcement.when = f"at every start, for neither {_SHARED[0].parent} nor a cache folder can be written"
-        dispatcher = njit(nogil=True)(function)
+        dispatcher = njit(**options)(function)
         return cast(F, dispatcher)
     # Numba would keep the code until the function's own file changes, though others' code is part of it.
     files = sorted({Path(inspect.getfile(function)), *_SHARED})

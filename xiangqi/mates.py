@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xiangqi.jit import compiled
+from xiangqi.jit import allocating, compiled
 from xiangqi.kernels import (
     ADVISOR_TO,
     BISHOP_TO,
@@ -62,13 +62,39 @@ def _seen() -> NDArray[np.int16]:
 
 SEEN: Final = _seen()
 """``[pieces, place, taken]``: the squares of a line with so many pieces between them and a place on it."""
-_LEG = np.full((90, 90), -1, np.int16)
+_LEG = np.full((90, 90), -1, np.int8)
 for _sq in SQUARES:
     for _i in range(1, KNIGHT_TO[_sq, 0] + 1):
         _LEG[KNIGHT_TO[_sq, _i], _sq] = KNIGHT_FROM_LEG[_sq, _i]
 """``[knight, target]``: the leg of a jump, or -1."""
 _NEAR_KNIGHT = (_LEG >= 0) | ((_LEG >= 0).astype(int) @ (_LEG >= 0) > 0)
 """``[knight, king]`` whether two jumps could take the king, or one."""
+
+
+@compiled
+def fill(lines: NDArray[np.int16], sq: int) -> None:
+    """Note in ``lines`` that a square is taken.
+
+    >>> lines = np.zeros(19, np.int16)
+    >>> fill(lines, 20)
+    >>> int(lines[2]), int(lines[9 + 2])
+    (4, 4)
+    """
+    lines[FILE[sq]] |= 1 << RANK[sq]
+    lines[9 + RANK[sq]] |= 1 << FILE[sq]
+
+
+@compiled
+def empty(lines: NDArray[np.int16], sq: int) -> None:
+    """Note in ``lines`` that a square is not taken.
+
+    >>> lines = np.full(19, 1 << 2, np.int16)
+    >>> empty(lines, 20)
+    >>> int(lines[2]), int(lines[9 + 2])
+    (0, 0)
+    """
+    lines[FILE[sq]] &= ~(1 << RANK[sq])
+    lines[9 + RANK[sq]] &= ~(1 << FILE[sq])
 
 
 @compiled
@@ -88,8 +114,7 @@ def survey(view: Cells, men: NDArray[np.int16], lines: NDArray[np.int16]) -> Non
         if piece == 0:
             continue
         side, kind = piece >> 3, piece & 7
-        lines[FILE[sq]] |= 1 << RANK[sq]
-        lines[9 + RANK[sq]] |= 1 << FILE[sq]
+        fill(lines, sq)
         at = 2 + men[side, 1]
         men[side, 1] += 1
         if kind == ROOK or kind == CANNON or kind == KNIGHT or kind == PAWN:
@@ -213,6 +238,8 @@ def checking_moves(
     n = 0
     king_file, king_rank = FILE[king], RANK[king]
     file, rank = lines[king_file], lines[9 + king_rank]
+    on_file, over_file = SEEN[0, king_rank, file], SEEN[1, king_rank, file]
+    on_rank, over_rank = SEEN[0, king_file, rank], SEEN[1, king_file, rank]
     for j in range(2, 2 + men[side, 0]):
         a = men[side, j]
         if view[a] == 0 or view[a] >> 3 != side:
@@ -220,13 +247,13 @@ def checking_moves(
         kind, a_file, a_rank = view[a] & 7, FILE[a], RANK[a]
         if kind == ROOK or kind == CANNON:
             jumps = 1 if kind == CANNON else 0
-            if SEEN[jumps, king_rank, file] >> a_rank & 1:  # along its rank to the king's file
+            if (over_file if jumps else on_file) >> a_rank & 1:  # along its rank to the king's file
                 b = a_rank * 9 + king_file
                 if view[b] == 0 or view[b] >> 3 != side:
                     if SEEN[jumps if view[b] != 0 else 0, a_file, lines[9 + a_rank]] >> king_file & 1:
                         out[n] = MOVE_INDEX[a, b]
                         n += 1
-            if SEEN[jumps, king_file, rank] >> a_file & 1:  # along its file to the king's rank
+            if (over_rank if jumps else on_rank) >> a_file & 1:  # along its file to the king's rank
                 b = king_rank * 9 + a_file
                 if view[b] == 0 or view[b] >> 3 != side:
                     if SEEN[jumps if view[b] != 0 else 0, a_rank, lines[a_file]] >> king_rank & 1:
@@ -394,7 +421,7 @@ def mating_move(
     return -1
 
 
-@compiled
+@allocating
 def mates_in_one(view: Cells, side: int) -> bool:
     """Whether ``side``, to move, has a move that checkmates.
 

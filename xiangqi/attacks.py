@@ -1,0 +1,259 @@
+"""What reaches each square, kept up from move to move, and what an exchange there costs, compiled by numba.
+
+A map ``reach`` ``(90,)`` gives for each square the sum of the units (`UNIT`) of all pieces that could capture there,
+pinned or not, whatever stands there: how many of each class and side. A few sums take a move in (`attack`, `unblock`).
+
+Exchange values: pawn 1, pawn across the river 2, advisor and bishop 2, knight and cannon 4, rook 9. The *status* of a
+piece is the class of its cheapest attacker (none, PAB, NC, R, K), twice, and one more if it is defended.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xiangqi.jit import compiled
+from xiangqi.kernels import (
+    ADVISOR_TO,
+    BISHOP_TO,
+    EDGE,
+    KING_TO,
+    KNIGHT_LEG,
+    KNIGHT_TO,
+    PAWN_TO,
+    STEP,
+    Cells,
+    _table,
+)
+from xiangqi.mates import FILE, RANK
+from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, SQUARES
+
+CROSSED: Final = 8
+"""Stands among the kinds of pieces for a pawn across the river."""
+VALUE: Final = np.array([0, 100, 2, 2, 4, 9, 4, 1, 2], np.int64)
+"""Exchange values by kind."""
+
+_CLASS = np.array([0, 4, 1, 1, 2, 3, 2, 1])
+_CLASS_VALUE = np.array([0, 2, 4, 9, 100])
+UNIT: Final = np.array([0 if p & 7 == 0 else 16 ** (_CLASS[p & 7] - 1 + 4 * (p >> 3)) for p in range(16)], np.int64)
+"""How a piece counts where it reaches: by class in four bits each, cheapest lowest, Red's below Black's."""
+
+
+def _losses() -> NDArray[np.int64]:
+    table = np.zeros((9, 10), np.int64)
+    for kind in (kind for kind in range(1, 9) if kind != KING):
+        for attacker in range(1, 5):
+            table[kind, 2 * attacker] = VALUE[kind]
+            if attacker < 4:  # a king may not take what is defended
+                table[kind, 2 * attacker + 1] = max(0, VALUE[kind] - _CLASS_VALUE[attacker])
+    return table
+
+
+LOSS: Final = _losses()
+"""``[kind, status]``: what a piece's owner loses there by one exchange if the other side is to move."""
+BUCKET_VALUE: Final = np.array([0, 1, 2, 4, 9], np.int64)
+"""What is lost at least in each of five buckets of losses."""
+GRADE: Final = np.array([[1 << 8 * bisect([1, 2, 4, 6], loss) for loss in losses] for losses in LOSS.tolist()])
+"""``[kind, status]``: a one in the byte that counts losses of this bucket; see `worst`."""
+
+_EYE = _table(
+    [[n for n in SQUARES for i in range(BISHOP_TO[n, 0]) if BISHOP_TO[n, 1 + i] + n == 2 * x] for x in SQUARES], 4
+)
+"""Squares from which a bishop jumps over each."""
+
+
+def _neighbours() -> NDArray[np.int8]:
+    table = np.full((2, 10, 1024), -1, np.int8)
+    for place in range(10):
+        for taken in range(1024):
+            above, below = taken >> place + 1, taken & (1 << place) - 1
+            if above:
+                table[0, place, taken] = place + (above & -above).bit_length()
+            table[1, place, taken] = below.bit_length() - 1
+    return table
+
+
+_NEXT = _neighbours()
+"""``[way, place, taken]``: the next taken place of a line, up (0) or down (1) from one, or -1."""
+
+
+@compiled
+def attack(cells: Cells, a: int, unit: int, reach: NDArray[np.int32]) -> int:
+    """Add ``unit`` wherever the piece on ``a`` could capture; return how many squares it could go to.
+
+    Its king's safety is left aside.
+
+    >>> from xiangqi import Board, parse_square, square_name
+    >>> reach = np.zeros(90, np.int32)
+    >>> attack(Board().cells.copy(), parse_square("b0"), 1, reach)
+    2
+    >>> [square_name(sq) for sq in np.flatnonzero(reach)]
+    ['a2', 'c2']
+    """
+    piece = cells[a]
+    kind, side, count = piece & 7, piece >> 3, 0
+    if kind == ROOK:
+        for d in range(4):
+            step, b = STEP[d], a
+            for _ in range(EDGE[a, d]):
+                b += step
+                reach[b] += unit
+                if cells[b] != 0:
+                    count += cells[b] >> 3 != side
+                    break
+                count += 1
+    elif kind == CANNON:
+        for d in range(4):
+            step, b, screened = STEP[d], a, False
+            for _ in range(EDGE[a, d]):
+                b += step
+                if screened:
+                    reach[b] += unit
+                    if cells[b] != 0:
+                        count += cells[b] >> 3 != side
+                        break
+                elif cells[b] != 0:
+                    screened = True
+                else:
+                    count += 1
+    else:
+        row = a + (side * 90 if kind == PAWN else 0)
+        table = (
+            KNIGHT_TO if kind == KNIGHT else
+            PAWN_TO if kind == PAWN else
+            BISHOP_TO if kind == BISHOP else
+            ADVISOR_TO if kind == ADVISOR else
+            KING_TO
+        )  # fmt: skip
+        for i in range(1, table[row, 0] + 1):
+            b = table[row, i]
+            if kind == KNIGHT and cells[KNIGHT_LEG[a, i]] != 0:
+                continue
+            if kind == BISHOP and cells[(a + b) // 2] != 0:
+                continue
+            reach[b] += unit
+            count += cells[b] == 0 or cells[b] >> 3 != side
+    return count
+
+
+@compiled
+def unblock(cells: Cells, lines: NDArray[np.int16], x: int, reach: NDArray[np.int32], sign: int) -> None:
+    """Note what the other pieces reach more when ``x`` becomes empty, or with ``sign`` -1 less when it is filled.
+
+    ``lines`` are the taken squares of each file and rank as `mates.survey` writes them.
+
+    >>> from xiangqi import Board, parse_square
+    >>> from xiangqi.mates import survey
+    >>> cells, reach = Board().cells.copy(), np.zeros(90, np.int32)
+    >>> men, lines = np.empty((2, 92), np.int16), np.empty(19, np.int16)
+    >>> survey(cells, men, lines)
+    >>> unblock(cells, lines, parse_square("b0"), reach, 1)  # the rook on a0 sees the bishop behind the knight
+    >>> np.flatnonzero(reach).tolist()
+    [2]
+    """
+    file, rank = FILE[x], RANK[x]
+    for d in range(4):
+        place, taken, start = (file, lines[9 + rank], x - file) if d < 2 else (rank, lines[file], int(file))
+        way, step = d & 1, abs(STEP[d])
+        first = _NEXT[way, place, taken]
+        if first < 0:
+            continue
+        beyond, sq = d ^ 1, start + step * first  # it sees farther on the other side of x
+        kind, unit = cells[sq] & 7, sign * UNIT[cells[sq]]
+        if kind == ROOK:
+            _along(cells, x, beyond, reach, unit)
+        elif kind == CANNON:  # x was its screen; now the next piece beyond is
+            screen = _along(cells, x, beyond, reach, -unit)
+            if screen >= 0:
+                _along(cells, screen, beyond, reach, unit)
+        elif kind == KNIGHT and sq == x + STEP[d]:
+            for i in range(1, KNIGHT_TO[sq, 0] + 1):
+                if KNIGHT_LEG[sq, i] == x:
+                    reach[KNIGHT_TO[sq, i]] += unit
+        second = _NEXT[way, first, taken]
+        if second >= 0:
+            piece = cells[start + step * second]
+            if piece & 7 == CANNON:
+                _along(cells, x, beyond, reach, sign * UNIT[piece])
+    for i in range(1, _EYE[x, 0] + 1):
+        piece = cells[_EYE[x, i]]
+        if piece & 7 == BISHOP:
+            reach[2 * x - _EYE[x, i]] += sign * UNIT[piece]
+
+
+@compiled
+def _along(cells: Cells, x: int, d: int, reach: NDArray[np.int32], unit: int) -> int:
+    """Add ``unit`` from ``x`` to the next piece in direction ``d``, with it; return that piece's square, or -1."""
+    step, sq = STEP[d], x
+    for _ in range(EDGE[x, d]):
+        sq += step
+        reach[sq] += unit
+        if cells[sq] != 0:
+            return int(sq)
+    return -1
+
+
+@compiled
+def cheapest(reached: int, side: int) -> int:
+    """Return the class of the cheapest piece of ``side`` in an entry of ``reach``, or 0.
+
+    >>> cheapest(int(UNIT[ROOK] + UNIT[CANNON]), 0)
+    2
+    """
+    units = (reached >> (16 * side)) & 0xFFFF
+    if units == 0:
+        return 0
+    return 1 if units & 0x00F else 2 if units & 0x0F0 else 3 if units & 0xF00 else 4
+
+
+@compiled
+def status(piece: int, reached: int) -> int:
+    """Return the status of a piece where ``reached`` is the entry of ``reach``.
+
+    >>> status(KNIGHT, int(UNIT[8 + ROOK] + UNIT[PAWN]))  # a defended knight that a rook attacks
+    7
+    """
+    side = piece >> 3
+    return cheapest(reached, 1 - side) * 2 + (cheapest(reached, side) != 0)
+
+
+@compiled
+def kind_on(piece: int, sq: int) -> int:
+    """Return the kind of a piece on a square: its type, or `CROSSED`.
+
+    >>> kind_on(PAWN, 44), kind_on(PAWN, 45)
+    (7, 8)
+    """
+    kind = piece & 7
+    return CROSSED if kind == PAWN and (sq >= 45) == (piece < 8) else kind
+
+
+@compiled
+def worst(grades: int) -> int:
+    """Return the largest bucket of losses in a sum of grades.
+
+    >>> worst(int(GRADE[ROOK, 2] + GRADE[PAWN, 2]))
+    4
+    """
+    return 4 if grades >> 32 else 3 if grades >> 24 else 2 if grades >> 16 else 1 if grades >> 8 else 0
+
+
+@compiled
+def room_beside(cells: Cells, king: int, reach: NDArray[np.int32]) -> int:
+    """Return how many squares beside a king are not its own side's, and not in the enemy's reach; 0 without a king.
+
+    >>> from xiangqi import Board
+    >>> room_beside(Board().cells.copy(), 4, np.zeros(90, np.int32))
+    1
+    """
+    if king < 0:
+        return 0
+    side, count = cells[king] >> 3, 0
+    for i in range(1, KING_TO[king, 0] + 1):
+        b = KING_TO[king, i]
+        own = cells[b] != 0 and cells[b] >> 3 == side
+        count += not own and (reach[b] >> (16 * (1 - side))) & 0xFFFF == 0
+    return count
