@@ -38,7 +38,7 @@ VALUE: Final = np.array([0, 100, 2, 2, 4, 9, 4, 1, 2], np.int64)
 
 _CLASS = np.array([0, 4, 1, 1, 2, 3, 2, 1])
 _CLASS_VALUE = np.array([0, 2, 4, 9, 100])
-UNIT: Final = np.array([0 if p & 7 == 0 else 16 ** (_CLASS[p & 7] - 1 + 4 * (p >> 3)) for p in range(16)], np.int64)
+UNIT: Final = np.array([0 if p & 7 == 0 else 16 ** (_CLASS[p & 7] - 1 + 4 * (p // 8)) for p in range(16)], np.int64)
 """How a piece counts where it reaches: by class in four bits each, cheapest lowest, Red's below Black's."""
 
 
@@ -94,7 +94,7 @@ def attack(cells: Cells, a: int, unit: int, reach: NDArray[np.int32]) -> int:
     ['a2', 'c2']
     """
     piece = cells[a]
-    kind, side, count = piece & 7, piece >> 3, 0
+    kind, side, count = piece & 7, piece // 8, 0
     if kind == ROOK:
         for d in range(4):
             step, b = STEP[d], a
@@ -102,7 +102,7 @@ def attack(cells: Cells, a: int, unit: int, reach: NDArray[np.int32]) -> int:
                 b += step
                 reach[b] += unit
                 if cells[b] != 0:
-                    count += cells[b] >> 3 != side
+                    count += cells[b] // 8 != side
                     break
                 count += 1
     elif kind == CANNON:
@@ -113,7 +113,7 @@ def attack(cells: Cells, a: int, unit: int, reach: NDArray[np.int32]) -> int:
                 if screened:
                     reach[b] += unit
                     if cells[b] != 0:
-                        count += cells[b] >> 3 != side
+                        count += cells[b] // 8 != side
                         break
                 elif cells[b] != 0:
                     screened = True
@@ -135,7 +135,7 @@ def attack(cells: Cells, a: int, unit: int, reach: NDArray[np.int32]) -> int:
             if kind == BISHOP and cells[(a + b) // 2] != 0:
                 continue
             reach[b] += unit
-            count += cells[b] == 0 or cells[b] >> 3 != side
+            count += cells[b] == 0 or cells[b] // 8 != side
     return count
 
 
@@ -216,7 +216,7 @@ def status(piece: int, reached: int) -> int:
     >>> status(KNIGHT, int(UNIT[8 + ROOK] + UNIT[PAWN]))  # a defended knight that a rook attacks
     7
     """
-    side = piece >> 3
+    side = piece // 8
     return cheapest(reached, 1 - side) * 2 + (cheapest(reached, side) != 0)
 
 
@@ -251,9 +251,9 @@ def room_beside(cells: Cells, king: int, reach: NDArray[np.int32]) -> int:
     """
     if king < 0:
         return 0
-    side, count = cells[king] >> 3, 0
+    side, count = cells[king] // 8, 0
     for i in range(1, KING_TO[king, 0] + 1):
         b = KING_TO[king, i]
-        own = cells[b] != 0 and cells[b] >> 3 == side
+        own = cells[b] != 0 and cells[b] // 8 == side
         count += not own and (reach[b] >> (16 * (1 - side))) & 0xFFFF == 0
     return count

@@ -143,14 +143,14 @@ _PLY = np.dtype(
         ("mover", np.int64),  # always 0, and the enemy 1: of a literal numba would make a kernel of its own
         ("enemy", np.int64),
         # A piece whose moves are candidates.
-        ("a", np.int64),
+        ("a", np.uint8),
         ("old_eyes", np.int32, 90),  # where it could capture
         ("old_room", np.int64),
         ("lifted", np.int32, 90),  # what reaches each square without it
         ("attacked", np.int64),  # by the piece that moved last
         # A candidate, made on the board.
         ("move", np.int64),
-        ("b", np.int64),
+        ("b", np.uint8),
         ("captured", np.int64),
         ("king", np.int64),  # where the mover's is now
         ("eyes", np.int32, 90),  # where its piece could capture next
@@ -225,8 +225,8 @@ def _look(p: Ply, cells: Cells, turn: int) -> None:
     for sq in range(90):
         if p.cells[sq] != 0:
             p.squares[p.pieces] = sq
+            attack(p.cells, p.squares[p.pieces], UNIT[p.cells[sq]], p.reach)
             p.pieces += 1
-            attack(p.cells, sq, UNIT[p.cells[sq]], p.reach)
     survey(p.cells, p.men, p.lines)
     for i in range(2, 2 + p.men[0, 1]):
         p.man[p.men[0, i]] = i
@@ -239,7 +239,7 @@ def _look(p: Ply, cells: Cells, turn: int) -> None:
         sq = p.squares[i]
         piece = p.cells[sq]
         p.kind[sq], p.status[sq] = kind_on(piece, sq), status(piece, p.reach[sq])
-        p.grades[piece >> 3] += GRADE[p.kind[sq], p.status[sq]]
+        p.grades[piece // 8] += GRADE[p.kind[sq], p.status[sq]]
     p.checked = p.kings[0] >= 0 and is_attacked(p.cells, p.kings[0], p.enemy)
     p.threatened = p.kings[0] >= 0 and not p.checked and _could_mate(p, p.enemy, p.kings[0])
 
@@ -290,7 +290,7 @@ def _write_inputs(space: Ply, last: int, seen: int, clock: int, ply: int, out: N
     for i in range(p.pieces):
         sq = p.squares[i]
         piece = p.cells[sq]
-        index = ((piece & 7) - 1 + 7 * (piece >> 3)) * 90 + sq
+        index = ((piece & 7) - 1 + 7 * (piece // 8)) * 90 + sq
         out[n] = o_board + index
         out[n + 1] = o_status + index * 10 + p.status[sq]
         n += 2
@@ -402,7 +402,7 @@ def _touch(p: Ply) -> tuple[int, int]:
         if sq == a or sq == b or kind == KING:
             continue
         piece, was, now = p.cells[sq], p.status[sq], status(p.cells[sq], p.after[sq])
-        index, worth = (piece & 7) - 1 + 7 * (piece >> 3), VALUE[kind]
+        index, worth = (piece & 7) - 1 + 7 * (piece // 8), VALUE[kind]
         if was != now:
             _keep(p.touched, worth, 1 + (index * 10 + was) * 10 + now)
             change = GRADE[kind, now] - GRADE[kind, was]
@@ -412,7 +412,7 @@ def _touch(p: Ply) -> tuple[int, int]:
                 enemy += change
         if p.eyes[sq] != 0:
             guarded, new = p.after[sq] >> 16 != 0, p.old_eyes[sq] == 0
-            _keep(p.seen, 2 * worth + (piece >> 3), 1 + ((mover * 14 + index) * 2 + guarded) * 2 + new)
+            _keep(p.seen, 2 * worth + (piece // 8), 1 + ((mover * 14 + index) * 2 + guarded) * 2 + new)
     return own, enemy
 
 
@@ -502,10 +502,9 @@ def _write_candidates(
     """
     p = space[0]
     told, best = min(p.counts[0], MAX_CANDIDATES), -9
-    p.a = -1
     for i in range(told):
         move = int(p.moves[0, i])
-        if MOVE_FROM[move] != p.a:  # moves of one piece come together
+        if i == 0 or MOVE_FROM[move] != p.a:  # moves of one piece come together
             _lift(p, int(MOVE_FROM[move]))
         _make(p, move)
         _look_for_mates(p)

@@ -4,6 +4,8 @@ Every kernel reads a position as ``cells``, a ``uint8`` array of 90 piece codes 
 square, square = rank * 9 + file), and the side to move, 0 for Red and 1 for Black. Kernels never allocate; whoever
 calls brings the output array. A position without a king is played as one that can never be in check.
 
+A piece's side is ``piece // 8``: of ``piece >> 3`` numba makes an unsigned number, and compares it as a float.
+
 Legal moves come from one pass. Unless the king stands in check, only three kinds of move can expose it: a king's own,
 one *from* a square that shields the king (``from`` mask), and one *to* a square between the king and a bare enemy
 cannon, which would become its screen (``to`` mask). Only those are made, tested and unmade.
@@ -228,7 +230,7 @@ def reaches(cells: Cells, a: int, b: int) -> bool:
                 return bool(cells[(a + b) // 2] == 0)
         return False
     if kind == PAWN:
-        row = (piece >> 3) * 90 + a
+        row = (piece // 8) * 90 + a
         for i in range(1, PAWN_TO[row, 0] + 1):
             if PAWN_TO[row, i] == b:
                 return True
@@ -252,7 +254,7 @@ def attackers(cells: Cells, sq: int, by: int, out: NDArray[np.uint8]) -> int:
     """
     n = 0
     for a in range(90):
-        if cells[a] != 0 and cells[a] >> 3 == by and reaches(cells, a, sq):
+        if cells[a] != 0 and cells[a] // 8 == by and reaches(cells, a, sq):
             out[n] = a
             n += 1
     return n
@@ -342,7 +344,7 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
     n = 0
     for a in range(90):
         piece = cells[a]
-        if piece == 0 or piece >> 3 != turn:
+        if piece == 0 or piece // 8 != turn:
             continue
         kind = piece & 7
         test = test_all or (kind == KING and king >= 0) or _has(from_low, from_high, a)
@@ -356,7 +358,7 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
                     if screened:
                         if target == 0:
                             continue
-                        if target >> 3 != turn and (not test or _is_safe(cells, a, b, king, enemy)):
+                        if target // 8 != turn and (not test or _is_safe(cells, a, b, king, enemy)):
                             out[n] = MOVE_INDEX[a, b]
                             n += 1
                         break
@@ -368,7 +370,7 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
                     if kind == CANNON:
                         screened = True
                         continue
-                    if target >> 3 != turn and (not test or _is_safe(cells, a, b, king, enemy)):
+                    if target // 8 != turn and (not test or _is_safe(cells, a, b, king, enemy)):
                         out[n] = MOVE_INDEX[a, b]
                         n += 1
                     break
@@ -386,7 +388,7 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
         for i in range(1, table[row, 0] + 1):
             b = table[row, i]
             target = cells[b]
-            if target != 0 and target >> 3 == turn:
+            if target != 0 and target // 8 == turn:
                 continue
             if kind == KNIGHT:
                 if cells[KNIGHT_LEG[a, i]] != 0:
@@ -411,7 +413,7 @@ def is_pseudo_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
     (True, False)
     """
     piece, target = cells[a], cells[b]
-    if piece == 0 or piece >> 3 != turn or (target != 0 and target >> 3 == turn):
+    if piece == 0 or piece // 8 != turn or (target != 0 and target // 8 == turn):
         return False
     if piece & 7 == CANNON and target == 0:  # a cannon moves as a rook
         cells[a] = turn * 8 + ROOK

@@ -6,8 +6,8 @@ and the reply that last met each of them is tried first.
 
 What is known of a position is kept for many looks at it and at its neighbours, as `survey` writes it:
 
-- ``men`` ``(2, 92)``: for Red and Black the number of rooks, cannons, knights and pawns, that of all pieces, and their
-  squares, those four kinds first;
+- ``men`` ``(2, 92)``: for Red and Black the number of rooks, cannons and knights, that of all pieces, and their
+  squares, those three kinds first;
 - ``lines`` ``(19,)``: which squares of the nine files, then of the ten ranks, are taken, one bit each.
 """
 
@@ -36,11 +36,11 @@ from xiangqi.kernels import (
     STEP,
     Cells,
     _is_safe,
+    _table,
     find_king,
     is_attacked,
     is_pseudo_legal,
     legal_moves,
-    reaches,
 )
 from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, SQUARES
 
@@ -69,6 +69,15 @@ for _sq in SQUARES:
 """``[knight, target]``: the leg of a jump, or -1."""
 _NEAR_KNIGHT = (_LEG >= 0) | ((_LEG >= 0).astype(int) @ (_LEG >= 0) > 0)
 """``[knight, king]`` whether two jumps could take the king, or one."""
+
+_PAWN_CHECKS = _table(
+    [
+        [MOVE_INDEX[a, b] for b in PAWN_FROM[row, 1:] if b >= 0 for a in PAWN_FROM[row // 90 * 90 + b, 1:] if a >= 0]
+        for row in range(180)
+    ],
+    9,
+)
+"""Moves of a pawn that check a king: row ``color * 90 + sq`` of the pawn's colour and the king's square."""
 
 
 @compiled
@@ -113,11 +122,11 @@ def survey(view: Cells, men: NDArray[np.int16], lines: NDArray[np.int16]) -> Non
         piece = view[sq]
         if piece == 0:
             continue
-        side, kind = piece >> 3, piece & 7
+        side, kind = piece // 8, piece & 7
         fill(lines, sq)
         at = 2 + men[side, 1]
         men[side, 1] += 1
-        if kind == ROOK or kind == CANNON or kind == KNIGHT or kind == PAWN:
+        if kind == ROOK or kind == CANNON or kind == KNIGHT:
             first = 2 + men[side, 0]
             men[side, 0] += 1
             men[side, at], at = men[side, first], first
@@ -133,7 +142,7 @@ def targets(view: Cells, a: int, out: NDArray[np.int16]) -> int:
     12
     """
     piece = view[a]
-    kind, side, n = piece & 7, piece >> 3, 0
+    kind, side, n = piece & 7, piece // 8, 0
     if kind == ROOK or kind == CANNON:
         for d in range(4):
             b, screened = a, False
@@ -146,7 +155,7 @@ def targets(view: Cells, a: int, out: NDArray[np.int16]) -> int:
                 elif kind == CANNON and not screened:
                     screened = True
                 else:
-                    if view[b] >> 3 != side:
+                    if view[b] // 8 != side:
                         out[n] = b
                         n += 1
                     break
@@ -161,7 +170,7 @@ def targets(view: Cells, a: int, out: NDArray[np.int16]) -> int:
     )  # fmt: skip
     for i in range(1, table[row, 0] + 1):
         b = table[row, i]
-        if view[b] != 0 and view[b] >> 3 == side:
+        if view[b] != 0 and view[b] // 8 == side:
             continue
         if kind == KNIGHT and view[KNIGHT_LEG[a, i]] != 0:
             continue
@@ -191,13 +200,13 @@ def _line_checks(
     if goes != 0:
         for at in range(10 if same_file else 9):
             b = start + step * at
-            if goes >> at & 1 and (view[b] == 0 or view[b] >> 3 != side):
+            if goes >> at & 1 and (view[b] == 0 or view[b] // 8 != side):
                 out[n] = MOVE_INDEX[a, b]
                 n += 1
     # One of its side's leaves the line, or takes another that stands in it.
     if SEEN[jumps + 1, its, taken] >> place & 1:
         for x in range(low + step, high, step):
-            if view[x] != 0 and view[x] >> 3 == side:
+            if view[x] != 0 and view[x] // 8 == side:
                 end = n + targets(view, x, out[n:])
                 for i in range(n, end):
                     b = out[i]
@@ -208,7 +217,7 @@ def _line_checks(
     if jumps == 1 and SEEN[0, its, taken] >> place & 1:
         for j in range(2, 2 + men[side, 1]):
             x = men[side, j]
-            if x == a or view[x] == 0 or view[x] >> 3 != side:
+            if x == a or view[x] == 0 or view[x] // 8 != side:
                 continue
             end = n + targets(view, x, out[n:])
             for i in range(n, end):
@@ -242,20 +251,20 @@ def checking_moves(
     on_rank, over_rank = SEEN[0, king_file, rank], SEEN[1, king_file, rank]
     for j in range(2, 2 + men[side, 0]):
         a = men[side, j]
-        if view[a] == 0 or view[a] >> 3 != side:
+        if view[a] == 0 or view[a] // 8 != side:
             continue
         kind, a_file, a_rank = view[a] & 7, FILE[a], RANK[a]
         if kind == ROOK or kind == CANNON:
             jumps = 1 if kind == CANNON else 0
             if (over_file if jumps else on_file) >> a_rank & 1:  # along its rank to the king's file
                 b = a_rank * 9 + king_file
-                if view[b] == 0 or view[b] >> 3 != side:
+                if view[b] == 0 or view[b] // 8 != side:
                     if SEEN[jumps if view[b] != 0 else 0, a_file, lines[9 + a_rank]] >> king_file & 1:
                         out[n] = MOVE_INDEX[a, b]
                         n += 1
             if (over_rank if jumps else on_rank) >> a_file & 1:  # along its file to the king's rank
                 b = king_rank * 9 + a_file
-                if view[b] == 0 or view[b] >> 3 != side:
+                if view[b] == 0 or view[b] // 8 != side:
                     if SEEN[jumps if view[b] != 0 else 0, a_rank, lines[a_file]] >> king_rank & 1:
                         out[n] = MOVE_INDEX[a, b]
                         n += 1
@@ -270,21 +279,23 @@ def checking_moves(
                 b = KNIGHT_TO[a, i]
                 leg = _LEG[b, king]
                 if leg >= 0 and (view[leg] == 0 or leg == a) and view[KNIGHT_LEG[a, i]] == 0:
-                    if view[b] == 0 or view[b] >> 3 != side:
+                    if view[b] == 0 or view[b] // 8 != side:
                         out[n] = MOVE_INDEX[a, b]
                         n += 1
             leg = _LEG[a, king]
-            if leg >= 0 and view[leg] != 0 and view[leg] >> 3 == side:  # its own side's piece leaves its leg
+            if leg >= 0 and view[leg] != 0 and view[leg] // 8 == side:  # its own side's piece leaves its leg
                 end = n + targets(view, leg, out[n:])
                 for i in range(n, end):
                     out[i] = MOVE_INDEX[leg, out[i]]
                 n = end
-        elif abs(a_file - king_file) + abs(a_rank - king_rank) == 2:
-            for i in range(1, PAWN_FROM[side * 90 + king, 0] + 1):
-                b = PAWN_FROM[side * 90 + king, i]
-                if (view[b] == 0 or view[b] >> 3 != side) and reaches(view, a, b):
-                    out[n] = MOVE_INDEX[a, b]
-                    n += 1
+    row = side * 90 + king
+    for i in range(1, _PAWN_CHECKS[row, 0] + 1):
+        move = _PAWN_CHECKS[row, i]
+        if view[MOVE_FROM[move]] == side * 8 + PAWN:
+            b = MOVE_TO[move]
+            if view[b] == 0 or view[b] // 8 != side:
+                out[n] = move
+                n += 1
     return n
 
 
@@ -333,13 +344,13 @@ def evasion(view: Cells, side: int, king: int, scratch: NDArray[np.int16]) -> in
         return int(scratch[0]) if legal_moves(view, side, scratch) > 0 else -1
     for i in range(1, KING_TO[king, 0] + 1):
         b = KING_TO[king, i]
-        if (view[b] == 0 or view[b] >> 3 != side) and _is_safe(view, king, b, king, enemy):
+        if (view[b] == 0 or view[b] // 8 != side) and _is_safe(view, king, b, king, enemy):
             return int(MOVE_INDEX[king, b])
     checker, screen = _checker(view, king, enemy)
     low, high = min(checker, king), max(checker, king)
     leg = _LEG[checker, king] if view[checker] & 7 == KNIGHT else -1
     for a in range(90):
-        if view[a] == 0 or view[a] >> 3 != side or a == king:
+        if view[a] == 0 or view[a] // 8 != side or a == king:
             continue
         for i in range(targets(view, a, scratch)):
             b = scratch[i]
