@@ -188,7 +188,7 @@ class XiangqiTrainer(Trainer):
         if self.is_fsdp_enabled and args.bf16:  # accelerate would have gradients added up and targets read in bf16, too
             policy = MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
             self.accelerator.state.fsdp_plugin.mixed_precision_policy = policy
-        self._logged = 0
+        self._logged: int | None = None  # the step of the last log in this sitting, or the one it went on from
         self._spent: float | None = None  # as of the mark, as soon as it is asked for
         self._mark = time.process_time()
 
@@ -241,6 +241,8 @@ class XiangqiTrainer(Trainer):
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Return this part's share of the step's loss; the mean that Trainer and processes take of it is undone."""
+        if self._logged is None:
+            self._logged = self.state.global_step
         out = model(**inputs)
         parts = out.get("policy_loss", out.loss), out.get("value_loss", torch.zeros_like(out.loss))
         self._parts += torch.stack(parts).detach()
@@ -262,7 +264,7 @@ class XiangqiTrainer(Trainer):
         """Add to the loss its parts, and what has been read and spent over all sittings of the run."""
         if "loss" in logs:
             step = self.state.global_step
-            policy, value = self.accelerator.reduce(self._parts / max(1, step - self._logged), "sum").tolist()
+            policy, value = self.accelerator.reduce(self._parts / max(1, step - (self._logged or 0)), "sum").tolist()
             logs |= {"policy_loss": policy, "value_loss": value}
             logs |= {"plies": self.batches.plies(step), "cpu_seconds": round(self.spent(), 2)}
             self.state.epoch = step / self.batches.per_epoch  # of the games, not of the sampler

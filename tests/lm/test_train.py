@@ -77,12 +77,12 @@ def budgeted(finished: Path, shard_folder: Path, tmp_path_factory: pytest.TempPa
     return out
 
 
-def losses(out: Path) -> dict[int, float]:
-    """Return the loss of each step that a run logged."""
+def losses(out: Path, name: str = "loss") -> dict[int, float]:
+    """Return a loss of each step that a run logged."""
     kept = latest_checkpoint(out)
     assert kept is not None
     history = json.loads((kept / "trainer_state.json").read_text())["log_history"]
-    return {entry["step"]: entry["loss"] for entry in history if "loss" in entry}
+    return {entry["step"]: entry[name] for entry in history if name in entry}
 
 
 def final(out: Path) -> Saved:
@@ -432,7 +432,8 @@ class TestGoingOn:
         assert signal.getsignal(number) is handler
         assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-5"]
         run(shard_folder, tmp_path, save_minutes=99)
-        assert losses(tmp_path) == losses(finished)
+        for name in ("loss", "policy_loss", "value_loss"):
+            assert losses(tmp_path, name) == losses(finished, name)
         assert_same_end(tmp_path, finished)
 
     def test_a_longer_run(
