@@ -71,7 +71,7 @@ def prompt_rows(game: TokenGame) -> NDArray[np.int64]:
 
 
 class XiangqiConfig(PretrainedConfig):
-    """Everything that fixes the shape of a model. The defaults are those of the shipped one."""
+    """Everything that fixes the shape of a model."""
 
     model_type = "xqlm"
     attribute_map = {"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "hidden_size": "n_embd"}  # noqa: RUF012
@@ -162,23 +162,6 @@ class ZeroEmbedding(nn.Embedding):
     """A table that starts at zero."""
 
 
-class Pick(torch.autograd.Function):
-    """``x[rows, columns]``, whose gradient is added up in place: PyTorch's own takes several times as long."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        places = (rows * x.shape[1] + columns).flatten()
-        ctx.save_for_backward(places)
-        ctx.shape = x.shape
-        return x.flatten().index_select(0, places).view_as(columns)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        (places,) = ctx.saved_tensors
-        picked = gradient.new_zeros(ctx.shape.numel()).index_add_(0, places, gradient.flatten())
-        return picked.view(ctx.shape), None, None
-
-
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Return causal attention ``(B, nh, T, hs)``, each ply looking at itself and the plies before it.
 
@@ -258,6 +241,15 @@ class Block(nn.Module):
         x = self.keep * x + self.again * first
         x = x + self.attention_gain(self.attention(self.attention_norm(x), past))
         return x + self.mlp_gain(self.down(F.relu(self.up(self.mlp_norm(x))).square()))
+
+
+def pick(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return what stands in each of C rows ``(C,)`` of x in k columns of it ``(C, k)``, ``(C, k)``.
+
+    As ``x.gather`` on rows of their own, but the gradient is added up in half the time.
+    """
+    places = rows.unsqueeze(1) * x.shape[1] + columns
+    return x.flatten().index_select(0, places.flatten()).view_as(columns)
 
 
 def products(head: nn.Linear, h: Tensor, rows: Tensor) -> Tensor:
@@ -417,9 +409,8 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         if unmasked:
             move_logits = self.move_head(h)  # (R, 2086)
             lines = candidates[real]  # (C, K) the candidates of all rows
-            of = torch.arange(R, device=h.device).repeat_interleave(candidate_counts).unsqueeze(1)
-            move = Pick.apply(move_logits, of, lines[:, :1])
-            context = Pick.apply(self.context_head(query), of, lines[:, 1:])
+            of = torch.arange(R, device=h.device).repeat_interleave(candidate_counts)
+            move, context = pick(move_logits, of, lines[:, :1]), pick(self.context_head(query), of, lines[:, 1:])
             found = move.squeeze(1).float() + context.sum(-1, dtype=torch.float32)
             scores = found.new_full((R, M), float("-inf")).masked_scatter(real, found)
         else:
