@@ -167,7 +167,7 @@ class Session:
 
     def captured(self, color: Color) -> list[int]:
         """Return the cell codes of the pieces of ``color`` taken so far in the position looked at, strongest first."""
-        lost = [code for code in Board(self.start_fen).cells.tolist() if code and code >> 3 == color]
+        lost = [code for code in Board(self.start_fen).cells.tolist() if code and code // 8 == color]
         for code in self._shown.cells.tolist():
             if code in lost:
                 lost.remove(code)

@@ -16,20 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xiangqi.jit import compiled
-from xiangqi.kernels import (
-    ADVISOR_TO,
-    BISHOP_TO,
-    EDGE,
-    KING_TO,
-    KNIGHT_LEG,
-    KNIGHT_TO,
-    PAWN_TO,
-    STEP,
-    Cells,
-    _table,
-)
+from xiangqi.kernels import EDGE, LEAP_OVER, LEAP_TO, STEP, Cells, _table
 from xiangqi.mates import FILE, RANK
-from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, SQUARES
+from xiangqi.move import BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, SQUARES
 
 CROSSED: Final = 8
 """Stands among the kinds of pieces for a pawn across the river."""
@@ -60,7 +49,7 @@ GRADE: Final = np.array([[1 << 8 * bisect([1, 2, 4, 6], loss) for loss in losses
 """``[kind, status]``: a one in the byte that counts losses of this bucket; see `worst`."""
 
 _EYE = _table(
-    [[n for n in SQUARES for i in range(BISHOP_TO[n, 0]) if BISHOP_TO[n, 1 + i] + n == 2 * x] for x in SQUARES], 4
+    [[sq for sq in SQUARES if x in LEAP_OVER[BISHOP, sq, 1 : LEAP_OVER[BISHOP, sq, 0] + 1]] for x in SQUARES], 4
 )
 """Squares from which a bishop jumps over each."""
 
@@ -120,19 +109,9 @@ def attack(cells: Cells, a: int, unit: int, reach: NDArray[np.int32]) -> int:
                 else:
                     count += 1
     else:
-        row = a + (side * 90 if kind == PAWN else 0)
-        table = (
-            KNIGHT_TO if kind == KNIGHT else
-            PAWN_TO if kind == PAWN else
-            BISHOP_TO if kind == BISHOP else
-            ADVISOR_TO if kind == ADVISOR else
-            KING_TO
-        )  # fmt: skip
-        for i in range(1, table[row, 0] + 1):
-            b = table[row, i]
-            if kind == KNIGHT and cells[KNIGHT_LEG[a, i]] != 0:
-                continue
-            if kind == BISHOP and cells[(a + b) // 2] != 0:
+        for i in range(1, LEAP_TO[piece, a, 0] + 1):
+            b, leg = LEAP_TO[piece, a, i], LEAP_OVER[piece, a, i]
+            if leg >= 0 and cells[leg] != 0:
                 continue
             reach[b] += unit
             count += cells[b] == 0 or cells[b] // 8 != side
@@ -170,9 +149,9 @@ def unblock(cells: Cells, lines: NDArray[np.int16], x: int, reach: NDArray[np.in
             if screen >= 0:
                 _along(cells, screen, beyond, reach, unit)
         elif kind == KNIGHT and sq == x + STEP[d]:
-            for i in range(1, KNIGHT_TO[sq, 0] + 1):
-                if KNIGHT_LEG[sq, i] == x:
-                    reach[KNIGHT_TO[sq, i]] += unit
+            for i in range(1, LEAP_TO[KNIGHT, sq, 0] + 1):
+                if LEAP_OVER[KNIGHT, sq, i] == x:
+                    reach[LEAP_TO[KNIGHT, sq, i]] += unit
         second = _NEXT[way, first, taken]
         if second >= 0:
             piece = cells[start + step * second]
@@ -252,8 +231,8 @@ def room_beside(cells: Cells, king: int, reach: NDArray[np.int32]) -> int:
     if king < 0:
         return 0
     side, count = cells[king] // 8, 0
-    for i in range(1, KING_TO[king, 0] + 1):
-        b = KING_TO[king, i]
+    for i in range(1, LEAP_TO[KING, king, 0] + 1):
+        b = LEAP_TO[KING, king, i]
         own = cells[b] != 0 and cells[b] // 8 == side
         count += not own and (reach[b] >> (16 * (1 - side))) & 0xFFFF == 0
     return count

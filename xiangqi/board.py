@@ -424,7 +424,7 @@ class Board:
         found = []
         for sq in SQUARES:
             code = self._cells[sq]
-            if code == 0 or code >> 3 != color or code & 7 == KING:
+            if code == 0 or code // 8 != color or code & 7 == KING:
                 continue
             self._cells[sq] = 0
             if kernels.in_check(self._view, color):

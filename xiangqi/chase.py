@@ -46,7 +46,7 @@ def _is_protected(cells: Cells, a: int, b: int) -> bool:
     cells[a] = 0
     found = False
     for s in range(90):
-        if cells[s] != 0 and cells[s] >> 3 == prey >> 3 and kernels.is_legal(cells, prey >> 3, s, b):
+        if cells[s] != 0 and cells[s] // 8 == prey // 8 and kernels.is_legal(cells, prey // 8, s, b):
             found = True
             break
     cells[a] = hunter
@@ -68,9 +68,9 @@ def chase(cells: Cells, a: int, b: int) -> int:
     True
     """
     hunter, prey = cells[a], cells[b]
-    if hunter == 0 or prey == 0 or hunter >> 3 == prey >> 3:
+    if hunter == 0 or prey == 0 or hunter // 8 == prey // 8:
         return NO_CHASE
-    side, kind, target = hunter >> 3, hunter & 7, prey & 7
+    side, kind, target = hunter // 8, hunter & 7, prey & 7
     if kind == KING or kind == PAWN or target == KING:
         return NO_CHASE
     if target == PAWN and (b < 45) == (side == 1):  # a red pawn below the river, or a black one above it
@@ -152,11 +152,11 @@ def new_chases(cells: Cells, turn: int, moves: MoveBuffer, home: NDArray[np.uint
         _make(cells, moves[i])
         home[b] = home[a]
         for s in range(90):
-            if cells[s] != 0 and cells[s] >> 3 != turn:
+            if cells[s] != 0 and cells[s] // 8 != turn:
                 row[home[s]] = is_chased(cells, s)
         _unmake(cells, moves[i])
         for s in range(90):
-            if cells[s] != 0 and cells[s] >> 3 != turn and row[home[s]] and is_chased(cells, s):
+            if cells[s] != 0 and cells[s] // 8 != turn and row[home[s]] and is_chased(cells, s):
                 row[home[s]] = False
         _make(cells, moves[i])
         turn = 1 - turn

@@ -160,7 +160,7 @@ _PLY = np.dtype(
         ("mates", np.int64),
         ("threats", np.int64, 2),  # of mate in one by each side
         ("touched", np.int64, SEVERAL),  # rows and worth, see `_keep`
-        ("seen", np.int64, SEVERAL),
+        ("eyed", np.int64, SEVERAL),
         # What is kept from ply to ply, and room to work in.
         ("mating", np.int16, 2),  # a move with which each side mated lately
         ("replies", np.int16, (2, MAX_MOVES)),  # see `mates.mates`
@@ -385,7 +385,7 @@ def _keep(found: NDArray[np.int64], worth: int, row: int) -> None:
 def _touch(p: Ply) -> tuple[int, int]:
     """Find rows of ``touched`` and of ``eyes`` for the other pieces; return the grades of both sides after the move."""
     for at in range(SEVERAL):
-        p.touched[at] = p.seen[at] = 0
+        p.touched[at] = p.eyed[at] = 0
     a, b, n = p.a, p.b, 0
     for i in range(p.pieces):
         sq = p.squares[i]
@@ -412,7 +412,7 @@ def _touch(p: Ply) -> tuple[int, int]:
                 enemy += change
         if p.eyes[sq] != 0:
             guarded, new = p.after[sq] >> 16 != 0, p.old_eyes[sq] == 0
-            _keep(p.seen, 2 * worth + (piece // 8), 1 + ((mover * 14 + index) * 2 + guarded) * 2 + new)
+            _keep(p.eyed, 2 * worth + (piece // 8), 1 + ((mover * 14 + index) * 2 + guarded) * 2 + new)
     return own, enemy
 
 
@@ -488,7 +488,7 @@ def _write_line(p: Ply, seen: int, line: NDArray[np.int32]) -> int:
     line[15] = o[15] + _level(balance) * 16 + check
     for i in range(SEVERAL):
         line[16 + i] = o[16] + p.touched[i] % _ROWS
-        line[16 + SEVERAL + i] = o[17] + p.seen[i] % _ROWS
+        line[16 + SEVERAL + i] = o[17] + p.eyed[i] % _ROWS
     return int(balance)
 
 

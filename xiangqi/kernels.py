@@ -44,21 +44,6 @@ MAX_MOVES = 2086
 # --- Tables -----------------------------------------------------------------------------------------------------------
 
 
-def _in_palace(sq: int) -> bool:
-    return 3 <= sq % 9 <= 5 and (sq // 9 <= 2 or sq // 9 >= 7)
-
-
-def _jumps(sq: int, steps: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return ``(target, blocking square)`` of every knight- or bishop-like step that stays on the board."""
-    f, r = sq % 9, sq // 9
-    found = []
-    for df, dr in steps:
-        if 0 <= f + df < 9 and 0 <= r + dr < 10:
-            leg_f, leg_r = (int(df / 2), int(dr / 2))
-            found.append(((r + dr) * 9 + f + df, (r + leg_r) * 9 + f + leg_f))
-    return found
-
-
 def _table(rows: list[list[Any]], width: int) -> NDArray[np.int16]:
     """Pack rows of numbers into an array whose column 0 is the row's length."""
     table = np.full((len(rows), width + 1), -1, np.int16)
@@ -68,46 +53,51 @@ def _table(rows: list[list[Any]], width: int) -> NDArray[np.int16]:
     return table
 
 
-_KNIGHT_STEPS = [(df, dr) for df in (-2, -1, 1, 2) for dr in (-2, -1, 1, 2) if abs(df) != abs(dr)]
-_BISHOP_STEPS = [(df, dr) for df in (-2, 2) for dr in (-2, 2)]
-_SIDES = [(-1, 0), (1, 0), (0, -1), (0, 1)]
+_DIAGONALS = [(-1, -1), (-1, 1), (1, -1), (1, 1)]
+_LEAPS = {
+    KING: [(-1, 0), (1, 0), (0, -1), (0, 1)],
+    ADVISOR: _DIAGONALS,
+    BISHOP: [(2 * df, 2 * dr) for df, dr in _DIAGONALS],
+    KNIGHT: [(df, dr) for df in (-2, -1, 1, 2) for dr in (-2, -1, 1, 2) if abs(df) != abs(dr)],
+    PAWN: [(0, 1), (-1, 0), (1, 0)],
+}
 
 
-def _leg_near(source: int, target: int) -> int:
-    """Return the leg square of a knight on ``source`` that jumps to ``target``."""
-    return dict(_jumps(source, _KNIGHT_STEPS))[target]
+def _may_go(kind: int, color: int, a: int, b: int) -> bool:
+    """Whether a piece whose step leads from ``a`` to ``b`` may stand on both, and a pawn go sideways."""
+    if kind == KING:
+        return all(3 <= sq % 9 <= 5 and (sq <= 26 or sq >= 63) for sq in (a, b))
+    if kind == ADVISOR:
+        return a in ADVISOR_POINTS and b in ADVISOR_POINTS
+    if kind == BISHOP:
+        return a in BISHOP_POINTS and (a < 45) == (b < 45)
+    return kind == KNIGHT or a // 9 != b // 9 or (a >= 45) == (color == RED)
 
 
-def _beside(sq: int, steps: list[tuple[int, int]]) -> list[int]:
-    f, r = sq % 9, sq // 9
-    return [(r + dr) * 9 + f + df for df, dr in steps if 0 <= f + df < 9 and 0 <= r + dr < 10]
+def _leaps(piece: int, a: int) -> list[tuple[int, int]]:
+    """Return where a piece that is no rook or cannon may go, and what square must be empty for it, or -1."""
+    kind, color, found = piece & 7, piece // 8, []
+    for df, dr in _LEAPS.get(kind, []):
+        if kind == PAWN and color == BLACK:
+            dr = -dr
+        b = a + 9 * dr + df
+        if 0 <= a % 9 + df < 9 and 0 <= b < 90 and _may_go(kind, color, a, b):
+            leg = a + 9 * int(dr / 2) + int(df / 2)
+            found.append((b, leg if leg != a else -1))
+    return found
 
 
-def _pawn_targets(sq: int, color: int) -> list[int]:
-    crossed = sq // 9 >= 5 if color == RED else sq // 9 <= 4
-    forward = [(0, 1 if color == RED else -1)]
-    return _beside(sq, forward + ([(-1, 0), (1, 0)] if crossed else []))
-
-
-KNIGHT_TO = _table([[t for t, _ in _jumps(s, _KNIGHT_STEPS)] for s in SQUARES], 8)
-KNIGHT_LEG = _table([[leg for _, leg in _jumps(s, _KNIGHT_STEPS)] for s in SQUARES], 8)
-KNIGHT_FROM_LEG = _table([[_leg_near(t, s) for t, _ in _jumps(s, _KNIGHT_STEPS)] for s in SQUARES], 8)
-"""Leg of a knight that jumps from ``KNIGHT_TO[sq]`` to ``sq``: always a diagonal neighbour of ``sq``."""
-BISHOP_TO = _table(
-    [[t for t, _ in _jumps(s, _BISHOP_STEPS) if s in BISHOP_POINTS and (t < 45) == (s < 45)] for s in SQUARES], 4
+LEAP_TO = np.array([_table([[b for b, _ in _leaps(p, a)] for a in SQUARES], 8) for p in range(16)], np.int8)
+"""``[piece, sq]``: how many squares a king, advisor, bishop, knight or pawn could go to, and which."""
+LEAP_OVER = np.array([_table([[leg for _, leg in _leaps(p, a)] for a in SQUARES], 8) for p in range(16)], np.int8)
+"""``[piece, sq]``: beside each of these the square that must be empty, or -1."""
+KNIGHT_FROM_LEG = _table([[dict(_leaps(KNIGHT, a))[b] for a, _ in _leaps(KNIGHT, b)] for b in SQUARES], 8)
+"""Leg of a knight that jumps from ``LEAP_TO[KNIGHT, sq]`` to ``sq``: always a diagonal neighbour of ``sq``."""
+PAWN_FROM = np.array(
+    [_table([[a for a in SQUARES if b in dict(_leaps(p, a))] for b in SQUARES], 3) for p in (PAWN, 8 + PAWN)],
+    np.int8,
 )
-ADVISOR_TO = _table(
-    [
-        [t for t in _beside(s, [(-1, -1), (-1, 1), (1, -1), (1, 1)]) if s in ADVISOR_POINTS and t in ADVISOR_POINTS]
-        for s in SQUARES
-    ],
-    4,
-)
-KING_TO = _table([[t for t in _beside(s, _SIDES) if _in_palace(s) and _in_palace(t)] for s in SQUARES], 4)
-PAWN_TO = _table([_pawn_targets(s, c) for c in (RED, BLACK) for s in SQUARES], 3)
-"""Row ``color * 90 + sq``."""
-PAWN_FROM = _table([[f for f in SQUARES if s in _pawn_targets(f, c)] for c in (RED, BLACK) for s in SQUARES], 3)
-"""Squares from which a pawn of ``color`` attacks ``sq``; row ``color * 90 + sq``."""
+"""``[color, sq]``: how many squares a pawn attacks ``sq`` from, and which."""
 
 STEP = np.array([1, -1, 9, -9], np.int16)
 EDGE = np.array([[8 - s % 9, s % 9, 9 - s // 9, s // 9] for s in SQUARES], np.int16)
@@ -149,6 +139,41 @@ def find_king(cells: Cells, color: int) -> int:
 
 
 @compiled
+def checker(cells: Cells, king: int, by: int) -> tuple[int, int]:
+    """Return the square of a piece of side ``by`` that checks a king on ``king``, and of its screen, or -1 for each.
+
+    A king that faces it across an open file counts.
+
+    >>> from xiangqi import Board, parse_square, square_name
+    >>> cells = Board("4k4/4p4/9/9/9/9/9/4C4/9/3K5 b").cells.copy()
+    >>> [square_name(sq) for sq in checker(cells, parse_square("e9"), RED)]
+    ['e2', 'e8']
+    """
+    rook, cannon, facing, knight, pawn = by * 8 + ROOK, by * 8 + CANNON, by * 8 + KING, by * 8 + KNIGHT, by * 8 + PAWN
+    for d in range(4):
+        step, sq, screen = STEP[d], king, -1
+        for _ in range(EDGE[king, d]):
+            sq += step
+            piece = cells[sq]
+            if piece == 0:
+                continue
+            if screen >= 0:
+                if piece == cannon:
+                    return sq, screen
+                break
+            if piece == rook or (piece == facing and d >= 2):
+                return sq, -1
+            screen = sq
+    for i in range(1, LEAP_TO[KNIGHT, king, 0] + 1):
+        if cells[LEAP_TO[KNIGHT, king, i]] == knight and cells[KNIGHT_FROM_LEG[king, i]] == 0:
+            return int(LEAP_TO[KNIGHT, king, i]), -1
+    for i in range(1, PAWN_FROM[by, king, 0] + 1):
+        if cells[PAWN_FROM[by, king, i]] == pawn:
+            return int(PAWN_FROM[by, king, i]), -1
+    return -1, -1
+
+
+@compiled
 def is_attacked(cells: Cells, sq: int, by: int) -> bool:
     """Whether a king on ``sq`` would be in check from side ``by``, the facing king included.
 
@@ -156,29 +181,7 @@ def is_attacked(cells: Cells, sq: int, by: int) -> bool:
     >>> is_attacked(Board().cells.copy(), parse_square("e5"), BLACK)
     True
     """
-    rook, cannon, king, knight, pawn = by * 8 + ROOK, by * 8 + CANNON, by * 8 + KING, by * 8 + KNIGHT, by * 8 + PAWN
-    for d in range(4):
-        step, s, screened = STEP[d], sq, False
-        for _ in range(EDGE[sq, d]):
-            s += step
-            piece = cells[s]
-            if piece == 0:
-                continue
-            if screened:
-                if piece == cannon:
-                    return True
-                break
-            if piece == rook or (piece == king and d >= 2):
-                return True
-            screened = True
-    for i in range(1, KNIGHT_TO[sq, 0] + 1):
-        if cells[KNIGHT_TO[sq, i]] == knight and cells[KNIGHT_FROM_LEG[sq, i]] == 0:
-            return True
-    row = by * 90 + sq
-    for i in range(1, PAWN_FROM[row, 0] + 1):
-        if cells[PAWN_FROM[row, i]] == pawn:
-            return True
-    return False
+    return bool(checker(cells, sq, by)[0] >= 0)
 
 
 @compiled
@@ -219,26 +222,10 @@ def reaches(cells: Cells, a: int, b: int) -> bool:
                 between += 1
             s += step
         return between == (0 if kind == ROOK else 1)
-    if kind == KNIGHT:
-        for i in range(1, KNIGHT_TO[a, 0] + 1):
-            if KNIGHT_TO[a, i] == b:
-                return bool(cells[KNIGHT_LEG[a, i]] == 0)
-        return False
-    if kind == BISHOP:
-        for i in range(1, BISHOP_TO[a, 0] + 1):
-            if BISHOP_TO[a, i] == b:
-                return bool(cells[(a + b) // 2] == 0)
-        return False
-    if kind == PAWN:
-        row = (piece // 8) * 90 + a
-        for i in range(1, PAWN_TO[row, 0] + 1):
-            if PAWN_TO[row, i] == b:
-                return True
-        return False
-    table = KING_TO if kind == KING else ADVISOR_TO
-    for i in range(1, table[a, 0] + 1):
-        if table[a, i] == b:
-            return True
+    for i in range(1, LEAP_TO[piece, a, 0] + 1):
+        if LEAP_TO[piece, a, i] == b:
+            leg = LEAP_OVER[piece, a, i]
+            return bool(leg < 0 or cells[leg] == 0)
     return False
 
 
@@ -267,6 +254,12 @@ def attackers(cells: Cells, sq: int, by: int, out: NDArray[np.uint8]) -> int:
 def _has(low: int, high: int, sq: int) -> bool:
     """Whether a set of squares kept in two 64-bit words holds ``sq``."""
     return bool(((low >> sq) if sq < 45 else (high >> (sq - 45))) & 1)
+
+
+@compiled
+def _with(low: int, high: int, sq: int) -> tuple[int, int]:
+    """Return the set with ``sq`` added."""
+    return (low | 1 << sq, high) if sq < 45 else (low, high | 1 << (sq - 45))
 
 
 @compiled
@@ -312,33 +305,20 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
                     if piece == cannon:  # bare: whoever steps between becomes the screen
                         t = king + step
                         while t != s:
-                            if t < 45:
-                                to_low |= 1 << t
-                            else:
-                                to_high |= 1 << (t - 45)
+                            to_low, to_high = _with(to_low, to_high, t)
                             t += step
                 elif second < 0:
                     second = s
                     if piece == rook or (d >= 2 and piece == enemy * 8 + KING):
-                        if first < 45:
-                            from_low |= 1 << first
-                        else:
-                            from_high |= 1 << (first - 45)
+                        from_low, from_high = _with(from_low, from_high, first)
                 else:
                     if piece == cannon:
-                        for t in (first, second):
-                            if t < 45:
-                                from_low |= 1 << t
-                            else:
-                                from_high |= 1 << (t - 45)
+                        from_low, from_high = _with(from_low, from_high, first)
+                        from_low, from_high = _with(from_low, from_high, second)
                     break
-        for i in range(1, KNIGHT_TO[king, 0] + 1):
-            if cells[KNIGHT_TO[king, i]] == knight:
-                t = int(KNIGHT_FROM_LEG[king, i])
-                if t < 45:
-                    from_low |= 1 << t
-                else:
-                    from_high |= 1 << (t - 45)
+        for i in range(1, LEAP_TO[KNIGHT, king, 0] + 1):
+            if cells[LEAP_TO[KNIGHT, king, i]] == knight:
+                from_low, from_high = _with(from_low, from_high, KNIGHT_FROM_LEG[king, i])
     test_to = (to_low | to_high) != 0
 
     n = 0
@@ -375,27 +355,11 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
                         n += 1
                     break
             continue
-        if kind == KNIGHT:
-            table, row = KNIGHT_TO, a
-        elif kind == PAWN:
-            table, row = PAWN_TO, turn * 90 + a
-        elif kind == BISHOP:
-            table, row = BISHOP_TO, a
-        elif kind == ADVISOR:
-            table, row = ADVISOR_TO, a
-        else:
-            table, row = KING_TO, a
-        for i in range(1, table[row, 0] + 1):
-            b = table[row, i]
+        for i in range(1, LEAP_TO[piece, a, 0] + 1):
+            b, leg = LEAP_TO[piece, a, i], LEAP_OVER[piece, a, i]
             target = cells[b]
-            if target != 0 and target // 8 == turn:
+            if (target != 0 and target // 8 == turn) or (leg >= 0 and cells[leg] != 0):
                 continue
-            if kind == KNIGHT:
-                if cells[KNIGHT_LEG[a, i]] != 0:
-                    continue
-            elif kind == BISHOP:
-                if cells[(a + b) // 2] != 0:
-                    continue
             if not (test or (test_to and _has(to_low, to_high, b))) or _is_safe(cells, a, b, king, enemy):
                 out[n] = MOVE_INDEX[a, b]
                 n += 1

@@ -20,29 +20,25 @@ from numpy.typing import NDArray
 
 from xiangqi.jit import allocating, compiled
 from xiangqi.kernels import (
-    ADVISOR_TO,
-    BISHOP_TO,
     EDGE,
-    KING_TO,
-    KNIGHT_FROM_LEG,
-    KNIGHT_LEG,
-    KNIGHT_TO,
+    LEAP_OVER,
+    LEAP_TO,
     MAX_MOVES,
     MOVE_FROM,
     MOVE_INDEX,
     MOVE_TO,
     PAWN_FROM,
-    PAWN_TO,
     STEP,
     Cells,
     _is_safe,
     _table,
+    checker,
     find_king,
     is_attacked,
     is_pseudo_legal,
     legal_moves,
 )
-from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, SQUARES
+from xiangqi.move import BLACK, CANNON, KING, KNIGHT, PAWN, RED, ROOK, SQUARES
 
 FILE: Final = np.array([sq % 9 for sq in SQUARES], np.int16)
 RANK: Final = np.array([sq // 9 for sq in SQUARES], np.int16)
@@ -64,20 +60,25 @@ SEEN: Final = _seen()
 """``[pieces, place, taken]``: the squares of a line with so many pieces between them and a place on it."""
 _LEG = np.full((90, 90), -1, np.int8)
 for _sq in SQUARES:
-    for _i in range(1, KNIGHT_TO[_sq, 0] + 1):
-        _LEG[KNIGHT_TO[_sq, _i], _sq] = KNIGHT_FROM_LEG[_sq, _i]
+    for _i in range(1, LEAP_TO[KNIGHT, _sq, 0] + 1):
+        _LEG[_sq, LEAP_TO[KNIGHT, _sq, _i]] = LEAP_OVER[KNIGHT, _sq, _i]
 """``[knight, target]``: the leg of a jump, or -1."""
 _NEAR_KNIGHT = (_LEG >= 0) | ((_LEG >= 0).astype(int) @ (_LEG >= 0) > 0)
 """``[knight, king]`` whether two jumps could take the king, or one."""
 
-_PAWN_CHECKS = _table(
+_PAWN_CHECKS = np.array(
     [
-        [MOVE_INDEX[a, b] for b in PAWN_FROM[row, 1:] if b >= 0 for a in PAWN_FROM[row // 90 * 90 + b, 1:] if a >= 0]
-        for row in range(180)
-    ],
-    9,
+        _table(
+            [
+                [MOVE_INDEX[a, b] for b in PAWN_FROM[c, king, 1:] if b >= 0 for a in PAWN_FROM[c, b, 1:] if a >= 0]
+                for king in SQUARES
+            ],
+            9,
+        )
+        for c in (RED, BLACK)
+    ]
 )
-"""Moves of a pawn that check a king: row ``color * 90 + sq`` of the pawn's colour and the king's square."""
+"""``[color, king]``: how many moves of a pawn of that colour check a king there, and which."""
 
 
 @compiled
@@ -160,21 +161,9 @@ def targets(view: Cells, a: int, out: NDArray[np.int16]) -> int:
                         n += 1
                     break
         return n
-    row = a + (side * 90 if kind == PAWN else 0)
-    table = (
-        KNIGHT_TO if kind == KNIGHT else
-        PAWN_TO if kind == PAWN else
-        BISHOP_TO if kind == BISHOP else
-        ADVISOR_TO if kind == ADVISOR else
-        KING_TO
-    )  # fmt: skip
-    for i in range(1, table[row, 0] + 1):
-        b = table[row, i]
-        if view[b] != 0 and view[b] // 8 == side:
-            continue
-        if kind == KNIGHT and view[KNIGHT_LEG[a, i]] != 0:
-            continue
-        if kind == BISHOP and view[(a + b) // 2] != 0:
+    for i in range(1, LEAP_TO[piece, a, 0] + 1):
+        b, leg = LEAP_TO[piece, a, i], LEAP_OVER[piece, a, i]
+        if (view[b] != 0 and view[b] // 8 == side) or (leg >= 0 and view[leg] != 0):
             continue
         out[n] = b
         n += 1
@@ -275,10 +264,10 @@ def checking_moves(
         elif kind == KNIGHT:
             if not _NEAR_KNIGHT[a, king]:
                 continue
-            for i in range(1, KNIGHT_TO[a, 0] + 1):
-                b = KNIGHT_TO[a, i]
+            for i in range(1, LEAP_TO[KNIGHT, a, 0] + 1):
+                b = LEAP_TO[KNIGHT, a, i]
                 leg = _LEG[b, king]
-                if leg >= 0 and (view[leg] == 0 or leg == a) and view[KNIGHT_LEG[a, i]] == 0:
+                if leg >= 0 and (view[leg] == 0 or leg == a) and view[LEAP_OVER[KNIGHT, a, i]] == 0:
                     if view[b] == 0 or view[b] // 8 != side:
                         out[n] = MOVE_INDEX[a, b]
                         n += 1
@@ -288,42 +277,14 @@ def checking_moves(
                 for i in range(n, end):
                     out[i] = MOVE_INDEX[leg, out[i]]
                 n = end
-    row = side * 90 + king
-    for i in range(1, _PAWN_CHECKS[row, 0] + 1):
-        move = _PAWN_CHECKS[row, i]
+    for i in range(1, _PAWN_CHECKS[side, king, 0] + 1):
+        move = _PAWN_CHECKS[side, king, i]
         if view[MOVE_FROM[move]] == side * 8 + PAWN:
             b = MOVE_TO[move]
             if view[b] == 0 or view[b] // 8 != side:
                 out[n] = move
                 n += 1
     return n
-
-
-@compiled
-def _checker(view: Cells, king: int, by: int) -> tuple[int, int]:
-    """Return the square of a piece of ``by`` that checks the king on ``king``, and of its screen, or -1."""
-    rook, cannon, facing, knight = by * 8 + ROOK, by * 8 + CANNON, by * 8 + KING, by * 8 + KNIGHT
-    for d in range(4):
-        s, screen = king, -1
-        for _ in range(EDGE[king, d]):
-            s += STEP[d]
-            if view[s] == 0:
-                continue
-            if screen >= 0:
-                if view[s] == cannon:
-                    return s, screen
-                break
-            if view[s] == rook or (view[s] == facing and d >= 2):
-                return s, -1
-            screen = s
-    for i in range(1, KNIGHT_TO[king, 0] + 1):
-        if view[KNIGHT_TO[king, i]] == knight and view[KNIGHT_FROM_LEG[king, i]] == 0:
-            return int(KNIGHT_TO[king, i]), -1
-    row = by * 90 + king
-    for i in range(1, PAWN_FROM[row, 0] + 1):
-        if view[PAWN_FROM[row, i]] == by * 8 + PAWN:
-            return int(PAWN_FROM[row, i]), -1
-    return -1, -1
 
 
 @compiled
@@ -342,20 +303,20 @@ def evasion(view: Cells, side: int, king: int, scratch: NDArray[np.int16]) -> in
     code, enemy = side * 8 + KING, 1 - side
     if view[king] != code:  # it has just been taken, and what is left is played as if it could not be in check
         return int(scratch[0]) if legal_moves(view, side, scratch) > 0 else -1
-    for i in range(1, KING_TO[king, 0] + 1):
-        b = KING_TO[king, i]
+    for i in range(1, LEAP_TO[KING, king, 0] + 1):
+        b = LEAP_TO[KING, king, i]
         if (view[b] == 0 or view[b] // 8 != side) and _is_safe(view, king, b, king, enemy):
             return int(MOVE_INDEX[king, b])
-    checker, screen = _checker(view, king, enemy)
-    low, high = min(checker, king), max(checker, king)
-    leg = _LEG[checker, king] if view[checker] & 7 == KNIGHT else -1
+    attacker, screen = checker(view, king, enemy)
+    low, high = min(attacker, king), max(attacker, king)
+    leg = _LEG[attacker, king] if view[attacker] & 7 == KNIGHT else -1
     for a in range(90):
         if view[a] == 0 or view[a] // 8 != side or a == king:
             continue
         for i in range(targets(view, a, scratch)):
             b = scratch[i]
-            blocks = b == leg or (leg < 0 and low < b < high and _in_line(b, king) and _in_line(b, checker))
-            if (b == checker or a == screen or blocks) and _is_safe(view, a, b, king, enemy):
+            blocks = b == leg or (leg < 0 and low < b < high and _in_line(b, king) and _in_line(b, attacker))
+            if (b == attacker or a == screen or blocks) and _is_safe(view, a, b, king, enemy):
                 return int(MOVE_INDEX[a, b])
     return -1
 
