@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from lm import UserError
 from lm.encoding import Encoder, Line
-from lm.model import ENGINE, KVCache, XiangqiConfig, XiangqiLM
+from lm.model import ENGINE, KVCache, XiangqiConfig, XiangqiLM, pick
 from lm.policy import load_model
 from small import random_game, small_model
 from xiangqi.features import CANDIDATE_GROUPS, INPUT_GROUPS
@@ -24,6 +25,15 @@ def full(model: XiangqiLM, *lines: Line, voice: int = 0) -> tuple[torch.Tensor, 
         out = model(**tensors, voices=torch.full((plies,), voice))
     assert out.scores is not None and out.wdl_logits is not None
     return out.scores, out.wdl_logits
+
+
+class TestGradients:
+    def test_many_candidates_with_one_feature_add_up_in_half_precision_too(self) -> None:
+        table = torch.zeros(2, 3, dtype=torch.bfloat16, requires_grad=True)
+        picked = pick(table, torch.ones(1000, dtype=torch.int64), torch.full((1000, 1), 2))
+        picked.backward(torch.full_like(picked, 0.01))
+        assert table.grad is not None
+        torch.testing.assert_close(table.grad.float(), torch.tensor([[0.0, 0, 0], [0, 0, 10]]), atol=0.05, rtol=0)
 
 
 class TestCache:
@@ -139,6 +149,35 @@ class TestShape:
     def test_unknown_groups_are_named(self) -> None:
         with pytest.raises(ValueError, match="nonsense"):
             Encoder(XiangqiConfig(input_groups=("nonsense",)))
+
+
+class TestReplies:
+    """The head that foresees replies, which a model has in training alone."""
+
+    def test_what_it_plays_does_not_depend_on_it(self, tmp_path: Path) -> None:
+        model, line = small_model(replies=True), Line.of(random_game(4, 30))
+        before = full(model, line)
+        model.foresee_replies(False)
+        model.save_pretrained(tmp_path)
+        loaded = load_model(tmp_path)
+        assert not loaded.config.replies
+        assert loaded.reply_head is None
+        torch.testing.assert_close(full(loaded, line), before)
+
+    def test_a_new_one_knows_nothing_and_learns(self) -> None:
+        model, line = small_model(), Line.of(random_game(4, 30))
+        model.foresee_replies(True)
+        assert model.config.replies
+        tensors = Encoder(model.config)([line]).tensors()
+        plies = len(tensors["input_starts"])
+        labels, replies = torch.zeros(plies, dtype=torch.long), torch.full((plies,), -100)
+        replies[:5] = torch.arange(5)
+        silent, out = model(**tensors, labels=labels), model(**tensors, labels=labels, replies=replies)
+        even = math.log(CANDIDATE_GROUPS["move"])
+        assert (out.loss - silent.loss).item() == pytest.approx(0.3 * even, rel=1e-4)
+        out.loss.backward()
+        assert model.reply_head is not None
+        assert model.reply_head.weight.grad.abs().sum() > 0
 
 
 class TestFiles:
