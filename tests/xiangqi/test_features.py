@@ -1,23 +1,29 @@
-"""The features say what they claim: checked against the board's own, slower, answers."""
+"""The features say what they claim: each block is checked against the board's own, slower, answers."""
 
 from __future__ import annotations
 
 import random
 from bisect import bisect
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
+from math import prod
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xiangqi import Board, Move, features, kernels
-from xiangqi.kernels import MOVE_MIRRORED
-from xiangqi.move import SQUARES
+from xiangqi import BLACK, KING, MOVES, PAWN, RED, SQUARES, Board, Color, Move, Square, features, kernels
 
-CLASS_OF = {1: 4, 2: 1, 3: 1, 4: 2, 5: 3, 6: 2, 7: 1}
+# By type of piece: none, king, advisor, bishop, knight, rook, cannon, pawn.
+CLASS = (0, 4, 1, 1, 2, 3, 2, 1)
+WORTH = (0, 100, 2, 2, 4, 9, 4, 1)
+WORTH_OF_CLASS = (0, 2, 4, 9)
+BUCKETS = (0, 1, 2, 4, 9)
+
+
+# --- What the board knows ---------------------------------------------------------------------------------------------
 
 
 def random_game(seed: int, plies: int) -> Board:
@@ -26,6 +32,88 @@ def random_game(seed: int, plies: int) -> Board:
         captures = [move for move in moves if board.is_capture(move)]
         board.push(chance.choice(captures if captures and chance.random() < 0.3 else moves))
     return board
+
+
+def as_seen(board: Board) -> Board:
+    """The position as its mover sees it: always Red's."""
+    return board if board.turn == RED else board.rotate()
+
+
+def as_played(board: Board, move: Move) -> Move:
+    """A move that the mover of a position sees, as it is played; and the other way round."""
+    return move if board.turn == RED else move.rotate()
+
+
+def last_moves(board: Board) -> tuple[Square, Square, Square]:
+    """Whence and where to the mover moved last, and where to the enemy, as the mover sees it; -1 if he did not yet."""
+    own, last = [None, None, *(as_played(board, move) for move in board.move_stack[-2:])][-2:]
+    return own.from_square if own else -1, own.to_square if own else -1, last.to_square if last else -1
+
+
+def type_at(board: Board, square: Square) -> int:
+    """The type of the piece on a square; 0 for none, and for no square."""
+    piece = board.piece_at(square) if square >= 0 else None
+    return piece.type if piece else 0
+
+
+def reaches(board: Board, a: Square, b: Square) -> bool:
+    """Whether the piece on ``a`` could capture on ``b``, whatever stands there, pinned or not."""
+    return b >= 0 and any(a in board.attackers(color, b) for color in (RED, BLACK))
+
+
+def status(board: Board, square: Square) -> int:
+    """The status of a piece: twice the class of its cheapest attacker, and one more if it is defended."""
+    piece = board.piece_at(square)
+    assert piece is not None
+    attackers = [CLASS[type_at(board, sq)] for sq in board.attackers(1 - piece.color, square)]
+    return 2 * min(attackers, default=0) + bool(board.attackers(piece.color, square))
+
+
+def worth(board: Board, square: Square) -> int:
+    """What a piece is worth where it stands; 0 for none."""
+    piece = board.piece_at(square)
+    if piece and piece.type == PAWN and (square >= 45) == (piece.color == RED):  # it has crossed the river
+        return 2
+    return WORTH[piece.type] if piece else 0
+
+
+def loss(board: Board, square: Square) -> int:
+    """What a piece's owner loses there by one exchange if the other side is to move."""
+    attacker, defended = divmod(status(board, square), 2)
+    if not attacker or type_at(board, square) == KING or (attacker == CLASS[KING] and defended):
+        return 0
+    return max(0, worth(board, square) - (WORTH_OF_CLASS[attacker] if defended else 0))
+
+
+def losses(board: Board, color: Color) -> list[int]:
+    """The buckets of what a side may lose, one a piece, the worst first."""
+    own = [square for square, piece in board.piece_map().items() if piece.color == color]
+    return sorted((bisect([1, 2, 4, 6], loss(board, square)) for square in own), reverse=True)
+
+
+def free_beside_king(board: Board, color: Color) -> int:
+    king = board.king(color)
+    assert king is not None
+    palace = [9 * rank + file for rank in (range(3) if color == RED else range(7, 10)) for file in (3, 4, 5)]
+    beside = [sq for sq in palace if abs(sq % 9 - king % 9) + abs(sq // 9 - king // 9) == 1]
+    own = [sq for sq in beside if (piece := board.piece_at(sq)) and piece.color == color]
+    return sum(sq not in own and not board.attackers(1 - color, sq) for sq in beside)
+
+
+def mates_in_one(board: Board, color: Color) -> bool:
+    """Whether a side, if it were to move, could checkmate at once."""
+    asked = board.copy(stack=False)
+    asked.turn = color
+    for move in asked.legal_moves:
+        asked.push(move)
+        mate = asked.is_checkmate()
+        asked.pop()
+        if mate:
+            return True
+    return False
+
+
+# --- What is told of it -----------------------------------------------------------------------------------------------
 
 
 def encode(root: Board, moves: list[Move], first: int = 0) -> list[tuple[list[int], np.ndarray]]:
@@ -42,284 +130,92 @@ def encode(root: Board, moves: list[Move], first: int = 0) -> list[tuple[list[in
     return [(inputs[a:b].tolist(), candidates[c:d].copy()) for (a, b), (c, d) in zip(cuts, lines, strict=True)]
 
 
+def encode_last(board: Board) -> tuple[list[int], np.ndarray]:
+    (told,) = encode(board.root(), board.move_stack, first=board.ply)
+    return told
+
+
 def group(inputs: list[int], name: str) -> list[int]:
     at = list(features.INPUT_GROUPS).index(name)
     low, high = features.INPUT_OFFSETS[at : at + 2]
     return sorted(i - int(low) for i in inputs if low <= i < high)
 
 
-def column(candidates: np.ndarray, name: str) -> list[int]:
-    at = list(features.CANDIDATE_GROUPS).index(name)
-    low = int(features.CANDIDATE_OFFSETS[at])
-    return [int(row) - low for row in candidates[:, features.CANDIDATE_COLUMNS.index(name)]]
+class Candidate(NamedTuple):
+    """A legal move as its mover sees it, the positions before and after it, and what is told of it."""
+
+    a: Square
+    b: Square
+    mover: int  # type of its piece less one, as in the tables
+    taken: int  # type of the piece that it takes, or 0
+    before: Board
+    after: Board
+    line: np.ndarray
+
+    def rows(self, name: str) -> list[int]:
+        """Its rows of a block."""
+        offset = features.CANDIDATE_OFFSETS[list(features.CANDIDATE_GROUPS).index(name)]
+        columns = [at for at, column in enumerate(features.CANDIDATE_COLUMNS) if column == name]
+        return list((self.line[columns] - offset).tolist())
+
+    def told(self, name: str, *sizes: int) -> tuple[int, ...]:
+        """Its row of a block of so many numbers, taken apart."""
+        assert prod(sizes) == features.CANDIDATE_GROUPS[name]
+        (row,) = self.rows(name)
+        return tuple(map(int, np.unravel_index(row, sizes)))
 
 
-def several(candidates: np.ndarray, name: str) -> list[list[int]]:
-    """The rows of ``touched`` or ``eyes`` of each candidate, without those that stand for nothing."""
-    columns = [at for at, column in enumerate(features.CANDIDATE_COLUMNS) if column == name]
-    rows = candidates[:, columns] - features.CANDIDATE_OFFSETS[list(features.CANDIDATE_GROUPS).index(name)]
-    return [[row for row in line if row] for line in rows.tolist()]
+def candidates_of(board: Board) -> Iterator[Candidate]:
+    """The legal moves of a position."""
+    _, lines = encode_last(board)
+    before = as_seen(board)
+    for move, line in zip(before.legal_moves, lines, strict=True):
+        a, b, after = move.from_square, move.to_square, before.copy(stack=False)
+        after.push(move)
+        yield Candidate(a, b, type_at(before, a) - 1, type_at(before, b), before, after, line)
 
 
-def mates_in_one(board: Board, color: int) -> bool:
-    """Whether a side, if it were to move, could checkmate at once."""
-    asked = Board(f"{board.fen().split()[0]} {'wb'[color]}")
-    for move in asked.legal_moves:
-        asked.push(move)
-        mate = asked.is_checkmate()
-        asked.pop()
-        if mate:
-            return True
-    return False
-
-
-def status(board: Board, square: int) -> int:
-    """The status of a piece, from the board's own attackers: every piece that could capture there, pinned or not."""
-    piece = board.piece_at(square)
-    assert piece is not None
-    attackers = [CLASS_OF[board.piece_at(a).type] for a in board.attackers(1 - piece.color, square)]  # type: ignore[union-attr]
-    return 2 * min(attackers, default=0) + bool(board.attackers(piece.color, square))
-
-
-def view(board: Board) -> Board:
-    """The position as its mover sees it: always Red's."""
-    return board if board.turn == 0 else board.rotate()
+def dearest(found: list[tuple[int, int]]) -> list[int]:
+    """The rows that are told of some with their worth: the four of most worth, then the highest."""
+    rows = [row for _, row in sorted(found, reverse=True)]
+    return [*rows, 0, 0, 0, 0][:4]
 
 
 def any_game(test: Callable[..., None]) -> Callable[..., None]:
-    """Run a test on random games: a seed and a number of plies."""
-    return settings(max_examples=25)(given(seed=st.integers(0, 10**6), plies=st.integers(0, 120))(test))
+    """Run a test on random games."""
+    games = st.builds(random_game, st.integers(0, 10**6), st.integers(0, 120))
+    return settings(max_examples=25)(given(board=games)(test))
 
 
-class TestAgainstTheBoard:
+class TestInputs:
     @any_game
-    def test_rows_stay_in_their_tables(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies)
-        for inputs, candidates in encode(board.root(), board.move_stack):
-            assert min(inputs) >= 0 and max(inputs) < features.INPUT_ROWS
-            for at, name in enumerate(features.CANDIDATE_COLUMNS):
-                table = list(features.CANDIDATE_GROUPS).index(name)
-                assert (candidates[:, at] >= features.CANDIDATE_OFFSETS[table]).all()
-                assert (candidates[:, at] < features.CANDIDATE_OFFSETS[table + 1]).all()
-
-    @any_game
-    def test_pieces_and_their_status(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies)
-        inputs, _ = encode(board.root(), board.move_stack)[-1]
-        seen = view(board)
-        places, states = [], []
-        for sq, piece in seen.piece_map().items():
-            place = (piece.type - 1 + 7 * piece.color) * 90 + sq
-            enemies = [CLASS_OF[seen.piece_at(a).type] for a in seen.attackers(1 - piece.color, sq)]  # type: ignore[union-attr]
-            places.append(place)
-            states.append(place * 10 + min(enemies, default=0) * 2 + bool(seen.attackers(piece.color, sq)))
-        assert group(inputs, "board") == sorted(places)
-        assert group(inputs, "status") == sorted(states)
+    def test_pieces_and_their_status(self, board: Board) -> None:
+        inputs, _ = encode_last(board)
+        seen = as_seen(board)
+        places = {sq: (piece.type - 1 + 7 * piece.color) * 90 + sq for sq, piece in seen.piece_map().items()}
+        assert group(inputs, "board") == sorted(places.values())
+        assert group(inputs, "status") == sorted(place * 10 + status(seen, sq) for sq, place in places.items())
 
     @any_game
-    def test_moves_of_both_sides(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies)
-        inputs, _ = encode(board.root(), board.move_stack)[-1]
-        for name, turn in (("own_moves", 0), ("enemy_moves", 1)):
-            seen = view(board).copy(stack=False)
+    def test_moves_of_both_sides(self, board: Board) -> None:
+        inputs, _ = encode_last(board)
+        for name, turn in (("own_moves", RED), ("enemy_moves", BLACK)):
+            seen = as_seen(board).copy(stack=False)
             seen.turn = turn
             expected = []
             for move in seen.legal_moves:
                 expected.append(move.index)
-                if taken := seen.piece_at(move.to_square):
-                    expected.append(2086 + (taken.type - 1) * 90 + move.to_square)
+                if taken := type_at(seen, move.to_square):
+                    expected.append(2086 + (taken - 1) * 90 + move.to_square)
             assert group(inputs, name) == sorted(expected)
 
     @any_game
-    def test_candidates(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies)
-        _, candidates = encode(board.root(), board.move_stack)[-1]
-        seen = view(board)
-        assert column(candidates, "move") == [move.index for move in seen.legal_moves]
-        played = [move if board.turn == 0 else move.rotate() for move in seen.legal_moves]
-        rows = zip(
-            seen.legal_moves,
-            played,
-            column(candidates, "capture"),
-            column(candidates, "context"),
-            column(candidates, "mate"),
-            column(candidates, "threat"),
-            strict=True,
-        )
-        for move, real, capture, context, mate, danger in rows:
-            taken = seen.piece_at(move.to_square)
-            mover = seen.piece_at(move.from_square)
-            assert mover is not None
-            assert capture == (taken.type if taken else 0) * 90 + move.to_square
-            after = seen.copy(stack=False)
-            after.push(move)
-            attackers = [CLASS_OF[after.piece_at(a).type] for a in after.attackers(1, move.to_square)]  # type: ignore[union-attr]
-            defended = bool(after.attackers(0, move.to_square))
-            kind = (mover.type - 1) * 8 + (taken.type if taken else 0)
-            assert context == ((kind * 5 + min(attackers, default=0)) * 2 + defended) * 2 + after.is_check()
-            seen_before, mates, threat, checked = np.unravel_index(mate, (3, 2, 3, 2))
-            threatens, new, _ = np.unravel_index(danger, (2, 2, 5))
-            assert mates == after.is_checkmate()
-            assert checked == seen.is_check()
-            assert threatens == (not after.is_check() and mates_in_one(after, 0))
-            before = not seen.is_check() and mates_in_one(seen, 1)
-            left = not mates and mates_in_one(after, 1)
-            assert threat == (0 if not before or mates else 2 if left else 1)
-            assert new == (left and not before)
-            board.push(real)
-            assert seen_before == min(2, board.repetitions() - 1)
-            board.pop()
+    def test_tactics(self, board: Board) -> None:
+        inputs, _ = encode_last(board)
+        seen = as_seen(board)
+        check, own, enemy = seen.is_check(), losses(seen, RED)[0], losses(seen, BLACK)[0]
+        assert group(inputs, "tactics") == [check, 2 + own, 7 + enemy, 12 + (not check and mates_in_one(seen, BLACK))]
 
-    @any_game
-    def test_pieces_that_a_move_touches(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies)
-        _, candidates = encode(board.root(), board.move_stack)[-1]
-        seen = view(board)
-        for move, found in zip(seen.legal_moves, several(candidates, "touched"), strict=True):
-            after = seen.copy(stack=False)
-            after.push(move)
-            expected = []
-            for square, piece in after.piece_map().items():
-                if square != move.to_square and piece.type != 1:
-                    was, now = status(seen, square), status(after, square)
-                    if was != now:
-                        expected.append(1 + ((piece.type - 1 + 7 * piece.color) * 10 + was) * 10 + now)
-            assert len(found) == min(len(expected), features.SEVERAL)
-            assert not Counter(found) - Counter(expected)
-
-    @any_game
-    def test_pieces_that_the_mover_could_take_or_retake_next(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies)
-        _, candidates = encode(board.root(), board.move_stack)[-1]
-        seen = view(board)
-        for move, found in zip(seen.legal_moves, several(candidates, "eyes"), strict=True):
-            after = seen.copy(stack=False)
-            after.push(move)
-            kind = after.piece_at(move.to_square).type  # type: ignore[union-attr]
-            expected = []
-            for square, piece in after.piece_map().items():
-                if square != move.to_square and piece.type != 1 and move.to_square in after.attackers(0, square):
-                    guarded = bool(after.attackers(1, square))
-                    new = move.from_square not in seen.attackers(0, square)
-                    index = piece.type - 1 + 7 * piece.color
-                    expected.append(1 + (((kind - 1) * 14 + index) * 2 + guarded) * 2 + new)
-            assert len(found) == min(len(expected), features.SEVERAL)
-            assert not Counter(found) - Counter(expected)
-
-    @any_game
-    def test_free_squares_beside_the_kings(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies)
-        _, candidates = encode(board.root(), board.move_stack)[-1]
-        seen = view(board)
-
-        def room(board: Board, color: int) -> int:
-            king = board.king(color)
-            assert king is not None
-            steps = [king + 9, king - 9, *([king + 1] if king % 9 < 5 else []), *([king - 1] if king % 9 > 3 else [])]
-            inside = [sq for sq in steps if (sq in range(27) if color == 0 else sq in range(63, 90))]
-            own = [sq for sq in inside if (piece := board.piece_at(sq)) and piece.color == color]
-            return sum(sq not in own and not board.attackers(1 - color, sq) for sq in inside)
-
-        rows = zip(column(candidates, "kings"), column(candidates, "threat"), strict=True)
-        for move, (found, threat) in zip(seen.legal_moves, rows, strict=True):
-            after = seen.copy(stack=False)
-            after.push(move)
-            assert threat % 5 == room(after, 1)
-            assert found == ((room(seen, 0) * 5 + room(after, 0)) * 5 + room(seen, 1)) * 5 + room(after, 1)
-
-    @any_game
-    def test_what_a_move_wins_and_does_not_lose(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies)
-        _, candidates = encode(board.root(), board.move_stack)[-1]
-        seen = view(board)
-        values, balances = (0, 100, 2, 2, 4, 9, 4, 1), []
-        hanging, found = column(candidates, "hanging"), column(candidates, "balance")
-        for move, row in zip(seen.legal_moves, hanging, strict=True):
-            taken = seen.piece_at(move.to_square)
-            gain = values[taken.type] if taken else 0
-            if taken and taken.type == 7 and move.to_square < 45:
-                gain = 2
-            _, lost, _, _, _ = np.unravel_index(row, (5, 5, 5, 2, 2))
-            balances.append(gain - (0, 1, 2, 4, 9)[lost])
-        for balance, row in zip(balances, found, strict=True):
-            level, behind, _ = np.unravel_index(row, (8, 8, 2))
-            assert level == bisect([-8, -3, -1, 0, 1, 3, 5], balance)
-            assert behind == bisect([1, 2, 3, 4, 5, 7, 9], max(balances) - balance)
-
-    @any_game
-    def test_the_last_moves(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies + 2)
-        _, candidates = encode(board.root(), board.move_stack)[-1]
-        seen = view(board)
-        own, last = (move if board.turn == 0 else move.rotate() for move in board.move_stack[-2:])
-        took = board.halfmove_clock == 0
-        rows = zip(*(column(candidates, name) for name in ("near", "reply", "plan")), strict=True)
-        for move, (near, reply, plan) in zip(seen.legal_moves, rows, strict=True):
-            after = seen.copy(stack=False)
-            after.push(move)
-            kind = seen.piece_at(move.from_square).type  # type: ignore[union-attr]
-            files = abs(move.to_square % 9 - last.to_square % 9)
-            ranks = min(4, max(-4, move.to_square // 9 - last.to_square // 9)) + 4
-            assert near == 1 + ((kind - 1) * 9 + files) * 9 + ranks
-            replied = seen.piece_at(last.to_square).type  # type: ignore[union-attr]
-            attacked = last.to_square in seen.attackers(1, move.from_square)
-            attacks = move.to_square in after.attackers(0, last.to_square)
-            assert reply == (((replied * 2 + took) * 7 + kind - 1) * 2 + attacked) * 2 + attacks
-            piece = seen.piece_at(own.to_square)
-            planned = piece.type if piece and piece.color == 0 else 0
-            same = move.from_square == own.to_square
-            guards = bool(planned) and not same and move.to_square in after.attackers(0, own.to_square)
-            assert plan == ((planned * 7 + kind - 1) * 2 + same) * 2 + guards
-
-    @any_game
-    def test_room_of_the_piece_that_moves(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies)
-        _, candidates = encode(board.root(), board.move_stack)[-1]
-        seen = view(board)
-
-        def room(board: Board, square: int) -> int:
-            cells = board.cells.copy()
-            count = sum(kernels.is_pseudo_legal(cells, 0, square, to) for to in SQUARES)
-            return bisect([1, 2, 3, 4, 5, 7, 9, 12], count)
-
-        for move, found in zip(seen.legal_moves, column(candidates, "reach"), strict=True):
-            after = seen.copy(stack=False)
-            after.push(move)
-            kind = seen.piece_at(move.from_square).type  # type: ignore[union-attr]
-            assert found == ((kind - 1) * 9 + room(seen, move.from_square)) * 9 + room(after, move.to_square)
-
-    @any_game
-    def test_black_sees_what_red_would_see(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies)
-        turned = encode(board.root().rotate(), [move.rotate() for move in board.move_stack])
-        for (inputs, candidates), (other, others) in zip(encode(board.root(), board.move_stack), turned, strict=True):
-            assert inputs == other
-            assert (candidates == others).all()
-
-    @any_game
-    def test_a_mirror_image_differs_in_squares_only(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies)
-        _, candidates = encode(board.root(), board.move_stack)[-1]
-        _, others = encode(board.root(), [move.mirror() for move in board.move_stack])[-1]
-        names = [n for n in features.CANDIDATE_GROUPS if n not in ("move", "capture", "piece_to")]
-        mirrored = {int(MOVE_MIRRORED[m]): i for i, m in enumerate(column(candidates, "move"))}
-        order = [mirrored[m] for m in column(others, "move")]
-        for name in names:
-            assert [column(candidates, name)[i] for i in order] == column(others, name)
-        for name in ("touched", "eyes"):
-            assert [several(candidates, name)[i] for i in order] == several(others, name)
-
-    @any_game
-    def test_a_part_of_a_game_reads_as_in_the_whole(self, seed: int, plies: int) -> None:
-        board = random_game(seed, plies)
-        whole = encode(board.root(), board.move_stack)
-        part = encode(board.root(), board.move_stack, first=board.ply // 2)
-        for (inputs, candidates), (other, others) in zip(whole[board.ply // 2 :], part, strict=True):
-            assert inputs == other
-            assert (candidates == others).all()
-
-
-class TestTactics:
     @pytest.mark.parametrize(
         ("fen", "in_check", "own", "enemy", "threat"),
         [
@@ -333,8 +229,188 @@ class TestTactics:
         inputs, _ = encode(Board(fen), [])[0]
         assert group(inputs, "tactics") == [in_check, 2 + own, 7 + enemy, 12 + threat]
 
-    def test_occurrences_are_counted_from_the_last_capture(self) -> None:
+    def test_occurrences_are_counted(self) -> None:
         shuffle = ["b0c2", "b9c7", "c2b0", "c7b9"]
         board = Board.from_moves(shuffle * 2)
         counts = [group(inputs, "counters")[0] for inputs, _ in encode(board.root(), board.move_stack)]
         assert counts == [0, 0, 0, 0, 1, 1, 1, 1, 2]
+
+
+class TestCandidates:
+    @any_game
+    def test_move_and_capture_and_piece_to(self, board: Board) -> None:
+        for c in candidates_of(board):
+            assert c.rows("move") == [Move(c.a, c.b).index]
+            assert c.told("capture", 8, 90) == (c.taken, c.b)
+            assert c.told("piece_to", 7, 90) == (c.mover, c.b)
+
+    @any_game
+    def test_context(self, board: Board) -> None:
+        for c in candidates_of(board):
+            attacker, defended = divmod(status(c.after, c.b), 2)
+            assert c.told("context", 7, 8, 5, 2, 2) == (c.mover, c.taken, attacker, defended, c.after.is_check())
+
+    @any_game
+    def test_shelter(self, board: Board) -> None:
+        for c in candidates_of(board):
+            assert c.told("shelter", 7, 10, 10) == (c.mover, status(c.before, c.a), status(c.after, c.b))
+
+    @any_game
+    def test_exchange(self, board: Board) -> None:
+        for c in candidates_of(board):
+            value = bisect([-4, -1, 0, 1, 3, 6], worth(c.before, c.b) - loss(c.after, c.b))
+            assert c.told("exchange", 7, 7, 10) == (c.mover, value, status(c.before, c.a))
+
+    @any_game
+    def test_hanging(self, board: Board) -> None:
+        lost = losses(as_seen(board), RED)[0]
+        for c in candidates_of(board):
+            left, enemy = losses(c.after, RED)[0], losses(c.after, BLACK)
+            fork = sum(bucket >= 3 for bucket in enemy) >= 2
+            assert c.told("hanging", 5, 5, 5, 2, 2) == (lost, left, enemy[0], fork, c.after.is_check())
+
+    @any_game
+    def test_mate(self, board: Board) -> None:
+        seen = as_seen(board)
+        threatened = not seen.is_check() and mates_in_one(seen, BLACK)
+        for c in candidates_of(board):
+            mates = c.after.is_checkmate()
+            answer = 1 + mates_in_one(c.after, BLACK) if threatened and not mates else 0
+            board.push(as_played(board, Move(c.a, c.b)))
+            earlier = board.repetitions() - 1
+            board.pop()
+            assert c.told("mate", 3, 2, 3, 2) == (min(2, earlier), mates, answer, seen.is_check())
+
+    @any_game
+    def test_last(self, board: Board) -> None:
+        own_from, own_to, last = last_moves(board)
+        for c in candidates_of(board):
+            retakes, same = c.b == last, c.a == own_to
+            flees = not retakes and reaches(c.before, last, c.a)
+            flags = retakes, same, same and c.b == own_from, reaches(c.after, c.b, last), flees
+            assert c.told("last", 2, 2, 2, 2, 2, 8) == (*flags, c.taken)
+
+    @any_game
+    def test_reach(self, board: Board) -> None:
+        def room(board: Board, square: Square) -> int:
+            cells = board.cells.copy()
+            count = sum(kernels.is_pseudo_legal(cells, RED, square, to) for to in SQUARES)
+            return bisect([1, 2, 3, 4, 5, 7, 9, 12], count)
+
+        for c in candidates_of(board):
+            assert c.told("reach", 7, 9, 9) == (c.mover, room(c.before, c.a), room(c.after, c.b))
+
+    @any_game
+    def test_kings(self, board: Board) -> None:
+        for c in candidates_of(board):
+            free = [free_beside_king(position, color) for color in (RED, BLACK) for position in (c.before, c.after)]
+            assert c.told("kings", 5, 5, 5, 5) == tuple(free)
+
+    @any_game
+    def test_near(self, board: Board) -> None:
+        _, _, last = last_moves(board)
+        for c in candidates_of(board):
+            files, ranks = abs(c.b % 9 - last % 9), min(4, max(-4, c.b // 9 - last // 9)) + 4
+            assert c.rows("near") == [1 + (c.mover * 9 + files) * 9 + ranks if last >= 0 else 0]
+
+    @any_game
+    def test_reply(self, board: Board) -> None:
+        _, _, last = last_moves(board)
+        took = board.ply > 0 and board.halfmove_clock == 0
+        for c in candidates_of(board):
+            attacked, attacks = reaches(c.before, last, c.a), reaches(c.after, c.b, last)
+            assert c.told("reply", 8, 2, 7, 2, 2) == (type_at(c.before, last), took, c.mover, attacked, attacks)
+
+    @any_game
+    def test_plan(self, board: Board) -> None:
+        _, own, last = last_moves(board)
+        for c in candidates_of(board):
+            piece = type_at(c.before, own) if own != last else 0
+            guards = bool(piece) and reaches(c.after, c.b, own)
+            assert c.told("plan", 8, 7, 2, 2) == (piece, c.mover, c.a == own, c.a != own and guards)
+
+    @any_game
+    def test_threat(self, board: Board) -> None:
+        seen = as_seen(board)
+        threatened = not seen.is_check() and mates_in_one(seen, BLACK)
+        for c in candidates_of(board):
+            threatens = not c.after.is_check() and mates_in_one(c.after, RED)
+            blunders = not threatened and not c.after.is_checkmate() and mates_in_one(c.after, BLACK)
+            assert c.told("threat", 2, 2, 5) == (threatens, blunders, free_beside_king(c.after, BLACK))
+
+    @any_game
+    def test_balance(self, board: Board) -> None:
+        candidates = list(candidates_of(board))
+        balances = [worth(c.before, c.b) - BUCKETS[losses(c.after, RED)[0]] for c in candidates]
+        for c, balance in zip(candidates, balances, strict=True):
+            level = bisect([-8, -3, -1, 0, 1, 3, 5], balance)
+            behind = bisect([1, 2, 3, 4, 5, 7, 9], max(balances) - balance)
+            assert c.told("balance", 8, 8, 2) == (level, behind, c.after.is_check())
+
+    @any_game
+    def test_touched(self, board: Board) -> None:
+        for c in candidates_of(board):
+            found = []
+            for square, piece in c.after.piece_map().items():
+                if square != c.b and piece.type != KING:
+                    was, now = status(c.before, square), status(c.after, square)
+                    row = 1 + ((piece.type - 1 + 7 * piece.color) * 10 + was) * 10 + now
+                    if was != now:
+                        found.append((worth(c.after, square), row))
+            assert c.rows("touched") == dearest(found)
+
+    @any_game
+    def test_eyes(self, board: Board) -> None:
+        for c in candidates_of(board):
+            found = []
+            for square, piece in c.after.piece_map().items():
+                if square != c.b and piece.type != KING and reaches(c.after, c.b, square):
+                    guarded, new = bool(c.after.attackers(BLACK, square)), not reaches(c.before, c.a, square)
+                    row = 1 + ((c.mover * 14 + piece.type - 1 + 7 * piece.color) * 2 + guarded) * 2 + new
+                    found.append((2 * worth(c.after, square) + piece.color, row))
+            assert c.rows("eyes") == dearest(found)
+
+    def test_earlier_occurrences(self) -> None:
+        shuffle = ["b0c2", "b9c7", "c2b0", "c7b9"]
+        board, counts = Board(), []
+        for iccs in 3 * shuffle:
+            move = as_played(board, Move.from_iccs(iccs))
+            counts += [c.told("mate", 3, 2, 3, 2)[0] for c in candidates_of(board) if Move(c.a, c.b) is move]
+            board.push_iccs(iccs)
+        assert counts == [0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2]
+
+
+class TestGames:
+    @any_game
+    def test_rows_stay_in_their_tables(self, board: Board) -> None:
+        for inputs, candidates in encode(board.root(), board.move_stack):
+            assert min(inputs) >= 0 and max(inputs) < features.INPUT_ROWS
+            for at, name in enumerate(features.CANDIDATE_COLUMNS):
+                table = list(features.CANDIDATE_GROUPS).index(name)
+                assert (candidates[:, at] >= features.CANDIDATE_OFFSETS[table]).all()
+                assert (candidates[:, at] < features.CANDIDATE_OFFSETS[table + 1]).all()
+
+    @any_game
+    def test_black_sees_what_red_would_see(self, board: Board) -> None:
+        turned = encode(board.root().rotate(), [move.rotate() for move in board.move_stack])
+        for (inputs, candidates), (other, others) in zip(encode(board.root(), board.move_stack), turned, strict=True):
+            assert inputs == other
+            assert (candidates == others).all()
+
+    @any_game
+    def test_a_mirror_image_differs_in_squares_only(self, board: Board) -> None:
+        _, lines = encode_last(board)
+        _, others = encode(board.root(), [move.mirror() for move in board.move_stack])[-1]
+        same = [name not in ("move", "capture", "piece_to") for name in features.CANDIDATE_COLUMNS]
+        mirrored = {MOVES[line[0]].mirror(): line[same].tolist() for line in others}
+        assert len(lines) == len(others)
+        for line in lines:
+            assert mirrored[MOVES[line[0]]] == line[same].tolist()
+
+    @any_game
+    def test_a_part_of_a_game_reads_as_in_the_whole(self, board: Board) -> None:
+        whole = encode(board.root(), board.move_stack)
+        part = encode(board.root(), board.move_stack, first=board.ply // 2)
+        for (inputs, candidates), (other, others) in zip(whole[board.ply // 2 :], part, strict=True):
+            assert inputs == other
+            assert (candidates == others).all()
