@@ -39,6 +39,7 @@ from lm.evaluate import evaluate
 from lm.model import HUMAN
 from lm.players import EnginePlayer, Player, PlayerError, load_player
 from lm.policy import LMPlayer, load_any_model
+from lm.result import held_out
 from xiangqi.features import CANDIDATE_GROUPS, INPUT_GROUPS
 from xiangqi.game import Game
 
@@ -138,7 +139,7 @@ class Ladder:
     parallel: int = 64
 
     def __post_init__(self) -> None:
-        self.held_out = training.held_out(self.shards, "test", 10**9)[HUMAN]
+        self.held_out = held_out(self.shards, "test", 10**9)[HUMAN]
         if not self.held_out[0]:
             raise UserError(f"no game between people to judge by in the test split of {', '.join(self.files)}")
 

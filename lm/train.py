@@ -13,44 +13,31 @@ import ctypes
 import math
 import os
 import shutil
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-import torch.distributed as dist
 from safetensors import SafetensorError
 from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.utils.data import SequentialSampler
 from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm  # type: ignore[import-untyped]
-from transformers import (
-    PreTrainedModel,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
 from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.utils.logging import disable_progress_bar
 
 from lm import UserError, char
 from lm.batches import GameBatches
+from lm.callbacks import Bar, Budget, EarlyLook, Saving, say
 from lm.checkpoints import latest_checkpoint, publish, settle, step_of, write_json
 from lm.data import Shard
-from lm.encoding import Line
-from lm.evaluate import evaluate
-from lm.model import ENGINE, HUMAN, STYLES, XiangqiConfig, XiangqiLM
-from lm.policy import load_any_model, load_model
-from lm.tokenizer import char_tokenizer, move_tokenizer
+from lm.model import XiangqiConfig, XiangqiLM
+from lm.policy import load_model
+from lm.result import TOKENIZERS, deliver
 
 
 @dataclass(frozen=True)
@@ -75,6 +62,7 @@ class Preset:
     weight_decay: float = 0.05
 
     def config(self, **changes: Any) -> XiangqiConfig:
+        """Return the configuration of a model of this size, with ``changes`` to it."""
         settings = {
             "n_layer": self.n_layer,
             "n_head": self.n_head,
@@ -88,6 +76,7 @@ class Preset:
 
     @property
     def steps(self) -> int:
+        """Steps of the whole run."""
         return math.ceil(self.plies / self.batch_plies)
 
     @property
@@ -119,25 +108,6 @@ def find_preset(name: str, plies: int | None = None, learning_rate: float | None
     return replace(found, plies=plies or found.plies, learning_rate=learning_rate or found.learning_rate)
 
 
-ENDLESS: Final = 10**15
-"""Plies of a run whose end is not known yet."""
-LATELY: Final = 0.2
-"""Share of the plateau by whose speed the length of the fall is reckoned."""
-TOKENIZERS: Final = {"move": move_tokenizer, "char": char_tokenizer}
-"""What a model may read: moves, together with the position; or the characters of moves, as in 2020 (`lm.char`)."""
-LOOK_PLIES: Final = {"move": 15_000, "char": 1_500}
-"""Held-out plies of an early look; scoring moves by their characters costs ten times as much."""
-TEST_PLIES: Final = {"move": 100_000, "char": 10_000}
-"""Held-out plies by which the result is judged."""
-ABOUT: Final = {
-    "move": """It reads a game ply by ply, sees the position through the rules, and says which legal move comes next, in
-the voice of humans or of an engine, and who will win.""",
-    "char": """It reads a game as the characters of its ICCS moves, sees no board and writes on, as the system of Su
-Jianlin did in 2020 (https://kexue.fm/archives/7877). Of the legal moves it plays the one with the likeliest
-characters.""",
-}
-
-
 def new_model(preset: Preset, tokens: str, init_from: Path | None, changes: dict[str, Any]) -> PreTrainedModel:
     """Return the model that a run begins with. Raises ``UserError`` if ``init_from`` is no such model."""
     if tokens == "char":
@@ -167,12 +137,7 @@ def keep_memory() -> None:
     libc.mallopt(m_trim_threshold, 2**31 - 1)
 
 
-def say(text: str) -> None:
-    """Tell the person something, above the progress bar if there is one."""
-    tqdm.write(text, file=sys.stderr)
-
-
-# --- The Trainer, and what watches it ---------------------------------------------------------------------------------
+# --- The Trainer ------------------------------------------------------------------------------------------------------
 
 
 class XiangqiTrainer(Trainer):
@@ -286,186 +251,6 @@ class XiangqiTrainer(Trainer):
             raise UserError(f"cannot write a checkpoint into {self.out}: {reason}; {self._advice()}") from None
 
 
-class Saving(TrainerCallback):
-    """Saves every so often, at the end, and before it obeys a request to stop, which all processes agree on."""
-
-    def __init__(self, minutes: float) -> None:
-        self.seconds = minutes * 60
-        self.last = time.monotonic()
-        self.asked_to_stop = self.stopping = False
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take Ctrl-C and a request to terminate as wishes to stop after the step; obey the second Ctrl-C at once."""
-
-        def stop(number: int, frame: Any) -> None:
-            self.asked_to_stop = True
-            if int(os.environ.get("WORLD_SIZE", "1")) == 1:  # torchrun hands on what the terminal has told all already
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-            say("saving, then stopping")
-
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
-        wishes = torch.tensor([time.monotonic() - self.last >= self.seconds, self.asked_to_stop], device=args.device)
-        if args.world_size > 1:
-            wishes = wishes.int()
-            dist.all_reduce(wishes, dist.ReduceOp.MAX)
-        due, self.stopping = (bool(wish) for wish in wishes)
-        if due or self.stopping or state.global_step >= state.max_steps:
-            control.should_log = control.should_save = True
-        return control
-
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
-        self.last = time.monotonic()
-        control.should_training_stop |= self.stopping
-        return control
-
-
-class Budget(TrainerCallback):
-    """Makes a run as long as the CPU seconds that it may take.
-
-    The learning rate stays at its peak until the plateau's share of them is spent. How many steps the fall has is then
-    known from the speed of late. It is told to ``note`` once a checkpoint has been written, so that a run killed after
-    that repeats the fall exactly, and one killed before it measures again.
-    """
-
-    def __init__(self, trainer: XiangqiTrainer, seconds: float, note: Callable[[Preset], None]) -> None:
-        self.trainer, self.guess, self.seconds, self.note = trainer, trainer.preset, seconds, note
-        self.plateau = (1 - self.guess.decay) * seconds
-        self.spent, self.due, self.known = 0.0, False, False
-        trainer.plan(replace(self.guess, plies=ENDLESS))
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
-        if not self.known:
-            self.spent = self.trainer.spent()
-            self.due = self.spent >= self.plateau
-            control.should_log |= self.due
-            control.should_save |= self.due
-        return control
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if not self.due or self.known:
-            return
-        done = state.global_step
-        since = self.spent - LATELY * self.plateau
-        late = [x for x in state.log_history if x.get("cpu_seconds", math.inf) <= since]
-        step, seconds = (late[-1]["step"], late[-1]["cpu_seconds"]) if late else (0, 0.0)
-        left = self.seconds - self.trainer.spent()  # the saving just done is no measure of a step
-        fall = max(1, round(left * (done - step) / (self.spent - seconds)))
-        preset = replace(self.guess, plies=(done + fall) * self.guess.batch_plies, decay=fall / (done + fall))
-        self.trainer.plan(preset)
-        self.trainer.batches.settle(preset.steps, done)
-        self.known = True
-        if state.is_world_process_zero:
-            self.note(preset)
-
-
-class EarlyLook(TrainerCallback):
-    """Looks at held-out games whenever the run is saved, so that one that goes wrong is seen at once."""
-
-    def __init__(self, trainer: XiangqiTrainer, shards: Sequence[Shard], plies: int) -> None:
-        self.trainer, self.games = trainer, held_out(shards, "validation", plies)[HUMAN]
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        model = self.trainer.whole()
-        if self.games[0] and model is not None:
-            report = measure(model, self.games, HUMAN, samples=1)
-            self.trainer.log({f"eval_{k}": round(report[k], 4) for k in ("top1", "top3", "nll", "legal_argmax")})
-
-
-class Bar(TrainerCallback):
-    """A line on the terminal with rate and time left; where there is no terminal, a line now and then."""
-
-    def __init__(self, trainer: XiangqiTrainer, wanted: bool) -> None:
-        self.batches, self.wanted = trainer.batches, wanted and trainer.is_world_process_zero()
-        self.figures: dict[str, str] = {}
-        self.steps = self.batches.steps
-        self.said = time.monotonic()
-        self.bar = tqdm(disable=True)
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self.bar = tqdm(
-            total=self.batches.plies(self.steps),
-            initial=self.batches.plies(state.global_step),
-            unit=" plies",
-            unit_scale=True,
-            smoothing=0.02,
-            mininterval=0.5,
-            dynamic_ncols=True,
-            disable=not (self.wanted and sys.stderr.isatty()),
-            file=sys.stderr,
-        )
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self.bar.update(self.batches.plies(state.global_step) - self.bar.n)
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self.steps != self.batches.steps:  # a run with a budget has found out
-            self.steps = self.batches.steps
-            self.bar.total = self.batches.plies(self.steps)
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        names = {"policy_loss": "policy", "value_loss": "value", "eval_top1": "held-out top-1", "eval_nll": "nll"}
-        self.figures |= {names[k]: f"{v:.3f}" for k, v in (logs or {}).items() if k in names}
-        self.bar.set_postfix(self.figures, refresh=False)
-        if self.wanted and self.bar.disable and time.monotonic() - self.said > 30:
-            self.said = time.monotonic()
-            say(f"step {state.global_step} of {self.steps}: {', '.join(map(' '.join, self.figures.items()))}")
-
-    def close(self) -> None:
-        self.bar.close()
-
-
-# --- What the result is worth -----------------------------------------------------------------------------------------
-
-Games = tuple[list[Line], list[int]]
-"""Games and their results."""
-
-
-def held_out(shards: Sequence[Shard], split: str, plies: int) -> dict[int, Games]:
-    """Return games of a split, about ``plies`` of human ones and as many of engines', by voice."""
-    games: dict[int, Games] = {HUMAN: ([], []), ENGINE: ([], [])}
-    for shard in shards:
-        room = {voice: plies // len(shards) for voice in games}
-        for game in shard.games(split):
-            voice = ENGINE if shard.meta["tiers"][shard.tiers[game]] == "engine" else HUMAN
-            if room[voice] > 0:
-                line = shard.line(int(game))
-                room[voice] -= len(line.moves)
-                games[voice][0].append(line)
-                games[voice][1].append(int(shard.results[game]))
-    return games
-
-
-def measure(model: PreTrainedModel, games: Games, voice: int, samples: int = 1000) -> dict[str, Any]:
-    """Return what `lm.evaluate` reports of games."""
-    return evaluate(model, *games, voice).report(samples=samples)
-
-
 # --- A run from its first command to its result -----------------------------------------------------------------------
 
 
@@ -487,9 +272,10 @@ def train(
     """Train a model, or go on where ``out`` stopped; return the directory of the result, ``out/model``.
 
     ``tokens`` is what it reads: ``move``, or ``char`` for the system of 2020 (`lm.char`), which sees no board.
+    ``config_changes`` are those to the preset's configuration, for a new model that reads moves.
     ``cpu_seconds`` makes the run as long as they allow, of all its processes and sittings together; what the preset
     says about its length is then a first guess, by which the curriculum of characters begins. ``weights`` say how often
-    the games of a source or tier are read in an epoch (`GameBatches`).
+    the games of a source or tier are read in an epoch (`GameBatches`). Checkpoints are ``save_minutes`` apart.
     A finished run is left as it is. Asked to stop, it saves first and then raises ``KeyboardInterrupt``. Raises
     ``UserError`` for data without training games, settings that ``out`` was not begun with, a gradient that is no
     number, a damaged shard and a disk that is full; what was saved before stays good.
@@ -510,7 +296,7 @@ def train(
         began = settle(out, settings)
         checkpoint = latest_checkpoint(out, say)
         if began["plies"] != preset.plies:
-            extend(out, preset, replace(preset, plies=began["plies"]), checkpoint)
+            check_new_length(out, preset, began["plies"], checkpoint)
             write_json(out / "run.json", settings)
         elif finished(out):
             return out / "model"
@@ -518,8 +304,9 @@ def train(
         torch.manual_seed(seed)
         model = new_model(preset, tokens, init_from, config_changes or {})
         trainer = make_trainer(model, shards, out, preset, seed, log_steps, weights)
-        saving, look = Saving(save_minutes), EarlyLook(trainer, shards, LOOK_PLIES[tokens])
-        callbacks: list[TrainerCallback] = [saving, look]
+        saving = Saving(save_minutes)
+        trainer.add_callback(saving)
+        trainer.add_callback(EarlyLook(trainer, shards, tokens))
         if "length" in began:
             known = replace(preset, **began["length"])
             trainer.plan(known)
@@ -530,10 +317,9 @@ def train(
                 length = {"plies": known.plies, "decay": known.decay}
                 write_json(out / "run.json", settings | {"length": length})
 
-            callbacks.append(Budget(trainer, cpu_seconds, note))
+            trainer.add_callback(Budget(trainer, cpu_seconds, note))
         bar, writer = Bar(trainer, progress), None
-        for callback in (*callbacks, bar):
-            trainer.add_callback(callback)
+        trainer.add_callback(bar)
         if trainer.is_world_process_zero():
             shutil.rmtree(out / "unfinished", ignore_errors=True)
             writer = SummaryWriter(str(out / "log"), purge_step=step_of(checkpoint) + 1 if checkpoint else 0)
@@ -558,97 +344,17 @@ def train(
     return out / "model"
 
 
-def deliver(
-    state: TrainerState, model: PreTrainedModel, shards: Sequence[Shard], out: Path, preset: Preset, tokens: str
-) -> None:
-    """Write the result of a run: weights, configuration, tokenizer, figures and model card."""
-    aside = out / "unfinished" / "model"
-    if isinstance(model, XiangqiLM):
-        model.foresee_replies(False)
-    # Half the bits do: a move's score keeps three digits, and the file stays small enough to ship.
-    model.save_pretrained(aside, state_dict={name: x.half() for name, x in model.state_dict().items()})
-    TOKENIZERS[tokens]().save_pretrained(aside)
-    last = next(entry for entry in reversed(state.log_history) if "cpu_seconds" in entry)
-    figures: dict[str, Any] = {
-        "tokens": tokens,
-        "layers": model.config.num_hidden_layers,
-        "width": model.config.hidden_size,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "steps": state.global_step,
-        **{name: last[name] for name in ("plies", "cpu_seconds", "loss", "policy_loss", "value_loss")},
-        "preset": asdict(preset),
-        "data": [{name: shard.meta[name] for name in ("games", "plies")} for shard in shards],
-        "files": [Path(file).name for shard in shards for file in shard.meta["files"]],
-        "test": {},
-    }
-    written = load_any_model(aside)
-    for voice, games in held_out(shards, "test", TEST_PLIES[tokens]).items():
-        if games[0]:
-            figures["test"][STYLES[voice]] = measure(written, games, voice)
-    write_json(aside / "metrics.json", figures)
-    (aside / "README.md").write_text(card(figures), encoding="utf-8")
-    publish(aside, out)
-
-
-def card(figures: dict[str, Any]) -> str:
-    """Return the model card of a run's figures."""
-    rows = [
-        f"| {style} | {x['games']} | {x['plies']} | {x['top1']:.4f} | {x['top3']:.4f} | {x['nll']:.4f} "
-        f"| {x['legal_argmax']:.4f} |\n"
-        for style, x in figures["test"].items()
-    ]
-    return f"""---
-library_name: transformers
-license: mit
-pipeline_tag: text-generation
-tags: [xiangqi, chinese-chess, board-game]
----
-
-# A language model that plays xiangqi
-
-{ABOUT[figures["tokens"]]}
-{figures["layers"]} layers of width {figures["width"]}, {figures["parameters"] / 1e6:.1f} million parameters, kept in 16
-bits.
-
-```python
-import lm
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-model = AutoModelForCausalLM.from_pretrained("this folder")
-tokenizer = AutoTokenizer.from_pretrained("this folder")
-game = model.generate(**tokenizer("h2e2 h9g7", return_tensors="pt"), max_new_tokens=10)
-print(tokenizer.decode(game[0]))
-```
-
-## Training
-
-{figures["plies"]:,} plies read in {figures["steps"]:,} steps, {figures["cpu_seconds"]:,.0f} CPU seconds. Last losses:
-policy {figures["policy_loss"]:.4f}, value {figures["value_loss"]:.4f}.
-Games: {", ".join(figures["files"])}, {sum(x["games"] for x in figures["data"]):,} in all, of which 3% were held out.
-
-## Held-out games
-
-Games of the test split, which training never saw, mirrored or not.
-
-| voice | games | plies | top-1 | top-3 | NLL, nats | unmasked argmax legal |
-|---|---|---|---|---|---|---|
-{"".join(rows)}
-Measured by the run itself; `xqlm evaluate --model FOLDER --games FILE --split test --json` does so for all held-out
-games of a file.
-"""
-
-
 def finished(out: Path) -> bool:
     """Whether a run has brought its result."""
     return (out / "model" / "metrics.json").exists()
 
 
-def extend(out: Path, preset: Preset, before: Preset, checkpoint: Path | None) -> None:
-    """Raise ``UserError`` if a run can be made neither longer nor shorter, as its learning rate has left its peak."""
+def check_new_length(out: Path, preset: Preset, plies: int, checkpoint: Path | None) -> None:
+    """Raise ``UserError`` if a run begun for ``plies`` can have no other length, as its rate has left the peak."""
     done = step_of(checkpoint) if checkpoint else 0
-    if done >= min(preset.falls_at, before.falls_at):
+    if done >= min(preset.falls_at, replace(preset, plies=plies).falls_at):
         raise UserError(
-            f"{out} was begun for {before.plies} plies; after {done} steps it is too late for {preset.plies}, as the "
+            f"{out} was begun for {plies} plies; after {done} steps it is too late for {preset.plies}, as the "
             f"learning rate falls or should have fallen: start a new run with --init-from {out / 'model'}"
         )
 
@@ -662,6 +368,7 @@ def make_trainer(
     log_steps: int,
     weights: Mapping[str, float] | None = None,
 ) -> XiangqiTrainer:
+    """Return the Trainer of this process: how its device and the number of processes change what a preset says."""
     gpu = torch.cuda.is_available()
     processes, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     accumulation = math.ceil(preset.batch_plies / preset.part_plies / processes)

@@ -1,0 +1,134 @@
+"""The result of a training: a folder with a model, what it is worth in figures, and a card that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from transformers import PreTrainedModel, TrainerState
+
+from lm.checkpoints import publish, write_json
+from lm.data import Shard
+from lm.encoding import Line
+from lm.evaluate import evaluate
+from lm.model import ENGINE, HUMAN, STYLES, XiangqiLM
+from lm.policy import load_any_model
+from lm.tokenizer import char_tokenizer, move_tokenizer
+
+if TYPE_CHECKING:
+    from lm.train import Preset
+
+TOKENIZERS: Final = {"move": move_tokenizer, "char": char_tokenizer}
+"""What a model may read: moves, together with the position; or the characters of moves, as in 2020 (`lm.char`)."""
+TEST_PLIES: Final = {"move": 100_000, "char": 10_000}
+"""Held-out plies by which the result is judged."""
+ABOUT: Final = {
+    "move": """It reads a game ply by ply, sees the position through the rules, and says which legal move comes next, in
+the voice of humans or of an engine, and who will win.""",
+    "char": """It reads a game as the characters of its ICCS moves, sees no board and writes on, as the system of Su
+Jianlin did in 2020 (https://kexue.fm/archives/7877). Of the legal moves it plays the one with the likeliest
+characters.""",
+}
+
+Games = tuple[list[Line], list[int]]
+"""Games and their results, as `lm.data` numbers those."""
+
+
+def held_out(shards: Sequence[Shard], split: str, plies: int) -> dict[int, Games]:
+    """Return games of a split, about ``plies`` of human ones and as many of engines', by voice."""
+    games: dict[int, Games] = {HUMAN: ([], []), ENGINE: ([], [])}
+    for shard in shards:
+        room = {voice: plies // len(shards) for voice in games}
+        for game in shard.games(split):
+            voice = ENGINE if shard.meta["tiers"][shard.tiers[game]] == "engine" else HUMAN
+            if room[voice] > 0:
+                line = shard.line(int(game))
+                room[voice] -= len(line.moves)
+                games[voice][0].append(line)
+                games[voice][1].append(int(shard.results[game]))
+    return games
+
+
+def deliver(
+    state: TrainerState, model: PreTrainedModel, shards: Sequence[Shard], out: Path, preset: Preset, tokens: str
+) -> None:
+    """Write the result of a run, ``out/model``: weights, configuration, tokenizer, figures and model card.
+
+    The model loses the head that foresees replies. Raises ``OSError``.
+    """
+    aside = out / "unfinished" / "model"
+    if isinstance(model, XiangqiLM):
+        model.foresee_replies(False)
+    # Half the bits do: a move's score keeps three digits, and the file stays small enough to ship.
+    model.save_pretrained(aside, state_dict={name: x.half() for name, x in model.state_dict().items()})
+    TOKENIZERS[tokens]().save_pretrained(aside)
+    last = next(entry for entry in reversed(state.log_history) if "cpu_seconds" in entry)
+    figures: dict[str, Any] = {
+        "tokens": tokens,
+        "layers": model.config.num_hidden_layers,
+        "width": model.config.hidden_size,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": state.global_step,
+        **{name: last[name] for name in ("plies", "cpu_seconds", "loss", "policy_loss", "value_loss")},
+        "preset": asdict(preset),
+        "data": [{name: shard.meta[name] for name in ("games", "plies")} for shard in shards],
+        "files": [Path(file).name for shard in shards for file in shard.meta["files"]],
+        "test": {},
+    }
+    written = load_any_model(aside)
+    for voice, games in held_out(shards, "test", TEST_PLIES[tokens]).items():
+        if games[0]:
+            figures["test"][STYLES[voice]] = evaluate(written, *games, voice).report()
+    write_json(aside / "metrics.json", figures)
+    (aside / "README.md").write_text(card(figures), encoding="utf-8")
+    publish(aside, out)
+
+
+def card(figures: dict[str, Any]) -> str:
+    """Return the model card of a run's figures."""
+    rows = [
+        f"| {style} | {x['games']} | {x['plies']} | {x['top1']:.4f} | {x['top3']:.4f} | {x['nll']:.4f} "
+        f"| {x['legal_argmax']:.4f} |\n"
+        for style, x in figures["test"].items()
+    ]
+    return f"""---
+library_name: transformers
+license: mit
+pipeline_tag: text-generation
+tags: [xiangqi, chinese-chess, board-game]
+---
+
+# A language model that plays xiangqi
+
+{ABOUT[figures["tokens"]]}
+{figures["layers"]} layers of width {figures["width"]}, {figures["parameters"] / 1e6:.1f} million parameters, kept in 16
+bits.
+
+```python
+import lm
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained("this folder")
+tokenizer = AutoTokenizer.from_pretrained("this folder")
+game = model.generate(**tokenizer("h2e2 h9g7", return_tensors="pt"), max_new_tokens=10)
+print(tokenizer.decode(game[0]))
+```
+
+## Training
+
+{figures["plies"]:,} plies read in {figures["steps"]:,} steps, {figures["cpu_seconds"]:,.0f} CPU seconds. Last losses:
+policy {figures["policy_loss"]:.4f}, value {figures["value_loss"]:.4f}.
+Games: {", ".join(figures["files"])}, {sum(x["games"] for x in figures["data"]):,} in all, of which 3% were held out.
+
+## Held-out games
+
+Games of the test split, which training never saw, mirrored or not.
+
+| voice | games | plies | top-1 | top-3 | NLL, nats | unmasked argmax legal |
+|---|---|---|---|---|---|---|
+{"".join(rows)}
+Measured by the run itself; `xqlm evaluate --model FOLDER --games FILE --split test --json` does so for all held-out
+games of a file.
+"""
