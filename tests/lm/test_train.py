@@ -271,7 +271,7 @@ class TestOpinions:
         p = out.wdl_logits[1:12].softmax(-1)
         score = p[:, 2] + p[:, 1] / 2
         assert out.value_loss.item() == pytest.approx(
-            float(torch.nn.functional.binary_cross_entropy(score, item["expected"][1:12])), rel=1e-4
+            torch.nn.functional.binary_cross_entropy(score, item["expected"][1:12]).item(), rel=1e-4
         )
 
 
@@ -405,6 +405,27 @@ class TestRun:
         short = replace(SMALL, plies=500, warmup=1)
         train.train([shard], tmp_path, short, init_from=finished / "model", log_steps=1, progress=False)
         assert losses(tmp_path)[1] < 0.85 * losses(finished)[1]
+
+    def test_the_head_that_foresees_replies_stays_behind_and_comes_anew(
+        self, finished: Path, shard: Shard, tmp_path: Path
+    ) -> None:
+        def heads(folder: Path) -> tuple[bool, list[str]]:
+            names = [name for name in load_file(folder / "model.safetensors") if name.startswith("reply_head.")]
+            return json.loads((folder / "config.json").read_text())["replies"], sorted(names)
+
+        learned, none = (True, ["reply_head.bias", "reply_head.weight"]), (False, [])
+        assert final(finished)["reply_head.weight"].abs().sum() > 0
+        assert heads(finished / f"checkpoint-{SMALL.steps}") == learned
+        assert heads(finished / "model") == none
+        assert load_model(finished / "model").reply_head is None
+
+        model = train.new_model(SMALL, "move", finished / "model", {})
+        assert model.config.replies
+        assert [bool(p.any()) for p in model.reply_head.parameters()] == [False, False]
+        out = train.train([shard], tmp_path, replace(SMALL, plies=1500), init_from=finished / "model", progress=False)
+        assert heads(tmp_path / "checkpoint-3") == learned
+        assert load_file(tmp_path / "checkpoint-3" / "model.safetensors")["reply_head.weight"].any()
+        assert heads(out) == none
 
 
 def stop_at(step: int, monkeypatch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
