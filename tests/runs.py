@@ -1,22 +1,29 @@
-"""A training run small enough for tests, which other processes can be told to do."""
+"""A training run small enough for tests, which other processes can be told to do, and what they ask of it."""
 
 from __future__ import annotations
 
+import json
 import os
 import resource
+import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from accelerate import DistributedType, FullyShardedDataParallelPlugin, PartialState
+from safetensors.torch import load_file
 from transformers import Trainer
 
 from lm import UserError
-from lm.data import Shard
-from lm.train import Preset, train
+from lm.checkpoints import latest_checkpoint
+from lm.data import Shard, split_of
+from lm.train import Preset, XiangqiTrainer, train
 
 SMALL = Preset(2, 2, 32, plies=6000, batch_plies=500, learning_rate=1e-2, warmup=3)
 GROUPS = {"input_groups": ["move", "counters", "board"], "candidate_groups": ["move", "capture", "context"]}
+GIDS = [39, 67, 90, *[number for number in range(300, 400) if split_of(f"gid:{number}") == "train"][:57]]
+"""Of these, the first is for validation and the next two are for testing."""
 
 
 def run(shard: Path, out: Path, preset: Preset = SMALL, save_minutes: float = 0.0, **more: Any) -> Path:
@@ -61,3 +68,36 @@ def run_sharded_as_one_of(processes: int, number: int, port: int, shard: Path, o
 
     Trainer.create_accelerator_and_postprocess = create_sharding  # type: ignore[method-assign]
     run_as_one_of(processes, number, port, shard, out, preset)
+
+
+def losses(out: Path, name: str = "loss") -> dict[int, float]:
+    """Return a loss, or another figure, of each step at which a run logged it."""
+    kept = latest_checkpoint(out)
+    assert kept is not None
+    history = json.loads((kept / "trainer_state.json").read_text())["log_history"]
+    return {entry["step"]: entry[name] for entry in history if name in entry}
+
+
+def final(out: Path) -> dict[str, torch.Tensor]:
+    """Return the weights with which a run ended, before they are delivered."""
+    return load_file(out / f"checkpoint-{SMALL.steps}" / "model.safetensors")
+
+
+def assert_same_end(out: Path, other: Path) -> None:
+    """Both runs ended with the same losses and weights, to the bit."""
+    assert losses(out)[SMALL.steps] == losses(other)[SMALL.steps]
+    ours, theirs = final(out), final(other)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def stop_at(step: int, monkeypatch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
+    """Have this process get a signal while a step is computed."""
+    compute = XiangqiTrainer.compute_loss
+
+    def interrupted(self: XiangqiTrainer, *args: Any, **kwargs: Any) -> Any:
+        if self.state.global_step == step - 1:
+            os.kill(os.getpid(), number)
+        return compute(self, *args, **kwargs)
+
+    monkeypatch.setattr(XiangqiTrainer, "compute_loss", interrupted)

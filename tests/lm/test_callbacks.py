@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lm import UserError, callbacks
+from lm.checkpoints import checkpoints, latest_checkpoint
+from runs import SMALL, losses, run, stop_at
+
+SECONDS = 2.0
+"""Of the processor, for a run with a budget."""
+
+
+@pytest.fixture(scope="session")
+def budgeted(finished: Path, shard_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was as long as the processor's time allowed, none of it spent on compiling."""
+    out = tmp_path_factory.mktemp("run") / "budgeted"
+    run(shard_folder, out, save_minutes=99, cpu_seconds=SECONDS)
+    return out
+
+
+class TestBudget:
+    def test_it_takes_its_time_and_the_rate_falls_to_zero(self, budgeted: Path) -> None:
+        figures = json.loads((budgeted / "model" / "metrics.json").read_text())
+        assert figures["cpu_seconds"] == pytest.approx(SECONDS, rel=0.5)
+        steps = figures["steps"]
+        assert steps > SMALL.steps  # beyond the first guess
+        kept = latest_checkpoint(budgeted)
+        assert kept is not None
+        history = json.loads((kept / "trainer_state.json").read_text())["log_history"]
+        rates = [entry["learning_rate"] / SMALL.learning_rate for entry in history if "learning_rate" in entry]
+        fall = round(figures["preset"]["decay"] * steps)
+        assert len(rates) == steps
+        assert 0.3 < fall / steps < 0.7
+        assert rates[SMALL.warmup : steps - fall] == pytest.approx([1.0] * (steps - fall - SMALL.warmup))
+        assert rates[steps - fall :] == pytest.approx([1 - i / fall for i in range(fall)])
+
+    def test_killed_after_the_length_was_found(
+        self, budgeted: Path, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The checkpoint on which the fall was planned is still there."""
+        assert "length" in json.loads((budgeted / "run.json").read_text())
+        out = shutil.copytree(budgeted, tmp_path / "run")
+        shutil.rmtree(out / "model")
+        last = latest_checkpoint(out)
+        assert last is not None
+        shutil.rmtree(last)
+        assert [path.name for path in checkpoints(out)] == [f"checkpoint-{self.planned(budgeted)}"]
+        run(shard_folder, out, save_minutes=99, cpu_seconds=SECONDS)
+        assert losses(out) == losses(budgeted)
+        assert (out / "model" / "model.safetensors").read_bytes() == (
+            budgeted / "model" / "model.safetensors"
+        ).read_bytes()
+
+    def test_stopped_before(self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Then the time is measured again, and what has been spent counts."""
+        with monkeypatch.context() as patched:
+            stop_at(4, patched)
+            with pytest.raises(KeyboardInterrupt, match="stopped at step 4 of 12"):
+                run(shard_folder, tmp_path, save_minutes=99, cpu_seconds=SECONDS)
+        assert "length" not in json.loads((tmp_path / "run.json").read_text())
+        run(shard_folder, tmp_path, save_minutes=99, cpu_seconds=SECONDS)
+        figures = json.loads((tmp_path / "model" / "metrics.json").read_text())
+        assert figures["cpu_seconds"] == pytest.approx(SECONDS, rel=0.5)
+        assert self.planned(tmp_path) > 4
+
+    def test_another_budget_or_first_guess_is_refused(self, budgeted: Path, shard_folder: Path) -> None:
+        with pytest.raises(UserError, match=r"is a run with cpu_seconds 2\.0, now it is None"):
+            run(shard_folder, budgeted)
+        with pytest.raises(UserError, match=r"is a run with plies 6000, now it is 7000"):
+            run(shard_folder, budgeted, replace(SMALL, plies=7000), cpu_seconds=SECONDS)
+
+    @staticmethod
+    def planned(out: Path) -> int:
+        """Return the step after which a run knew its length."""
+        length = json.loads((out / "run.json").read_text())["length"]
+        return round(length["plies"] / SMALL.batch_plies * (1 - length["decay"]))
+
+
+class TestEarlyLook:
+    def test_it_looks_whenever_the_run_is_saved(self, finished: Path) -> None:
+        for name in ("eval_top1", "eval_top3", "eval_nll", "eval_legal_argmax"):
+            seen = losses(finished, name)
+            assert list(seen) == list(range(1, SMALL.steps))  # the last checkpoint was written before the last look
+
+
+class TestBar:
+    def test_where_there_is_no_terminal_it_says_a_line_now_and_then(
+        self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run(shard_folder, tmp_path / "short", replace(SMALL, plies=1000), progress=True)
+        assert "step" not in capsys.readouterr().err
+        monkeypatch.setattr(callbacks, "SAY_EVERY", 0)
+        run(shard_folder, tmp_path / "long", replace(SMALL, plies=1000), progress=True)
+        lines = capsys.readouterr().err.splitlines()
+        assert lines[0].startswith("step 1 of 2: policy ")
+        assert "held-out top-1 0." in lines[-1]
