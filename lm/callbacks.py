@@ -18,6 +18,7 @@ import torch.distributed as dist
 from tqdm import tqdm  # type: ignore[import-untyped]
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from lm import UserError
 from lm.data import Shard
 from lm.evaluate import evaluate
 from lm.model import HUMAN
@@ -32,6 +33,8 @@ LATELY: Final = 0.2
 """Share of the plateau by whose speed the length of the fall is reckoned."""
 LOOK_PLIES: Final = {"move": 15_000, "char": 1_500}
 """Held-out plies of an early look; scoring moves by their characters costs ten times as much."""
+WORSE: Final = 0.5
+"""Nats by which a look may be worse than the best before; a curriculum of characters may cost it 0.2."""
 SAY_EVERY: Final = 30
 """Seconds between lines where there is no terminal."""
 
@@ -122,7 +125,10 @@ class Budget(TrainerCallback):
 
 
 class EarlyLook(TrainerCallback):
-    """Looks at held-out games whenever the run is saved, so that one that goes wrong is seen at once."""
+    """Looks at held-out games whenever the run is saved.
+
+    Raises ``UserError`` for a run that diverges, while the checkpoint before is still there.
+    """
 
     def __init__(self, trainer: XiangqiTrainer, shards: Sequence[Shard], tokens: str) -> None:
         self.trainer, self.games = trainer, held_out(shards, "validation", LOOK_PLIES[tokens])[HUMAN]
@@ -131,7 +137,13 @@ class EarlyLook(TrainerCallback):
         model = self.trainer.whole()
         if self.games[0] and model is not None:
             report = evaluate(model, *self.games, HUMAN).report(samples=1)
+            best = min((x["eval_nll"] for x in state.log_history if "eval_nll" in x), default=math.inf)
             self.trainer.log({f"eval_{k}": round(report[k], 4) for k in ("top1", "top3", "nll", "legal_argmax")})
+            if report["nll"] > best + WORSE:
+                raise UserError(
+                    f"the run diverges: {report['nll']:.3f} nats on held-out games, {best:.3f} before; delete "
+                    f"checkpoint-{state.global_step} from {self.trainer.out} to go on from the one before it"
+                )
 
 
 class Bar(TrainerCallback):

@@ -87,6 +87,15 @@ class TestEarlyLook:
             seen = losses(finished, name)
             assert list(seen) == list(range(1, SMALL.steps))  # the last checkpoint was written before the last look
 
+    def test_it_ends_a_run_that_diverges(self, shard_folder: Path, tmp_path: Path) -> None:
+        with pytest.raises(
+            UserError, match=r"the run diverges: \d+\.\d+ nats on held-out games, \d+\.\d+ before"
+        ) as said:
+            run(shard_folder, tmp_path, replace(SMALL, learning_rate=3.0))
+        before, bad = (path.name for path in checkpoints(tmp_path))
+        assert f"delete {bad} from {tmp_path} to go on" in str(said.value)
+        assert before != bad
+
 
 class TestBar:
     def test_where_there_is_no_terminal_it_says_a_line_now_and_then(
