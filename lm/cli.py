@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
+from lm import UserError, data_path
+
 if TYPE_CHECKING:
     from lm.arena import Line, Report
     from lm.data import Shard
@@ -49,6 +51,8 @@ PuzzlesOption = Annotated[
     Path | None, typer.Option(help="Positions with solutions (JSON lines with fen and moves) to solve.")
 ]
 SeedOption = Annotated[int, typer.Option(help="Decides the order of the openings.")]
+ModelOption = Annotated[Path | None, typer.Option(help="Model folder; the shipped one.")]
+SaveMinutesOption = Annotated[float, typer.Option(min=0, help="Time between checkpoints.")]
 
 
 @app.command()
@@ -191,7 +195,7 @@ def train(
         typer.Option(metavar="SOURCE=N", help="Read games of a source or tier N times an epoch, instead of once."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides the start and the order of the games.")] = 1,
-    save_minutes: Annotated[float, typer.Option(min=0, help="Time between checkpoints.")] = 5,
+    save_minutes: SaveMinutesOption = 5,
 ) -> None:
     """Train a model on games; interrupt it when you like, the same command goes on."""
     from lm import train as training
@@ -200,7 +204,7 @@ def train(
     chosen = training.find_preset(preset, plies, learning_rate)
     was_finished = training.finished(out)
     shards = open_shards([*(data or []), *(files or [])] or shipped_games(), Path("cache"))
-    try:
+    with interruptible():
         result = training.train(
             shards,
             out,
@@ -212,9 +216,6 @@ def train(
             weights=dict(map(parse_weight, weight or [])),
             save_minutes=save_minutes,
         )
-    except KeyboardInterrupt as stopped:
-        say(f"{stopped or 'stopped'}; the same command goes on")
-        raise typer.Exit(130) from None
     if os.environ.get("RANK", "0") == "0":
         print(f"this run is finished: its model is in {result}" if was_finished else f"model written to {result}")
 
@@ -235,12 +236,11 @@ def ladder(
         list[str] | None, typer.Option(metavar="RUNG=DIR", help="A finished run that stands for a rung.")
     ] = None,
     parallel: ParallelOption = 64,
-    save_minutes: Annotated[float, typer.Option(min=0, help="Time between checkpoints.")] = 5,
+    save_minutes: SaveMinutesOption = 5,
 ) -> None:
     """Make and compare five models, from the system of 2020 to the one that ships; the same command goes on."""
     from lm import ladder as climbing
     from lm.train import keep_memory
-    from xiangqi.formats.streams import open_replacing
 
     keep_memory()
     names, runs = climbing.choose(rungs), climbing.stand_ins(run or [])
@@ -258,15 +258,11 @@ def ladder(
         save_minutes=save_minutes,
         parallel=parallel,
     )
-    try:
+    with interruptible():
         found.climb(names)
-    except KeyboardInterrupt as stopped:
-        say(f"{stopped or 'stopped'}; the same command goes on")
-        raise typer.Exit(130) from None
     page = found.page()
     table.parent.mkdir(parents=True, exist_ok=True)
-    with open_replacing(table) as file:
-        file.write(page.encode())
+    write(table, page)
     print(page)
     say(f"written to {table}")
 
@@ -291,7 +287,7 @@ def data(
 @app.command()
 def evaluate(
     games: Annotated[Path, typer.Option("--games", help="Games in any format, packed or not.")],
-    model: Annotated[Path | None, typer.Option(help="Model folder; the shipped one.")] = None,
+    model: ModelOption = None,
     split: Annotated[str | None, typer.Option(help="Only the games of a split: train, validation, test.")] = None,
     style: Annotated[str, typer.Option(help="Whose moves to expect: human or engine.")] = "human",
     puzzles: PuzzlesOption = None,
@@ -299,16 +295,15 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with figures by part.")] = False,
 ) -> None:
     """Measure how well a model foresees the moves of games."""
-    from lm import UserError
     from lm import evaluate as evaluation
     from lm.data import SPLITS
     from lm.model import STYLES
-    from lm.policy import load_any_model
+    from lm.policy import load_any_model, one_of
 
-    for value, allowed in ((split, SPLITS), (style, STYLES)):
-        if value is not None and value not in allowed:
-            raise UserError(f"{value!r} is none of {', '.join(allowed)}")
-    loaded, voice = load_any_model(model), STYLES.index(style)
+    voice = STYLES.index(one_of("--style", style, STYLES))
+    if split is not None:
+        one_of("--split", split, SPLITS)
+    loaded = load_any_model(model)
     rejected: list[object] = []
     records = evaluation.read_games(games, split, rejected.append)
     with progress("reading", len(records)) as (_, advance):
@@ -346,7 +341,7 @@ def evaluate(
 def report(
     out: Annotated[Path, typer.Option("--out", "-o", help="HTML file.")] = Path("report.html"),
     games: Annotated[list[Path] | None, typer.Option("--games", help="Games in any format; the shipped ones.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Model folder; the shipped one.")] = None,
+    model: ModelOption = None,
     split: Annotated[str, typer.Option(help="The games to judge by: test, validation.")] = "test",
     limit: Annotated[int, typer.Option(min=0, help="About so many of them; 0 for all.")] = 0,
     puzzles: PuzzlesOption = None,
@@ -356,14 +351,12 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, too.")] = False,
 ) -> None:
     """Measure a model from all sides and write a page about it."""
-    from lm import UserError, figures
+    from lm import figures
     from lm import report as reporting
     from lm.evaluate import read_puzzles
-    from lm.policy import load_any_model
-    from xiangqi.formats.streams import open_replacing
+    from lm.policy import load_any_model, one_of
 
-    if split not in ("test", "validation"):
-        raise UserError(f"{split!r} is neither test nor validation")
+    one_of("--split", split, ("test", "validation"))
     with figures.drawing():  # before the work: is everything there that draws?
         loaded = load_any_model(model)
     shard = open_shard(games or shipped_games(), Path("cache"))
@@ -384,8 +377,7 @@ def report(
         "split": split,
     }
     page = reporting.page(found, "A language model of xiangqi, measured", facts)
-    with open_replacing(out) as file:
-        file.write(page.encode())
+    write(out, page)
     say(f"report written to {out}")
     if as_json:
         print(json.dumps(found))
@@ -396,29 +388,25 @@ def explain(
     fen: Annotated[str, typer.Argument(metavar="FEN", help="Position.")],
     move: Annotated[str, typer.Argument(metavar="MOVE", help="In ICCS, WXF or Chinese.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="SVG file for the picture.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Model folder; the shipped one.")] = None,
+    model: ModelOption = None,
     style: Annotated[str, typer.Option(help="Whose moves to give: human or engine.")] = "engine",
 ) -> None:
     """Show what each piece contributes to the score that the model gives a move."""
-    from lm import UserError
     from lm.explain import explain as find_shares
     from lm.model import STYLES
-    from lm.policy import load_model
+    from lm.policy import load_model, one_of
     from lm.terminal import parse_move
     from xiangqi import Board, square_name
-    from xiangqi.formats.streams import open_replacing
 
-    if style not in STYLES:
-        raise UserError(f"{style!r} is none of {', '.join(STYLES)}")
+    voice = STYLES.index(one_of("--style", style, STYLES))
     board = Board(fen)
     chosen = parse_move(board, move)
-    found = find_shares(load_model(model), board, chosen, STYLES.index(style))
+    found = find_shares(load_model(model), board, chosen, voice)
     print(f"{board.chinese(chosen)} ({chosen.iccs}): the pieces together account for {found.difference:+.2f} nats")
     for share in found.shares:
         print(f"{share.piece.symbol()} {square_name(share.square)} {share.value:+.3f}")
     if out is not None:
-        with open_replacing(out) as file:
-            file.write(found.svg().encode())
+        write(out, found.svg())
         say(f"picture written to {out}")
 
 
@@ -467,8 +455,6 @@ def open_player(stack: ExitStack, spec: str) -> Player:
 
 def shipped_games() -> list[Path]:
     """Return the files of the sample corpus."""
-    from lm import UserError, data_path
-
     files = sorted(data_path("games").glob("*.pgn.zst"))
     if not files:
         raise UserError(f"no games in {data_path('games')}: name files with --data")
@@ -481,8 +467,6 @@ def parse_weight(text: str) -> tuple[str, float]:
     >>> parse_weight("engine=0.5")
     ('engine', 0.5)
     """
-    from lm import UserError
-
     name, _, number = text.rpartition("=")
     try:
         return name, float(number)
@@ -528,6 +512,24 @@ def signed(elo: float | None, share: float) -> str:
 def say(text: str) -> None:
     """Tell the person something that is not the result."""
     print(text, file=sys.stderr, flush=True)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    from xiangqi.formats.streams import open_replacing
+
+    with open_replacing(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Exit with code 130 when work that can be gone on with is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        say(f"{stopped or 'stopped'}; the same command goes on")
+        raise typer.Exit(130) from None
 
 
 @contextmanager

@@ -12,20 +12,6 @@ from xiangqi import InvalidFenError
 from xiangqi.formats import load
 
 
-@pytest.fixture
-def xqlm(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    """Run the command line in this process: ``xqlm(*words)`` returns exit code, output and complaints."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["xqlm", *map(str, words)])
-        with pytest.raises(SystemExit) as exit:
-            cli.main()
-        out, err = capfd.readouterr()
-        return exit.value.code or 0, out, err
-
-    return run
-
-
 class TestCommands:
     def test_perft(self, xqlm) -> None:
         code, out, _ = xqlm("perft", 3)

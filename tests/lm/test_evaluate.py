@@ -346,8 +346,8 @@ class TestCommand:
         [
             (["--games", "/no/such.pgn"], "/no/such.pgn: No such file"),
             (["--games", __file__], "test_evaluate.py"),
-            (["--games", "x", "--split", "all"], "'all' is none of train, validation, test"),
-            (["--games", "x", "--style", "god"], "'god' is none of human, engine"),
+            (["--games", "x", "--split", "all"], "--split must be one of train, validation, test: 'all'"),
+            (["--games", "x", "--style", "god"], "--style must be one of human, engine: 'god'"),
             (["--games", "x", "--model", "/nowhere"], "no model in /nowhere"),
         ],
     )

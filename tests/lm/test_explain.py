@@ -164,7 +164,7 @@ class TestCommand:
             (["rubbish", "h2e2"], "rubbish"),
             ([START, "a0a9"], "a0a9"),
             ([START, "hello"], "not a move: 'hello'"),
-            ([START, "h2e2", "--style", "god"], "'god' is none of human, engine"),
+            ([START, "h2e2", "--style", "god"], "--style must be one of human, engine: 'god'"),
             ([START, "h2e2", "--model", "/nowhere"], "no model in /nowhere"),
             ([START, "h2e2", "--out", "/nowhere/x.svg"], "/nowhere"),
         ],

@@ -310,7 +310,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("words", "reason"),
         [
-            (["--split", "train"], "'train' is neither test nor validation"),
+            (["--split", "train"], "--split must be one of test, validation: 'train'"),
             (["--games", "/no/such.pgn"], "/no/such.pgn: No such file"),
             (["--model", "/nowhere"], "no model in /nowhere"),
         ],
