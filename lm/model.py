@@ -324,11 +324,13 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
                 nn.init.zeros_(module.bias)
 
     def foresee_replies(self, wanted: bool) -> None:
-        """Give the model a new head that foresees replies, to learn with it, or take away the one it has."""
-        self.config.replies, self.reply_head = wanted, None
-        if wanted:
+        """Have the model learn with a head that foresees replies, a new one unless it has one, or take that away."""
+        if not wanted:
+            self.reply_head = None
+        elif self.reply_head is None:
             self.reply_head = ZeroLinear(self.config.n_embd, CANDIDATE_GROUPS["move"])
             self._init_weights(self.reply_head)
+        self.config.replies = wanted
 
     def states(
         self,

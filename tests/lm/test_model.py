@@ -178,6 +178,9 @@ class TestReplies:
         out.loss.backward()
         assert model.reply_head is not None
         assert model.reply_head.weight.grad.abs().sum() > 0
+        head = model.reply_head
+        model.foresee_replies(True)  # as a run that begins with another's checkpoint does
+        assert model.reply_head is head
 
 
 class TestFiles:
