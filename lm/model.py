@@ -88,12 +88,11 @@ class XiangqiConfig(PretrainedConfig):
         prompts: bool = False,  # whether it can be asked for a kind of game
         ends: bool = False,  # whether it says when a game is over
         replies: bool = False,  # whether it has the head that foresees replies, in training
-        bounded: bool = False,  # whether what blocks add is normed, and the input given to each of them again
         **kwargs: Any,
     ) -> None:
         self.n_layer, self.n_head, self.n_embd = n_layer, n_head, n_embd
         self.n_query, self.n_context = n_query, n_context
-        self.prompts, self.ends, self.replies, self.bounded = prompts, ends, replies, bounded
+        self.prompts, self.ends, self.replies = prompts, ends, replies
         self.input_groups, self.candidate_groups = list(input_groups), list(candidate_groups)
         super().__init__(**kwargs)
 
@@ -226,18 +225,13 @@ class Block(nn.Module):
         self.mlp_norm = nn.LayerNorm(config.n_embd, bias=False)
         self.up = nn.Linear(config.n_embd, 4 * config.n_embd, bias=False)
         self.down = nn.Linear(4 * config.n_embd, config.n_embd, bias=False)
-        self.bounded = config.bounded
-        if self.bounded:
-            self.attention_gain = Gain(config.n_embd, bias=False)
-            self.mlp_gain = Gain(config.n_embd, bias=False)
-            self.keep = nn.Parameter(torch.ones(config.n_embd))
-            self.again = nn.Parameter(torch.zeros(config.n_embd))
+        self.attention_gain = Gain(config.n_embd, bias=False)
+        self.mlp_gain = Gain(config.n_embd, bias=False)
+        self.keep = nn.Parameter(torch.ones(config.n_embd))
+        self.again = nn.Parameter(torch.zeros(config.n_embd))
 
     def forward(self, x: Tensor, first: Tensor, past: PastLayer | None) -> Tensor:
         """Return ``x`` ``(B, T, D)`` with what the block adds; ``first`` is what the first block was given."""
-        if not self.bounded:
-            x = x + self.attention(self.attention_norm(x), past)
-            return x + self.down(F.relu(self.up(self.mlp_norm(x))).square())
         x = self.keep * x + self.again * first
         x = x + self.attention_gain(self.attention(self.attention_norm(x), past))
         return x + self.mlp_gain(self.down(F.relu(self.up(self.mlp_norm(x))).square()))

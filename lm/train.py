@@ -70,7 +70,6 @@ class Preset:
             "prompts": True,
             "ends": True,
             "replies": True,
-            "bounded": True,
         }
         return XiangqiConfig(**settings | changes)
 
