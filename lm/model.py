@@ -38,7 +38,6 @@ from transformers import (
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils.generic import ModelOutput
 
-from lm import UserError
 from lm.encoding import Encoder, Line
 from lm.sampling import LegalMoves
 from lm.tokenizer import BOS, MATE, PAD, RESULTS, VOCABULARY, TokenGame
@@ -85,15 +84,13 @@ class XiangqiConfig(PretrainedConfig):
         n_context: int = 512,  # longest game, in plies
         input_groups: tuple[str, ...] = tuple(INPUT_GROUPS),  # what the model is told about a position
         candidate_groups: tuple[str, ...] = tuple(CANDIDATE_GROUPS),  # and about each legal move
-        prompts: bool = False,  # whether it can be asked for a kind of game
-        ends: bool = False,  # whether it says when a game is over
         replies: bool = False,  # whether it has the head that foresees replies, in training
         **kwargs: Any,
     ) -> None:
         self.n_layer, self.n_head, self.n_embd = n_layer, n_head, n_embd
         self.n_query, self.n_context = n_query, n_context
-        self.prompts, self.ends, self.replies = prompts, ends, replies
         self.input_groups, self.candidate_groups = list(input_groups), list(candidate_groups)
+        self.replies = replies
         super().__init__(**kwargs)
 
     @property
@@ -265,7 +262,7 @@ class PolicyOutput(ModelOutput):
     wdl_logits: Tensor | None = None
     """Loss, draw, win for the mover, ``(N, 3)`` for all plies."""
     end_logits: Tensor | None = None
-    """Scores of `ENDS`, ``(N, 5)`` for all plies, of a model that says when a game is over."""
+    """Scores of `ENDS`, ``(N, 5)`` for all plies."""
     policy_loss: Tensor | None = None
     value_loss: Tensor | None = None
 
@@ -296,8 +293,8 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         self.context_query = nn.Linear(D, config.n_query, bias=False)
         self.context_head = ZeroLinear(config.n_query, config.candidate_rows - CANDIDATE_GROUPS["move"])
         self.value_head = ZeroLinear(D, 3)
-        self.prompts = ZeroEmbedding(len(PROMPTS), D, padding_idx=0) if config.prompts else None
-        self.end_head = ZeroLinear(D, len(ENDS)) if config.ends else None
+        self.prompts = ZeroEmbedding(len(PROMPTS), D, padding_idx=0)
+        self.end_head = ZeroLinear(D, len(ENDS))
         self.reply_head = ZeroLinear(D, CANDIDATE_GROUPS["move"]) if config.replies else None
         self.post_init()
         self.generation_config = GenerationConfig(
@@ -342,7 +339,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         """
         B, T = len(lengths), int(lengths.max())
         x = self.table(inputs, input_starts)  # (N, D)
-        if self.prompts is not None and prompts is not None:
+        if prompts is not None:
             x = x + self.prompts(prompts).sum(1)
         x = self.input_norm(x)
         flat: Tensor | None = None  # where the plies are among the padded ones
@@ -394,8 +391,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         if inputs is None or input_starts is None or lengths is None or candidates is None or candidate_counts is None:
             raise ValueError("forward needs input_ids, or the tensors of lm.encoding.Features")
         h = self.states(inputs, input_starts, lengths, prompts, cache, slots)  # (N, D)
-        wdl_logits = self.value_head(h).float()
-        end_logits = None if self.end_head is None else self.end_head(h).float()
+        wdl_logits, end_logits = self.value_head(h).float(), self.end_head(h).float()
         reply_losses = self._reply_losses(h, replies)
         if rows is not None:
             h, candidates, candidate_counts = h[rows], candidates[rows], candidate_counts[rows]
@@ -424,7 +420,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
                 F.cross_entropy(scores, labels, reduction="none"),
                 F.cross_entropy(move_logits[checked].float(), right[checked], reduction="none"),
                 *self._value_losses(wdl_logits, wdl, expected),
-                self._end_losses(end_logits, ends, scores),
+                self._end_losses(end_logits, ends),
                 reply_losses,
             ]
             # Means over the batch; the parts of a batch add up to it.
@@ -438,9 +434,8 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         """Return the log-probabilities ``(B, 1, vocabulary)`` of what follows in each game.
 
         Moves share the chance that the game goes on: of legal ones the score counts, of others that of the move table
-        alone. Without an end head a game goes on until there is no legal move. ``[PAD]`` follows what has ended, or
-        breaks the rules. Where no voices are given, a game has that of its source, or else the human one. Raises
-        ``UserError`` for what is no game, and prompts that the model does not know.
+        alone. ``[PAD]`` follows what has ended, or breaks the rules. Where no voices are given, a game has that of its
+        source, or else the human one. Raises ``UserError`` for what is no game.
         """
         games = [TokenGame.read(row) for row in input_ids.tolist()]
         logits = torch.full((len(games), VOCABULARY), float("-inf"), device=self.device)
@@ -449,8 +444,6 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         if not going:
             return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
         prompts = np.concatenate([prompt_rows(games[i]) for i in going])
-        if self.prompts is None and prompts[:, 1:].any():
-            raise UserError("the model cannot be asked for strength or result")
         if voices is None:
             voices = torch.tensor([ENGINE if game.source == "[engine]" else HUMAN for game in games])
         features = Encoder(self.config)([Line.of(games[i].board) for i in going])
@@ -462,10 +455,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             turned = MOVE_ROTATED if turn else np.arange(len(MOVE_ROTATED))
             moves = out.move_logits[row, torch.from_numpy(turned.astype(np.int64))].float()
             moves[legal] = out.scores[row, : len(legal)]
-            if out.end_logits is not None:
-                ends = out.end_logits[ply].log_softmax(-1)
-            else:
-                ends = torch.eye(len(ENDS), device=self.device)[0 if len(legal) else ENDS.index("mated")].log()
+            ends = out.end_logits[ply].log_softmax(-1)
             logits[i, : len(moves)] = ends[0] + moves.log_softmax(-1)
             logits[i, MATE:] = ends[[1, 2 + turn, 3 - turn, 4]]  # Red resigns, or Black
         return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
@@ -518,10 +508,10 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         return F.cross_entropy(self.reply_head(h[known]).float(), replies[known], reduction="none")
 
     @staticmethod
-    def _end_losses(end_logits: Tensor | None, ends: Tensor | None, scores: Tensor) -> Tensor:
+    def _end_losses(end_logits: Tensor, ends: Tensor | None) -> Tensor:
         """Return the losses of the plies where it is known whether the game ended."""
-        if end_logits is None or ends is None:
-            return scores[:0, 0]
+        if ends is None:
+            return end_logits[:0, 0]
         known = ends >= 0
         return F.cross_entropy(end_logits[known], ends[known], reduction="none")
 

@@ -182,14 +182,14 @@ class Evaluator:
             )
         for slot, game in zip(slots, games, strict=True):
             self._games[slot] = game
-        assert out.scores is not None and out.wdl_logits is not None
+        assert out.scores is not None and out.wdl_logits is not None and out.end_logits is not None
         wdl = out.wdl_logits[last].softmax(-1).flip(-1).numpy()
-        ends = None if out.end_logits is None else out.end_logits[last].softmax(-1).numpy()
+        ends = out.end_logits[last].softmax(-1).numpy()
         found = []
         for i, ply in enumerate(last.tolist()):
             indices = features.moves(ply).tolist()
             scores = out.scores[i, : len(indices)].numpy()
-            found.append(Evaluation([MOVES[m] for m in indices], scores, wdl[i], None if ends is None else ends[i]))
+            found.append(Evaluation([MOVES[m] for m in indices], scores, wdl[i], ends[i]))
         return found
 
     def _prompts(self, asks: NDArray[np.bool_]) -> torch.Tensor | None:
@@ -280,7 +280,7 @@ class LMPlayer:
             PROMPTS.index(one_of("aim", aim, (PROMPTS[0], *PROMPTS[7:]))),
         )
         loaded = load_any_model(model, dtype)
-        if any(prompt) and not getattr(loaded.config, "prompts", False):
+        if any(prompt) and not isinstance(loaded, XiangqiLM):
             raise UserError(f"the model in {model or data_path('model')} cannot be asked for source, strength or aim")
         self.evaluator = make_evaluator(loaded, prompt)
         self.name = name or f"lm {style} temperature {temperature:g}"

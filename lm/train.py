@@ -63,14 +63,7 @@ class Preset:
 
     def config(self, **changes: Any) -> XiangqiConfig:
         """Return the configuration of a model of this size, with ``changes`` to it."""
-        settings = {
-            "n_layer": self.n_layer,
-            "n_head": self.n_head,
-            "n_embd": self.n_embd,
-            "prompts": True,
-            "ends": True,
-            "replies": True,
-        }
+        settings = {"n_layer": self.n_layer, "n_head": self.n_head, "n_embd": self.n_embd, "replies": True}
         return XiangqiConfig(**settings | changes)
 
     @property

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from lm import UserError
+from lm import UserError, char
 from lm.model import ENDS, XiangqiLM
 from lm.policy import Evaluation, Evaluator, LMPlayer
 from small import random_game, small_model
@@ -131,15 +131,16 @@ class TestPlayer:
         with pytest.raises(UserError, match=allowed):
             LMPlayer(model_folder, **{option: "wild"})  # type: ignore[arg-type]
 
-    def test_a_model_that_cannot_be_asked_says_so(self, model_folder: Path) -> None:
+    def test_a_model_that_cannot_be_asked_says_so(self, tmp_path: Path) -> None:
+        char.new_model(1, 1, 8).save_pretrained(tmp_path)
         with pytest.raises(UserError, match="cannot be asked"):
-            LMPlayer(model_folder, aim="win")
+            LMPlayer(tmp_path, aim="win")
 
 
 class TestPrompts:
     @pytest.fixture
     def asked(self) -> XiangqiLM:
-        return small_model(prompts=True, ends=True)
+        return small_model()
 
     def test_what_is_asked_for_changes_the_answer(self, asked: XiangqiLM) -> None:
         boards = [random_game(seed, 20 + seed) for seed in range(3)]

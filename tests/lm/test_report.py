@@ -158,7 +158,8 @@ class TestEndings:
 
     def test_the_players_own_word(self, xqlm: Any, tmp_path: Path) -> None:
         """Of games that a model played with itself: one that says when they are over, and never hopes to win."""
-        model = small_model(ends=True)
+        model = small_model()
+        model.end_head.bias.data[0] = 0.0
         model.value_head.bias.data = torch.tensor([9.0, 0.0, 0.0])
         model.save_pretrained(tmp_path / "model")
         for out, limit in (("said.pgn", 100), ("limited.pgn", 1)):
