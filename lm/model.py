@@ -147,7 +147,11 @@ class KVCache:
 
 
 class ZeroLinear(nn.Linear):
-    """A linear map that starts at zero, so that a block starts by adding nothing and all moves with the same chance."""
+    """A linear map that starts at zero, so that all moves start with the same chance; it may have no rows."""
+
+    def reset_parameters(self) -> None:
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
 
 
 class Gain(nn.LayerNorm):

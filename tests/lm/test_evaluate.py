@@ -183,6 +183,16 @@ class TestValues:
         ]
         assert found.report(samples=10)["value_ece"] == pytest.approx(0.95 * 0.2)
 
+    def test_the_error_of_good_forecasts_lies_in_its_interval(self) -> None:
+        """Resampled, no bin comes true as often as it says, so that each sample errs more than the whole."""
+        win = np.repeat(np.linspace(0.05, 0.95, 10), 20).astype(np.float32)
+        outcome = (2 * (np.tile(np.arange(20), 10) < 20 * win)).astype(np.int8)
+        found = table(np.arange(200))
+        found.forecast, found.outcome = np.stack([1 - win, np.zeros(200, np.float32), win], 1), outcome
+        report = found.report()
+        low, high = report["interval"]["value_ece"]
+        assert 0 <= low <= report["value_ece"] < 1e-6 < high
+
 
 class TestIntervals:
     def test_they_hold_the_mean_and_are_repeatable(self, model: XiangqiLM) -> None:
