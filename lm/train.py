@@ -60,6 +60,8 @@ class Preset:
     decay: float = 0.5
     """Share of the run in which the rate falls linearly to zero. Until then a run can be made longer or shorter."""
     weight_decay: float = 0.05
+    """Of AdamW. Where games are read again and again, what one of them taught should fade within about an epoch, after
+    1 / (rate * decay) steps (Wang and Aitchison, 2024); see docs/log.md."""
 
     def config(self, **changes: Any) -> XiangqiConfig:
         """Return the configuration of a model of this size, with ``changes`` to it."""
@@ -85,7 +87,7 @@ class Preset:
 PRESETS: Final = {
     "tiny": Preset(2, 2, 128, plies=1_000_000),  # minutes: to see that everything works
     "small": Preset(  # an hour or two on two cores; ships. Little to learn from: small steps
-        6, 4, 256, plies=15_000_000, learning_rate=1.5e-3, batch_plies=2048
+        6, 4, 256, plies=15_000_000, learning_rate=1.5e-3, batch_plies=2048, weight_decay=0.3
     ),
     "base": Preset(10, 8, 512, plies=400_000_000, learning_rate=1e-3, batch_plies=32768),  # a GPU for some hours
     "large": Preset(20, 16, 1024, plies=8_000_000_000, learning_rate=5e-4, batch_plies=262144),  # many GPUs
