@@ -44,7 +44,7 @@ def _losses() -> NDArray[np.int64]:
 LOSS: Final = _losses()
 """``[kind, status]``: what a piece's owner loses there by one exchange if the other side is to move."""
 BUCKET_VALUE: Final = np.array([0, 1, 2, 4, 9], np.int64)
-"""What is lost at least in each of five buckets of losses."""
+"""What a loss in each of five buckets counts as: none, 1, 2 or 3, 4 or 5, more."""
 GRADE: Final = np.array([[1 << 8 * bisect([1, 2, 4, 6], loss) for loss in losses] for losses in LOSS.tolist()])
 """``[kind, status]``: a one in the byte that counts losses of this bucket; see `worst`."""
 

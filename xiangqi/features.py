@@ -412,7 +412,7 @@ def _touch(p: Ply) -> tuple[int, int]:
                 enemy += change
         if p.eyes[sq] != 0:
             guarded, new = p.after[sq] >> 16 != 0, p.old_eyes[sq] == 0
-            _keep(p.eyed, 2 * worth + (piece // 8), 1 + ((mover * 14 + index) * 2 + guarded) * 2 + new)
+            _keep(p.eyed, worth, 1 + ((mover * 14 + index) * 2 + guarded) * 2 + new)
     return own, enemy
 
 

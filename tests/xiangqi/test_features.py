@@ -368,7 +368,7 @@ class TestCandidates:
                 if square != c.b and piece.type != KING and reaches(c.after, c.b, square):
                     guarded, new = bool(c.after.attackers(BLACK, square)), not reaches(c.before, c.a, square)
                     row = 1 + ((c.mover * 14 + piece.type - 1 + 7 * piece.color) * 2 + guarded) * 2 + new
-                    found.append((2 * worth(c.after, square) + piece.color, row))
+                    found.append((worth(c.after, square), row))
             assert c.rows("eyes") == dearest(found)
 
     def test_earlier_occurrences(self) -> None:
