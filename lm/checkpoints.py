@@ -13,6 +13,7 @@ from typing import Any, Final
 from safetensors import SafetensorError, safe_open
 
 from lm import UserError
+from xiangqi.formats.streams import open_replacing
 
 KEPT: Final = 2
 """Checkpoints of a run that are kept: the newest, and one more should that be damaged."""
@@ -106,6 +107,5 @@ def settle(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
 def write_json(file: Path, content: dict[str, Any]) -> None:
     """Write a file whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    aside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    os.replace(aside, file)
+    with open_replacing(file) as handle:
+        handle.write((json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

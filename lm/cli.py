@@ -7,18 +7,18 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lm import UserError, data_path
+from lm.console import fail, interruptible, progress, say, write
 
 if TYPE_CHECKING:
-    from lm.arena import Line, Report
+    from lm.arena import Line
     from lm.data import Shard
     from lm.players import Player
     from xiangqi.game import Game
@@ -509,77 +509,9 @@ def signed(elo: float | None, share: float) -> str:
     return f"{elo:+.0f}" if elo is not None else "+∞" if share > 0.5 else "-∞"
 
 
-def say(text: str) -> None:
-    """Tell the person something that is not the result."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    from xiangqi.formats.streams import open_replacing
-
-    with open_replacing(path) as file:
-        file.write(text.encode())
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Exit with code 130 when work that can be gone on with is interrupted."""
-    try:
-        yield
-    except KeyboardInterrupt as stopped:
-        say(f"{stopped or 'stopped'}; the same command goes on")
-        raise typer.Exit(130) from None
-
-
-@contextmanager
-def progress(title: str, total: int | None) -> Iterator[tuple[Report, Callable[[int, str], None]]]:
-    """Show on standard error how far the work is, its rate and the time left; yields ``report`` and ``advance``.
-
-    ``report(text)`` prints a line above the bar; ``advance(done, note)`` moves the bar.
-    """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.completed / task.elapsed * 60:.1f}/min" if task.elapsed else "")
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title.replace("[", r"\["), total=total, note="")
-        yield (
-            lambda text: console.print(text, markup=False, highlight=False),
-            lambda done, note: bar.update(task, completed=done, note=note),
-        )
-
-
 def is_users_fault(error: Exception) -> bool:
     """Whether an error says what is wrong with the input: one of our own classes, or the operating system's no."""
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in ("xiangqi", "lm", "gui")
-
-
-def fail(message: str) -> NoReturn:
-    """Print one line and exit with code 2."""
-    say(f"xqlm: {' '.join(message.split())}")
-    sys.exit(2)
 
 
 def main() -> None:

@@ -48,7 +48,7 @@ REFERENCE: Final = "uci:cmd=fairy-stockfish,UCI_Variant=xiangqi,depth=1"
 PRESET: Final = "small"
 
 Progress = Callable[[str, int | None], AbstractContextManager[tuple[Report, Callable[[int, str], None]]]]
-"""Shows how far some work is; see ``lm.cli.progress``."""
+"""Shows how far some work is; see `lm.console.progress`."""
 Found = dict[str, Any]
 
 

@@ -272,7 +272,7 @@ def train(
     the games of a source or tier are read in an epoch (`GameBatches`). Checkpoints are ``save_minutes`` apart.
     A finished run is left as it is. Asked to stop, it saves first and then raises ``KeyboardInterrupt``. Raises
     ``UserError`` for data without training games, settings that ``out`` was not begun with, a gradient that is no
-    number, a damaged shard and a disk that is full; what was saved before stays good.
+    number, a run that diverges, a damaged shard and a disk that is full; what was saved before stays good.
     """
     if tokens not in TOKENIZERS:
         raise UserError(f"tokens must be one of {', '.join(TOKENIZERS)}: {tokens!r}")
