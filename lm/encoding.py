@@ -84,18 +84,12 @@ class Features:
     """Ply of each game at which its share starts, ``(B,)``."""
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        counts = np.diff(self.candidate_ends, prepend=0)
-        plies = np.repeat(np.arange(len(counts)), counts)
-        column = np.arange(len(plies)) - np.repeat(self.candidate_ends - counts, counts)
-        width = max(1, int(counts.max()))
-        padded = np.zeros((len(counts), width, self.candidates.shape[1]), np.int64)
-        padded[plies, column] = self.candidates
         return {
             "inputs": torch.from_numpy(self.inputs),
             "input_starts": torch.from_numpy(np.concatenate([[0], self.input_ends[:-1]]).astype(np.int32)),
             "lengths": torch.from_numpy(self.lengths),
-            "candidates": torch.from_numpy(padded),
-            "candidate_counts": torch.from_numpy(counts),
+            "candidates": torch.from_numpy(self.candidates),
+            "candidate_counts": torch.from_numpy(np.diff(self.candidate_ends, prepend=0)),
         }
 
     def moves(self, ply: int) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from lm import UserError, char
 from lm.data import UNKNOWN, Record, read_records, record_of, split_of
 from lm.encoding import Encoder, Features, Line
-from lm.model import ENGINE, HUMAN, XiangqiLM
+from lm.model import ENGINE, HUMAN, XiangqiLM, candidates_of
 from lm.policy import make_evaluator
 from lm.sampling import softmax
 from xiangqi import CANNON, KNIGHT, ROOK, Board
@@ -348,9 +348,9 @@ def _compare(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tens
 def _legality(all_moves: torch.Tensor, tensors: dict[str, torch.Tensor], rows: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return the rest of them, from the scores of all moves."""
     unmasked = all_moves.softmax(-1)
-    candidates, counts = tensors["candidates"][rows, :, 0], tensors["candidate_counts"][rows]
-    real = torch.arange(candidates.shape[1]) < counts.unsqueeze(1)
-    legal = torch.zeros_like(unmasked, dtype=torch.bool).scatter_reduce_(1, candidates, real, "amax")
+    lines, of, _ = candidates_of(rows, tensors["candidates"][:, :1], tensors["candidate_counts"])
+    legal = torch.zeros_like(unmasked, dtype=torch.bool)
+    legal[of, lines[:, 0]] = True
     likeliest = all_moves == all_moves.amax(1, keepdim=True)
     return {
         "legal_argmax": (legal & likeliest).sum(1) / likeliest.sum(1),

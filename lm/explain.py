@@ -197,7 +197,7 @@ class _Score:
                 inputs=tensors["inputs"].repeat(versions),
                 input_starts=len(tensors["inputs"]) * torch.arange(versions),
                 lengths=tensors["lengths"].repeat(versions),
-                candidates=tensors["candidates"].repeat(versions, 1, 1),
+                candidates=tensors["candidates"].repeat(versions, 1),
                 candidate_counts=tensors["candidate_counts"].repeat(versions),
                 voices=torch.full((versions,), self.voice),
                 cache=_Past(self.cache, versions),

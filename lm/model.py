@@ -249,9 +249,22 @@ def pick(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return x.flatten().gather(0, places.flatten()).view_as(columns)
 
 
-def products(head: nn.Linear, h: Tensor, rows: Tensor) -> Tensor:
-    """Return what a head says of h ``(R, D)`` in some of its rows ``(R, n)`` alone, ``(R, n)``."""
-    return (F.embedding(rows, head.weight) @ h.unsqueeze(2)).squeeze(2) + head.bias[rows]
+def candidates_of(rows: Tensor | None, candidates: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the candidates ``(C, K)`` of some plies, whose they are ``(C,)``, and how many each has ``(R,)``.
+
+    ``candidates`` are those of all plies, ``counts`` ``(N,)`` of them each; without ``rows`` ``(R,)`` all are meant.
+
+    >>> lines, of, counts = candidates_of(torch.tensor([2, 0]), torch.tensor([[7], [8], [9]]), torch.tensor([1, 0, 2]))
+    >>> lines.squeeze(1).tolist(), of.tolist(), counts.tolist()
+    ([8, 9, 7], [0, 0, 1], [2, 1])
+    """
+    if rows is None:
+        return candidates, torch.arange(len(counts), device=counts.device).repeat_interleave(counts), counts
+    chosen = counts[rows]
+    of = torch.arange(len(rows), device=rows.device).repeat_interleave(chosen)
+    # Where a ply's candidates start, less where they will.
+    moved = (counts.cumsum(0) - counts)[rows] - (chosen.cumsum(0) - chosen)
+    return candidates[torch.arange(len(of), device=rows.device) + moved[of]], of, chosen
 
 
 @dataclass
@@ -372,8 +385,8 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         inputs: Tensor | None = None,  # flat rows of the input table
         input_starts: Tensor | None = None,  # (N,) where each ply's rows start
         lengths: Tensor | None = None,  # (B,) plies a game
-        candidates: Tensor | None = None,  # (N, M, groups) rows of the candidate table
-        candidate_counts: Tensor | None = None,  # (N,)
+        candidates: Tensor | None = None,  # (C, groups) rows of the candidate table, of all plies' legal moves
+        candidate_counts: Tensor | None = None,  # (N,) legal moves of each ply
         prompts: Tensor | None = None,  # (N, 3) rows of PROMPTS
         rows: Tensor | None = None,  # (R,) plies to score; all of them if not given
         voices: Tensor | None = None,  # (R,) HUMAN or ENGINE
@@ -398,28 +411,28 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         wdl_logits, end_logits = self.value_head(h).float(), self.end_head(h).float()
         reply_losses = self._reply_losses(h, replies)
         if rows is not None:
-            h, candidates, candidate_counts = h[rows], candidates[rows], candidate_counts[rows]
+            h = h[rows]
         if voices is not None:
             h = h + self.engine_voice(h) * (voices == ENGINE).unsqueeze(1)
-        R, M, K = candidates.shape
-        real = torch.arange(M, device=h.device) < candidate_counts.unsqueeze(1)  # (R, M)
-        move_logits, query = None, self.context_query(h)
+        lines, of, per_row = candidates_of(rows, candidates, candidate_counts)
+        moves, contexts, query = lines[:, 0], lines[:, 1:], self.context_query(h)
         if unmasked:
             move_logits = self.move_head(h)  # (R, 2086)
-            lines = candidates[real]  # (C, K) the candidates of all rows
-            of = torch.arange(R, device=h.device).repeat_interleave(candidate_counts)
-            move, context = pick(move_logits, of, lines[:, :1]), pick(self.context_head(query), of, lines[:, 1:])
-            found = move.squeeze(1).float() + context.sum(-1, dtype=torch.float32)
-            scores = found.new_full((R, M), float("-inf")).masked_scatter(real, found)
+            move = pick(move_logits, of, moves.unsqueeze(1)).squeeze(1)
+            context = pick(self.context_head(query), of, contexts).sum(-1, dtype=torch.float32)
         else:
-            moves, contexts = candidates[:, :, 0], candidates[:, :, 1:].reshape(R, M * (K - 1))
-            move, context = products(self.move_head, h, moves), products(self.context_head, query, contexts)
-            scores = move.float() + context.view(R, M, K - 1).sum(-1, dtype=torch.float32)
-            scores = scores.masked_fill(~real, float("-inf"))
+            move_logits = None
+            move = (F.embedding(moves, self.move_head.weight) * h[of]).sum(-1) + self.move_head.bias[moves]
+            begins = torch.arange(len(lines), dtype=contexts.dtype) * contexts.shape[1]
+            told = F.embedding_bag(contexts.reshape(-1), self.context_head.weight, begins, mode="sum")
+            context = (told * query[of]).sum(-1) + self.context_head.bias[contexts].sum(-1)
+        found = move.float() + context.float()
+        real = torch.arange(max(1, int(candidate_counts.max())), device=h.device) < per_row.unsqueeze(1)  # (R, M)
+        scores = found.new_full(real.shape, float("-inf")).masked_scatter(real, found)
         out = PolicyOutput(scores=scores, move_logits=move_logits, wdl_logits=wdl_logits, end_logits=end_logits)
         if labels is not None and move_logits is not None:
-            checked = torch.arange(R, device=h.device) if checked is None else checked
-            right = candidates[:, :, 0].gather(1, labels.unsqueeze(1)).squeeze(1)
+            checked = torch.arange(len(labels), device=h.device) if checked is None else checked
+            right = moves[per_row.cumsum(0) - per_row + labels].long()
             losses = [
                 F.cross_entropy(scores, labels, reduction="none"),
                 F.cross_entropy(move_logits[checked].float(), right[checked], reduction="none"),

@@ -63,6 +63,8 @@ def deliver(
         model.foresee_replies(False)
     # Half the bits do: a move's score keeps three digits, and the file stays small enough to ship.
     model.save_pretrained(aside, state_dict={name: x.half() for name, x in model.state_dict().items()})
+    for weights in aside.glob("*.safetensors"):  # safetensors lets nobody else read them
+        weights.chmod((aside / "config.json").stat().st_mode)
     TOKENIZERS[tokens]().save_pretrained(aside)
     last = next(entry for entry in reversed(state.log_history) if "cpu_seconds" in entry)
     figures: dict[str, Any] = {

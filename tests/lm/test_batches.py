@@ -171,7 +171,8 @@ class TestOpinions:
         item, mirrored = batches.encode(0), bool(batches.games(0)[1][0])
 
         taught = item["rows"][item["voices"] == ENGINE]
-        seen = item["candidates"][taught, item["labels"][item["voices"] == ENGINE], 0]
+        starts = item["candidate_counts"].cumsum(0) - item["candidate_counts"]
+        seen = item["candidates"][starts[taught] + item["labels"][item["voices"] == ENGINE], 0]
         as_mover = [move.mirror() if mirrored else move for move in best]
         as_mover = [move.rotate() if ply % 2 else move for ply, move in enumerate(as_mover)]
         assert taught.tolist() == list(range(12))

@@ -120,7 +120,9 @@ class TestShape:
         b = Line(np.array([100, 1839, 576], np.int16), one.cells)
         assert not torch.allclose(full(model, a)[1][-1], full(model, b)[1][-1])
 
-    def test_candidates_alone_score_the_same(self, model: XiangqiLM) -> None:
+    @pytest.mark.parametrize("chosen", [["move"], list(CANDIDATE_GROUPS)])
+    def test_candidates_alone_score_the_same(self, chosen: list[str]) -> None:
+        model = small_model(candidate_groups=chosen)
         tensors = Encoder(model.config)([Line.of(random_game(7, 30))]).tensors()
         with torch.inference_mode():
             rows = torch.tensor([30, 3])
