@@ -204,6 +204,17 @@ class PastLayer:
     size: int  # S, the longest game with its new plies
     mask: Tensor | None  # (1 or B, 1, T, S) 0 where a new ply may look, else -inf; None if everywhere
 
+    def places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the slots ``(B T,)`` and the places of the new plies, one game's after the other's."""
+        games, plies = self.games, self.plies
+        slots = np.arange(games.start, games.stop) if isinstance(games, slice) else games.numpy()
+        places = (
+            np.arange(plies.start, plies.stop)[None].repeat(len(slots), 0)
+            if isinstance(plies, slice)
+            else plies.numpy()
+        )
+        return slots.repeat(places.shape[1]), places.flatten()
+
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Take in the new plies' ``(B, nh, T, hs)``, and return those of all plies ``(B, nh, S, hs)``."""
         return self._append(self.keys, k), self._append(self.values, v)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,7 +18,7 @@ from lm import UserError, data_path
 from lm.encoding import Encoder, Line
 from lm.model import ENDS, PROMPTS, STYLES, KVCache, XiangqiLM
 from lm.players import Choice
-from lm.quantize import quantize
+from lm.quantize import FEW, quantize
 from lm.sampling import Sampling, softmax
 from lm.tokenizer import CHARS
 from xiangqi import MOVES, Board, Move
@@ -36,8 +35,6 @@ DTYPES: Final = ("int8", "float32")
 """What a model's large matrices are kept in for play: in 8 bits it plays the same moves, a move in half the time."""
 SLOTS: Final = 128
 """Games of which a player remembers keys and values; of more, the least recently played are read again."""
-FEW: Final = 16
-"""So many plies are too little work to share between threads, and too few to score all moves of the tables."""
 TAKEN_BACK: Final = 4
 """Moves that a game may have taken back and still count as the same."""
 
@@ -170,16 +167,15 @@ class Evaluator:
         features = self._encoder(lines)
         last = torch.from_numpy(np.cumsum(features.lengths) - 1)
         askers = np.repeat([board.turn for board in boards], features.lengths)
-        with threads(1 if len(features.turns) <= FEW else torch.get_num_threads()):
-            out = self.model(
-                **features.tensors(),
-                prompts=self._prompts(features.turns == askers),
-                rows=last,
-                voices=torch.full_like(last, voice) if voice else None,
-                cache=self._cache,
-                slots=torch.tensor(slots),
-                unmasked=len(boards) > FEW,
-            )
+        out = self.model(
+            **features.tensors(),
+            prompts=self._prompts(features.turns == askers),
+            rows=last,
+            voices=torch.full_like(last, voice) if voice else None,
+            cache=self._cache,
+            slots=torch.tensor(slots),
+            unmasked=len(boards) > FEW,
+        )
         for slot, game in zip(slots, games, strict=True):
             self._games[slot] = game
         assert out.scores is not None and out.wdl_logits is not None and out.end_logits is not None
@@ -222,18 +218,6 @@ class Evaluator:
         if best >= 0:
             return best, shared
         return min(range(len(self._games)), key=lambda slot: self._games[slot].used), 0
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Have PyTorch use so many threads: beside other work on the machine, waiting for each other costs them more than
-    they save where there is little to do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def recent(board: Board, plies: int) -> Board:

@@ -1,30 +1,39 @@
-"""A model's large matrices in 8 bits, for play.
+"""A model's blocks in 8 bits, for play.
 
-A move in a running game reads all weights for one or two plies: what it costs is their bytes. Each row of a matrix
-becomes whole numbers from -127 to 127 and a scale; what is multiplied with them is rounded to bf16, and all else stays
-as it was. What that does to the policy is in docs/log.md.
+A move in a running game reads all weights for one or two plies: what it costs is their bytes, and all the calls of
+PyTorch on the way. So few plies go through a block in one compiled kernel, which multiplies with 8-bit numbers as they
+are; for many PyTorch's matrix products are faster, with the numbers widened. Each row of a matrix becomes whole numbers
+from -127 to 127 and a scale; all else stays as it was. What that does to the policy is in docs/log.md.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-FEW: Final = 32
-"""Up to so many rows are multiplied with the numbers as they are; for more it pays to widen them first."""
+from lm.model import Block, PastLayer
+from xiangqi.jit import vectorized
+
+FEW: Final = 16
+"""Up to so many plies are read one after another by the kernel; for more it pays to widen the numbers first."""
 WIDE: Final = torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
 """What a CPU multiplies fastest."""
+EPSILON: Final = 1e-5
+"""Added to variances, as PyTorch does."""
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.int8]
 
 
 class Int8Linear(nn.Module):
-    """A linear map of rows of 8-bit numbers, each row with its scale; for inference only.
+    """A linear map without bias, of rows of 8-bit numbers, each row with its scale; for inference only.
 
-    Raises ``ValueError`` unless the rows' length is a multiple of 16, which PyTorch's product needs and does not check.
-
-    >>> plain = nn.Linear(64, 8)
+    >>> plain = nn.Linear(64, 8, bias=False)
     >>> x = torch.randn(3, 64)
     >>> torch.allclose(Int8Linear(plain)(x), plain(x), atol=0.05)
     True
@@ -35,29 +44,125 @@ class Int8Linear(nn.Module):
 
     def __init__(self, plain: nn.Linear) -> None:
         super().__init__()
-        if plain.in_features % 16:
-            raise ValueError(f"rows of {plain.in_features} numbers: their length has to be a multiple of 16")
         weight = plain.weight.detach().float()
-        scale = (weight.abs().amax(1).clamp(min=1e-12) / 127).bfloat16()
-        self.register_buffer("weight", (weight / scale.unsqueeze(1)).round().clamp(-127, 127).to(torch.int8))
+        scale = weight.abs().amax(1).clamp(min=1e-12) / 127
+        self.register_buffer("weight", (weight / scale.unsqueeze(1)).round().to(torch.int8))
         self.register_buffer("scale", scale)
-        self.bias = plain.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = x.reshape(-1, x.shape[-1])
-        if len(rows) <= FEW:
-            y = torch._weight_int8pack_mm(rows.bfloat16(), self.weight, self.scale).to(x.dtype)
-        else:
-            y = F.linear(rows.to(WIDE), self.weight.to(WIDE)).to(x.dtype) * self.scale
-        if self.bias is not None:
-            y = y + self.bias
-        return y.view(*x.shape[:-1], -1)
+        return F.linear(x.to(WIDE), self.weight.to(WIDE)).to(x.dtype) * self.scale
 
 
-def quantize(module: nn.Module) -> None:
-    """Put the linear maps inside a module into 8 bits, all that can be (see `Int8Linear`)."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.Linear) and child.in_features % 16 == 0:
-            setattr(module, name, Int8Linear(child))
-        else:
-            quantize(child)
+class Int8Block(nn.Module):
+    """A block of the model with its matrices in 8 bits; for inference only. It takes the given block over."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__()
+        attention = block.attention
+        attention.qkv, attention.proj = Int8Linear(attention.qkv), Int8Linear(attention.proj)  # type: ignore[assignment]
+        block.up, block.down = Int8Linear(block.up), Int8Linear(block.down)  # type: ignore[assignment]
+        self.block = block
+        norms = [block.attention_norm, block.attention_gain, block.mlp_norm, block.mlp_gain]
+        maps = [attention.qkv, attention.proj, block.up, block.down]
+        self.weights: tuple[Any, ...] = (
+            block.keep.detach().numpy(),
+            block.again.detach().numpy(),
+            np.stack([norm.weight.detach().numpy() for norm in norms]),
+            *(array.numpy() for linear in maps for array in (linear.weight, linear.scale)),  # type: ignore[operator]
+        )
+
+    def forward(self, x: Tensor, first: Tensor, past: PastLayer | None) -> Tensor:
+        """Return ``x`` ``(B, T, D)`` with what the block adds, as `lm.model.Block` does."""
+        B, T, D = x.shape
+        if past is None or B * T > FEW:
+            found: Tensor = self.block(x, first, past)
+            return found
+        games, plies = past.places()
+        y = np.empty((B * T, D), np.float32)
+        flat = x.reshape(-1, D).numpy(), first.reshape(-1, D).numpy()
+        read(*flat, past.keys.numpy(), past.values.numpy(), games, plies, y, *self.weights)
+        return torch.from_numpy(y).view(B, T, D)
+
+
+def quantize(blocks: nn.ModuleList) -> None:
+    """Put the blocks of a model into 8 bits."""
+    for i, block in enumerate(blocks):
+        assert isinstance(block, Block)
+        blocks[i] = Int8Block(block)
+
+
+@vectorized
+def read(
+    x: Floats,  # (R, D)
+    first: Floats,  # (R, D)
+    keys: Floats,  # (slots, capacity, nh, hs)
+    values: Floats,
+    games: NDArray[np.int64],  # (R,) slot of each ply's game
+    plies: NDArray[np.int64],  # (R,) and its place there
+    y: Floats,  # (R, D) the result
+    keep: Floats,  # (D,)
+    again: Floats,  # (D,)
+    norms: Floats,  # (4, D) before and after attention, before and after the MLP
+    qkv: Bytes,  # (3 D, D)
+    qkv_scale: Floats,
+    proj: Bytes,  # (D, D)
+    proj_scale: Floats,
+    up: Bytes,  # (4 D, D)
+    up_scale: Floats,
+    down: Bytes,  # (D, 4 D)
+    down_scale: Floats,
+) -> None:
+    """Read plies as `lm.model.Block` does, one after another, and take them into the cache."""
+    nh, hs = keys.shape[2:]
+    for r in range(len(x)):
+        game, ply = games[r], plies[r]
+        stream = keep * x[r] + again * first[r]
+        q, k, v = multiply(qkv, qkv_scale, normalize(stream, norms[0])).reshape(3, nh, hs)
+        keys[game, ply], values[game, ply] = k, v
+        seen = attend(q, keys[game, : ply + 1], values[game, : ply + 1])
+        stream += normalize(multiply(proj, proj_scale, seen.reshape(-1)), norms[1])
+        inner = np.maximum(multiply(up, up_scale, normalize(stream, norms[2])), np.float32(0))
+        y[r] = stream + normalize(multiply(down, down_scale, inner * inner), norms[3])
+
+
+@vectorized
+def multiply(weight: Bytes, scale: Floats, x: Floats) -> Floats:
+    """Return the product ``(O,)`` of a matrix ``(O, I)``, its rows scaled, with x ``(I,)``."""
+    y = np.empty(len(weight), np.float32)
+    for o in range(len(weight)):
+        total = np.float32(0)
+        for i in range(len(x)):
+            total += np.float32(weight[o, i]) * x[i]
+        y[o] = total * scale[o]
+    return y
+
+
+@vectorized
+def normalize(x: Floats, weight: Floats) -> Floats:
+    """Return x ``(D,)`` with mean 0 and variance 1, weighted (PyTorch's ``layer_norm``)."""
+    mean, variance = np.float32(0), np.float32(EPSILON)
+    for value in x:
+        mean += value / np.float32(len(x))
+    for value in x:
+        variance += (value - mean) ** 2 / np.float32(len(x))
+    return (x - mean) * (weight / np.sqrt(variance))
+
+
+@vectorized
+def attend(q: Floats, keys: Floats, values: Floats) -> Floats:
+    """Return what a ply ``(nh, hs)`` sees in S plies ``(S, nh, hs)``, ``(nh, hs)``."""
+    S, nh, hs = keys.shape
+    seen = np.zeros((nh, hs), np.float32)
+    scores = np.empty(S, np.float32)
+    for h in range(nh):
+        for s in range(S):
+            total = np.float32(0)
+            for i in range(hs):
+                total += q[h, i] * keys[s, h, i]
+            scores[s] = total / np.sqrt(np.float32(hs))
+        chances = np.exp(scores - scores.max())
+        chances /= chances.sum()
+        for s in range(S):
+            for i in range(hs):
+                seen[h, i] += chances[s] * values[s, h, i]
+    return seen

@@ -11,7 +11,7 @@ import pytest
 import xiangqi
 
 SCRIPT = "import xiangqi; print(xiangqi.Board().is_check())"
-NOTICE = "xiangqi: compiling the rules, "
+NOTICE = "xiangqi: compiling, "
 
 
 @pytest.fixture
