@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -173,125 +173,129 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         step, part = divmod(index, self.parts)
         games, mirrored = self.games(step)
         asked = np.random.default_rng((self.seed, 2, step)).random((len(games), 3)) < 0.5
-        ends = np.cumsum(self._plies[games])
-        where = np.searchsorted(ends, ends[-1] * np.arange(1, self.parts) / self.parts)
-        mine = range(len(games))[slice(*np.concatenate([[0], where, [len(games)]])[part : part + 2].tolist())]
-        lessons = [self._lesson(int(games[i])).asked_for(asked[i]) for i in mine]
-        chosen = lessons or [self._lesson(int(games[0])).silent()]
-        flipped = [bool(mirrored[i]) for i in mine] or [False]
-        counts = torch.from_numpy(self._counts(games, asked[:, 2]))
-        return tensors(self.encoder, chosen, flipped) | {"counts": counts}
+        lessons = Lessons.of(self.places(games), self.longest - 1, asked)
+        ends = np.cumsum(lessons.lengths)
+        cuts = np.searchsorted(ends, ends[-1] * np.arange(1, self.parts) / self.parts)
+        first, last = np.concatenate([[0], cuts, [len(games)]])[part : part + 2].tolist()
+        mine = lessons.some(first, last) if first < last else lessons.some(0, 1).silent()
+        flips = mirrored[first:last] if first < last else np.zeros(1, np.bool_)
+        # Each part divides by what the whole step teaches.
+        return tensors(self.encoder, mine, flips) | {"counts": torch.from_numpy(lessons.counts())}
 
-    def _counts(self, games: NDArray[np.int32], told: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return how many moves a step teaches, how many with the rules, how many results, opinions, ends and replies.
-
-        Each of its parts divides by these ``(6,)``, so they are counted without making lessons of all games.
-        """
-        counts = np.zeros(6, np.int64)
-        shards = np.searchsorted(self._shard_ends, games, side="right")
-        for number in np.unique(shards):
-            here, shard = games[shards == number], self.shards[number]
-            game, n = self._game[here], self._plies[here] - 1
-            start = shard.offsets[game]
-            ply = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
-            at = np.repeat(start, n) + ply
-            engines = np.array([tier == "engine" for tier in shard.meta["tiers"]])[shard.tiers[game]]
-            taught = (shard.best[at] >= 0) + np.repeat(~engines, n).astype(np.int64)
-            checked = (ply + np.repeat(game, n)) % RULES_EVERY == 0
-            known = shard.results[game] != UNKNOWN
-            whole = known & ~engines & (n == shard.offsets[game + 1] - start)
-            results = (n + 1) * (known & ~told[shards == number])
-            opinions = shard.expected[at] != NO_OPINION
-            replied = (ply + np.repeat(game, n)) % REPLIES_EVERY == 0
-            replied &= ply < np.repeat(n, n) - 1
-            counts += [
-                taught.sum(),
-                taught[checked].sum(),
-                results.sum(),
-                opinions.sum(),
-                (n + whole).sum(),
-                replied.sum(),
-            ]
-        return counts
-
-    def _lesson(self, number: int) -> Lesson:
-        shard_number = int(np.searchsorted(self._shard_ends, number, side="right"))
-        return Lesson.of(self.shards[shard_number], int(self._game[number]), self.longest - 1)
+    def places(self, games: NDArray[np.int32]) -> list[tuple[Shard, int]]:
+        """Return the shards of games, and their numbers there."""
+        shards = np.searchsorted(self._shard_ends, games, side="right").tolist()
+        return [(self.shards[shard], game) for shard, game in zip(shards, self._game[games].tolist(), strict=True)]
 
 
 @dataclass
-class Lesson:
-    """A game of n moves and what is to be learned at each of its n + 1 positions."""
+class Lessons:
+    """Games and what is to be learned at their positions, one game's after the other's (N plies of G games in all)."""
 
-    line: Line
-    human: NDArray[np.int16]
-    """Numbers of the moves to learn for the human voice ``(n + 1,)``, -1 for none."""
-    engine: NDArray[np.int16]
+    lines: list[Line]
+    names: list[str]
+    """What an error calls the games."""
+    human: NDArray[np.int64]
+    """Numbers of the moves to learn for the human voice ``(N,)``, -1 for none."""
+    engine: NDArray[np.int64]
     """The same for the engine's."""
     checked: NDArray[np.bool_]
-    """Positions ``(n + 1,)`` at which the rules are learned too, from the unmasked scores."""
+    """Positions ``(N,)`` at which the rules are learned too, from the unmasked scores."""
     wdl: NDArray[np.int64]
-    """0, 1, 2 where the mover will have lost, drawn or won, -100 where that is not known ``(n + 1,)``."""
+    """0, 1, 2 where the mover will have lost, drawn or won, -100 where that is not known or told ``(N,)``."""
     expected: NDArray[np.float32]
-    """Expected score of the mover by an engine's opinion, 0 to 1, or NaN ``(n + 1,)``."""
+    """Expected score of the mover, NaN unknown ``(N,)``."""
     ends: NDArray[np.int64]
-    """Which of `lm.model.ENDS` is right, -100 where that is not known ``(n + 1,)``; mates are left to be seen."""
-    replies: NDArray[np.int16]
-    """Numbers of the opponent's next moves to be foreseen ``(n + 1,)``, -1 for none."""
+    """How the game ends there, one of ``ENDS``, -100 unknown ``(N,)``."""
+    replies: NDArray[np.int64]
+    """Number of the opponent's next move, -1 where it is not to be foreseen ``(N,)``."""
     prompts: NDArray[np.int64]
-    """Rows of `lm.model.PROMPTS`: source, strength and result for the mover, 0 where unknown ``(n + 1, 3)``."""
-    name: str
+    """What the game is asked to be, 0 where that is not said ``(N, 3)``."""
 
     @classmethod
-    def of(cls, shard: Shard, game: int, longest: int) -> Lesson:
-        """Return a game of a shard, as far as its first ``longest`` moves."""
-        line = shard.line(game)
-        line.moves = line.moves[:longest]
-        n, start = len(line.moves), int(shard.offsets[game])
-        name = f"game {game} of {', '.join(shard.meta['files'])}"
-        if n and not 0 <= int(line.moves.min()) <= int(line.moves.max()) < len(MOVE_MIRRORED):
-            raise damaged(name)
-        nothing = np.full(n + 1, -1, np.int16)
-        by_engine = shard.meta["tiers"][shard.tiers[game]] == "engine"
-        opinion = shard.expected[start : start + n].astype(np.float32)
-        result = int(shard.results[game])
-        red = (np.arange(n + 1) + line.turn) % 2 == 0
-        wdl = np.full(n + 1, -100) if result == UNKNOWN else np.where(red, result, 2 - result)
-        ends = np.zeros(n + 1, np.int64)
-        whole = n == int(shard.offsets[game + 1]) - start and not by_engine and result != UNKNOWN
-        ends[-1] = (
-            (ENDS.index("resigns"), ENDS.index("draw agreed"), ENDS.index("opponent resigns"))[wdl[-1]]
-            if whole
-            else -100
+    def of(cls, games: Sequence[tuple[Shard, int]], longest: int, asked: NDArray[np.bool_]) -> Lessons:
+        """Return the lessons of games by shard and number, as far as the first ``longest`` moves of each.
+
+        ``asked`` ``(G, 3)`` says which prompts each is given; a result that is told is not to be learned.
+        """
+        lines = [shard.line(game) for shard, game in games]
+        names = [f"game {game} of {', '.join(shard.meta['files'])}" for shard, game in games]
+        tiers = [shard.meta["tiers"][shard.tiers[game]] for shard, game in games]
+        whole = [len(line.moves) <= longest for line in lines]
+        for line in lines:
+            line.moves = line.moves[:longest]
+        n = np.array([len(line.moves) for line in lines])
+        spans = [
+            slice(int(shard.offsets[game]), int(shard.offsets[game]) + k)
+            for (shard, game), k in zip(games, n, strict=True)
+        ]
+
+        def by_ply(values: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+            return np.repeat(np.array(values, np.int64), n + 1)
+
+        def by_move(parts: Sequence[NDArray[np.generic]], last: int) -> NDArray[np.int64]:
+            """Return what there is for each move, and ``last`` for the position at the end of a game."""
+            return np.concatenate([x for part in parts for x in (part, [last])]).astype(np.int64)
+
+        ply, size = np.concatenate([np.arange(k + 1) for k in n]), by_ply(n)
+        number, turn = by_ply([game for _, game in games]), by_ply([line.turn for line in lines])
+        engines = by_ply([tier == "engine" for tier in tiers]) == 1
+        result = by_ply([shard.results[game] for shard, game in games])
+        moves = by_move([line.moves for line in lines], -1)
+        best = by_move([shard.best[span] for (shard, _), span in zip(games, spans, strict=True)], -1)
+        opinion = by_move([shard.expected[span] for (shard, _), span in zip(games, spans, strict=True)], NO_OPINION)
+        wrong = np.flatnonzero((ply < size) & ((moves < 0) | (moves >= len(MOVE_MIRRORED))))
+        if len(wrong):
+            raise damaged(names[int(np.searchsorted(np.cumsum(n + 1), wrong[0], side="right"))])
+        wdl = np.where(result == UNKNOWN, -100, np.where((ply + turn) % 2 == 0, result, 2 - result))
+        resigned = np.array([ENDS.index(end) for end in ("resigns", "draw agreed", "opponent resigns")])
+        known = (by_ply(whole) == 1) & ~engines & (result != UNKNOWN)
+        prompts = np.stack(
+            [
+                np.where(engines, PROMPTS.index("engine"), PROMPTS.index("human")),
+                by_ply([STRENGTHS.get(tier, 0) for tier in tiers]),
+                np.where(wdl < 0, 0, PROMPTS.index("loss") - wdl),
+            ],
+            1,
         )
-        source = PROMPTS.index("engine" if by_engine else "human")
-        strength = STRENGTHS.get(shard.meta["tiers"][shard.tiers[game]], 0)
-        aim = np.where(wdl < 0, 0, PROMPTS.index("loss") - wdl)
-        replies = np.append(line.moves[1:], nothing[: min(n, 1) + 1])
-        replies[(np.arange(n + 1) + game) % REPLIES_EVERY != 0] = -1
+        given = np.repeat(asked, n + 1, 0)
         return cls(
-            line,
-            nothing if by_engine else np.append(line.moves, np.int16(-1)),
-            np.append(shard.best[start : start + n], np.int16(-1)),
-            (np.arange(n + 1) + game) % RULES_EVERY == 0,
-            wdl,
-            np.append(np.where(opinion == NO_OPINION, np.nan, opinion / 254), np.nan).astype(np.float32),
-            ends,
-            replies,
-            np.stack([np.full(n + 1, source), np.full(n + 1, strength), aim], 1),
-            name,
+            lines,
+            names,
+            np.where(engines, -1, moves),
+            best,
+            (ply + number) % RULES_EVERY == 0,
+            np.where(given[:, 2], -100, wdl),
+            np.where(opinion == NO_OPINION, np.nan, opinion / 254).astype(np.float32),
+            np.where(ply < size, 0, np.where(known, resigned[np.maximum(wdl, 0)], -100)),
+            np.where(((ply + number) % REPLIES_EVERY == 0) & (ply < size - 1), np.append(moves[1:], -1), -1),
+            prompts * given,
         )
 
-    def asked_for(self, what: NDArray[np.bool_]) -> Lesson:
-        """Return the lesson with only those of its three prompts; where the result is told, it is not to be learned."""
-        wdl = np.full_like(self.wdl, -100) if what[2] else self.wdl
-        return replace(self, prompts=self.prompts * what, wdl=wdl)
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Plies of each game ``(G,)``."""
+        return np.array([len(line.moves) + 1 for line in self.lines])
 
-    def silent(self) -> Lesson:
-        """Return the same game with nothing to learn from it."""
-        none, unknown = np.full_like(self.human, -1), np.full_like(self.expected, np.nan)
-        unsaid = np.full_like(self.wdl, -100)
+    def some(self, first: int, last: int) -> Lessons:
+        """Return those of the games from ``first`` to before ``last``."""
+        ends = np.cumsum(self.lengths)
+        start, end = int(ends[first] - len(self.lines[first].moves) - 1), int(ends[last - 1])
+        arrays = {field.name: getattr(self, field.name)[start:end] for field in fields(self)[2:]}
+        return Lessons(self.lines[first:last], self.names[first:last], **arrays)
+
+    def silent(self) -> Lessons:
+        """Return the same games with nothing to learn from them."""
+        none, unsaid = np.full_like(self.human, -1), np.full_like(self.wdl, -100)
+        unknown = np.full_like(self.expected, np.nan)
         return replace(self, human=none, engine=none, wdl=unsaid, expected=unknown, ends=unsaid, replies=none)
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return how many moves are taught, how many with the rules, and how many results, opinions, ends and replies
+        ``(6,)``."""
+        taught = (self.human >= 0).astype(np.int64) + (self.engine >= 0)
+        known = (self.wdl >= 0, ~np.isnan(self.expected), self.ends >= 0, self.replies >= 0)
+        return np.array([taught.sum(), taught[self.checked].sum(), *(x.sum() for x in known)])
 
 
 def check(weights: Mapping[str, float], shards: Sequence[Shard]) -> None:
@@ -308,35 +312,33 @@ def damaged(name: str) -> UserError:
     return UserError(f"damaged shard: {name} has moves that the rules do not; delete the shard to have it made again")
 
 
-def tensors(encoder: Encoder, lessons: Sequence[Lesson], mirrored: Sequence[bool]) -> dict[str, torch.Tensor]:
+def tensors(encoder: Encoder, lessons: Lessons, mirrored: NDArray[np.bool_]) -> dict[str, torch.Tensor]:
     """Encode games together with what is to be learned from them: the arguments of `XiangqiLM.forward`."""
-    lines = [lesson.line.mirror() if flip else lesson.line for lesson, flip in zip(lessons, mirrored, strict=True)]
+    lines = [line.mirror() if flip else line for line, flip in zip(lessons.lines, mirrored, strict=True)]
     features = encoder(lines)
     flips = np.repeat(mirrored, features.lengths)
     rows, labels = [], []
-    for moves in (np.concatenate([x.human for x in lessons]), np.concatenate([x.engine for x in lessons])):
+    for moves in (lessons.human, lessons.engine):
         places = features.labels(np.where((moves >= 0) & flips, MOVE_MIRRORED[np.maximum(moves, 0)], moves))
         illegal = np.flatnonzero((moves >= 0) & (places < 0))
         if len(illegal):
-            raise damaged(lessons[int(np.searchsorted(np.cumsum(features.lengths), illegal[0], side="right"))].name)
+            raise damaged(lessons.names[int(np.searchsorted(np.cumsum(features.lengths), illegal[0], side="right"))])
         rows.append(np.flatnonzero(moves >= 0))
         labels.append(places[rows[-1]])
     last = np.cumsum(features.lengths) - 1
     mated = last[np.diff(features.candidate_ends, prepend=0)[last] == 0]
-    ends = np.concatenate([lesson.ends for lesson in lessons])
+    ends = lessons.ends.copy()
     ends[mated[ends[mated] > 0]] = ENDS.index("mated")
-    checked = np.concatenate([lesson.checked for lesson in lessons])[np.concatenate(rows)]
-    replies = np.concatenate([lesson.replies for lesson in lessons])
-    replies = np.where((replies >= 0) & flips, MOVE_MIRRORED[replies], replies)
+    replies = np.where((lessons.replies >= 0) & flips, MOVE_MIRRORED[lessons.replies], lessons.replies)
     replies = np.where((replies >= 0) & (features.turns == 1), MOVE_ROTATED[replies], replies)
     return features.tensors() | {
         "rows": torch.from_numpy(np.concatenate(rows)),
         "voices": torch.from_numpy(np.repeat([HUMAN, ENGINE], [len(r) for r in rows])),
         "labels": torch.from_numpy(np.concatenate(labels)),
-        "checked": torch.from_numpy(np.flatnonzero(checked)),
-        "wdl": torch.from_numpy(np.concatenate([lesson.wdl for lesson in lessons])),
-        "expected": torch.from_numpy(np.concatenate([lesson.expected for lesson in lessons])),
+        "checked": torch.from_numpy(np.flatnonzero(lessons.checked[np.concatenate(rows)])),
+        "wdl": torch.from_numpy(lessons.wdl),
+        "expected": torch.from_numpy(lessons.expected),
         "ends": torch.from_numpy(ends),
         "replies": torch.from_numpy(np.where(replies < 0, -100, replies).astype(np.int64)),
-        "prompts": torch.from_numpy(np.concatenate([lesson.prompts for lesson in lessons])),
+        "prompts": torch.from_numpy(lessons.prompts),
     }

@@ -35,7 +35,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from lm import UserError
-from lm.batches import GameBatches
+from lm.batches import GameBatches, Lessons
 from lm.encoding import Features, Line
 from lm.model import XiangqiConfig
 from lm.policy import SLOTS, Evaluation, recent
@@ -154,11 +154,12 @@ class CharBatches(GameBatches):
         step, part = divmod(index, self.parts)
         plies = plies_to_read(self.progress(step), self.longest)
         texts, labels = [], []
-        for game, mirrored in zip(*self.games(step), strict=True):
-            lesson = self._lesson(int(game))
-            moves = lesson.line.moves[:plies]
-            learned = (lesson.human[: len(moves)] == moves) | (lesson.engine[: len(moves)] == moves)
-            text = text_of(MOVE_MIRRORED[moves] if mirrored else moves)
+        games, mirrored = self.games(step)
+        lessons = Lessons.of(self.places(games), min(plies, self.longest - 1), np.zeros((len(games), 3), np.bool_))
+        for i, flip in enumerate(mirrored):
+            lesson, moves = lessons.some(i, i + 1), lessons.lines[i].moves
+            learned = (lesson.human[:-1] == moves) | (lesson.engine[:-1] == moves)
+            text = text_of(MOVE_MIRRORED[moves] if flip else moves)
             texts.append(torch.from_numpy(text))
             labels.append(torch.from_numpy(np.where(np.append(False, learned.repeat(4)), text, IGNORED)))
         count = sum(int((label != IGNORED).sum()) for label in labels) // 4

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -98,15 +98,12 @@ class Features:
         seen = self.candidates[start : self.candidate_ends[ply], 0].astype(np.int64)
         return MOVE_ROTATED[seen].astype(np.int64) if self.turns[ply] else seen
 
-    def labels(self, played: NDArray[np.int16]) -> NDArray[np.int64]:
+    def labels(self, played: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return the place among the candidates, or -100, of ``played`` ``(N,)``: numbers of moves, -1 for none."""
-        counts = np.diff(self.candidate_ends, prepend=0)
-        seen = np.where(self.turns == 1, MOVE_ROTATED[np.maximum(played, 0)], played)
-        seen = np.where(played < 0, -1, seen)
-        hit = np.flatnonzero(self.candidates[:, 0] == np.repeat(seen, counts))
-        ply = np.searchsorted(self.candidate_ends, hit, side="right")
-        labels = np.full(len(counts), -100, np.int64)
-        labels[ply] = hit - (self.candidate_ends - counts)[ply]
+        turned = (self.turns == 1) & (played >= 0)
+        seen = np.where(turned, MOVE_ROTATED[np.maximum(played, 0)], played).astype(np.int64)
+        labels = np.empty(len(seen), np.int64)
+        features.find(self.candidates, self.candidate_ends, seen, labels)
         return labels
 
 
@@ -117,13 +114,14 @@ class Encoder:
         self.config = config
         self._input_map = _compact(features.INPUT_GROUPS, config.input_groups)
         self._all_inputs = bool((self._input_map >= 0).all())
-        columns = features.CANDIDATE_COLUMNS
+        columns, (moves, *contexts) = features.CANDIDATE_COLUMNS, features.CANDIDATE_GROUPS
         self._columns = [at for at, name in enumerate(columns) if name in config.candidate_groups]
-        candidate_map = _compact(features.CANDIDATE_GROUPS, config.candidate_groups)
-        names = list(features.CANDIDATE_GROUPS)
-        starts = features.CANDIDATE_OFFSETS[[names.index(columns[at]) for at in self._columns]]
-        self._shift = (candidate_map[starts] - starts).astype(np.int32)
-        self._shift[1:] -= features.CANDIDATE_GROUPS["move"]  # moves and contexts have a table each
+        starts = features.CANDIDATE_OFFSETS[
+            [list(features.CANDIDATE_GROUPS).index(columns[at]) for at in self._columns]
+        ]
+        chosen = [name for name in config.candidate_groups if name != moves]
+        context_map = _compact({name: features.CANDIDATE_GROUPS[name] for name in contexts}, chosen)
+        self._shift = np.where(np.array(self._columns) == 0, 0, context_map[starts] - starts).astype(np.int32)
 
     def __call__(self, lines: Sequence[Line]) -> Features:
         """Encode a batch of games (their plies from ``line.first`` on)."""
@@ -149,8 +147,7 @@ class Encoder:
             kept = np.concatenate([[0], np.cumsum(inputs >= 0)])
             inputs, input_ends = inputs[inputs >= 0], kept[input_ends]
         if self._columns != list(range(features.CANDIDATE_WIDTH)):
-            candidates = candidates[:, self._columns]
-        candidates += self._shift
+            candidates = candidates[:, self._columns] + self._shift
         positions = np.array([line.first for line in lines], np.int64)
         return Features(inputs, input_ends, candidates, candidate_ends, lengths, turns, positions)
 

@@ -36,8 +36,8 @@ class TestBatches:
         batches = GameBatches([shard], CONFIG, 700, 100, seed=3)
         read = set()
         for step in range(batches.per_epoch):
-            for game in batches.games(step)[0].tolist():
-                read.add(Record(np.array(batches._lesson(game).line.moves)).identity())
+            for source, game in batches.places(batches.games(step)[0]):
+                read.add(Record(np.array(source.line(game).moves)).identity())
         assert len(held) == 3
         assert len(read) == 57
         assert not held & read

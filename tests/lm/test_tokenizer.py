@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from lm import UserError
-from lm.batches import Lesson
+from lm.batches import Lessons
 from lm.data import Shard
 from lm.model import ENDS, PROMPTS, prompt_rows
 from lm.tokenizer import (
@@ -122,4 +122,5 @@ class TestPrompts:
             {"tiers": [tier], "files": ["games.pgn"], "starts": {}},
         )  # fmt: skip
         asked = read(f"{prompts} {prompt} {' '.join(move.iccs for move in moves)}")
-        np.testing.assert_array_equal(prompt_rows(asked), Lesson.of(shard, 0, 100).prompts)
+        told = Lessons.of([(shard, 0)], 100, np.ones((1, 3), np.bool_)).prompts
+        np.testing.assert_array_equal(prompt_rows(asked), told)

@@ -383,10 +383,11 @@ class TestCandidates:
 class TestGames:
     def test_rows_stay_in_their_tables(self, games: list[Board]) -> None:
         tables = np.array([list(features.CANDIDATE_GROUPS).index(name) for name in features.CANDIDATE_COLUMNS])
-        low, high = features.CANDIDATE_OFFSETS[tables], features.CANDIDATE_OFFSETS[tables + 1]
+        low = features.CANDIDATE_OFFSETS[tables]
+        high = low + [features.CANDIDATE_GROUPS[name] for name in features.CANDIDATE_COLUMNS]
         for board in games:
             for inputs, candidates in encode(board.root(), board.move_stack):
-                assert min(inputs) >= 0 and max(inputs) < features.INPUT_ROWS
+                assert min(inputs) >= 0 and max(inputs) < sum(features.INPUT_GROUPS.values())
                 assert (candidates >= low).all() and (candidates < high).all()
 
     def test_black_sees_what_red_would_see(self, games: list[Board]) -> None:
