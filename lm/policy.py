@@ -32,7 +32,7 @@ RESIGNS_BELOW: Final = 0.1
 DRAWS_BELOW: Final = 0.6
 """A player that expects as much or more does not offer or accept a draw."""
 DTYPES: Final = ("int8", "float32")
-"""What a model's large matrices are kept in for play: in 8 bits it plays the same moves, a move in half the time."""
+"""What a model's large matrices are kept in for play: in 8 bits the same moves in a third of the time."""
 SLOTS: Final = 128
 """Games of which a player remembers keys and values; of more, the least recently played are read again."""
 TAKEN_BACK: Final = 4
