@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lm.model import Block, PastLayer
-from xiangqi.jit import vectorized
+from xiangqi.jit import fastmath
 
 FEW: Final = 16
 """Up to so many plies are read one after another by the kernel; for more it pays to widen the numbers first."""
@@ -91,7 +91,7 @@ def quantize(blocks: nn.ModuleList) -> None:
         blocks[i] = Int8Block(block)
 
 
-@vectorized
+@fastmath
 def read(
     x: Floats,  # (R, D)
     first: Floats,  # (R, D)
@@ -125,7 +125,7 @@ def read(
         y[r] = stream + normalize(multiply(down, down_scale, inner * inner), norms[3])
 
 
-@vectorized
+@fastmath
 def multiply(weight: Bytes, scale: Floats, x: Floats) -> Floats:
     """Return the product ``(O,)`` of a matrix ``(O, I)``, its rows scaled, with x ``(I,)``."""
     y = np.empty(len(weight), np.float32)
@@ -137,7 +137,7 @@ def multiply(weight: Bytes, scale: Floats, x: Floats) -> Floats:
     return y
 
 
-@vectorized
+@fastmath
 def normalize(x: Floats, weight: Floats) -> Floats:
     """Return x ``(D,)`` with mean 0 and variance 1, weighted (PyTorch's ``layer_norm``)."""
     mean, variance = np.float32(0), np.float32(EPSILON)
@@ -148,7 +148,7 @@ def normalize(x: Floats, weight: Floats) -> Floats:
     return (x - mean) * (weight / np.sqrt(variance))
 
 
-@vectorized
+@fastmath
 def attend(q: Floats, keys: Floats, values: Floats) -> Floats:
     """Return what a ply ``(nh, hs)`` sees in S plies ``(S, nh, hs)``, ``(nh, hs)``."""
     S, nh, hs = keys.shape

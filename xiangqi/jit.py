@@ -46,11 +46,11 @@ def allocating(function: F) -> F:
     return _compile(function, allocates=True)
 
 
-def vectorized(function: F) -> F:
+def fastmath(function: F) -> F:
     """Compile a function of floats, likewise. Its sums may be taken in any order, so many terms are added at once.
 
     >>> import numpy as np
-    >>> @vectorized
+    >>> @fastmath
     ... def mean(x: np.ndarray) -> float:
     ...     return x.sum() / len(x)
     >>> mean(np.array([1.0, 2.0, 6.0]))
