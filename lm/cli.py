@@ -290,6 +290,9 @@ def evaluate(
     model: ModelOption = None,
     split: Annotated[str | None, typer.Option(help="Only the games of a split: train, validation, test.")] = None,
     style: Annotated[str, typer.Option(help="Whose moves to expect: human or engine.")] = "human",
+    symmetries: Annotated[
+        int, typer.Option(min=1, max=2, help="1, or 2 to read mirror images too and take the mean, as players do.")
+    ] = 2,
     puzzles: PuzzlesOption = None,
     random_games: Annotated[int, typer.Option(min=0, help="Also play so many games from random openings.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with figures by part.")] = False,
@@ -313,12 +316,15 @@ def evaluate(
             [record.result for record in records],
             voice,
             lambda done: advance(done, ""),
+            symmetries,
         )
-    report = found.report() | {"rejected": len(rejected), "style": style}
+    report = found.report() | {"rejected": len(rejected), "style": style, "symmetries": symmetries}
     if as_json:
         report |= {"by": found.breakdown(evaluation.labels_of(records)), "calibration": found.calibration()}
     if puzzles is not None:
-        report["puzzles"] = evaluation.solve(loaded, evaluation.read_puzzles(puzzles, rejected.append), voice)
+        report["puzzles"] = evaluation.solve(
+            loaded, evaluation.read_puzzles(puzzles, rejected.append), voice, symmetries=symmetries
+        )
     if random_games:
         report["after_random_plies"] = evaluation.after_random_plies(loaded, random_games)
     if rejected:

@@ -98,6 +98,18 @@ class Features:
         seen = self.candidates[start : self.candidate_ends[ply], 0].astype(np.int64)
         return MOVE_ROTATED[seen].astype(np.int64) if self.turns[ply] else seen
 
+    def table(self, plies: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the candidates of some plies ``(R,)`` as numbers of moves as the mover sees them ``(R, M)``, -1 pads.
+
+        M is the number of moves of the ply that has most, of all plies, and at least 1.
+        """
+        counts = np.diff(self.candidate_ends, prepend=0)
+        column = np.arange(max(1, int(counts.max())))
+        real = column < counts[plies, None]
+        table = np.full(real.shape, -1, np.int64)
+        table[real] = self.candidates[((self.candidate_ends - counts)[plies, None] + column)[real], 0]
+        return table
+
     def labels(self, played: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return the place among the candidates, or -100, of ``played`` ``(N,)``: numbers of moves, -1 for none."""
         turned = (self.turns == 1) & (played >= 0)

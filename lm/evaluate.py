@@ -20,7 +20,7 @@ from lm import UserError, char
 from lm.data import UNKNOWN, Record, read_records, record_of, split_of
 from lm.encoding import Encoder, Features, Line
 from lm.model import ENGINE, HUMAN, XiangqiLM, candidates_of
-from lm.policy import make_evaluator
+from lm.policy import average, make_evaluator
 from lm.sampling import softmax
 from xiangqi import CANNON, KNIGHT, ROOK, Board
 from xiangqi.formats import FormatError, load
@@ -273,11 +273,14 @@ def evaluate(
     results: Sequence[int],
     voice: int | Sequence[int] = HUMAN,
     advance: Callable[[int], None] = lambda games: None,
+    symmetries: int = 1,
 ) -> Evaluation:
     """Read games and compare what the model expects with what was played and with the results (0, 1, 2 for Red).
 
     ``voice`` is whose moves to expect, for all games or each. Games longer than the model reads are read as far.
-    ``advance`` is called with the number of games done.
+    ``advance`` is called with the number of games done. With two ``symmetries`` games are read left-right mirrored
+    too, as `lm.policy.LMPlayer` does, and what comes of both is averaged, but for the legality without the mask; a
+    model of characters reads one.
 
     >>> from lm.model import XiangqiConfig
     >>> untrained = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8))
@@ -310,13 +313,20 @@ def evaluate(
         played = np.concatenate([np.append(line.moves, -1) for line in chosen]).astype(np.int16)
         labels = torch.from_numpy(features.labels(played))
         rows = (labels >= 0).nonzero().squeeze(1)
-        tensors = features.tensors()
         game = torch.from_numpy(np.repeat(batch, features.lengths))
         with torch.autocast("cpu", torch.bfloat16):
             if isinstance(model, XiangqiLM):
-                out = model(**tensors, rows=rows, voices=voices[game[rows]])
-                figures = _compare(out.scores, labels[rows]) | _legality(out.move_logits.float(), tensors, rows)
-                found.forecast[place] = out.wdl_logits.softmax(-1).numpy()
+                tensors, asked = features.tensors(), {"rows": rows, "voices": voices[game[rows]]}
+                out = model(**tensors, **asked)
+                scores, wdl = out.scores, out.wdl_logits.softmax(-1)
+                if symmetries == 2:
+                    images = encoder([line.mirror() for line in chosen])
+                    image = model(**images.tensors(), **asked)
+                    moves = np.concatenate([x.table(rows.numpy()) for x in (features, images)])
+                    scores = average(torch.cat([scores, image.scores]), torch.from_numpy(moves))
+                    wdl = (wdl + image.wdl_logits.softmax(-1)) / 2
+                figures = _compare(scores, labels[rows]) | _legality(out.move_logits.float(), tensors, rows)
+                found.forecast[place] = wdl.numpy()
                 found.outcome[place] = _outcomes(features, [results[i] for i in batch])
             else:
                 scores, legal, mass = (x[rows] for x in char.score_games(model, chosen, features))
@@ -442,13 +452,15 @@ def solve(
     voice: int = ENGINE,
     advance: Callable[[int], None] = lambda puzzles: None,
     samples: int = SAMPLES,
+    symmetries: int = 2,
 ) -> dict[str, Any]:
     """Return the shares of positions of which the model's likeliest move is the solution's first, and of which it is so
     at every move of the solver, the replies given; in all, by kind, and by the number of the solver's moves.
 
-    Of several solutions of one position any will do. This is strict: another way that wins as well is held to be wrong.
+    ``symmetries`` is as in `evaluate`. Of several solutions of one position any will do. This is strict: another way
+    that wins as well is held to be wrong.
     """
-    found = evaluate(model, [puzzle.line for puzzle in puzzles], [UNKNOWN] * len(puzzles), voice, advance)
+    found = evaluate(model, [puzzle.line for puzzle in puzzles], [UNKNOWN] * len(puzzles), voice, advance, symmetries)
     hit = np.nan_to_num(found.figures["top1"], nan=1.0)
     first = hit[found.ply == 0]
     whole = np.ones(len(puzzles))

@@ -249,7 +249,7 @@ class Ladder:
 
     def _player(self, name: str) -> Player:
         """Return a rung as a player: greedy, in its human voice, named so that records tell whose weights played."""
-        return LMPlayer(self._model(name), temperature=0, name=f"{name} {self._weights(name)}")
+        return LMPlayer(self._model(name), temperature=0, symmetries=1, name=f"{name} {self._weights(name)}")
 
     def _judged(self, name: str) -> Found:
         return {"weights": self._weights(name), "games": [shard.fingerprint() for shard in self.shards]}

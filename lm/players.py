@@ -6,7 +6,7 @@ A spec is a kind, and after a colon its options, as ``lm:temperature=0.5,model=D
 ``random`` any legal move; ``seed``
 ``greedy`` the capture that wins most at once, else any move that is no losing capture; ``seed``
 ``lm``     the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``style``, ``source``,
-           ``strength``, ``aim``, ``dtype`` (see ``lm.policy.LMPlayer``), ``seed``
+           ``strength``, ``aim``, ``dtype``, ``symmetries`` (see ``lm.policy.LMPlayer``), ``seed``
 ``uci``    an engine that speaks UCI: ``cmd``, a limit (``depth``, ``nodes``, ``movetime`` in milliseconds), ``timeout``
            (seconds of silence after which it has failed); other names are the engine's options, as ``UCI_Variant``
 ``ucci``   the same for UCCI
@@ -211,6 +211,7 @@ _OPTIONS: Final[dict[str, dict[str, Callable[[str], Any]]]] = {
         "strength": str,
         "aim": str,
         "dtype": str,
+        "symmetries": int,
         "seed": int,
     },
     "uci": {"cmd": str, **_LIMITS, "timeout": float},

@@ -89,7 +89,7 @@ def gather(
         chosen = [record for record in records if (record.tier == "engine") == (voice == ENGINE)]
         if chosen:
             say(f"{len(chosen)} {style} games")
-            seen = evaluate(model, [line_of(r) for r in chosen], [r.result for r in chosen], voice)
+            seen = evaluate(model, [line_of(r) for r in chosen], [r.result for r in chosen], voice, symmetries=2)
             by = seen.breakdown(labels_of(chosen), samples)
             found["played"][style] = seen.report(samples=samples) | {"by": by, "calibration": seen.calibration(samples)}
     if stray:

@@ -82,7 +82,7 @@ def deliver(
     written = load_any_model(aside)
     for voice, games in held_out(shards, "test", TEST_PLIES[tokens]).items():
         if games[0]:
-            figures["test"][STYLES[voice]] = evaluate(written, *games, voice).report()
+            figures["test"][STYLES[voice]] = evaluate(written, *games, voice, symmetries=2).report()
     write_json(aside / "metrics.json", figures)
     (aside / "README.md").write_text(card(figures), encoding="utf-8")
     publish(aside, out)

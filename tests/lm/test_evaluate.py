@@ -13,6 +13,8 @@ from lm.data import UNKNOWN, split_of
 from lm.encoding import Line
 from lm.evaluate import FIGURES, Evaluation, batches, evaluate, line_of, read_games
 from lm.model import ENGINE, HUMAN, XiangqiLM
+from lm.policy import Evaluator
+from lm.sampling import softmax
 from small import random_game, small_model
 from xiangqi import MOVES, Board, Game, Move
 from xiangqi.formats import save
@@ -141,6 +143,20 @@ class TestMoves:
             alone = evaluate(model, [line], [UNKNOWN])
             together = found.figures["nll"][found.game == game]
             np.testing.assert_allclose(together, alone.figures["nll"], atol=0.05)  # bfloat16
+
+    def test_two_symmetries_are_the_players(self, model: XiangqiLM) -> None:
+        board = GAMES[1]
+        found = evaluate(model, [Line.of(board)], [DRAW], symmetries=2)
+        once = evaluate(model, [Line.of(board)], [DRAW])
+        evaluator, shown = Evaluator(model, symmetries=2), Board()
+        for ply, move in enumerate(board.move_stack):
+            thought = evaluator([shown])[0]
+            chances = dict(zip(thought.moves, softmax(thought.scores.astype(np.float64)), strict=True))
+            assert found.figures["nll"][ply] == pytest.approx(-np.log(chances[move]), abs=0.05)  # bfloat16
+            np.testing.assert_allclose(found.forecast[ply], thought.wdl[::-1], atol=0.02)
+            shown.push(move)
+        assert not np.allclose(found.figures["nll"], once.figures["nll"], atol=0.05, equal_nan=True)
+        np.testing.assert_array_equal(found.figures["legal_mass"], once.figures["legal_mass"])
 
     def test_progress(self, model: XiangqiLM) -> None:
         done: list[int] = []

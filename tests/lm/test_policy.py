@@ -14,6 +14,10 @@ from small import random_game, small_model
 from xiangqi import BLACK, Board, Move
 
 
+def log_softmax(scores: np.ndarray) -> np.ndarray:
+    return scores - np.logaddexp.reduce(scores)
+
+
 class TestEvaluator:
     def test_a_game_that_goes_on_costs_a_ply(self, model: XiangqiLM) -> None:
         evaluator = Evaluator(model, slots=4)
@@ -80,6 +84,50 @@ class TestEvaluator:
         found = Evaluator(model, slots=1)([board])[0]
         assert set(found.moves) == set(board.legal_moves)
         assert found.wdl.sum() == pytest.approx(1, abs=1e-5)
+
+
+class TestSymmetries:
+    """A position and its mirror image, averaged."""
+
+    @staticmethod
+    def image(board: Board) -> Board:
+        return Board.from_moves([move.mirror() for move in board.move_stack])
+
+    def test_it_is_the_mean_of_both(self, model: XiangqiLM) -> None:
+        both, boards = Evaluator(model, slots=5, symmetries=2), [random_game(seed, 40) for seed in range(3)]
+        for back in (30, 29, 20, 1, 0):  # from ply to ply, some read already
+            shown = [Board.from_moves(board.move_stack[: len(board.move_stack) - back]) for board in boards]
+            for board, found in zip(shown, both(shown), strict=True):
+                own, image = (Evaluator(model, slots=1)([x])[0] for x in (board, self.image(board)))
+                of_image = dict(zip(image.moves, log_softmax(image.scores), strict=True))
+                of_own = dict(zip(own.moves, log_softmax(own.scores), strict=True))
+                expected = [(of_own[move] + of_image[move.mirror()]) / 2 for move in found.moves]
+                assert found.moves == own.moves
+                np.testing.assert_allclose(found.scores, expected, atol=1e-4)
+                np.testing.assert_allclose(found.wdl, (own.wdl + image.wdl) / 2, atol=1e-5)
+                np.testing.assert_allclose(found.ends, (own.ends + image.ends) / 2, atol=1e-5)
+
+    def test_images_are_thought_of_alike(self, model: XiangqiLM) -> None:
+        both, board = Evaluator(model, symmetries=2), random_game(4, 33)
+        one, other = both([board, self.image(board)])
+        chances = dict(zip(other.moves, other.scores, strict=True))
+        np.testing.assert_allclose(one.scores, [chances[move.mirror()] for move in one.moves], atol=1e-4)
+        np.testing.assert_allclose(one.wdl, other.wdl, atol=1e-5)
+
+    def test_a_result_is_asked_for_in_the_image_too(self) -> None:
+        asked = small_model()
+        board = random_game(6, 12)
+        found = Evaluator(asked, prompt=(0, 0, 7), symmetries=2)([board])[0]
+        own, image = (Evaluator(asked, prompt=(0, 0, 7))([x])[0] for x in (board, self.image(board)))
+        np.testing.assert_allclose(found.wdl, (own.wdl + image.wdl) / 2, atol=1e-5)
+
+    def test_a_player_reads_both_unless_told_otherwise(self, model_folder: Path) -> None:
+        board = random_game(2, 21)
+        both, one = (LMPlayer(model_folder, temperature=0, dtype="float32", **more) for more in ({}, {"symmetries": 1}))
+        assert both.choose([board])[0].value == pytest.approx(both.choose([self.image(board)])[0].value, abs=1e-5)
+        assert one.choose([board])[0].value != pytest.approx(one.choose([self.image(board)])[0].value, abs=1e-5)
+        with pytest.raises(UserError, match="symmetries must be one of 1, 2: 3"):
+            LMPlayer(model_folder, symmetries=3)
 
 
 class TestPlayer:
