@@ -139,6 +139,12 @@ class KVCache:
         layers = zip(self.keys, self.values, strict=True)
         return where, [PastLayer(keys, values, games, plies, size, mask) for keys, values in layers]
 
+    def widen(self, slots: int) -> None:
+        """Add so many slots."""
+        more = (0, 0, 0, 0, 0, 0, 0, slots)
+        self.keys, self.values = F.pad(self.keys, more), F.pad(self.values, more)
+        self.lengths = F.pad(self.lengths, (0, slots))
+
     def _reserve(self, plies: int) -> None:
         capacity = self.keys.shape[2]
         if plies > capacity:

@@ -132,7 +132,7 @@ class Evaluator:
 
     Games are recognised by their moves, so any board will do, also after a move was taken back. ``prompt`` is what kind
     of game the model is asked for, rows of `lm.model.PROMPTS` (source, strength, result for the side to move);
-    ``symmetries`` is one of `SYMMETRIES`.
+    ``symmetries`` is one of `SYMMETRIES`. Up to ``slots`` games, and as many mirror images, are remembered.
     """
 
     judges: Final = True
@@ -142,10 +142,10 @@ class Evaluator:
         self, model: XiangqiLM, slots: int = SLOTS, prompt: tuple[int, int, int] = (0, 0, 0), symmetries: int = 1
     ) -> None:
         self.model, self.prompt, self.symmetries = model, prompt, symmetries
-        slots = max(slots, symmetries)
+        self._room = slots
         self._encoder = Encoder(model.config)
-        self._cache = KVCache(model.config, slots)
-        self._games = [_Read() for _ in range(slots)]
+        self._cache = KVCache(model.config, symmetries)
+        self._games = [_Read() for _ in range(symmetries)]
         self._clock = 0
         self._lock = threading.Lock()
 
@@ -154,9 +154,8 @@ class Evaluator:
         """Evaluate positions, each with its history, in one batch. Boards are left as they were."""
         with self._lock:
             evaluations: list[Evaluation] = []
-            room = len(self._games) // self.symmetries
-            for start in range(0, len(boards), room):
-                evaluations += self._batch(boards[start : start + room], voice)
+            for start in range(0, len(boards), self._room):
+                evaluations += self._batch(boards[start : start + self._room], voice)
             return evaluations
 
     def _batch(self, boards: Sequence[Board], voice: int) -> list[Evaluation]:
@@ -220,8 +219,8 @@ class Evaluator:
     def _slot_for(self, start: bytes, moves: bytes) -> tuple[int, int]:
         """Return the slot of the game that has most plies in common with this one, and how many.
 
-        A slot taken in this batch already is not given twice. Where no game goes on, the least recently used slot is
-        emptied.
+        A slot taken in this batch already is not given twice. Where no game goes on, slots are added up to the
+        limit, and then the least recently used one is emptied.
         """
         best, shared = -1, 0
         for slot, game in enumerate(self._games):
@@ -236,7 +235,13 @@ class Evaluator:
                 best, shared = slot, 1 + common // 2
         if best >= 0:
             return best, shared
-        return min(range(len(self._games)), key=lambda slot: self._games[slot].used), 0
+        oldest = min(range(len(self._games)), key=lambda slot: self._games[slot].used)
+        more = min(len(self._games), self._room * self.symmetries - len(self._games))
+        if self._games[oldest].used and more:
+            oldest = len(self._games)
+            self._games += [_Read() for _ in range(more)]
+            self._cache.widen(more)
+        return oldest, 0
 
 
 def average(scores: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:

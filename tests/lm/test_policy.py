@@ -63,6 +63,13 @@ class TestEvaluator:
                 evaluator([board])
         np.testing.assert_allclose(evaluator([board])[0].scores, whole.scores, atol=1e-4)
 
+    @pytest.mark.parametrize("symmetries", [1, 2])
+    def test_room_is_made_for_the_games_there_are(self, model: XiangqiLM, symmetries: int) -> None:
+        evaluator = Evaluator(model, slots=5, symmetries=symmetries)
+        for games, slots in ((1, 1), (1, 1), (3, 4), (7, 5), (2, 5)):
+            evaluator([random_game(seed, 10) for seed in range(games)])
+            assert evaluator._cache.keys.shape[1] == len(evaluator._games) == slots * symmetries
+
     def test_more_games_than_slots(self, model: XiangqiLM) -> None:
         boards = [random_game(seed, 10) for seed in range(7)]
         assert [e.moves for e in Evaluator(model, slots=2)(boards)] == [
