@@ -20,7 +20,7 @@ from lm.model import Block, PastLayer
 from xiangqi.jit import fastmath
 
 FEW: Final = 16
-"""Up to so many plies are read one after another by the kernel; for more it pays to widen the numbers first."""
+"""Up to so many plies are read by the kernel; for more it pays to widen the numbers first."""
 WIDE: Final = torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
 """What a CPU multiplies fastest."""
 EPSILON: Final = 1e-5
@@ -85,10 +85,11 @@ class Int8Block(nn.Module):
 
 
 def quantize(blocks: nn.ModuleList) -> None:
-    """Put the blocks of a model into 8 bits."""
+    """Put the blocks of a model into 8 bits, unless their width is odd, of which the kernel does not know."""
     for i, block in enumerate(blocks):
         assert isinstance(block, Block)
-        blocks[i] = Int8Block(block)
+        if len(block.keep) % 2 == 0:
+            blocks[i] = Int8Block(block)
 
 
 @fastmath
@@ -112,40 +113,57 @@ def read(
     down: Bytes,  # (D, 4 D)
     down_scale: Floats,
 ) -> None:
-    """Read plies as `lm.model.Block` does, one after another, and take them into the cache."""
+    """Read plies as `lm.model.Block` does, and take them into the cache; those of one game follow one another."""
     nh, hs = keys.shape[2:]
+    stream = keep * x + again * first
+    known = multiply(qkv, qkv_scale, normalize(stream, norms[0])).reshape(-1, 3, nh, hs)
+    seen = np.empty((len(x), nh, hs), np.float32)
     for r in range(len(x)):
         game, ply = games[r], plies[r]
-        stream = keep * x[r] + again * first[r]
-        q, k, v = multiply(qkv, qkv_scale, normalize(stream, norms[0])).reshape(3, nh, hs)
-        keys[game, ply], values[game, ply] = k, v
-        seen = attend(q, keys[game, : ply + 1], values[game, : ply + 1])
-        stream += normalize(multiply(proj, proj_scale, seen.reshape(-1)), norms[1])
-        inner = np.maximum(multiply(up, up_scale, normalize(stream, norms[2])), np.float32(0))
-        y[r] = stream + normalize(multiply(down, down_scale, inner * inner), norms[3])
+        keys[game, ply], values[game, ply] = known[r, 1], known[r, 2]
+        seen[r] = attend(known[r, 0], keys[game, : ply + 1], values[game, : ply + 1])
+    stream += normalize(multiply(proj, proj_scale, seen.reshape(x.shape)), norms[1])
+    inner = np.maximum(multiply(up, up_scale, normalize(stream, norms[2])), np.float32(0))
+    y[:] = stream + normalize(multiply(down, down_scale, inner * inner), norms[3])
 
 
 @fastmath
 def multiply(weight: Bytes, scale: Floats, x: Floats) -> Floats:
-    """Return the product ``(O,)`` of a matrix ``(O, I)``, its rows scaled, with x ``(I,)``."""
-    y = np.empty(len(weight), np.float32)
-    for o in range(len(weight)):
-        total = np.float32(0)
-        for i in range(len(x)):
-            total += np.float32(weight[o, i]) * x[i]
-        y[o] = total * scale[o]
+    """Return the product ``(R, O)`` of a matrix ``(O, I)``, its rows scaled, with R vectors ``(R, I)``; O is even."""
+    R, O = len(x), len(weight)  # noqa: E741
+    y = np.empty((R, O), np.float32)
+    for r in range(0, R - 1, 2):  # two vectors and two rows at a time: what is loaded is used twice
+        for o in range(0, O, 2):
+            a, b, c, d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+            for i in range(x.shape[1]):
+                v, w = np.float32(weight[o, i]), np.float32(weight[o + 1, i])
+                a += v * x[r, i]
+                b += w * x[r, i]
+                c += v * x[r + 1, i]
+                d += w * x[r + 1, i]
+            y[r, o], y[r, o + 1] = a * scale[o], b * scale[o + 1]
+            y[r + 1, o], y[r + 1, o + 1] = c * scale[o], d * scale[o + 1]
+    if R % 2:
+        for o in range(O):
+            a = np.float32(0)
+            for i in range(x.shape[1]):
+                a += np.float32(weight[o, i]) * x[R - 1, i]
+            y[R - 1, o] = a * scale[o]
     return y
 
 
 @fastmath
 def normalize(x: Floats, weight: Floats) -> Floats:
-    """Return x ``(D,)`` with mean 0 and variance 1, weighted (PyTorch's ``layer_norm``)."""
-    mean, variance = np.float32(0), np.float32(EPSILON)
-    for value in x:
-        mean += value / np.float32(len(x))
-    for value in x:
-        variance += (value - mean) ** 2 / np.float32(len(x))
-    return (x - mean) * (weight / np.sqrt(variance))
+    """Return vectors ``(R, D)``, each with mean 0 and variance 1, weighted (PyTorch's ``layer_norm``)."""
+    y = np.empty_like(x)
+    for r in range(len(x)):
+        mean, variance = np.float32(0), np.float32(EPSILON)
+        for value in x[r]:
+            mean += value / np.float32(x.shape[1])
+        for value in x[r]:
+            variance += (value - mean) ** 2 / np.float32(x.shape[1])
+        y[r] = (x[r] - mean) * (weight / np.sqrt(variance))
+    return y
 
 
 @fastmath

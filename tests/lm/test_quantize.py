@@ -86,6 +86,11 @@ class TestFewPlies:
         found, exact = (last_scores(model, line, KVCache(model.config, 1), [0]) for model in models)
         torch.testing.assert_close(found, exact, atol=0.02, rtol=0)
 
+    def test_blocks_of_odd_width_stay_as_they_are(self) -> None:
+        model = small_model(n_embd=15, n_head=3)
+        quantize(model.blocks)
+        assert not any(isinstance(block, Int8Block) for block in model.blocks)
+
     def test_every_block_is_in_8_bits(self, models: tuple[XiangqiLM, XiangqiLM]) -> None:
         assert all(isinstance(block, Int8Block) for block in models[0].blocks)
         assert not any(isinstance(module, nn.Linear) for module in models[0].blocks.modules())
