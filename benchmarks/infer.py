@@ -3,10 +3,10 @@
     python benchmarks/infer.py [--model DIR] [--dtype NAME] [--threads N] [--cpu] [--json]
 
 Recorded games stand at ply 80. A *move* is the whole way from a board to a choice: the game is looked up in the cache,
-its new plies are encoded and read, the legal moves are scored, one is taken that repeats nothing to its harm. Against
-an opponent two plies are new, his and ours; in self-play one. Games played at once stand at different plies, and two
-of each are new, as in a match. Each figure is the median over games; with ``--cpu``, for a machine with other work on
-it, of the processor's time.
+its new plies are encoded and read, as they are and mirrored, the legal moves are scored, one is taken that repeats
+nothing to its harm. Against an opponent two plies are new, his and ours; in self-play one. Games played at once stand
+at different plies, and two of each are new, as in a match. Each figure is the median over games; with ``--cpu``, for a
+machine with other work on it, of the processor's time.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from xiangqi import features
 from xiangqi.board import Board
+from xiangqi.jit import compiled
 from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
 from xiangqi.move import SQUARES, mirror_square
 
@@ -98,24 +99,12 @@ class Features:
         seen = self.candidates[start : self.candidate_ends[ply], 0].astype(np.int64)
         return MOVE_ROTATED[seen].astype(np.int64) if self.turns[ply] else seen
 
-    def table(self, plies: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the candidates of some plies ``(R,)`` as numbers of moves as the mover sees them ``(R, M)``, -1 pads.
-
-        M is the number of moves of the ply that has most, of all plies, and at least 1.
-        """
-        counts = np.diff(self.candidate_ends, prepend=0)
-        column = np.arange(max(1, int(counts.max())))
-        real = column < counts[plies, None]
-        table = np.full(real.shape, -1, np.int64)
-        table[real] = self.candidates[((self.candidate_ends - counts)[plies, None] + column)[real], 0]
-        return table
-
     def labels(self, played: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return the place among the candidates, or -100, of ``played`` ``(N,)``: numbers of moves, -1 for none."""
         turned = (self.turns == 1) & (played >= 0)
         seen = np.where(turned, MOVE_ROTATED[np.maximum(played, 0)], played).astype(np.int64)
         labels = np.empty(len(seen), np.int64)
-        features.find(self.candidates, self.candidate_ends, seen, labels)
+        _find(self.candidates, self.candidate_ends, seen, labels)
         return labels
 
 
@@ -177,3 +166,25 @@ def _compact(groups: dict[str, int], chosen: Sequence[str]) -> NDArray[np.int32]
         else:
             new.append(np.full(rows, -1))
     return np.concatenate(new).astype(np.int32)
+
+
+@compiled
+def _find(
+    candidates: NDArray[np.int32], candidate_ends: NDArray[np.int64], moves: NDArray[np.int64], out: NDArray[np.int64]
+) -> None:
+    """Write the place of each ply's move among its candidates, or -100.
+
+    ``moves`` ``(n,)`` are numbers as the mover sees them, -1 for none.
+
+    >>> places = np.empty(2, np.int64)
+    >>> _find(np.array([[7], [8], [9]], np.int32), np.array([1, 3]), np.array([8, 9]), places)
+    >>> places.tolist()
+    [-100, 1]
+    """
+    start = 0
+    for ply in range(len(candidate_ends)):
+        out[ply] = -100
+        for at in range(start, candidate_ends[ply]):
+            if candidates[at, 0] == moves[ply]:
+                out[ply] = at - start
+        start = candidate_ends[ply]

@@ -320,10 +320,12 @@ def evaluate(
                 out = model(**tensors, **asked)
                 scores, wdl = out.scores, out.wdl_logits.softmax(-1)
                 if symmetries == 2:
-                    images = encoder([line.mirror() for line in chosen])
-                    image = model(**images.tensors(), **asked)
-                    moves = np.concatenate([x.table(rows.numpy()) for x in (features, images)])
-                    scores = average(torch.cat([scores, image.scores]), torch.from_numpy(moves))
+                    images = encoder([line.mirror() for line in chosen]).tensors()
+                    image = model(**images, **asked)
+                    own, _, counts = candidates_of(rows, tensors["candidates"], tensors["candidate_counts"])
+                    others, _, _ = candidates_of(rows, images["candidates"], images["candidate_counts"])
+                    moves = torch.cat([own[:, 0], others[:, 0]]).long()
+                    scores = average(torch.cat([scores, image.scores]), moves, counts.repeat(2))
                     wdl = (wdl + image.wdl_logits.softmax(-1)) / 2
                 figures = _compare(scores, labels[rows]) | _legality(out.move_logits.float(), tensors, rows)
                 found.forecast[place] = wdl.numpy()
@@ -452,7 +454,7 @@ def solve(
     voice: int = ENGINE,
     advance: Callable[[int], None] = lambda puzzles: None,
     samples: int = SAMPLES,
-    symmetries: int = 2,
+    symmetries: int = 1,
 ) -> dict[str, Any]:
     """Return the shares of positions of which the model's likeliest move is the solution's first, and of which it is so
     at every move of the solver, the replies given; in all, by kind, and by the number of the solver's moves.

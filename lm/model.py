@@ -284,6 +284,16 @@ def candidates_of(rows: Tensor | None, candidates: Tensor, counts: Tensor) -> tu
     return candidates[torch.arange(len(of), device=rows.device) + moved[of]], of, chosen
 
 
+def spread(values: Tensor, counts: Tensor, width: int, empty: float) -> Tensor:
+    """Return the values ``(C,)`` of candidates in a row for each ply ``(R, width)``, of ``counts`` ``(R,)`` each.
+
+    >>> spread(torch.tensor([8, 9, 7]), torch.tensor([2, 1]), 3, -1).tolist()
+    [[8, 9, -1], [7, -1, -1]]
+    """
+    real = torch.arange(width, device=counts.device) < counts.unsqueeze(1)
+    return values.new_full(real.shape, empty).masked_scatter(real, values)
+
+
 @dataclass
 class PolicyOutput(ModelOutput):
     """What the model says about R rows (ply and voice)."""
@@ -444,8 +454,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             told = F.embedding_bag(contexts.reshape(-1), self.context_head.weight, begins, mode="sum")
             context = (told * query[of]).sum(-1) + self.context_head.bias[contexts].sum(-1)
         found = move.float() + context.float()
-        real = torch.arange(max(1, int(candidate_counts.max())), device=h.device) < per_row.unsqueeze(1)  # (R, M)
-        scores = found.new_full(real.shape, float("-inf")).masked_scatter(real, found)
+        scores = spread(found, per_row, max(1, int(candidate_counts.max())), float("-inf"))  # (R, M)
         out = PolicyOutput(scores=scores, move_logits=move_logits, wdl_logits=wdl_logits, end_logits=end_logits)
         if labels is not None and move_logits is not None:
             checked = torch.arange(len(labels), device=h.device) if checked is None else checked

@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from lm import UserError, data_path
 from lm.encoding import Encoder, Line
-from lm.model import ENDS, PROMPTS, STYLES, KVCache, XiangqiLM
+from lm.model import ENDS, PROMPTS, STYLES, KVCache, XiangqiLM, candidates_of, spread
 from lm.players import Choice
 from lm.quantize import FEW, quantize
 from lm.sampling import Sampling, softmax
@@ -178,8 +178,9 @@ class Evaluator:
         features = self._encoder(lines)
         last = np.cumsum(features.lengths) - 1
         rows = torch.from_numpy(last)
+        tensors = features.tensors()
         out = self.model(
-            **features.tensors(),
+            **tensors,
             prompts=self._prompts(features.turns == np.repeat(askers, features.lengths)),
             rows=rows,
             voices=torch.full_like(rows, voice) if voice else None,
@@ -192,7 +193,8 @@ class Evaluator:
         assert out.scores is not None and out.wdl_logits is not None and out.end_logits is not None
         scores, wdl, ends = out.scores, out.wdl_logits[rows].softmax(-1).flip(-1), out.end_logits[rows].softmax(-1)
         if self.symmetries == 2:
-            scores = average(scores, torch.from_numpy(features.table(last)))
+            legal, _, counts = candidates_of(rows, tensors["candidates"], tensors["candidate_counts"])
+            scores = average(scores, legal[:, 0].long(), counts)
             wdl, ends = (x.view(2, len(boards), -1).mean(0) for x in (wdl, ends))
         found = []
         for i in range(len(boards)):
@@ -244,22 +246,22 @@ class Evaluator:
         return oldest, 0
 
 
-def average(scores: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
+def average(scores: torch.Tensor, moves: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     """Return the log-probabilities ``(R, M)`` of R positions, each the mean of its own and its mirror image's.
 
-    Of scores and numbers of moves ``(2 R, M)`` the first half is the positions', the second that of their images; -1
-    pads.
+    Of scores ``(2 R, M)`` and of numbers of moves ``(C,)``, as many a position as ``counts`` ``(2 R,)`` says, the first
+    half are the positions', the second their images'.
 
     >>> h2e2, b2e2, h2i2, b2a2 = (Move.from_iccs(iccs).index for iccs in ("h2e2", "b2e2", "h2i2", "b2a2"))
     >>> scores = torch.tensor([[0.5, 0.25], [0.1, 0.9]]).log()
-    >>> average(scores, torch.tensor([[h2e2, h2i2], [b2a2, b2e2]])).exp() ** 2  # 2/3 * 0.9, 1/3 * 0.1
+    >>> average(scores, torch.tensor([h2e2, h2i2, b2a2, b2e2]), torch.tensor([2, 2])).exp() ** 2  # 2/3 * 0.9, 1/3 * 0.1
     tensor([[0.6000, 0.0333]])
     """
-    positions = len(scores) // 2
-    images = torch.where(moves < 0, -1, torch.from_numpy(MOVE_MIRRORED.astype(np.int64))[moves])[positions:]
-    own, image = scores.log_softmax(-1).chunk(2)
-    places, of_images = moves[:positions].argsort(-1), images.argsort(-1)
-    return (own + torch.empty_like(own).scatter_(1, places, image.gather(1, of_images))) / 2
+    R, logp = len(scores) // 2, scores.log_softmax(-1)
+    mirrored = torch.from_numpy(MOVE_MIRRORED)[moves]
+    own, of_images = (spread(x, counts, scores.shape[1], -1).argsort(-1) for x in (moves, mirrored))
+    image = torch.empty_like(logp[:R]).scatter_(1, own[:R], logp[R:].gather(1, of_images[R:]))
+    return (logp[:R] + image) / 2
 
 
 def recent(board: Board, plies: int) -> Board:

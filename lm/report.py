@@ -98,7 +98,9 @@ def gather(
     if puzzles:
         say(f"{len(puzzles)} puzzles")
         voices = STYLES if isinstance(model, XiangqiLM) else STYLES[:1]
-        found["puzzles"] = {style: solve(model, puzzles, i, samples=samples) for i, style in enumerate(voices)}
+        found["puzzles"] = {
+            style: solve(model, puzzles, i, samples=samples, symmetries=2) for i, style in enumerate(voices)
+        }
     if learners and isinstance(model, XiangqiLM):
         say("probes")
         humans = [line_of(record) for record in records if record.tier != "engine"] or [line_of(r) for r in records]

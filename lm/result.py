@@ -126,7 +126,9 @@ Games: {", ".join(figures["files"])}, {sum(x["games"] for x in figures["data"]):
 
 ## Held-out games
 
-Games of the test split, which training never saw, mirrored or not.
+Games of the test split, which training never saw, mirrored or not. Each is read as it is and mirrored, and what the
+model thinks of both is averaged, as its players do; the last column is of one reading, as is all that a model of
+characters says.
 
 | voice | games | plies | top-1 | top-3 | NLL, nats | unmasked argmax legal |
 |---|---|---|---|---|---|---|

@@ -581,25 +581,3 @@ def encode_game(
             cells[a] = 0
             turn = 1 - turn
     return n_in, n_cand
-
-
-@compiled
-def find(
-    candidates: NDArray[np.int32], candidate_ends: NDArray[np.int64], moves: NDArray[np.int64], out: NDArray[np.int64]
-) -> None:
-    """Write the place of each ply's move among its candidates, or -100.
-
-    ``moves`` ``(n,)`` are numbers as the mover sees them, -1 for none.
-
-    >>> places = np.empty(2, np.int64)
-    >>> find(np.array([[7], [8], [9]], np.int32), np.array([1, 3]), np.array([8, 9]), places)
-    >>> places.tolist()
-    [-100, 1]
-    """
-    start = 0
-    for ply in range(len(candidate_ends)):
-        out[ply] = -100
-        for at in range(start, candidate_ends[ply]):
-            if candidates[at, 0] == moves[ply]:
-                out[ply] = at - start
-        start = candidate_ends[ply]

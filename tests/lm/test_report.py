@@ -78,7 +78,7 @@ def puzzles(model: XiangqiLM) -> list[Puzzle]:
 class TestPuzzles:
     def test_first_moves_and_whole_lines(self, model: XiangqiLM, puzzles: list[Puzzle]) -> None:
         # The second puzzle's first move is not the model's likeliest one, nor the third's second.
-        found = solve(model, puzzles, HUMAN, symmetries=1, samples=50)
+        found = solve(model, puzzles, HUMAN, samples=50)
         assert (found["positions"], found["first_move"], found["whole_line"]) == (4, 0.75, 0.5)
         assert found["by"]["kind"]["mate"]["first_move"] == 0.5
         assert found["by"]["kind"]["endgame"]["whole_line"] == 0.5
@@ -94,7 +94,7 @@ class TestPuzzles:
             thought = Evaluator(model)([board])[0]
             board.push(thought.moves[int(np.argmax(thought.scores))])
         other = Puzzle(Line.of(board), puzzles[2].fen, puzzles[2].kind)
-        found = solve(model, [*puzzles, other], HUMAN, symmetries=1, samples=5)
+        found = solve(model, [*puzzles, other], HUMAN, samples=5)
         assert (found["positions"], found["first_move"], found["whole_line"]) == (4, 0.75, 0.75)
 
     def test_positions_without_a_solution_are_left_out(self, tmp_path: Path) -> None:
