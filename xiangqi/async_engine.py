@@ -1,17 +1,16 @@
-"""The engine client in asyncio: the process, the talk with it, and its searches. See ``xiangqi.engine``, its front."""
+"""The engine client in asyncio: the talk with an engine, and its searches. See ``xiangqi.engine``, its front."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shlex
 import shutil
-import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Self, overload
 
+from xiangqi._process import EngineProcess
 from xiangqi.board import Board
 from xiangqi.move import COLOR_NAMES, Move
 from xiangqi.protocol import (
@@ -39,84 +38,8 @@ TIMEOUT: Final = 10.0
 """Seconds in which an engine has to answer what needs no thought."""
 QUIT_GRACE: Final = 2.0
 """Seconds that an engine gets to leave after ``quit`` before it is killed."""
-_LONGEST_LINE: Final = 1 << 16
-_LONGEST_STDERR: Final = 2000
 _QUEUE: Final = 1000
 """Pieces of information that an analysis keeps for a reader who is late; older ones are dropped."""
-
-
-class _Process(asyncio.SubprocessProtocol):
-    """An engine's process: cuts its output into lines, keeps the tail of its stderr, and notices its end."""
-
-    transport: asyncio.SubprocessTransport
-
-    def __init__(self, on_line: Callable[[str], None], on_end: Callable[[], None]) -> None:
-        self.on_line, self.on_end = on_line, on_end
-        self.ended = asyncio.get_running_loop().create_future()
-        self.stderr = b""
-        self._rest = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self.transport = transport
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd == 2:
-            self.stderr = (self.stderr + data)[-_LONGEST_STDERR:]
-            return
-        *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[:_LONGEST_LINE]
-        for line in lines:
-            text = _decode(line[:_LONGEST_LINE]).strip()
-            if text:
-                self.on_line(text)
-
-    def process_exited(self) -> None:
-        # What it wrote last may still be on its way; if a child of its own keeps the pipes open, do not wait for that.
-        asyncio.get_running_loop().call_later(0.2, self.connection_lost, None)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.ended.done():
-            self.ended.set_result(None)
-            self.transport.close()
-            self.on_end()
-
-    def write(self, text: str) -> None:
-        stdin = self.transport.get_pipe_transport(0)
-        if isinstance(stdin, asyncio.WriteTransport) and not stdin.is_closing():
-            stdin.write(f"{text}\n".encode())
-
-    def tail(self) -> str:
-        return " | ".join(_decode(self.stderr).strip().splitlines()[-3:])
-
-
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("gb18030", errors="replace")
-
-
-def kill_process(transport: asyncio.SubprocessTransport) -> None:
-    """Kill a process and, where it has started some, its children. Harmless if it has ended.
-
-    >>> async def main() -> None:
-    ...     loop = asyncio.get_running_loop()
-    ...     process, _ = await loop.subprocess_exec(asyncio.SubprocessProtocol, "sleep", "60", start_new_session=True)
-    ...     kill_process(process)
-    ...     while process.get_returncode() is None:
-    ...         await asyncio.sleep(0.01)
-    ...     print(process.get_returncode())
-    >>> asyncio.run(main())
-    -9
-    """
-    if transport.get_returncode() is not None:
-        return
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(transport.get_pid(), signal.SIGKILL)
-        else:
-            transport.kill()
 
 
 class Analysis:
@@ -317,7 +240,7 @@ class Engine:
     timeout: float
     """Seconds in which the engine has to answer what needs no thought, and may be late with a timed move."""
 
-    _process: _Process
+    _process: EngineProcess
 
     def __init__(self, command: Sequence[str], dialect: Dialect, first_rank: int | None, timeout: float) -> None:
         self.command, self.timeout = tuple(command), timeout
@@ -339,7 +262,7 @@ class Engine:
             if not self.command:
                 raise self._error(EngineStartError, "cannot start the engine: the command is empty")
             _, self._process = await self._loop.subprocess_exec(
-                lambda: _Process(self._on_line, self._on_end), *self.command, cwd=cwd, start_new_session=True
+                lambda: EngineProcess(self._on_line, self._on_end), *self.command, cwd=cwd, start_new_session=True
             )
         except (OSError, ValueError) as error:
             reason = str(getattr(error, "strerror", None) or error)
@@ -414,7 +337,7 @@ class Engine:
         await self._end_process()
 
     async def _end_process(self) -> None:
-        kill_process(self._process.transport)
+        self._process.kill()
         await self._process.ended
 
     async def __aenter__(self) -> Self:
@@ -442,7 +365,7 @@ class Engine:
             if self._awaited and not self._awaited[1].done():
                 self._awaited[1].set_exception(self._failed)
         if kill:
-            kill_process(self._process.transport)
+            self._process.kill()
 
     # --- Talking ------------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ import weakref
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar, overload
 
-from xiangqi.async_engine import TIMEOUT, Analysis, Engine, kill_process, open_engine, popen_ucci, popen_uci
+from xiangqi.async_engine import TIMEOUT, Analysis, Engine, open_engine, popen_ucci, popen_uci
 from xiangqi.board import Board
 from xiangqi.move import Move
 from xiangqi.protocol import (
@@ -210,7 +210,7 @@ class SimpleEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._finalizer = weakref.finalize(self, kill_process, engine._process.transport)
+        self._finalizer = weakref.finalize(self, engine._process.kill)
 
     @classmethod
     def popen_uci(

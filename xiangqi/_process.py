@@ -1,0 +1,95 @@
+"""A process that talks in lines: what is between an engine and the operating system."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from typing import Final
+
+_LONGEST_LINE: Final = 1 << 16
+_LONGEST_STDERR: Final = 2000
+
+
+class EngineProcess(asyncio.SubprocessProtocol):
+    """An engine's process: cuts its output into lines, keeps the tail of its stderr, and notices its end.
+
+    ``on_line`` is told each line that is not empty, ``on_end`` once that the process is gone.
+
+    >>> async def main() -> None:
+    ...     loop = asyncio.get_running_loop()
+    ...     command = "sh", "-c", "echo one; cat"
+    ...     _, process = await loop.subprocess_exec(
+    ...         lambda: EngineProcess(print, lambda: print("gone")), *command, start_new_session=True
+    ...     )
+    ...     process.write("two")
+    ...     await asyncio.sleep(0.5)
+    ...     process.kill()
+    ...     await process.ended
+    >>> asyncio.run(main())
+    one
+    two
+    gone
+    """
+
+    transport: asyncio.SubprocessTransport
+
+    def __init__(self, on_line: Callable[[str], None], on_end: Callable[[], None]) -> None:
+        self.on_line, self.on_end = on_line, on_end
+        self.ended = asyncio.get_running_loop().create_future()
+        self.stderr = b""
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self.transport = transport
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self.stderr = (self.stderr + data)[-_LONGEST_STDERR:]
+            return
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[:_LONGEST_LINE]
+        for line in lines:
+            text = _decode(line[:_LONGEST_LINE]).strip()
+            if text:
+                self.on_line(text)
+
+    def process_exited(self) -> None:
+        # What it wrote last may still be on its way; if a child of its own keeps the pipes open, do not wait for that.
+        asyncio.get_running_loop().call_later(0.2, self.connection_lost, None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+            self.transport.close()
+            self.on_end()
+
+    def write(self, text: str) -> None:
+        """Write a line to the process; nothing if it no longer listens."""
+        stdin = self.transport.get_pipe_transport(0)
+        if isinstance(stdin, asyncio.WriteTransport) and not stdin.is_closing():
+            stdin.write(f"{text}\n".encode())
+
+    def kill(self) -> None:
+        """Kill the process and, where it has started some, its children. Harmless if it has ended."""
+        if self.transport.get_returncode() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):  # it leads a session of its own
+                os.killpg(self.transport.get_pid(), signal.SIGKILL)
+            else:
+                self.transport.kill()
+
+    def tail(self) -> str:
+        """Return the last lines that the process wrote to stderr, in one."""
+        return " | ".join(_decode(self.stderr).strip().splitlines()[-3:])
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("gb18030", errors="replace")
