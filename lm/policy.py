@@ -314,6 +314,7 @@ class LMPlayer:
         self.evaluator = make_evaluator(loaded, prompt, one_of("symmetries", symmetries, SYMMETRIES))
         self.name = name or f"lm {style} temperature {temperature:g}"
         self._random = np.random.default_rng(seed)
+        self.evaluator([Board()], self.voice)  # it may have to be compiled: not when somebody waits for a move
 
     def choose(self, boards: Sequence[Board]) -> list[Choice]:
         """Return a move a board, with the expected score and all moves by their probability."""

@@ -83,7 +83,7 @@ class _Announcement(event.Listener):
     def on_start(self, event: Any) -> None:
         if not self.said and event.data["dispatcher"].py_func.__module__.startswith(("xiangqi.", "lm.")):
             self.said = True
-            print(f"xiangqi: compiling, {self.when}; this takes some seconds", file=sys.stderr, flush=True)
+            print(f"xiangqi: compiling, {self.when}; this takes up to a minute", file=sys.stderr, flush=True)
 
     def on_end(self, event: Any) -> None:
         pass

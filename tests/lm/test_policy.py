@@ -149,6 +149,13 @@ class TestPlayer:
             games.append(board.move_stack)
         assert games[0] == games[1]
 
+    def test_has_read_before_it_is_asked(self, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What has to be compiled is so when the player is loaded, not while a person waits for his first move."""
+        read = Mock(wraps=Evaluator.__call__)
+        monkeypatch.setattr(Evaluator, "__call__", lambda *args: read(*args))
+        LMPlayer(model_folder)
+        assert read.call_count == 1
+
     def test_what_it_says_of_its_choice(self, model_folder: Path) -> None:
         choice = LMPlayer(model_folder, temperature=0).choose([Board()])[0]
         moves, chances = zip(*choice.candidates, strict=True)

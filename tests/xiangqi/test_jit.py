@@ -36,7 +36,7 @@ def run(package, script=SCRIPT, **environment):
 
 
 def test_said_once_then_kept(install):
-    assert run(install) == ("False", NOTICE + "once; this takes some seconds\n")
+    assert run(install) == ("False", NOTICE + "once; this takes up to a minute\n")
     assert run(install) == ("False", "")
 
 
@@ -73,6 +73,6 @@ def test_read_only_package(install, tmp_path):
     """The code then lies in the user's cache folder."""
     (install / "__pycache__").write_text("")
     environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    assert run(install, **environment)[1] == NOTICE + "once; this takes some seconds\n"
+    assert run(install, **environment)[1] == NOTICE + "once; this takes up to a minute\n"
     assert run(install, **environment) == ("False", "")
     assert any((tmp_path / "cache").rglob("*.nbi"))
