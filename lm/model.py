@@ -136,8 +136,9 @@ class KVCache:
         if where.numel() > 1:
             mask = torch.zeros(len(where), 1, T, size, dtype=self.keys.dtype)
             mask.masked_fill_(torch.arange(size) > where[:, None, :, None], float("-inf"))
+        places = slots.repeat_interleave(T).numpy(), np.broadcast_to(where.numpy(), (len(taken), T)).flatten()
         layers = zip(self.keys, self.values, strict=True)
-        return where, [PastLayer(keys, values, games, plies, size, mask) for keys, values in layers]
+        return where, [PastLayer(keys, values, games, plies, size, mask, places) for keys, values in layers]
 
     def widen(self, slots: int) -> None:
         """Add so many slots."""
@@ -209,17 +210,7 @@ class PastLayer:
     plies: slice | Tensor  # places of the new plies, (B, T)
     size: int  # S, the longest game with its new plies
     mask: Tensor | None  # (1 or B, 1, T, S) 0 where a new ply may look, else -inf; None if everywhere
-
-    def places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the slots ``(B T,)`` and the places of the new plies, one game's after the other's."""
-        games, plies = self.games, self.plies
-        slots = np.arange(games.start, games.stop) if isinstance(games, slice) else games.numpy()
-        places = (
-            np.arange(plies.start, plies.stop)[None].repeat(len(slots), 0)
-            if isinstance(plies, slice)
-            else plies.numpy()
-        )
-        return slots.repeat(places.shape[1]), places.flatten()
+    places: tuple[NDArray[np.int64], NDArray[np.int64]]  # slots and plies again, (B T,) each, a game after the other
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Take in the new plies' ``(B, nh, T, hs)``, and return those of all plies ``(B, nh, S, hs)``."""

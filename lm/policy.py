@@ -126,6 +126,10 @@ class _Read:
     used: int = 0
     """When it was last asked for."""
 
+    def __post_init__(self) -> None:
+        self.firm = self.moves[: max(0, len(self.moves) - 2 * TAKEN_BACK)]
+        """The moves that are not taken back: a game without them is another."""
+
 
 class Evaluator:
     """A model with the games it is reading: evaluating a game that went on by a ply costs one token.
@@ -226,11 +230,9 @@ class Evaluator:
         """
         best, shared = -1, 0
         for slot, game in enumerate(self._games):
-            if game.start != start or game.used == self._clock:
+            if game.start != start or game.used == self._clock or not moves.startswith(game.firm):
                 continue
-            common = max(0, len(game.moves) - 2 * TAKEN_BACK)
-            if not moves.startswith(game.moves[:common]):  # went another way long ago: someone else's
-                continue
+            common = len(game.firm)
             while common < len(moves) and moves[common : common + 2] == game.moves[common : common + 2]:
                 common += 2
             if 1 + common // 2 > shared:

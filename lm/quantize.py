@@ -77,10 +77,9 @@ class Int8Block(nn.Module):
         if past is None or B * T > FEW:
             found: Tensor = self.block(x, first, past)
             return found
-        games, plies = past.places()
         y = np.empty((B * T, D), np.float32)
         flat = x.reshape(-1, D).numpy(), first.reshape(-1, D).numpy()
-        read(*flat, past.keys.numpy(), past.values.numpy(), games, plies, y, *self.weights)
+        read(*flat, past.keys.numpy(), past.values.numpy(), *past.places, y, *self.weights)
         return torch.from_numpy(y).view(B, T, D)
 
 
@@ -156,13 +155,17 @@ def multiply(weight: Bytes, scale: Floats, x: Floats) -> Floats:
 def normalize(x: Floats, weight: Floats) -> Floats:
     """Return vectors ``(R, D)``, each with mean 0 and variance 1, weighted (PyTorch's ``layer_norm``)."""
     y = np.empty_like(x)
+    D = np.float32(x.shape[1])
     for r in range(len(x)):
-        mean, variance = np.float32(0), np.float32(EPSILON)
+        total, squares = np.float32(0), np.float32(0)
         for value in x[r]:
-            mean += value / np.float32(x.shape[1])
+            total += value
+        mean = total / D
         for value in x[r]:
-            variance += (value - mean) ** 2 / np.float32(x.shape[1])
-        y[r] = (x[r] - mean) * (weight / np.sqrt(variance))
+            squares += (value - mean) ** 2
+        scale = 1 / np.sqrt(squares / D + np.float32(EPSILON))
+        for i in range(x.shape[1]):
+            y[r, i] = (x[r, i] - mean) * scale * weight[i]
     return y
 
 
