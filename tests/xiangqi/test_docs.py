@@ -17,7 +17,7 @@ import typer
 import xiangqi
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/xiangqi.md", "docs/rulings.md")
+PAGES = ("README.md", "docs/xiangqi.md", "docs/rulings.md", "docs/lm.md")
 MODULES = (
     "xiangqi",
     *(module.name for module in pkgutil.walk_packages(xiangqi.__path__, "xiangqi.") if "._" not in module.name),
