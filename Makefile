@@ -1,7 +1,8 @@
 # Every target sets up what it needs in .venv; nothing has to be installed before, except Python 3.11 or later.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Whoever sits before it sees what is fetched, with bars; a log does not.
+PIP := $(BIN)/python -m pip install $(if $(MAKE_TERMOUT),,--quiet) --disable-pip-version-check -c constraints.txt
 
 .PHONY: play test test-full train bench lint engine clean
 
