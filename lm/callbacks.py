@@ -100,6 +100,10 @@ class Budget(TrainerCallback):
         self.spent, self.due, self.known = 0.0, False, False
         trainer.plan(replace(self.guess, plies=ENDLESS))
 
+    def steps(self, done: int) -> int:
+        """Return how many steps the run will have had at its speed so far, while it does not know better."""
+        return round(done * self.seconds / self.spent) if self.spent else self.guess.steps
+
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if not self.known:
             self.spent = self.trainer.spent()
@@ -149,10 +153,9 @@ class EarlyLook(TrainerCallback):
 class Bar(TrainerCallback):
     """A line on the terminal with rate and time left; where there is no terminal, a line now and then."""
 
-    def __init__(self, trainer: XiangqiTrainer, wanted: bool) -> None:
-        self.batches, self.wanted = trainer.batches, wanted and trainer.is_world_process_zero()
+    def __init__(self, trainer: XiangqiTrainer, wanted: bool, budget: Budget | None) -> None:
+        self.batches, self.wanted, self.budget = trainer.batches, wanted and trainer.is_world_process_zero(), budget
         self.figures: dict[str, str] = {}
-        self.steps = self.batches.steps
         self.said = time.monotonic()
         self.bar = tqdm(disable=True)
 
@@ -160,7 +163,7 @@ class Bar(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self.bar = tqdm(
-            total=self.batches.plies(self.steps),
+            total=self.batches.plies(self.batches.steps),
             initial=self.batches.plies(state.global_step),
             unit=" plies",
             unit_scale=True,
@@ -172,12 +175,18 @@ class Bar(TrainerCallback):
         )
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self.bar.update(self.batches.plies(state.global_step) - self.bar.n)
+        done = state.global_step
+        self.bar.update(self.batches.plies(done) - self.bar.n)
+        if self.budget is not None:
+            self.bar.total = round(self.bar.n * self._steps(done) / done)
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self.steps != self.batches.steps:  # a run with a budget has found out
-            self.steps = self.batches.steps
-            self.bar.total = self.batches.plies(self.steps)
+    def _steps(self, done: int) -> int:
+        return self.batches.steps if self.budget is None or self.budget.known else self.budget.steps(done)
+
+    def place(self, done: int) -> str:
+        """Return how far the run is after so many steps, in words."""
+        about = "" if self.budget is None or self.budget.known else "about "
+        return f"step {done} of {about}{self._steps(done)}"
 
     def on_log(
         self,
@@ -192,7 +201,7 @@ class Bar(TrainerCallback):
         self.bar.set_postfix(self.figures, refresh=False)
         if self.wanted and self.bar.disable and time.monotonic() - self.said > SAY_EVERY:
             self.said = time.monotonic()
-            say(f"step {state.global_step} of {self.steps}: {', '.join(map(' '.join, self.figures.items()))}")
+            say(f"{self.place(state.global_step)}: {', '.join(map(' '.join, self.figures.items()))}")
 
     def close(self) -> None:
         """Leave the line as it is; what is said next comes below."""

@@ -301,6 +301,7 @@ def train(
         saving = Saving(save_minutes)
         trainer.add_callback(saving)
         trainer.add_callback(EarlyLook(trainer, shards, tokens))
+        budget = None
         if "length" in began:
             known = replace(preset, **began["length"])
             trainer.plan(known)
@@ -311,8 +312,9 @@ def train(
                 length = {"plies": known.plies, "decay": known.decay}
                 write_json(out / "run.json", settings | {"length": length})
 
-            trainer.add_callback(Budget(trainer, cpu_seconds, note))
-        bar, writer = Bar(trainer, progress), None
+            budget = Budget(trainer, cpu_seconds, note)
+            trainer.add_callback(budget)
+        bar, writer = Bar(trainer, progress, budget), None
         trainer.add_callback(bar)
         if trainer.is_world_process_zero():
             shutil.rmtree(out / "unfinished", ignore_errors=True)
@@ -327,7 +329,7 @@ def train(
                 if writer is not None:
                     writer.close()
         if trainer.state.global_step < trainer.preset.steps:
-            raise KeyboardInterrupt(f"stopped at step {trainer.state.global_step} of {trainer.batches.steps}")
+            raise KeyboardInterrupt(f"stopped at {bar.place(trainer.state.global_step)}")
         whole = trainer.whole()
         if whole is not None:
             deliver(trainer.state, whole, shards, out, trainer.preset, tokens)

@@ -63,7 +63,7 @@ class TestBudget:
         seconds = 2 * SECONDS  # half of which a busy machine does not spend on two steps
         with monkeypatch.context() as patched:
             stop_at(2, patched)
-            with pytest.raises(KeyboardInterrupt, match="stopped at step 2 of 6"):
+            with pytest.raises(KeyboardInterrupt, match=r"stopped at step 2 of about \d+"):
                 run(shard_folder, tmp_path, BUDGETED, save_minutes=99, cpu_seconds=seconds)
         assert "length" not in json.loads((tmp_path / "run.json").read_text())
         run(shard_folder, tmp_path, BUDGETED, save_minutes=99, cpu_seconds=seconds)
