@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -51,12 +52,37 @@ def held_out(shards: Sequence[Shard], split: str, plies: int) -> dict[int, Games
     return games
 
 
+def spent_before(start: Path | None) -> dict[str, float]:
+    """Return the plies and CPU seconds of all the runs that led to a model which a run starts from, a run's result or
+    one of its checkpoints; nothing of what is neither."""
+    if start is None:
+        return {"plies": 0, "cpu_seconds": 0.0}
+    if (start / "metrics.json").exists():
+        last = json.loads((start / "metrics.json").read_text())
+        before = last["before"]
+    elif (start / "trainer_state.json").exists():
+        history = json.loads((start / "trainer_state.json").read_text())["log_history"]
+        last = next(entry for entry in reversed(history) if "cpu_seconds" in entry)
+        began = json.loads((start.parent / "run.json").read_text())["init_from"]
+        before = spent_before(Path(began) if began else None)
+    else:
+        return spent_before(None)
+    return {name: before[name] + last[name] for name in before}
+
+
 def deliver(
-    state: TrainerState, model: PreTrainedModel, shards: Sequence[Shard], out: Path, preset: Preset, tokens: str
+    state: TrainerState,
+    model: PreTrainedModel,
+    shards: Sequence[Shard],
+    out: Path,
+    preset: Preset,
+    tokens: str,
+    start: Path | None,
 ) -> None:
     """Write the result of a run, ``out/model``: weights, configuration, tokenizer, figures and model card.
 
-    The model loses the head that foresees replies. Raises ``OSError``.
+    ``start`` is what it started from, if not from zero. The model loses the head that foresees replies. Raises
+    ``OSError``.
     """
     aside = out / "unfinished" / "model"
     if isinstance(model, XiangqiLM):
@@ -74,6 +100,7 @@ def deliver(
         "parameters": sum(p.numel() for p in model.parameters()),
         "steps": state.global_step,
         **{name: last[name] for name in ("plies", "cpu_seconds", "loss", "policy_loss", "value_loss")},
+        "before": spent_before(start),
         "preset": asdict(preset),
         "data": [{name: shard.meta[name] for name in ("games", "plies")} for shard in shards],
         "files": [Path(file).name for shard in shards for file in shard.meta["files"]],
@@ -95,6 +122,8 @@ def card(figures: dict[str, Any]) -> str:
         f"| {x['legal_argmax']:.4f} |\n"
         for style, x in figures["test"].items()
     ]
+    plies, seconds = figures["before"]["plies"], figures["before"]["cpu_seconds"]
+    start = f"It started from a model with {plies:,} plies and {seconds:,.0f} CPU seconds behind it.\n" if plies else ""
     return f"""---
 library_name: transformers
 license: mit
@@ -122,7 +151,8 @@ print(tokenizer.decode(game[0]))
 
 {figures["plies"]:,} plies read in {figures["steps"]:,} steps, {figures["cpu_seconds"]:,.0f} CPU seconds. Last losses:
 policy {figures["policy_loss"]:.4f}, value {figures["value_loss"]:.4f}.
-Games: {", ".join(figures["files"])}, {sum(x["games"] for x in figures["data"]):,} in all, of which 3% were held out.
+{start}Games: {", ".join(figures["files"])}, {sum(x["games"] for x in figures["data"]):,} in
+all, of which 3% were held out.
 
 ## Held-out games
 

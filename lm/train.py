@@ -332,7 +332,7 @@ def train(
             raise KeyboardInterrupt(f"stopped at {bar.place(trainer.state.global_step)}")
         whole = trainer.whole()
         if whole is not None:
-            deliver(trainer.state, whole, shards, out, trainer.preset, tokens)
+            deliver(trainer.state, whole, shards, out, trainer.preset, tokens, init_from)
             shutil.rmtree(out / "unfinished")
         trainer.accelerator.wait_for_everyone()
     except OSError as error:

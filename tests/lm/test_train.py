@@ -121,6 +121,27 @@ class TestRun:
         train.train([shard], tmp_path, short, init_from=finished / "model", log_steps=1, progress=False)
         assert losses(tmp_path)[1] < 0.85 * losses(finished)[1]
 
+    def test_the_result_tells_what_it_started_from(self, finished: Path, shard: Shard, tmp_path: Path) -> None:
+        def spent(folder: Path, name: str) -> float:
+            return float(json.loads((folder / "model" / "metrics.json").read_text())[name])
+
+        def before(folder: Path) -> dict[str, float]:
+            return dict(json.loads((folder / "model" / "metrics.json").read_text())["before"])
+
+        assert before(finished) == {"plies": 0, "cpu_seconds": 0}
+        short, seconds = replace(SMALL, plies=500, warmup=1), spent(finished, "cpu_seconds")
+        second, third, fourth = (tmp_path / name for name in ("second", "third", "fourth"))
+        train.train([shard], second, short, init_from=finished / "model", progress=False)
+        assert before(second) == {"plies": spent(finished, "plies"), "cpu_seconds": seconds}
+        for out, start in ((third, second / "model"), (fourth, second / "checkpoint-1")):
+            train.train([shard], out, short, init_from=start, progress=False)
+            assert before(out) == {
+                "plies": spent(finished, "plies") + spent(second, "plies"),
+                "cpu_seconds": pytest.approx(seconds + spent(second, "cpu_seconds")),
+            }
+        card = (fourth / "model" / "README.md").read_text()
+        assert f"with {before(fourth)['plies']:,} plies and {before(fourth)['cpu_seconds']:,.0f} CPU seconds" in card
+
     def test_the_head_that_foresees_replies_stays_behind_and_comes_anew(
         self, finished: Path, shard: Shard, tmp_path: Path
     ) -> None:
