@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 import torch.distributed as dist
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm  # type: ignore[import-untyped]
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from lm import UserError
 from lm.data import Shard
@@ -35,6 +37,8 @@ LOOK_PLIES: Final = {"move": 15_000, "char": 1_500}
 """Held-out plies of an early look; scoring moves by their characters costs ten times as much."""
 WORSE: Final = 0.5
 """Nats by which a look may be worse than the best before; a curriculum of characters may cost it 0.2."""
+AVERAGE_EVERY: Final = 5
+"""Steps from one of the weights that are averaged to the next."""
 SAY_EVERY: Final = 30
 """Seconds between lines where there is no terminal."""
 
@@ -126,6 +130,30 @@ class Budget(TrainerCallback):
         self.known = True
         if state.is_world_process_zero:
             self.note(preset)
+
+
+class Averaging(TrainerCallback):
+    """Takes the mean of the weights along a run, those after step t counting as t does.
+
+    This is the polynomial-decay averaging of O. Shamir and T. Zhang, "Stochastic Gradient Descent for Non-smooth
+    Optimization", 2013, with their eta = 1: it needs no knowledge of where the run will end.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.model = model
+        self.mean = AveragedModel(model, avg_fn=lambda mean, new, n: mean.lerp(new, 2 / (n + 2)))
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.global_step % AVERAGE_EVERY == 0:
+            self.mean.update_parameters(self.model)
+
+    def save(self, checkpoint: Path) -> None:
+        """Write the mean into a checkpoint."""
+        torch.save(self.mean.state_dict(), checkpoint / "mean.pt")
+
+    def load(self, checkpoint: Path) -> None:
+        """Go on with the mean of a checkpoint."""
+        self.mean.load_state_dict(torch.load(checkpoint / "mean.pt", weights_only=True))
 
 
 class EarlyLook(TrainerCallback):

@@ -190,6 +190,13 @@ def train(
     cpu_seconds: Annotated[
         float | None, typer.Option(min=1, help="Processor time of the run, by which its length is found.")
     ] = None,
+    average: Annotated[
+        bool,
+        typer.Option(
+            "--average",
+            help="Result: the mean of the weights along the run; better if games are read more than five times.",
+        ),
+    ] = False,
     weight: Annotated[
         list[str] | None,
         typer.Option(metavar="SOURCE=N", help="Read games of a source or tier N times an epoch, instead of once."),
@@ -201,7 +208,7 @@ def train(
     from lm import train as training
 
     training.keep_memory()
-    chosen = training.find_preset(preset, plies, learning_rate)
+    chosen = training.find_preset(preset, plies, learning_rate, average)
     was_finished = training.finished(out)
     shards = open_shards([*(data or []), *(files or [])] or shipped_games(), Path("cache"))
     with interruptible():

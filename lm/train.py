@@ -32,7 +32,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from lm import UserError, char
 from lm.batches import GameBatches
-from lm.callbacks import Bar, Budget, EarlyLook, Saving, say
+from lm.callbacks import Averaging, Bar, Budget, EarlyLook, Saving, say
 from lm.checkpoints import latest_checkpoint, publish, settle, step_of, write_json
 from lm.data import Shard
 from lm.model import XiangqiConfig, XiangqiLM
@@ -62,6 +62,9 @@ class Preset:
     weight_decay: float = 0.05
     """Of AdamW. Where games are read again and again, what one of them taught should fade within about an epoch, after
     1 / (rate * decay) steps (Wang and Aitchison, 2024); see docs/log.md."""
+    average: bool = False
+    """Whether the result is the mean of the weights along the run (`Averaging`). It takes the place of the falling
+    rate, and learns less by heart where games are read many times; see docs/log.md."""
 
     def config(self, **changes: Any) -> XiangqiConfig:
         """Return the configuration of a model of this size, with ``changes`` to it."""
@@ -94,11 +97,16 @@ PRESETS: Final = {
 }
 
 
-def find_preset(name: str, plies: int | None = None, learning_rate: float | None = None) -> Preset:
-    """Return a preset by name, with another number of plies and another peak rate if given. Raises ``UserError``."""
+def find_preset(
+    name: str, plies: int | None = None, learning_rate: float | None = None, average: bool = False
+) -> Preset:
+    """Return a preset by name, with another number of plies and another peak rate if given, and with weights averaged
+    instead of a rate that falls if wanted. Raises ``UserError``."""
     if name not in PRESETS:
         raise UserError(f"no preset {name!r}: choose from {', '.join(PRESETS)}")
     found = PRESETS[name]
+    if average:
+        found = replace(found, average=True, decay=0.0)
     return replace(found, plies=plies or found.plies, learning_rate=learning_rate or found.learning_rate)
 
 
@@ -144,6 +152,12 @@ class XiangqiTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = False  # the loss is divided by our own counts
         self._parts = torch.zeros(2, device=args.device)
+        self.averaging: Averaging | None = None
+        if preset.average:
+            if self.is_fsdp_enabled:
+                raise UserError("weights that are shared out by FSDP cannot be averaged: leave out --average")
+            self.averaging = Averaging(model)
+            self.add_callback(self.averaging)
         if self.is_fsdp_enabled and args.bf16:  # accelerate would have gradients added up and targets read in bf16, too
             policy = MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
             self.accelerator.state.fsdp_plugin.mixed_precision_policy = policy
@@ -167,9 +181,11 @@ class XiangqiTrainer(Trainer):
         return self._spent
 
     def whole(self) -> PreTrainedModel | None:
-        """Return the model with all of its weights on the first process, None on others; all have to ask together."""
+        """Return the model with all of its weights, the mean of those there were if that is to be the result, on the
+        first process; None on others. All have to ask together."""
         if not self.is_fsdp_enabled:
-            return self._model if self.is_world_process_zero() else None
+            model: Any = self._model if self.averaging is None else self.averaging.mean.module
+            return model if self.is_world_process_zero() else None
         weights = self.accelerator.get_state_dict(self.model)
         if not self.is_world_process_zero():
             return None
@@ -234,11 +250,18 @@ class XiangqiTrainer(Trainer):
     def _get_output_dir(self, trial: Any) -> str:
         return str(self.out / "unfinished")
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.averaging is not None:
+            self.averaging.load(Path(resume_from_checkpoint))
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         try:
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
+                if self.averaging is not None:
+                    self.averaging.save(self.out / "unfinished" / f"checkpoint-{self.state.global_step}")
                 publish(self.out / "unfinished" / f"checkpoint-{self.state.global_step}", self.out)
         except (OSError, RuntimeError, SafetensorError) as error:  # what a full disk makes of the libraries
             reason = " ".join(str(error).split())

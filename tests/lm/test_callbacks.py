@@ -4,8 +4,12 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import Trainer
 
 from lm import UserError, callbacks
 from lm.checkpoints import checkpoints, latest_checkpoint
@@ -82,6 +86,59 @@ class TestBudget:
         """Return the step after which a run knew its length."""
         length = json.loads((out / "run.json").read_text())["length"]
         return round(length["plies"] / SMALL.batch_plies * (1 - length["decay"]))
+
+
+class TestAveraging:
+    AVERAGED = replace(SMALL, average=True, decay=0.0)
+
+    def test_the_result_is_the_mean_of_the_weights(
+        self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[dict[str, torch.Tensor]] = []
+        update = callbacks.Averaging.on_step_end
+
+        def watched(self: callbacks.Averaging, *args: Any, **kwargs: Any) -> None:
+            seen.append({name: weights.clone() for name, weights in self.model.state_dict().items()})
+            update(self, *args, **kwargs)
+
+        monkeypatch.setattr(callbacks.Averaging, "on_step_end", watched)
+        monkeypatch.setattr(callbacks, "AVERAGE_EVERY", 2)
+        out = run(shard_folder, tmp_path, self.AVERAGED)
+        result = load_file(out / "model.safetensors")
+        assert len(seen) == SMALL.steps
+        shares = torch.arange(1, SMALL.steps // 2 + 1) / torch.arange(1, SMALL.steps // 2 + 1).sum()
+        for name, weights in result.items():
+            mean = sum(share * x[name] for share, x in zip(shares, seen[1::2], strict=True))
+            assert torch.allclose(weights.float(), mean, rtol=1e-3, atol=1e-4)  # half the bits are kept
+            if weights.ndim == 2:
+                assert not torch.allclose(weights.float(), seen[-1][name], rtol=1e-3, atol=1e-4)
+        rates = [rate / SMALL.learning_rate for rate in losses(tmp_path, "learning_rate").values()]
+        assert rates[SMALL.warmup :] == pytest.approx([1.0] * (SMALL.steps - SMALL.warmup))
+
+    def test_it_goes_on_where_it_stopped(
+        self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run(shard_folder, tmp_path / "whole", self.AVERAGED, save_minutes=99)
+        with monkeypatch.context() as patched:
+            stop_at(7, patched)
+            with pytest.raises(KeyboardInterrupt):
+                run(shard_folder, tmp_path / "stopped", self.AVERAGED, save_minutes=99)
+        run(shard_folder, tmp_path / "stopped", self.AVERAGED, save_minutes=99)
+        whole, stopped = (tmp_path / name / "model" / "model.safetensors" for name in ("whole", "stopped"))
+        assert whole.read_bytes() == stopped.read_bytes()
+
+    def test_weights_that_are_shared_out_are_refused(
+        self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        create = Trainer.create_accelerator_and_postprocess
+
+        def shared_out(self: Trainer) -> None:
+            create(self)
+            self.is_fsdp_enabled = True
+
+        monkeypatch.setattr(Trainer, "create_accelerator_and_postprocess", shared_out)
+        with pytest.raises(UserError, match="FSDP cannot be averaged: leave out --average"):
+            run(shard_folder, tmp_path, self.AVERAGED)
 
 
 class TestEarlyLook:

@@ -227,6 +227,8 @@ class TestGoingOn:
         assert command()[:2] == (0, "model written to run/model\n")
         assert command()[:2] == (0, "this run is finished: its model is in run/model\n")
         assert command("--seed", "2")[0] == 2
+        assert command("--average", "--out", "mean")[0] == 0
+        assert json.loads((tmp_path / "mean" / "run.json").read_text())["average"]
         assert command("--data", str(shard_folder), "--out", "both")[0] == 0
         assert command("--data", str(tmp_path), "--out", "none")[2].startswith(f"xqlm: damaged shard {tmp_path}")
         assert command("--preset", "huge")[2].startswith("xqlm: no preset 'huge'")
