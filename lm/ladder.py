@@ -329,8 +329,18 @@ class Ladder:
         return markdown([*heads, "against the engine"] if engine else heads, rows)
 
     def _notes(self, metrics: Mapping[str, Found]) -> list[str]:
-        """Say of rungs that were not trained here what they were trained on."""
+        """Say of rungs that were not trained here what they were trained on, and which one took longer than it should.
+
+        The length of a run is settled when its rate is to fall, and the curriculum may still cut games short then.
+        """
         notes = []
+        for name, made in metrics.items():
+            longer = made["cpu_seconds"] / self.budget - 1
+            if RUNGS[name].tokens == "char" and name not in self.runs and longer > 0.1:
+                notes += paragraph(
+                    f"`{name}` took {longer:.0%} more than that: its speed is measured when its rate is to fall, and "
+                    "the curriculum still cut its games short then."
+                )
         for name in self.runs:
             games = sum(part["games"] for part in metrics[name]["data"])
             files = ", ".join(metrics[name]["files"])

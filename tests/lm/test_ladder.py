@@ -83,6 +83,13 @@ class TestCommand:
             monkeypatch.setattr(module, work, lambda *args, **kwargs: pytest.fail("done twice"))
         assert xqlm(*words(games))[1] == page
 
+        figures = Path("runs/ladder/char/model/metrics.json")
+        for seconds, said in (("0.2", False), ("0.3", True)):
+            figures.write_text(
+                re.sub(r'"cpu_seconds": [\d.]+,', f'"cpu_seconds": {seconds},', figures.read_text(), count=1)
+            )
+            assert ("\n`char` took 50% more than that: " in xqlm(*words(games))[1]) == said
+
     def test_interrupted_in_training_and_in_a_match_it_goes_on(
         self, xqlm: Command, games: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
