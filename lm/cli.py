@@ -194,7 +194,7 @@ def train(
         bool,
         typer.Option(
             "--average",
-            help="Result: the mean of the weights along the run; better if games are read more than five times.",
+            help="Result: the mean of the weights along the run; better where games are read many times.",
         ),
     ] = False,
     weight: Annotated[

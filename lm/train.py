@@ -100,13 +100,13 @@ PRESETS: Final = {
 def find_preset(
     name: str, plies: int | None = None, learning_rate: float | None = None, average: bool = False
 ) -> Preset:
-    """Return a preset by name, with another number of plies and another peak rate if given, and with weights averaged
-    instead of a rate that falls if wanted. Raises ``UserError``."""
+    """Return a preset by name, with another number of plies and another peak rate if given, and with weights averaged,
+    which fade half as fast, instead of a rate that falls if wanted. Raises ``UserError``."""
     if name not in PRESETS:
         raise UserError(f"no preset {name!r}: choose from {', '.join(PRESETS)}")
     found = PRESETS[name]
     if average:
-        found = replace(found, average=True, decay=0.0)
+        found = replace(found, average=True, decay=0.0, weight_decay=found.weight_decay / 2)  # docs/log.md has why
     return replace(found, plies=plies or found.plies, learning_rate=learning_rate or found.learning_rate)
 
 
