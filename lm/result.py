@@ -54,20 +54,22 @@ def held_out(shards: Sequence[Shard], split: str, plies: int) -> dict[int, Games
 
 def spent_before(start: Path | None) -> dict[str, float]:
     """Return the plies and CPU seconds of all the runs that led to a model which a run starts from, a run's result or
-    one of its checkpoints; nothing of what is neither."""
+    one of its checkpoints; of what is neither, as a checkpoint of another program, none are known."""
+    nothing = {"plies": 0, "cpu_seconds": 0.0}
     if start is None:
-        return {"plies": 0, "cpu_seconds": 0.0}
-    if (start / "metrics.json").exists():
-        last = json.loads((start / "metrics.json").read_text())
-        before = last["before"]
-    elif (start / "trainer_state.json").exists():
-        history = json.loads((start / "trainer_state.json").read_text())["log_history"]
-        last = next(entry for entry in reversed(history) if "cpu_seconds" in entry)
-        began = json.loads((start.parent / "run.json").read_text())["init_from"]
-        before = spent_before(Path(began) if began else None)
-    else:
-        return spent_before(None)
-    return {name: before[name] + last[name] for name in before}
+        return nothing
+    try:
+        if (start / "metrics.json").exists():
+            last = json.loads((start / "metrics.json").read_text())
+            before = last["before"]
+        else:
+            history = json.loads((start / "trainer_state.json").read_text())["log_history"]
+            last = [entry for entry in history if "cpu_seconds" in entry][-1]
+            began = json.loads((start.parent / "run.json").read_text())["init_from"]
+            before = spent_before(Path(began) if began else None)
+        return {name: before[name] + last[name] for name in nothing}
+    except (OSError, ValueError, LookupError, TypeError):
+        return nothing
 
 
 def deliver(

@@ -260,9 +260,10 @@ class XiangqiTrainer(Trainer):
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
+                written = self.out / "unfinished" / f"checkpoint-{self.state.global_step}"
                 if self.averaging is not None:
-                    self.averaging.save(self.out / "unfinished" / f"checkpoint-{self.state.global_step}")
-                publish(self.out / "unfinished" / f"checkpoint-{self.state.global_step}", self.out)
+                    self.averaging.save(written)
+                publish(written, self.out)
         except (OSError, RuntimeError, SafetensorError) as error:  # what a full disk makes of the libraries
             reason = " ".join(str(error).split())
             raise UserError(f"cannot write a checkpoint into {self.out}: {reason}; {self._advice()}") from None

@@ -26,6 +26,7 @@ from lm.batches import GameBatches
 from lm.checkpoints import checkpoints, latest_checkpoint, step_of
 from lm.data import Shard
 from lm.policy import load_model
+from lm.result import spent_before
 from runs import (
     GROUPS,
     SMALL,
@@ -141,6 +142,19 @@ class TestRun:
             }
         card = (fourth / "model" / "README.md").read_text()
         assert f"with {before(fourth)['plies']:,} plies and {before(fourth)['cpu_seconds']:,.0f} CPU seconds" in card
+
+    @pytest.mark.parametrize(
+        ("file", "text"),
+        [
+            ("trainer_state.json", '{"log_history": [{"loss": 1.0}]}'),
+            ("trainer_state.json", '{"log_history": [{"cpu_seconds": 1.0, "plies": 2}]}'),
+            ("metrics.json", '{"accuracy": 0.5}'),
+            ("metrics.json", "{"),
+        ],
+    )
+    def test_what_another_program_left_tells_nothing(self, tmp_path: Path, file: str, text: str) -> None:
+        (tmp_path / file).write_text(text)
+        assert spent_before(tmp_path) == {"plies": 0, "cpu_seconds": 0}
 
     def test_the_head_that_foresees_replies_stays_behind_and_comes_anew(
         self, finished: Path, shard: Shard, tmp_path: Path
