@@ -62,6 +62,8 @@ class Rung:
     """What it is told about a position."""
     candidates: tuple[str, ...] = ("move",)
     """And about each legal move."""
+    plies: int | None = None
+    """How much it is reckoned to read, where the preset is far off: its curriculum begins by that."""
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -72,7 +74,11 @@ class Rung:
 
 
 RUNGS: Final = {
-    "char": Rung("the system of 2020: it reads the characters of the moves, four a ply, and sees no board", "char"),
+    "char": Rung(
+        "the system of 2020: it reads the characters of the moves, four a ply, and sees no board",
+        tokens="char",
+        plies=7_500_000,  # at 7,200 seconds; of a longer curriculum, whole games come too late to measure their price
+    ),
     "blind": Rung("one token a move, still no board", inputs=("move",)),
     "board": Rung("also the board, the repetitions and the clocks", inputs=("move", "counters", "board")),
     "threats": Rung(
@@ -193,7 +199,7 @@ class Ladder:
         training.train(
             self.shards,
             self.out / name,
-            training.find_preset(PRESET),
+            training.find_preset(PRESET, rung.plies),
             tokens=rung.tokens,
             config_changes=rung.changes,
             cpu_seconds=self.budget,
