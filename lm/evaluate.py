@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from lm import UserError, char
 from lm.data import UNKNOWN, Record, read_records, record_of, split_of
 from lm.encoding import Encoder, Features, Line
-from lm.model import ENGINE, HUMAN, XiangqiLM, candidates_of
+from lm.model import CPU_HAS_BF16, ENGINE, HUMAN, XiangqiLM, candidates_of
 from lm.policy import average, make_evaluator
 from lm.sampling import softmax
 from xiangqi import CANNON, KNIGHT, ROOK, Board
@@ -314,7 +314,7 @@ def evaluate(
         labels = torch.from_numpy(features.labels(played))
         rows = (labels >= 0).nonzero().squeeze(1)
         game = torch.from_numpy(np.repeat(batch, features.lengths))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=CPU_HAS_BF16):
             if isinstance(model, XiangqiLM):
                 tensors, asked = features.tensors(), {"rows": rows, "voices": voices[game[rows]]}
                 out = model(**tensors, **asked)

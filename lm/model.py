@@ -48,6 +48,10 @@ HUMAN: Final = 0
 ENGINE: Final = 1
 STYLES: Final = ("human", "engine")
 
+CPU_HAS_BF16: Final = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+"""Whether this processor has instructions for bfloat16, which make it two to three times as fast as float32; without
+them it takes forty times as long."""
+
 PROMPTS: Final = ("none", "human", "engine", "amateur", "junior", "club", "master", "win", "draw", "loss")
 """What a game may be asked to be: who plays it, how strong the players are, and how it ends for the side to move. Each
 may be left out (``none``, row 0)."""

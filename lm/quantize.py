@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lm.model import Block, PastLayer
+from lm.model import CPU_HAS_BF16, Block, PastLayer
 from xiangqi.jit import fastmath
 
 FEW: Final = 16
 """Up to so many plies are read by the kernel; for more it pays to widen the numbers first."""
-WIDE: Final = torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+WIDE: Final = torch.bfloat16 if CPU_HAS_BF16 else torch.float32
 """What a CPU multiplies fastest."""
 EPSILON: Final = 1e-5
 """Added to variances, as PyTorch does."""

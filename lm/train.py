@@ -35,7 +35,7 @@ from lm.batches import GameBatches
 from lm.callbacks import Averaging, Bar, Budget, EarlyLook, Saving, say
 from lm.checkpoints import latest_checkpoint, publish, settle, step_of, write_json
 from lm.data import Shard
-from lm.model import XiangqiConfig, XiangqiLM
+from lm.model import CPU_HAS_BF16, XiangqiConfig, XiangqiLM
 from lm.policy import load_model
 from lm.result import TOKENIZERS, deliver
 
@@ -410,7 +410,7 @@ def make_trainer(
         max_steps=preset.steps,
         per_device_train_batch_size=1,  # an item is a part of a step already
         gradient_accumulation_steps=accumulation,
-        bf16=not gpu or torch.cuda.is_bf16_supported(),
+        bf16=torch.cuda.is_bf16_supported() if gpu else CPU_HAS_BF16,
         use_cpu=not gpu,
         ddp_backend="gloo" if processes > 1 and not gpu else None,
         ddp_find_unused_parameters=len(config.candidate_groups) == 1,  # what scores contexts is idle then

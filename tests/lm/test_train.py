@@ -25,6 +25,7 @@ from lm import UserError, cli, train
 from lm.batches import GameBatches
 from lm.checkpoints import checkpoints, latest_checkpoint, step_of
 from lm.data import Shard
+from lm.model import XiangqiLM
 from lm.policy import load_model
 from lm.result import spent_before
 from runs import (
@@ -100,6 +101,14 @@ class TestRun:
         before = {p: p.stat().st_mtime_ns for p in finished.rglob("*")}
         assert run(shard_folder, finished) == finished / "model"
         assert {p: p.stat().st_mtime_ns for p in finished.rglob("*")} == before
+
+    @pytest.mark.parametrize("has", [False, True])
+    def test_bfloat16_where_the_processor_has_it(
+        self, has: bool, shard: Shard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(train, "CPU_HAS_BF16", has)
+        model = XiangqiLM(SMALL.config(**GROUPS))
+        assert train.make_trainer(model, [shard], tmp_path, SMALL, 1, 1).args.bf16 == has
 
     def test_only_the_result_is_missing(self, finished: Path, shard_folder: Path, tmp_path: Path) -> None:
         out = shutil.copytree(finished, tmp_path / "run")
