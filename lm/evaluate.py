@@ -7,6 +7,7 @@ intervals by bootstrap over games, as the plies of one game are no independent w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ from transformers import PreTrainedModel
 from lm import UserError, char
 from lm.data import UNKNOWN, Record, read_records, record_of, split_of
 from lm.encoding import Encoder, Features, Line
-from lm.model import CPU_HAS_BF16, ENGINE, HUMAN, XiangqiLM, candidates_of
+from lm.model import ENGINE, HUMAN, XiangqiLM, candidates_of, has_bf16
 from lm.policy import average, make_evaluator
 from lm.sampling import softmax
 from xiangqi import CANNON, KNIGHT, ROOK, Board
@@ -314,20 +315,19 @@ def evaluate(
         labels = torch.from_numpy(features.labels(played))
         rows = (labels >= 0).nonzero().squeeze(1)
         game = torch.from_numpy(np.repeat(batch, features.lengths))
-        with torch.autocast("cpu", torch.bfloat16, enabled=CPU_HAS_BF16):
+        with torch.autocast(model.device.type, torch.bfloat16) if has_bf16(model.device) else nullcontext():
             if isinstance(model, XiangqiLM):
                 tensors, asked = features.tensors(), {"rows": rows, "voices": voices[game[rows]]}
-                out = model(**tensors, **asked)
-                scores, wdl = out.scores, out.wdl_logits.softmax(-1)
+                scores, unmasked, wdl = _read(model, tensors | asked)
                 if symmetries == 2:
                     images = encoder([line.mirror() for line in chosen]).tensors()
-                    image = model(**images, **asked)
+                    of_images, _, wdl_of_images = _read(model, images | asked)
                     own, _, counts = candidates_of(rows, tensors["candidates"], tensors["candidate_counts"])
                     others, _, _ = candidates_of(rows, images["candidates"], images["candidate_counts"])
                     moves = torch.cat([own[:, 0], others[:, 0]]).long()
-                    scores = average(torch.cat([scores, image.scores]), moves, counts.repeat(2))
-                    wdl = (wdl + image.wdl_logits.softmax(-1)) / 2
-                figures = _compare(scores, labels[rows]) | _legality(out.move_logits.float(), tensors, rows)
+                    scores = average(torch.cat([scores, of_images]), moves, counts.repeat(2))
+                    wdl = (wdl + wdl_of_images) / 2
+                figures = _compare(scores, labels[rows]) | _legality(unmasked, tensors, rows)
                 found.forecast[place] = wdl.numpy()
                 found.outcome[place] = _outcomes(features, [results[i] for i in batch])
             else:
@@ -342,6 +342,14 @@ def evaluate(
     found.figures["value_brier"][known] = np.square(miss).sum(1)
     model.train(was_training)
     return found
+
+
+def _read(model: XiangqiLM, tensors: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the scores of legal moves and of all moves, and the chances of the results, in 32 bits and on the
+    processor, wherever the model is."""
+    out = model(**{name: tensor.to(model.device) for name, tensor in tensors.items()})
+    scores, unmasked, wdl = (x.float().cpu() for x in (out.scores, out.move_logits, out.wdl_logits.softmax(-1)))
+    return scores, unmasked, wdl
 
 
 def _compare(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:

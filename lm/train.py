@@ -35,7 +35,7 @@ from lm.batches import GameBatches
 from lm.callbacks import Averaging, Bar, Budget, EarlyLook, Saving, say
 from lm.checkpoints import latest_checkpoint, publish, settle, step_of, write_json
 from lm.data import Shard
-from lm.model import CPU_HAS_BF16, XiangqiConfig, XiangqiLM
+from lm.model import XiangqiConfig, XiangqiLM, has_bf16
 from lm.policy import load_model
 from lm.result import TOKENIZERS, deliver
 
@@ -389,7 +389,8 @@ def make_trainer(
     weights: Mapping[str, float] | None = None,
 ) -> XiangqiTrainer:
     """Return the Trainer of this process: how its device and the number of processes change what a preset says."""
-    gpu = torch.cuda.is_available()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    gpu = device.type == "cuda"
     processes, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     accumulation = math.ceil(preset.batch_plies / preset.part_plies / processes)
     config = char.reading_config(model)
@@ -410,7 +411,7 @@ def make_trainer(
         max_steps=preset.steps,
         per_device_train_batch_size=1,  # an item is a part of a step already
         gradient_accumulation_steps=accumulation,
-        bf16=torch.cuda.is_bf16_supported() if gpu else CPU_HAS_BF16,
+        bf16=has_bf16(device),
         use_cpu=not gpu,
         ddp_backend="gloo" if processes > 1 and not gpu else None,
         ddp_find_unused_parameters=len(config.candidate_groups) == 1,  # what scores contexts is idle then

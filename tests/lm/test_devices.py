@@ -1,0 +1,66 @@
+"""Training and measuring on a device that is not the processor; `other_device` stands for a GPU."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+BEGIN = """
+import torch
+from lm.data import Shard
+from lm.evaluate import evaluate
+from lm.model import HUMAN, XiangqiConfig, XiangqiLM
+from lm.result import held_out
+from other_device import another_device
+
+shard = Shard.open(Path(sys.argv[1]))
+lines, results = (x[:5] for x in held_out([shard], "train", 10**6)[HUMAN])
+torch.manual_seed(0)
+model = XiangqiLM(XiangqiConfig(n_layer=2, n_head=2, n_embd=16, n_query=8, replies=True))
+"""
+ASSERTIONS = {
+    "the stand-in keeps devices apart": """
+with another_device() as (other, move):
+    away = torch.ones(2).to(other)
+    assert (away + away.mean()).device == other and (away + away).cpu().tolist() == [2, 2]
+    move(model)
+    for wrong in (lambda: away + torch.ones(2), lambda: away.numpy(), lambda: model.table(torch.zeros(1, 1).int())):
+        try:
+            wrong()
+        except (RuntimeError, TypeError):
+            continue
+        raise AssertionError("devices were mixed")
+""",
+    "a step of training": """
+from lm.batches import GameBatches
+item = GameBatches([shard], model.config, 500, 2, 1)[0]
+expected = model(**item).loss
+expected.backward()
+gradients = [p.grad.clone() for p in model.parameters()]
+model.zero_grad()
+with another_device() as (other, move):
+    loss = move(model)(**{name: tensor.to(other) for name, tensor in item.items()}).loss
+    loss.backward()
+    assert loss.device == other
+    torch.testing.assert_close(loss.detach().cpu(), expected.detach())
+    for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+        assert parameter.grad.device == other
+        torch.testing.assert_close(parameter.grad.cpu(), gradient, atol=1e-5, rtol=1e-4)
+""",
+    "held-out games": """
+expected = evaluate(model, lines, results, symmetries=2).report(samples=10)
+with another_device() as (other, move):
+    found = evaluate(move(model), lines, results, symmetries=2).report(samples=10)
+assert abs(found["nll"] - expected["nll"]) < 0.01  # the processor may have read in bfloat16
+assert found["games"] == 5 and found["interval"].keys() == expected["interval"].keys()
+""",
+}
+
+
+@pytest.mark.parametrize("what", ASSERTIONS)
+def test_elsewhere(what: str, shard_folder: Path) -> None:
+    code = f"import sys\nfrom pathlib import Path\nsys.path.insert(0, {str(TESTS)!r})\n{BEGIN}{ASSERTIONS[what]}"
+    done = subprocess.run([sys.executable, "-c", code, shard_folder], capture_output=True, text=True, cwd=TESTS.parent)
+    assert done.returncode == 0, done.stderr
