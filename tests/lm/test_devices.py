@@ -36,11 +36,11 @@ with another_device() as (other, move):
     "a step of training": """
 from lm.batches import GameBatches
 item = GameBatches([shard], model.config, 500, 2, 1)[0]
-expected = model(**item).loss
-expected.backward()
-gradients = [p.grad.clone() for p in model.parameters()]
-model.zero_grad()
 with another_device() as (other, move):
+    expected = model(**item).loss
+    expected.backward()
+    gradients = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
     loss = move(model)(**{name: tensor.to(other) for name, tensor in item.items()}).loss
     loss.backward()
     assert loss.device == other
