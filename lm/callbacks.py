@@ -168,14 +168,16 @@ class EarlyLook(TrainerCallback):
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         model = self.trainer.whole()
         if self.games[0] and model is not None:
-            report = evaluate(model, *self.games, HUMAN).report(samples=1)
+            advice = f"delete checkpoint-{state.global_step} from {self.trainer.out} to go on from the one before it"
+            try:
+                report = evaluate(model, *self.games, HUMAN).report(samples=1)
+            except UserError as error:
+                raise UserError(f"the run diverges: {error}; {advice}") from None
             best = min((x["eval_nll"] for x in state.log_history if "eval_nll" in x), default=math.inf)
             self.trainer.log({f"eval_{k}": round(report[k], 4) for k in ("top1", "top3", "nll", "legal_argmax")})
             if report["nll"] > best + WORSE:
-                raise UserError(
-                    f"the run diverges: {report['nll']:.3f} nats on held-out games, {best:.3f} before; delete "
-                    f"checkpoint-{state.global_step} from {self.trainer.out} to go on from the one before it"
-                )
+                told = f"{report['nll']:.3f} nats on held-out games, {best:.3f} before"
+                raise UserError(f"the run diverges: {told}; {advice}")
 
 
 class Bar(TrainerCallback):

@@ -281,7 +281,7 @@ def evaluate(
     ``voice`` is whose moves to expect, for all games or each. Games longer than the model reads are read as far.
     ``advance`` is called with the number of games done. With two ``symmetries`` games are read left-right mirrored
     too, as `lm.policy.LMPlayer` does, and what comes of both is averaged, but for the legality without the mask; a
-    model of characters reads one.
+    model of characters reads one. Raises ``UserError`` if what the model says is no number.
 
     >>> from lm.model import XiangqiConfig
     >>> untrained = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8))
@@ -333,6 +333,8 @@ def evaluate(
             else:
                 scores, legal, mass = (x[rows] for x in char.score_games(model, chosen, features))
                 figures = _compare(scores, labels[rows]) | {"legal_argmax": legal, "legal_mass": mass}
+        if not bool(figures["nll"].isfinite().all()):
+            raise UserError("what the model says is no number: its weights are spoilt")
         for name, values in figures.items():
             found.figures[name][place[rows.numpy()]] = values.numpy()
         done += len(batch)

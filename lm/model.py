@@ -10,8 +10,9 @@ computed as one matrix product for the whole table and a gather of scalars, neve
 h turns the trunk's voice from human moves to the engine's; other heads give win, draw and loss for the mover, and
 whether the game goes on. In training one more foresees the reply; what that teaches the trunk stays, the head does not.
 
-Everything else is an ordinary GPT: pre-norm, learned positions, ReLU^2 (So et al. 2021, "Primer"), zero-initialised
-projections.
+Everything else is an ordinary GPT: pre-norm, learned positions, ReLU^2 (So et al. 2021, "Primer"). Two things keep its
+blocks small beside their input, without which the first of them drowns it (docs/log.md): a norm on what attention and
+MLP add, with gains that start at 0.1, and the input of the first block given to each again as far as it asks for it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ from transformers import (
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils.generic import ModelOutput
 
+from lm import UserError
 from lm.encoding import Encoder, Line
-from lm.sampling import LegalMoves
+from lm.sampling import ConsistentSampling, LegalMoves
 from lm.tokenizer import BOS, MATE, PAD, RESULTS, VOCABULARY, TokenGame
 from xiangqi.features import CANDIDATE_GROUPS, INPUT_GROUPS
 from xiangqi.kernels import MOVE_ROTATED
@@ -174,7 +176,8 @@ class ZeroLinear(nn.Linear):
 
 
 class Gain(nn.LayerNorm):
-    """A norm on what a part of a block adds, which starts small: the input stays the greater part of the stream."""
+    """A norm on what a part of a block adds, which starts at 0.1: the input stays the greater part of the stream, which
+    with gains of 1 grows tenfold through six blocks; docs/log.md has both."""
 
 
 class ZeroEmbedding(nn.Embedding):
@@ -511,15 +514,25 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
     ) -> Any:
         """Go on with games to their ends, or as far as ``max_new_tokens``, or ``max_length``, or the model can read.
 
-        What else may be asked for is that of transformers' ``GenerationMixin``. ``logits_processor`` is by default the
-        rules alone; with an empty list moves may break them, and a game in which one did is given up.
+        ``logits_processor`` is by default the rules alone; with an empty list moves may break them, and a game in which
+        one did is given up. With ``do_sample``, the settings ``temperature``, ``top_k`` and ``top_p`` are those of
+        `ConsistentSampling`, so that games end however few moves are left to choose from. What else may be asked for is
+        that of transformers' ``GenerationMixin``. Raises ``UserError`` for settings that make no sense, and for others
+        that truncate.
         """
-        if "generation_config" not in kwargs:  # the library's own would be 20 tokens, of the 50 likeliest
-            if not kwargs.keys() & {"max_new_tokens", "max_length"}:
-                kwargs["max_length"] = self.config.n_context
-            if kwargs.get("do_sample"):
-                kwargs = {"top_k": 0} | kwargs
+        given = kwargs.get("generation_config")
+        asked = (vars(given) if given is not None else {}) | kwargs
+        if given is None and not kwargs.keys() & {"max_new_tokens", "max_length"}:
+            kwargs["max_length"] = self.config.n_context  # the library's own would be 20 tokens
         processors = LogitsProcessorList([LegalMoves()] if logits_processor is None else logits_processor)
+        if asked.get("do_sample"):
+            for name in ("min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff"):
+                if asked.get(name) not in (None, 0.0, 1.0):
+                    raise UserError(f"{name} would cut off the endings of games: choose among temperature, top_k, top_p")
+            all_of_it = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
+            sampling = {name: asked.get(name) for name in all_of_it}
+            processors.append(ConsistentSampling(**{name: x for name, x in sampling.items() if x is not None}))
+            kwargs |= all_of_it
         return super().generate(*args, logits_processor=processors, **kwargs)  # type: ignore[misc]
 
     def prepare_inputs_for_generation(  # type: ignore[override]
@@ -543,7 +556,9 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             known = ~expected.isnan()
             p = wdl_logits[known].softmax(-1)
             score = (p[:, 2] + 0.5 * p[:, 1]).clamp(1e-4, 1 - 1e-4)
-            opinions = F.binary_cross_entropy(score, expected[known], reduction="none")
+            target = expected[known]
+            # Written out, for `F.binary_cross_entropy` stops at a score that is no number; training says so better.
+            opinions = -(target * score.log() + (1 - target) * (1 - score).log())
         return [results, opinions]
 
     def _reply_losses(self, h: Tensor, replies: Tensor | None) -> Tensor:

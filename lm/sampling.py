@@ -100,8 +100,7 @@ class LegalMoves(LogitsProcessor):
 class ConsistentSampling(LogitsProcessor):
     """Truncates the moves of ``generate()`` as `Sampling` does for a player, and never the endings.
 
-    It goes last, with ``do_sample=True`` and none of the settings of ``generate()`` that truncate. Raises ``UserError``
-    for settings that make no sense.
+    ``generate()`` puts it last when it samples. Raises ``UserError`` for settings that make no sense.
     """
 
     def __init__(self, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> None:

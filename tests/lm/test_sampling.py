@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from lm import UserError
 from lm.model import ENDS, ENGINE, PROMPTS, XiangqiLM
@@ -186,16 +187,24 @@ class TestGenerate:
         best: Evaluation = Evaluator(model, slots=1)([board])[0]
         assert MOVES[int(out[0, -1])] is best.moves[int(np.argmax(best.scores))]
 
-    def test_games_stop_however_moves_are_truncated(self, talker: XiangqiLM, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        "how",
+        [
+            {"top_k": 1, "top_p": 0.01},
+            {"generation_config": GenerationConfig(do_sample=True, top_k=1, max_length=512, pad_token_id=PAD)},
+            {"logits_processor": [LegalMoves(), ConsistentSampling(top_k=1, top_p=0.01)]},
+        ],
+    )
+    def test_games_stop_however_moves_are_truncated(
+        self, how: dict[str, Any], talker: XiangqiLM, tmp_path: Path
+    ) -> None:
         """Out of a folder, as anyone would: the endings are in its settings."""
         talker.save_pretrained(tmp_path)
         TOKENIZER.save_pretrained(tmp_path)
         reader, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
         torch.manual_seed(0)
         tokens = tokenizer(["[engine] h2e2 h9g7", "[human] [draw]"] * 4, padding=True, return_tensors="pt")
-        games = reader.generate(
-            **tokens, do_sample=True, logits_processor=[LegalMoves(), ConsistentSampling(top_k=1, top_p=0.01)]
-        )
+        games = reader.generate(**tokens, do_sample=True, **how)
         lasts = set()
         for game in games.tolist():
             end = next(i for i, token in enumerate(game) if token >= MATE)
@@ -204,6 +213,15 @@ class TestGenerate:
             lasts.add(word(game[end]))
         assert len(lasts) > 1
         assert games.shape[1] < reader.config.n_context
+
+    def test_without_a_temperature_the_likeliest_move_is_drawn(self, model: XiangqiLM) -> None:
+        tokens = TOKENIZER("h2e2 h9g7", return_tensors="pt")
+        greedy = model.generate(**tokens, max_new_tokens=5)
+        assert model.generate(**tokens, max_new_tokens=5, do_sample=True, temperature=0).equal(greedy)
+
+    def test_other_ways_to_truncate_are_refused(self, model: XiangqiLM) -> None:
+        with pytest.raises(UserError, match="min_p would cut off the endings of games"):
+            model.generate(**TOKENIZER("h2e2", return_tensors="pt"), do_sample=True, min_p=0.1)
 
     def test_a_game_ends_with_its_mate(self, model: XiangqiLM) -> None:
         games = model.generate(**TOKENIZER([MATED], return_tensors="pt"))

@@ -294,6 +294,12 @@ class TestDamage:
         kept = load_file(tmp_path / "checkpoint-4" / "model.safetensors")
         assert all(bool(x.isfinite().all()) for x in kept.values())
 
+    @pytest.mark.parametrize("save_minutes", [0.0, 99.0])
+    def test_a_rate_that_is_far_too_high(self, save_minutes: float, shard_folder: Path, tmp_path: Path) -> None:
+        """Scores are no numbers then, before any gradient is."""
+        with pytest.raises(UserError, match=r"^the (run diverges: what .* no number|gradient of step \d+ is nan)"):
+            run(shard_folder, tmp_path, replace(SMALL, learning_rate=1e30), save_minutes)
+
     def test_a_full_disk(self, finished: Path, shard_folder: Path, tmp_path: Path) -> None:
         out = tmp_path / "run"
         shutil.copytree(finished / f"checkpoint-{SMALL.steps - 1}", out / f"checkpoint-{SMALL.steps - 1}")
