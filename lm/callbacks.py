@@ -21,6 +21,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from lm import UserError
+from lm.checkpoints import advice
 from lm.data import Shard
 from lm.evaluate import evaluate
 from lm.model import HUMAN
@@ -156,28 +157,28 @@ class Averaging(TrainerCallback):
         self.mean.load_state_dict(torch.load(checkpoint / "mean.pt", weights_only=True))
 
 
-class EarlyLook(TrainerCallback):
-    """Looks at held-out games whenever the run is saved.
+class EarlyLook:
+    """Looks at held-out games before the run is saved, so that the checkpoint knows of it.
 
-    Raises ``UserError`` for a run that diverges, while the checkpoint before is still there.
+    Raises ``UserError`` for a run that diverges, which then is not saved.
     """
 
     def __init__(self, trainer: XiangqiTrainer, shards: Sequence[Shard], tokens: str) -> None:
         self.trainer, self.games = trainer, held_out(shards, "validation", LOOK_PLIES[tokens])[HUMAN]
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def __call__(self) -> None:
+        """Look; all processes have to do so together."""
         model = self.trainer.whole()
         if self.games[0] and model is not None:
-            advice = f"delete checkpoint-{state.global_step} from {self.trainer.out} to go on from the one before it"
+            best = min((x["eval_nll"] for x in self.trainer.state.log_history if "eval_nll" in x), default=math.inf)
             try:
                 report = evaluate(model, *self.games, HUMAN).report(samples=1)
+                self.trainer.log({f"eval_{k}": round(report[k], 4) for k in ("top1", "top3", "nll", "legal_argmax")})
+                if report["nll"] > best + WORSE:
+                    raise UserError(f"{report['nll']:.3f} nats on held-out games, {best:.3f} before")
             except UserError as error:
-                raise UserError(f"the run diverges: {error}; {advice}") from None
-            best = min((x["eval_nll"] for x in state.log_history if "eval_nll" in x), default=math.inf)
-            self.trainer.log({f"eval_{k}": round(report[k], 4) for k in ("top1", "top3", "nll", "legal_argmax")})
-            if report["nll"] > best + WORSE:
-                told = f"{report['nll']:.3f} nats on held-out games, {best:.3f} before"
-                raise UserError(f"the run diverges: {told}; {advice}")
+                step = self.trainer.state.global_step
+                raise UserError(f"the run diverges at step {step}: {error}; {advice(self.trainer.out)}") from None
 
 
 class Bar(TrainerCallback):

@@ -90,6 +90,8 @@ def start_from(path: Path) -> PreTrainedModel:
     transformers_logging.set_verbosity_error()  # it would list every weight that is new on purpose
     try:
         config = AutoConfig.from_pretrained(path, local_files_only=True)
+        if isinstance(config, XiangqiConfig):
+            raise ValueError("it reads positions, not characters")
         foreign = config.vocab_size != len(CHARS)
         config.update({"is_decoder": True, **VOCABULARY})
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
@@ -99,6 +101,8 @@ def start_from(path: Path) -> PreTrainedModel:
             whole = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, dtype=torch.float32)
             old, new = (cast(Tensor, x.get_input_embeddings().weight) for x in (whole, model))
             new.data[-len(rows) :] = old.data[rows]
+        if not (model._supports_sdpa and hasattr(config, "max_position_embeddings")):
+            raise ValueError(f"a {config.model_type} takes no masks of any shape, or does not say how much it reads")
     except Exception as error:  # whatever a missing or damaged file makes the libraries raise
         raise UserError(f"cannot start from {path}: {error}") from None
     finally:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from lm import UserError
 from xiangqi.formats.streams import open_replacing
 
 KEPT: Final = 2
 """Checkpoints of a run that are kept: the newest, and one more should that be damaged."""
+LIST: Final = "files.json"
+"""What a checkpoint consists of: the checksum of each file."""
 
 
 def checkpoints(out: Path) -> list[Path]:
@@ -46,31 +49,67 @@ def latest_checkpoint(out: Path, say: Callable[[str], None] = lambda text: None)
 
 def fault_of(checkpoint: Path) -> str | None:
     """Return what is wrong with the files of a checkpoint, or None."""
-    file = checkpoint / "trainer_state.json"
+    file = checkpoint / LIST
     try:
-        json.loads(file.read_text())  # the Trainer writes it last
-        for file in checkpoint.rglob("*.safetensors"):
-            with safe_open(file, "pt"):
-                pass
-        for file in (file for kind in ("pt", "pth", "bin") for file in checkpoint.rglob(f"*.{kind}")):
-            with zipfile.ZipFile(file) as archive:
-                if archive.testzip() is not None:
-                    return f"{file.name} is corrupt"
-    except (OSError, ValueError, SafetensorError, zipfile.BadZipFile) as error:
+        for name, checksum in json.loads(file.read_text()).items():
+            file = checkpoint / name
+            if checksum_of(file) != checksum:
+                return f"{name} is corrupt"
+    except (OSError, ValueError, AttributeError) as error:
         return f"{file.name}: {getattr(error, 'strerror', None) or error}"
     return None
 
 
+def checksum_of(file: Path) -> int:
+    """Return the CRC-32 of a file."""
+    checksum = 0
+    with file.open("rb") as handle:
+        while part := handle.read(1 << 20):
+            checksum = zlib.crc32(part, checksum)
+    return checksum
+
+
+def seal(written: Path) -> None:
+    """Note what a checkpoint consists of, by which `fault_of` knows it whole."""
+    files = sorted(file for file in written.rglob("*") if file.is_file())
+    write_json(written / LIST, {str(file.relative_to(written)): checksum_of(file) for file in files})
+
+
 def publish(written: Path, out: Path) -> None:
-    """Put a checkpoint that was written aside in its place in ``out``, durably, and remove the oldest."""
-    for file in written.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
+    """Put what was written aside in its place in ``out``, durably, and remove the oldest checkpoint."""
+    for path in (*written.rglob("*"), written):
+        flush(path)
     replace(written, out / written.name)
+    flush(out)
     for old in checkpoints(out)[:-KEPT]:
         replace(old, written.parent / "old")  # so that nobody meets half of it
         shutil.rmtree(written.parent / "old")
+
+
+def flush(path: Path) -> None:
+    """Have a file or a directory be on the disk before anything else is done."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def writing(what: str, out: Path) -> Iterator[None]:
+    """Raise ``UserError`` where the libraries fail to write a run's files, be it that the disk is full."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        free = f"{shutil.disk_usage(out).free / 1e6:,.0f} MB are free there"
+        raise UserError(f"cannot write {what} into {out}: {reason} ({free}); {advice(out)}") from None
+
+
+def advice(out: Path) -> str:
+    """Say from where a run that fails can go on."""
+    kept = latest_checkpoint(out)
+    return f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
 
 
 def replace(source: Path, target: Path) -> None:
@@ -83,11 +122,17 @@ def replace(source: Path, target: Path) -> None:
 def settle(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that the run in ``out`` began with, or note these as such.
 
-    What else the run has noted about itself is among them. Raises ``UserError`` naming what differs, other than the
-    length of a run that plies are to end.
+    What else the run has noted about itself is among them. A run that has neither a checkpoint nor a result begins
+    anew. Raises ``UserError`` naming what differs, other than the length of a run that plies are to end, and for a
+    folder that holds something else.
     """
     file = out / "run.json"
-    if not file.exists():
+    taken = next((name for name in ("model", "unfinished", "log") if (out / name).exists()), None)
+    if taken and not file.exists():
+        raise UserError(
+            f"{out} holds {taken}, and is no folder of a run, for it has no run.json: name another with --out"
+        )
+    if not (checkpoints(out) or (out / "model").exists()):
         write_json(file, settings)
         return settings
     try:

@@ -50,7 +50,7 @@ ParallelOption = Annotated[int, typer.Option(min=1, help="Games played at once."
 PuzzlesOption = Annotated[
     Path | None, typer.Option(help="Positions with solutions (JSON lines with fen and moves) to solve.")
 ]
-SeedOption = Annotated[int, typer.Option(help="Decides the order of the openings.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Decides the order of the openings.")]
 ModelOption = Annotated[Path | None, typer.Option(help="Model folder; the shipped one.")]
 SaveMinutesOption = Annotated[float, typer.Option(min=0, help="Time between checkpoints.")]
 
@@ -178,11 +178,15 @@ def train(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of the run; one that is there is gone on with.")
     ] = Path("runs/train"),
-    plies: Annotated[int | None, typer.Option(min=1, help="Plies to read, instead of the preset's.")] = None,
+    plies: Annotated[
+        int | None, typer.Option(min=1, max=10**13, help="About so many plies to read, instead of the preset's.")
+    ] = None,
     tokens: Annotated[str, typer.Option(help="move, or char for the system of 2020, which sees no board.")] = "move",
     init_from: Annotated[
         Path | None,
-        typer.Option(help="Model to start from; with --tokens char any checkpoint folder of BERT's or GPT-2's kind."),
+        typer.Option(
+            help="Model to start from, which keeps its size; with --tokens char any folder of BERT's or GPT-2's kind."
+        ),
     ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(min=1e-9, help="Peak, instead of the preset's; 1e-5 suits a BERT to start from.")
@@ -201,7 +205,7 @@ def train(
         list[str] | None,
         typer.Option(metavar="SOURCE=N", help="Read games of a source or tier N times an epoch, instead of once."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides the start and the order of the games.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the start and the order of the games.")] = 1,
     save_minutes: SaveMinutesOption = 5,
 ) -> None:
     """Train a model on games; interrupt it when you like, the same command goes on."""
@@ -209,7 +213,6 @@ def train(
 
     training.keep_memory()
     chosen = training.find_preset(preset, plies, learning_rate, average)
-    was_finished = training.finished(out)
     shards = open_shards([*(data or []), *(files or [])] or shipped_games(), Path("cache"))
     with interruptible():
         result = training.train(
@@ -224,7 +227,7 @@ def train(
             save_minutes=save_minutes,
         )
     if os.environ.get("RANK", "0") == "0":
-        print(f"this run is finished: its model is in {result}" if was_finished else f"model written to {result}")
+        print(f"the model is in {result}")
 
 
 @app.command()

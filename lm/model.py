@@ -69,6 +69,17 @@ ENDS: Final = ("goes on", "mated", "resigns", "opponent resigns", "draw agreed")
 """How a game may end at a ply, seen from the side to move."""
 
 
+LOSS_WEIGHTS: Final = {
+    "policy": 1.0,
+    "rules": 0.3,  # the played move among all, legal or not: 0.1 leaves a fifth of unmasked favourites illegal, not 2%
+    "result": 0.25,  # noisy: one result for a whole game
+    "opinion": 0.25,  # what an engine expects, on the same head
+    "end": 1.0,  # rare and short
+    "reply": 0.3,  # teaches the trunk alone
+}
+"""What each part of the loss counts; docs/log.md has what was tried."""
+
+
 def prompt_rows(game: TokenGame) -> NDArray[np.int64]:
     """Return the rows ``(n + 1, 3)`` of `PROMPTS` at the plies of a game of n moves, the result as the mover sees it.
 
@@ -465,7 +476,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         if labels is not None and move_logits is not None:
             checked = torch.arange(len(labels), device=h.device) if checked is None else checked
             right = moves[per_row.cumsum(0) - per_row + labels].long()
-            losses = [
+            losses = [  # in the order of LOSS_WEIGHTS
                 F.cross_entropy(scores, labels, reduction="none"),
                 F.cross_entropy(move_logits[checked].float(), right[checked], reduction="none"),
                 *self._value_losses(wdl_logits, wdl, expected),
@@ -474,9 +485,9 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             ]
             # Means over the batch; the parts of a batch add up to it.
             counts = torch.tensor([len(x) for x in losses], device=h.device) if counts is None else counts
-            policy, rules, result, opinion, end, reply = torch.stack([x.sum() for x in losses]) / counts.clamp(min=1)
-            out.policy_loss, out.value_loss = policy, result + opinion
-            out.loss = policy + 0.3 * rules + 0.25 * out.value_loss + end + 0.3 * reply
+            means = dict(zip(LOSS_WEIGHTS, torch.stack([x.sum() for x in losses]) / counts.clamp(min=1), strict=True))
+            out.policy_loss, out.value_loss = means["policy"], means["result"] + means["opinion"]
+            out.loss = sum(LOSS_WEIGHTS[name] * mean for name, mean in means.items())
         return out
 
     def _read_tokens(self, input_ids: Tensor, voices: Tensor | None) -> CausalLMOutputWithPast:
@@ -528,7 +539,9 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         if asked.get("do_sample"):
             for name in ("min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff"):
                 if asked.get(name) not in (None, 0.0, 1.0):
-                    raise UserError(f"{name} would cut off the endings of games: choose among temperature, top_k, top_p")
+                    raise UserError(
+                        f"{name} would cut off the endings of games: choose among temperature, top_k, top_p"
+                    )
             all_of_it = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
             sampling = {name: asked.get(name) for name in all_of_it}
             processors.append(ConsistentSampling(**{name: x for name, x in sampling.items() if x is not None}))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from transformers import PreTrainedModel, TrainerState
 
-from lm.checkpoints import publish, write_json
+from lm import UserError
+from lm.checkpoints import advice, publish, write_json, writing
 from lm.data import Shard
 from lm.encoding import Line
 from lm.evaluate import evaluate
@@ -84,16 +85,20 @@ def deliver(
     """Write the result of a run, ``out/model``: weights, configuration, tokenizer, figures and model card.
 
     ``start`` is what it started from, if not from zero. The model loses the head that foresees replies. Raises
-    ``OSError``.
+    ``UserError`` for weights that are no numbers and a disk that is full.
     """
     aside = out / "unfinished" / "model"
     if isinstance(model, XiangqiLM):
         model.foresee_replies(False)
     # Half the bits do: a move's score keeps three digits, and the file stays small enough to ship.
-    model.save_pretrained(aside, state_dict={name: x.half() for name, x in model.state_dict().items()})
-    for weights in aside.glob("*.safetensors"):  # safetensors lets nobody else read them
-        weights.chmod((aside / "config.json").stat().st_mode)
-    TOKENIZERS[tokens]().save_pretrained(aside)
+    weights = {name: x.half() for name, x in model.state_dict().items()}
+    if spoilt := [name for name, x in weights.items() if not bool(x.isfinite().all())]:
+        raise UserError(f"the result has weights that are no numbers, in {', '.join(spoilt)}; {advice(out)}")
+    with writing("the result", out):
+        model.save_pretrained(aside, state_dict=weights)
+        for file in aside.glob("*.safetensors"):  # safetensors lets nobody else read them
+            file.chmod((aside / "config.json").stat().st_mode)
+        TOKENIZERS[tokens]().save_pretrained(aside)
     last = next(entry for entry in reversed(state.log_history) if "cpu_seconds" in entry)
     figures: dict[str, Any] = {
         "tokens": tokens,

@@ -10,19 +10,19 @@ the next.
 from __future__ import annotations
 
 import ctypes
+import json
 import math
 import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors import SafetensorError
 from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.utils.data import SequentialSampler
 from torch.utils.tensorboard import SummaryWriter
@@ -33,7 +33,7 @@ from transformers.utils.logging import disable_progress_bar
 from lm import UserError, char
 from lm.batches import GameBatches
 from lm.callbacks import Averaging, Bar, Budget, EarlyLook, Saving, say
-from lm.checkpoints import latest_checkpoint, publish, settle, step_of, write_json
+from lm.checkpoints import advice, latest_checkpoint, publish, seal, settle, step_of, write_json, writing
 from lm.data import Shard
 from lm.model import XiangqiConfig, XiangqiLM, has_bf16
 from lm.policy import load_model
@@ -42,11 +42,18 @@ from lm.result import TOKENIZERS, deliver
 
 @dataclass(frozen=True)
 class Preset:
-    """Size of a model and how it is trained."""
+    """Size of a model and how it is trained.
+
+    What is more of the model than of its size stands with it: the weights of the losses are `lm.model.LOSS_WEIGHTS`,
+    how often a prompt is left out and a game mirrored is said in `lm.batches`.
+    """
 
     n_layer: int
+    """Blocks. Two learn as fast as six for the first 2,000 CPU seconds of `small`, after that six learn more."""
     n_head: int
+    """Heads of attention, of 64 components each from `small` on: of more and narrower ones a CPU loses speed."""
     n_embd: int
+    """Width of the states; the tables of features, which are most of a small model, grow with it as well."""
     plies: int
     """Plies to read, a game's mirror image counted as another."""
     batch_plies: int = 4096
@@ -55,8 +62,12 @@ class Preset:
     """Plies a process reads at once: what fits into memory. A step of more is read in parts and the gradients added."""
     learning_rate: float = 2e-3
     """Peak of AdamW."""
+    beta2: float = 0.98
+    """How slowly AdamW forgets the size of gradients: within 50 steps, for runs are short."""
+    clip: float = 1.0
+    """Largest norm of a step's gradient; seldom reached, it keeps one odd batch from undoing a hundred steps."""
     warmup: int = 100
-    """Steps of linear rise."""
+    """Steps of linear rise, in which AdamW gets to know the gradients."""
     decay: float = 0.5
     """Share of the run in which the rate falls linearly to zero. Until then a run can be made longer or shorter."""
     weight_decay: float = 0.05
@@ -84,11 +95,12 @@ class Preset:
     def rate(self, step: int) -> float:
         """Return the share of the peak learning rate that a step has."""
         rise = min(1.0, (step + 1) / self.warmup)
-        return rise * min(1.0, (self.steps - step) / max(1.0, self.decay * self.steps))
+        fall = self.decay * self.steps
+        return rise * min(1.0, (self.steps - step) / max(1.0, fall)) if fall else rise
 
 
 PRESETS: Final = {
-    "tiny": Preset(2, 2, 128, plies=1_000_000),  # minutes: to see that everything works
+    "tiny": Preset(2, 2, 128, plies=1_000_000, warmup=25),  # minutes: to see that everything works
     "small": Preset(  # an hour or two on two cores; ships. Little to learn from: small steps
         6, 4, 256, plies=15_000_000, learning_rate=1.5e-3, batch_plies=2048, weight_decay=0.3
     ),
@@ -161,6 +173,7 @@ class XiangqiTrainer(Trainer):
         if self.is_fsdp_enabled and args.bf16:  # accelerate would have gradients added up and targets read in bf16, too
             policy = MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
             self.accelerator.state.fsdp_plugin.mixed_precision_policy = policy
+        self.look: Callable[[], None] = lambda: None  # what is done before each saving
         self._logged: int | None = None  # the step of the last log in this sitting, or the one it went on from
         self._spent: float | None = None  # as of the mark, as soon as it is asked for
         self._mark = time.process_time()
@@ -204,7 +217,9 @@ class XiangqiTrainer(Trainer):
                 {"params": [p for p in parameters if p.ndim == 2], "weight_decay": self.preset.weight_decay},
                 {"params": [p for p in parameters if p.ndim != 2], "weight_decay": 0.0},
             ]
-            self.optimizer = torch.optim.AdamW(groups, lr=self.preset.learning_rate, betas=(0.9, 0.98), fused=True)
+            self.optimizer = torch.optim.AdamW(
+                groups, lr=self.preset.learning_rate, betas=(0.9, self.preset.beta2), fused=True
+            )
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
@@ -228,12 +243,10 @@ class XiangqiTrainer(Trainer):
         norm = super()._clip_grad_norm(model)
         if not torch.isfinite(norm):  # before the optimizer spoils the weights with it
             step = self.state.global_step + 1
-            raise UserError(f"the gradient of step {step} is {float(norm)}, no number to go on with; {self._advice()}")
+            raise UserError(
+                f"the gradient of step {step} is {float(norm)}, no number to go on with; {advice(self.out)}"
+            )
         return norm
-
-    def _advice(self) -> str:
-        kept = latest_checkpoint(self.out)
-        return f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Add to the loss its parts, and what has been read and spent over all sittings of the run."""
@@ -256,17 +269,16 @@ class XiangqiTrainer(Trainer):
             self.averaging.load(Path(resume_from_checkpoint))
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        try:
+        self.look()
+        with writing("a checkpoint", self.out):
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 written = self.out / "unfinished" / f"checkpoint-{self.state.global_step}"
                 if self.averaging is not None:
                     self.averaging.save(written)
+                seal(written)
                 publish(written, self.out)
-        except (OSError, RuntimeError, SafetensorError) as error:  # what a full disk makes of the libraries
-            reason = " ".join(str(error).split())
-            raise UserError(f"cannot write a checkpoint into {self.out}: {reason}; {self._advice()}") from None
 
 
 # --- A run from its first command to its result -----------------------------------------------------------------------
@@ -317,6 +329,8 @@ def train(
             check_new_length(out, preset, began["plies"], checkpoint)
             write_json(out / "run.json", settings)
         elif finished(out):
+            if os.environ.get("RANK", "0") == "0":
+                say("this run is finished")
             return out / "model"
         disable_progress_bar()  # for every file that is written, there would be one
         torch.manual_seed(seed)
@@ -324,7 +338,7 @@ def train(
         trainer = make_trainer(model, shards, out, preset, seed, log_steps, weights)
         saving = Saving(save_minutes)
         trainer.add_callback(saving)
-        trainer.add_callback(EarlyLook(trainer, shards, tokens))
+        trainer.look = EarlyLook(trainer, shards, tokens)
         budget = None
         if "length" in began:
             known = replace(preset, **began["length"])
@@ -365,8 +379,13 @@ def train(
 
 
 def finished(out: Path) -> bool:
-    """Whether a run has brought its result."""
-    return (out / "model" / "metrics.json").exists()
+    """Whether a run has brought its result, that of the length that it is to have."""
+    try:
+        made = json.loads((out / "model" / "metrics.json").read_text())
+        wanted = json.loads((out / "run.json").read_text())
+    except FileNotFoundError:
+        return False
+    return bool(made["preset"]["plies"] == wanted.get("length", wanted)["plies"])
 
 
 def check_new_length(out: Path, preset: Preset, plies: int, checkpoint: Path | None) -> None:
@@ -415,7 +434,7 @@ def make_trainer(
         use_cpu=not gpu,
         ddp_backend="gloo" if processes > 1 and not gpu else None,
         ddp_find_unused_parameters=len(config.candidate_groups) == 1,  # what scores contexts is idle then
-        max_grad_norm=1.0,
+        max_grad_norm=preset.clip,
         logging_steps=log_steps,
         save_strategy="no",  # Saving decides
         dataloader_pin_memory=gpu,

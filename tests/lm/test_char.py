@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 import torch
 from transformers import (
+    AutoModelForCausalLM,
     AutoTokenizer,
     BertConfig,
     BertLMHeadModel,
+    BloomConfig,
     GPT2Config,
     GPT2LMHeadModel,
+    GPTNeoConfig,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
@@ -208,6 +212,19 @@ class TestStart:
             (folder / {"config": "config.json", "weights": "model.safetensors"}[damage]).write_text("{")
         with pytest.raises(UserError, match="checkpoint"):
             start_from(folder)
+
+    @pytest.mark.parametrize(
+        ("config", "reason"),
+        [
+            (GPTNeoConfig(hidden_size=32, num_layers=2, num_heads=2, attention_types=[[["global"], 2]]), "no masks"),
+            (BloomConfig(hidden_size=32, n_layer=1, n_head=2), "does not say how much it reads"),
+            (XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8), "it reads positions, not characters"),
+        ],
+    )
+    def test_so_is_one_that_cannot_be_used(self, config: PreTrainedConfig, reason: str, tmp_path: Path) -> None:
+        AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+        with pytest.raises(UserError, match=f"cannot start from {tmp_path}: .*{reason}"):
+            start_from(tmp_path)
 
 
 class TestEvaluation:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -27,7 +28,7 @@ from lm.checkpoints import checkpoints, latest_checkpoint, step_of
 from lm.data import Shard
 from lm.model import XiangqiLM
 from lm.policy import load_model
-from lm.result import spent_before
+from lm.result import TOKENIZERS, spent_before
 from runs import (
     GROUPS,
     SMALL,
@@ -116,6 +117,37 @@ class TestRun:
         run(shard_folder, out)
         for name in ("model.safetensors", "metrics.json", "README.md"):
             assert (out / "model" / name).read_bytes() == (finished / "model" / name).read_bytes()
+
+    @pytest.mark.parametrize("average", [False, True])
+    def test_a_finished_run_that_is_to_be_longer_is_not_finished(
+        self, average: bool, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also when it is stopped on its way and the same command is given again."""
+        short = replace(SMALL, plies=3000, average=average, decay=0.0)
+        long = replace(short, plies=6000)
+        run(shard_folder, tmp_path / "run", short)
+        with monkeypatch.context() as patched:
+            stop_at(8, patched)
+            with pytest.raises(KeyboardInterrupt):
+                run(shard_folder, tmp_path / "run", long)
+        assert not train.finished(tmp_path / "run")
+        run(shard_folder, tmp_path / "run", long)
+        assert train.finished(tmp_path / "run")
+        run(shard_folder, tmp_path / "whole", long)
+        assert_same_end(tmp_path / "run", tmp_path / "whole")
+
+    def test_settings_that_led_nowhere_are_forgotten(self, shard_folder: Path, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="no games of 'robot'"):
+            run(shard_folder, tmp_path, weights={"robot": 2})
+        run(shard_folder, tmp_path, weights={"engine": 2})
+
+    @pytest.mark.parametrize("name", ["model", "unfinished"])
+    def test_a_folder_of_something_else_is_left_alone(self, name: str, shard_folder: Path, tmp_path: Path) -> None:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "precious").touch()
+        with pytest.raises(UserError, match=f"holds {name}, and is no folder of a run"):
+            run(shard_folder, tmp_path)
+        assert (tmp_path / name / "precious").exists()
 
     def test_other_settings_are_refused(self, finished: Path, shard_folder: Path, shard: Shard) -> None:
         with pytest.raises(UserError, match=r"is a run with n_layer 2, now it is 3: name another folder with --out"):
@@ -247,8 +279,10 @@ class TestGoingOn:
             code, _, said = command()
         assert code == 130
         assert said.splitlines()[-1] == "stopped at step 2 of 3; the same command goes on"
-        assert command()[:2] == (0, "model written to run/model\n")
-        assert command()[:2] == (0, "this run is finished: its model is in run/model\n")
+        assert command()[:2] == (0, "the model is in run/model\n")
+        code, found, said = command()
+        assert (code, found) == (0, "the model is in run/model\n")
+        assert said.endswith("this run is finished\n")
         assert command("--seed", "2")[0] == 2
         assert command("--average", "--out", "mean")[0] == 0
         assert json.loads((tmp_path / "mean" / "run.json").read_text())["average"]
@@ -269,6 +303,21 @@ class TestDamage:
         assert latest_checkpoint(out, said.append) == out / f"checkpoint-{SMALL.steps - 1}"
         assert len(said) == 1
         assert f"checkpoint-{SMALL.steps} is damaged and left out: {name}" in said[0]
+
+    @pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "files.json"])
+    def test_so_is_one_that_lacks_a_file(self, name: str, finished: Path, tmp_path: Path) -> None:
+        out = shutil.copytree(finished, tmp_path / "run")
+        (out / f"checkpoint-{SMALL.steps}" / name).unlink()
+        assert latest_checkpoint(out) == out / f"checkpoint-{SMALL.steps - 1}"
+
+    def test_and_one_with_a_byte_that_changed(self, finished: Path, tmp_path: Path) -> None:
+        out = shutil.copytree(finished, tmp_path / "run")
+        with (out / f"checkpoint-{SMALL.steps}" / "model.safetensors").open("r+b") as file:
+            file.seek(-100, os.SEEK_END)
+            byte = file.read(1)[0]
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte ^ 1]))
+        assert latest_checkpoint(out) == out / f"checkpoint-{SMALL.steps - 1}"
 
     def test_going_on_from_the_one_before(
         self, finished: Path, shard_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -297,12 +346,26 @@ class TestDamage:
     @pytest.mark.parametrize("save_minutes", [0.0, 99.0])
     def test_a_rate_that_is_far_too_high(self, save_minutes: float, shard_folder: Path, tmp_path: Path) -> None:
         """Scores are no numbers then, before any gradient is."""
-        with pytest.raises(UserError, match=r"^the (run diverges: what .* no number|gradient of step \d+ is nan)"):
+        with pytest.raises(
+            UserError, match=r"^the (run diverges at step \d+: what .* no number|gradient of step \d+ is nan)"
+        ):
             run(shard_folder, tmp_path, replace(SMALL, learning_rate=1e30), save_minutes)
+
+    def test_no_room_for_the_result(self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(*args: Any, **kwargs: Any) -> None:
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+        monkeypatch.setitem(TOKENIZERS, "move", full)
+        told = (
+            r"cannot write the result into .*: I/O error: No space left on device .* MB are free there\); the last good"
+        )
+        with pytest.raises(UserError, match=told):
+            run(shard_folder, tmp_path, save_minutes=99.0)
 
     def test_a_full_disk(self, finished: Path, shard_folder: Path, tmp_path: Path) -> None:
         out = tmp_path / "run"
         shutil.copytree(finished / f"checkpoint-{SMALL.steps - 1}", out / f"checkpoint-{SMALL.steps - 1}")
+        shutil.copy(finished / "run.json", out)
         start(run_in_little_room, shard_folder, out, tmp_path / "said").join()
         said = (tmp_path / "said").read_text()
         assert said.startswith(f"cannot write a checkpoint into {out}: ")
