@@ -226,7 +226,10 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
 
     Records that cannot be read or that break the rules are listed with the reason in ``out/rejects.jsonl``. Of copies
     of one game, the one with engine opinions is kept. ``progress`` is called with the number of games read so far.
+    Raises ``UserError`` if there is no valid game, and at once if ``out`` is a folder of other things than a shard.
     """
+    if out.exists() and not _makes_way({path.name for path in out.iterdir()}):
+        raise UserError(f"{out} is there already and holds other things than a shard: name another folder")
     counts: Counter[str] = Counter()
     rejects: list[dict[str, Any]] = []
     chosen: dict[bytes, tuple[int, Record]] = {}  # by identity: number of the file, record
@@ -255,6 +258,12 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
     counts["games"] = len(records)
     counts["plies"] = sum(len(r.moves) for _, r in records)
     return counts
+
+
+def _makes_way(names: set[str]) -> bool:
+    """Whether no more than a shard is lost with a folder of these files."""
+    ours = {"meta.json", "rejects.jsonl", *(f"{name}.npy" for name in Shard.ARRAYS)}
+    return not names or ("meta.json" in names and names <= ours)
 
 
 def _scale_of(records: Iterable[Record]) -> float:
@@ -313,6 +322,7 @@ def _write(
         "tiers": list(tiers),
         "starts": {str(i): r.fen for i, (_, r) in enumerate(records) if r.fen is not None},
     }
+    out = out.resolve()  # a link stays, and . has a name
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=out.name + ".") as temporary:
         made = Path(temporary) / "shard"

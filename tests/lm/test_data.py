@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm import data_path
+from lm import UserError, data_path
 from lm.data import SPLITS, UNKNOWN, Record, Shard, build, cached, fit_scale, read_records, split_of
 from small import random_game
 from xiangqi import Board, Game, Move, save
@@ -126,6 +126,25 @@ class TestBuild:
         with pytest.raises(ValueError, match=r"g\.jsonl"):
             build([source], tmp_path / "shard")
         assert [path.name for path in tmp_path.iterdir()] == ["g.jsonl"]
+
+    def test_only_a_shard_or_an_empty_folder_makes_way(self, tmp_path: Path) -> None:
+        source, out, link = tmp_path / "g.jsonl", tmp_path / "out", tmp_path / "link"
+        out.mkdir()
+        link.symlink_to(out)
+        for games, place in enumerate((out, out, link), 1):
+            build([write(source, *(line(random_game(seed, 10)) for seed in range(games)))], place)
+            assert Shard.open(out).meta["games"] == games
+        thesis = write(out / "thesis.txt", "mine")
+        for place in (out, link):
+            with pytest.raises(UserError, match=f"^{place} is there already and holds other things"):
+                build([tmp_path / "not read"], place)
+        (out / "meta.json").unlink()
+        (tmp_path / "pgn").mkdir()
+        games = write(tmp_path / "pgn" / "games.pgn", "mine")
+        for place, file in ((out, thesis), (tmp_path / "pgn", games)):
+            with pytest.raises(UserError, match=f"^{place} is there already and holds other things"):
+                build([source], place)
+            assert file.read_text() == "mine\n"
 
     def test_a_game_from_a_position(self, tmp_path: Path) -> None:
         fen = "4k4/9/9/9/9/9/9/9/9/R3K4 b - - 7 3"
