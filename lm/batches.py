@@ -219,7 +219,7 @@ class Lessons:
         ``asked`` ``(G, 3)`` says which prompts each is given; a result that is told is not to be learned.
         """
         lines = [shard.line(game) for shard, game in games]
-        names = [f"game {game} of {', '.join(shard.meta['files'])}" for shard, game in games]
+        names = [f"{shard.path}: game {game} of {', '.join(shard.meta['files'])}" for shard, game in games]
         tiers = [shard.meta["tiers"][shard.tiers[game]] for shard, game in games]
         whole = [len(line.moves) <= longest for line in lines]
         for line in lines:
@@ -309,7 +309,7 @@ def check(weights: Mapping[str, float], shards: Sequence[Shard]) -> None:
 
 
 def damaged(name: str) -> UserError:
-    return UserError(f"damaged shard: {name} has moves that the rules do not; delete the shard to have it made again")
+    return UserError(f"damaged shard {name} has moves that the rules do not; delete the shard to have it made again")
 
 
 def tensors(encoder: Encoder, lessons: Lessons, mirrored: NDArray[np.bool_]) -> dict[str, torch.Tensor]:

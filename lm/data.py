@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,25 +175,57 @@ class Shard:
     """``(G,)`` index into ``meta["tiers"]``."""
     meta: dict[str, Any]
 
-    ARRAYS = ("moves", "best", "expected", "offsets", "results", "splits", "sources", "tiers")
+    path: Path = Path()
+    """Its directory."""
+
+    ARRAYS: ClassVar[dict[str, type[np.generic]]] = {
+        "moves": np.int16,
+        "best": np.int16,
+        "expected": np.uint8,
+        "offsets": np.int64,
+        "results": np.int8,
+        "splits": np.uint8,
+        "sources": np.uint8,
+        "tiers": np.uint8,
+    }
 
     @classmethod
     def open(cls, path: Path) -> Shard:
-        """Map a shard directory. Raises ``UserError`` naming it if it is incomplete or damaged."""
+        """Map a shard directory. Raises ``UserError`` naming it if it is none, incomplete or damaged.
+
+        What there is of each game is looked at, but not the plies: that is left to who reads them.
+        """
+        if not (path / "meta.json").exists():
+            raise UserError(f"{path} holds no shard; if it holds games, name its files, as {path}/*.pgn")
         try:
             meta = json.loads((path / "meta.json").read_text())
             if meta["version"] != VERSION:
                 raise ValueError(f"version {meta['version']}, expected {VERSION}")
             # As plain arrays: slices of numpy's memmap objects take several times as long.
             arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in cls.ARRAYS}
-            plies, games = len(arrays["moves"]), len(arrays["results"])
-            if (plies, games) != (meta["plies"], meta["games"]) or int(arrays["offsets"][-1]) != plies:
-                raise ValueError("its arrays do not fit together")
-            if any(len(arrays[n]) != plies for n in ("best", "expected")):
-                raise ValueError("its arrays do not fit together")
-        except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
+            shard = cls(**arrays, meta=meta, path=path)
+            shard._check()
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise UserError(f"damaged shard {path}: {error}; delete it to have it made again") from None
-        return cls(**arrays, meta=meta)
+        return shard
+
+    def _check(self) -> None:
+        """Raise ``ValueError`` for arrays that are not what they should be, the values of each ply left aside."""
+        plies, games = self.meta["plies"], self.meta["games"]
+        sizes = {"moves": plies, "best": plies, "expected": plies, "offsets": games + 1}
+        for name, dtype in self.ARRAYS.items():
+            array = getattr(self, name)
+            if array.shape != (sizes.get(name, games),):
+                raise ValueError("its arrays do not fit together")
+            if array.dtype != dtype:
+                raise ValueError(f"its {name} are {array.dtype}, expected {np.dtype(dtype)}")
+        if (self.offsets[0], self.offsets[-1]) != (0, plies) or not (np.diff(self.offsets) > 0).all():
+            raise ValueError("its games do not follow one another")
+        known = {"splits": len(SPLITS), "sources": len(self.meta["sources"]), "tiers": len(self.meta["tiers"])}
+        for name, end in {"results": len(RESULTS), **known}.items():
+            array, first = getattr(self, name), UNKNOWN if name == "results" else 0
+            if games and not first <= array.min() <= array.max() < end:
+                raise ValueError(f"its {name} are not all from {first} to {end - 1}")
 
     def fingerprint(self) -> str:
         """Return a short name for the contents, which tells one collection of games from another."""

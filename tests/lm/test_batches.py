@@ -147,7 +147,7 @@ class TestBatches:
         moves[int(shard.offsets[50]) + 4] = rot if rot != 5 else moves[int(shard.offsets[50]) + 2]
         moves[int(shard.offsets[10]) + 4] = moves[int(shard.offsets[10]) + 2]  # a move twice cannot be
         batches = GameBatches([replace(shard, moves=moves)], CONFIG, 700, 9, seed=3)
-        with pytest.raises(UserError, match=r"damaged shard: game \d+ of .*games\.pgn"):
+        with pytest.raises(UserError, match=rf"damaged shard {shard.path}: game \d+ of .*games\.pgn"):
             list(map(batches.encode, range(9)))
 
 

@@ -182,8 +182,43 @@ class TestCache:
             file.write_bytes(content[: len(content) // 2])
         elif damage == "noise":
             file.write_bytes(bytes(range(256)))
-        with pytest.raises(ValueError, match="damaged shard"):
+        with pytest.raises(UserError, match="holds no shard" if name + damage == "meta.jsongone" else "damaged shard"):
             Shard.open(tmp_path / "shard")
+
+    @pytest.mark.parametrize(
+        ("name", "values", "fault"),
+        [
+            ("moves", np.zeros(120), "its moves are float64, expected int16"),
+            ("best", np.zeros(119, np.int16), "do not fit together"),
+            ("tiers", np.zeros((3, 1), np.uint8), "do not fit together"),
+            ("offsets", np.array([0, 80, 40, 120]), "do not follow one another"),
+            ("offsets", np.array([0, 40, 40, 120]), "do not follow one another"),
+            ("offsets", np.array([1, 40, 80, 120]), "do not follow one another"),
+            ("offsets", np.array([0, 40, 80, 119]), "do not follow one another"),
+            ("results", np.array([0, 99, 1], np.int8), "its results are not all from -1 to 2"),
+            ("results", np.array([0, -2, 1], np.int8), "its results are not all from -1 to 2"),
+            ("splits", np.array([0, 0, 99], np.uint8), "its splits are not all from 0 to 2"),
+            ("sources", np.array([0, 0, 1], np.uint8), "its sources are not all from 0 to 0"),
+            ("tiers", np.array([99, 0, 0], np.uint8), "its tiers are not all from 0 to 0"),
+        ],
+    )
+    def test_what_no_shard_has_is_noticed(self, tmp_path: Path, name: str, values: np.ndarray, fault: str) -> None:
+        build([write(tmp_path / "g.jsonl", *(line(random_game(s, 40)) for s in range(3)))], tmp_path / "shard")
+        np.save(tmp_path / "shard" / f"{name}.npy", values)
+        with pytest.raises(UserError, match=f"damaged shard {tmp_path / 'shard'}: .*{fault}"):
+            Shard.open(tmp_path / "shard")
+
+    @pytest.mark.parametrize("text", ["[]", "{}", '{"version": 1, "plies": "many"}'])
+    def test_so_is_what_tells_nothing_of_it(self, tmp_path: Path, text: str) -> None:
+        build([write(tmp_path / "g.jsonl", line(random_game(1, 40)))], tmp_path / "shard")
+        write(tmp_path / "shard" / "meta.json", text)
+        with pytest.raises(UserError, match=f"damaged shard {tmp_path / 'shard'}"):
+            Shard.open(tmp_path / "shard")
+
+    def test_a_folder_of_games_is_not_a_damaged_shard(self, tmp_path: Path) -> None:
+        save(Game(), tmp_path / "games.pgn")
+        with pytest.raises(UserError, match=rf"^{tmp_path} holds no shard; .*{tmp_path}/\*\.pgn$"):
+            Shard.open(tmp_path)
 
 
 class TestScale:
