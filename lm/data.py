@@ -5,7 +5,8 @@ Features are not stored; `lm.encoding` makes them at microseconds a ply.
 
 The split into train, validation and test is by game and fixed for ever: `split_of` hashes the record's group id, so
 that near-duplicates of a game go where it goes. A record without one is keyed by its first 50 plies or their mirror
-image, whichever sorts first.
+image, whichever sorts first. Where records of one shard share these or the group id, one that is held out holds out the
+others, so that it does not matter that a copy was read that has no group id.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -65,8 +66,10 @@ class Record:
 
     def key(self) -> str:
         """Return the text by which the record is put into a split."""
-        if self.gid is not None:
-            return f"gid:{self.gid}"
+        return self.opening() if self.gid is None else f"gid:{self.gid}"
+
+    def opening(self) -> str:
+        """Return the first 50 plies or their mirror image, as the key of a record without a group id."""
         head = self.moves[:50]
         return "moves:" + min(_iccs(head), _iccs(MOVE_MIRRORED[head]))
 
@@ -88,6 +91,22 @@ def split_of(key: str) -> str:
     """
     bucket = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big") % 1000
     return "test" if bucket < 20 else "validation" if bucket < 30 else "train"
+
+
+def splits_of(records: Collection[tuple[str, str]]) -> dict[str, str]:
+    """Return the splits by the keys of records, of which the openings are given too.
+
+    Of records that share a key or an opening, the one that is held out most decides.
+
+    >>> splits_of([("gid:67", "moves:a"), ("gid:3", "moves:a"), ("gid:3", "moves:b"), ("moves:b", "moves:b")])
+    {'gid:67': 'test', 'gid:3': 'test', 'moves:b': 'test'}
+    """
+    openings = {opening: 0 for _, opening in records}
+    splits = {key: SPLITS.index(split_of(key)) for key, _ in records}
+    while differing := [(key, opening) for key, opening in records if splits[key] != openings[opening]]:
+        for key, opening in differing:
+            splits[key] = openings[opening] = max(splits[key], openings[opening])
+    return {key: SPLITS[split] for key, split in splits.items()}
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
@@ -265,6 +284,7 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
     counts: Counter[str] = Counter()
     rejects: list[dict[str, Any]] = []
     chosen: dict[bytes, tuple[int, Record]] = {}  # by identity: number of the file, record
+    keys: set[tuple[str, str]] = set()  # of all records, for a copy that is dropped holds out the one that is kept
 
     def reject(error: FormatError) -> None:
         counts["rejected"] += 1
@@ -275,6 +295,7 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
             counts["read"] += 1
             if counts["read"] % 500 == 0:
                 progress(counts["read"])
+            keys.add((record.key(), record.opening()))
             identity = record.identity()
             other = chosen.get(identity)
             if other is not None:
@@ -285,8 +306,9 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
     if not chosen:
         raise UserError(f"no valid game in {', '.join(map(str, paths))}")
     records = list(chosen.values())
-    scales = {n: _scale_of([r for m, r in records if m == n]) for n in range(len(paths))}
-    _write(out, records, scales, [str(p) for p in paths], rejects)
+    splits = splits_of(keys)
+    scales = {n: _scale_of([r for m, r in records if m == n and splits[r.key()] == "train"]) for n in range(len(paths))}
+    _write(out, records, splits, scales, [str(p) for p in paths], rejects)
     counts["games"] = len(records)
     counts["plies"] = sum(len(r.moves) for _, r in records)
     return counts
@@ -299,10 +321,10 @@ def _makes_way(names: set[str]) -> bool:
 
 
 def _scale_of(records: Iterable[Record]) -> float:
-    """Fit the unit of a file's scores to its results, on training games alone."""
+    """Fit the unit of a file's scores to its results."""
     scores, results = [], []
     for r in records:
-        if r.score is not None and r.result != UNKNOWN and split_of(r.key()) == "train":
+        if r.score is not None and r.result != UNKNOWN:
             mover_red = (np.arange(len(r.moves)) % 2 == 0) == (r.fen is None or " b" not in r.fen)
             scores.append(r.score)
             results.append(np.where(mover_red, r.result / 2, 1 - r.result / 2))
@@ -316,6 +338,7 @@ def _scale_of(records: Iterable[Record]) -> float:
 def _write(
     out: Path,
     records: list[tuple[int, Record]],
+    splits: dict[str, str],
     scales: dict[int, float],
     files: list[str],
     rejects: list[dict[str, Any]],
@@ -324,14 +347,13 @@ def _write(
     sources: dict[str, int] = {}
     tiers: dict[str, int] = {}
     best, expected = [], []
-    splits, source_of, tier_of = [], [], []
+    source_of, tier_of = [], []
     for number, r in records:
         n = len(r.moves)
         best.append(np.full(n, -1, np.int16) if r.best is None else r.best)
         score = np.full(n, np.nan, np.float32) if r.score is None else r.score
         p = np.rint(254 / (1 + np.exp(-np.clip(score / scales[number], -20, 20))))
         expected.append(np.where(np.isnan(p), NO_OPINION, p).astype(np.uint8))
-        splits.append(SPLITS.index(split_of(r.key())))
         source_of.append(sources.setdefault(r.source.split(":")[0][:80], min(len(sources), 255)))
         tier_of.append(tiers.setdefault(r.tier[:40], min(len(tiers), 255)))
     arrays: dict[str, NDArray[Any]] = {
@@ -340,7 +362,7 @@ def _write(
         "expected": np.concatenate(expected),
         "offsets": np.concatenate([[0], np.cumsum([len(r.moves) for _, r in records])]).astype(np.int64),
         "results": np.array([r.result for _, r in records], np.int8),
-        "splits": np.array(splits, np.uint8),
+        "splits": np.array([SPLITS.index(splits[r.key()]) for _, r in records], np.uint8),
         "sources": np.array(source_of, np.uint8),
         "tiers": np.array(tier_of, np.uint8),
     }

@@ -51,6 +51,29 @@ class TestSplit:
         other = " ".join(move.mirror().iccs for move in board.move_stack[:50])
         assert record.key() == "moves:" + min(text, other)
 
+    @pytest.mark.parametrize("forwards", [True, False])
+    def test_a_copy_without_a_group_holds_out_all_that_has_to_do_with_it(self, tmp_path: Path, forwards: bool) -> None:
+        """And the other way round, whether it is kept or dropped."""
+        held = next(b for b in map(random_game, range(999), [60] * 999) if split_of(Record(indices(b)).key()) == "test")
+        near, late = Board.from_moves(held.move_stack[:55]), random_game(5, 60)
+        mirrored = Board.from_moves([move.mirror() for move in late.move_stack])
+        others = random_game(6, 60), random_game(7, 60)
+        lines = [
+            line(held, gid=3, best=" ".join(move.iccs for move in held.move_stack)),  # of a training group
+            line(held),
+            line(near, gid=4),
+            line(others[0], gid=4),
+            line(late),
+            line(mirrored, gid=TEST_GIDS[0]),
+            line(others[1], gid=5),
+        ]
+        build([write(tmp_path / "g.jsonl", *(lines if forwards else lines[::-1]))], tmp_path / "shard")
+        shard = Shard.open(tmp_path / "shard")
+        splits = {Record(shard.line(game).moves).identity(): SPLITS[shard.splits[game]] for game in range(5)}
+        assert len(shard.splits) == 5
+        for board, split in zip((held, near, late, *others), ("test", "test", "test", "test", "train"), strict=True):
+            assert splits[Record(indices(board)).identity()] == split
+
     def test_a_group_decides_whatever_the_moves(self) -> None:
         assert Record(indices(random_game(1, 9)), gid="7").key() == Record(indices(random_game(2, 9)), gid="7").key()
 
