@@ -36,7 +36,7 @@ from xiangqi.game import Game
 from xiangqi.kernels import MOVE_MIRRORED
 from xiangqi.move import MOVES
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when the meaning of a shard's arrays changes, so that cached ones are made anew."""
 
 SPLITS: Final = ("train", "validation", "test")
@@ -45,6 +45,8 @@ RESULTS: Final = {"0-1": 0, "1/2-1/2": 1, "1-0": 2}
 UNKNOWN: Final = -1
 NO_OPINION: Final = 255
 """In the place of an engine's opinion."""
+KINDS: Final = 1 << 16
+"""Most sources that the games of a shard can have, and tiers."""
 
 
 @dataclass(slots=True)
@@ -188,9 +190,9 @@ class Shard:
     """``(G,)`` Red's loss 0, draw 1, win 2, unknown -1."""
     splits: NDArray[np.uint8]
     """``(G,)`` index into ``SPLITS``."""
-    sources: NDArray[np.uint8]
+    sources: NDArray[np.uint16]
     """``(G,)`` index into ``meta["sources"]``."""
-    tiers: NDArray[np.uint8]
+    tiers: NDArray[np.uint16]
     """``(G,)`` index into ``meta["tiers"]``."""
     meta: dict[str, Any]
 
@@ -204,8 +206,8 @@ class Shard:
         "offsets": np.int64,
         "results": np.int8,
         "splits": np.uint8,
-        "sources": np.uint8,
-        "tiers": np.uint8,
+        "sources": np.uint16,
+        "tiers": np.uint16,
     }
 
     @classmethod
@@ -354,8 +356,11 @@ def _write(
         score = np.full(n, np.nan, np.float32) if r.score is None else r.score
         p = np.rint(254 / (1 + np.exp(-np.clip(score / scales[number], -20, 20))))
         expected.append(np.where(np.isnan(p), NO_OPINION, p).astype(np.uint8))
-        source_of.append(sources.setdefault(r.source.split(":")[0][:80], min(len(sources), 255)))
-        tier_of.append(tiers.setdefault(r.tier[:40], min(len(tiers), 255)))
+        source_of.append(sources.setdefault(r.source.split(":")[0][:80], len(sources)))
+        tier_of.append(tiers.setdefault(r.tier[:40], len(tiers)))
+    for kind, names in (("source", sources), ("tier", tiers)):
+        if len(names) > KINDS:
+            raise UserError(f"the games have {len(names)} {kind}s, by their header {kind.title()}: at most {KINDS}")
     arrays: dict[str, NDArray[Any]] = {
         "moves": np.concatenate([r.moves for _, r in records]),
         "best": np.concatenate(best),
@@ -363,8 +368,8 @@ def _write(
         "offsets": np.concatenate([[0], np.cumsum([len(r.moves) for _, r in records])]).astype(np.int64),
         "results": np.array([r.result for _, r in records], np.int8),
         "splits": np.array([SPLITS.index(splits[r.key()]) for _, r in records], np.uint8),
-        "sources": np.array(source_of, np.uint8),
-        "tiers": np.array(tier_of, np.uint8),
+        "sources": np.array(source_of, np.uint16),
+        "tiers": np.array(tier_of, np.uint16),
     }
     meta = {
         "version": VERSION,

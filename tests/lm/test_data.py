@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm import UserError, data_path
+from lm import UserError, data, data_path
 from lm.data import SPLITS, UNKNOWN, Record, Shard, build, cached, fit_scale, read_records, split_of
 from small import random_game
 from xiangqi import Board, Game, Move, save
@@ -177,6 +177,19 @@ class TestBuild:
         assert (read.turn, read.clock) == (1, 7)
         assert (read.cells == Board(fen).cells).all()
 
+    def test_many_sources_and_tiers_are_told_apart(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        games = [line(random_game(seed, 9), source=f"s{seed}", tier=f"t{seed}") for seed in range(300)]
+        source = write(tmp_path / "g.jsonl", *games)
+        build([source], tmp_path / "shard")
+        shard = Shard.open(tmp_path / "shard")
+        assert [shard.meta["sources"][number] for number in shard.sources] == [f"s{seed}" for seed in range(300)]
+        assert [shard.meta["tiers"][number] for number in shard.tiers] == [f"t{seed}" for seed in range(300)]
+        assert shard.weigh({"s299": 3}).tolist() == [*[1] * 299, 3]
+        monkeypatch.setattr(data, "KINDS", 299)
+        with pytest.raises(UserError, match=r"the games have 300 sources.* at most 299"):
+            build([source], tmp_path / "other")
+        assert not (tmp_path / "other").exists()
+
     def test_conflicting_results_are_not_believed(self, tmp_path: Path) -> None:
         source = write(tmp_path / "g.jsonl", line(random_game(1, 10), result_conflict=True))
         assert [record.result for record in read_records(source, pytest.fail)] == [UNKNOWN]
@@ -213,7 +226,7 @@ class TestCache:
         [
             ("moves", np.zeros(120), "its moves are float64, expected int16"),
             ("best", np.zeros(119, np.int16), "do not fit together"),
-            ("tiers", np.zeros((3, 1), np.uint8), "do not fit together"),
+            ("tiers", np.zeros((3, 1), np.uint16), "do not fit together"),
             ("offsets", np.array([0, 80, 40, 120]), "do not follow one another"),
             ("offsets", np.array([0, 40, 40, 120]), "do not follow one another"),
             ("offsets", np.array([1, 40, 80, 120]), "do not follow one another"),
@@ -221,8 +234,8 @@ class TestCache:
             ("results", np.array([0, 99, 1], np.int8), "its results are not all from -1 to 2"),
             ("results", np.array([0, -2, 1], np.int8), "its results are not all from -1 to 2"),
             ("splits", np.array([0, 0, 99], np.uint8), "its splits are not all from 0 to 2"),
-            ("sources", np.array([0, 0, 1], np.uint8), "its sources are not all from 0 to 0"),
-            ("tiers", np.array([99, 0, 0], np.uint8), "its tiers are not all from 0 to 0"),
+            ("sources", np.array([0, 0, 1], np.uint16), "its sources are not all from 0 to 0"),
+            ("tiers", np.array([99, 0, 0], np.uint16), "its tiers are not all from 0 to 0"),
         ],
     )
     def test_what_no_shard_has_is_noticed(self, tmp_path: Path, name: str, values: np.ndarray, fault: str) -> None:
@@ -231,7 +244,7 @@ class TestCache:
         with pytest.raises(UserError, match=f"damaged shard {tmp_path / 'shard'}: .*{fault}"):
             Shard.open(tmp_path / "shard")
 
-    @pytest.mark.parametrize("text", ["[]", "{}", '{"version": 1, "plies": "many"}'])
+    @pytest.mark.parametrize("text", ["[]", "{}", '{"version": 2, "plies": "many"}'])
     def test_so_is_what_tells_nothing_of_it(self, tmp_path: Path, text: str) -> None:
         build([write(tmp_path / "g.jsonl", line(random_game(1, 40)))], tmp_path / "shard")
         write(tmp_path / "shard" / "meta.json", text)
