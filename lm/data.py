@@ -232,6 +232,8 @@ class Shard:
 
     def _check(self) -> None:
         """Raise ``ValueError`` for arrays that are not what they should be, the values of each ply left aside."""
+        if not self.meta.keys() >= {"files", "starts", "fingerprint"}:
+            raise ValueError("its meta.json is incomplete")
         plies, games = self.meta["plies"], self.meta["games"]
         sizes = {"moves": plies, "best": plies, "expected": plies, "offsets": games + 1}
         for name, dtype in self.ARRAYS.items():
@@ -250,9 +252,7 @@ class Shard:
 
     def fingerprint(self) -> str:
         """Return a short name for the contents, which tells one collection of games from another."""
-        ends = [np.ascontiguousarray(x) for x in (self.moves[:65536], self.moves[-65536:], self.results[-65536:])]
-        facts = repr((self.meta["games"], self.meta["plies"])).encode()
-        return hashlib.blake2b(facts + b"".join(x.tobytes() for x in ends), digest_size=8).hexdigest()
+        return str(self.meta["fingerprint"])
 
     def games(self, split: str) -> NDArray[np.int64]:
         """Return the numbers of the games of a split."""
@@ -381,6 +381,10 @@ def _write(
         "tiers": list(tiers),
         "starts": {str(i): r.fen for i, (_, r) in enumerate(records) if r.fen is not None},
     }
+    contents = hashlib.blake2b(repr((meta["sources"], meta["tiers"], meta["starts"])).encode(), digest_size=8)
+    for array in arrays.values():
+        contents.update(array.data)
+    meta["fingerprint"] = contents.hexdigest()
     out = out.resolve()  # a link stays, and . has a name
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=out.name + ".") as temporary:

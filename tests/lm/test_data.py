@@ -195,6 +195,32 @@ class TestBuild:
         assert [record.result for record in read_records(source, pytest.fail)] == [UNKNOWN]
 
 
+class TestFingerprint:
+    def test_it_tells_games_from_others(self, tmp_path: Path) -> None:
+        known: dict[str, object] = {"gid": 3, "tier": "master", "source": "a"}
+        known |= {"best": " ".join(["b0c2"] * 40), "score": [30, -30] * 20}
+
+        def fingerprint(folder: str, **changes: object) -> str:
+            """Return that of three games, of which the middle one is changed."""
+            games = [line(random_game(seed, 40), **known | (changes if seed == 1 else {})) for seed in range(3)]
+            (tmp_path / folder).mkdir(exist_ok=True)
+            build([write(tmp_path / folder / "g.jsonl", *games)], tmp_path / folder / "shard")
+            return Shard.open(tmp_path / folder / "shard").fingerprint()
+
+        fingerprints = [
+            fingerprint("here"),
+            fingerprint("here", best=" ".join(["b0a2"] * 40)),
+            fingerprint("here", score=[-30, 30] * 20),
+            fingerprint("here", result="0-1"),
+            fingerprint("here", gid=TEST_GIDS[0]),
+            fingerprint("here", tier="club"),
+            fingerprint("here", source="b"),
+            fingerprint("here", moves=" ".join(move.iccs for move in random_game(9, 40).move_stack)),
+        ]
+        assert len({*fingerprints}) == len(fingerprints)
+        assert fingerprint("elsewhere") == fingerprints[0]
+
+
 class TestCache:
     def test_made_once_and_anew_when_a_file_changes(self, tmp_path: Path) -> None:
         source = write(tmp_path / "g.jsonl", line(random_game(1, 10)))
@@ -244,7 +270,7 @@ class TestCache:
         with pytest.raises(UserError, match=f"damaged shard {tmp_path / 'shard'}: .*{fault}"):
             Shard.open(tmp_path / "shard")
 
-    @pytest.mark.parametrize("text", ["[]", "{}", '{"version": 2, "plies": "many"}'])
+    @pytest.mark.parametrize("text", ["[]", "{}", '{"version": 2}', '{"version": 2, "plies": "many"}'])
     def test_so_is_what_tells_nothing_of_it(self, tmp_path: Path, text: str) -> None:
         build([write(tmp_path / "g.jsonl", line(random_game(1, 40)))], tmp_path / "shard")
         write(tmp_path / "shard" / "meta.json", text)
