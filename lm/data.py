@@ -77,8 +77,10 @@ class Record:
 
     def identity(self) -> bytes:
         """Return what two copies of one game, or of its mirror image, share."""
-        forms = [(self.fen or "").encode() + m.tobytes() for m in (self.moves, MOVE_MIRRORED[self.moves])]
-        return hashlib.blake2b(min(forms), digest_size=16).digest()
+        placement, _, rest = (self.fen or "").partition(" ")
+        mirrored = "/".join(rank[::-1] for rank in placement.split("/"))
+        forms = (placement, self.moves), (mirrored, MOVE_MIRRORED[self.moves])
+        return hashlib.blake2b(min(f"{p} {rest}".encode() + m.tobytes() for p, m in forms), digest_size=16).digest()
 
 
 def _iccs(moves: NDArray[np.int16]) -> str:

@@ -177,6 +177,14 @@ class TestBuild:
         assert (read.turn, read.clock) == (1, 7)
         assert (read.cells == Board(fen).cells).all()
 
+    def test_a_game_from_a_position_and_its_mirror_image_count_once(self, tmp_path: Path) -> None:
+        fens = "4k4/9/9/9/9/9/9/9/9/R3K4 b - - 7 3", "4k4/9/9/9/9/9/9/9/9/4K3R b - - 7 3"
+        assert Board(fens[0]).mirror().placement() == Board(fens[1]).placement()
+        games = zip((*fens, fens[1]), ("e9d9 a0a9", "e9f9 i0i9", "e9d9 i0i9"), strict=True)
+        source = write(tmp_path / "g.jsonl", *(json.dumps({"fen": fen, "moves": moves}) for fen, moves in games))
+        counts = build([source], tmp_path / "shard")
+        assert (counts["games"], counts["duplicates"]) == (2, 1)
+
     def test_many_sources_and_tiers_are_told_apart(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         games = [line(random_game(seed, 9), source=f"s{seed}", tier=f"t{seed}") for seed in range(300)]
         source = write(tmp_path / "g.jsonl", *games)
