@@ -26,6 +26,7 @@ from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
 POOL: Final = 2048
 """Games that are sorted by length together, so that a batch wastes little on padding."""
 STRENGTHS: Final = {
+    "amateur": PROMPTS.index("amateur"),
     "online-amateur": PROMPTS.index("amateur"),
     "junior": PROMPTS.index("junior"),
     "club": PROMPTS.index("club"),

@@ -16,6 +16,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -45,6 +46,9 @@ RESULTS: Final = {"0-1": 0, "1/2-1/2": 1, "1-0": 2}
 UNKNOWN: Final = -1
 NO_OPINION: Final = 255
 """In the place of an engine's opinion."""
+BANDS: Final = ((2400, "master"), (1500, "club"), (0, "amateur"))
+"""The tier of a game that names none, by the least mean rating. Among the rated games of our corpora masters' begin at
+2437; online amateurs', on a server where all start with 1000, end at 1090, and elsewhere players start with 1500."""
 KINDS: Final = 1 << 16
 """Most sources that the games of a shard can have, and tiers."""
 
@@ -154,9 +158,16 @@ def record_of(game: Game, source: str = "") -> Record:
         None if all(math.isnan(s) for s in score) else np.array(score, np.float32),
         headers.get("Gid"),
         headers.get("Source", source),
-        "engine" if "RandomPlies" in headers else headers.get("Tier", ""),
+        "engine" if "RandomPlies" in headers else headers.get("Tier") or _band(headers),
         None if game.fen == STARTING_FEN else game.fen,
     )
+
+
+def _band(headers: Mapping[str, str]) -> str:
+    """Return how strong the players are by the mean of the ratings that are known, nothing if there are none."""
+    known = [re.match(r"\s*([1-9]\d{2,3})\b", headers.get(name, "")) for name in ("RedElo", "BlackElo")]
+    ratings = [int(rating[1]) for rating in known if rating]
+    return next(band for least, band in BANDS if sum(ratings) >= least * len(ratings)) if ratings else ""
 
 
 def fit_scale(scores: NDArray[np.float32], results: NDArray[np.float32]) -> float:

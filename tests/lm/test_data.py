@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from lm import UserError, data, data_path
-from lm.data import SPLITS, UNKNOWN, Record, Shard, build, cached, fit_scale, read_records, split_of
+from lm.batches import STRENGTHS
+from lm.data import BANDS, SPLITS, UNKNOWN, Record, Shard, build, cached, fit_scale, read_records, split_of
 from small import random_game
 from xiangqi import Board, Game, Move, save
 from xiangqi.formats import FormatError
@@ -201,6 +202,33 @@ class TestBuild:
     def test_conflicting_results_are_not_believed(self, tmp_path: Path) -> None:
         source = write(tmp_path / "g.jsonl", line(random_game(1, 10), result_conflict=True))
         assert [record.result for record in read_records(source, pytest.fail)] == [UNKNOWN]
+
+
+class TestTier:
+    @pytest.mark.parametrize(
+        ("headers", "tier"),
+        [
+            ({}, ""),
+            ({"red_elo": 2500, "black_elo": "2300"}, "master"),
+            ({"red_elo": "2399", "black_elo": "2400 (12)"}, "club"),
+            ({"red_elo": "1500?", "black_elo": "?"}, "club"),
+            ({"red_elo": 0, "black_elo": 1499}, "amateur"),
+            ({"red_elo": "-", "black_elo": "12345"}, ""),
+            ({"red_elo": 2500, "tier": "forum-unknown"}, "forum-unknown"),
+            ({"red_elo": 2500, "random_plies": 3}, "engine"),
+        ],
+    )
+    def test_ratings_stand_in_for_a_tier(self, tmp_path: Path, headers: dict[str, object], tier: str) -> None:
+        source = write(tmp_path / "g.jsonl", line(random_game(1, 10), **headers))
+        assert [record.tier for record in read_records(source, pytest.fail)] == [tier]
+
+    def test_each_band_has_a_prompt(self) -> None:
+        assert {band for _, band in BANDS} <= STRENGTHS.keys()
+
+    def test_a_pgn_of_white_and_black_is_rated_too(self, tmp_path: Path) -> None:
+        text = '[White "a"]\n[Black "b"]\n[WhiteElo "2600"]\n[BlackElo "2500"]\n\n1. h2e2 h9g7 *\n'
+        records = read_records(write(tmp_path / "g.pgn", text), pytest.fail)
+        assert [record.tier for record in records] == ["master"]
 
 
 class TestFingerprint:
