@@ -290,8 +290,7 @@ def data(
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
     shard = Shard.open(out)
     print(", ".join(f"{len(shard.games(split))} games to {split}" for split in SPLITS))
-    if counts["rejected"]:
-        say(f"{counts['rejected']} games were rejected: see {out / 'rejects.jsonl'}")
+    say_rejected(shard)
 
 
 @app.command()
@@ -495,7 +494,16 @@ def open_shard(files: list[Path], cache: Path) -> Shard:
     from lm.data import Shard, cached
 
     with progress("reading games", None) as (_, advance):
-        return Shard.open(cached(files, cache, lambda games: advance(games, "")))
+        shard = Shard.open(cached(files, cache, lambda games: advance(games, "")))
+    if os.environ.get("RANK", "0") == "0":
+        say_rejected(shard)
+    return shard
+
+
+def say_rejected(shard: Shard) -> None:
+    """Say how many games a shard leaves out, and where the reasons stand."""
+    if shard.meta["rejected"]:
+        say(f"{shard.meta['rejected']} games were rejected: see {shard.path / 'rejects.jsonl'}")
 
 
 def open_shards(paths: list[Path], cache: Path) -> list[Shard]:

@@ -245,7 +245,7 @@ class Shard:
 
     def _check(self) -> None:
         """Raise ``ValueError`` for arrays that are not what they should be, the values of each ply left aside."""
-        if not self.meta.keys() >= {"files", "starts", "fingerprint"}:
+        if not self.meta.keys() >= {"rejected", "files", "starts", "fingerprint"}:
             raise ValueError("its meta.json is incomplete")
         plies, games = self.meta["plies"], self.meta["games"]
         sizes = {"moves": plies, "best": plies, "expected": plies, "offsets": games + 1}
@@ -388,6 +388,7 @@ def _write(
         "version": VERSION,
         "games": len(records),
         "plies": len(arrays["moves"]),
+        "rejected": len(rejects),
         "files": files,
         "scales": [scales[n] for n in range(len(files))],
         "sources": list(sources),

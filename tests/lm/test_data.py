@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm import UserError, data, data_path
+from lm import UserError, cli, data, data_path
 from lm.batches import STRENGTHS
 from lm.data import BANDS, SPLITS, UNKNOWN, Record, Shard, build, cached, fit_scale, read_records, split_of
 from small import random_game
@@ -268,6 +268,18 @@ class TestCache:
         second = cached([source], tmp_path / "cache")
         assert second != first
         assert Shard.open(second).meta["games"] == 2
+
+    def test_the_command_line_says_what_is_left_out_each_time(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        source = write(tmp_path / "g.jsonl", line(random_game(1, 10)), "{broken", '{"moves": ""}')
+        for _ in range(2):
+            shard = cli.open_shard([source], tmp_path / "cache")
+            rejects = shard.path / "rejects.jsonl"
+            assert capsys.readouterr().err == f"2 games were rejected: see {rejects}\n"
+            assert len(rejects.read_text().splitlines()) == 2
+        cli.open_shard([write(tmp_path / "g.jsonl", line(random_game(1, 10)))], tmp_path / "cache")
+        assert capsys.readouterr().err == ""
 
     @pytest.mark.parametrize("name", [f"{array}.npy" for array in Shard.ARRAYS] + ["meta.json"])
     @pytest.mark.parametrize("damage", ["cut", "gone", "noise"])
