@@ -295,7 +295,7 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
     Raises ``UserError`` if there is no valid game, and at once if ``out`` is a folder of other things than a shard.
     """
     if out.exists() and not _makes_way({path.name for path in out.iterdir()}):
-        raise UserError(f"{out} is there already and holds other things than a shard: name another folder")
+        raise UserError(f"{out} is there already and holds other things than a shard, which would be lost")
     counts: Counter[str] = Counter()
     rejects: list[dict[str, Any]] = []
     chosen: dict[bytes, tuple[int, Record]] = {}  # by identity: number of the file, record
