@@ -122,10 +122,13 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
     def plies(self, steps: int) -> int:
         """Return how many plies the first ``steps`` steps read."""
         epochs, more = divmod(steps, self.per_epoch)
+        within = int(self._epoch(epochs)[1][more - 1]) if more else 0
+        if self._weight is None:  # every epoch reads the same games
+            return epochs * int(self._plies.sum(dtype=np.int64)) + within
         while len(self._read) <= epochs:
             order = self._order(self._chance(len(self._read) - 1))
             self._read.append(self._read[-1] + int(self._plies[order].sum(dtype=np.int64)))
-        return self._read[epochs] + (int(self._epoch(epochs)[1][more - 1]) if more else 0)
+        return self._read[epochs] + within
 
     def _epoch(self, epoch: int) -> tuple[list[NDArray[np.int32]], NDArray[np.int64]]:
         """Return the games of each step of an epoch, and the plies read by the end of each; remember two epochs."""

@@ -100,6 +100,7 @@ class TestBatches:
         assert sizes.min() > 300
         assert sizes.max() < 1200
         assert batches.plies(batches.per_epoch) == sum(len(shard.line(int(g)).moves) + 1 for g in shard.games("train"))
+        assert batches.plies(10**12 * batches.per_epoch) == 10**12 * batches.plies(batches.per_epoch)
         assert batches.plies(7) == sum(int(batches.encode(i)["lengths"].sum()) for i in range(7))
 
     def test_long_games_are_cut(self, shard: Shard) -> None:
