@@ -31,6 +31,8 @@ FIGURES: Final = ("top1", "top3", "nll", "legal_argmax", "legal_mass")
 """Means over plies: the played move is the likeliest legal one, one of three; its negative log-probability in nats; the
 unmasked argmax is legal; unmasked probability of all legal moves together. Equal scores count by the chance that the
 right one comes first."""
+LEGALITY: Final = ("legal_argmax", "legal_mass", "legal_games", "legal_games_sampled")
+"""Those of a report that ask the rules alone, whoever chose the moves."""
 
 PHASES: Final = ("opening", "middlegame", "endgame")
 """Endgame: at most 5 of the 12 rooks, knights and cannons are left. Opening: the first 20 plies of the record, while at
@@ -420,16 +422,22 @@ def stray_games(
 
 
 def after_random_plies(model: PreTrainedModel, games: int, samples: int = SAMPLES) -> dict[str, Any]:
-    """Return the figures of the model's own play in `stray_games`, with those of the first position of each, after
-    `RANDOM_PLIES` random plies, as ``at_once``, and those ``by`` ply."""
+    """Return how legal the model's own play in `stray_games` is, how legal at the first position of each, after
+    `RANDOM_PLIES` random plies, as ``at_once``, and ``by`` ply. Whether it foresees moves that it drew itself says
+    nothing."""
     lines = stray_games(model, games)
     found = evaluate(model, lines, [UNKNOWN] * len(lines))
     own = found.ply >= RANDOM_PLIES
     for values in found.figures.values():
         values[~own] = np.nan  # nobody's moves
-    return found.report(own, samples) | {
-        "at_once": found.report(found.ply == RANDOM_PLIES, samples),
-        "by": {"ply": found.breakdown({}, samples)["ply"]},
+
+    def legal(report: dict[str, Any]) -> dict[str, Any]:
+        kept = {name: report[name] for name in ("games", "plies", *LEGALITY)}
+        return kept | {"interval": {name: bounds for name, bounds in report["interval"].items() if name in LEGALITY}}
+
+    return legal(found.report(own, samples)) | {
+        "at_once": legal(found.report(found.ply == RANDOM_PLIES, samples)),
+        "by": {"ply": {ply: legal(part) for ply, part in found.breakdown({}, samples)["ply"].items()}},
     }
 
 

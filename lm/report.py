@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 from lm import UserError, figures
 from lm.data import Record, Shard
 from lm.evaluate import (
+    LEGALITY,
     RANDOM_PLIES,
     SAMPLES,
     Puzzle,
@@ -340,9 +341,9 @@ def _legality_table(played: Mapping[str, Any], stray: Mapping[str, Any] | None) 
     if stray is not None:
         parts[f"the position after {RANDOM_PLIES} random plies"] = stray["at_once"]
         parts["and its own play from there"] = stray
-    names = ("legal_argmax", "legal_mass", "legal_games", "legal_games_sampled")
     rows = [
-        [label, f"{part['plies']:,}", *(_with_interval(part, name) for name in names)] for label, part in parts.items()
+        [label, f"{part['plies']:,}", *(_with_interval(part, name) for name in LEGALITY)]
+        for label, part in parts.items()
     ]
     head = ("", "plies", "argmax legal", "mass on legal moves", "whole games, argmax", "whole games, sampled")
     return f'<div style="overflow-x: auto">{_table(head, rows)}</div>'

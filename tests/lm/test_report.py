@@ -15,7 +15,7 @@ from lm import UserError, figures
 from lm.char import new_model
 from lm.data import Record
 from lm.encoding import Line
-from lm.evaluate import Puzzle, after_random_plies, read_puzzles, solve, stray_games
+from lm.evaluate import LEGALITY, Puzzle, after_random_plies, read_puzzles, solve, stray_games
 from lm.model import HUMAN, XiangqiLM
 from lm.policy import Evaluator
 from lm.report import endings, gather, page, training_log
@@ -122,6 +122,13 @@ class TestStrayGames:
         assert len({line.moves[:8].tobytes() for line in lines}) == 6
         again = stray_games(model, 6, random_plies=8, plies=5, seed=1)
         assert all((a.moves == b.moves).all() for a, b in zip(lines, again, strict=True))
+
+    def test_only_the_rules_judge_moves_that_it_chose_itself(self, model: XiangqiLM) -> None:
+        found = after_random_plies(model, 3, samples=5)
+        for part in (found, found["at_once"], *found["by"]["ply"].values()):
+            figures = {name for name in part if name.startswith("legal_")}
+            assert figures == set(part["interval"]) == set(LEGALITY)
+            assert set(part) <= figures | {"games", "plies", "interval", "at_once", "by"}
 
     def test_only_its_own_moves_count(self, model: XiangqiLM) -> None:
         found = after_random_plies(model, 3, samples=5)
@@ -342,4 +349,4 @@ class TestCommand:
         code, out, _ = xqlm("evaluate", *words)
         assert code == 0
         assert "\n1 puzzles\nfirst_move " in out
-        assert "\nits own play after 20 random plies\ntop1 " in out
+        assert "\nits own play after 20 random plies\nlegal_argmax " in out
