@@ -51,6 +51,8 @@ PuzzlesOption = Annotated[
     Path | None, typer.Option(help="Positions with solutions (JSON lines with fen and moves) to solve.")
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Decides the order of the openings.")]
+FilesArgument = Annotated[list[Path] | None, typer.Argument(metavar="FILES", show_default=False, help="More games.")]
+RecordsOption = Annotated[list[Path] | None, typer.Option("--games", help="Games in any format; the shipped ones.")]
 ModelOption = Annotated[Path | None, typer.Option(help="Model folder; the shipped one.")]
 SaveMinutesOption = Annotated[float, typer.Option(min=0, help="Time between checkpoints.")]
 
@@ -232,6 +234,7 @@ def train(
 
 @app.command()
 def ladder(
+    files: FilesArgument = None,
     rungs: Annotated[str, typer.Option(help="Those to work on, as char,blind.")] = "char,blind,board,threats,full",
     data: Annotated[list[Path] | None, typer.Option("--data", help="Games in any format; the shipped ones.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of runs and matches; gone on with.")] = Path(
@@ -254,8 +257,9 @@ def ladder(
 
     keep_memory()
     names, runs = climbing.choose(rungs), climbing.stand_ins(run or [])
+    given = [*(data or []), *(files or [])]
     found = climbing.Ladder(
-        open_shards(data or shipped_games(), Path("cache")),
+        open_shards(given or shipped_games(), Path("cache")),
         out,
         progress,
         say,
@@ -263,7 +267,7 @@ def ladder(
         games=games,
         between=between,
         reference=reference or climbing.REFERENCE,
-        data=data or (),
+        data=given,
         runs=runs,
         save_minutes=save_minutes,
         parallel=parallel,
@@ -295,9 +299,12 @@ def data(
 
 @app.command()
 def evaluate(
-    games: Annotated[Path, typer.Option("--games", help="Games in any format, packed or not.")],
+    files: FilesArgument = None,
+    games: RecordsOption = None,
     model: ModelOption = None,
-    split: Annotated[str | None, typer.Option(help="Only the games of a split: train, validation, test.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Only those of a split: train, validation, test; test for the shipped ones.")
+    ] = None,
     style: Annotated[str, typer.Option(help="Whose moves to expect: human or engine.")] = "human",
     symmetries: Annotated[
         int, typer.Option(min=1, max=2, help="1, or 2 to read mirror images too and take the mean, as players do.")
@@ -306,7 +313,7 @@ def evaluate(
     random_games: Annotated[int, typer.Option(min=0, help="Also play so many games from random openings.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with figures by part.")] = False,
 ) -> None:
-    """Measure how well a model foresees the moves of games."""
+    """Measure how well a model foresees the moves of games; without files, of the shipped ones of that style."""
     from lm import evaluate as evaluation
     from lm.data import SPLITS
     from lm.model import STYLES
@@ -317,7 +324,11 @@ def evaluate(
         one_of("--split", split, SPLITS)
     loaded = load_any_model(model)
     rejected: list[object] = []
-    records = evaluation.read_games(games, split, rejected.append)
+    if given := [*(games or []), *(files or [])]:
+        records = evaluation.read_games(given, split, rejected.append)
+    else:
+        shipped = evaluation.read_games(shipped_games(), split or "test", rejected.append)
+        records = [record for record in shipped if (record.tier == "engine") == (style == "engine")]
     with progress("reading", len(records)) as (_, advance):
         found = evaluation.evaluate(
             loaded,
@@ -354,8 +365,9 @@ def evaluate(
 
 @app.command()
 def report(
+    files: FilesArgument = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="HTML file.")] = Path("report.html"),
-    games: Annotated[list[Path] | None, typer.Option("--games", help="Games in any format; the shipped ones.")] = None,
+    games: RecordsOption = None,
     model: ModelOption = None,
     split: Annotated[str, typer.Option(help="The games to judge by: test, validation.")] = "test",
     limit: Annotated[int, typer.Option(min=0, help="About so many of them; 0 for all.")] = 0,
@@ -374,7 +386,7 @@ def report(
     one_of("--split", split, ("test", "validation"))
     with figures.drawing():  # before the work: is everything there that draws?
         loaded = load_any_model(model)
-    shard = open_shard(games or shipped_games(), Path("cache"))
+    shard = open_shard([*(games or []), *(files or [])] or shipped_games(), Path("cache"))
     found = reporting.gather(
         loaded,
         reporting.held_out(shard, split, limit),

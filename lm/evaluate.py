@@ -201,14 +201,15 @@ def _ece(bins: NDArray[np.float64]) -> NDArray[np.float64]:
 # --- Games ------------------------------------------------------------------------------------------------------------
 
 
-def read_games(path: Path, split: str | None, on_error: Callable[[FormatError], None]) -> list[Record]:
-    """Return the valid games of a file, or those of a split. Raises ``UserError`` if there are none."""
+def read_games(paths: Sequence[Path], split: str | None, on_error: Callable[[FormatError], None]) -> list[Record]:
+    """Return the valid games of files, or those of a split. Raises ``UserError`` if there are none."""
     records = []
-    for record in read_records(path, on_error):
-        if split is None or split_of(record.key()) == split:
-            records.append(record)
+    for path in paths:
+        for record in read_records(path, on_error):
+            if split is None or split_of(record.key()) == split:
+                records.append(record)
     if not records:
-        raise UserError(f"{path}: no valid games{f' of the {split} split' if split else ''}")
+        raise UserError(f"{', '.join(map(str, paths))}: no valid games{f' of the {split} split' if split else ''}")
     return records
 
 

@@ -70,6 +70,19 @@ class TestCommands:
         assert (code, asked) == (0, [("random", "black", None, False)])
         assert "no display here; playing in the terminal" in err
 
+    def test_the_ladder_takes_several_files_however_they_are_given(self, xqlm, monkeypatch: pytest.MonkeyPatch) -> None:
+        opened: list[list[str]] = []
+
+        def open_shards(paths: list[Path], cache: Path) -> None:
+            opened.append([path.name for path in paths])
+            raise UserError("that is enough")
+
+        monkeypatch.setattr("lm.train.keep_memory", lambda: None)
+        monkeypatch.setattr(cli, "open_shards", open_shards)
+        for words in (["--data", "a", "b"], ["--data", "a", "--data", "b"], ["a", "b"]):
+            assert xqlm("ladder", *words)[2] == "xqlm: that is enough\n"
+        assert opened == [["a", "b"]] * 3
+
     def test_help_names_every_command(self, xqlm) -> None:
         code, out, _ = xqlm("--help")
         assert code == 0

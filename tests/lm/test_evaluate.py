@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lm import UserError
+from lm import UserError, cli
 from lm.data import UNKNOWN, split_of
 from lm.encoding import Line
 from lm.evaluate import FIGURES, Evaluation, batches, evaluate, line_of, read_games
@@ -296,7 +296,7 @@ def records() -> list[Game]:
 
 
 def measure(model: XiangqiLM, path: Path) -> dict[str, object]:
-    found = read_games(path, None, pytest.fail)
+    found = read_games([path], None, pytest.fail)
     return evaluate(model, [line_of(r) for r in found], [r.result for r in found]).report(samples=20)
 
 
@@ -314,7 +314,7 @@ class TestFiles:
         lines[1:1] = ["{rubbish", '{"moves": "h2e2 h2e2", "result": "1-0"}', '{"moves": "", "result": "1-0"}']
         path.write_text("\n".join(lines))
         errors: list[Exception] = []
-        assert len(read_games(path, None, errors.append)) == len(records)
+        assert len(read_games([path], None, errors.append)) == len(records)
         assert len(errors) == 3
         assert "line 2" in str(errors[0])
         assert "ply 2" in str(errors[1])
@@ -322,22 +322,25 @@ class TestFiles:
     def test_a_split_is_its_games_and_the_splits_are_all_games(self, tmp_path: Path) -> None:
         records = [as_record(random_game(gid, 4), "1-0", gid) for gid in range(300)]
         save(records, path := tmp_path / "games.jsonl")
-        found = {split: read_games(path, split, pytest.fail) for split in ("train", "validation", "test")}
+        found = {split: read_games([path], split, pytest.fail) for split in ("train", "validation", "test")}
         for split, games in found.items():
             assert {split_of(game.key()) for game in games} == {split}
         assert sum(map(len, found.values())) == 300
-        assert len(read_games(path, None, pytest.fail)) == 300
+        assert len(read_games([path], None, pytest.fail)) == 300
 
     def test_a_file_without_games_of_the_split(self, records: list[Game], tmp_path: Path) -> None:
         save([as_record(GAMES[0], "1-0", 1)], path := tmp_path / "one.jsonl")
         assert split_of("gid:1") == "train"
+        save([as_record(GAMES[0], "1-0", 3)], other := tmp_path / "three.jsonl")
+        with pytest.raises(UserError, match=r"one\.jsonl, .*three\.jsonl: no valid games of the test split"):
+            read_games([path, other], "test", pytest.fail)
         with pytest.raises(UserError, match=r"one\.jsonl: no valid games of the test split"):
-            read_games(path, "test", pytest.fail)
+            read_games([path], "test", pytest.fail)
 
     def test_positions_are_read_from_where_they_start(self, model: XiangqiLM, tmp_path: Path) -> None:
         path = tmp_path / "game.jsonl"
         path.write_text('{"fen": "3k5/9/9/9/9/9/9/9/4R4/4K4 b - - 0 1", "moves": "d9d8 e1e2"}\n')
-        (record,) = read_games(path, None, pytest.fail)
+        (record,) = read_games([path], None, pytest.fail)
         report = evaluate(model, [line_of(record)], [record.result]).report(samples=1)
         assert report["plies"] == 2
 
@@ -366,6 +369,37 @@ class TestCommand:
         code, out, _ = xqlm("evaluate", "--games", path, "--model", model_folder, "--style", "engine")
         assert code == 0
         assert out.startswith(f"5 games, {sum(board.ply for board in GAMES)} plies\ntop1 ")
+
+    def test_several_files_however_they_are_given(
+        self, xqlm, model_folder: Path, records: list[Game], tmp_path: Path
+    ) -> None:
+        save(records[:2], a := tmp_path / "a.pgn")
+        save(records[2:], b := tmp_path / "b.jsonl")
+        heads = []
+        for words in (["--games", a, b], ["--games", a, "--games", b], [a, b]):
+            code, out, _ = xqlm("evaluate", *words, "--model", model_folder)
+            assert code == 0
+            heads.append(out.splitlines()[0])
+        assert heads == [f"5 games, {sum(board.ply for board in GAMES)} plies"] * 3
+
+    def test_without_files_the_shipped_games_that_no_training_saw(
+        self, xqlm, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of these, the ones of the voice that is asked for."""
+        gids = [
+            next(i for i in range(1000) if split_of(f"gid:{i}") == split) for split in ("train", "validation", "test")
+        ]
+        for tier, plies in (("master", 10), ("engine", 20)):
+            games = [as_record(random_game(gid, plies), "1-0", gid, Tier=tier) for gid in gids]
+            save(games, tmp_path / f"{tier}.pgn")
+        monkeypatch.setattr(cli, "shipped_games", lambda: [tmp_path / "engine.pgn", tmp_path / "master.pgn"])
+        for words, head in (
+            ([], "1 games, 10 plies"),
+            (["--style", "engine"], "1 games, 20 plies"),
+            (["--split", "train"], "1 games, 10 plies"),
+        ):
+            code, out, _ = xqlm("evaluate", *words, "--model", model_folder)
+            assert (code, out.splitlines()[0]) == (0, head)
 
     @pytest.mark.parametrize(
         ("words", "reason"),

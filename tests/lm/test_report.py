@@ -13,7 +13,7 @@ import torch
 
 from lm import UserError, figures
 from lm.char import new_model
-from lm.data import Record
+from lm.data import Record, split_of
 from lm.encoding import Line
 from lm.evaluate import LEGALITY, Puzzle, after_random_plies, read_puzzles, solve, stray_games
 from lm.model import HUMAN, XiangqiLM
@@ -305,13 +305,15 @@ class TestCommand:
         for gid in range(150):
             games.append(Game({"Result": "1-0", "Tier": "master", "Gid": str(gid)}))
             games[-1].add_main_line(random_game(gid, 12).move_stack)
-        save(games, tmp_path / "games.jsonl")
-        words = ["--games", "games.jsonl", "--model", model_folder, "--random-games", 2, "--out", "page.html", "--json"]
+        save(games[:80], tmp_path / "games.jsonl")
+        save(games[80:], tmp_path / "more.pgn")
+        words = ["--games", "games.jsonl", "more.pgn", "--model", model_folder, "--random-games", 2]
+        words += ["--out", "page.html", "--json"]
         code, out, err = xqlm("report", *words)
         assert code == 0
         assert err.endswith("report written to page.html\n")
         found = json.loads(out)
-        assert found["played"]["human"]["plies"] > 0
+        assert found["played"]["human"]["games"] == sum(split_of(f"gid:{gid}") == "test" for gid in range(150))
         assert found["probes"]["layers"]["trained"][0]["points"] > 0.5
         assert Reader((tmp_path / "page.html").read_text()).images == 5
 
