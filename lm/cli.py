@@ -416,7 +416,7 @@ def explain(
     move: Annotated[str, typer.Argument(metavar="MOVE", help="In ICCS, WXF or Chinese.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="SVG file for the picture.")] = None,
     model: ModelOption = None,
-    style: Annotated[str, typer.Option(help="Whose moves to give: human or engine.")] = "engine",
+    style: Annotated[str, typer.Option(help="Whose moves to give: human or engine.")] = "human",
 ) -> None:
     """Show what each piece contributes to the score that the model gives a move."""
     from lm.explain import explain as find_shares

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lm import UserError, cli
-from xiangqi import InvalidFenError
+from xiangqi import STARTING_FEN, InvalidFenError
 from xiangqi.formats import load
 
 
@@ -82,6 +82,13 @@ class TestCommands:
         for words in (["--data", "a", "b"], ["--data", "a", "--data", "b"], ["a", "b"]):
             assert xqlm("ladder", *words)[2] == "xqlm: that is enough\n"
         assert opened == [["a", "b"]] * 3
+
+    def test_explain_speaks_in_the_human_voice_unless_told_otherwise(self, xqlm, model_folder: Path) -> None:
+        plain, human, engine = (
+            xqlm("explain", STARTING_FEN, "h2e2", "--model", model_folder, *words)[1]
+            for words in ([], ["--style", "human"], ["--style", "engine"])
+        )
+        assert plain == human != engine
 
     def test_help_names_every_command(self, xqlm) -> None:
         code, out, _ = xqlm("--help")
