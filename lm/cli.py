@@ -20,6 +20,7 @@ from lm.console import fail, interruptible, progress, say, write
 if TYPE_CHECKING:
     from lm.arena import Line
     from lm.data import Shard
+    from lm.evaluate import Puzzle
     from lm.players import Player
     from xiangqi.game import Game
 
@@ -323,6 +324,7 @@ def evaluate(
     if split is not None:
         one_of("--split", split, SPLITS)
     loaded = load_any_model(model)
+    asked = read_puzzles(puzzles)
     rejected: list[object] = []
     if given := [*(games or []), *(files or [])]:
         records = evaluation.read_games(given, split, rejected.append)
@@ -341,10 +343,8 @@ def evaluate(
     report = found.report() | {"rejected": len(rejected), "style": style, "symmetries": symmetries}
     if as_json:
         report |= {"by": found.breakdown(evaluation.labels_of(records)), "calibration": found.calibration()}
-    if puzzles is not None:
-        report["puzzles"] = evaluation.solve(
-            loaded, evaluation.read_puzzles(puzzles, rejected.append), voice, symmetries=symmetries
-        )
+    if asked:
+        report["puzzles"] = evaluation.solve(loaded, asked, voice, symmetries=symmetries)
     if random_games:
         report["after_random_plies"] = evaluation.after_random_plies(loaded, random_games)
     if rejected:
@@ -353,7 +353,7 @@ def evaluate(
         print(json.dumps(report))
         return
     parts = {f"{report['games']} games, {report['plies']} plies": report}
-    if puzzles is not None:
+    if asked:
         parts[f"{report['puzzles']['positions']} puzzles"] = report["puzzles"]
     if random_games:
         parts[f"its own play after {evaluation.RANDOM_PLIES} random plies"] = report["after_random_plies"]
@@ -380,31 +380,32 @@ def report(
     """Measure a model from all sides and write a page about it."""
     from lm import figures
     from lm import report as reporting
-    from lm.evaluate import read_puzzles
     from lm.policy import load_any_model, one_of
+    from xiangqi.formats.streams import open_replacing
 
     one_of("--split", split, ("test", "validation"))
-    with figures.drawing():  # before the work: is everything there that draws?
+    with figures.drawing():  # before the work: is everything there that draws, and can the page be written?
         loaded = load_any_model(model)
-    shard = open_shard([*(games or []), *(files or [])] or shipped_games(), Path("cache"))
-    found = reporting.gather(
-        loaded,
-        reporting.held_out(shard, split, limit),
-        puzzles=[] if puzzles is None else read_puzzles(puzzles, lambda error: say(f"left out: {error}")),
-        learners=reporting.held_out(shard, "validation" if split == "test" else "test", limit or 300),
-        stray=random_games,
-        run=run,
-        selfplay=selfplay,
-        say=say,
-    )
-    facts = {
-        "model": str(model or "shipped"),
-        "parameters": f"{found['parameters']:,}",
-        "games": ", ".join(Path(file).name for file in shard.meta["files"]),
-        "split": split,
-    }
-    page = reporting.page(found, "A language model of xiangqi, measured", facts)
-    write(out, page)
+    asked = read_puzzles(puzzles)
+    with open_replacing(out) as file:
+        shard = open_shard([*(games or []), *(files or [])] or shipped_games(), Path("cache"))
+        found = reporting.gather(
+            loaded,
+            reporting.held_out(shard, split, limit),
+            puzzles=asked,
+            learners=reporting.held_out(shard, "validation" if split == "test" else "test", limit or 300),
+            stray=random_games,
+            run=run,
+            selfplay=selfplay,
+            say=say,
+        )
+        facts = {
+            "model": str(model or "shipped"),
+            "parameters": f"{found['parameters']:,}",
+            "games": ", ".join(Path(name).name for name in shard.meta["files"]),
+            "split": split,
+        }
+        file.write(reporting.page(found, "A language model of xiangqi, measured", facts).encode())
     say(f"report written to {out}")
     if as_json:
         print(json.dumps(found))
@@ -486,6 +487,13 @@ def shipped_games() -> list[Path]:
     if not files:
         raise UserError(f"no games in {data_path('games')}: name files with --data")
     return files
+
+
+def read_puzzles(path: Path | None) -> list[Puzzle]:
+    """Return the puzzles of a file, and say what was left out; none where there is no file."""
+    from lm import evaluate
+
+    return [] if path is None else evaluate.read_puzzles(path, lambda error: say(f"left out: {error}"))
 
 
 def parse_weight(text: str) -> tuple[str, float]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lm import UserError, figures
+from lm import UserError, cli, figures
 from lm.char import new_model
 from lm.data import Record, split_of
 from lm.encoding import Line
@@ -334,6 +334,26 @@ class TestCommand:
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert reason in err
         assert not (tmp_path / "report.html").exists()
+
+    @pytest.mark.parametrize(
+        ("words", "reason"),
+        [
+            (["report", "--out", "/nowhere/page.html"], "/nowhere/page.html: No such file"),
+            (["report", "--out", "/"], "/: Is a directory"),
+            (["report", "--puzzles", "/no/such.jsonl"], "/no/such.jsonl: No such file"),
+            (["evaluate", "--puzzles", "/no/such.jsonl"], "/no/such.jsonl: No such file"),
+        ],
+    )
+    def test_mistakes_found_before_the_work(
+        self, xqlm, model_folder: Path, words: list[str], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(cli, "open_shard", lambda *args: pytest.fail("games were read first"))
+        monkeypatch.setattr("lm.evaluate.read_games", lambda *args: pytest.fail("games were read first"))
+        code, out, err = xqlm(*words, "--model", model_folder)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert reason in err
+        assert not list(tmp_path.iterdir())
 
     def test_puzzles_and_random_openings_in_evaluate(self, xqlm, model_folder: Path, tmp_path: Path) -> None:
         game = Game({"Result": "1-0"})
