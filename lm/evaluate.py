@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 from lm import UserError, char
 from lm.data import UNKNOWN, Record, read_records, record_of, split_of
 from lm.encoding import Encoder, Features, Line
-from lm.model import ENGINE, HUMAN, XiangqiLM, candidates_of, has_bf16
+from lm.model import HUMAN, XiangqiLM, candidates_of, has_bf16
 from lm.policy import average, make_evaluator
 from lm.sampling import softmax
 from xiangqi import CANNON, KNIGHT, ROOK, Board
@@ -470,7 +470,7 @@ def read_puzzles(path: Path, on_error: Callable[[FormatError], None]) -> list[Pu
 def solve(
     model: PreTrainedModel,
     puzzles: Sequence[Puzzle],
-    voice: int = ENGINE,
+    voice: int = HUMAN,
     advance: Callable[[int], None] = lambda puzzles: None,
     samples: int = SAMPLES,
     symmetries: int = 1,

@@ -77,8 +77,10 @@ def gather(
     ``learners`` are other games, on which the probes are fitted; ``stray`` is the number of games that begin with
     random plies; ``run`` a training run and ``selfplay`` a file of the model's games. ``say`` is told what is done.
     """
+    symmetries = 2 if isinstance(model, XiangqiLM) else 1
     found: dict[str, Any] = {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "symmetries": symmetries,
         "played": {},
         "stray": None,
         "puzzles": None,
@@ -90,7 +92,8 @@ def gather(
         chosen = [record for record in records if (record.tier == "engine") == (voice == ENGINE)]
         if chosen:
             say(f"{len(chosen)} {style} games")
-            seen = evaluate(model, [line_of(r) for r in chosen], [r.result for r in chosen], voice, symmetries=2)
+            lines, results = [line_of(record) for record in chosen], [record.result for record in chosen]
+            seen = evaluate(model, lines, results, voice, symmetries=symmetries)
             by = seen.breakdown(labels_of(chosen), samples)
             found["played"][style] = seen.report(samples=samples) | {"by": by, "calibration": seen.calibration(samples)}
     if stray:
@@ -100,7 +103,7 @@ def gather(
         say(f"{len(puzzles)} puzzles")
         voices = STYLES if isinstance(model, XiangqiLM) else STYLES[:1]
         found["puzzles"] = {
-            style: solve(model, puzzles, i, samples=samples, symmetries=2) for i, style in enumerate(voices)
+            style: solve(model, puzzles, i, samples=samples, symmetries=symmetries) for i, style in enumerate(voices)
         }
     if learners and isinstance(model, XiangqiLM):
         say("probes")
@@ -163,6 +166,11 @@ def page(found: Mapping[str, Any], title: str, facts: Mapping[str, str]) -> str:
     """Return the report as an HTML document. Raises ``UserError`` where matplotlib is not installed."""
     parts = [f"<h1>{escape(title)}</h1>", _facts(facts), _tiles(found)]
     played, stray = found["played"], found["stray"]
+    if found["symmetries"] == 2:
+        parts.append(
+            "<p>Moves, results and puzzles are judged by the mean of two readings, of the game as it is and of its"
+            " mirror image, as the model plays; the rules and the board inside by one.</p>"
+        )
     if played:
         parts += [
             "<h2>Moves foreseen</h2>",
@@ -198,12 +206,12 @@ def page(found: Mapping[str, Any], title: str, facts: Mapping[str, str]) -> str:
             ),
         ]
     if found["puzzles"]:
-        best = found["puzzles"].get("engine") or next(iter(found["puzzles"].values()))
+        voice, shown = _solver(found["puzzles"])
         parts += [
             "<h2>Puzzles</h2>",
             "<p>Without search: is the likeliest move the solution's first, and so at every move of the solver? Other"
-            " ways that win as well count as wrong.</p>",
-            _figure(figures.puzzles(best), "Puzzles solved by kind and length"),
+            f" ways that win as well count as wrong. Drawn: the {voice} voice.</p>",
+            _figure(figures.puzzles(shown), "Puzzles solved by kind and length"),
             _table(
                 ("voice", "positions", "first move", "whole line"),
                 [(v, f"{x['positions']:,}", _with_interval(x, "first_move"), _with_interval(x, "whole_line"))
@@ -279,13 +287,20 @@ def _tiles(found: Mapping[str, Any]) -> str:
         tiles.append((f"{human['nll']:.3f}", "nats a ply, human games", human["interval"]["nll"]))
         tiles.append((f"{human['legal_argmax']:.1%}", "unmasked argmax legal", human["interval"]["legal_argmax"]))
     if found["puzzles"]:
-        best = found["puzzles"].get("engine") or next(iter(found["puzzles"].values()))
-        tiles.append((f"{best['first_move']:.1%}", "first moves of puzzles", best["interval"]["first_move"]))
+        voice, shown = _solver(found["puzzles"])
+        share, bounds = shown["first_move"], shown["interval"]["first_move"]
+        tiles.append((f"{share:.1%}", f"first moves of puzzles, {voice} voice", bounds))
     boxes = [
         f'<div class="tile"><b>{value}</b><span>{escape(label)}<br>{low:.3f} to {high:.3f}</span></div>'
         for value, label, (low, high) in tiles
     ]
     return f'<div class="tiles">{"".join(boxes)}</div>'
+
+
+def _solver(puzzles: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return the voice whose solutions are shown, and those: the engine's, where the model has one."""
+    voice = "engine" if "engine" in puzzles else next(iter(puzzles))
+    return voice, puzzles[voice]
 
 
 def _figure(figure: Figure, alt: str) -> str:

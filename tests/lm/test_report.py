@@ -251,6 +251,13 @@ class TestPage:
         assert json.loads(read.data)["played"]["human"]["top1"] == found["played"]["human"]["top1"]
         assert not re.search(r"\bnan\b", text)
 
+    def test_it_says_whose_voice_solves_and_that_two_readings_count(self, found: dict[str, Any]) -> None:
+        text = page(found, "Voices", {})
+        assert "first moves of puzzles, engine voice" in text
+        assert "Drawn: the engine voice." in text
+        assert "the mean of two readings" in text
+        assert found["symmetries"] == 2
+
     def test_humans_and_engines_are_read_in_their_own_voice(self, model: XiangqiLM, found: dict[str, Any]) -> None:
         assert found["played"]["human"]["games"] == 18
         assert found["played"]["engine"]["games"] == 12
@@ -268,7 +275,11 @@ class TestPage:
         found = gather(model, records(range(2)), puzzles=puzzles[:1], learners=records(range(2)), stray=2, samples=5)
         assert found["probes"] is None
         assert set(found["puzzles"]) == {"human"}
-        read = Reader(page(found, "Characters", {}))
+        assert found["symmetries"] == 1
+        text = page(found, "Characters", {})
+        assert "first moves of puzzles, human voice" in text
+        assert "readings" not in text
+        read = Reader(text)
         assert read.headings == ["Characters", "Moves foreseen", "The rules, unmasked", "Puzzles"]
 
     def test_without_matplotlib(self, monkeypatch: pytest.MonkeyPatch) -> None:
