@@ -73,14 +73,30 @@ def interval(values: NDArray[np.float64]) -> list[float]:
     return [float(x) for x in np.nanpercentile(values, [2.5, 97.5])]
 
 
-def mean_with_interval(values: NDArray[Any], samples: int = SAMPLES) -> tuple[float, list[float]]:
-    """Return the mean of independent values ``(n,)``, n > 0, and its interval.
+def share_interval(share: float, drawn: NDArray[np.float64], games: int) -> list[float]:
+    """Return the interval of a share over games from those drawn anew ``(samples,)``.
 
-    >>> mean_with_interval(np.array([3.0, 3.0]))
-    (3.0, [3.0, 3.0])
+    Where all games agree on 0 or 1 so does every sample, and that is no certainty: the interval is Wilson's then, as
+    for a match without a loss (`lm.elo.Score`).
+
+    >>> [round(bound, 3) for bound in share_interval(0.0, np.zeros(1000), games=7)]
+    [0.0, 0.354]
     """
+    if 0 < share < 1:
+        return interval(drawn)
+    doubt = 1.96**2 / (games + 1.96**2)
+    return [0.0, doubt] if share <= 0 else [1 - doubt, 1.0]
+
+
+def share_with_interval(values: NDArray[Any], samples: int = SAMPLES) -> tuple[float, list[float]]:
+    """Return the share that independent values ``(n,)`` of 0 to 1 make, n > 0, and its interval.
+
+    >>> share_with_interval(np.array([0.5, 0.5]))
+    (0.5, [0.5, 0.5])
+    """
+    share = float(np.mean(values))
     drawn = resample(np.asarray(values, np.float64)[:, None], samples)[:, 0] / len(values)
-    return float(np.mean(values)), interval(drawn)
+    return share, share_interval(share, drawn, len(values))
 
 
 # --- What is found ----------------------------------------------------------------------------------------------------
@@ -137,8 +153,12 @@ class Evaluation:
             for i, (name, (sums, counts)) in enumerate(columns.items()):
                 means[name] = None
                 if counts.any():
-                    means[name] = float(sums.sum() / counts.sum())
-                    intervals[name] = interval(drawn[:, 2 * i] / drawn[:, 2 * i + 1])
+                    means[name] = mean = float(sums.sum() / counts.sum())
+                    resampled = drawn[:, 2 * i] / drawn[:, 2 * i + 1]
+                    if name in ("nll", "value_brier"):
+                        intervals[name] = interval(resampled)
+                    else:
+                        intervals[name] = share_interval(mean, resampled, int((counts > 0).sum()))
             means["value_ece"] = None
             if bins.any():
                 means["value_ece"] = error = float(_ece(bins.sum(0)))
@@ -172,11 +192,12 @@ class Evaluation:
         with np.errstate(invalid="ignore", divide="ignore"):
             shares = drawn[:, 2] / drawn[:, 0]
         for i in np.flatnonzero(count).tolist():
+            share = float(result[i] / count[i])
             found.append(
                 {
                     "forecast": float(forecast[i] / count[i]),
-                    "result": float(result[i] / count[i]),
-                    "interval": interval(shares[:, i]),
+                    "result": share,
+                    "interval": share_interval(share, shares[:, i], int((sums[:, i] > 0).sum())),
                     "positions": int(count[i]),
                 }
             )
@@ -500,7 +521,7 @@ def solve(
     def share(where: NDArray[np.bool_]) -> dict[str, Any]:
         means: dict[str, Any] = {"positions": int(where.sum()), "interval": {}}
         for name, values in solved.items():
-            means[name], means["interval"][name] = mean_with_interval(values[where], samples)
+            means[name], means["interval"][name] = share_with_interval(values[where], samples)
         return means
 
     lengths = {name: (moves >= low) & (moves <= high) for name, (low, high) in bounds.items()}

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from lm.encoding import Encoder, Line
-from lm.evaluate import SAMPLES, batches, interval, resample
+from lm.evaluate import SAMPLES, batches, resample, share_interval
 from lm.model import XiangqiLM
 from xiangqi.kernels import MOVE_FROM, MOVE_TO
 
@@ -129,12 +129,13 @@ def probe(
         by_ply = np.stack([(right & occupied).sum(1), occupied.sum(1), right.sum(1), np.full(len(right), 90)], 1)
         sums = np.stack([np.bincount(game, column) for column in by_ply.T], 1).astype(np.float64)
         total, drawn = sums.sum(0), resample(sums, samples)
+        pieces, points = float(total[0] / total[1]), float(total[2] / total[3])
         return {
-            "pieces": float(total[0] / total[1]),
-            "points": float(total[2] / total[3]),
+            "pieces": pieces,
+            "points": points,
             "interval": {
-                "pieces": interval(drawn[:, 0] / drawn[:, 1]),
-                "points": interval(drawn[:, 2] / drawn[:, 3]),
+                "pieces": share_interval(pieces, drawn[:, 0] / drawn[:, 1], len(test)),
+                "points": share_interval(points, drawn[:, 2] / drawn[:, 3], len(test)),
             },
         }
 

@@ -27,7 +27,7 @@ from lm.evaluate import (
     evaluate,
     labels_of,
     line_of,
-    mean_with_interval,
+    share_with_interval,
     solve,
 )
 from lm.model import ENGINE, STYLES, XiangqiLM
@@ -37,6 +37,8 @@ from xiangqi.formats import load
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LEAST_PROBED: Final = 10
+"""Games by which the probes are judged, where there are as many; a third of those they were fitted on is enough."""
 OWN_WORD: Final = ("resignation", "draw agreed")
 
 
@@ -108,7 +110,7 @@ def gather(
     if learners and isinstance(model, XiangqiLM):
         say("probes")
         humans = [line_of(record) for record in records if record.tier != "engine"] or [line_of(r) for r in records]
-        asked = humans[:: max(1, 3 * len(humans) // len(learners))]
+        asked = humans[:: max(1, len(humans) // max(LEAST_PROBED, len(learners) // 3))]
         pair = {"trained": model, "random weights": random_twin(model)}
         found["probes"] = probe(pair, [line_of(record) for record in learners], asked, samples)
     return found
@@ -154,7 +156,7 @@ def endings(path: Path, samples: int = SAMPLES) -> dict[str, Any]:
         raise UserError(f"{path}: no game says how it ended")
     found: dict[str, Any] = {"games": len(kinds), "by": {}, "reasons": dict(reasons.most_common())}
     for kind in ("mate", "ruling", "own word", "ply limit"):
-        share, bounds = mean_with_interval(np.array([k == kind for k in kinds]), samples)
+        share, bounds = share_with_interval(np.array([k == kind for k in kinds]), samples)
         found["by"][kind] = {"games": kinds.count(kind), "share": share, "interval": bounds}
     return found
 

@@ -185,6 +185,12 @@ class TestEndings:
         assert said["reasons"]["resignation"] > 0
         assert limited["by"]["ply limit"]["games"] + limited["by"]["own word"]["games"] == 4
 
+    def test_three_of_a_kind_are_no_law(self, tmp_path: Path) -> None:
+        save([Game({"Termination": "checkmate"})] * 3, tmp_path / "games.pgn")
+        found = endings(tmp_path / "games.pgn", samples=10)["by"]
+        assert found["mate"]["interval"] == pytest.approx([0.438, 1], abs=1e-3)
+        assert found["ruling"]["interval"] == pytest.approx([0, 0.562], abs=1e-3)
+
     def test_games_that_do_not_say(self, tmp_path: Path) -> None:
         save([Game()], tmp_path / "games.pgn")
         with pytest.raises(UserError, match="no game says how it ended"):
@@ -269,6 +275,11 @@ class TestPage:
         found = gather(model, records(range(3)), stray=0, samples=5)
         read = Reader(page(found, "Short", {}))
         assert read.headings == ["Short", "Moves foreseen", "The rules, unmasked", "Who wins"]
+
+    def test_probes_are_judged_by_ten_games_where_there_are_as_many(self, model: XiangqiLM) -> None:
+        for games, asked in ((25, 13), (7, 7)):
+            found = gather(model, records(range(games)), learners=records(range(40, 44)), stray=0, samples=5)
+            assert found["probes"]["plies"]["test"] == asked * 31
 
     def test_a_model_of_characters(self, puzzles: list[Puzzle]) -> None:
         model = new_model(n_layer=1, n_head=1, n_embd=16, plies=64).eval()
