@@ -179,7 +179,8 @@ def page(found: Mapping[str, Any], title: str, facts: Mapping[str, str]) -> str:
             "<p>The share of plies at which the move played was the likeliest legal one (top-1) or one of three"
             " (top-3), and its mean negative log-probability. Humans' moves are foreseen in the model's human voice,"
             " engines' in its engine voice, random openings and deliberate slips included. All intervals are 95%, by"
-            " bootstrap over games, or Wilson's where all of them agree; groups of fewer than ten games stand in the table only.</p>",
+            " bootstrap over games, or Wilson's where all of them agree; groups of fewer than ten games stand in the"
+            " table only.</p>",
             _figure(figures.moves_by_group(played), "Top-1, top-3 and NLL by phase, tier and source"),
             _figure(figures.moves_by_ply(played), "Top-1 and NLL by ply"),
             _small("Opening: the first 20 plies while at least 10 of the 12 rooks, knights and cannons stand; endgame:"
