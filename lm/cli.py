@@ -391,9 +391,9 @@ def report(
         shard = open_shard([*(games or []), *(files or [])] or shipped_games(), Path("cache"))
         found = reporting.gather(
             loaded,
-            reporting.held_out(shard, split, limit),
+            reporting.records_of(shard, split, limit),
             puzzles=asked,
-            learners=reporting.held_out(shard, "validation" if split == "test" else "test", limit or 300),
+            learners=reporting.records_of(shard, "validation" if split == "test" else "test", limit or 300),
             stray=random_games,
             run=run,
             selfplay=selfplay,

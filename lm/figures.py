@@ -182,8 +182,6 @@ def calibration(played: Mapping[str, Any]) -> Figure:
         upper.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (4, 3)), label="perfect")
         for i, (who, found) in enumerate(played.items()):
             bins = found["calibration"]
-            if not bins:
-                continue
             x, y = [b["forecast"] for b in bins], [b["result"] for b in bins]
             errors = [[b["result"] - b["interval"][0] for b in bins], [b["interval"][1] - b["result"] for b in bins]]
             label = f"{who} games, ECE {found['value_ece']:.3f}"
@@ -253,27 +251,26 @@ def probes(found: Mapping[str, Any]) -> Figure:
 
 def training(log: Sequence[Mapping[str, float]]) -> Figure:
     """Draw losses and held-out figures over the steps of a run."""
-    panels: list[tuple[str, list[tuple[str, str, str]]]] = [
-        ("policy loss, nats", [("policy_loss", "training batches", BLUE)]),
-        ("value loss", [("value_loss", "training batches", BLUE)]),
-        ("held-out NLL, nats", [("eval_nll", "human games", ORANGE)]),
-        ("held-out top-1", [("eval_top1", "human games", ORANGE)]),
-    ]
-    kept = [(title, lines) for title, lines in panels if any(lines[0][0] in entry for entry in log)]
+    panels = (
+        ("policy loss, nats", "policy_loss", "training batches", BLUE),
+        ("value loss", "value_loss", "training batches", BLUE),
+        ("held-out NLL, nats", "eval_nll", "human games", ORANGE),
+        ("held-out top-1", "eval_top1", "human games", ORANGE),
+    )
+    kept = [panel for panel in panels if any(panel[1] in entry for entry in log)]
     with drawing() as new:
         figure = new(figsize=(9.2, 2.6 * ((len(kept) + 1) // 2)))
         grid = figure.subplots((len(kept) + 1) // 2, 2, squeeze=False).flatten()
         for axes in grid[len(kept) :]:
             axes.remove()
-        for axes, (title, lines) in zip(grid, kept, strict=False):
-            for key, label, color in lines:
-                steps = [entry["step"] for entry in log if key in entry]
-                values = [entry[key] for entry in log if key in entry]
-                if len(values) > 40:
-                    axes.plot(steps, values, color=color, alpha=0.35, linewidth=1)
-                    axes.plot(steps, smooth(values), color=color, label=label)
-                else:
-                    axes.plot(steps, values, color=color, label=label, marker="o", markersize=3)
+        for axes, (title, key, label, color) in zip(grid, kept, strict=False):
+            steps = [entry["step"] for entry in log if key in entry]
+            values = [entry[key] for entry in log if key in entry]
+            if len(values) > 40:
+                axes.plot(steps, values, color=color, alpha=0.35, linewidth=1)
+                axes.plot(steps, smooth(values), color=color, label=label)
+            else:
+                axes.plot(steps, values, color=color, label=label, marker="o", markersize=3)
             axes.set(title=title, xlabel="step")
             axes.set_xlim(0)
             axes.legend()

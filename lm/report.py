@@ -42,7 +42,7 @@ LEAST_PROBED: Final = 10
 OWN_WORD: Final = ("resignation", "draw agreed")
 
 
-def held_out(shard: Shard, split: str, most: int = 0) -> list[Record]:
+def records_of(shard: Shard, split: str, most: int = 0) -> list[Record]:
     """Return the games of a split of a shard, or about ``most`` of them. Raises ``UserError`` if there are none."""
     games = shard.games(split)
     if not len(games):
