@@ -303,6 +303,7 @@ def shard_of(*games: Board, tier: str = "master", best: np.ndarray | None = None
             "files": ["nowhere"],
             "games": len(games),
             "plies": plies,
+            "fingerprint": "of games",
         },
     )
 

@@ -152,7 +152,7 @@ class TestRun:
     def test_other_settings_are_refused(self, finished: Path, shard_folder: Path, shard: Shard) -> None:
         with pytest.raises(UserError, match=r"is a run with n_layer 2, now it is 3: name another folder with --out"):
             run(shard_folder, finished, replace(SMALL, n_layer=3))
-        less = replace(shard, meta=shard.meta | {"games": 7})
+        less = replace(shard, meta=shard.meta | {"fingerprint": "7"})
         with pytest.raises(UserError, match="is a run with data "):
             train.train([less], finished, SMALL, config_changes=GROUPS)
         with pytest.raises(UserError, match=r"too late for 9999999.*--init-from"):
@@ -287,7 +287,7 @@ class TestGoingOn:
         assert command("--average", "--out", "mean")[0] == 0
         assert json.loads((tmp_path / "mean" / "run.json").read_text())["average"]
         assert command("--data", str(shard_folder), "--out", "both")[0] == 0
-        assert command("--data", str(tmp_path), "--out", "none")[2].startswith(f"xqlm: damaged shard {tmp_path}")
+        assert command("--data", str(tmp_path), "--out", "none")[2].startswith(f"xqlm: {tmp_path} holds no shard")
         assert command("--preset", "huge")[2].startswith("xqlm: no preset 'huge'")
         assert command("--weight", "engine")[2] == "xqlm: --weight engine: expected SOURCE=N, as in engine=0.5\n"
         assert "xqlm: no games of 'robot'" in command("--out", "other", "--weight", "robot=2")[2]
