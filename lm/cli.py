@@ -485,7 +485,7 @@ def shipped_games() -> list[Path]:
     """Return the files of the sample corpus."""
     files = sorted(data_path("games").glob("*.pgn.zst"))
     if not files:
-        raise UserError(f"no games in {data_path('games')}: name files with --data")
+        raise UserError(f"no games in {data_path('games')}: name files of your own")
     return files
 
 
