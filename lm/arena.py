@@ -13,9 +13,11 @@ the repetition rulings and draws of ``Board.outcome``), by ``resignation``, by `
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +28,7 @@ from typing import Final
 from lm import UserError, data_path
 from lm.players import Choice, Player, PlayerError
 from xiangqi import Board, Move
-from xiangqi.formats import pgn
+from xiangqi.formats import FormatError, pgn
 from xiangqi.game import Game
 from xiangqi.rulings import Rules
 
@@ -34,6 +36,8 @@ MAX_PLIES: Final = 400
 """Default length after which a game counts as drawn; of 46,279 games between people seven were longer."""
 ATTEMPTS: Final = 3
 """Times that a game is played before its dying stops the match."""
+_RECORD: Final = re.compile(r"(?<=\n\n)(?=\[)|(?<=\n)(?=\[Game )")
+"""Where in a file a record ends and another begins, be it only the first letters of one."""
 
 Line = tuple[Move, ...]
 Ending = tuple[str, str]
@@ -209,8 +213,8 @@ def play_to_file(
 ) -> Iterator[tuple[int, Game]]:
     """Play games as ``play_games`` does and append each to the PGN file as it ends; without a path, only play.
 
-    If the file is there, the games of these pairings that it holds are yielded first and not played again. Raises
-    ``UserError`` if it holds any other game.
+    If the file is there, the games of these pairings that it holds are yielded first and not played again; a record at
+    its end that was cut short goes. Raises ``UserError``, and leaves the file alone, if it holds anything else.
     """
     stated = {"Adjudication": f"rules {rules}, draw at ply {max_plies}"}
     pairings = {index: replace(pairing, headers=pairing.headers | stated) for index, pairing in pairings.items()}
@@ -230,36 +234,65 @@ def play_to_file(
 
 
 def _resume(pairings: Mapping[int, Pairing], path: Path, report: Report) -> dict[int, Game]:
-    """Read the games already played, and leave nothing else in the file: an interruption may have cut one short."""
+    """Read the games already played, and take out of the file what an interruption cut short at its end."""
     played: dict[int, Game] = {}
-    cut: list[str] = []
-    for game in pgn.read(path, lambda error: cut.append(str(error))):
-        if game.headers.get("PlyCount") != str(game.end().ply):
-            cut.append(f"{path}: game {game.headers.get('Round', '?')} has fewer moves than it says")
-            continue
-        index = int(game.headers["Round"]) - 1 if game.headers.get("Round", "").isdecimal() else -1
-        if index not in pairings or index in played or not _fits(game, pairings[index]):
-            raise UserError(
-                f"{path}: holds other games than these (a game {game.headers.get('Round', '?')} of "
-                f"{game.headers.get('Red', '?')} and {game.headers.get('Black', '?')}); choose another file"
-            )
-        played[index] = game
-    if cut:
-        report(f"{cut[0]}: it is played again")
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(f"{pgn.dumps(game)}\n" for game in played.values()), encoding="utf-8")
-    os.replace(partial, path)
+    text, kept = path.read_text(encoding="utf-8", errors="surrogateescape"), ""
+    records = [record for record in _RECORD.split(text) if record.strip()]
+    for number, record in enumerate(records, 1):
+        game, whole = _read(record)
+        stated = game.headers.get("Round", "")
+        index = int(stated) - 1 if stated.isdecimal() else -1
+        fault = "it holds this game twice" if index in played else _difference(game, index, pairings, whole)
+        if not whole and (number < len(records) or not _is_beginning(record, pairings)):
+            fault = fault or "it is no whole game"
+        if fault:
+            raise UserError(f"{path}: holds other games than these (record {number}: {fault}); choose another file")
+        if whole:
+            played[index] = game
+            kept += f"{record.rstrip()}\n\n"
+        else:
+            report(f"{path}: game {stated or '?'} was cut short: it is played again")
+    if kept != text:
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(kept, encoding="utf-8", errors="surrogateescape")
+        os.replace(partial, path)
     return played
 
 
-def _fits(game: Game, pairing: Pairing) -> bool:
-    """Whether a record is of this pairing: same players on the same sides, same headers, same opening."""
-    headers = game.headers
-    return (
-        (headers.get("Red"), headers.get("Black")) == (pairing.red.name, pairing.black.name)
-        and all(headers.get(name) == value for name, value in pairing.headers.items())
-        and tuple(game.moves()[: len(pairing.opening)]) == pairing.opening
-    )
+def _read(record: str) -> tuple[Game, bool]:
+    """Return the game of a record and whether it is whole; of one that was cut short, what headers it has."""
+    for text in (record, record.partition("\n\n")[0]):
+        with contextlib.suppress(FormatError):
+            game = pgn.loads(text)
+            return game, game.headers.get("PlyCount") == str(game.end().ply) and text.split()[-1] == game.result
+    return Game(), False
+
+
+def _difference(game: Game, index: int, pairings: Mapping[int, Pairing], whole: bool) -> str:
+    """Say in what a record, or what there is of one, differs from the game that is to be played; "" if in nothing."""
+    pairing = pairings.get(index)
+    expected = dict(next(iter(pairings.values())).headers if pairing is None else pairing.headers)
+    if pairing is not None:
+        expected |= {"Red": pairing.red.name, "Black": pairing.black.name}
+    for name, value in expected.items():
+        if (found := game.headers.get(name, "?" if whole else value)) != value:
+            return f"{name} is {found!r} instead of {value!r}"
+    if pairing is None:
+        stated = game.headers.get("Round", "?")
+        return f"game {stated} is none of the {len(pairings)} asked for" if whole or stated != "?" else ""
+    moves = tuple(game.moves()[: len(pairing.opening)])
+    if whole and moves != pairing.opening:
+        found, value = (" ".join(move.iccs for move in line) for line in (moves, pairing.opening))
+        return f"game {index + 1} opens with {found or 'nothing'} instead of {value}"
+    return ""
+
+
+def _is_beginning(record: str, pairings: Mapping[int, Pairing]) -> bool:
+    """Whether a text begins as the records of these games do, as far as it goes: with their first two lines."""
+    known = Game({"Event": "?"} | next(iter(pairings.values())).headers)
+    start = "\n".join([*pgn.dumps(known).splitlines()[:2], ""])
+    found = record.encode("utf-8", "ignore").decode()  # without what is left of a character
+    return start.startswith(found) or found.startswith(start)
 
 
 # --- Matches ----------------------------------------------------------------------------------------------------------

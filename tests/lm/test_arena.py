@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from lm import UserError, arena
+from lm import UserError, arena, data_path
 from lm.arena import Pairing, load_openings, match_pairings, play_games, play_to_file
 from lm.players import Choice, PlayerError, RandomPlayer
 from xiangqi import Board, Move
@@ -189,6 +190,23 @@ class TestFiles:
         assert sorted(rounds) == [1, 2, 3, 4, 5, 6]
         assert all(game.end().ply == int(game.headers["PlyCount"]) for game in load(path))
 
+    def test_wherever_its_last_record_was_cut(self, tmp_path: Path) -> None:
+        """Also within a character, in the first header, and between headers and moves."""
+        path = tmp_path / "match.pgn"
+        pairings = match_pairings(RandomPlayer(1, "甲"), RandomPlayer(2, 'b "["'), 3, load_openings())
+        dict(play_to_file(pairings, path, max_plies=9))
+        data = path.read_bytes()
+        start = data.rindex(b"[Game ")
+        told: list[str] = []
+        for end in range(start, len(data)):
+            path.write_bytes(data[:end])
+            told.clear()
+            assert sorted(dict(play_to_file(pairings, path, max_plies=9, report=told.append))) == [0, 1, 2]
+            assert told == [] or "cut short" in told[0]
+            assert bool(told) == (start < end < len(data) - 2)
+            assert path.read_bytes()[:start] == data[:start]
+            assert [game.end().ply for game in load(path)] == [9, 9, 9]
+
     def test_a_finished_match_is_not_played_again(self, tmp_path: Path) -> None:
         path = tmp_path / "match.pgn"
         dict(play_to_file(self.pairings(), path, max_plies=20))
@@ -196,19 +214,57 @@ class TestFiles:
         pairings = match_pairings(asleep, RandomPlayer(2, "b"), 6, load_openings())
         assert len(dict(play_to_file(pairings, path, max_plies=20))) == 6
 
-    @pytest.mark.parametrize("change", ["players", "limit", "openings"])
-    def test_games_of_another_match_are_refused_and_kept(self, tmp_path: Path, change: str) -> None:
+    @pytest.mark.parametrize(
+        ("change", "difference"),
+        [
+            ("players", "record 1: Event is 'a against b' instead of 'a against c'"),
+            ("limit", "draw at ply 20' instead of 'rules computer, draw at ply 30'"),
+            ("openings", "record 1: game 1 opens with "),
+            ("fewer", "record 5: game 5 is none of the 4 asked for"),
+        ],
+    )
+    def test_games_of_another_match_are_refused_and_kept(self, tmp_path: Path, change: str, difference: str) -> None:
         path = tmp_path / "match.pgn"
-        dict(play_to_file(self.pairings(), path, max_plies=20))
+        dict(play_to_file(self.pairings(), path, max_plies=20, parallel=1))
         text = path.read_text()
-        other = self.pairings()
+        other = self.pairings(4 if change == "fewer" else 6)
         if change == "players":
             other = match_pairings(RandomPlayer(1, "a"), RandomPlayer(2, "c"), 6, load_openings())
         if change == "openings":
             other = match_pairings(RandomPlayer(1, "a"), RandomPlayer(2, "b"), 6, load_openings(), seed=1)
-        with pytest.raises(UserError, match="holds other games"):
+        with pytest.raises(UserError, match="holds other games") as caught:
             dict(play_to_file(other, path, max_plies=30 if change == "limit" else 20))
+        assert difference in str(caught.value)
         assert path.read_text() == text
+
+    @pytest.mark.parametrize(
+        "kind", ["games", "one game", "packed", "text", "bytes", "cut in the middle", "twice", "a game behind", "notes"]
+    )
+    def test_whatever_else_a_file_holds_is_refused_and_kept(self, tmp_path: Path, kind: str) -> None:
+        path = tmp_path / "match.pgn"
+        packed = data_path("games") / "practical.pgn.zst"
+        foreign = [str(game) for game in islice(load(packed), 5)]
+        dict(play_to_file(self.pairings(2), path, max_plies=20))
+        ours = path.read_text()
+        middle = ours.index("\n\n[") - 9
+        contents: dict[str, str | bytes] = {
+            "games": "\n".join(foreign),
+            "one game": foreign[0],
+            "packed": packed.read_bytes()[:5000],
+            "text": "[Things to do]\nwash up\n",
+            "bytes": bytes(range(256)),
+            "cut in the middle": ours[:middle] + ours[middle + 9 :],
+            "twice": ours + ours,
+            "a game behind": ours + foreign[0],
+            "notes": f"{ours}what a match!\n\n[Go on]",
+        }
+        content = contents[kind]
+        data = content.encode() if isinstance(content, str) else content
+        path.write_bytes(data)
+        with pytest.raises(UserError, match="holds other games"):
+            dict(play_to_file(self.pairings(6), path, max_plies=20))
+        assert path.read_bytes() == data
+        assert [file.name for file in tmp_path.iterdir()] == ["match.pgn"]
 
 
 class TestSequentialMatch:
