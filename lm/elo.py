@@ -72,7 +72,10 @@ class Score:
         z = 1.96
         center = (self.score + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * math.sqrt(self.score * (1 - self.score) / n + z * z / (4 * n * n))
-        return max(center - half, 0.0), min(center + half, 1.0)
+        # Rounding must not keep the bound of a clean sweep from 0 or 1, where no Elo difference is finite.
+        low = max(center - half, 0.0) if self.score > 0 else 0.0
+        high = min(center + half, 1.0) if self.score < 1 else 1.0
+        return low, high
 
     def as_dict(self) -> dict[str, object]:
         """Return what ``xqlm match --json`` prints; an Elo difference that is infinite is ``None``."""

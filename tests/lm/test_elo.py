@@ -48,8 +48,16 @@ class TestScore:
         swept = score(0, 0, 0, 0, 100)
         assert elo(swept.score) is None
         assert 0.95 < swept.interval[0] < 1
-        assert swept.interval[1] == pytest.approx(1)
+        assert swept.interval[1] == 1
         assert swept.as_dict()["elo"] is None
+
+    @pytest.mark.parametrize("won", [True, False])
+    def test_a_clean_sweep_has_a_bound_that_is_infinite(self, won: bool) -> None:
+        for pairs in range(1, 301):
+            swept = score(0, 0, 0, 0, pairs) if won else score(pairs, 0, 0, 0, 0)
+            assert swept.interval[won] == won
+            assert swept.as_dict()["interval"][won] is None
+            assert (elo(swept.interval[not won]) is None) == (pairs == 1)
 
     @given(st.tuples(*[st.integers(0, 50)] * 5).filter(sum))
     def test_the_score_lies_in_its_interval(self, pairs: tuple[int, ...]) -> None:
