@@ -21,6 +21,7 @@ Move.from_iccs('g7e6')
 
 from __future__ import annotations
 
+import math
 import random
 import shlex
 import shutil
@@ -124,7 +125,8 @@ class EnginePlayer:
     """An engine in a process of its own. One that crashes or hangs costs a ``PlayerError`` and is started again.
 
     ``options`` are set on the engine; ``timeout`` is the silence in seconds after which it has failed.
-    Raises ``PlayerError`` if the engine cannot be started or does not take its options.
+    Raises ``PlayerError`` if the engine cannot be started or does not take its options, ``UserError`` for a command
+    that cannot be split into words.
     """
 
     def __init__(
@@ -138,7 +140,10 @@ class EnginePlayer:
     ) -> None:
         self.name = name or command
         self._protocol, self._limit, self._options, self._timeout = protocol, limit, dict(options or {}), timeout
-        self._command = shlex.split(command)
+        try:
+            self._command = shlex.split(command)
+        except ValueError as error:
+            raise UserError(f"the command {command!r} has {str(error).lower()}") from None
         if self._command and not shutil.which(self._command[0]):
             # Debian keeps its engines in a directory that root's PATH leaves out.
             self._command[0] = shutil.which(self._command[0], path="/usr/games") or self._command[0]
@@ -269,7 +274,10 @@ def _parse_options(spec: str, kind: str, text: str) -> dict[str, Any]:
         try:
             options[name] = known.get(name, str)(value)
         except ValueError:
-            raise UserError(f"player {spec!r}: {name} is a number, not {value!r}") from None
+            number = "a whole number" if known[name] is int else "a number"
+            raise UserError(f"player {spec!r}: {name} is {number}, not {value!r}") from None
         if name in _LIMITS and options[name] < 1:
             raise UserError(f"player {spec!r}: {name} must be at least 1")
+        if name == "timeout" and not 0 < options[name] < math.inf:
+            raise UserError(f"player {spec!r}: timeout is in seconds, above 0: {value}")
     return options

@@ -304,6 +304,8 @@ class LMPlayer:
         symmetries: int = 2,
     ) -> None:
         self.sampling = Sampling(temperature, top_k, top_p)
+        if seed is not None and seed < 0:
+            raise UserError(f"seed must not be negative: {seed}")
         self.voice = STYLES.index(one_of("style", style, STYLES))
         prompt = (
             PROMPTS.index(one_of("source", source, PROMPTS[:3])),

@@ -48,7 +48,8 @@ class Sampling:
             chances = np.zeros(len(scores))
             chances[int(np.argmax(scores))] = 1.0
             return chances
-        chances = softmax(scores.astype(np.float64) / self.temperature)
+        with np.errstate(over="ignore"):  # next to no temperature: all but the likeliest are infinitely far behind
+            chances = softmax((scores.astype(np.float64) - scores.max()) / self.temperature)
         order = np.argsort(-chances, kind="stable")
         keep = len(order) if self.top_k == 0 else min(self.top_k, len(order))
         if self.top_p < 1:

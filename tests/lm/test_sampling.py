@@ -49,6 +49,12 @@ class TestSampling:
         assert 0.5 < hot < warm < cold < 1
         assert Sampling(0).probabilities(values).tolist() == [0, 1]
 
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("temperature", [5e-324, 1e-310, 1e-300, 1e-9])
+    def test_hardly_any_temperature_is_none(self, temperature: float) -> None:
+        values = np.array([-3.0, 2.0, -np.inf, 1.0], np.float32)
+        assert Sampling(temperature).probabilities(values).tolist() == [0, 1, 0, 0]
+
     @pytest.mark.parametrize("bad", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.5}])
     def test_nonsense_is_refused(self, bad: dict[str, float]) -> None:
         with pytest.raises(UserError, match=next(iter(bad))):
