@@ -77,17 +77,34 @@ def load_any_model(directory: str | Path | None = None, dtype: str = "float32") 
     """Load a model, be it ours or a causal language model over characters.
 
     ``dtype`` is one of `DTYPES`; 8 bits are for inference, and a model of characters has 32 in any case. Raises
-    ``UserError``.
+    ``UserError``, also where the weights are not those that ``config.json`` speaks of.
     """
     one_of("dtype", dtype, DTYPES)
     path = data_path("model") if directory is None else Path(directory)
     if not (path / "config.json").is_file():
         raise UserError(f"no model in {path}: there is no config.json")
     transformers_logging.disable_progress_bar()
+    talkative = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # what it would report of the weights is an error here
     try:
-        model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, dtype=torch.float32)
+        model, found = AutoModelForCausalLM.from_pretrained(
+            path, local_files_only=True, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True
+        )
     except Exception as error:  # whatever a damaged file makes the libraries raise
         raise UserError(f"damaged model in {path}: {error}") from None
+    finally:
+        transformers_logging.set_verbosity(talkative)
+    faults = [
+        f"{what} {', '.join(sorted(names)[:3])}{', …' if len(names) > 3 else ''}"
+        for what, names in (
+            ("there is no", found["missing_keys"]),
+            ("of another size are", {name for name, *_ in found["mismatched_keys"]}),
+            ("there is no place for", found["unexpected_keys"] if isinstance(model, XiangqiLM) else ()),
+        )
+        if names
+    ]
+    if faults:
+        raise UserError(f"damaged model in {path}: its weights are not those of its config.json: {'; '.join(faults)}")
     if not isinstance(model, XiangqiLM) and model.config.vocab_size != len(CHARS):
         raise UserError(f"the model in {path} reads neither positions nor the characters of moves")
     if isinstance(model, XiangqiLM) and dtype == "int8":

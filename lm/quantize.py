@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lm import UserError
 from lm.model import CPU_HAS_BF16, Block, PastLayer
 from xiangqi.jit import fastmath
 
@@ -32,6 +33,8 @@ Bytes = NDArray[np.int8]
 
 class Int8Linear(nn.Module):
     """A linear map without bias, of rows of 8-bit numbers, each row with its scale; for inference only.
+
+    It cannot be saved: nothing would read it as what it is. ``state_dict()`` raises ``UserError``.
 
     >>> plain = nn.Linear(64, 8, bias=False)
     >>> x = torch.randn(3, 64)
@@ -51,6 +54,9 @@ class Int8Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x.to(WIDE), self.weight.to(WIDE)).to(x.dtype) * self.scale
+
+    def _save_to_state_dict(self, *args: Any) -> None:
+        raise UserError("a model in 8 bits is for play and cannot be saved: load it with dtype float32 for that")
 
 
 class Int8Block(nn.Module):

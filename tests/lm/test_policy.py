@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from lm import UserError, char
 from lm.model import ENDS, XiangqiLM
-from lm.policy import Evaluation, Evaluator, LMPlayer
+from lm.policy import DTYPES, Evaluation, Evaluator, LMPlayer, load_any_model
 from small import random_game, small_model
 from xiangqi import BLACK, Board, Move
 
@@ -197,6 +200,47 @@ class TestPlayer:
         char.new_model(1, 1, 8).save_pretrained(tmp_path)
         with pytest.raises(UserError, match="cannot be asked"):
             LMPlayer(tmp_path, aim="win")
+
+
+class TestDamage:
+    """A checkpoint whose weights are not those that its config.json speaks of would play by chance."""
+
+    @pytest.fixture
+    def folder(self, model_folder: Path, tmp_path: Path) -> Path:
+        return Path(shutil.copytree(model_folder, tmp_path / "model"))
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    def test_a_weight_that_is_missing(self, folder: Path, dtype: str, capfd: pytest.CaptureFixture[str]) -> None:
+        weights = load_file(folder / "model.safetensors")
+        del weights["blocks.1.up.weight"]
+        save_file(weights, folder / "model.safetensors", {"format": "pt"})
+        with pytest.raises(UserError, match=r"damaged model in .*: there is no blocks\.1\.up\.weight$"):
+            load_any_model(folder, dtype)
+        assert capfd.readouterr().err == ""
+
+    @pytest.mark.parametrize(
+        ("setting", "value", "reason"),
+        [
+            ("n_layer", 8, r"there is no blocks\.2\.again, .*, …$"),
+            ("n_layer", 1, r"there is no place for blocks\.1\.again, .*, …$"),
+            ("n_query", 3, r"of another size are context_head\.weight, context_query\.weight$"),
+        ],
+    )
+    def test_a_setting_that_is_not_the_models(self, folder: Path, setting: str, value: int, reason: str) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {setting: value}))
+        with pytest.raises(UserError, match=reason):
+            load_any_model(folder)
+
+    def test_a_model_of_characters(self, tmp_path: Path) -> None:
+        char.new_model(1, 1, 8).save_pretrained(tmp_path)
+        load_any_model(tmp_path)
+        weights = load_file(tmp_path / "model.safetensors")
+        name = next(name for name in weights if "mlp" in name)
+        del weights[name]
+        save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+        with pytest.raises(UserError, match=f"there is no .*{name}"):
+            load_any_model(tmp_path)
 
 
 class TestPrompts:

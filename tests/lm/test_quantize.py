@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from lm import UserError
 from lm.encoding import Encoder, Line
 from lm.model import KVCache, XiangqiLM
 from lm.quantize import FEW, Int8Block, Int8Linear, quantize
@@ -94,3 +96,8 @@ class TestFewPlies:
     def test_every_block_is_in_8_bits(self, models: tuple[XiangqiLM, XiangqiLM]) -> None:
         assert all(isinstance(block, Int8Block) for block in models[0].blocks)
         assert not any(isinstance(module, nn.Linear) for module in models[0].blocks.modules())
+
+    def test_what_would_load_as_noise_is_not_saved(self, models: tuple[XiangqiLM, XiangqiLM], tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="8 bits is for play and cannot be saved"):
+            models[0].save_pretrained(tmp_path)
+        assert not list(tmp_path.glob("*.safetensors"))
