@@ -1,10 +1,12 @@
-"""Why a move: how much of its score each piece on the board accounts for.
+"""Why a move: how much each piece on the board adds to its score, compared with the other moves'.
 
 The model reads a position as a sum of table rows (`xiangqi.features`). Those that speak of a piece are given to it:
 where it stands (``board``), who attacks and defends it there (``status``), and where it can go and what it can take
 (``own_moves``, ``enemy_moves``). Their shares are integrated gradients (M. Sundararajan et al., "Axiomatic Attribution
 for Deep Networks", 2017): the pieces are faded in from nothing, and each row is credited with what it adds on the way.
-What is explained is the move's score less the mean score of the legal moves, as only differences of scores matter.
+What is explained is the move's score less the mean score of the legal moves, as only differences of scores matter. The
+shares add up to the change of that difference when the pieces appear, not to the score or to the difference itself: what
+the model makes of a board on which it is told of no piece, and of the game so far, is nobody's share.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ STEPS: Final = (32, 64, 128, 256, 512, 1024)
 
 @dataclass(frozen=True)
 class Share:
-    """What one piece contributes to the score of a move."""
+    """What one piece adds to the score of a move less the mean of the legal moves' as the pieces are faded in."""
 
     square: Square
     piece: Piece
@@ -55,7 +57,7 @@ class Explanation:
     shares: tuple[Share, ...]
     """One a piece, the weightiest first."""
     difference: float
-    """The score less the mean of the legal moves', with the pieces less the same without them."""
+    """The score less the mean of the legal moves', with the pieces less the same without them: the sum of the shares."""
     steps: int
     """Points at which the gradient was taken."""
 
@@ -86,7 +88,7 @@ class Explanation:
 
 
 def explain(model: XiangqiLM, board: Board, move: Move, voice: int = HUMAN) -> Explanation:
-    """Return what each piece contributes to the score of a legal move.
+    """Return what each piece adds to the score of a legal move less the mean of all legal moves'.
 
     The pieces are faded in at the last ply only; what came before, which the model has read, stays. Raises
     ``IllegalMoveError`` if the move is none, ``UserError`` for a model that sees no pieces, where captum is not
@@ -172,7 +174,7 @@ class _Score:
     def __init__(self, model: XiangqiLM, line: Line, move: Move, voice: int) -> None:
         self.model, self.voice = model, voice
         encoder, last = Encoder(model.config), len(line.moves)
-        self.cache = KVCache(model.config, 1)
+        self.cache = KVCache(model.config, 1, model.dtype)
         if last:
             before = encoder([replace(line, moves=line.moves[:-1])]).tensors()
             with torch.no_grad():

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from lm import UserError
 from lm.encoding import Encoder, Line
@@ -48,6 +49,12 @@ class TestCompleteness:
             thought = Evaluator(which)([alone])[0]
             expected.append(thought.scores[thought.moves.index(move)] - thought.scores.mean())
         assert explain(model, alone, move).difference == pytest.approx(expected[0] - expected[1], abs=1e-4)
+
+    def test_a_model_in_half_precision(self, model_folder: Path, model: XiangqiLM) -> None:
+        half = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16)
+        board = random_game(2, 45)
+        move = board.legal_moves[0]
+        assert explain(half, board, move).difference == pytest.approx(explain(model, board, move).difference, abs=0.1)
 
     def test_history_and_voice_matter(self, model: XiangqiLM) -> None:
         board = random_game(2, 45)

@@ -8,11 +8,13 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 from lm import UserError, char
 from lm.model import ENDS, XiangqiLM
-from lm.policy import DTYPES, Evaluation, Evaluator, LMPlayer, load_any_model
+from lm.policy import DTYPES, Evaluation, Evaluator, LMPlayer, load_any_model, load_model
 from small import random_game, small_model
 from xiangqi import BLACK, Board, Move
 
@@ -94,6 +96,22 @@ class TestEvaluator:
         found = Evaluator(model, slots=1)([board])[0]
         assert set(found.moves) == set(board.legal_moves)
         assert found.wdl.sum() == pytest.approx(1, abs=1e-5)
+
+
+class TestHalfPrecision:
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+    @pytest.mark.parametrize("symmetries", [1, 2])
+    def test_it_thinks_nearly_the_same(self, model_folder: Path, dtype: torch.dtype, symmetries: int) -> None:
+        half = AutoModelForCausalLM.from_pretrained(model_folder, dtype=dtype)
+        reads, whole = (
+            Evaluator(half, symmetries=symmetries),
+            Evaluator(load_model(model_folder), symmetries=symmetries),
+        )
+        boards = [random_game(seed, 20 + seed) for seed in range(3)]
+        for a, b in zip(reads(boards) + reads(boards[:1]), whole(boards) + whole(boards[:1]), strict=True):
+            assert a.moves == b.moves and a.scores.dtype == np.float32
+            np.testing.assert_allclose(log_softmax(a.scores), log_softmax(b.scores), atol=0.1)
+            np.testing.assert_allclose(a.wdl, b.wdl, atol=0.03)
 
 
 class TestSymmetries:
