@@ -5,8 +5,8 @@ where it stands (``board``), who attacks and defends it there (``status``), and 
 (``own_moves``, ``enemy_moves``). Their shares are integrated gradients (M. Sundararajan et al., "Axiomatic Attribution
 for Deep Networks", 2017): the pieces are faded in from nothing, and each row is credited with what it adds on the way.
 What is explained is the move's score less the mean score of the legal moves, as only differences of scores matter. The
-shares add up to the change of that difference when the pieces appear, not to the score or to the difference itself: what
-the model makes of a board on which it is told of no piece, and of the game so far, is nobody's share.
+shares add up to the change of that difference when the pieces appear, not to the score or to the difference itself:
+what the model makes of a board on which it is told of no piece, and of the game so far, is nobody's share.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Explanation:
     shares: tuple[Share, ...]
     """One a piece, the weightiest first."""
     difference: float
-    """The score less the mean of the legal moves', with the pieces less the same without them: the sum of the shares."""
+    """The score less the mean of the legal moves', with the pieces less the same without: the sum of the shares."""
     steps: int
     """Points at which the gradient was taken."""
 
