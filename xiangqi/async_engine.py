@@ -192,10 +192,14 @@ class Analysis:
     def _on_best_move(self, words: list[str]) -> None:
         engine, board = self._engine, self._board
         text = words[1] if words[0] == "bestmove" and len(words) > 1 else "(none)"
-        resigned = "resign" in words
+        goes_on = board.has_legal_moves()
+        # To resign takes a word: a program that merely fails to name a move is broken, and loses no game by that.
+        resigned = goes_on and ("resign" in words or (words[0] == "nobestmove" and engine._dialect is UCCI))
         move = ponder = None
         if text in ("(none)", "0000", "null", "none", "resign"):
-            resigned = board.has_legal_moves()
+            if goes_on and not resigned:
+                self._end(engine._error(EngineMoveError, f"the engine named no move in {board.fen()}"))
+                return
         else:
             for first_rank in (0, 1) if engine.first_rank is None else (engine.first_rank,):
                 move = read_move(text, board, first_rank)

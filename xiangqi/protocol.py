@@ -89,7 +89,10 @@ class EngineTimeoutError(EngineError):
 
 
 class EngineMoveError(EngineError):
-    """The engine has answered a search with a move that is illegal or that nobody can read.
+    """The engine has answered a search with a move that is illegal or that nobody can read, or with none.
+
+    An engine resigns by ``bestmove resign``, in UCCI also by ``nobestmove``. ``bestmove (none)`` is for a game that is
+    over.
 
     >>> from xiangqi.engine import SimpleEngine
     >>> from xiangqi.example_engine import COMMAND

@@ -440,7 +440,7 @@ class TestUcci:
         assert not result.resigned
         assert "go draw depth 1" in log.read_text()
 
-    @pytest.mark.parametrize("answer", ["h2e2 resign", "nobestmove", "(none)"])
+    @pytest.mark.parametrize("answer", ["h2e2 resign", "nobestmove", "resign"])
     def test_resignation(self, answer):
         with popen(protocol="ucci", first=answer) as engine:
             result = engine.play(Board(), DEPTH_1)
@@ -601,6 +601,30 @@ class TestMisbehaviour:
                 engine.play(Board(), DEPTH_1)
             assert f"played {answer!r}, no legal move in {Board().fen()}" in str(error.value)
             assert error.value.last_said == f"bestmove {answer}"
+
+    @pytest.mark.parametrize("protocol", ["uci", "ucci"])
+    @pytest.mark.parametrize("answer", ["", "(none)", "0000", "null", "none"])
+    def test_no_move(self, protocol, answer):
+        """An engine that has no move to name where there is one is broken; it does not resign."""
+        which = {"uci": "best", "ucci": "first"}[protocol]  # a UCI engine is first asked how it numbers ranks
+        with (
+            popen(protocol=protocol, **{which: answer}) as engine,
+            pytest.raises(EngineMoveError, match="the engine named no move in "),
+        ):
+            engine.play(Board(), DEPTH_1)
+
+    @pytest.mark.parametrize("answer", ["", "(none)", "0000", "resign"])
+    @pytest.mark.parametrize("fen", ["3k5/3R5/3R5/9/9/9/9/9/9/4K4 b", "3k5/4R4/9/9/9/9/9/9/9/4K4 b"])
+    def test_no_move_where_there_is_none(self, answer, fen):
+        board = Board(fen)
+        assert not board.has_legal_moves()
+        with popen(best=answer) as engine:
+            result = engine.play(board, DEPTH_1)
+        assert (result.move, result.resigned) == (None, False)
+
+    def test_only_ucci_has_nobestmove(self):
+        with popen(best="nobestmove") as engine, pytest.raises(EngineMoveError, match="named no move"):
+            engine.play(Board(), DEPTH_1)
 
     def test_illegal_expectation_is_ignored(self):
         with popen(best="h2e2 ponder h2e2") as engine:
