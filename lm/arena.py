@@ -35,11 +35,11 @@ from xiangqi.rulings import Rules
 MAX_PLIES: Final = 400
 """Default length after which a game counts as drawn; of 46,279 games between people seven were longer."""
 ATTEMPTS: Final = 3
-"""Times that a game is played before its dying stops the match."""
+"""Times that a game is played before its dying stops the match; games in a row in which a player may fail."""
 _RECORD: Final = re.compile(r"(?<=\n\n)(?=\[)|(?<=\n)(?=\[Game )")
 """Where in a file a record ends and another begins, be it only the first letters of one."""
 
-Line = tuple[Move, ...]
+Opening = tuple[Move, ...]
 Ending = tuple[str, str]
 """Result as PGN writes it, and why."""
 Report = Callable[[str], None]
@@ -51,7 +51,7 @@ class Pairing:
 
     red: Player
     black: Player
-    opening: Line = ()
+    opening: Opening = ()
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -66,7 +66,7 @@ class _Running:
         return (self.pairing.red, self.pairing.black)[self.board.turn]
 
 
-def load_openings(path: Path | None = None) -> list[Line]:
+def load_openings(path: Path | None = None) -> list[Opening]:
     """Read an opening suite (the shipped one by default): a line of ICCS moves each, ``#`` starting a remark.
 
     Raises ``UserError`` naming the line that cannot be played, and ``OSError``.
@@ -101,12 +101,14 @@ def play_games(
     """Play games, ``parallel`` at a time, and yield each with its number as it ends.
 
     Every player gets all the boards on which it is to move in one call, and players think at the same time. A game in
-    which a player fails is reported and begun anew; after ``ATTEMPTS`` failures ``PlayerError`` is raised.
+    which a player fails is reported and begun anew; ``PlayerError`` is raised after ``ATTEMPTS`` failures in one game,
+    or of one player in as many games in a row.
     """
     waiting = list(pairings.items())[::-1]
     running: list[_Running] = []
     deaths: Counter[int] = Counter()
-    with ThreadPoolExecutor(max_workers=2) as threads:
+    threads = ThreadPoolExecutor(max_workers=2)
+    try:
         while waiting or running:
             while waiting and len(running) < parallel:
                 index, pairing = waiting.pop()
@@ -137,6 +139,8 @@ def play_games(
                         yield game.index, _record(game, ending)
                     else:
                         running.append(game)
+    finally:
+        threads.shutdown(wait=False)  # whoever interrupts does not wait for a player's thought
 
 
 def _choices(threads: ThreadPoolExecutor, games: Sequence[_Running]) -> Iterable[tuple[_Running, Choice | PlayerError]]:
@@ -156,7 +160,14 @@ def _ask(games: list[_Running]) -> list[Choice | PlayerError]:
     except PlayerError as error:
         if len(games) == 1:
             return [error]
-        return [answer for game in games for answer in _ask([game])]
+        answers: list[Choice | PlayerError] = []
+        for game in games:
+            answers += _ask([game])
+            if len(answers) >= ATTEMPTS and all(isinstance(answer, PlayerError) for answer in answers[-ATTEMPTS:]):
+                raise PlayerError(
+                    f"{player.name} failed in {ATTEMPTS} games in a row, the last time: {answers[-1]}"
+                ) from None
+        return answers
 
 
 def _apply(game: _Running, choice: Choice) -> Ending | None:
@@ -298,7 +309,7 @@ def _is_beginning(record: str, pairings: Mapping[int, Pairing]) -> bool:
 # --- Matches ----------------------------------------------------------------------------------------------------------
 
 
-def match_pairings(a: Player, b: Player, games: int, openings: Sequence[Line], seed: int = 0) -> dict[int, Pairing]:
+def match_pairings(a: Player, b: Player, games: int, openings: Sequence[Opening], seed: int = 0) -> dict[int, Pairing]:
     """Return the games of a match: each opening twice, first with ``a`` as Red, then with ``b``.
 
     Openings come in an order that depends on ``seed`` alone, and again from the first when they run out.

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,7 +18,7 @@ from lm import UserError, data_path
 from lm.console import fail, interruptible, progress, say, write
 
 if TYPE_CHECKING:
-    from lm.arena import Line
+    from lm.arena import Opening
     from lm.data import Shard
     from lm.evaluate import Puzzle
     from lm.players import Player
@@ -37,10 +37,9 @@ Rules = Literal["computer", "check_only", "none"]
 PlayerOption = Annotated[str, typer.Option("--player", metavar="SPEC", help="The opponent: lm, random, uci:cmd=…")]
 SideOption = Annotated[Side, typer.Option(help="What you play.")]
 FenOption = Annotated[str | None, typer.Option(help="Position to start from.")]
-SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", show_default=False)]
 GamesOption = Annotated[int, typer.Option("--games", "-n", min=1, help="Number of games.")]
 OutOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="PGN file; if it is there, its games are not replayed.")
+    Path | None, typer.Option("--out", "-o", help="PGN file; a match that was stopped goes on from it.")
 ]
 OpeningsOption = Annotated[
     str, typer.Option(metavar="suite|start|FILE", help="The shipped suite, the start position, or a file of lines.")
@@ -86,8 +85,10 @@ def terminal(
 
 @app.command()
 def match(
-    a: SpecArgument,
-    b: SpecArgument,
+    a: Annotated[str, typer.Argument(metavar="A", show_default=False, help="Whose score it is: random, greedy, lm, …")],
+    b: Annotated[
+        str, typer.Argument(metavar="B", show_default=False, help="The other, as lm:style=engine or uci:cmd=…")
+    ],
     games: GamesOption = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     out: OutOption = None,
@@ -106,7 +107,7 @@ def match(
     from lm.elo import Score, Sprt, elo, points_of
 
     test = Sprt.parse(sprt) if sprt is not None else None
-    with ExitStack() as stack:
+    with resumable(out), ExitStack() as stack:
         first, second = open_player(stack, a), open_player(stack, b)
         pairings = arena.match_pairings(first, second, games, read_openings(openings), seed)
         with progress(f"{a} - {b}", games) as (report, advance):
@@ -156,7 +157,7 @@ def selfplay(
     from lm import arena
     from lm.elo import Score
 
-    with ExitStack() as stack:
+    with resumable(out), ExitStack() as stack:
         both = open_player(stack, player)
         pairings = arena.match_pairings(both, both, games, read_openings(openings), seed)
         with progress(player, games) as (report, advance):
@@ -173,7 +174,7 @@ def selfplay(
 
 @app.command()
 def train(
-    files: Annotated[list[Path] | None, typer.Argument(metavar="FILES", show_default=False, help="More games.")] = None,
+    files: FilesArgument = None,
     data: Annotated[
         list[Path] | None, typer.Option("--data", help="Games in any format, or shards by xqlm data; the shipped ones.")
     ] = None,
@@ -318,12 +319,13 @@ def evaluate(
     from lm import evaluate as evaluation
     from lm.data import SPLITS
     from lm.model import STYLES
-    from lm.policy import load_any_model, one_of
+    from lm.policy import load_any_model, one_of, readings
 
     voice = STYLES.index(one_of("--style", style, STYLES))
     if split is not None:
         one_of("--split", split, SPLITS)
     loaded = load_any_model(model)
+    symmetries = min(symmetries, readings(loaded))
     asked = read_puzzles(puzzles)
     rejected: list[object] = []
     if given := [*(games or []), *(files or [])]:
@@ -348,7 +350,7 @@ def evaluate(
     if random_games:
         report["after_random_plies"] = evaluation.after_random_plies(loaded, random_games)
     if rejected:
-        say(f"{len(rejected)} games could not be read, the first: {rejected[0]}")
+        say(f"games that could not be read: {len(rejected)}, the first: {rejected[0]}")
     if as_json:
         print(json.dumps(report))
         return
@@ -481,6 +483,11 @@ def open_player(stack: ExitStack, spec: str) -> Player:
     return player
 
 
+def resumable(out: Path | None) -> AbstractContextManager[None]:
+    """Return the context in which games are played that go to this file, if to any."""
+    return interruptible(*(() if out else ("with --out FILE the games would be kept, and the same command went on",)))
+
+
 def shipped_games() -> list[Path]:
     """Return the files of the sample corpus."""
     files = sorted(data_path("games").glob("*.pgn.zst"))
@@ -523,7 +530,7 @@ def open_shard(files: list[Path], cache: Path) -> Shard:
 def say_rejected(shard: Shard) -> None:
     """Say how many games a shard leaves out, and where the reasons stand."""
     if shard.meta["rejected"]:
-        say(f"{shard.meta['rejected']} games were rejected: see {shard.path / 'rejects.jsonl'}")
+        say(f"games rejected: {shard.meta['rejected']}, see {shard.path / 'rejects.jsonl'}")
 
 
 def open_shards(paths: list[Path], cache: Path) -> list[Shard]:
@@ -534,7 +541,7 @@ def open_shards(paths: list[Path], cache: Path) -> list[Shard]:
     return [Shard.open(path) for path in paths if path.is_dir()] + ([open_shard(files, cache)] if files else [])
 
 
-def read_openings(name: str) -> list[Line]:
+def read_openings(name: str) -> list[Opening]:
     """Return the openings that ``suite``, ``start`` or a file name stands for."""
     from lm import arena
 

@@ -28,12 +28,12 @@ def write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Exit with code 130 when work that can be gone on with is interrupted."""
+def interruptible(advice: str = "the same command goes on") -> Iterator[None]:
+    """Exit with code 130 when the work is interrupted, and say how to go on with it."""
     try:
         yield
     except KeyboardInterrupt as stopped:
-        say(f"{stopped or 'stopped'}; the same command goes on")
+        say(f"{str(stopped) or 'stopped'}; {advice}")
         raise typer.Exit(130) from None
 
 

@@ -148,9 +148,12 @@ class EnginePlayer:
             # Debian keeps its engines in a directory that root's PATH leaves out.
             self._command[0] = shutil.which(self._command[0], path="/usr/games") or self._command[0]
         self._engine: SimpleEngine | None = None
+        self._closed = False
         self._start()
 
     def _start(self) -> SimpleEngine:
+        if self._closed:
+            raise PlayerError(f"{self.name} is closed")
         if self._engine is None:
             popen = SimpleEngine.popen_uci if self._protocol == "uci" else SimpleEngine.popen_ucci
             try:
@@ -173,14 +176,18 @@ class EnginePlayer:
         try:
             result = engine.play(board, self._limit)
         except EngineError as error:
-            self.close()
+            self._end()
             raise PlayerError(str(error)) from None
         if result.move is None and not result.resigned:
             raise PlayerError(f"{self.name} names no move, nor does it resign, in {board.fen()}")
         return Choice(result.move, _expected_score(result), draw=result.draw_offered)
 
     def close(self) -> None:
-        """End the engine's process."""
+        """End the engine's process, also while another thread waits for its move, which then gets ``PlayerError``."""
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
         if self._engine is not None:
             self._engine.quit()
             self._engine = None

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import torch
@@ -89,10 +89,13 @@ def load_any_model(directory: str | Path | None = None, dtype: str = "float32") 
     transformers_logging.disable_progress_bar()
     talkative = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # what it would report of the weights is an error here
+    model: PreTrainedModel
+    found: dict[str, Any]  # the annotations of transformers leave it out
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             path, local_files_only=True, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True
         )
+        model, found = loaded
     except Exception as error:  # whatever a damaged file makes the libraries raise
         raise UserError(f"damaged model in {path}: {error}") from None
     finally:
@@ -123,6 +126,11 @@ def one_of(name: str, value: T, allowed: Sequence[T]) -> T:
     if value not in allowed:
         raise UserError(f"{name} must be one of {', '.join(map(str, allowed))}: {value!r}")
     return value
+
+
+def readings(model: PreTrainedModel) -> int:
+    """Return in how many symmetries a model can read a game: one without a board to be mirrored knows one."""
+    return len(SYMMETRIES) if isinstance(model, XiangqiLM) else 1
 
 
 def make_evaluator(

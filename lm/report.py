@@ -31,6 +31,7 @@ from lm.evaluate import (
     solve,
 )
 from lm.model import ENGINE, STYLES, XiangqiLM
+from lm.policy import readings
 from lm.probes import probe, random_twin
 from xiangqi.formats import load
 
@@ -79,7 +80,7 @@ def gather(
     ``learners`` are other games, on which the probes are fitted; ``stray`` is the number of games that begin with
     random plies; ``run`` a training run and ``selfplay`` a file of the model's games. ``say`` is told what is done.
     """
-    symmetries = 2 if isinstance(model, XiangqiLM) else 1
+    symmetries = readings(model)
     found: dict[str, Any] = {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "symmetries": symmetries,

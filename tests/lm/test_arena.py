@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -117,9 +121,64 @@ class TestDeaths:
             play(cheat, report=deaths.append)
         assert len(deaths) == 3
 
+    def test_a_player_that_fails_in_every_game_is_soon_given_up(self) -> None:
+        """It may hang each time: nobody waits for that in each of many games."""
+        asked = []
+
+        def choose(board: Board) -> Choice:
+            asked.append(board)
+            raise PlayerError("hangs")
+
+        hanging = Scripted(choose, "sleeper")
+        with pytest.raises(PlayerError, match="sleeper failed in 3 games in a row, the last time: hangs"):
+            dict(play_games({i: Pairing(hanging, RandomPlayer()) for i in range(30)}))
+        assert len(asked) == 4
+
     def test_other_errors_are_not_hidden(self) -> None:
         with pytest.raises(ZeroDivisionError):
             play(Scripted(lambda board: 1 // 0))
+
+
+class TestInterruption:
+    # Thinks for a minute about each move but the first, unless it is told to stop.
+    THINKER = """
+import select, sys
+for line in sys.stdin:
+    if line.strip() in ("uci", "isready"):
+        print({"uci": "uciok", "isready": "readyok"}[line.strip()], flush=True)
+    if line.startswith("go"):
+        if "depth" not in line:
+            print("thinking", file=sys.stderr, flush=True)
+            select.select([sys.stdin], [], [], 60)
+        print("bestmove h2e2", flush=True)
+    if line.strip() == "quit":
+        break
+"""
+
+    @pytest.mark.parametrize("command", ["match", "selfplay"])
+    @pytest.mark.parametrize("kept", [True, False])
+    def test_it_ends_soon_and_says_how_to_go_on(self, tmp_path: Path, command: str, kept: bool) -> None:
+        script, log, out = tmp_path / "thinker.py", tmp_path / "log", tmp_path / "games.pgn"
+        script.write_text(self.THINKER)
+        spec = f"uci:cmd=sh -c '{sys.executable} -u {script} 2>>{log}',movetime=60000"
+        players = [spec, "random"] if command == "match" else ["--player", spec]
+        words = [sys.executable, "-m", "lm.cli", command, *players, "-n", "8", "--openings", "start"]
+        run = subprocess.Popen([*words, *(["--out", str(out)] if kept else [])], stderr=subprocess.PIPE, text=True)
+        try:
+            while not log.exists() or "thinking" not in log.read_text():
+                assert run.poll() is None
+                time.sleep(0.05)
+            interrupted = time.monotonic()
+            run.send_signal(signal.SIGINT)
+            _, said = run.communicate(timeout=30)
+        finally:
+            run.kill()
+        assert time.monotonic() - interrupted < 10
+        assert run.returncode == 130
+        told = "the same command goes on" if kept else "with --out FILE the games would be kept, "
+        assert said.splitlines()[-1].startswith(f"stopped; {told}")
+        assert "Traceback" not in said
+        assert log.read_text().count("thinking") == 1
 
 
 class TestMatchPairings:

@@ -276,7 +276,7 @@ class TestCache:
         for _ in range(2):
             shard = cli.open_shard([source], tmp_path / "cache")
             rejects = shard.path / "rejects.jsonl"
-            assert capsys.readouterr().err == f"2 games were rejected: see {rejects}\n"
+            assert capsys.readouterr().err == f"games rejected: 2, see {rejects}\n"
             assert len(rejects.read_text().splitlines()) == 2
         cli.open_shard([write(tmp_path / "g.jsonl", line(random_game(1, 10)))], tmp_path / "cache")
         assert capsys.readouterr().err == ""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lm import UserError, cli
+from lm import UserError, char, cli
 from lm.data import UNKNOWN, split_of
 from lm.encoding import Line
 from lm.evaluate import FIGURES, Evaluation, batches, evaluate, line_of, read_games
@@ -356,6 +356,14 @@ class TestFiles:
 
 
 class TestCommand:
+    def test_a_model_of_characters_reads_once(self, xqlm, records: list[Game], tmp_path: Path) -> None:
+        path = tmp_path / "games.pgn"
+        save(records[:1], path)
+        char.new_model(n_layer=1, n_head=1, n_embd=16, plies=200).save_pretrained(tmp_path / "char")
+        code, out, _ = xqlm("evaluate", path, "--model", tmp_path / "char", "--json")
+        assert code == 0
+        assert json.loads(out)["symmetries"] == 1
+
     def test_json(self, xqlm, model_folder: Path, records: list[Game], tmp_path: Path) -> None:
         path = tmp_path / "games.jsonl"
         save(records, path)
@@ -363,7 +371,7 @@ class TestCommand:
         code, out, err = xqlm("evaluate", "--games", path, "--model", model_folder, "--json")
         report = json.loads(out)
         assert code == 0
-        assert "1 games could not be read" in err
+        assert "games that could not be read: 1, the first: " in err
         assert report["rejected"] == 1
         assert report["plies"] == sum(board.ply for board in GAMES)
         for name in ("top1", "top3", "nll", "legal_argmax", "legal_mass", "value_brier", "value_ece", "legal_games"):

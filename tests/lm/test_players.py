@@ -92,6 +92,12 @@ class TestEnginePlayer:
             player.close()
             player.close()
 
+    def test_closed_is_closed(self, tmp_path: Path) -> None:
+        player = frail_engine(tmp_path, "never")
+        player.close()
+        with pytest.raises(PlayerError, match="frail is closed"):
+            player.choose([Board()])
+
     def test_no_such_program(self) -> None:
         with pytest.raises(PlayerError, match="no-such-engine"):
             EnginePlayer("uci", "no-such-engine", Limit(depth=1))
