@@ -170,15 +170,27 @@ class EarlyLook:
         """Look; all processes have to do so together."""
         model = self.trainer.whole()
         if self.games[0] and model is not None:
-            best = min((x["eval_nll"] for x in self.trainer.state.log_history if "eval_nll" in x), default=math.inf)
             try:
                 report = evaluate(model, *self.games, HUMAN).report(samples=1)
                 self.trainer.log({f"eval_{k}": round(report[k], 4) for k in ("top1", "top3", "nll", "legal_argmax")})
-                if report["nll"] > best + WORSE:
-                    raise UserError(f"{report['nll']:.3f} nats on held-out games, {best:.3f} before")
+                if fault := divergence(self.trainer.state.log_history):
+                    raise UserError(fault)
             except UserError as error:
                 step = self.trainer.state.global_step
                 raise UserError(f"the run diverges at step {step}: {error}; {advice(self.trainer.out)}") from None
+
+
+def divergence(history: Sequence[dict[str, Any]]) -> str:
+    """Say what speaks for divergence, if anything does: the last look is `WORSE` than the best, and training is too.
+
+    Where few games are read many times they are learned by heart: held-out ones alone are foreseen worse.
+    """
+    *before, last = (entry for entry in history if "eval_nll" in entry)
+    best = min(before, key=lambda look: look["eval_nll"], default=last)
+    losses = {entry["step"]: entry["policy_loss"] for entry in history if "policy_loss" in entry}
+    if last["eval_nll"] <= best["eval_nll"] + WORSE or losses[last["step"]] <= losses[best["step"]]:
+        return ""
+    return f"{last['eval_nll']:.3f} nats on held-out games, {best['eval_nll']:.3f} before"
 
 
 class Bar(TrainerCallback):

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from transformers import Trainer
 
 from lm import UserError, callbacks
+from lm.callbacks import divergence
 from lm.checkpoints import checkpoints, latest_checkpoint
 from runs import SMALL, losses, run, stop_at
 
@@ -153,6 +154,17 @@ class TestEarlyLook:
         ):
             run(shard_folder, tmp_path, replace(SMALL, learning_rate=3.0))
         assert checkpoints(tmp_path) == [tmp_path / "checkpoint-1"]
+
+    @pytest.mark.parametrize(("loss", "told"), [(3.4, "4.000 nats on held-out games, 3.000 before"), (2.0, "")])
+    def test_games_learned_by_heart_are_no_divergence(self, loss: float, told: str) -> None:
+        """Those that are trained on are foreseen better then, held-out ones worse."""
+        history = [
+            entry | {"step": step}
+            for step, policy, nll in ((1, 4.0, 4.2), (2, 3.3, 3.0), (3, 3.0, 3.2), (4, loss, 4.0))
+            for entry in ({"policy_loss": policy}, {"eval_nll": nll})
+        ]
+        assert divergence(history) == told
+        assert divergence(history[:2]) == ""
 
 
 class TestBar:
