@@ -485,7 +485,7 @@ def open_player(stack: ExitStack, spec: str) -> Player:
 
 def resumable(out: Path | None) -> AbstractContextManager[None]:
     """Return the context in which games are played that go to this file, if to any."""
-    return interruptible(*(() if out else ("with --out FILE the games would be kept, and the same command went on",)))
+    return interruptible() if out else interruptible("with --out FILE the games are kept, and the same command goes on")
 
 
 def shipped_games() -> list[Path]:

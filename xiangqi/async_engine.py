@@ -28,10 +28,10 @@ from xiangqi.protocol import (
     Option,
     OptionValue,
     PlayResult,
+    parse_best_move,
     parse_info,
     parse_option,
     position,
-    read_move,
 )
 
 TIMEOUT: Final = 10.0
@@ -190,31 +190,15 @@ class Analysis:
                 self._news.set()
 
     def _on_best_move(self, words: list[str]) -> None:
-        engine, board = self._engine, self._board
-        text = words[1] if words[0] == "bestmove" and len(words) > 1 else "(none)"
-        goes_on = board.has_legal_moves()
-        # To resign takes a word: a program that merely fails to name a move is broken, and loses no game by that.
-        resigned = goes_on and ("resign" in words or (words[0] == "nobestmove" and engine._dialect is UCCI))
-        move = ponder = None
-        if text in ("(none)", "0000", "null", "none", "resign"):
-            if goes_on and not resigned:
-                self._end(engine._error(EngineMoveError, f"the engine named no move in {board.fen()}"))
-                return
+        engine = self._engine
+        try:
+            result, engine.first_rank = parse_best_move(
+                words, self._board, self.info, engine.first_rank, engine._dialect
+            )
+        except ValueError as error:
+            self._end(engine._error(EngineMoveError, str(error)))
         else:
-            for first_rank in (0, 1) if engine.first_rank is None else (engine.first_rank,):
-                move = read_move(text, board, first_rank)
-                if move is not None:
-                    engine.first_rank = first_rank
-                    break
-            else:
-                self._end(
-                    engine._error(EngineMoveError, f"the engine played {text[:40]!r}, no legal move in {board.fen()}")
-                )
-                return
-            if "ponder" in words[2:-1]:
-                board.push(move)
-                ponder = read_move(words[words.index("ponder") + 1], board, engine.first_rank or 0)
-        self._end(PlayResult(None if resigned else move, ponder, self.info, "draw" in words[2:], resigned))
+            self._end(result)
 
 
 class Engine:

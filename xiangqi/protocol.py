@@ -515,6 +515,41 @@ def _read_line(words: Sequence[str], board: Board, first_rank: int | None) -> tu
     return tuple(moves)
 
 
+def parse_best_move(
+    words: Sequence[str], board: Board, info: Info, first_rank: int | None, dialect: Dialect
+) -> tuple[PlayResult, int | None]:
+    """Read what ends a search on ``board``, and from it the number of Red's back rank, where that is not known.
+
+    ``words`` are a ``bestmove`` or ``nobestmove`` line; ``info`` is what the engine has said about the move. To resign
+    takes a word: a program that merely fails to name a move is broken, and loses no game by that. Raises ``ValueError``
+    if it names none where there is one, and for a move that is not legal.
+
+    >>> result, first_rank = parse_best_move("bestmove h3e3 ponder h10g8".split(), Board(), Info(), None, UCI)
+    >>> result.move, result.ponder, first_rank
+    (Move.from_iccs('h2e2'), Move.from_iccs('h9g7'), 1)
+    """
+    text = words[1] if words[0] == "bestmove" and len(words) > 1 else "(none)"
+    goes_on = board.has_legal_moves()
+    resigned = goes_on and ("resign" in words or (words[0] == "nobestmove" and dialect is UCCI))
+    draw_offered = "draw" in words[2:]
+    if resigned or text in ("(none)", "0000", "null", "none", "resign"):
+        if goes_on and not resigned:
+            raise ValueError(f"the engine named no move in {board.fen()}")
+        return PlayResult(None, None, info, draw_offered, resigned), first_rank
+    for rank in (0, 1) if first_rank is None else (first_rank,):
+        move = read_move(text, board, rank)
+        if move is not None:
+            break
+    else:
+        raise ValueError(f"the engine played {text[:40]!r}, no legal move in {board.fen()}")
+    ponder = None
+    if "ponder" in words[2:-1]:
+        after = board.copy(stack=False)
+        after.push(move)
+        ponder = read_move(words[words.index("ponder") + 1], after, rank)
+    return PlayResult(move, ponder, info, draw_offered), rank
+
+
 def read_move(text: str, board: Board, first_rank: int) -> Move | None:
     """Return the legal move that an engine means, or ``None``.
 

@@ -175,7 +175,7 @@ for line in sys.stdin:
             run.kill()
         assert time.monotonic() - interrupted < 10
         assert run.returncode == 130
-        told = "the same command goes on" if kept else "with --out FILE the games would be kept, "
+        told = "the same command goes on" if kept else "with --out FILE the games are kept, "
         assert said.splitlines()[-1].startswith(f"stopped; {told}")
         assert "Traceback" not in said
         assert log.read_text().count("thinking") == 1
