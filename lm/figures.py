@@ -257,7 +257,7 @@ def training(log: Sequence[Mapping[str, float]]) -> Figure:
         ("held-out NLL, nats", "eval_nll", "human games", ORANGE),
         ("held-out top-1", "eval_top1", "human games", ORANGE),
     )
-    kept = [panel for panel in panels if any(panel[1] in entry for entry in log)]
+    kept = [panel for panel in panels if any(entry.get(panel[1]) for entry in log)]
     with drawing() as new:
         figure = new(figsize=(9.2, 2.6 * ((len(kept) + 1) // 2)))
         grid = figure.subplots((len(kept) + 1) // 2, 2, squeeze=False).flatten()

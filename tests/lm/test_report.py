@@ -312,6 +312,10 @@ class TestFigures:
         titles = [axes.get_title(loc="left") for axes in figures.training([*LOG, {"step": 40, "eval_top1": 0.3}]).axes]
         assert titles == ["policy loss, nats", "value loss", "held-out top-1"]
 
+    def test_a_model_without_a_value_has_no_curve_of_it(self) -> None:
+        axes = figures.training([entry | {"value_loss": 0.0} for entry in LOG]).axes
+        assert [each.get_title(loc="left") for each in axes] == ["policy loss, nats"]
+
     def test_smoothing(self) -> None:
         values = [5.0, 1.0, 1.0, 1.0]
         smooth = figures.smooth(values)
