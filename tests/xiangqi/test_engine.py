@@ -28,7 +28,7 @@ from xiangqi.engine import (
     popen_ucci,
     popen_uci,
 )
-from xiangqi.protocol import UCCI, UCI, parse_info, parse_option, position
+from xiangqi.engine.wire import UCCI, UCI, parse_info, parse_option, position
 
 FAKE = Path(__file__).parent / "engines" / "fake.py"
 FAIRY = shutil.which("fairy-stockfish") or shutil.which("fairy-stockfish", path="/usr/games")

@@ -5,7 +5,7 @@ starts at once.
 
 >>> from xiangqi import Board
 >>> from xiangqi.engine import Limit, SimpleEngine
->>> from xiangqi.example_engine import COMMAND
+>>> from xiangqi.engine.example import COMMAND
 >>> with SimpleEngine.popen_uci(COMMAND) as engine:
 ...     print(engine.id["name"], engine.play(Board.from_moves("h2e2"), Limit(depth=1)).move)
 Example h9g7

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Self
 
 _LONGEST_LINE: Final = 1 << 16
 _LONGEST_STDERR: Final = 2000
@@ -16,31 +16,45 @@ _LONGEST_STDERR: Final = 2000
 class EngineProcess(asyncio.SubprocessProtocol):
     """An engine's process: cuts its output into lines, keeps the tail of its stderr, and notices its end.
 
-    ``on_line`` is told each line that is not empty, ``on_end`` once that the process is gone.
+    Made by ``start``.
 
     >>> async def main() -> None:
-    ...     loop = asyncio.get_running_loop()
-    ...     command = "sh", "-c", "echo one; cat"
-    ...     _, process = await loop.subprocess_exec(
-    ...         lambda: EngineProcess(print, lambda: print("gone")), *command, start_new_session=True
-    ...     )
-    ...     process.write("two")
-    ...     await asyncio.sleep(0.5)
-    ...     process.kill()
+    ...     process = await EngineProcess.start(["sh", "-c", "echo one; exit 3"], None, print, lambda: None)
     ...     await process.ended
+    ...     print(process.transport.get_returncode())
     >>> asyncio.run(main())
     one
-    two
-    gone
+    3
     """
 
     transport: asyncio.SubprocessTransport
+    ended: asyncio.Future[None]
+    """Done when the process is gone."""
 
     def __init__(self, on_line: Callable[[str], None], on_end: Callable[[], None]) -> None:
         self.on_line, self.on_end = on_line, on_end
         self.ended = asyncio.get_running_loop().create_future()
         self.stderr = b""
         self._rest = b""
+
+    @classmethod
+    async def start(
+        cls, command: Sequence[str], cwd: str | None, on_line: Callable[[str], None], on_end: Callable[[], None]
+    ) -> Self:
+        """Start ``command`` in the folder ``cwd``. Raises ``OSError`` or ``ValueError`` if that cannot be done.
+
+        ``on_line`` is told each line that is not empty, ``on_end`` once that the process is gone.
+
+        >>> async def main() -> None:
+        ...     process = await EngineProcess.start(["echo", "one"], None, print, lambda: print("gone"))
+        ...     await process.ended
+        >>> asyncio.run(main())
+        one
+        gone
+        """
+        loop = asyncio.get_running_loop()
+        _, process = await loop.subprocess_exec(lambda: cls(on_line, on_end), *command, cwd=cwd, start_new_session=True)
+        return process
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.SubprocessTransport)
@@ -68,13 +82,29 @@ class EngineProcess(asyncio.SubprocessProtocol):
             self.on_end()
 
     def write(self, text: str) -> None:
-        """Write a line to the process; nothing if it no longer listens."""
+        """Write a line to the process; nothing if it no longer listens.
+
+        >>> async def main() -> None:
+        ...     process = await EngineProcess.start(["head", "-n", "1"], None, print, lambda: None)
+        ...     process.write("one")
+        ...     await process.ended
+        >>> asyncio.run(main())
+        one
+        """
         stdin = self.transport.get_pipe_transport(0)
         if isinstance(stdin, asyncio.WriteTransport) and not stdin.is_closing():
             stdin.write(f"{text}\n".encode())
 
     def kill(self) -> None:
-        """Kill the process and, where it has started some, its children. Harmless if it has ended."""
+        """Kill the process and, where it has started some, its children. Harmless if it has ended.
+
+        >>> async def main() -> None:
+        ...     process = await EngineProcess.start(["cat"], None, print, lambda: print("gone"))
+        ...     process.kill()
+        ...     await process.ended
+        >>> asyncio.run(main())
+        gone
+        """
         if self.transport.get_returncode() is not None:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -84,7 +114,15 @@ class EngineProcess(asyncio.SubprocessProtocol):
                 self.transport.kill()
 
     def tail(self) -> str:
-        """Return the last lines that the process wrote to stderr, in one."""
+        """Return the last lines that the process wrote to stderr, in one.
+
+        >>> async def main() -> None:
+        ...     process = await EngineProcess.start(["sh", "-c", "echo no net >&2"], None, print, lambda: None)
+        ...     await process.ended
+        ...     print(process.tail())
+        >>> asyncio.run(main())
+        no net
+        """
         return " | ".join(_decode(self.stderr).strip().splitlines()[-3:])
 
 

@@ -1,32 +1,4 @@
-"""A client for xiangqi engines that speak UCI or UCCI, blocking or in asyncio.
-
->>> import sys
->>> from xiangqi import Board
->>> from xiangqi.engine import EngineError, Limit, SimpleEngine
->>> toy = '''
-... while (line := input()) != "quit":
-...     answers = {"uci": "uciok", "isready": "readyok"}
-...     print(answers.get(line, "bestmove h2e2" if line.startswith("go") else ""), flush=True)
-... '''
->>> with SimpleEngine.popen_uci([sys.executable, "-c", toy]) as engine:
-...     print(engine.play(Board(), Limit(time=0.1)).move)
-h2e2
->>> try:
-...     SimpleEngine.popen_uci("no-such-engine --fast")
-... except EngineError as error:
-...     print(error)
-cannot start the engine: no such file or directory (command: no-such-engine --fast)
-
-``SimpleEngine`` blocks and may be used from any thread; ``popen_uci`` and ``popen_ucci`` give the same as coroutines.
-Whatever an engine does wrong ends in an ``EngineError`` that says which command it was, what it said last, and the end
-of its standard error. An engine that hangs is killed, and none leaves a process behind. A search without a time of its
-own may take as long as it likes while the engine says something, or at least answers ``isready``.
-
-UCI engines number the ranks from 0 (Pikafish) or from 1 (Fairy-Stockfish). Which one it is shows in an engine's first
-move from the starting position, where no square that Red can leave in one numbering can be left in the other: unless
-``first_rank`` is given, an engine is asked for that move, at depth 1, before its first search. Engines that play many
-variants are set to xiangqi.
-"""
+"""The engine client for programs without asyncio: every call blocks, and may come from any thread."""
 
 from __future__ import annotations
 
@@ -38,45 +10,11 @@ import weakref
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar, overload
 
-from xiangqi.async_engine import TIMEOUT, Analysis, Engine, open_engine, popen_ucci, popen_uci
 from xiangqi.board import Board
+from xiangqi.engine.client import TIMEOUT, Analysis, Engine, open_engine
+from xiangqi.engine.values import Info, Limit, Option, OptionValue, PlayResult
+from xiangqi.engine.wire import UCCI, UCI
 from xiangqi.move import Move
-from xiangqi.protocol import (
-    UCCI,
-    UCI,
-    EngineError,
-    EngineMoveError,
-    EngineOptionError,
-    EngineStartError,
-    EngineTerminatedError,
-    EngineTimeoutError,
-    Info,
-    Limit,
-    Option,
-    OptionValue,
-    PlayResult,
-    Score,
-)
-
-__all__ = [
-    "Analysis",
-    "Engine",
-    "EngineError",
-    "EngineMoveError",
-    "EngineOptionError",
-    "EngineStartError",
-    "EngineTerminatedError",
-    "EngineTimeoutError",
-    "Info",
-    "Limit",
-    "Option",
-    "PlayResult",
-    "Score",
-    "SimpleAnalysis",
-    "SimpleEngine",
-    "popen_ucci",
-    "popen_uci",
-]
 
 T = TypeVar("T")
 
@@ -105,7 +43,7 @@ def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
 class SimpleAnalysis:
     """A running search, blocking: see ``Analysis``. Iterating over it waits for information.
 
-    >>> from xiangqi.example_engine import COMMAND
+    >>> from xiangqi.engine.example import COMMAND
     >>> with SimpleEngine.popen_uci(COMMAND) as engine, engine.analysis(Board(), Limit(depth=3)) as analysis:
     ...     for info in analysis:
     ...         print(info.depth, info.score, *info.pv)
@@ -119,7 +57,7 @@ class SimpleAnalysis:
     def info(self) -> Info:
         """The newest information about the best line.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     analysis = engine.analysis(Board(), Limit(depth=3))
         ...     result = analysis.wait()
@@ -132,7 +70,7 @@ class SimpleAnalysis:
     def multipv(self) -> list[Info]:
         """The newest information about each line, best first.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     analysis = engine.analysis(Board(), Limit(depth=3), multipv=2)
         ...     result = analysis.wait()
@@ -145,7 +83,7 @@ class SimpleAnalysis:
     def done(self) -> bool:
         """Whether the search has ended.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     analysis = engine.analysis(Board())
         ...     print(analysis.done)
@@ -159,7 +97,7 @@ class SimpleAnalysis:
     def wait(self) -> PlayResult:
         """Wait for the search to end and return how. Raises ``EngineError``.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     print(engine.analysis(Board(), Limit(time=0.1)).wait().move)
         h2e2
@@ -169,7 +107,7 @@ class SimpleAnalysis:
     def stop(self) -> None:
         """Ask the engine to end the search; its best move so far follows.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     analysis = engine.analysis(Board())  # without end
         ...     analysis.stop()
@@ -199,7 +137,7 @@ class SimpleEngine:
 
     Close it, or use it as a context manager. One that is forgotten is killed when it is collected or Python exits.
 
-    >>> from xiangqi.example_engine import COMMAND
+    >>> from xiangqi.engine.example import COMMAND
     >>> board = Board()
     >>> with SimpleEngine.popen_uci(COMMAND) as engine:
     ...     for _ in range(4):
@@ -224,7 +162,7 @@ class SimpleEngine:
     ) -> Self:
         """Start a UCI engine; see the function ``popen_uci``.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND, options={"MultiPV": 2}) as engine:
         ...     print(engine.id["name"])
         Example
@@ -242,7 +180,7 @@ class SimpleEngine:
     ) -> Self:
         """Start a UCCI engine; see the function ``popen_ucci``.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_ucci(COMMAND) as engine:
         ...     print(engine.play(Board(), Limit(depth=1)).move)
         h2e2
@@ -253,7 +191,7 @@ class SimpleEngine:
     def id(self) -> dict[str, str]:
         """What the engine says about itself, as its ``name``.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     print(engine.id)
         {'name': 'Example'}
@@ -264,7 +202,7 @@ class SimpleEngine:
     def options(self) -> dict[str, Option]:
         """The options that the engine declares, by name.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     print(engine.options["MultiPV"].max)
         2
@@ -275,7 +213,7 @@ class SimpleEngine:
     def pid(self) -> int:
         """Process number of the engine.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     print(engine.pid > 0)
         True
@@ -286,7 +224,7 @@ class SimpleEngine:
     def returncode(self) -> int | None:
         """Exit status of the process, or ``None`` while it runs.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     print(engine.returncode)
         None
@@ -298,7 +236,7 @@ class SimpleEngine:
     def configure(self, options: Mapping[str, OptionValue]) -> None:
         """Set options; see ``Engine.configure``.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     engine.configure({"MultiPV": 2})
         """
@@ -307,7 +245,7 @@ class SimpleEngine:
     def ping(self) -> None:
         """Wait until the engine has done all it was told.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     engine.ping()
         """
@@ -316,7 +254,7 @@ class SimpleEngine:
     def new_game(self) -> None:
         """Tell the engine that what follows is another game.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     engine.new_game()
         """
@@ -327,7 +265,7 @@ class SimpleEngine:
     ) -> PlayResult:
         """Let the engine think and return its move; see ``Engine.play``.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     result = engine.play(Board(), Limit(red_clock=60, black_clock=60))
         >>> result.move, result.ponder
@@ -348,7 +286,7 @@ class SimpleEngine:
     ) -> Info | list[Info]:
         """Let the engine think and return what it found; see ``Engine.analyse``.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine:
         ...     for info in engine.analyse(Board(), Limit(depth=3), multipv=2):
         ...         print(info.score, *info.pv)
@@ -369,7 +307,7 @@ class SimpleEngine:
     ) -> SimpleAnalysis:
         """Start a search and return it while it runs; see ``Engine.analysis``.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> with SimpleEngine.popen_uci(COMMAND) as engine, engine.analysis(Board()) as analysis:
         ...     for info in analysis:
         ...         if info.depth >= 5:  # it would go on for ever
@@ -382,7 +320,7 @@ class SimpleEngine:
     def quit(self) -> None:
         """Ask the engine to leave, and kill it if it does not; see ``Engine.quit``.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> engine = SimpleEngine.popen_uci(COMMAND)
         >>> engine.quit()
         >>> engine.returncode

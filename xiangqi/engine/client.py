@@ -10,13 +10,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Self, overload
 
-from xiangqi._process import EngineProcess
 from xiangqi.board import Board
-from xiangqi.move import COLOR_NAMES, Move
-from xiangqi.protocol import (
-    UCCI,
-    UCI,
-    Dialect,
+from xiangqi.engine.process import EngineProcess
+from xiangqi.engine.values import (
     EngineError,
     EngineMoveError,
     EngineOptionError,
@@ -28,11 +24,9 @@ from xiangqi.protocol import (
     Option,
     OptionValue,
     PlayResult,
-    parse_best_move,
-    parse_info,
-    parse_option,
-    position,
 )
+from xiangqi.engine.wire import UCCI, UCI, Dialect, parse_best_move, parse_info, parse_option, position
+from xiangqi.move import COLOR_NAMES, Move
 
 TIMEOUT: Final = 10.0
 """Seconds in which an engine has to answer what needs no thought."""
@@ -48,7 +42,7 @@ class Analysis:
     Made by ``Engine.analysis``. As a context manager it stops the search when left. ``async for`` ends with the search
     and raises what went wrong.
 
-    >>> from xiangqi.example_engine import COMMAND
+    >>> from xiangqi.engine.example import COMMAND
     >>> async def main() -> None:
     ...     async with await popen_uci(COMMAND) as engine, await engine.analysis(Board(), Limit(depth=3)) as analysis:
     ...         async for info in analysis:
@@ -79,7 +73,7 @@ class Analysis:
     def info(self) -> Info:
         """The newest information about the best line.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine:
         ...         analysis = await engine.analysis(Board(), Limit(depth=3))
@@ -94,7 +88,7 @@ class Analysis:
     def done(self) -> bool:
         """Whether the search has ended.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine, await engine.analysis(Board()) as analysis:
         ...         print(analysis.done)
@@ -106,7 +100,7 @@ class Analysis:
     async def wait(self) -> PlayResult:
         """Wait for the search to end and return how. Raises ``EngineError``.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine:
         ...         analysis = await engine.analysis(Board(), Limit(time=0.1))
@@ -119,7 +113,7 @@ class Analysis:
     def stop(self) -> None:
         """Ask the engine to end the search; its best move so far follows.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine:
         ...         analysis = await engine.analysis(Board())  # without end
@@ -207,7 +201,7 @@ class Engine:
     One search runs at a time: any further call stops an ``analysis`` that is still running. After an error that ended
     the process, every call raises ``EngineTerminatedError``.
 
-    >>> from xiangqi.example_engine import COMMAND
+    >>> from xiangqi.engine.example import COMMAND
     >>> async def main() -> None:
     ...     async with await popen_uci(COMMAND) as engine:
     ...         print(engine.id["name"], engine.first_rank, list(engine.options))
@@ -249,9 +243,7 @@ class Engine:
         try:
             if not self.command:
                 raise self._error(EngineStartError, "cannot start the engine: the command is empty")
-            _, self._process = await self._loop.subprocess_exec(
-                lambda: EngineProcess(self._on_line, self._on_end), *self.command, cwd=cwd, start_new_session=True
-            )
+            self._process = await EngineProcess.start(self.command, cwd, self._on_line, self._on_end)
         except (OSError, ValueError) as error:
             reason = str(getattr(error, "strerror", None) or error)
             raise self._error(EngineStartError, f"cannot start the engine: {reason[:1].lower()}{reason[1:]}") from None
@@ -283,7 +275,7 @@ class Engine:
     def pid(self) -> int:
         """Process number of the engine.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine:
         ...         print(engine.pid > 0)
@@ -296,7 +288,7 @@ class Engine:
     def returncode(self) -> int | None:
         """Exit status of the process, or ``None`` while it runs.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine:
         ...         print(engine.returncode)
@@ -310,7 +302,7 @@ class Engine:
     async def quit(self) -> None:
         """Ask the engine to leave, and kill it if it does not within two seconds. Never raises; may be called twice.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     engine = await popen_uci(COMMAND)
         ...     await engine.quit()
@@ -416,7 +408,7 @@ class Engine:
     async def configure(self, options: Mapping[str, OptionValue]) -> None:
         """Set options. Raises ``EngineOptionError``, and then sets none, if the engine would not take one of them.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine:
         ...         await engine.configure({"MultiPV": 2})
@@ -444,7 +436,7 @@ class Engine:
     async def ping(self) -> None:
         """Wait until the engine has done all it was told. Stops a running analysis.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine:
         ...         await engine.ping()
@@ -455,7 +447,7 @@ class Engine:
     async def new_game(self) -> None:
         """Tell the engine that what follows is another game.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine:
         ...         await engine.new_game()
@@ -479,7 +471,7 @@ class Engine:
         ``EngineError``, and ``ValueError`` for a limit or moves that make no sense. If the caller is cancelled, the
         search is stopped.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine:
         ...         result = await engine.play(Board(), Limit(red_clock=60, black_clock=60))
@@ -506,7 +498,7 @@ class Engine:
 
         Where there are fewer moves than ``multipv`` the list is shorter. Raises as ``play``.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine:
         ...         for info in await engine.analyse(Board(), Limit(depth=3), multipv=2):
@@ -533,7 +525,7 @@ class Engine:
 
         ``async for info in await engine.analysis(board): ...`` reads it; it runs until stopped, or until the next call.
 
-        >>> from xiangqi.example_engine import COMMAND
+        >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine, await engine.analysis(Board()) as analysis:
         ...         async for info in analysis:
@@ -601,7 +593,7 @@ async def popen_uci(
     ``first_rank``, 0 or 1, saves finding out how the engine numbers ranks. Raises ``EngineStartError`` or
     ``EngineOptionError``.
 
-    >>> from xiangqi.example_engine import COMMAND
+    >>> from xiangqi.engine.example import COMMAND
     >>> async def main() -> None:
     ...     async with await popen_uci(COMMAND) as engine:
     ...         print((await engine.play(Board(), Limit(time=0.1))).move)
@@ -620,7 +612,7 @@ async def popen_ucci(
 ) -> Engine:
     """Start a UCCI engine and return it when it is ready. See ``popen_uci``.
 
-    >>> from xiangqi.example_engine import COMMAND
+    >>> from xiangqi.engine.example import COMMAND
     >>> async def main() -> None:
     ...     async with await popen_ucci(COMMAND) as engine:
     ...         print((await engine.play(Board(), Limit(time=0.1))).move)
@@ -640,7 +632,7 @@ async def open_engine(
 ) -> Engine:
     """Start an engine that speaks ``dialect`` and return it when it is ready. See ``popen_uci``.
 
-    >>> from xiangqi.example_engine import COMMAND
+    >>> from xiangqi.engine.example import COMMAND
     >>> async def main() -> None:
     ...     async with await open_engine(COMMAND, UCCI, None, None, TIMEOUT, None) as engine:
     ...         print(engine.id["name"])

@@ -1,0 +1,315 @@
+"""What passes between a client and an engine, as values: options, limits, scores, information, results and errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xiangqi.move import COLOR_NAMES, RED, Color, Move
+
+OptionValue = str | int | bool | None
+
+
+class EngineError(RuntimeError):
+    """Something is wrong with an engine; the message is one line with all that is known.
+
+    >>> print(EngineError("the engine died", "./pikafish", "info depth 1", "Out of memory"))
+    the engine died (command: ./pikafish; it last said 'info depth 1'; its stderr ends with 'Out of memory')
+    """
+
+    reason: str
+    command: str
+    last_said: str
+    stderr: str
+    """The end of what the engine wrote to its standard error."""
+
+    def __init__(self, reason: str, command: str = "", last_said: str = "", stderr: str = "") -> None:
+        super().__init__(reason, command, last_said, stderr)
+        self.reason, self.command, self.last_said, self.stderr = reason, command, last_said, stderr
+
+    def __str__(self) -> str:
+        known = []
+        if self.command:
+            known.append(f"command: {self.command}")
+        if self.last_said:
+            known.append(f"it last said {self.last_said[:200]!r}")
+        if self.stderr:
+            known.append(f"its stderr ends with {self.stderr!r}")
+        return f"{self.reason} ({'; '.join(known)})" if known else self.reason
+
+
+class EngineStartError(EngineError):
+    """The engine cannot be started, or does not speak the protocol, or does not play xiangqi.
+
+    >>> from xiangqi.engine import SimpleEngine
+    >>> try:
+    ...     SimpleEngine.popen_uci("no-such-engine")
+    ... except EngineStartError as error:
+    ...     print(error)
+    cannot start the engine: no such file or directory (command: no-such-engine)
+    """
+
+
+class EngineTerminatedError(EngineError):
+    """The engine's process has ended, or was ended after an earlier error.
+
+    >>> from xiangqi.engine import SimpleEngine
+    >>> from xiangqi.engine.example import COMMAND
+    >>> engine = SimpleEngine.popen_uci(COMMAND)
+    >>> engine.quit()
+    >>> try:
+    ...     engine.ping()
+    ... except EngineTerminatedError as error:
+    ...     print(error.reason)
+    the engine was closed
+    """
+
+
+class EngineTimeoutError(EngineError):
+    """The engine has not answered in time and was killed.
+
+    >>> import os, signal
+    >>> from xiangqi.engine import SimpleEngine
+    >>> from xiangqi.engine.example import COMMAND
+    >>> engine = SimpleEngine.popen_uci(COMMAND, timeout=2)
+    >>> os.kill(engine.pid, signal.SIGSTOP)
+    >>> try:
+    ...     engine.ping()
+    ... except EngineTimeoutError as error:
+    ...     print(error.reason)
+    the engine did not answer 'isready' with 'readyok' within 2 s
+    """
+
+
+class EngineMoveError(EngineError):
+    """The engine has answered a search with a move that is illegal or that nobody can read, or with none.
+
+    An engine resigns by ``bestmove resign``, in UCCI also by ``nobestmove``. ``bestmove (none)`` is for a game that is
+    over.
+
+    >>> from xiangqi import Board
+    >>> from xiangqi.engine import SimpleEngine
+    >>> from xiangqi.engine.example import COMMAND
+    >>> with SimpleEngine.popen_uci(COMMAND) as engine:
+    ...     try:
+    ...         engine.play(Board("4k4/9/9/9/9/9/9/9/9/3K5 w"), Limit(depth=1))
+    ...     except EngineMoveError as error:
+    ...         print(error.reason)
+    the engine played 'h2e2', no legal move in 4k4/9/9/9/9/9/9/9/9/3K5 w - - 0 1
+    """
+
+
+class EngineOptionError(EngineError, ValueError):
+    """The engine has no such option, or the option does not take that value.
+
+    >>> from xiangqi.engine import SimpleEngine
+    >>> from xiangqi.engine.example import COMMAND
+    >>> with SimpleEngine.popen_uci(COMMAND) as engine:
+    ...     try:
+    ...         engine.configure({"MultiPV": 3})
+    ...     except EngineOptionError as error:
+    ...         print(error.reason)
+    option MultiPV takes a number from 1 to 2, not 3
+    """
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option as an engine declares it.
+
+    >>> Option("Threads", "spin", default="1", min=1, max=512).text(4)
+    '4'
+    """
+
+    name: str
+    type: str
+    """``check``, ``spin``, ``combo``, ``string`` or ``button``; ``label`` too in UCCI."""
+    default: str | None = None
+    min: int | None = None
+    max: int | None = None
+    choices: tuple[str, ...] = ()
+
+    def text(self, value: OptionValue) -> str:
+        """Return ``value`` as the engine wants it. Raises ``ValueError`` if the option does not take it.
+
+        >>> Option("Ponder", "check").text(True), Option("Style", "combo", choices=("solid", "wild")).text("Wild")
+        ('true', 'wild')
+        """
+        text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+        if any(ord(char) < 32 for char in text):
+            raise self._refuse(value, "one line of text")
+        if self.type == "check":
+            if text.lower() not in ("true", "false"):
+                raise self._refuse(value, "true or false")
+            return text.lower()
+        if self.type == "spin":
+            low, high = self.min, self.max
+            try:
+                number = int(text)
+            except ValueError:
+                raise self._refuse(value, "a number") from None
+            if (low is not None and number < low) or (high is not None and number > high):
+                raise self._refuse(value, f"a number from {low} to {high}")
+            return str(number)
+        if self.type == "combo":
+            for choice in self.choices:
+                if choice.lower() == text.lower():
+                    return choice
+            raise self._refuse(value, "one of " + ", ".join(self.choices))
+        if self.type in ("button", "label") and text:
+            raise self._refuse(value, "no value")
+        return text
+
+    def _refuse(self, value: OptionValue, wanted: str) -> EngineOptionError:
+        return EngineOptionError(f"option {self.name} takes {wanted}, not {value!r}")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """When a search is to end: whichever comes first of what is given. Times are in seconds.
+
+    >>> Limit(time=0.5, depth=10)
+    Limit(time=0.5, depth=10)
+    """
+
+    time: float | None = None
+    """For this move."""
+    depth: int | None = None
+    nodes: int | None = None
+    red_clock: float | None = None
+    """Time left to Red for the rest of the game, or until the next time control."""
+    black_clock: float | None = None
+    red_increment: float = 0.0
+    """Time that Red gains with each move."""
+    black_increment: float = 0.0
+    moves_to_go: int | None = None
+    """Moves until the next time control."""
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"a search cannot be limited by {name}={value!r}")
+
+    def __repr__(self) -> str:
+        given = (
+            f"{n}={getattr(self, n)!r}" for n, f in self.__dataclass_fields__.items() if getattr(self, n) != f.default
+        )
+        return f"Limit({', '.join(given)})"
+
+    def clock(self, color: Color) -> float | None:
+        """Return the time that one side has on the clock.
+
+        >>> Limit(red_clock=60, black_clock=45).clock(RED)
+        60
+        """
+        return self.red_clock if color == RED else self.black_clock
+
+    def increment(self, color: Color) -> float:
+        """Return the time that one side gains with each move.
+
+        >>> Limit(red_clock=60, red_increment=2).increment(RED)
+        2
+        """
+        return self.red_increment if color == RED else self.black_increment
+
+    def longest(self, color: Color) -> float | None:
+        """Return how long a search may take at most if it keeps to the limit, or ``None`` if that has no bound.
+
+        >>> Limit(red_clock=60, red_increment=2).longest(RED), Limit(depth=10).longest(RED)
+        (62, None)
+        """
+        if self.time is not None:
+            return self.time
+        clock = self.clock(color)
+        return None if clock is None else clock + self.increment(color)
+
+
+@dataclass(frozen=True)
+class Score:
+    """An engine's opinion of a position, in centipawns or moves to mate, as ``color`` sees it.
+
+    >>> Score(1, cp=-35).pov(RED)
+    Score(color=0, cp=35, mate=None)
+    >>> Score(RED, mate=-2).centipawns()
+    -9998
+    """
+
+    color: Color
+    cp: int | None = None
+    mate: int | None = None
+    """Moves until the enemy is mated; negative if ``color`` is."""
+
+    def pov(self, color: Color) -> Score:
+        """Return the same opinion as ``color`` sees it.
+
+        >>> print(Score(RED, cp=35), "is", Score(RED, cp=35).pov(1))
+        +0.35 for red is -0.35 for black
+        """
+        if color == self.color:
+            return self
+        return Score(color, None if self.cp is None else -self.cp, None if self.mate is None else -self.mate)
+
+    def centipawns(self, mate: int = 10000) -> int:
+        """Return the opinion as one number, a mate in ``n`` being ``mate - n``.
+
+        >>> Score(RED, cp=35).centipawns(), Score(RED, mate=3).centipawns()
+        (35, 9997)
+        """
+        if self.mate is None:
+            return self.cp or 0
+        return mate - self.mate if self.mate > 0 else -mate - self.mate
+
+    def __str__(self) -> str:
+        opinion = f"mate {self.mate}" if self.mate is not None else f"{(self.cp or 0) / 100:+.2f}"
+        return f"{opinion} for {COLOR_NAMES[self.color]}"
+
+
+@dataclass(frozen=True)
+class Info:
+    """What an engine has said about one of its lines. Fields that it has not mentioned are ``None`` or empty.
+
+    >>> from xiangqi import Board
+    >>> from xiangqi.engine.wire import parse_info
+    >>> info = parse_info("depth 12 score mate 3 nps 250000".split(), Info(), Board(), 0)
+    >>> info.depth, info.score.mate, info.nps
+    (12, 3, 250000)
+    """
+
+    multipv: int = 1
+    """Rank of the line among the engine's best, from 1."""
+    depth: int | None = None
+    seldepth: int | None = None
+    score: Score | None = None
+    bound: str | None = None
+    """``lower`` or ``upper`` if the score is only a bound."""
+    wdl: tuple[int, int, int] | None = None
+    """Expected wins, draws and losses of the side to move, in a thousand."""
+    time: float | None = None
+    """Seconds of search."""
+    nodes: int | None = None
+    nps: int | None = None
+    """Nodes a second."""
+    hashfull: int | None = None
+    """Thousandths of the hash table in use."""
+    pv: tuple[Move, ...] = ()
+    """The line itself, so far as it is legal."""
+    string: str | None = None
+    """Free text."""
+
+
+@dataclass(frozen=True)
+class PlayResult:
+    """How a search has ended.
+
+    >>> PlayResult(None, None, Info(), resigned=True).move is None
+    True
+    """
+
+    move: Move | None
+    """``None`` if the engine has no move: because there is none, or because it resigns."""
+    ponder: Move | None
+    """The answer that the engine expects."""
+    info: Info
+    """What the engine said about the move."""
+    draw_offered: bool = False
+    resigned: bool = False

@@ -1,0 +1,259 @@
+"""The text of UCI and of UCCI, written and read.
+
+Sources: "Description of the universal chess interface" (Huber and Meyer-Kahlen, 2006); 中国象棋通用引擎协议 (UCCI) 3.0,
+www.xqbase.com/protocol/cchess_ucci.htm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Protocol
+
+from xiangqi.board import Board
+from xiangqi.engine.values import Info, Limit, Option, PlayResult, Score
+from xiangqi.move import NULL_MOVE, Color, Move
+from xiangqi.notation import parse_uci, uci
+
+
+class Dialect(Protocol):
+    """What UCI and UCCI say differently.
+
+    >>> [dialect.go(Limit(time=2), Board(), None, 0, False) for dialect in (UCI, UCCI)]
+    ['go movetime 2000', 'go time 2000 movestogo 1']
+    """
+
+    name: str
+    first_rank: int | None
+    """Number of Red's back rank, if the protocol fixes it."""
+
+    def set_option(self, option: Option, text: str) -> str:
+        """Return the line that sets an option.
+
+        >>> option = Option("Hash", "spin")
+        >>> UCI.set_option(option, "64"), UCCI.set_option(option, "64")
+        ('setoption name Hash value 64', 'setoption Hash 64')
+        """
+        ...
+
+    def go(self, limit: Limit, board: Board, moves: Sequence[Move] | None, first_rank: int, draw: bool) -> str:
+        """Return the lines that start a search, of ``moves`` only if they are given, endless without a limit.
+
+        >>> UCI.go(Limit(depth=9), Board(), [Move.from_iccs("h2e2")], 1, False)
+        'go depth 9 searchmoves h3e3'
+        """
+        ...
+
+
+class _Uci:
+    name = "uci"
+    first_rank: int | None = None
+
+    def set_option(self, option: Option, text: str) -> str:
+        return (
+            f"setoption name {option.name}" if option.type == "button" else f"setoption name {option.name} value {text}"
+        )
+
+    def go(self, limit: Limit, board: Board, moves: Sequence[Move] | None, first_rank: int, draw: bool) -> str:
+        words = ["go"]
+        for word, seconds in (("movetime", limit.time), ("wtime", limit.red_clock), ("btime", limit.black_clock)):
+            if seconds is not None:
+                words += [word, _milliseconds(seconds)]
+        for word, seconds in (("winc", limit.red_increment), ("binc", limit.black_increment)):
+            if seconds:
+                words += [word, _milliseconds(seconds)]
+        for word, count in (("movestogo", limit.moves_to_go), ("depth", limit.depth), ("nodes", limit.nodes)):
+            if count is not None:
+                words += [word, str(count)]
+        if len(words) == 1:
+            words.append("infinite")
+        if moves is not None:
+            words += ["searchmoves", *(uci(move, first_rank) for move in moves)]
+        return " ".join(words)
+
+
+class _Ucci:
+    name = "ucci"
+    first_rank: int | None = 0
+
+    def set_option(self, option: Option, text: str) -> str:
+        return f"setoption {option.name} {text}".rstrip()
+
+    def go(self, limit: Limit, board: Board, moves: Sequence[Move] | None, first_rank: int, draw: bool) -> str:
+        us, them = board.turn, 1 - board.turn
+        modes = []
+        if limit.depth is not None:
+            modes.append(f"depth {limit.depth}")
+        if limit.nodes is not None:
+            modes.append(f"nodes {limit.nodes}")
+        if limit.time is not None:  # all the time until a time control one move away
+            modes.append(f"time {_milliseconds(limit.time)} movestogo 1")
+        elif (clock := limit.clock(us)) is not None:
+            modes.append(f"time {_milliseconds(clock)} {self._rate(limit, us, '')}")
+            if (theirs := limit.clock(them)) is not None:
+                modes[-1] += f" opptime {_milliseconds(theirs)} {self._rate(limit, them, 'opp')}"
+        if len(modes) > 1:
+            raise ValueError(f"UCCI limits a search in one way only, not by {' and '.join(modes)}")
+        go = f"go {'draw ' if draw else ''}{modes[0] if modes else 'infinite'}"
+        if moves is None:
+            return go
+        banned = [move.iccs for move in board.legal_moves if move not in moves]
+        return f"banmoves {' '.join(banned)}\n{go}" if banned else go
+
+    def _rate(self, limit: Limit, color: Color, prefix: str) -> str:
+        if limit.moves_to_go is not None:
+            return f"{prefix}movestogo {limit.moves_to_go}"
+        return f"{prefix}increment {round(limit.increment(color) * 1000)}"
+
+
+UCI: Final[Dialect] = _Uci()
+UCCI: Final[Dialect] = _Ucci()
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(max(1, round(seconds * 1000)))
+
+
+def position(board: Board, first_rank: int) -> str:
+    """Return the ``position`` line of a board: where its last capture left it, and the moves since.
+
+    No position before a capture can come again, so engines need no more to see repetitions; UCCI asks for just this.
+
+    >>> position(Board.from_moves("h2e2 h9g7"), 1)
+    'position fen rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 0 1 moves h3e3 h10g8'
+    """
+    root, moves = board.copy(), []
+    while root.ply and root.halfmove_clock and root.peek() is not NULL_MOVE:
+        moves.append(root.pop())
+    line = f"position fen {root.fen()}"
+    return f"{line} moves {' '.join(uci(move, first_rank) for move in reversed(moves))}" if moves else line
+
+
+_OPTION_WORDS: Final = ("name", "type", "default", "min", "max", "var")
+
+
+def parse_option(text: str, dialect: Dialect) -> Option:
+    """Read the declaration of an option, what follows ``option``. Raises ``ValueError`` if it makes no sense.
+
+    >>> parse_option("style type combo default normal var solid var normal", UCCI).choices
+    ('solid', 'normal')
+    """
+    fields: list[tuple[str, list[str]]] = [("name", [])] if dialect is UCCI else []
+    for word in text.split():
+        # A name may hold any word but "type".
+        if word in _OPTION_WORDS[:2] or (word in _OPTION_WORDS and len(fields) > 1):
+            fields.append((word, []))
+        elif fields:
+            fields[-1][1].append(word)
+    found = {field: " ".join(words) for field, words in fields}
+    if not found.get("name") or not found.get("type"):
+        raise ValueError(f"not an option: {text!r}")
+    low, high = (int(found[word]) if word in found else None for word in ("min", "max"))
+    choices = tuple(" ".join(words) for field, words in fields if field == "var")
+    return Option(found["name"], found["type"], found.get("default"), low, high, choices)
+
+
+_COUNTS: Final = frozenset(("multipv", "depth", "seldepth", "nodes", "nps", "hashfull"))
+
+
+def parse_info(words: Sequence[str], old: Info, board: Board, first_rank: int | None) -> Info:
+    """Return ``old`` with what an ``info`` line on ``board`` adds to it; ``words`` are what follows ``info``.
+
+    Raises ``ValueError`` for a line that makes no sense.
+
+    >>> info = parse_info("depth 3 score cp 20 pv h2e2 h9g7".split(), Info(), Board(), 0)
+    >>> info.score, info.pv
+    (Score(color=0, cp=20, mate=None), (Move.from_iccs('h2e2'), Move.from_iccs('h9g7')))
+    """
+    new: dict[str, object] = {}
+    i = 0
+    while i < len(words):
+        word, rest = words[i], words[i + 1 :]
+        i += 2
+        if word in ("string", "message"):
+            new["string"] = " ".join(rest)
+            break
+        if word in ("lowerbound", "upperbound"):
+            new["bound"] = word[:5]
+            i -= 1
+        elif not rest:
+            break
+        elif word in _COUNTS:
+            new[word] = int(rest[0])
+        elif word == "time":
+            new["time"] = int(rest[0]) / 1000
+        elif word == "score":  # UCCI says "score 20", UCI "score cp 20" or "score mate 3"
+            kind = rest[0] if rest[0] in ("cp", "mate") else None
+            value = int(rest[1] if kind else rest[0]) if len(rest) > 1 or not kind else 0
+            new["score"] = Score(board.turn, mate=value) if kind == "mate" else Score(board.turn, cp=value)
+            new["bound"] = None
+            i += kind is not None
+        elif word == "wdl" and len(rest) >= 3:
+            new["wdl"] = (int(rest[0]), int(rest[1]), int(rest[2]))
+            i += 2
+        elif word == "pv":
+            line = new["pv"] = _read_line(rest, board, first_rank)
+            i += len(line) - 1
+    return replace(old, **new)  # type: ignore[arg-type]
+
+
+def _read_line(words: Sequence[str], board: Board, first_rank: int | None) -> tuple[Move, ...]:
+    """Return the moves that ``words`` begin with, so far as they are legal."""
+    moves: list[Move] = []
+    if first_rank is not None:
+        board = board.copy(stack=False)
+        for word in words:
+            move = read_move(word, board, first_rank)
+            if move is None:
+                break
+            moves.append(move)
+            board.push(move)
+    return tuple(moves)
+
+
+def parse_best_move(
+    words: Sequence[str], board: Board, info: Info, first_rank: int | None, dialect: Dialect
+) -> tuple[PlayResult, int | None]:
+    """Read what ends a search on ``board``, and from it the number of Red's back rank, where that is not known.
+
+    ``words`` are a ``bestmove`` or ``nobestmove`` line; ``info`` is what the engine has said about the move. To resign
+    takes a word: a program that merely fails to name a move is broken, and loses no game by that. Raises ``ValueError``
+    if it names none where there is one, and for a move that is not legal.
+
+    >>> result, first_rank = parse_best_move("bestmove h3e3 ponder h10g8".split(), Board(), Info(), None, UCI)
+    >>> result.move, result.ponder, first_rank
+    (Move.from_iccs('h2e2'), Move.from_iccs('h9g7'), 1)
+    """
+    text = words[1] if words[0] == "bestmove" and len(words) > 1 else "(none)"
+    goes_on = board.has_legal_moves()
+    resigned = goes_on and ("resign" in words or (words[0] == "nobestmove" and dialect is UCCI))
+    draw_offered = "draw" in words[2:]
+    if resigned or text in ("(none)", "0000", "null", "none", "resign"):
+        if goes_on and not resigned:
+            raise ValueError(f"the engine named no move in {board.fen()}")
+        return PlayResult(None, None, info, draw_offered, resigned), first_rank
+    for rank in (0, 1) if first_rank is None else (first_rank,):
+        move = read_move(text, board, rank)
+        if move is not None:
+            break
+    else:
+        raise ValueError(f"the engine played {text[:40]!r}, no legal move in {board.fen()}")
+    ponder = None
+    if "ponder" in words[2:-1]:
+        after = board.copy(stack=False)
+        after.push(move)
+        ponder = read_move(words[words.index("ponder") + 1], after, rank)
+    return PlayResult(move, ponder, info, draw_offered), rank
+
+
+def read_move(text: str, board: Board, first_rank: int) -> Move | None:
+    """Return the legal move that an engine means, or ``None``.
+
+    >>> read_move("h10g8", Board.from_moves("h2e2"), 1)
+    Move.from_iccs('h9g7')
+    """
+    try:
+        move = parse_uci(text, first_rank)
+    except ValueError:
+        return None
+    return move if board.is_legal(move) else None
