@@ -182,6 +182,18 @@ class TestMoves:
         assert board.pop() is NULL_MOVE
         assert board == Board()
 
+    def test_the_moves_before_a_pass_are_remembered(self):
+        board = Board.from_moves("h2e2 h9g7 e2e6")
+        before = state(board)
+        board.push(NULL_MOVE)
+        board.push_iccs("h0g2")
+        assert [str(move) for move in board.move_stack] == ["h2e2", "h9g7", "e2e6", "0000", "h0g2"]
+        assert state(board.root()) == state(Board())
+        for taken_back in ("h0g2", "0000"):
+            assert str(board.pop()) == taken_back
+        assert state(board) == before
+        assert [str(board.pop()) for _ in range(3)] == ["e2e6", "h9g7", "h2e2"]
+
     def test_turn_may_be_set(self):
         board = Board()
         board.turn = BLACK
@@ -335,6 +347,16 @@ class TestCheck:
         cannon = Board("5k3/9/9/3c5/3p5/9/9/9/3A5/3K5 w")
         assert cannon.pinned(RED) == [parse_square("d1")]
         assert cannon.pinned(BLACK) == []
+
+    @pytest.mark.parametrize("turn", ["w", "b"])
+    def test_nothing_is_pinned_while_the_king_is_in_check(self, turn):
+        """Nor does a check to one king free the pieces of the other."""
+        checked = Board(f"4k4/4a4/9/4R4/9/9/9/3A5/9/r2K5 {turn}")  # Red is in check on the rank, his advisor is free
+        assert checked.pinned(RED) == []
+        assert checked.pinned(BLACK) == [parse_square("e8")]
+        turned = checked.rotate()
+        assert turned.pinned(BLACK) == []
+        assert turned.pinned(RED) == [parse_square("e1")]
 
     def test_attackers_leave_pins_aside(self):
         board = Board("3k5/9/9/3r5/9/9/9/9/3R5/3K5 w")

@@ -75,6 +75,28 @@ class TestLimit:
         clocks = Limit(red_clock=60, black_clock=50.5, red_increment=1, black_increment=2, moves_to_go=9)
         assert UCI.go(clocks, board, None, 0, False) == "go wtime 60000 btime 50500 winc 1000 binc 2000 movestogo 9"
 
+    def test_a_clock_without_increment(self):
+        """Sudden death: UCI leaves the increments out, UCCI says that they are 0."""
+        clocks, board = Limit(red_clock=60, black_clock=50), Board()
+        assert UCI.go(clocks, board, None, 0, False) == "go wtime 60000 btime 50000"
+        assert UCCI.go(clocks, board, None, 0, False) == "go time 60000 increment 0 opptime 50000 oppincrement 0"
+        board.push_iccs("h2e2")
+        assert UCI.go(clocks, board, None, 0, False) == "go wtime 60000 btime 50000"
+        assert UCCI.go(clocks, board, None, 0, False) == "go time 50000 increment 0 opptime 60000 oppincrement 0"
+        assert (clocks.longest(RED), clocks.longest(BLACK)) == (60, 50)
+
+    def test_an_increment_of_one_side_alone(self):
+        clocks, board = Limit(red_clock=60, black_clock=50, black_increment=2), Board.from_moves("h2e2")
+        assert UCI.go(clocks, board, None, 0, False) == "go wtime 60000 btime 50000 binc 2000"
+        assert UCCI.go(clocks, board, None, 0, False) == "go time 50000 increment 2000 opptime 60000 oppincrement 0"
+        assert (clocks.longest(RED), clocks.longest(BLACK)) == (60, 52)
+
+    def test_the_clock_of_one_side_alone(self):
+        clocks, board = Limit(red_clock=60), Board()
+        assert UCI.go(clocks, board, None, 0, False) == "go wtime 60000"
+        assert UCCI.go(clocks, board, None, 0, False) == "go time 60000 increment 0"
+        assert (clocks.longest(RED), clocks.longest(BLACK)) == (60, None)
+
     def test_ucci(self):
         board = Board()
         assert UCCI.go(Limit(depth=3), board, None, 0, False) == "go depth 3"
@@ -203,6 +225,23 @@ class TestInfo:
 
     def test_ucci_score(self):
         assert self.read("depth 5 score -20 pv h9g7", board=Board.from_moves("h2e2")).score == Score(BLACK, cp=-20)
+
+    @pytest.mark.parametrize(("moves", "mover"), [("", RED), ("h2e2", BLACK)])
+    def test_what_an_engine_says_is_seen_from_the_side_to_move(self, moves, mover):
+        board = Board.from_moves(moves)
+        assert self.read("score cp 20", board=board).score == Score(mover, cp=20)
+        assert self.read("score mate -3", board=board).score == Score(mover, mate=-3)
+        assert self.read("wdl 700 200 100", board=board).wdl == (700, 200, 100)  # wins of the mover first
+
+    @pytest.mark.parametrize("mover", [RED, BLACK])
+    def test_what_is_good_for_one_side_is_bad_for_the_other(self, mover):
+        assert Score(mover, cp=35).pov(1 - mover) == Score(1 - mover, cp=-35)
+        assert Score(mover, mate=2).pov(1 - mover) == Score(1 - mover, mate=-2)
+        assert Score(mover, cp=35).pov(mover) == Score(mover, cp=35)
+        best_first = [Score(mover, mate=1), Score(mover, cp=900), Score(mover, cp=-900), Score(mover, mate=-1)]
+        values = [score.centipawns() for score in best_first]
+        assert values == sorted(values, reverse=True)
+        assert [score.pov(1 - mover).centipawns() for score in best_first] == [-value for value in values]
 
     def test_line_ends_where_it_is_illegal(self):
         assert [move.iccs for move in self.read("pv h2e2 h2e2 h0g2 depth 4").pv] == ["h2e2"]
