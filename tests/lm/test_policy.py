@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -13,10 +14,57 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from lm import UserError, char
-from lm.model import ENDS, XiangqiLM
+from lm.arena import Pairing, play_games
+from lm.model import ENDS, ENGINE, PROMPTS, XiangqiLM
+from lm.players import Choice
 from lm.policy import DTYPES, Evaluation, Evaluator, LMPlayer, load_any_model, load_model
+from lm.sampling import softmax
 from small import random_game, small_model
 from xiangqi import BLACK, Board, Move
+
+
+class Opinion:
+    """Stands for a model that thinks the same of every position: what it expects, which end it sees, what it likes."""
+
+    judges = True
+
+    def __init__(self, wdl: tuple[float, float, float], says: str = "goes on", likes: str = "") -> None:
+        self.wdl, self.says, self.likes = wdl, says, likes
+
+    def __call__(self, boards: Sequence[Board], voice: int = 0) -> list[Evaluation]:
+        ends = np.eye(len(ENDS), dtype=np.float32)[ENDS.index(self.says)]
+        return [
+            Evaluation(
+                board.legal_moves,
+                np.array([1.0 if move.iccs == self.likes else 0.0 for move in board.legal_moves], np.float32),
+                np.array(self.wdl, np.float32),
+                ends,
+            )
+            for board in boards
+        ]
+
+
+def expecting(score: float) -> tuple[float, float, float]:
+    """Chances of win, draw and loss of who expects a score and no draw."""
+    return score, 0.0, 1 - score
+
+
+@pytest.fixture(scope="module")
+def player(model_folder: Path) -> LMPlayer:
+    """A player that makes the likeliest move."""
+    return LMPlayer(model_folder, temperature=0, dtype="float32", symmetries=1)
+
+
+def choose(player: LMPlayer, board: Board, opinion: Opinion) -> Choice:
+    """What a player does whose model is of that opinion."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(player, "evaluator", opinion)
+        return player.choose([board])[0]
+
+
+def turned(board: Board) -> Board:
+    """The game with the sides exchanged."""
+    return Board.from_moves([move.rotate() for move in board.move_stack], board.root().rotate().fen())
 
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:
@@ -97,6 +145,18 @@ class TestEvaluator:
         assert set(found.moves) == set(board.legal_moves)
         assert found.wdl.sum() == pytest.approx(1, abs=1e-5)
 
+    @pytest.mark.parametrize("symmetries", [1, 2])
+    @pytest.mark.parametrize("plies", [12, 13])
+    def test_who_is_thought_to_win_expects_to_win(self, symmetries: int, plies: int) -> None:
+        """The value head scores loss, draw and win; a player reads win, draw and loss."""
+        for outcome, wdl, value in ((0, (0, 0, 1), 0.0), (1, (0, 1, 0), 0.5), (2, (1, 0, 0), 1.0)):
+            model = small_model()
+            model.value_head.weight.data.zero_()
+            model.value_head.bias.data = 20 * torch.eye(3)[outcome]
+            found = Evaluator(model, symmetries=symmetries)([random_game(1, plies)])[0]
+            assert found.wdl.tolist() == pytest.approx(wdl, abs=1e-4)
+            assert found.value == pytest.approx(value, abs=1e-4)
+
 
 class TestHalfPrecision:
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -159,16 +219,52 @@ class TestSymmetries:
 
 
 class TestPlayer:
-    def test_same_seed_same_game(self, model_folder: Path) -> None:
+    def test_same_seed_same_game_and_another_seed_another(self, model_folder: Path) -> None:
         games = []
-        for _ in range(2):
-            player, board = LMPlayer(model_folder, temperature=1, seed=7), Board()
+        for seed in (7, 7, 8):
+            player, board = LMPlayer(model_folder, temperature=1, seed=seed, dtype="float32", symmetries=1), Board()
             for _ in range(12):
                 move = player.choose([board])[0].move
                 assert move is not None
                 board.push(move)
             games.append(board.move_stack)
-        assert games[0] == games[1]
+        assert games[0] == games[1] != games[2]
+
+    @pytest.mark.parametrize(
+        ("settings", "varied"),
+        [({"temperature": 0}, False), ({"top_k": 1}, False), ({"top_p": 0.01}, False), ({"top_p": 1.0}, True)],
+    )
+    def test_how_much_it_varies_is_what_it_was_told(
+        self, model_folder: Path, settings: dict[str, float], varied: bool
+    ) -> None:
+        told = {"temperature": 1.0, "top_p": 1.0} | settings
+        player = LMPlayer(model_folder, seed=0, dtype="float32", symmetries=1, **told)  # type: ignore[arg-type]
+        opinion = Opinion((0.5, 0, 0.5), likes="h2e2")
+        moves = {choose(player, Board(), opinion).move for _ in range(40)}
+        assert len(moves) > 10 if varied else moves == {Move.from_iccs("h2e2")}
+
+    @pytest.mark.parametrize(
+        ("asked", "prompt", "voice"),
+        [
+            ({"style": "engine"}, (0, 0, 0), ENGINE),
+            ({"source": "engine"}, (PROMPTS.index("engine"), 0, 0), 0),
+            ({"strength": "master"}, (0, PROMPTS.index("master"), 0), 0),
+            ({"aim": "win"}, (0, 0, PROMPTS.index("win")), 0),
+            ({"aim": "loss"}, (0, 0, PROMPTS.index("loss")), 0),
+        ],
+    )
+    def test_it_plays_the_kind_of_game_that_it_is_asked_for(
+        self, model: XiangqiLM, model_folder: Path, asked: dict[str, str], prompt: tuple[int, int, int], voice: int
+    ) -> None:
+        board = random_game(3, 15)
+        plain, special = (
+            LMPlayer(model_folder, dtype="float32", symmetries=1, **more).choose([board])[0]  # type: ignore[arg-type]
+            for more in ({}, asked)
+        )
+        thought = Evaluator(model, prompt=prompt)([board], voice)[0]
+        policy = dict(zip(thought.moves, softmax(thought.scores.astype(np.float64)), strict=True))
+        assert dict(special.candidates) == pytest.approx(policy, abs=1e-5)
+        assert dict(plain.candidates) != pytest.approx(policy, abs=1e-5)
 
     def test_has_read_before_it_is_asked(self, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """What has to be compiled is so when the player is loaded, not while a person waits for his first move."""
@@ -218,6 +314,134 @@ class TestPlayer:
         char.new_model(1, 1, 8).save_pretrained(tmp_path)
         with pytest.raises(UserError, match="cannot be asked"):
             LMPlayer(tmp_path, aim="win")
+
+
+class TestGivingUp:
+    """When a player resigns, and when it offers or accepts a draw; both colours alike."""
+
+    @pytest.fixture(params=["", "h2e2"], ids=["Red", "Black"])
+    def board(self, request: pytest.FixtureRequest) -> Board:
+        return Board.from_moves(request.param)
+
+    @pytest.mark.parametrize(
+        ("wdl", "resigns"),
+        [
+            (expecting(0), True),
+            (expecting(0.05), True),
+            (expecting(0.08), True),
+            ((0.0, 0.16, 0.84), True),
+            (expecting(0.12), False),
+            ((0.0, 0.3, 0.7), False),
+            (expecting(0.5), False),
+            (expecting(0.85), False),
+            (expecting(1), False),
+        ],
+    )
+    def test_it_resigns_where_it_is_lost_and_only_there(
+        self, player: LMPlayer, board: Board, wdl: tuple[float, float, float], resigns: bool
+    ) -> None:
+        choice = choose(player, board, Opinion(wdl, "resigns"))
+        assert (choice.move is None) == resigns
+        assert choice.value == pytest.approx(wdl[0] + wdl[1] / 2)
+        assert not choice.draw
+
+    @pytest.mark.parametrize(
+        ("wdl", "offers"),
+        [
+            (expecting(0), True),
+            (expecting(0.3), True),
+            ((0.1, 0.8, 0.1), True),
+            (expecting(0.58), True),
+            (expecting(0.62), False),
+            ((0.4, 0.5, 0.1), False),
+            (expecting(0.85), False),
+            (expecting(1), False),
+        ],
+    )
+    def test_it_offers_a_draw_unless_it_stands_better(
+        self, player: LMPlayer, board: Board, wdl: tuple[float, float, float], offers: bool
+    ) -> None:
+        choice = choose(player, board, Opinion(wdl, "draw agreed"))
+        assert choice.draw == offers
+        assert choice.move in board.legal_moves
+
+    @pytest.mark.parametrize("says", ["goes on", "mated", "opponent resigns"])
+    @pytest.mark.parametrize("score", [0.02, 0.5, 0.98])
+    def test_it_plays_on_where_nobody_would_give_up(
+        self, player: LMPlayer, board: Board, says: str, score: float
+    ) -> None:
+        choice = choose(player, board, Opinion(expecting(score), says))
+        assert choice.move in board.legal_moves
+        assert not choice.draw
+
+    @pytest.mark.parametrize(
+        ("red", "black", "ending"),
+        [
+            ((expecting(0.05), "resigns"), (expecting(0.95), "goes on"), ("0-1", "resignation", "0")),
+            ((expecting(0.95), "goes on"), (expecting(0.05), "resigns"), ("1-0", "resignation", "1")),
+            ((expecting(0.85), "resigns"), (expecting(0.85), "resigns"), ("1/2-1/2", "ply limit", "6")),
+            ((expecting(0.5), "draw agreed"), (expecting(0.5), "draw agreed"), ("1/2-1/2", "draw agreed", "2")),
+            ((expecting(0.5), "draw agreed"), (expecting(0.85), "draw agreed"), ("1/2-1/2", "ply limit", "6")),
+            ((expecting(0.85), "draw agreed"), (expecting(0.5), "draw agreed"), ("1/2-1/2", "ply limit", "6")),
+        ],
+    )
+    def test_games_end_by_it(
+        self,
+        model_folder: Path,
+        red: tuple[tuple[float, float, float], str],
+        black: tuple[tuple[float, float, float], str],
+        ending: tuple[str, str, str],
+    ) -> None:
+        players = []
+        for opinion in (red, black):
+            player = LMPlayer(model_folder, temperature=1, seed=0, dtype="float32", symmetries=1)
+            player.evaluator = Opinion(*opinion)  # type: ignore[assignment]
+            players.append(player)
+        ((_, game),) = play_games({0: Pairing(*players)}, max_plies=6)
+        assert (game.result, game.headers["Termination"], game.headers["PlyCount"]) == ending
+
+
+class TestReturns:
+    """A move that brings a position back, for the first time already, is judged by what the rules will say of it."""
+
+    CHECKING = ("3k5/9/9/9/9/9/9/9/4R4/5K3 w", "e1d1 d9e9 d1e1 e9d9")
+    """Red checks from square to square."""
+    SHUFFLE = "h2e2 h9g7 e2h2 g7h9"
+
+    @staticmethod
+    def makes(player: LMPlayer, board: Board, move: str, score: float) -> bool:
+        """Whether a player makes the move that it likes best, whichever colour it has."""
+        made = []
+        for game, liked in ((board, Move.from_iccs(move)), (turned(board), Move.from_iccs(move).rotate())):
+            made.append(choose(player, game, Opinion(expecting(score), likes=liked.iccs)).move is liked)
+        assert made[0] == made[1]
+        return made[0]
+
+    @pytest.mark.parametrize("score", [0.1, 0.5, 0.95])
+    def test_it_does_not_check_for_ever(self, player: LMPlayer, score: float) -> None:
+        fen, moves = self.CHECKING
+        assert self.makes(player, Board(fen), "e1d1", score)
+        assert not self.makes(player, Board.from_moves(moves, fen), "e1d1", score)
+
+    @pytest.mark.parametrize("score", [0.1, 0.5, 0.95])
+    def test_it_lets_the_other_side_check_for_ever(self, player: LMPlayer, score: float) -> None:
+        fen, moves = self.CHECKING
+        *before, last = moves.split()
+        assert self.makes(player, Board.from_moves(before, fen), last, score)
+
+    @pytest.mark.parametrize(("score", "repeats"), [(0.2, True), (0.5, True), (0.55, False), (0.9, False)])
+    def test_it_repeats_only_where_a_draw_is_no_loss(self, player: LMPlayer, score: float, repeats: bool) -> None:
+        *before, last = self.SHUFFLE.split()
+        assert self.makes(player, Board.from_moves(before), last, score) == repeats
+        assert self.makes(player, Board.from_moves(self.SHUFFLE), before[0], score) == repeats
+
+    def test_a_move_that_brings_nothing_back_is_made(self, player: LMPlayer) -> None:
+        assert self.makes(player, Board.from_moves(self.SHUFFLE), "b2e2", 0.9)
+
+    def test_the_only_move_is_made_though_it_brings_a_position_back(self, player: LMPlayer) -> None:
+        board = Board.from_moves("d8d9 e0e1 d9d8 e1e0 d8d9 e0e1", "9/3k5/9/9/9/9/9/9/9/4K4 b")
+        assert [move.iccs for move in board.legal_moves] == ["d9d8"]
+        assert self.makes(player, board, "d9d8", 0.9)
 
 
 class TestDamage:
