@@ -22,7 +22,8 @@ from pathlib import Path
 import torch
 
 from lm import data_path
-from lm.policy import DTYPES, LMPlayer
+from lm.model.loading import DTYPES
+from lm.players.lm_player import LMPlayer
 from xiangqi import Board, Move, load
 
 PLY = 80

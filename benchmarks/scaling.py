@@ -24,11 +24,14 @@ import torch
 from train import flops_a_ply
 
 from lm import data_path
-from lm.batches import GameBatches
-from lm.data import Shard, build, cached, read_records
-from lm.model import XiangqiLM
-from lm.train import PRESETS, keep_memory
-from xiangqi import features, load, save
+from lm.dataset.records import read_records
+from lm.dataset.shards import Shard, build, cached
+from lm.model import features
+from lm.model.model import XiangqiLM
+from lm.training.batches import GameBatches
+from lm.training.memory import keep_memory
+from lm.training.presets import PRESETS
+from xiangqi import load, save
 
 PLANNED = 1_000_000
 """Games of an epoch that is planned."""

@@ -6,7 +6,7 @@
 
 In one process, in turns, so that other work on the machine falls on each alike; the best of several rounds counts:
 
-- the model of a preset, trained by `lm.train`'s Trainer on the shipped games;
+- the model of a preset, trained by `lm.training.run`'s Trainer on the shipped games;
 - transformers' GPT2LMHeadModel of the same depth and width, over the same games as tokens, under a plain Trainer;
 - the product of two large float32 matrices, the yardstick for the share of model FLOPs;
 - both of these in bfloat16, too, where the processor has it;
@@ -41,11 +41,15 @@ from transformers import (
 )
 
 from lm import data_path
-from lm.batches import GameBatches
-from lm.data import Shard, cached
-from lm.model import CPU_HAS_BF16, XiangqiConfig, XiangqiLM
-from lm.tokenizer import PAD, VOCABULARY
-from lm.train import PRESETS, Preset, XiangqiTrainer, keep_memory, make_trainer
+from lm.dataset.shards import Shard, cached
+from lm.model.config import XiangqiConfig
+from lm.model.model import CPU_HAS_BF16, XiangqiLM
+from lm.model.tokenizer import PAD, VOCABULARY
+from lm.training.batches import GameBatches
+from lm.training.memory import keep_memory
+from lm.training.presets import PRESETS, Preset
+from lm.training.run import make_trainer
+from lm.training.trainer import XiangqiTrainer
 
 WARM = 2
 """Steps at the beginning of a round that are not counted."""

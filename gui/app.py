@@ -243,7 +243,7 @@ def main(
 ) -> int:
     """Open the window and play until it is closed; returns the exit code, 0.
 
-    ``player_spec`` names the opponent as ``lm.players.load_player`` reads it; ``side`` is what the person plays:
+    ``player_spec`` names the opponent as ``lm.players.specs.load_player`` reads it; ``side`` is what the person plays:
     ``red``, ``black``, ``both`` or ``none``; games are saved in ``games_dir``, by default ``~/xiangqi``. Raises
     ``NoDisplayError`` where no window can be opened, and ``ValueError`` for an unknown side or a bad FEN.
     """

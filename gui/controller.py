@@ -17,7 +17,7 @@ from gui.worker import Chosen, Failed, Loaded, Report, Request, Worker, describe
 from xiangqi import Color, Move, Square
 
 if TYPE_CHECKING:
-    from lm.players import Choice
+    from lm.players.player import Choice
 
 PACE = 0.45
 """Seconds that an answer is held back at least, so that the eye can follow."""

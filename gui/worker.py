@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from xiangqi import Board
 
 if TYPE_CHECKING:
-    from lm.players import Choice, Player
+    from lm.players.player import Choice, Player
 
 CLOSING_TIME = 5.0
 """Seconds that ``close`` waits for a player that is thinking."""
@@ -56,7 +56,7 @@ Report = Loaded | Chosen | Failed
 
 def load_player(spec: str) -> Player:
     """Load a player; imports the model's libraries, so it is called in the worker's thread only."""
-    from lm.players import load_player
+    from lm.players.specs import load_player
 
     return load_player(spec)
 

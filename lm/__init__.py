@@ -7,14 +7,24 @@ Importing the package is cheap: torch is imported by the modules that compute wi
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lm.auto import announce
+
+T = TypeVar("T", str, int)
 
 
 class UserError(ValueError):
     """Something that the user gave is wrong, in one line for them to read; the command line exits with code 2."""
+
+
+def one_of(name: str, value: T, allowed: Sequence[T]) -> T:
+    """Return the value. Raises ``UserError`` if it is none of those allowed."""
+    if value not in allowed:
+        raise UserError(f"{name} must be one of {', '.join(map(str, allowed))}: {value!r}")
+    return value
 
 
 def data_path(name: str) -> Path:
@@ -33,7 +43,7 @@ def __getattr__(name: str) -> Any:
     """Return the configuration class when transformers asks for it, with which the model is known too."""
     if name != "XiangqiConfig":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from lm.model import XiangqiConfig
+    from lm.model.config import XiangqiConfig
 
     return XiangqiConfig
 

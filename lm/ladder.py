@@ -30,17 +30,23 @@ from typing import Any, Final
 import torch
 
 from lm import UserError
-from lm import train as training
-from lm.arena import MAX_PLIES, Report, load_openings, match_pairings, play_to_file
-from lm.checkpoints import write_json
-from lm.data import SPLITS, Shard
-from lm.elo import Score
-from lm.evaluate import evaluate
-from lm.model import HUMAN
-from lm.players import EnginePlayer, Player, PlayerError, load_player
-from lm.policy import LMPlayer, load_any_model
-from lm.result import held_out
-from xiangqi.features import CANDIDATE_GROUPS, INPUT_GROUPS
+from lm.dataset.records import SPLITS
+from lm.dataset.shards import Shard
+from lm.matches.arena import MAX_PLIES, Report, load_openings, match_pairings
+from lm.matches.elo import Score
+from lm.matches.match_file import play_to_file
+from lm.measure.evaluate import evaluate
+from lm.measure.held_out import held_out
+from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
+from lm.model.loading import load_any_model
+from lm.model.prompts import HUMAN
+from lm.players.engine import EnginePlayer
+from lm.players.lm_player import LMPlayer
+from lm.players.player import Player, PlayerError
+from lm.players.specs import load_player
+from lm.training import run as training
+from lm.training.checkpoints import write_json
+from lm.training.presets import find_preset
 from xiangqi.game import Game
 
 REFERENCE: Final = "uci:cmd=fairy-stockfish,UCI_Variant=xiangqi,depth=1"
@@ -48,7 +54,7 @@ REFERENCE: Final = "uci:cmd=fairy-stockfish,UCI_Variant=xiangqi,depth=1"
 PRESET: Final = "small"
 
 Progress = Callable[[str, int | None], AbstractContextManager[tuple[Report, Callable[[int, str], None]]]]
-"""Shows how far some work is; see `lm.console.progress`."""
+"""Shows how far some work is; see `lm.cli.console.progress`."""
 Found = dict[str, Any]
 
 
@@ -199,7 +205,7 @@ class Ladder:
         training.train(
             self.shards,
             self.out / name,
-            training.find_preset(PRESET, rung.plies),
+            find_preset(PRESET, rung.plies),
             tokens=rung.tokens,
             config_changes=rung.changes,
             cpu_seconds=self.budget,

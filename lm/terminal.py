@@ -11,7 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from lm import UserError
-from lm.players import Choice, Player, PlayerError, load_player
+from lm.players.player import Choice, Player, PlayerError
+from lm.players.specs import load_player
 from xiangqi import BLACK, RED, STARTING_FEN, Board, InvalidMoveError, Move
 from xiangqi.formats import save
 from xiangqi.game import Game

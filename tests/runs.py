@@ -16,9 +16,12 @@ from safetensors.torch import load_file
 from transformers import Trainer
 
 from lm import UserError
-from lm.checkpoints import latest_checkpoint
-from lm.data import Shard, split_of
-from lm.train import Preset, XiangqiTrainer, train
+from lm.dataset.records import split_of
+from lm.dataset.shards import Shard
+from lm.training.checkpoints import latest_checkpoint
+from lm.training.presets import Preset
+from lm.training.run import train
+from lm.training.trainer import XiangqiTrainer
 
 SMALL = Preset(2, 2, 32, plies=6000, batch_plies=500, learning_rate=1e-2, warmup=3)
 GROUPS = {"input_groups": ["move", "counters", "board"], "candidate_groups": ["move", "capture", "context"]}

@@ -6,7 +6,8 @@ import random
 
 import torch
 
-from lm.model import XiangqiConfig, XiangqiLM
+from lm.model.config import XiangqiConfig
+from lm.model.model import XiangqiLM
 from xiangqi import Board
 
 

@@ -11,7 +11,7 @@ from gui.app import WINDOW_SIZE, App, open_window
 from gui.controller import Controller
 from gui.session import Session
 from gui.worker import Worker
-from lm.players import Choice
+from lm.players.player import Choice
 from xiangqi import Move, parse_square
 
 # The central cannon against the screen horses, a main line of the books.

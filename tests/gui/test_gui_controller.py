@@ -5,7 +5,7 @@ import pytest
 from gui.actions import Action
 from gui.controller import LEVELS, with_temperature
 from gui.session import HUMANS, Session
-from lm.players import Choice
+from lm.players.player import Choice
 from xiangqi import BLACK, RED, STARTING_FEN, Move, parse_square
 from xiangqi.formats import load
 

@@ -11,7 +11,7 @@ import pytest
 from gui.actions import Action
 from gui.app import App, main, open_window
 from gui.layout import MINIMUM_SIZE
-from lm.players import Choice
+from lm.players.player import Choice
 from xiangqi import Move, parse_square
 
 

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from gui.worker import Chosen, Failed, Loaded, Request, Worker
-from lm.players import Choice
+from lm.players.player import Choice
 from xiangqi import Board, Move
 
 ANSWER = Choice(Move.from_iccs("h2e2"))

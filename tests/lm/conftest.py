@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lm import cli, data_path
-from lm.data import Shard, build
-from lm.model import XiangqiLM
+from lm.dataset.shards import Shard, build
+from lm.model.model import XiangqiLM
 from runs import GIDS, run
 from small import small_model
 from xiangqi import load, save

@@ -77,8 +77,8 @@ class TestCommands:
             opened.append([path.name for path in paths])
             raise UserError("that is enough")
 
-        monkeypatch.setattr("lm.train.keep_memory", lambda: None)
-        monkeypatch.setattr(cli, "open_shards", open_shards)
+        monkeypatch.setattr("lm.training.memory.keep_memory", lambda: None)
+        monkeypatch.setattr(cli.training, "open_shards", open_shards)
         for words in (["--data", "a", "b"], ["--data", "a", "--data", "b"], ["a", "b"]):
             assert xqlm("ladder", *words)[2] == "xqlm: that is enough\n"
         assert opened == [["a", "b"]] * 3

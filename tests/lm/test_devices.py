@@ -9,10 +9,10 @@ import pytest
 TESTS = Path(__file__).parents[1]
 BEGIN = """
 import torch
-from lm.data import Shard
-from lm.evaluate import evaluate
+from lm.dataset.shards import Shard
+from lm.measure.evaluate import evaluate
 from lm.model import HUMAN, XiangqiConfig, XiangqiLM
-from lm.result import held_out
+from lm.measure.held_out import held_out
 from other_device import another_device
 
 shard = Shard.open(Path(sys.argv[1]))
@@ -34,7 +34,7 @@ with another_device() as (other, move):
         raise AssertionError("devices were mixed")
 """,
     "a step of training": """
-from lm.batches import GameBatches
+from lm.training.batches import GameBatches
 item = GameBatches([shard], model.config, 500, 2, 1)[0]
 with another_device() as (other, move):
     expected = model(**item).loss

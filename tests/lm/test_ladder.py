@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from lm import arena, ladder, train
-from lm.data import split_of
+from lm import ladder
+from lm.dataset.records import split_of
 from lm.ladder import RUNGS, recall, second_table
-from lm.train import Preset
+from lm.matches import arena
+from lm.training import run as train
+from lm.training.presets import PRESETS, Preset
 from small import random_game
 from xiangqi import Game, load, save
 
@@ -34,9 +36,9 @@ def games(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Small models, short games, one thread, and the cache elsewhere."""
-    monkeypatch.setitem(train.PRESETS, "small", TINY)
+    monkeypatch.setitem(PRESETS, "small", TINY)
     monkeypatch.setattr(ladder, "MAX_PLIES", 14)
-    monkeypatch.setattr(train, "keep_memory", lambda: None)
+    monkeypatch.setattr("lm.training.memory.keep_memory", lambda: None)
     monkeypatch.chdir(tmp_path)
     torch.set_num_threads(1)
 

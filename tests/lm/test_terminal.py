@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lm import UserError, terminal
-from lm.players import Choice, PlayerError
+from lm.players.player import Choice, PlayerError
 from lm.terminal import Terminal, parse_move
 from xiangqi import Board, InvalidFenError, InvalidMoveError, Move
 from xiangqi.formats import load

@@ -1,0 +1,5 @@
+"""``python -m lm.cli`` is ``xqlm``."""
+
+from lm.cli import main
+
+main()

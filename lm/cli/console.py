@@ -1,0 +1,82 @@
+"""What commands tell the person on standard error, and how they write files and are interrupted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from lm.matches.arena import Report
+
+
+def say(text: str) -> None:
+    """Tell the person something that is not the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    from xiangqi.formats.streams import open_replacing
+
+    with open_replacing(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def interruptible(advice: str = "the same command goes on") -> Iterator[None]:
+    """Exit with code 130 when the work is interrupted, and say how to go on with it."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        say(f"{str(stopped) or 'stopped'}; {advice}")
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[tuple[Report, Callable[[int, str], None]]]:
+    """Show on standard error how far the work is, its rate and the time left; yields ``report`` and ``advance``.
+
+    ``report(text)`` prints a line above the bar; ``advance(done, note)`` moves the bar.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.completed / task.elapsed * 60:.1f}/min" if task.elapsed else "")
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title.replace("[", r"\["), total=total, note="")
+        yield (
+            lambda text: console.print(text, markup=False, highlight=False),
+            lambda done, note: bar.update(task, completed=done, note=note),
+        )
+
+
+def fail(message: str) -> NoReturn:
+    """Print one line and exit with code 2."""
+    say(f"xqlm: {' '.join(message.split())}")
+    sys.exit(2)

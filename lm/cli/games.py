@@ -1,0 +1,146 @@
+"""``xqlm match`` and ``selfplay``."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lm.cli.console import interruptible, progress, say
+from lm.cli.options import (
+    GamesOption,
+    OpeningsOption,
+    OutOption,
+    ParallelOption,
+    PliesOption,
+    RulesOption,
+    SeedOption,
+)
+
+if TYPE_CHECKING:
+    from lm.matches.arena import Opening
+    from lm.players.player import Player
+    from xiangqi.game import Game
+
+
+def match(
+    a: Annotated[str, typer.Argument(metavar="A", show_default=False, help="Whose score it is: random, greedy, lm, …")],
+    b: Annotated[
+        str, typer.Argument(metavar="B", show_default=False, help="The other, as lm:style=engine or uci:cmd=…")
+    ],
+    games: GamesOption = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    out: OutOption = None,
+    openings: OpeningsOption = "suite",
+    rules: RulesOption = "computer",
+    max_plies: PliesOption = 400,
+    parallel: ParallelOption = 64,
+    seed: SeedOption = 0,
+    sprt: Annotated[
+        str | None,
+        typer.Option(metavar="ELO0,ELO1", help="Stop as soon as a test between these two is decided (5% errors)."),
+    ] = None,
+) -> None:
+    """Let player A meet player B: each opening twice with colours exchanged; Elo with its 95% interval."""
+    from lm.matches import arena, match_file
+    from lm.matches.elo import Score, Sprt, elo, points_of
+
+    test = Sprt.parse(sprt) if sprt is not None else None
+    with resumable(out), ExitStack() as stack:
+        first, second = open_player(stack, a), open_player(stack, b)
+        pairings = arena.match_pairings(first, second, games, read_openings(openings), seed)
+        with progress(f"{a} - {b}", games) as (report, advance):
+            played: dict[int, Game] = {}
+            for index, game in match_file.play_to_file(
+                pairings, out, rules=rules, max_plies=max_plies, parallel=parallel, report=report
+            ):
+                played[index] = game
+                score = Score.of(played)
+                note = f"+{score.wins} ={score.draws} -{score.losses}"
+                if test is not None:
+                    test.add(index, points_of(index, game))
+                    note += f" LLR {test.llr:+.2f}"
+                advance(len(played), note)
+                if test is not None and test.verdict != "undecided":
+                    break
+    score = Score.of(played)
+    if as_json:
+        tested = {"sprt": test.as_dict()} if test is not None else {}
+        print(json.dumps({"a": a, "b": b, **score.as_dict(), **tested}, ensure_ascii=False))
+        return
+    rating, low, high = (signed(elo(share), share) for share in (score.score, *score.interval))
+    print(
+        f"{a} against {b}: {score.games} games, +{score.wins} ={score.draws} -{score.losses}, score {score.score:.3f}"
+    )
+    print(f"Elo {rating}, 95% interval {low} to {high}")
+    if test is not None:
+        print(
+            f"Elo {test.elo0:g} (H0) or {test.elo1:g} (H1): {test.verdict} after {test.pairs} pairs, "
+            f"LLR {test.llr:+.2f} of {test.bounds[0]:+.2f} to {test.bounds[1]:+.2f}"
+        )
+    print(f"Ended by {endings(score.endings)}")
+
+
+def selfplay(
+    games: GamesOption = 10,
+    player: Annotated[str, typer.Option("--player", metavar="SPEC", help="Who plays both sides.")] = "lm",
+    out: OutOption = None,
+    openings: OpeningsOption = "start",
+    rules: RulesOption = "computer",
+    max_plies: PliesOption = 400,
+    parallel: ParallelOption = 64,
+    seed: SeedOption = 0,
+) -> None:
+    """Let a player play itself; PGN goes to the file, or else to standard output."""
+    from lm.matches import arena, match_file
+    from lm.matches.elo import Score
+
+    with resumable(out), ExitStack() as stack:
+        both = open_player(stack, player)
+        pairings = arena.match_pairings(both, both, games, read_openings(openings), seed)
+        with progress(player, games) as (report, advance):
+            played: dict[int, Game] = {}
+            for index, game in match_file.play_to_file(
+                pairings, out, rules=rules, max_plies=max_plies, parallel=parallel, report=report
+            ):
+                played[index] = game
+                advance(len(played), f"{game.end().ply} plies")
+                if out is None:
+                    print(game, flush=True)
+    say(f"{len(played)} games, ended by {endings(Score.of(played).endings)}")
+
+
+def open_player(stack: ExitStack, spec: str) -> Player:
+    """Load a player and have it closed with the stack."""
+    from lm.players.specs import load_player
+
+    player = load_player(spec)
+    stack.callback(player.close)
+    return player
+
+
+def resumable(out: Path | None) -> AbstractContextManager[None]:
+    """Return the context in which games are played that go to this file, if to any."""
+    return interruptible() if out else interruptible("with --out FILE the games are kept, and the same command goes on")
+
+
+def read_openings(name: str) -> list[Opening]:
+    """Return the openings that ``suite``, ``start`` or a file name stands for."""
+    from lm.matches import arena
+
+    if name == "start":
+        return [()]
+    return arena.load_openings(None if name == "suite" else Path(name))
+
+
+def endings(counts: dict[str, int]) -> str:
+    """Say how games ended, as ``checkmate (7), ply limit (1)``."""
+    return ", ".join(f"{reason} ({count})" for reason, count in counts.items())
+
+
+def signed(elo: float | None, share: float) -> str:
+    """Write an Elo difference, which a score of 0 or 1 makes infinite."""
+    return f"{elo:+.0f}" if elo is not None else "+∞" if share > 0.5 else "-∞"

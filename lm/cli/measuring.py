@@ -1,0 +1,172 @@
+"""``xqlm evaluate``, ``report`` and ``explain``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lm.cli.console import progress, say, write
+from lm.cli.options import (
+    FilesArgument,
+    ModelOption,
+    PuzzlesOption,
+    RecordsOption,
+)
+from lm.cli.shipped import open_shard, shipped_games
+
+if TYPE_CHECKING:
+    from lm.measure.puzzles import Puzzle
+
+
+def evaluate(
+    files: FilesArgument = None,
+    games: RecordsOption = None,
+    model: ModelOption = None,
+    split: Annotated[
+        str | None, typer.Option(help="Only those of a split: train, validation, test; test for the shipped ones.")
+    ] = None,
+    style: Annotated[str, typer.Option(help="Whose moves to expect: human or engine.")] = "human",
+    symmetries: Annotated[
+        int, typer.Option(min=1, max=2, help="1, or 2 to read mirror images too and take the mean, as players do.")
+    ] = 2,
+    puzzles: PuzzlesOption = None,
+    random_games: Annotated[int, typer.Option(min=0, help="Also play so many games from random openings.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with figures by part.")] = False,
+) -> None:
+    """Measure how well a model foresees the moves of games; without files, of the shipped ones of that style."""
+    from lm import one_of
+    from lm.dataset.records import SPLITS
+    from lm.measure import evaluate as evaluation
+    from lm.measure.puzzles import solve
+    from lm.measure.stray import RANDOM_PLIES, after_random_plies
+    from lm.model.loading import load_any_model
+    from lm.model.prompts import STYLES
+    from lm.players.lm_player import readings
+
+    voice = STYLES.index(one_of("--style", style, STYLES))
+    if split is not None:
+        one_of("--split", split, SPLITS)
+    loaded = load_any_model(model)
+    symmetries = min(symmetries, readings(loaded))
+    asked = read_puzzles(puzzles)
+    rejected: list[object] = []
+    if given := [*(games or []), *(files or [])]:
+        records = evaluation.read_games(given, split, rejected.append)
+    else:
+        shipped = evaluation.read_games(shipped_games(), split or "test", rejected.append)
+        records = [record for record in shipped if (record.tier == "engine") == (style == "engine")]
+    with progress("reading", len(records)) as (_, advance):
+        found = evaluation.evaluate(
+            loaded,
+            [evaluation.line_of(record) for record in records],
+            [record.result for record in records],
+            voice,
+            lambda done: advance(done, ""),
+            symmetries,
+        )
+    report = found.report() | {"rejected": len(rejected), "style": style, "symmetries": symmetries}
+    if as_json:
+        report |= {"by": found.breakdown(evaluation.labels_of(records)), "calibration": found.calibration()}
+    if asked:
+        report["puzzles"] = solve(loaded, asked, voice, symmetries=symmetries)
+    if random_games:
+        report["after_random_plies"] = after_random_plies(loaded, random_games)
+    if rejected:
+        say(f"games that could not be read: {len(rejected)}, the first: {rejected[0]}")
+    if as_json:
+        print(json.dumps(report))
+        return
+    parts = {f"{report['games']} games, {report['plies']} plies": report}
+    if asked:
+        parts[f"{report['puzzles']['positions']} puzzles"] = report["puzzles"]
+    if random_games:
+        parts[f"its own play after {RANDOM_PLIES} random plies"] = report["after_random_plies"]
+    for title, part in parts.items():
+        print(title)
+        for name, (low, high) in part["interval"].items():
+            print(f"{name:20} {part[name]:.4f}  ({low:.4f} to {high:.4f})")
+
+
+def report(
+    files: FilesArgument = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file.")] = Path("report.html"),
+    games: RecordsOption = None,
+    model: ModelOption = None,
+    split: Annotated[str, typer.Option(help="The games to judge by: test, validation.")] = "test",
+    limit: Annotated[int, typer.Option(min=0, help="About so many of them; 0 for all.")] = 0,
+    puzzles: PuzzlesOption = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the training run, for its curves.")] = None,
+    selfplay: Annotated[Path | None, typer.Option(help="Games by xqlm selfplay, for how they end.")] = None,
+    random_games: Annotated[int, typer.Option(min=0, help="Games from random openings to play.")] = 200,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, too.")] = False,
+) -> None:
+    """Measure a model from all sides and write a page about it."""
+    from lm import one_of
+    from lm.measure import figures
+    from lm.measure import report as reporting
+    from lm.model.loading import load_any_model
+    from xiangqi.formats.streams import open_replacing
+
+    one_of("--split", split, ("test", "validation"))
+    with figures.drawing():  # before the work: is everything there that draws, and can the page be written?
+        loaded = load_any_model(model)
+    asked = read_puzzles(puzzles)
+    with open_replacing(out) as file:
+        shard = open_shard([*(games or []), *(files or [])] or shipped_games(), Path("cache"))
+        found = reporting.gather(
+            loaded,
+            reporting.records_of(shard, split, limit),
+            puzzles=asked,
+            learners=reporting.records_of(shard, "validation" if split == "test" else "test", limit or 300),
+            stray=random_games,
+            run=run,
+            selfplay=selfplay,
+            say=say,
+        )
+        facts = {
+            "model": str(model or "shipped"),
+            "parameters": f"{found['parameters']:,}",
+            "games": ", ".join(Path(name).name for name in shard.meta["files"]),
+            "split": split,
+        }
+        file.write(reporting.page(found, "A language model of xiangqi, measured", facts).encode())
+    say(f"report written to {out}")
+    if as_json:
+        print(json.dumps(found))
+
+
+def explain(
+    fen: Annotated[str, typer.Argument(metavar="FEN", help="Position.")],
+    move: Annotated[str, typer.Argument(metavar="MOVE", help="In ICCS, WXF or Chinese.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="SVG file for the picture.")] = None,
+    model: ModelOption = None,
+    style: Annotated[str, typer.Option(help="Whose moves to give: human or engine.")] = "human",
+) -> None:
+    """Show what each piece contributes to the score that the model gives a move."""
+    from lm import one_of
+    from lm.measure.explain import explain as find_shares
+    from lm.model.loading import load_model
+    from lm.model.prompts import STYLES
+    from lm.terminal import parse_move
+    from xiangqi import Board, square_name
+
+    voice = STYLES.index(one_of("--style", style, STYLES))
+    board = Board(fen)
+    chosen = parse_move(board, move)
+    found = find_shares(load_model(model), board, chosen, voice)
+    print(f"{board.chinese(chosen)} ({chosen.iccs}): the pieces together account for {found.difference:+.2f} nats")
+    for share in found.shares:
+        print(f"{share.piece.symbol()} {square_name(share.square)} {share.value:+.3f}")
+    if out is not None:
+        write(out, found.svg())
+        say(f"picture written to {out}")
+
+
+def read_puzzles(path: Path | None) -> list[Puzzle]:
+    """Return the puzzles of a file, and say what was left out; none where there is no file."""
+    from lm.measure import puzzles
+
+    return [] if path is None else puzzles.read_puzzles(path, lambda error: say(f"left out: {error}"))

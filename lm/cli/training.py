@@ -1,0 +1,161 @@
+"""``xqlm train``, ``ladder`` and ``data``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lm import UserError
+from lm.cli.console import interruptible, progress, say, write
+from lm.cli.options import (
+    FilesArgument,
+    ParallelOption,
+    SaveMinutesOption,
+)
+from lm.cli.shipped import open_shards, say_rejected, shipped_games
+
+if TYPE_CHECKING:
+    pass
+
+
+def train(
+    files: FilesArgument = None,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="Games in any format, or shards by xqlm data; the shipped ones.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="Size and recipe: tiny, small, base, large.")] = "small",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the run; one that is there is gone on with.")
+    ] = Path("runs/train"),
+    plies: Annotated[
+        int | None, typer.Option(min=1, max=10**13, help="About so many plies to read, instead of the preset's.")
+    ] = None,
+    tokens: Annotated[str, typer.Option(help="move, or char for the system of 2020, which sees no board.")] = "move",
+    init_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Model to start from, which keeps its size; with --tokens char any folder of BERT's or GPT-2's kind."
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=1e-9, help="Peak, instead of the preset's; 1e-5 suits a BERT to start from.")
+    ] = None,
+    cpu_seconds: Annotated[
+        float | None, typer.Option(min=1, help="Processor time of the run, by which its length is found.")
+    ] = None,
+    average: Annotated[
+        bool,
+        typer.Option(
+            "--average",
+            help="Result: the mean of the weights along the run; better where games are read many times.",
+        ),
+    ] = False,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SOURCE=N", help="Read games of a source or tier N times an epoch, instead of once."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the start and the order of the games.")] = 1,
+    save_minutes: SaveMinutesOption = 5,
+) -> None:
+    """Train a model on games; interrupt it when you like, the same command goes on."""
+    from lm.training import run as training
+    from lm.training.memory import keep_memory
+    from lm.training.presets import find_preset
+
+    keep_memory()
+    chosen = find_preset(preset, plies, learning_rate, average)
+    shards = open_shards([*(data or []), *(files or [])] or shipped_games(), Path("cache"))
+    with interruptible():
+        result = training.train(
+            shards,
+            out,
+            chosen,
+            tokens=tokens,
+            init_from=init_from,
+            seed=seed,
+            cpu_seconds=cpu_seconds,
+            weights=dict(map(parse_weight, weight or [])),
+            save_minutes=save_minutes,
+        )
+    if os.environ.get("RANK", "0") == "0":
+        print(f"the model is in {result}")
+
+
+def ladder(
+    files: FilesArgument = None,
+    rungs: Annotated[str, typer.Option(help="Those to work on, as char,blind.")] = "char,blind,board,threats,full",
+    data: Annotated[list[Path] | None, typer.Option("--data", help="Games in any format; the shipped ones.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of runs and matches; gone on with.")] = Path(
+        "runs/ladder"
+    ),
+    table: Annotated[Path, typer.Option(help="Markdown file for the tables.")] = Path("docs/ladder.md"),
+    budget: Annotated[float, typer.Option(min=0.1, help="CPU seconds of training for each rung.")] = 7200,
+    games: Annotated[int, typer.Option(min=1, help="Games of each rung against the reference.")] = 200,
+    between: Annotated[int, typer.Option(min=1, help="Games of every two rungs.")] = 100,
+    reference: Annotated[str | None, typer.Option(metavar="SPEC", help="Instead of fairy-stockfish, depth 1.")] = None,
+    run: Annotated[
+        list[str] | None, typer.Option(metavar="RUNG=DIR", help="A finished run that stands for a rung.")
+    ] = None,
+    parallel: ParallelOption = 64,
+    save_minutes: SaveMinutesOption = 5,
+) -> None:
+    """Make and compare five models, from the system of 2020 to the one that ships; the same command goes on."""
+    from lm import ladder as climbing
+    from lm.training.memory import keep_memory
+
+    keep_memory()
+    names, runs = climbing.choose(rungs), climbing.stand_ins(run or [])
+    given = [*(data or []), *(files or [])]
+    found = climbing.Ladder(
+        open_shards(given or shipped_games(), Path("cache")),
+        out,
+        progress,
+        say,
+        budget=budget,
+        games=games,
+        between=between,
+        reference=reference or climbing.REFERENCE,
+        data=given,
+        runs=runs,
+        save_minutes=save_minutes,
+        parallel=parallel,
+    )
+    with interruptible():
+        found.climb(names)
+    page = found.page()
+    table.parent.mkdir(parents=True, exist_ok=True)
+    write(table, page)
+    print(page)
+    say(f"written to {table}")
+
+
+def data(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Games in any format.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the shard.")] = Path("cache/shard"),
+) -> None:
+    """Turn records into a training shard: every move checked, copies dropped, some games held out."""
+    from lm.dataset.records import SPLITS
+    from lm.dataset.shards import Shard, build
+
+    with progress("reading", None) as (_, advance):
+        counts = build(files, out, lambda games: advance(games, ""))
+    print(", ".join(f"{count} {what}" for what, count in counts.items()))
+    shard = Shard.open(out)
+    print(", ".join(f"{len(shard.games(split))} games to {split}" for split in SPLITS))
+    say_rejected(shard)
+
+
+def parse_weight(text: str) -> tuple[str, float]:
+    """Return source and weight of ``SOURCE=N``.
+
+    >>> parse_weight("engine=0.5")
+    ('engine', 0.5)
+    """
+    name, _, number = text.rpartition("=")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise UserError(f"--weight {text}: expected SOURCE=N, as in engine=0.5") from None

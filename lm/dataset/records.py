@@ -1,0 +1,154 @@
+"""Records as training sees them: read from files of any format, and split by groups of near-duplicates.
+
+The split into train, validation and test is by game and fixed for ever: `split_of` hashes the record's group id, so
+that near-duplicates of a game go where it goes. A record without one is keyed by its first 50 plies or their mirror
+image, whichever sorts first. Where records of one shard share these or the group id, one that is held out holds out the
+others, so that it does not matter that a copy was read that has no group id."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xiangqi.board import STARTING_FEN
+from xiangqi.formats import FormatError, load
+from xiangqi.formats.errors import ErrorHandler
+from xiangqi.game import Game
+from xiangqi.kernels import MOVE_MIRRORED
+from xiangqi.move import MOVES
+
+SPLITS: Final = ("train", "validation", "test")
+
+
+RESULTS: Final = {"0-1": 0, "1/2-1/2": 1, "1-0": 2}
+"""Results as Red's loss, draw and win; -1 in a shard is unknown."""
+
+
+UNKNOWN: Final = -1
+
+
+BANDS: Final = ((2400, "master"), (1500, "club"), (0, "amateur"))
+"""The tier of a game that names none, by the least mean rating. Among the rated games of our corpora masters' begin at
+2437; online amateurs', on a server where all start with 1000, end at 1090, and elsewhere players start with 1500."""
+
+
+@dataclass(slots=True)
+class Record:
+    """One game as training sees it."""
+
+    moves: NDArray[np.int16]
+    """Numbers of the moves."""
+    result: int = UNKNOWN
+    best: NDArray[np.int16] | None = None
+    """The move to learn at each ply by an engine's opinion, -1 where it has none."""
+    score: NDArray[np.float32] | None = None
+    """The engine's score of each ply for the mover, in its own units; NaN where it has none."""
+    gid: str | None = None
+    source: str = ""
+    tier: str = ""
+    fen: str | None = None
+    """Start, if it is not the initial position."""
+
+    def key(self) -> str:
+        """Return the text by which the record is put into a split."""
+        return self.opening() if self.gid is None else f"gid:{self.gid}"
+
+    def opening(self) -> str:
+        """Return the first 50 plies or their mirror image, as the key of a record without a group id."""
+        head = self.moves[:50]
+        return "moves:" + min(_iccs(head), _iccs(MOVE_MIRRORED[head]))
+
+    def identity(self) -> bytes:
+        """Return what two copies of one game, or of its mirror image, share."""
+        placement, _, rest = (self.fen or "").partition(" ")
+        mirrored = "/".join(rank[::-1] for rank in placement.split("/"))
+        forms = (placement, self.moves), (mirrored, MOVE_MIRRORED[self.moves])
+        return hashlib.blake2b(min(f"{p} {rest}".encode() + m.tobytes() for p, m in forms), digest_size=16).digest()
+
+
+def _iccs(moves: NDArray[np.int16]) -> str:
+    return " ".join(MOVES[i].iccs for i in moves.tolist())
+
+
+def split_of(key: str) -> str:
+    """Return the split of a record's key: 1 game in 50 is for testing and 1 in 100 for validation.
+
+    >>> split_of("gid:1"), split_of("gid:3")
+    ('train', 'train')
+    """
+    bucket = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big") % 1000
+    return "test" if bucket < 20 else "validation" if bucket < 30 else "train"
+
+
+def splits_of(records: Collection[tuple[str, str]]) -> dict[str, str]:
+    """Return the splits by the keys of records, of which the openings are given too.
+
+    Of records that share a key or an opening, the one that is held out most decides.
+
+    >>> splits_of([("gid:67", "moves:a"), ("gid:3", "moves:a"), ("gid:3", "moves:b"), ("moves:b", "moves:b")])
+    {'gid:67': 'test', 'gid:3': 'test', 'moves:b': 'test'}
+    """
+    openings = {opening: 0 for _, opening in records}
+    splits = {key: SPLITS.index(split_of(key)) for key, _ in records}
+    while differing := [(key, opening) for key, opening in records if splits[key] != openings[opening]]:
+        for key, opening in differing:
+            splits[key] = openings[opening] = max(splits[key], openings[opening])
+    return {key: SPLITS[split] for key, split in splits.items()}
+
+
+def read_records(path: Path, on_error: ErrorHandler) -> Iterator[Record]:
+    """Yield the games of a file of any format; what is wrong with the others goes to ``on_error``.
+
+    Raises `FormatError` or ``OSError`` if the file as a whole cannot be read.
+    """
+    for game in load(path, on_error=on_error):
+        try:
+            yield record_of(game, path.name)
+        except ValueError as error:
+            on_error(FormatError(str(error), path=str(path)))
+
+
+def record_of(game: Game, source: str = "") -> Record:
+    """Return the main line of a game as a record. Readers have seen to it that its moves are legal.
+
+    What an engine said stands in the comments: ``[%best]`` is the move to learn in place of the one played, ``[%eval]``
+    the value of the position that the next move is made in. Raises ``ValueError`` for a game without moves.
+    """
+    headers = game.headers
+    moves, best, score = [], [], []
+    sign = 1 - 2 * game.start_turn
+    value = game.eval
+    for node in game.main_line():
+        moves.append(node.move.index)
+        best.append(node.best.index if node.comment and node.best else -1)
+        score.append(math.nan if value is None else sign * value)
+        value = node.eval if node.comment else None
+        sign = -sign
+    if not moves:
+        raise ValueError("a game without moves")
+    conflict = headers.get("ResultConflict") == "true"
+    return Record(
+        np.array(moves, np.int16),
+        UNKNOWN if conflict else RESULTS.get(headers.get("Result", "*"), UNKNOWN),
+        np.array(best, np.int16) if max(best) >= 0 else None,
+        None if all(math.isnan(s) for s in score) else np.array(score, np.float32),
+        headers.get("Gid"),
+        headers.get("Source", source),
+        "engine" if "RandomPlies" in headers else headers.get("Tier") or _band(headers),
+        None if game.fen == STARTING_FEN else game.fen,
+    )
+
+
+def _band(headers: Mapping[str, str]) -> str:
+    """Return how strong the players are by the mean of the ratings that are known, nothing if there are none."""
+    known = [re.match(r"\s*([1-9]\d{2,3})\b", headers.get(name, "")) for name in ("RedElo", "BlackElo")]
+    ratings = [int(rating[1]) for rating in known if rating]
+    return next(band for least, band in BANDS if sum(ratings) >= least * len(ratings)) if ratings else ""

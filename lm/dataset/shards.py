@@ -1,0 +1,302 @@
+"""Records to training shards: read, validate, deduplicate, hold out.
+
+A shard is a directory of flat, memory-mapped arrays (`Shard`): about 5 bytes a ply, however the records were written.
+Features are not stored; `lm.model.encoding` makes them at microseconds a ply.
+
+The split into train, validation and test is by game and fixed for ever: `split_of` hashes the record's group id, so
+that near-duplicates of a game go where it goes. A record without one is keyed by its first 50 plies or their mirror
+image, whichever sorts first. Where records of one shard share these or the group id, one that is held out holds out the
+others, so that it does not matter that a copy was read that has no group id.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm import UserError
+from lm.dataset.records import (
+    RESULTS,
+    SPLITS,
+    UNKNOWN,
+    Record,
+    read_records,
+    splits_of,
+)
+from lm.model.encoding import Line
+from xiangqi.board import Board
+from xiangqi.formats import FormatError
+
+VERSION: Final = 2
+"""Raised when the meaning of a shard's arrays changes, so that cached ones are made anew."""
+NO_OPINION: Final = 255
+"""In the place of an engine's opinion."""
+KINDS: Final = 1 << 16
+"""Most sources that the games of a shard can have, and tiers."""
+
+
+def fit_scale(scores: NDArray[np.float32], results: NDArray[np.float32]) -> float:
+    """Return the s for which ``sigmoid(score / s)`` predicts results (0, 0.5, 1 for the mover) best, by likelihood."""
+    if not len(scores):
+        return 1.0
+    spread = max(float(np.median(np.abs(scores))), 1e-3)
+
+    def loss(s: float) -> float:
+        p = 1 / (1 + np.exp(-np.clip(scores / s, -20, 20)))
+        p = np.clip(p, 1e-3, 1 - 1e-3)
+        return float(-np.mean(results * np.log(p) + (1 - results) * np.log(1 - p)))
+
+    return float(min((spread * 1.1**k for k in range(-40, 60)), key=loss))
+
+
+# --- Shards -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Shard:
+    """Records as memory-mapped arrays; P plies and G games in all."""
+
+    moves: NDArray[np.int16]
+    """``(P,)``"""
+    best: NDArray[np.int16]
+    """``(P,)`` engine's choice, -1 unknown."""
+    expected: NDArray[np.uint8]
+    """``(P,)`` expected score of the mover by the engine in 1/254, ``NO_OPINION`` if unknown."""
+    offsets: NDArray[np.int64]
+    """``(G + 1,)`` where each game's plies start."""
+    results: NDArray[np.int8]
+    """``(G,)`` Red's loss 0, draw 1, win 2, unknown -1."""
+    splits: NDArray[np.uint8]
+    """``(G,)`` index into ``SPLITS``."""
+    sources: NDArray[np.uint16]
+    """``(G,)`` index into ``meta["sources"]``."""
+    tiers: NDArray[np.uint16]
+    """``(G,)`` index into ``meta["tiers"]``."""
+    meta: dict[str, Any]
+
+    path: Path = Path()
+    """Its directory."""
+
+    ARRAYS: ClassVar[dict[str, type[np.generic]]] = {
+        "moves": np.int16,
+        "best": np.int16,
+        "expected": np.uint8,
+        "offsets": np.int64,
+        "results": np.int8,
+        "splits": np.uint8,
+        "sources": np.uint16,
+        "tiers": np.uint16,
+    }
+
+    @classmethod
+    def open(cls, path: Path) -> Shard:
+        """Map a shard directory. Raises ``UserError`` naming it if it is none, incomplete or damaged.
+
+        What there is of each game is looked at, but not the plies: that is left to who reads them.
+        """
+        if not (path / "meta.json").exists():
+            raise UserError(f"{path} holds no shard; if it holds games, name its files, as {path}/*.pgn")
+        try:
+            meta = json.loads((path / "meta.json").read_text())
+            if meta["version"] != VERSION:
+                raise ValueError(f"version {meta['version']}, expected {VERSION}")
+            # As plain arrays: slices of numpy's memmap objects take several times as long.
+            arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in cls.ARRAYS}
+            shard = cls(**arrays, meta=meta, path=path)
+            shard._check()
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+            raise UserError(f"damaged shard {path}: {error}; delete it to have it made again") from None
+        return shard
+
+    def _check(self) -> None:
+        """Raise ``ValueError`` for arrays that are not what they should be, the values of each ply left aside."""
+        if not self.meta.keys() >= {"rejected", "files", "starts", "fingerprint"}:
+            raise ValueError("its meta.json is incomplete")
+        plies, games = self.meta["plies"], self.meta["games"]
+        sizes = {"moves": plies, "best": plies, "expected": plies, "offsets": games + 1}
+        for name, dtype in self.ARRAYS.items():
+            array = getattr(self, name)
+            if array.shape != (sizes.get(name, games),):
+                raise ValueError("its arrays do not fit together")
+            if array.dtype != dtype:
+                raise ValueError(f"its {name} are {array.dtype}, expected {np.dtype(dtype)}")
+        if (self.offsets[0], self.offsets[-1]) != (0, plies) or not (np.diff(self.offsets) > 0).all():
+            raise ValueError("its games do not follow one another")
+        known = {"splits": len(SPLITS), "sources": len(self.meta["sources"]), "tiers": len(self.meta["tiers"])}
+        for name, end in {"results": len(RESULTS), **known}.items():
+            array, first = getattr(self, name), UNKNOWN if name == "results" else 0
+            if games and not first <= array.min() <= array.max() < end:
+                raise ValueError(f"its {name} are not all from {first} to {end - 1}")
+
+    def fingerprint(self) -> str:
+        """Return a short name for the contents, which tells one collection of games from another."""
+        return str(self.meta["fingerprint"])
+
+    def games(self, split: str) -> NDArray[np.int64]:
+        """Return the numbers of the games of a split."""
+        return np.flatnonzero(self.splits == SPLITS.index(split))
+
+    def weigh(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
+        """Return the weight of each game ``(G,)``: that of its source times that of its tier, 1 if not given."""
+        sources, tiers = (np.array([weights.get(name, 1.0) for name in self.meta[x]]) for x in ("sources", "tiers"))
+        weighed: NDArray[np.float64] = sources[self.sources] * tiers[self.tiers]
+        return weighed
+
+    def line(self, game: int) -> Line:
+        """Return a game for the encoder."""
+        moves = np.array(self.moves[self.offsets[game] : self.offsets[game + 1]])
+        fen = self.meta["starts"].get(str(game))
+        if fen is None:
+            return Line.from_start(moves)
+        board = Board(fen)
+        return Line(moves, board.cells.copy(), board.turn, board.halfmove_clock)
+
+
+def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = lambda games: None) -> Counter[str]:
+    """Read files of records and write a shard at ``out``; return counts of what happened to the games.
+
+    Records that cannot be read or that break the rules are listed with the reason in ``out/rejects.jsonl``. Of copies
+    of one game, the one with engine opinions is kept. ``progress`` is called with the number of games read so far.
+    Raises ``UserError`` if there is no valid game, and at once if ``out`` is a folder of other things than a shard.
+    """
+    if out.exists() and not _makes_way({path.name for path in out.iterdir()}):
+        raise UserError(f"{out} is there already and holds other things than a shard, which would be lost")
+    counts: Counter[str] = Counter()
+    rejects: list[dict[str, Any]] = []
+    chosen: dict[bytes, tuple[int, Record]] = {}  # by identity: number of the file, record
+    keys: set[tuple[str, str]] = set()  # of all records, for a copy that is dropped holds out the one that is kept
+
+    def reject(error: FormatError) -> None:
+        counts["rejected"] += 1
+        rejects.append({"file": error.path, "line": error.line, "reason": error.reason})
+
+    for number, path in enumerate(paths):
+        for record in read_records(path, reject):
+            counts["read"] += 1
+            if counts["read"] % 500 == 0:
+                progress(counts["read"])
+            keys.add((record.key(), record.opening()))
+            identity = record.identity()
+            other = chosen.get(identity)
+            if other is not None:
+                counts["duplicates"] += 1
+                if record.best is None or other[1].best is not None:
+                    continue
+            chosen[identity] = number, record
+    if not chosen:
+        raise UserError(f"no valid game in {', '.join(map(str, paths))}")
+    records = list(chosen.values())
+    splits = splits_of(keys)
+    scales = {n: _scale_of([r for m, r in records if m == n and splits[r.key()] == "train"]) for n in range(len(paths))}
+    _write(out, records, splits, scales, [str(p) for p in paths], rejects)
+    counts["games"] = len(records)
+    counts["plies"] = sum(len(r.moves) for _, r in records)
+    return counts
+
+
+def _makes_way(names: set[str]) -> bool:
+    """Whether no more than a shard is lost with a folder of these files."""
+    ours = {"meta.json", "rejects.jsonl", *(f"{name}.npy" for name in Shard.ARRAYS)}
+    return not names or ("meta.json" in names and names <= ours)
+
+
+def _scale_of(records: Iterable[Record]) -> float:
+    """Fit the unit of a file's scores to its results."""
+    scores, results = [], []
+    for r in records:
+        if r.score is not None and r.result != UNKNOWN:
+            mover_red = (np.arange(len(r.moves)) % 2 == 0) == (r.fen is None or " b" not in r.fen)
+            scores.append(r.score)
+            results.append(np.where(mover_red, r.result / 2, 1 - r.result / 2))
+    if not scores:
+        return 1.0
+    s, y = np.concatenate(scores), np.concatenate(results).astype(np.float32)
+    known = ~np.isnan(s)
+    return fit_scale(s[known], y[known])
+
+
+def _write(
+    out: Path,
+    records: list[tuple[int, Record]],
+    splits: dict[str, str],
+    scales: dict[int, float],
+    files: list[str],
+    rejects: list[dict[str, Any]],
+) -> None:
+    """Write a shard beside its place and rename it there, so that there is never half of one."""
+    sources: dict[str, int] = {}
+    tiers: dict[str, int] = {}
+    best, expected = [], []
+    source_of, tier_of = [], []
+    for number, r in records:
+        n = len(r.moves)
+        best.append(np.full(n, -1, np.int16) if r.best is None else r.best)
+        score = np.full(n, np.nan, np.float32) if r.score is None else r.score
+        p = np.rint(254 / (1 + np.exp(-np.clip(score / scales[number], -20, 20))))
+        expected.append(np.where(np.isnan(p), NO_OPINION, p).astype(np.uint8))
+        source_of.append(sources.setdefault(r.source.split(":")[0][:80], len(sources)))
+        tier_of.append(tiers.setdefault(r.tier[:40], len(tiers)))
+    for kind, names in (("source", sources), ("tier", tiers)):
+        if len(names) > KINDS:
+            raise UserError(f"the games have {len(names)} {kind}s, by their header {kind.title()}: at most {KINDS}")
+    arrays: dict[str, NDArray[Any]] = {
+        "moves": np.concatenate([r.moves for _, r in records]),
+        "best": np.concatenate(best),
+        "expected": np.concatenate(expected),
+        "offsets": np.concatenate([[0], np.cumsum([len(r.moves) for _, r in records])]).astype(np.int64),
+        "results": np.array([r.result for _, r in records], np.int8),
+        "splits": np.array([SPLITS.index(splits[r.key()]) for _, r in records], np.uint8),
+        "sources": np.array(source_of, np.uint16),
+        "tiers": np.array(tier_of, np.uint16),
+    }
+    meta = {
+        "version": VERSION,
+        "games": len(records),
+        "plies": len(arrays["moves"]),
+        "rejected": len(rejects),
+        "files": files,
+        "scales": [scales[n] for n in range(len(files))],
+        "sources": list(sources),
+        "tiers": list(tiers),
+        "starts": {str(i): r.fen for i, (_, r) in enumerate(records) if r.fen is not None},
+    }
+    contents = hashlib.blake2b(repr((meta["sources"], meta["tiers"], meta["starts"])).encode(), digest_size=8)
+    for array in arrays.values():
+        contents.update(array.data)
+    meta["fingerprint"] = contents.hexdigest()
+    out = out.resolve()  # a link stays, and . has a name
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=out.name + ".") as temporary:
+        made = Path(temporary) / "shard"
+        made.mkdir()
+        for name, array in arrays.items():
+            np.save(made / f"{name}.npy", array)
+        (made / "rejects.jsonl").write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rejects))
+        (made / "meta.json").write_text(json.dumps(meta, ensure_ascii=False))
+        if out.exists():
+            shutil.rmtree(out)
+        os.replace(made, out)
+
+
+def cached(paths: Sequence[Path], cache: Path, progress: Callable[[int], None] = lambda games: None) -> Path:
+    """Return the shard of these files under ``cache``, made now if it does not exist or a file has changed since."""
+    facts = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
+    name = hashlib.blake2b(repr((VERSION, facts)).encode(), digest_size=8).hexdigest()
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several processes that start together, one makes it
+        if not (cache / name / "meta.json").exists():
+            build(paths, cache / name, progress)
+    return cache / name

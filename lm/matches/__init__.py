@@ -1,0 +1,1 @@
+"""Matches: games between players, by the hundred, and what they prove."""

@@ -1,0 +1,118 @@
+"""Matches in PGN files: a game is appended as it ends, and a match that was interrupted goes on from its file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from lm import UserError
+from lm.matches.arena import (
+    MAX_PLIES,
+    Pairing,
+    Report,
+    play_games,
+)
+from xiangqi.formats import FormatError, pgn
+from xiangqi.game import Game
+from xiangqi.rulings import Rules
+
+_RECORD: Final = re.compile(r"(?<=\n\n)(?=\[)|(?<=\n)(?=\[Game )")
+"""Where in a file a record ends and another begins, be it only the first letters of one."""
+
+
+def play_to_file(
+    pairings: Mapping[int, Pairing],
+    path: Path | None,
+    *,
+    rules: Rules = "computer",
+    max_plies: int = MAX_PLIES,
+    parallel: int = 64,
+    report: Report = lambda text: None,
+) -> Iterator[tuple[int, Game]]:
+    """Play games as ``play_games`` does and append each to the PGN file as it ends; without a path, only play.
+
+    If the file is there, the games of these pairings that it holds are yielded first and not played again; a record at
+    its end that was cut short goes. Raises ``UserError``, and leaves the file alone, if it holds anything else.
+    """
+    stated = {"Adjudication": f"rules {rules}, draw at ply {max_plies}"}
+    pairings = {index: replace(pairing, headers=pairing.headers | stated) for index, pairing in pairings.items()}
+    played = _resume(pairings, path, report) if path and path.exists() else {}
+    yield from played.items()
+    left = {index: pairing for index, pairing in pairings.items() if index not in played}
+    games = play_games(left, rules=rules, max_plies=max_plies, parallel=parallel, report=report)
+    if path is None:
+        yield from games
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        for index, game in games:
+            file.write(f"{pgn.dumps(game)}\n")
+            file.flush()
+            yield index, game
+
+
+def _resume(pairings: Mapping[int, Pairing], path: Path, report: Report) -> dict[int, Game]:
+    """Read the games already played, and take out of the file what an interruption cut short at its end."""
+    played: dict[int, Game] = {}
+    text, kept = path.read_text(encoding="utf-8", errors="surrogateescape"), ""
+    records = [record for record in _RECORD.split(text) if record.strip()]
+    for number, record in enumerate(records, 1):
+        game, whole = _read(record)
+        stated = game.headers.get("Round", "")
+        index = int(stated) - 1 if stated.isdecimal() else -1
+        fault = "it holds this game twice" if index in played else _difference(game, index, pairings, whole)
+        if not whole and (number < len(records) or not _is_beginning(record, pairings)):
+            fault = fault or "it is no whole game"
+        if fault:
+            raise UserError(f"{path}: holds other games than these (record {number}: {fault}); choose another file")
+        if whole:
+            played[index] = game
+            kept += f"{record.rstrip()}\n\n"
+        else:
+            report(f"{path}: game {stated or '?'} was cut short: it is played again")
+    if kept != text:
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(kept, encoding="utf-8", errors="surrogateescape")
+        os.replace(partial, path)
+    return played
+
+
+def _read(record: str) -> tuple[Game, bool]:
+    """Return the game of a record and whether it is whole; of one that was cut short, what headers it has."""
+    for text in (record, record.partition("\n\n")[0]):
+        with contextlib.suppress(FormatError):
+            game = pgn.loads(text)
+            return game, game.headers.get("PlyCount") == str(game.end().ply) and text.split()[-1] == game.result
+    return Game(), False
+
+
+def _difference(game: Game, index: int, pairings: Mapping[int, Pairing], whole: bool) -> str:
+    """Say in what a record, or what there is of one, differs from the game that is to be played; "" if in nothing."""
+    pairing = pairings.get(index)
+    expected = dict(next(iter(pairings.values())).headers if pairing is None else pairing.headers)
+    if pairing is not None:
+        expected |= {"Red": pairing.red.name, "Black": pairing.black.name}
+    for name, value in expected.items():
+        if (found := game.headers.get(name, "?" if whole else value)) != value:
+            return f"{name} is {found!r} instead of {value!r}"
+    if pairing is None:
+        stated = game.headers.get("Round", "?")
+        return f"game {stated} is none of the {len(pairings)} asked for" if whole or stated != "?" else ""
+    moves = tuple(game.moves()[: len(pairing.opening)])
+    if whole and moves != pairing.opening:
+        found, value = (" ".join(move.iccs for move in line) for line in (moves, pairing.opening))
+        return f"game {index + 1} opens with {found or 'nothing'} instead of {value}"
+    return ""
+
+
+def _is_beginning(record: str, pairings: Mapping[int, Pairing]) -> bool:
+    """Whether a text begins as the records of these games do, as far as it goes: with their first two lines."""
+    known = Game({"Event": "?"} | next(iter(pairings.values())).headers)
+    start = "\n".join([*pgn.dumps(known).splitlines()[:2], ""])
+    found = record.encode("utf-8", "ignore").decode()  # without what is left of a character
+    return start.startswith(found) or found.startswith(start)

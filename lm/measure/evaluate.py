@@ -1,0 +1,357 @@
+"""How well a model foresees the moves of recorded games, and how well it judges who wins.
+
+`evaluate` reads games and keeps what it finds at every position; `Evaluation` makes means of any part of that, with 95%
+intervals by bootstrap over games, as the plies of one game are no independent witnesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from lm import UserError
+from lm.dataset.records import UNKNOWN, Record, read_records, split_of
+from lm.measure.stats import SAMPLES, interval, resample, share_interval
+from lm.model import char
+from lm.model.encoding import Encoder, Features, Line
+from lm.model.model import XiangqiLM, candidates_of, has_bf16
+from lm.model.prompts import HUMAN
+from lm.players.char_policy import score_games
+from lm.players.policy import average
+from xiangqi import CANNON, KNIGHT, ROOK, Board
+from xiangqi.formats import FormatError
+from xiangqi.kernels import MOVE_FROM, MOVE_TO
+
+FIGURES: Final = ("top1", "top3", "nll", "legal_argmax", "legal_mass")
+"""Means over plies: the played move is the likeliest legal one, one of three; its negative log-probability in nats; the
+unmasked argmax is legal; unmasked probability of all legal moves together. Equal scores count by the chance that the
+right one comes first."""
+LEGALITY: Final = ("legal_argmax", "legal_mass", "legal_games", "legal_games_sampled")
+"""Those of a report that ask the rules alone, whoever chose the moves."""
+
+PHASES: Final = ("opening", "middlegame", "endgame")
+"""Endgame: at most 5 of the 12 rooks, knights and cannons are left. Opening: the first 20 plies of the record, while at
+least 10 of them are. Middlegame: the rest."""
+
+BINS: Final = 10
+"""Of forecasts, for calibration."""
+PLIES_A_GROUP: Final = 10
+
+
+# --- What is found ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Evaluation:
+    """What was found at the N positions of G games, the one after each game's last move included."""
+
+    games: int
+    game: NDArray[np.int64]
+    """Number of the game of each position, ``(N,)``."""
+    ply: NDArray[np.int64]
+    """Plies of the record before it, ``(N,)``."""
+    phase: NDArray[np.int8]
+    """Index into `PHASES`, ``(N,)``."""
+    figures: dict[str, NDArray[np.float32]]
+    """``(N,)`` for each of `FIGURES`, and for ``value_brier``: the squared distance between the forecast (loss, draw,
+    win) and the result, 0 to 2 (G. W. Brier, Monthly Weather Review 78, 1950). NaN where none is known."""
+    forecast: NDArray[np.float32]
+    """Chances of loss, draw and win for the mover, ``(N, 3)``."""
+    outcome: NDArray[np.int8]
+    """0, 1, 2: the mover lost, drew, won; `UNKNOWN`. ``(N,)``."""
+
+    def report(self, where: NDArray[np.bool_] | None = None, samples: int = SAMPLES) -> dict[str, Any]:
+        """Return the means over all positions, or those ``where`` ``(N,)``, ``None`` where there is nothing to average.
+
+        Beside `FIGURES` and ``value_brier``: ``legal_games``, the share of games in which every unmasked argmax is
+        legal; ``legal_games_sampled``, the chance that all moves of a game are if each is drawn unmasked;
+        ``value_ece``, the expected calibration error of the expected score (Naeini et al. 2015), in `BINS` bins of
+        equal width; its interval is moved down by what resampling adds to it, for it adds noise to every bin.
+        """
+        where = np.ones(len(self.game), np.bool_) if where is None else where
+        present, game = np.unique(self.game[where], return_inverse=True)
+        columns: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}  # sums and counts by game
+        for name, values in self.figures.items():
+            values = values[where]
+            known = ~np.isnan(values)
+            columns[name] = (
+                np.bincount(game[known], values[known], len(present)).astype(np.float64),
+                np.bincount(game[known], minlength=len(present)).astype(np.float64),
+            )
+        for name, of in (("legal_games", "legal_argmax"), ("legal_games_sampled", "legal_mass")):
+            values, played = self.figures[of][where], columns[of][1] > 0
+            with np.errstate(divide="ignore"):
+                logs = np.log(np.nan_to_num(values, nan=1.0).astype(np.float64))
+            columns[name] = np.exp(np.bincount(game, logs, len(present))) * played, played.astype(np.float64)
+        bins = self._bins(where, game, len(present))
+
+        means: dict[str, Any] = {"games": len(present), "plies": int(columns["nll"][1].sum())}
+        intervals: dict[str, list[float]] = {}
+        drawn = resample(np.concatenate([np.stack(pair, 1) for pair in columns.values()] + [bins], 1), samples)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            for i, (name, (sums, counts)) in enumerate(columns.items()):
+                means[name] = None
+                if counts.any():
+                    means[name] = mean = float(sums.sum() / counts.sum())
+                    resampled = drawn[:, 2 * i] / drawn[:, 2 * i + 1]
+                    if name in ("nll", "value_brier"):
+                        intervals[name] = interval(resampled)
+                    else:
+                        intervals[name] = share_interval(mean, resampled, int((counts > 0).sum()))
+            means["value_ece"] = None
+            if bins.any():
+                means["value_ece"] = error = float(_ece(bins.sum(0)))
+                errors = _ece(drawn[:, 2 * len(columns) :])
+                intervals["value_ece"] = interval(np.maximum(0, errors - np.nanmean(errors) + error))
+        return means | {"interval": intervals}
+
+    def breakdown(self, groups: Mapping[str, Sequence[str]], samples: int = SAMPLES) -> dict[str, dict[str, Any]]:
+        """Return reports by phase, by ply and by what each game is labelled in ``groups``, G labels each."""
+        found: dict[str, dict[str, Any]] = {}
+        for kind, labels in groups.items():
+            label = np.array(labels)[self.game]
+            found[kind] = {str(name): self.report(label == name, samples) for name in sorted(set(labels))}
+        by_phase = {name: self.phase == i for i, name in enumerate(PHASES)}
+        found["phase"] = {name: self.report(here, samples) for name, here in by_phase.items() if here.any()}
+        part = self.ply // PLIES_A_GROUP
+        moved = ~np.isnan(self.figures["nll"])
+        found["ply"] = {
+            f"{i * PLIES_A_GROUP}-{i * PLIES_A_GROUP + PLIES_A_GROUP - 1}": self.report(part == i, samples)
+            for i in np.unique(part[moved]).tolist()
+        }
+        return found
+
+    def calibration(self, samples: int = SAMPLES) -> list[dict[str, Any]]:
+        """Return for each bin of forecast expected scores that is not empty the mean forecast, the mean result with its
+        interval, and the number of positions."""
+        sums = self._bins(np.ones(len(self.game), np.bool_), self.game, self.games)
+        drawn = resample(sums, samples).reshape(samples, 3, BINS)
+        count, forecast, result = sums.sum(0).reshape(3, BINS)
+        found = []
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shares = drawn[:, 2] / drawn[:, 0]
+        for i in np.flatnonzero(count).tolist():
+            share = float(result[i] / count[i])
+            found.append(
+                {
+                    "forecast": float(forecast[i] / count[i]),
+                    "result": share,
+                    "interval": share_interval(share, shares[:, i], int((sums[:, i] > 0).sum())),
+                    "positions": int(count[i]),
+                }
+            )
+        return found
+
+    def _bins(self, where: NDArray[np.bool_], game: NDArray[np.int64], games: int) -> NDArray[np.float64]:
+        """Return for each game the counts, summed forecasts and summed results by bin, ``(games, 3 * BINS)``."""
+        known = self.outcome[where] != UNKNOWN
+        expected = (self.forecast[where][known] @ np.array([0, 0.5, 1], np.float32)).astype(np.float64)
+        result = self.outcome[where][known] / 2
+        cell = game[known] * BINS + np.minimum((expected * BINS).astype(np.int64), BINS - 1)
+        parts = [np.bincount(cell, weights, games * BINS) for weights in (np.ones(len(cell)), expected, result)]
+        return np.stack(parts).reshape(3, games, BINS).swapaxes(0, 1).reshape(games, 3 * BINS).astype(np.float64)
+
+
+def _ece(bins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the calibration errors of sums ``(..., 3 * BINS)``."""
+    counts, forecasts, results = (bins[..., i * BINS : (i + 1) * BINS] for i in range(3))
+    return np.asarray(np.abs(forecasts - results).sum(-1) / counts.sum(-1))
+
+
+# --- Games ------------------------------------------------------------------------------------------------------------
+
+
+def read_games(paths: Sequence[Path], split: str | None, on_error: Callable[[FormatError], None]) -> list[Record]:
+    """Return the valid games of files, or those of a split. Raises ``UserError`` if there are none."""
+    records = []
+    for path in paths:
+        for record in read_records(path, on_error):
+            if split is None or split_of(record.key()) == split:
+                records.append(record)
+    if not records:
+        raise UserError(f"{', '.join(map(str, paths))}: no valid games{f' of the {split} split' if split else ''}")
+    return records
+
+
+def line_of(record: Record) -> Line:
+    """Return a record's game for the encoder.
+
+    >>> line_of(Record(np.array([576], np.int16), fen="4k4/9/9/9/9/9/9/7C1/9/4K4 w")).cells.nonzero()[0].tolist()
+    [4, 25, 85]
+    """
+    board = Board(record.fen) if record.fen else Board()
+    return Line(record.moves, board.cells.copy(), board.turn, board.halfmove_clock)
+
+
+def labels_of(records: Sequence[Record]) -> dict[str, list[str]]:
+    """Return the source (without the file inside it) and the tier of each game, for `Evaluation.breakdown`.
+
+    >>> labels_of([Record(np.zeros(1, np.int16), source="here:games/1.pgn", tier="master")])
+    {'source': ['here'], 'tier': ['master']}
+    """
+    return {
+        "source": [record.source.split(":")[0] or "unknown" for record in records],
+        "tier": [record.tier or "unknown" for record in records],
+    }
+
+
+def phases(line: Line) -> NDArray[np.int8]:
+    """Return the phase, an index into `PHASES`, of each of a game's n + 1 positions.
+
+    >>> phases(Line.of(Board.from_moves("h2e2 h9g7"))).tolist()
+    [0, 0, 0]
+    """
+    cells, heavy_types = line.cells.tolist(), (ROOK, KNIGHT, CANNON)
+    heavy = sum(cell & 7 in heavy_types for cell in cells)
+    found = np.empty(len(line.moves) + 1, np.int8)
+    for ply in range(len(found)):
+        found[ply] = 2 if heavy <= 5 else 0 if ply < 20 and heavy >= 10 else 1
+        if ply < len(line.moves):
+            a, b = int(MOVE_FROM[line.moves[ply]]), int(MOVE_TO[line.moves[ply]])
+            heavy -= cells[b] & 7 in heavy_types
+            cells[b], cells[a] = cells[a], 0
+    return found
+
+
+def batches(lines: Sequence[Line], plies: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the games by number in batches of about ``plies`` plies, padding included, shortest first.
+
+    >>> lines = [Line.of(Board.from_moves(moves)) for moves in ("h2e2 h9g7", "h2e2", "h2e2 h9g7")]
+    >>> [batch.tolist() for batch in batches(lines, plies=4)]
+    [[1, 0], [2]]
+    """
+    batch: list[int] = []
+    for game in sorted(range(len(lines)), key=lambda i: len(lines[i].moves)):
+        batch.append(game)
+        if len(batch) * (len(lines[game].moves) + 1) >= plies:
+            yield np.array(batch)
+            batch = []
+    if batch:
+        yield np.array(batch)
+
+
+@torch.inference_mode()
+def evaluate(
+    model: PreTrainedModel,
+    lines: Sequence[Line],
+    results: Sequence[int],
+    voice: int | Sequence[int] = HUMAN,
+    advance: Callable[[int], None] = lambda games: None,
+    symmetries: int = 1,
+) -> Evaluation:
+    """Read games and compare what the model expects with what was played and with the results (0, 1, 2 for Red).
+
+    ``voice`` is whose moves to expect, for all games or each. Games longer than the model reads are read as far.
+    ``advance`` is called with the number of games done. With two ``symmetries`` games are read left-right mirrored
+    too, as `LMPlayer` does, and what comes of both is averaged, but for the legality without the mask; a
+    model of characters reads one. Raises ``UserError`` if what the model says is no number.
+
+    >>> from lm.model.model import XiangqiConfig
+    >>> untrained = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8))
+    >>> found = evaluate(untrained, [Line.of(Board.from_moves("h2e2"))], [2])
+    >>> round(found.report()["nll"], 3), round(float(np.log(44)), 3)
+    (3.784, 3.784)
+    """
+    config = char.reading_config(model)
+    encoder, longest = Encoder(config), config.n_context - 1
+    lines = [Line(line.moves[:longest], line.cells, line.turn, line.clock) for line in lines]
+    voices = torch.as_tensor(np.broadcast_to(np.asarray(voice, np.int64), len(lines)).copy())
+    lengths = np.array([len(line.moves) + 1 for line in lines], np.int64)
+    starts, positions = np.cumsum(lengths) - lengths, int(lengths.sum())
+    found = Evaluation(
+        games=len(lines),
+        game=np.repeat(np.arange(len(lines)), lengths),
+        ply=np.arange(positions) - np.repeat(starts, lengths),
+        phase=np.concatenate([phases(line) for line in lines]),
+        figures={name: np.full(positions, np.nan, np.float32) for name in (*FIGURES, "value_brier")},
+        forecast=np.zeros((positions, 3), np.float32),
+        outcome=np.full(positions, UNKNOWN, np.int8),
+    )
+    was_training = model.training
+    model.eval()
+    done = 0
+    for batch in batches(lines, 4096):
+        chosen = [lines[i] for i in batch]
+        place = np.concatenate([np.arange(starts[i], starts[i] + lengths[i]) for i in batch])
+        features = encoder(chosen)
+        played = np.concatenate([np.append(line.moves, -1) for line in chosen]).astype(np.int16)
+        labels = torch.from_numpy(features.labels(played))
+        rows = (labels >= 0).nonzero().squeeze(1)
+        game = torch.from_numpy(np.repeat(batch, features.lengths))
+        with torch.autocast(model.device.type, torch.bfloat16) if has_bf16(model.device) else nullcontext():
+            if isinstance(model, XiangqiLM):
+                tensors, asked = features.tensors(), {"rows": rows, "voices": voices[game[rows]]}
+                scores, unmasked, wdl = _read(model, tensors | asked)
+                if symmetries == 2:
+                    images = encoder([line.mirror() for line in chosen]).tensors()
+                    of_images, _, wdl_of_images = _read(model, images | asked)
+                    own, _, counts = candidates_of(rows, tensors["candidates"], tensors["candidate_counts"])
+                    others, _, _ = candidates_of(rows, images["candidates"], images["candidate_counts"])
+                    moves = torch.cat([own[:, 0], others[:, 0]]).long()
+                    scores = average(torch.cat([scores, of_images]), moves, counts.repeat(2))
+                    wdl = (wdl + wdl_of_images) / 2
+                figures = _compare(scores, labels[rows]) | _legality(unmasked, tensors, rows)
+                found.forecast[place] = wdl.numpy()
+                found.outcome[place] = _outcomes(features, [results[i] for i in batch])
+            else:
+                scores, legal, mass = (x[rows] for x in score_games(model, chosen, features))
+                figures = _compare(scores, labels[rows]) | {"legal_argmax": legal, "legal_mass": mass}
+        if not bool(figures["nll"].isfinite().all()):
+            raise UserError("what the model says is no number: its weights are spoilt")
+        for name, values in figures.items():
+            found.figures[name][place[rows.numpy()]] = values.numpy()
+        done += len(batch)
+        advance(done)
+    known = found.outcome != UNKNOWN
+    miss = found.forecast[known] - np.eye(3, dtype=np.float32)[found.outcome[known]]
+    found.figures["value_brier"][known] = np.square(miss).sum(1)
+    model.train(was_training)
+    return found
+
+
+def _read(model: XiangqiLM, tensors: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the scores of legal moves and of all moves, and the chances of the results, in 32 bits and on the
+    processor, wherever the model is."""
+    out = model(**{name: tensor.to(model.device) for name, tensor in tensors.items()})
+    scores, unmasked, wdl = (x.float().cpu() for x in (out.scores, out.move_logits, out.wdl_logits.softmax(-1)))
+    return scores, unmasked, wdl
+
+
+def _compare(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return those of `FIGURES` that look at the legal moves alone for every scored ply, ``(R,)``."""
+    logp = scores.log_softmax(-1)
+    right = logp.gather(1, labels.unsqueeze(1))
+    # Rounding to 16 bits makes ties: of k equal scores, each comes first with chance 1 / k.
+    ahead, equal = (logp > right).sum(1), (logp == right).sum(1)
+    return {
+        "top1": ((1 - ahead) / equal).clamp(0, 1),
+        "top3": ((3 - ahead) / equal).clamp(0, 1),
+        "nll": -right.squeeze(1),
+    }
+
+
+def _legality(all_moves: torch.Tensor, tensors: dict[str, torch.Tensor], rows: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the rest of them, from the scores of all moves."""
+    unmasked = all_moves.softmax(-1)
+    lines, of, _ = candidates_of(rows, tensors["candidates"][:, :1], tensors["candidate_counts"])
+    legal = torch.zeros_like(unmasked, dtype=torch.bool)
+    legal[of, lines[:, 0]] = True
+    likeliest = all_moves == all_moves.amax(1, keepdim=True)
+    return {
+        "legal_argmax": (legal & likeliest).sum(1) / likeliest.sum(1),
+        "legal_mass": (unmasked * legal).sum(1),
+    }
+
+
+def _outcomes(features: Features, results: Sequence[int]) -> NDArray[np.int8]:
+    """Return what came of each position for its mover, ``(N,)``."""
+    red = np.repeat(np.array(results, np.int8), features.lengths)
+    return np.where(red == UNKNOWN, UNKNOWN, np.where(features.turns == 0, red, 2 - red)).astype(np.int8)

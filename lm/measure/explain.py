@@ -1,0 +1,225 @@
+"""Why a move: how much each piece on the board adds to its score, compared with the other moves'.
+
+The model reads a position as a sum of table rows (`lm.model.features`). Those that speak of a piece are given to it:
+where it stands (``board``), who attacks and defends it there (``status``), and where it can go and what it can take
+(``own_moves``, ``enemy_moves``). Their shares are integrated gradients (M. Sundararajan et al., "Axiomatic Attribution
+for Deep Networks", 2017): the pieces are faded in from nothing, and each row is credited with what it adds on the way.
+What is explained is the move's score less the mean score of the legal moves, as only differences of scores matter. The
+shares add up to the change of that difference when the pieces appear, not to the score or to the difference itself:
+what the model makes of a board on which it is told of no piece, and of the game so far, is nobody's share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lm import UserError
+from lm.model.cache import KVCache
+from lm.model.encoding import Encoder, Features, Line
+from lm.model.features import INPUT_GROUPS
+from lm.model.model import XiangqiLM
+from lm.model.prompts import HUMAN
+from lm.players.evaluation import recent
+from xiangqi import Board, Move, Piece, Square, svg
+from xiangqi.kernels import MOVE_FROM
+
+EXPLAINED: Final = ("board", "status", "own_moves", "enemy_moves")
+"""The input groups whose rows belong to pieces."""
+
+TOLERANCE: Final = 0.01
+"""Share of the difference that the sum of all shares may miss it by."""
+
+STEPS: Final = (32, 64, 128, 256, 512, 1024)
+"""Points of the integral that are tried until the sum is right."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one piece adds to the score of a move less the mean of the legal moves' as the pieces are faded in."""
+
+    square: Square
+    piece: Piece
+    value: float
+    """In nats, as scores are: above zero it speaks for the move."""
+    parts: dict[str, float]
+    """The same by input group."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a model gives a move its score."""
+
+    board: Board
+    move: Move
+    shares: tuple[Share, ...]
+    """One a piece, the weightiest first."""
+    difference: float
+    """The score less the mean of the legal moves', with the pieces less the same without: the sum of the shares."""
+    steps: int
+    """Points at which the gradient was taken."""
+
+    @property
+    def error(self) -> float:
+        """What the sum of the shares misses the difference by, as a share of it."""
+        total = sum(share.value for share in self.shares)
+        return abs(total - self.difference) / max(abs(self.difference), 1e-6)
+
+    def svg(self, labels: int = 6, **options: Any) -> str:
+        """Return the board as an SVG document: blue rings about pieces that speak for the move, yellow ones about those
+        that speak against it, the stronger the more; the ``labels`` weightiest say how much.
+
+        ``options`` go to ``xiangqi.svg.board``.
+        """
+        most = max((abs(share.value) for share in self.shares), default=0.0) or 1.0
+        marks = [
+            svg.Mark(
+                share.square,
+                "blue" if share.value > 0 else "yellow",
+                abs(share.value) / most,
+                f"{share.value:+.2f}" if i < labels else "",
+            )
+            for i, share in enumerate(self.shares)
+            if abs(share.value) >= 0.05 * most
+        ]
+        return svg.board(self.board, arrows=[svg.Arrow(self.move)], marks=marks, **options)
+
+
+def explain(model: XiangqiLM, board: Board, move: Move, voice: int = HUMAN) -> Explanation:
+    """Return what each piece adds to the score of a legal move less the mean of all legal moves'.
+
+    The pieces are faded in at the last ply only; what came before, which the model has read, stays. Raises
+    ``IllegalMoveError`` if the move is none, ``UserError`` for a model that sees no pieces, where captum is not
+    installed, or if the shares do not add up.
+
+    >>> from lm.model.model import XiangqiConfig
+    >>> model = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8)).eval()
+    >>> explanation = explain(model, Board(), Move.from_iccs("h2e2"))
+    >>> len(explanation.shares)
+    32
+    """
+    try:
+        from captum.attr import IntegratedGradients
+    except ImportError:
+        raise UserError("explaining needs captum: python -m pip install 'xqlm[report]'") from None
+    board.parse_iccs(move.iccs)
+    read = board if board.ply < model.config.n_context else recent(board, model.config.n_context // 2)
+    score = _Score(model, Line.of(read), move, voice)
+    owners, groups = rows_of_pieces(score.features, model.config.input_groups, board)
+    mine = np.flatnonzero(owners >= 0)
+    if not len(mine):
+        raise UserError("this model is not told where the pieces are, so there is nothing to explain")
+    rows = score.take(mine)
+    with torch.no_grad():
+        whole, none = score(torch.stack([rows, torch.zeros_like(rows)])).double().tolist()
+    gradients = IntegratedGradients(score, multiply_by_inputs=True)
+    for steps in STEPS:
+        found = gradients.attribute(rows.unsqueeze(0), n_steps=steps, internal_batch_size=64)
+        shares = found[0].detach().sum(-1).double().numpy()
+        if abs(shares.sum() - (whole - none)) <= TOLERANCE * max(abs(whole - none), 1e-3):
+            break
+    else:
+        raise UserError(f"the shares add up to {shares.sum():.4f} instead of {whole - none:.4f}")
+
+    pieces = []
+    for square, piece in board.piece_map().items():
+        own = owners[mine] == square
+        parts = {name: float(shares[own & (groups[mine] == i)].sum()) for i, name in enumerate(EXPLAINED)}
+        pieces.append(Share(square, piece, float(shares[own].sum()), parts))
+    pieces.sort(key=lambda share: -abs(share.value))
+    return Explanation(board.copy(), move, tuple(pieces), whole - none, steps)
+
+
+def rows_of_pieces(
+    features: Features, input_groups: list[str], board: Board
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return for each input row of a single ply the square of the piece it speaks of, and its group's place in
+    `EXPLAINED`; -1 for rows that speak of none. A row that says what can be taken belongs to the piece that takes.
+
+    >>> from lm.model.model import XiangqiConfig
+    >>> config, board = XiangqiConfig(), Board()
+    >>> owners, groups = rows_of_pieces(Encoder(config)([Line.of(board)]), config.input_groups, board)
+    >>> (owners[groups == 0] == sorted(board.piece_map())).all()
+    np.True_
+    """
+    rows = features.inputs.astype(np.int64)
+    owners, groups = np.full(len(rows), -1), np.full(len(rows), -1)
+    at = 0
+    for name, size in INPUT_GROUPS.items():
+        if name not in input_groups:
+            continue
+        here = (rows >= at) & (rows < at + size)
+        row = rows[here] - at
+        at += size
+        if name not in EXPLAINED:
+            continue
+        if name == "board":
+            squares = row % 90
+        elif name == "status":
+            squares = row // 10 % 90
+        else:  # moves, each followed by what it takes, if anything
+            moved = np.where(row < len(MOVE_FROM), np.arange(len(row)), 0)
+            squares = MOVE_FROM[row[np.maximum.accumulate(moved)]].astype(np.int64)
+        owners[here], groups[here] = squares, EXPLAINED.index(name)
+    if board.turn:
+        owners = np.where(owners >= 0, 89 - owners, -1)
+    return owners, groups
+
+
+class _Score:
+    """The score of a move less the mean of the legal moves', as a function of some rows of the last ply."""
+
+    def __init__(self, model: XiangqiLM, line: Line, move: Move, voice: int) -> None:
+        self.model, self.voice = model, voice
+        encoder, last = Encoder(model.config), len(line.moves)
+        self.cache = KVCache(model.config, 1, model.dtype)
+        if last:
+            before = encoder([replace(line, moves=line.moves[:-1])]).tensors()
+            with torch.no_grad():
+                model.states(before["inputs"], before["input_starts"], before["lengths"], cache=self.cache)
+        self.features = encoder([replace(line, first=last)])
+        self.tensors = self.features.tensors()
+        self.index = self.features.moves(0).tolist().index(move.index)
+        self.rows = torch.empty(0)
+
+    def take(self, which: NDArray[np.int64]) -> torch.Tensor:
+        """Choose the rows that may change, by number, and return them as they are, ``(k, D)``."""
+        self.rows = self.model.table.weight.detach()[self.tensors["inputs"][which]]
+        return self.rows
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the scores ``(S,)`` with S versions ``(S, k, D)`` of the rows."""
+        versions, tensors = len(rows), self.tensors
+        change = (rows - self.rows).sum(1)  # (S, D)
+        hook = self.model.table.register_forward_hook(lambda module, args, sums: sums + change)
+        try:
+            out = self.model(
+                inputs=tensors["inputs"].repeat(versions),
+                input_starts=len(tensors["inputs"]) * torch.arange(versions),
+                lengths=tensors["lengths"].repeat(versions),
+                candidates=tensors["candidates"].repeat(versions, 1),
+                candidate_counts=tensors["candidate_counts"].repeat(versions),
+                voices=torch.full((versions,), self.voice),
+                cache=_Past(self.cache, versions),
+            )
+        finally:
+            hook.remove()
+        scores = out.scores[:, : int(tensors["candidate_counts"][0])]
+        return scores[:, self.index] - scores.mean(1)
+
+
+class _Past(KVCache):
+    """A game that was read, several times over, each layer in a tensor of its own so that gradients pass through it."""
+
+    def __init__(self, cache: KVCache, versions: int) -> None:
+        size = int(cache.lengths[0]) + 1
+        self.keys: Any = [layer[:1, :size].repeat(versions, 1, 1, 1) for layer in cache.keys]
+        self.values: Any = [layer[:1, :size].repeat(versions, 1, 1, 1) for layer in cache.values]
+        self.lengths = cache.lengths.repeat(versions)
+
+    def _reserve(self, plies: int) -> None:
+        """Do nothing: there is room for the one ply that is added."""

@@ -1,0 +1,36 @@
+"""Games that a model was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from lm.dataset.shards import Shard
+from lm.model.encoding import Line
+from lm.model.prompts import ENGINE, HUMAN
+
+if TYPE_CHECKING:
+    pass
+
+
+TEST_PLIES: Final = {"move": 100_000, "char": 10_000}
+"""Held-out plies by which the result is judged."""
+
+
+Games = tuple[list[Line], list[int]]
+"""Games and their results, as `lm.dataset.shards` numbers those."""
+
+
+def held_out(shards: Sequence[Shard], split: str, plies: int) -> dict[int, Games]:
+    """Return games of a split, about ``plies`` of human ones and as many of engines', by voice."""
+    games: dict[int, Games] = {HUMAN: ([], []), ENGINE: ([], [])}
+    for shard in shards:
+        room = {voice: plies // len(shards) for voice in games}
+        for game in shard.games(split):
+            voice = ENGINE if shard.meta["tiers"][shard.tiers[game]] == "engine" else HUMAN
+            if room[voice] > 0:
+                line = shard.line(int(game))
+                room[voice] -= len(line.moves)
+                games[voice][0].append(line)
+                games[voice][1].append(int(shard.results[game]))
+    return games

@@ -1,0 +1,156 @@
+"""What each layer of a model knows of the board, asked by linear probes.
+
+A probe is a linear map from a layer's states to which of 15 things (nothing, the mover's 7 kinds of piece, the enemy's)
+stands on each of the 90 points, as the mover sees them; it is fitted in closed form (ridge regression to one-hot
+targets) and judged on other games. What it reads from a twin with random weights was not learned: only the difference
+was (J. Hewitt and P. Liang 2019 on controls for probes; K. Li et al. 2023 on boards inside language models).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lm.measure.evaluate import batches
+from lm.measure.stats import SAMPLES, resample, share_interval
+from lm.model.encoding import Encoder, Line
+from lm.model.model import XiangqiLM
+from xiangqi.kernels import MOVE_FROM, MOVE_TO
+
+CLASSES: Final = 15
+RIDGE: Final = 1e-5
+"""Of the mean variance of a layer's components, added to each: enough to keep the solution stable."""
+
+
+def boards(line: Line) -> NDArray[np.int64]:
+    """Return what stands on each point before each move and at the end, ``(n + 1, 90)``: 0 nothing, 1 to 7 the mover's
+    pieces, 8 to 14 the enemy's; for Black the board is turned.
+
+    >>> boards(Line.from_start(np.zeros(0, np.int16)))[0, :9].tolist()
+    [5, 4, 3, 2, 1, 2, 3, 4, 5]
+    """
+    cells, turn = line.cells.astype(np.int64), line.turn
+    found = np.empty((len(line.moves) + 1, 90), np.int64)
+    for ply in range(len(found)):
+        view = cells if turn == 0 else np.where(cells[::-1] > 0, cells[::-1] ^ 8, 0)
+        found[ply] = np.where(view > 8, view - 1, view)
+        if ply < len(line.moves):
+            a, b = int(MOVE_FROM[line.moves[ply]]), int(MOVE_TO[line.moves[ply]])
+            cells[b], cells[a] = cells[a], 0
+            turn = 1 - turn
+    return found
+
+
+def random_twin(model: XiangqiLM, seed: int = 0) -> XiangqiLM:
+    """Return a model of the same shape with random weights; matrices that training starts at zero are random, too, as
+    layers that do nothing would be no control."""
+    torch.manual_seed(seed)
+    twin = XiangqiLM(copy.deepcopy(model.config)).eval()
+    for parameter in twin.parameters():
+        if parameter.ndim == 2 and not bool(parameter.any()):
+            torch.nn.init.normal_(parameter, std=0.5 * parameter.shape[1] ** -0.5)
+    return twin
+
+
+@torch.inference_mode()
+def layer_states(model: XiangqiLM, lines: Sequence[Line]) -> list[torch.Tensor]:
+    """Return the states of all plies after the input sum and after each block, ``n_layer + 1`` times ``(N, D)``."""
+    encoder = Encoder(model.config)
+    collected: list[list[torch.Tensor]] = [[] for _ in range(model.config.n_layer + 1)]
+    order = []
+    real = torch.zeros(0)
+
+    def keep(layer: int) -> Any:
+        return lambda module, args, output: collected[layer].append(output.flatten(0, 1)[real].float())
+
+    def keep_input(module: Any, args: Any) -> None:
+        collected[0].append(args[0].flatten(0, 1)[real].float())
+
+    hooks = [model.blocks[0].register_forward_pre_hook(keep_input)]
+    hooks += [block.register_forward_hook(keep(i + 1)) for i, block in enumerate(model.blocks)]
+    try:
+        for batch in batches(lines, 4096):
+            features = encoder([lines[i] for i in batch])
+            tensors = features.tensors()
+            lengths = tensors["lengths"]
+            real = (torch.arange(int(lengths.max())) < lengths.unsqueeze(1)).flatten()
+            model.states(tensors["inputs"], tensors["input_starts"], lengths)
+            order += batch.tolist()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    back = _as_given(order, lines)
+    return [torch.cat(layer)[back] for layer in collected]
+
+
+def _as_given(order: list[int], lines: Sequence[Line]) -> torch.Tensor:
+    """Return the places ``(N,)`` of all plies, by game, where games were read in another order."""
+    lengths = np.array([len(line.moves) + 1 for line in lines])
+    starts = np.zeros(len(lines), np.int64)
+    starts[order] = np.cumsum(lengths[order]) - lengths[order]
+    return torch.from_numpy(np.concatenate([np.arange(s, s + n) for s, n in zip(starts, lengths, strict=True)]))
+
+
+def fit(states: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return weights ``(D, K)`` and bias ``(K,)`` of a ridge regression of targets ``(N, K)`` on states ``(N, D)``.
+
+    >>> weights, bias = fit(torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([[1.0], [3.0], [5.0]]))
+    >>> round(float(weights), 3), round(float(bias), 3)
+    (2.0, 1.0)
+    """
+    x, y = states.double(), targets.double()
+    x_mean, y_mean = x.mean(0), y.mean(0)
+    x = x - x_mean
+    gram = x.T @ x
+    gram.diagonal().add_(RIDGE * gram.diagonal().mean() + 1e-9)
+    weights = torch.linalg.solve(gram, x.T @ (y - y_mean))
+    return weights, y_mean - x_mean @ weights
+
+
+def probe(
+    models: dict[str, XiangqiLM], train: Sequence[Line], test: Sequence[Line], samples: int = SAMPLES
+) -> dict[str, Any]:
+    """Return how well each layer of each model tells the board, measured on the ``test`` games after fitting on others.
+
+    ``pieces`` is the share of points with a piece on them of which the probe names it, ``points`` that of all points it
+    gets right; ``chance`` the same for always naming what is commonest on a point. Intervals are by games.
+    """
+    learned = torch.from_numpy(np.concatenate([boards(line) for line in train]))
+    asked = np.concatenate([boards(line) for line in test])
+    game = np.repeat(np.arange(len(test)), [len(line.moves) + 1 for line in test])
+    one_hot = torch.nn.functional.one_hot(learned, CLASSES).flatten(1)  # (N, 90 * 15)
+
+    def judge(named: NDArray[np.int64]) -> dict[str, Any]:
+        right, occupied = named == asked, asked > 0
+        by_ply = np.stack([(right & occupied).sum(1), occupied.sum(1), right.sum(1), np.full(len(right), 90)], 1)
+        sums = np.stack([np.bincount(game, column) for column in by_ply.T], 1).astype(np.float64)
+        total, drawn = sums.sum(0), resample(sums, samples)
+        pieces, points = float(total[0] / total[1]), float(total[2] / total[3])
+        return {
+            "pieces": pieces,
+            "points": points,
+            "interval": {
+                "pieces": share_interval(pieces, drawn[:, 0] / drawn[:, 1], len(test)),
+                "points": share_interval(points, drawn[:, 2] / drawn[:, 3], len(test)),
+            },
+        }
+
+    commonest = one_hot.sum(0).view(90, CLASSES).argmax(1).numpy()
+    found: dict[str, Any] = {
+        "plies": {"train": len(learned), "test": len(asked)},
+        "chance": judge(np.broadcast_to(commonest, asked.shape)),
+        "layers": {},
+    }
+    for name, model in models.items():
+        layers = zip(layer_states(model, train), layer_states(model, test), strict=True)
+        found["layers"][name] = []
+        for seen, unseen in layers:
+            weights, bias = fit(seen, one_hot)
+            guess = (unseen.double() @ weights + bias).view(-1, 90, CLASSES).argmax(-1)
+            found["layers"][name].append(judge(guess.numpy()))
+    return found

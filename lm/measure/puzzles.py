@@ -1,0 +1,92 @@
+"""Puzzles: positions with a solution, and how many of them a model solves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from lm import UserError
+from lm.dataset.records import UNKNOWN, record_of
+from lm.measure.evaluate import (
+    evaluate,
+    line_of,
+)
+from lm.measure.stats import SAMPLES, share_with_interval
+from lm.model.encoding import Line
+from lm.model.prompts import HUMAN
+from xiangqi.formats import FormatError, load
+
+KINDS: Final = {"開局": "opening", "开局": "opening", "中局": "midgame", "殘局": "endgame", "残局": "endgame"}
+"""Kinds of positions that files also name in Chinese."""
+
+
+@dataclass(frozen=True)
+class Puzzle:
+    """A position with a solution: the solver's moves and the replies, by turns."""
+
+    line: Line
+    fen: str
+    kind: str
+
+
+def read_puzzles(path: Path, on_error: Callable[[FormatError], None]) -> list[Puzzle]:
+    """Return the positions of a file that have a solution. Raises ``UserError`` if there are none."""
+    puzzles = []
+    for game in load(path, on_error=on_error):
+        if game.variations:
+            kind = game.headers.get("Kind", "unknown")
+            puzzles.append(Puzzle(line_of(record_of(game)), game.fen, KINDS.get(kind, kind)))
+    if not puzzles:
+        raise UserError(f"{path}: no positions with a solution")
+    return puzzles
+
+
+def solve(
+    model: PreTrainedModel,
+    puzzles: Sequence[Puzzle],
+    voice: int = HUMAN,
+    advance: Callable[[int], None] = lambda puzzles: None,
+    samples: int = SAMPLES,
+    symmetries: int = 1,
+) -> dict[str, Any]:
+    """Return the shares of positions of which the model's likeliest move is the solution's first, and of which it is so
+    at every move of the solver, the replies given; in all, by kind, and by the number of the solver's moves.
+
+    ``symmetries`` is as in `evaluate`. Of several solutions of one position any will do. This is strict: another way
+    that wins as well is held to be wrong.
+    """
+    found = evaluate(model, [puzzle.line for puzzle in puzzles], [UNKNOWN] * len(puzzles), voice, advance, symmetries)
+    hit = np.nan_to_num(found.figures["top1"], nan=1.0)
+    first = hit[found.ply == 0]
+    whole = np.ones(len(puzzles))
+    np.multiply.at(whole, found.game, np.where(found.ply % 2 == 0, hit, 1.0))
+
+    names = {fen: i for i, fen in enumerate(dict.fromkeys(puzzle.fen for puzzle in puzzles))}
+    position = np.array([names[puzzle.fen] for puzzle in puzzles])
+    solved = {"first_move": np.zeros(len(names)), "whole_line": np.zeros(len(names))}
+    for values, by_puzzle in zip(solved.values(), (first, whole), strict=True):
+        np.maximum.at(values, position, by_puzzle)
+    _, example = np.unique(position, return_index=True)  # the first puzzle of each position
+    kinds = np.array([puzzles[i].kind for i in example])
+    moves = np.array([(len(puzzles[i].line.moves) + 1) // 2 for i in example])
+    bounds = {"1": (1, 1), "2": (2, 2), "3": (3, 3), "4-5": (4, 5), "6-9": (6, 9), "10 or more": (10, 999)}
+
+    def share(where: NDArray[np.bool_]) -> dict[str, Any]:
+        means: dict[str, Any] = {"positions": int(where.sum()), "interval": {}}
+        for name, values in solved.items():
+            means[name], means["interval"][name] = share_with_interval(values[where], samples)
+        return means
+
+    lengths = {name: (moves >= low) & (moves <= high) for name, (low, high) in bounds.items()}
+    return share(np.ones(len(names), np.bool_)) | {
+        "by": {
+            "kind": {str(kind): share(kinds == kind) for kind in np.unique(kinds)},
+            "moves": {name: share(here) for name, here in lengths.items() if here.any()},
+        }
+    }

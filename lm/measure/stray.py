@@ -1,0 +1,74 @@
+"""Games from random openings: positions that no player would reach."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from lm.dataset.records import UNKNOWN
+from lm.measure.evaluate import (
+    LEGALITY,
+    evaluate,
+)
+from lm.measure.stats import SAMPLES
+from lm.model.encoding import Line
+from lm.model.prompts import HUMAN
+from lm.model.sampling import softmax
+from lm.players.lm_player import make_evaluator
+from xiangqi import Board
+
+RANDOM_PLIES: Final = 20
+"""Random plies before a stray game."""
+
+
+@torch.inference_mode()
+def stray_games(
+    model: PreTrainedModel, games: int, random_plies: int = RANDOM_PLIES, plies: int = 40, seed: int = 0
+) -> list[Line]:
+    """Return games that begin with random plies and go on with the model's own, drawn from its human voice.
+
+    No player has been in such positions, so nothing learned by heart helps there.
+
+    >>> from lm.model.model import XiangqiConfig
+    >>> untrained = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8))
+    >>> [len(line.moves) for line in stray_games(untrained, 2, random_plies=3, plies=2)]
+    [5, 5]
+    """
+    rng = np.random.default_rng(seed)
+    boards: list[Board] = []
+    while len(boards) < games:
+        board = Board()
+        while board.ply < random_plies and len(moves := board.legal_moves):
+            board.push(moves[rng.integers(len(moves))])
+        if board.legal_moves:
+            boards.append(board)
+    evaluator = make_evaluator(model)
+    for _ in range(plies):
+        unfinished = [board for board in boards if board.has_legal_moves()]
+        for board, thought in zip(unfinished, evaluator(unfinished, HUMAN), strict=True):
+            chances = softmax(thought.scores.astype(np.float64))
+            board.push(thought.moves[rng.choice(len(chances), p=chances)])
+    return [Line.of(board) for board in boards]
+
+
+def after_random_plies(model: PreTrainedModel, games: int, samples: int = SAMPLES) -> dict[str, Any]:
+    """Return how legal the model's own play in `stray_games` is, how legal at the first position of each, after
+    `RANDOM_PLIES` random plies, as ``at_once``, and ``by`` ply. Whether it foresees moves that it drew itself says
+    nothing."""
+    lines = stray_games(model, games)
+    found = evaluate(model, lines, [UNKNOWN] * len(lines))
+    own = found.ply >= RANDOM_PLIES
+    for values in found.figures.values():
+        values[~own] = np.nan  # nobody's moves
+
+    def legal(report: dict[str, Any]) -> dict[str, Any]:
+        kept = {name: report[name] for name in ("games", "plies", *LEGALITY)}
+        return kept | {"interval": {name: bounds for name, bounds in report["interval"].items() if name in LEGALITY}}
+
+    return legal(found.report(own, samples)) | {
+        "at_once": legal(found.report(found.ply == RANDOM_PLIES, samples)),
+        "by": {"ply": {ply: legal(part) for ply, part in found.breakdown({}, samples)["ply"].items()}},
+    }

@@ -1,0 +1,1 @@
+"""The model: what it reads, the network, and how moves are drawn from it."""

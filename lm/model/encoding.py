@@ -1,0 +1,190 @@
+"""From games to model inputs, one path for training and for play.
+
+`encode` replays games through the rules kernels and returns what `XiangqiLM.forward` takes. A game of n moves has n + 1
+plies: before each move, and the position at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lm.model import features
+from xiangqi.board import Board
+from xiangqi.jit import compiled
+from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
+from xiangqi.move import SQUARES, mirror_square
+
+if TYPE_CHECKING:
+    from lm.model.config import XiangqiConfig
+
+_MIRROR = np.array([mirror_square(sq) for sq in SQUARES])
+_START = Board()
+
+
+@dataclass
+class Line:
+    """A game as the encoder reads it."""
+
+    moves: NDArray[np.int16]
+    """Numbers of the moves as played, ``(n,)``."""
+    cells: NDArray[np.uint8]
+    """The position before them, ``(90,)``."""
+    turn: int = 0
+    clock: int = 0
+    """Plies without capture before them."""
+    first: int = 0
+    """First ply to encode; earlier ones are already in a cache."""
+
+    @classmethod
+    def of(cls, board: Board, first: int = 0) -> Line:
+        """Return the game on a board. A history with null moves starts after the last of them."""
+        moves = np.array([move.index for move in board.move_stack], np.int16)
+        nulls = np.flatnonzero(moves < 0)
+        keep = len(moves) - 1 - int(nulls[-1]) if len(nulls) else len(moves)
+        root = board.copy()
+        for _ in range(keep):
+            root.pop()
+        return cls(moves[len(moves) - keep :], root.cells.copy(), root.turn, root.halfmove_clock, first)
+
+    @classmethod
+    def from_start(cls, moves: NDArray[np.int16]) -> Line:
+        """Return a game from the initial position."""
+        return cls(moves, _START.cells.copy())
+
+    def mirror(self) -> Line:
+        """Return the game with left and right exchanged."""
+        return Line(MOVE_MIRRORED[self.moves], self.cells[_MIRROR], self.turn, self.clock, self.first)
+
+
+@dataclass
+class Features:
+    """Encoded plies of a batch of games, all games' plies one after the other (N plies, C candidates in all).
+
+    ``tensors`` are the arguments of `XiangqiLM.forward`.
+    """
+
+    inputs: NDArray[np.int32]
+    """Rows of the input table, flat."""
+    input_ends: NDArray[np.int64]
+    """Where each ply's rows end, ``(N,)``."""
+    candidates: NDArray[np.int32]
+    """Rows of the candidate table, ``(C, columns)``."""
+    candidate_ends: NDArray[np.int64]
+    """``(N,)``"""
+    lengths: NDArray[np.int64]
+    """Plies of each game, ``(B,)``."""
+    turns: NDArray[np.int8]
+    """Side to move at each ply, ``(N,)``."""
+    positions: NDArray[np.int64]
+    """Ply of each game at which its share starts, ``(B,)``."""
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        return {
+            "inputs": torch.from_numpy(self.inputs),
+            "input_starts": torch.from_numpy(np.concatenate([[0], self.input_ends[:-1]]).astype(np.int32)),
+            "lengths": torch.from_numpy(self.lengths),
+            "candidates": torch.from_numpy(self.candidates),
+            "candidate_counts": torch.from_numpy(np.diff(self.candidate_ends, prepend=0)),
+        }
+
+    def moves(self, ply: int) -> NDArray[np.int64]:
+        """Return the candidates of one ply as numbers of moves as played (not turned)."""
+        start = self.candidate_ends[ply - 1] if ply else 0
+        seen = self.candidates[start : self.candidate_ends[ply], 0].astype(np.int64)
+        return MOVE_ROTATED[seen].astype(np.int64) if self.turns[ply] else seen
+
+    def labels(self, played: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """Return the place among the candidates, or -100, of ``played`` ``(N,)``: numbers of moves, -1 for none."""
+        turned = (self.turns == 1) & (played >= 0)
+        seen = np.where(turned, MOVE_ROTATED[np.maximum(played, 0)], played).astype(np.int64)
+        labels = np.empty(len(seen), np.int64)
+        _find(self.candidates, self.candidate_ends, seen, labels)
+        return labels
+
+
+class Encoder:
+    """Encodes games with the feature groups that a model's configuration switches on."""
+
+    def __init__(self, config: XiangqiConfig) -> None:
+        self.config = config
+        self._input_map = _compact(features.INPUT_GROUPS, config.input_groups)
+        self._all_inputs = bool((self._input_map >= 0).all())
+        columns, (moves, *contexts) = features.CANDIDATE_COLUMNS, features.CANDIDATE_GROUPS
+        self._columns = [at for at, name in enumerate(columns) if name in config.candidate_groups]
+        starts = features.CANDIDATE_OFFSETS[
+            [list(features.CANDIDATE_GROUPS).index(columns[at]) for at in self._columns]
+        ]
+        chosen = [name for name in config.candidate_groups if name != moves]
+        context_map = _compact({name: features.CANDIDATE_GROUPS[name] for name in contexts}, chosen)
+        self._shift = np.where(np.array(self._columns) == 0, 0, context_map[starts] - starts).astype(np.int32)
+
+    def __call__(self, lines: Sequence[Line]) -> Features:
+        """Encode a batch of games (their plies from ``line.first`` on)."""
+        lengths = np.array([len(line.moves) + 1 - line.first for line in lines], np.int64)
+        plies = int(lengths.sum())
+        inputs = np.empty(plies * features.MAX_INPUTS, np.int32)
+        candidates = np.empty((plies * features.MAX_CANDIDATES, features.CANDIDATE_WIDTH), np.int32)
+        input_ends, candidate_ends = np.empty(plies, np.int64), np.empty(plies, np.int64)
+        turns = np.empty(plies, np.int8)
+        n_in = n_cand = at = 0
+        for line, length in zip(lines, lengths.tolist(), strict=True):
+            more_in, more_cand = features.encode_game(
+                line.cells.copy(), line.turn, line.clock, line.moves, line.first,
+                inputs[n_in:], input_ends[at : at + length], candidates[n_cand:], candidate_ends[at : at + length],
+            )  # fmt: skip
+            input_ends[at : at + length] += n_in
+            candidate_ends[at : at + length] += n_cand
+            turns[at : at + length] = (np.arange(line.first, line.first + length) + line.turn) % 2
+            n_in, n_cand, at = n_in + more_in, n_cand + more_cand, at + length
+        inputs, candidates = inputs[:n_in], candidates[:n_cand]
+        if not self._all_inputs:
+            inputs = self._input_map[inputs]
+            kept = np.concatenate([[0], np.cumsum(inputs >= 0)])
+            inputs, input_ends = inputs[inputs >= 0], kept[input_ends]
+        if self._columns != list(range(features.CANDIDATE_WIDTH)):
+            candidates = candidates[:, self._columns] + self._shift
+        positions = np.array([line.first for line in lines], np.int64)
+        return Features(inputs, input_ends, candidates, candidate_ends, lengths, turns, positions)
+
+
+def _compact(groups: dict[str, int], chosen: Sequence[str]) -> NDArray[np.int32]:
+    """Return for each row of a table with all groups its row in a table with only the chosen ones, or -1."""
+    unknown = set(chosen) - set(groups)
+    if unknown:
+        raise ValueError(f"unknown feature groups {sorted(unknown)}: choose from {', '.join(groups)}")
+    new, at = [], 0
+    for name, rows in groups.items():
+        if name in chosen:
+            new.append(np.arange(at, at + rows))
+            at += rows
+        else:
+            new.append(np.full(rows, -1))
+    return np.concatenate(new).astype(np.int32)
+
+
+@compiled
+def _find(
+    candidates: NDArray[np.int32], candidate_ends: NDArray[np.int64], moves: NDArray[np.int64], out: NDArray[np.int64]
+) -> None:
+    """Write the place of each ply's move among its candidates, or -100.
+
+    ``moves`` ``(n,)`` are numbers as the mover sees them, -1 for none.
+
+    >>> places = np.empty(2, np.int64)
+    >>> _find(np.array([[7], [8], [9]], np.int32), np.array([1, 3]), np.array([8, 9]), places)
+    >>> places.tolist()
+    [-100, 1]
+    """
+    start = 0
+    for ply in range(len(candidate_ends)):
+        out[ply] = -100
+        for at in range(start, candidate_ends[ply]):
+            if candidates[at, 0] == moves[ply]:
+                out[ply] = at - start
+        start = candidate_ends[ply]

@@ -1,0 +1,78 @@
+"""Models from folders, with errors that say what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from lm import UserError, data_path, one_of
+from lm.model.model import XiangqiLM
+from lm.model.quantize import quantize
+from lm.model.tokenizer import CHARS
+
+if TYPE_CHECKING:
+    pass
+
+
+DTYPES: Final = ("int8", "float32")
+"""What a model's large matrices are kept in for play: in 8 bits the same moves in a third of the time.
+
+A model in bfloat16 can be evaluated too, but is not offered: a ply takes as long as in 32 bits, with its mirror image
+two thirds of that, both longer than in 8 bits."""
+
+
+def load_model(directory: str | Path | None = None, dtype: str = "float32") -> XiangqiLM:
+    """Load a model (the shipped one by default), to be trained or, with ``dtype="int8"``, for play alone.
+
+    Raises ``UserError`` that names a missing or damaged directory, or one that holds a model of characters (`char`).
+    """
+    model = load_any_model(directory, dtype)
+    if not isinstance(model, XiangqiLM):
+        raise UserError(f"the model in {directory} reads characters: this needs one that sees the board")
+    return model
+
+
+def load_any_model(directory: str | Path | None = None, dtype: str = "float32") -> PreTrainedModel:
+    """Load a model, be it ours or a causal language model over characters.
+
+    ``dtype`` is one of `DTYPES`; 8 bits are for inference, and a model of characters has 32 in any case. Raises
+    ``UserError``, also where the weights are not those that ``config.json`` speaks of.
+    """
+    one_of("dtype", dtype, DTYPES)
+    path = data_path("model") if directory is None else Path(directory)
+    if not (path / "config.json").is_file():
+        raise UserError(f"no model in {path}: there is no config.json")
+    transformers_logging.disable_progress_bar()
+    talkative = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # what it would report of the weights is an error here
+    model: PreTrainedModel
+    found: dict[str, Any]  # the annotations of transformers leave it out
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            path, local_files_only=True, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True
+        )
+        model, found = loaded
+    except Exception as error:  # whatever a damaged file makes the libraries raise
+        raise UserError(f"damaged model in {path}: {error}") from None
+    finally:
+        transformers_logging.set_verbosity(talkative)
+    faults = [
+        f"{what} {', '.join(sorted(names)[:3])}{', …' if len(names) > 3 else ''}"
+        for what, names in (
+            ("there is no", found["missing_keys"]),
+            ("of another size are", {name for name, *_ in found["mismatched_keys"]}),
+            ("there is no place for", found["unexpected_keys"] if isinstance(model, XiangqiLM) else ()),
+        )
+        if names
+    ]
+    if faults:
+        raise UserError(f"damaged model in {path}: its weights are not those of its config.json: {'; '.join(faults)}")
+    if not isinstance(model, XiangqiLM) and model.config.vocab_size != len(CHARS):
+        raise UserError(f"the model in {path} reads neither positions nor the characters of moves")
+    if isinstance(model, XiangqiLM) and dtype == "int8":
+        quantize(model.blocks)
+    return model.eval()

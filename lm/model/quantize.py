@@ -1,0 +1,196 @@
+"""A model's blocks in 8 bits, for play.
+
+A move in a running game reads all weights for one or two plies: what it costs is their bytes, and all the calls of
+PyTorch on the way. So few plies go through a block in one compiled kernel, which multiplies with 8-bit numbers as they
+are; for many PyTorch's matrix products are faster, with the numbers widened. Each row of a matrix becomes whole numbers
+from -127 to 127 and a scale; all else stays as it was. What that does to the policy is in docs/log.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lm import UserError
+from lm.model.cache import PastLayer
+from lm.model.model import CPU_HAS_BF16, Block
+from xiangqi.jit import fastmath
+
+FEW: Final = 16
+"""Up to so many plies are read by the kernel; for more it pays to widen the numbers first."""
+WIDE: Final = torch.bfloat16 if CPU_HAS_BF16 else torch.float32
+"""What a CPU multiplies fastest."""
+EPSILON: Final = 1e-5
+"""Added to variances, as PyTorch does."""
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.int8]
+
+
+class Int8Linear(nn.Module):
+    """A linear map without bias, of rows of 8-bit numbers, each row with its scale; for inference only.
+
+    It cannot be saved: nothing would read it as what it is. ``state_dict()`` raises ``UserError``.
+
+    >>> plain = nn.Linear(64, 8, bias=False)
+    >>> x = torch.randn(3, 64)
+    >>> torch.allclose(Int8Linear(plain)(x), plain(x), atol=0.05)
+    True
+    """
+
+    weight: Tensor
+    scale: Tensor
+
+    def __init__(self, plain: nn.Linear) -> None:
+        super().__init__()
+        weight = plain.weight.detach().float()
+        scale = weight.abs().amax(1).clamp(min=1e-12) / 127
+        self.register_buffer("weight", (weight / scale.unsqueeze(1)).round().to(torch.int8))
+        self.register_buffer("scale", scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x.to(WIDE), self.weight.to(WIDE)).to(x.dtype) * self.scale
+
+    def _save_to_state_dict(self, *args: Any) -> None:
+        raise UserError("a model in 8 bits is for play and cannot be saved: load it with dtype float32 for that")
+
+
+class Int8Block(nn.Module):
+    """A block of the model with its matrices in 8 bits; for inference only. It takes the given block over."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__()
+        attention = block.attention
+        attention.qkv, attention.proj = Int8Linear(attention.qkv), Int8Linear(attention.proj)  # type: ignore[assignment]
+        block.up, block.down = Int8Linear(block.up), Int8Linear(block.down)  # type: ignore[assignment]
+        self.block = block
+        norms = [block.attention_norm, block.attention_gain, block.mlp_norm, block.mlp_gain]
+        maps = [attention.qkv, attention.proj, block.up, block.down]
+        self.weights: tuple[Any, ...] = (
+            block.keep.detach().numpy(),
+            block.again.detach().numpy(),
+            np.stack([norm.weight.detach().numpy() for norm in norms]),
+            *(array.numpy() for linear in maps for array in (linear.weight, linear.scale)),  # type: ignore[operator]
+        )
+
+    def forward(self, x: Tensor, first: Tensor, past: PastLayer | None) -> Tensor:
+        """Return ``x`` ``(B, T, D)`` with what the block adds, as `lm.model.model.Block` does."""
+        B, T, D = x.shape
+        if past is None or B * T > FEW:
+            found: Tensor = self.block(x, first, past)
+            return found
+        y = np.empty((B * T, D), np.float32)
+        flat = x.reshape(-1, D).numpy(), first.reshape(-1, D).numpy()
+        read(*flat, past.keys.numpy(), past.values.numpy(), *past.places, y, *self.weights)
+        return torch.from_numpy(y).view(B, T, D)
+
+
+def quantize(blocks: nn.ModuleList) -> None:
+    """Put the blocks of a model into 8 bits, unless their width is odd, of which the kernel does not know."""
+    for i, block in enumerate(blocks):
+        assert isinstance(block, Block)
+        if len(block.keep) % 2 == 0:
+            blocks[i] = Int8Block(block)
+
+
+@fastmath
+def read(
+    x: Floats,  # (R, D)
+    first: Floats,  # (R, D)
+    keys: Floats,  # (slots, capacity, nh, hs)
+    values: Floats,
+    games: NDArray[np.int64],  # (R,) slot of each ply's game
+    plies: NDArray[np.int64],  # (R,) and its place there
+    y: Floats,  # (R, D) the result
+    keep: Floats,  # (D,)
+    again: Floats,  # (D,)
+    norms: Floats,  # (4, D) before and after attention, before and after the MLP
+    qkv: Bytes,  # (3 D, D)
+    qkv_scale: Floats,
+    proj: Bytes,  # (D, D)
+    proj_scale: Floats,
+    up: Bytes,  # (4 D, D)
+    up_scale: Floats,
+    down: Bytes,  # (D, 4 D)
+    down_scale: Floats,
+) -> None:
+    """Read plies as `lm.model.model.Block` does, and take them into the cache; those of one game follow one another."""
+    nh, hs = keys.shape[2:]
+    stream = keep * x + again * first
+    known = multiply(qkv, qkv_scale, normalize(stream, norms[0])).reshape(-1, 3, nh, hs)
+    seen = np.empty((len(x), nh, hs), np.float32)
+    for r in range(len(x)):
+        game, ply = games[r], plies[r]
+        keys[game, ply], values[game, ply] = known[r, 1], known[r, 2]
+        seen[r] = attend(known[r, 0], keys[game, : ply + 1], values[game, : ply + 1])
+    stream += normalize(multiply(proj, proj_scale, seen.reshape(x.shape)), norms[1])
+    inner = np.maximum(multiply(up, up_scale, normalize(stream, norms[2])), np.float32(0))
+    y[:] = stream + normalize(multiply(down, down_scale, inner * inner), norms[3])
+
+
+@fastmath
+def multiply(weight: Bytes, scale: Floats, x: Floats) -> Floats:
+    """Return the product ``(R, O)`` of a matrix ``(O, I)``, its rows scaled, with R vectors ``(R, I)``; O is even."""
+    R, O = len(x), len(weight)  # noqa: E741
+    y = np.empty((R, O), np.float32)
+    for r in range(0, R - 1, 2):  # two vectors and two rows at a time: what is loaded is used twice
+        for o in range(0, O, 2):
+            a, b, c, d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+            for i in range(x.shape[1]):
+                v, w = np.float32(weight[o, i]), np.float32(weight[o + 1, i])
+                a += v * x[r, i]
+                b += w * x[r, i]
+                c += v * x[r + 1, i]
+                d += w * x[r + 1, i]
+            y[r, o], y[r, o + 1] = a * scale[o], b * scale[o + 1]
+            y[r + 1, o], y[r + 1, o + 1] = c * scale[o], d * scale[o + 1]
+    if R % 2:
+        for o in range(O):
+            a = np.float32(0)
+            for i in range(x.shape[1]):
+                a += np.float32(weight[o, i]) * x[R - 1, i]
+            y[R - 1, o] = a * scale[o]
+    return y
+
+
+@fastmath
+def normalize(x: Floats, weight: Floats) -> Floats:
+    """Return vectors ``(R, D)``, each with mean 0 and variance 1, weighted (PyTorch's ``layer_norm``)."""
+    y = np.empty_like(x)
+    D = np.float32(x.shape[1])
+    for r in range(len(x)):
+        total, squares = np.float32(0), np.float32(0)
+        for value in x[r]:
+            total += value
+        mean = total / D
+        for value in x[r]:
+            squares += (value - mean) ** 2
+        scale = 1 / np.sqrt(squares / D + np.float32(EPSILON))
+        for i in range(x.shape[1]):
+            y[r, i] = (x[r, i] - mean) * scale * weight[i]
+    return y
+
+
+@fastmath
+def attend(q: Floats, keys: Floats, values: Floats) -> Floats:
+    """Return what a ply ``(nh, hs)`` sees in S plies ``(S, nh, hs)``, ``(nh, hs)``."""
+    S, nh, hs = keys.shape
+    seen = np.zeros((nh, hs), np.float32)
+    scores = np.empty(S, np.float32)
+    for h in range(nh):
+        for s in range(S):
+            total = np.float32(0)
+            for i in range(hs):
+                total += q[h, i] * keys[s, h, i]
+            scores[s] = total / np.sqrt(np.float32(hs))
+        chances = np.exp(scores - scores.max())
+        chances /= chances.sum()
+        for s in range(S):
+            for i in range(hs):
+                seen[h, i] += chances[s] * values[s, h, i]
+    return seen

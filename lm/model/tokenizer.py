@@ -1,0 +1,93 @@
+"""Games as token sequences: one token a ply, or four characters a ply.
+
+The vocabulary of moves is the 2086 moves in ICCS, numbered as in ``xiangqi.MOVES``, and special tokens. A game begins
+with ``[BOS]``, then prompts may say what kind of game it is to be, then come its moves, and a token that says how it
+ended, if the players or a mate ended it; ``[PAD]`` fills what is left.
+
+>>> tokenizer = move_tokenizer()
+>>> tokenizer("h2e2 h9g7")["input_ids"]
+[2087, 576, 2054]
+>>> tokenizer.decode([2087, 576, 2054], skip_special_tokens=True)
+'h2e2 h9g7'
+>>> tokenizer.tokenize("[human] [red wins] h2e2 [black resigns]")
+['[human]', '[red wins]', 'h2e2', '[black resigns]']
+
+That of characters is the files, the ranks and two special tokens; spaces between moves are skipped.
+
+>>> char_tokenizer()("h2e2 h9g7")["input_ids"]
+[1, 9, 13, 6, 13, 9, 20, 8, 18]
+>>> char_tokenizer().decode([1, 9, 13, 6, 13, 9, 20, 8, 18], skip_special_tokens=True)
+'h2e2h9g7'
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from lm import UserError
+from xiangqi import MOVES
+
+SOURCES: Final = ("[human]", "[engine]")
+"""Prompts that say who plays,"""
+STRENGTHS: Final = ("[amateur]", "[junior]", "[club]", "[master]")
+"""how strong the players are,"""
+RESULTS: Final = ("[red wins]", "[draw]", "[black wins]")
+"""and how the game is to end. Of each kind a game has one or none."""
+ENDINGS: Final = ("[mate]", "[red resigns]", "[black resigns]", "[draw agreed]")
+"""How a game ends; who has no legal move is mated, be it checkmate or stalemate."""
+
+SPECIAL: Final = ("[PAD]", "[BOS]", "[UNK]", *SOURCES, *STRENGTHS, *RESULTS, *ENDINGS)
+"""The tokens that stand behind the moves in the vocabulary."""
+VOCABULARY: Final = len(MOVES) + len(SPECIAL)
+PAD: Final = len(MOVES)
+"""Fills a batch, and follows a finished game."""
+BOS: Final = len(MOVES) + 1
+"""Stands before the first move and the prompts."""
+MATE: Final = VOCABULARY - len(ENDINGS)
+"""The first of the endings, which are the last tokens."""
+
+CHARS: Final = ("[PAD]", "[BOS]", *"abcdefghi0123456789")
+"""The vocabulary of characters."""
+CHAR_PAD: Final = 0
+CHAR_BOS: Final = 1
+
+
+def move_tokenizer() -> PreTrainedTokenizerFast:
+    """Return the tokenizer that reads games as ICCS moves, prompts and an ending between spaces."""
+    words = [*(move.iccs for move in MOVES), *SPECIAL]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(single="[BOS] $A", special_tokens=[("[BOS]", BOS)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        bos_token="[BOS]",
+        eos_token="[PAD]",
+        unk_token="[UNK]",
+        extra_special_tokens=list(SPECIAL[3:]),
+        padding_side="left",
+    )
+
+
+def char_tokenizer() -> PreTrainedTokenizerFast:
+    """Return the tokenizer that reads games as the characters of their ICCS moves."""
+    tokenizer = Tokenizer(models.WordLevel({char: i for i, char in enumerate(CHARS)}, unk_token="[PAD]"))
+    tokenizer.normalizer = normalizers.Replace(Regex(r"\s+"), "")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.post_processor = processors.TemplateProcessing(single="[BOS] $A", special_tokens=[("[BOS]", CHAR_BOS)])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", bos_token="[BOS]", eos_token="[PAD]")
+
+
+def word(token: int) -> str:
+    """Return a token of moves as text. Raises ``UserError`` for a number that is no token.
+
+    >>> word(576), word(BOS)
+    ('h2e2', '[BOS]')
+    """
+    if not 0 <= token < VOCABULARY:
+        raise UserError(f"{token} is no token: there are {VOCABULARY}")
+    return MOVES[token].iccs if token < len(MOVES) else SPECIAL[token - len(MOVES)]

@@ -1,0 +1,166 @@
+"""The system of 2020 at play: legal moves scored by their characters."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import (
+    DynamicCache,
+    PreTrainedModel,
+)
+
+from lm.model.char import (
+    MOVE_CHARS,
+    first_position,
+    longest_game,
+    text_of,
+)
+from lm.model.encoding import Features, Line
+from lm.model.tokenizer import CHARS
+from lm.players.evaluation import SLOTS, Evaluation, recent
+from xiangqi import MOVES, Board
+
+PLIES_AT_ONCE: Final = 16
+"""Plies of a recorded game whose candidates are scored together: enough to be quick, few enough for the memory."""
+
+
+class Reading:
+    """One game as a model reads it: the keys and values of its characters, and what was expected after each."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        model.set_attn_implementation("sdpa")  # which takes masks of any shape
+        self.model, self.offset = model, first_position(model)
+        self.moves = np.zeros(0, np.int16)
+        self._cache = DynamicCache()
+        self._expected = torch.zeros(0, len(CHARS))  # (characters read, vocabulary) log-probabilities of the next one
+
+    def shared(self, moves: NDArray[np.int16]) -> int:
+        """Return how many plies at its beginning another game has in common with the one read."""
+        n = min(len(moves), len(self.moves))
+        differ = np.flatnonzero(moves[:n] != self.moves[:n])
+        return int(differ[0]) if len(differ) else n
+
+    @torch.inference_mode()
+    def score(
+        self, moves: NDArray[np.int16], candidates: NDArray[np.int64], plies: NDArray[np.int64]
+    ) -> tuple[Tensor, Tensor]:
+        """Go over to a game (what it has in common with the one read so far is not read again) and score candidates.
+
+        Each of the C ``candidates``, a move's number, stands at one of the game's ``plies``, ``(C,)``. Returns the
+        log-probabilities ``(C,)`` of their characters, and whether always taking the likeliest character writes them.
+        """
+        if not len(candidates):
+            return torch.zeros(0), torch.zeros(0, dtype=torch.bool)
+        text, old = text_of(moves), min(len(self._expected), 1 + 4 * self.shared(moves))
+        self._forget(len(self._expected) - old)
+        new = len(text) - old
+        # A node for each beginning, of one to three characters, of a candidate: its ply and the characters, 0 for none.
+        chars = MOVE_CHARS[candidates]  # (C, 4)
+        beginnings = [np.column_stack([plies, np.where(np.arange(3) < n, chars[:, :3], 0)]) for n in (1, 2, 3)]
+        nodes, inverse = np.unique(np.concatenate(beginnings), axis=0, return_inverse=True)  # (K, 4), (3C,)
+        depth = (nodes[:, 1:] > 0).sum(1)
+        # The new characters see the game up to themselves, a node sees it up to its ply and then its own beginnings.
+        tokens = np.concatenate([text[old:], nodes[np.arange(len(nodes)), depth]])
+        ends = np.concatenate([np.arange(old, len(text)), 4 * nodes[:, 0]])
+        positions = np.concatenate([ends[:new], ends[new:] + depth])
+        mask = np.zeros((len(tokens), len(text) + len(nodes)), np.bool_)
+        mask[:, : len(text)] = np.arange(len(text)) <= ends[:, None]
+        begins = (nodes == nodes[:, None]) | (nodes == 0)  # (K, K, 4)
+        begins[:, :, 0] = nodes[:, 0] == nodes[:, None, 0]
+        mask[new:, len(text) :] = begins.all(-1)
+
+        device = self.model.device
+        logits = self.model(
+            torch.from_numpy(tokens).to(device).unsqueeze(0),
+            attention_mask=torch.from_numpy(mask).to(device)[None, None],
+            position_ids=torch.from_numpy(positions + self.offset).to(device).unsqueeze(0),
+            past_key_values=self._cache,
+            use_cache=True,
+        ).logits[0]
+        logp = logits.float().log_softmax(-1).cpu()
+        self._expected = torch.cat([self._expected[:old], logp[:new]])
+        self._crop(len(nodes))
+        self.moves = moves.copy()
+
+        roots = self._expected[torch.from_numpy(4 * plies)]  # (C, vocabulary)
+        inner = logp[new:][torch.from_numpy(inverse)].view(3, len(chars), -1)
+        expected = torch.cat([roots.unsqueeze(0), inner]).transpose(0, 1)  # (C, 4, vocabulary)
+        asked = torch.from_numpy(chars)
+        scores = expected.gather(2, asked.unsqueeze(2)).sum((1, 2))
+        return scores, (expected.argmax(2) == asked).all(1)
+
+    def _forget(self, characters: int) -> None:
+        """Take back the last characters read."""
+        self._crop(characters)
+        self._expected = self._expected[: len(self._expected) - characters]
+
+    def _crop(self, tokens: int) -> None:
+        if tokens:
+            self._cache.crop(-tokens)
+
+
+class CharEvaluator:
+    """A character model with the games it is reading: what `lm.players.policy.Evaluator` is to the main model."""
+
+    judges: Final = False
+    """Nothing was ever said to it of who wins: that is evenly open."""
+
+    def __init__(self, model: PreTrainedModel, slots: int = SLOTS) -> None:
+        self.model, self.slots = model.eval(), slots
+        self.longest = longest_game(model)
+        self._readings: list[Reading] = []  # the one that was used last stands last
+        self._lock = threading.Lock()
+
+    def __call__(self, boards: Sequence[Board], voice: int = 0) -> list[Evaluation]:
+        """Evaluate positions, each with its history; there is but one voice. Boards are left as they were."""
+        with self._lock:
+            return [self._evaluate(board) for board in boards]
+
+    def _evaluate(self, board: Board) -> Evaluation:
+        moves = Line.of(board).moves
+        if len(moves) >= self.longest:  # a game beyond what the model reads: only its end
+            moves = Line.of(recent(board, self.longest // 2)).moves
+        legal = np.asarray(board.legal_move_indices(), np.int64)
+        scores, _ = self._reading(moves).score(moves, legal, np.full(len(legal), len(moves)))
+        return Evaluation([MOVES[i] for i in legal.tolist()], scores.numpy(), np.full(3, 1 / 3, np.float32))
+
+    def _reading(self, moves: NDArray[np.int16]) -> Reading:
+        """Return the reading that has most in common with a game, if it need not forget much, or a new one."""
+        best = max(self._readings, key=lambda reading: reading.shared(moves), default=None)
+        if best is None or best.shared(moves) < len(best.moves) - 4:
+            best = Reading(self.model)
+            del self._readings[: len(self._readings) + 1 - self.slots]
+        else:
+            self._readings.remove(best)
+        self._readings.append(best)
+        return best
+
+
+def score_games(model: PreTrainedModel, lines: Sequence[Line], features: Features) -> tuple[Tensor, Tensor, Tensor]:
+    """Score the legal moves at all N positions of recorded games, which ``features`` (of any encoder) list.
+
+    Returns their scores ``(N, M)``, -inf beyond each position's moves; whether taking the likeliest character four
+    times writes a legal move, ``(N,)``; and the probability of all legal moves together, ``(N,)``.
+    """
+    counts = np.diff(features.candidate_ends, prepend=0)
+    all_scores = torch.full((len(counts), max(1, int(counts.max()))), float("-inf"))
+    greedy_is_legal = torch.zeros(len(counts), dtype=torch.bool)
+    at = 0
+    for line, length in zip(lines, features.lengths.tolist(), strict=True):
+        reading = Reading(model)
+        for start in range(0, length, PLIES_AT_ONCE):
+            plies = np.arange(start, min(start + PLIES_AT_ONCE, length))
+            candidates = [features.moves(ply) for ply in (at + plies).tolist()]
+            numbers = [len(moves) for moves in candidates]
+            ply, column = plies.repeat(numbers), np.concatenate([np.arange(n) for n in numbers])
+            scores, greedy = reading.score(line.moves, np.concatenate(candidates), ply)
+            all_scores[at + ply, column] = scores
+            greedy_is_legal[at + ply[greedy.numpy()]] = True
+        at += length
+    return all_scores, greedy_is_legal, all_scores.exp().sum(1)

@@ -1,0 +1,53 @@
+"""What a model thinks of a position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xiangqi import Board, Move
+
+if TYPE_CHECKING:
+    pass
+
+
+SLOTS: Final = 128
+"""Games of which a player remembers keys and values; of more, the least recently played are read again."""
+
+
+TAKEN_BACK: Final = 4
+"""Moves that a game may have taken back and still count as the same."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the model thinks of a position."""
+
+    moves: list[Move]
+    """The legal moves."""
+    scores: NDArray[np.float32]
+    """Their scores ``(n,)``: softmax gives the policy."""
+    wdl: NDArray[np.float32]
+    """Chances of win, draw and loss for the side to move ``(3,)``."""
+    ends: NDArray[np.float32] | None = None
+    """Chances of `lm.model.prompts.ENDS` ``(5,)``, of a model that says when a game is over."""
+
+    @property
+    def value(self) -> float:
+        """Expected score of the side to move, 0 to 1."""
+        return float(self.wdl[0] + self.wdl[1] / 2)
+
+
+def recent(board: Board, plies: int) -> Board:
+    """Return a board with only the last moves of its history."""
+    moves = []
+    root = board.copy()
+    for _ in range(min(plies, board.ply)):
+        moves.append(root.pop())
+    short = root.copy(stack=False)
+    for move in reversed(moves):
+        short.push(move)
+    return short

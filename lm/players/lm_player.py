@@ -1,0 +1,144 @@
+"""The language model as a player."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from lm import UserError, data_path, one_of
+from lm.model.loading import load_any_model
+from lm.model.model import XiangqiLM
+from lm.model.prompts import ENDS, PROMPTS, STYLES
+from lm.model.sampling import Sampling, softmax
+from lm.players.evaluation import Evaluation
+from lm.players.player import Choice
+from lm.players.policy import Evaluator
+from xiangqi import Board, Move
+from xiangqi.rulings import repetition_outcome
+
+if TYPE_CHECKING:
+    from lm.players.char_policy import CharEvaluator
+
+
+RESIGNS_BELOW: Final = 0.1
+"""A player that expects as much or more does not resign."""
+
+
+DRAWS_BELOW: Final = 0.6
+"""A player that expects as much or more does not offer or accept a draw."""
+
+
+SYMMETRIES: Final = (1, 2)
+"""A player may also read the mirror image of its game and take the mean of what it thinks of both: it foresees 1% more
+moves and plays better (docs/log.md), and takes twice as long."""
+
+
+def readings(model: PreTrainedModel) -> int:
+    """Return in how many symmetries a model can read a game: one without a board to be mirrored knows one."""
+    return len(SYMMETRIES) if isinstance(model, XiangqiLM) else 1
+
+
+def make_evaluator(
+    model: PreTrainedModel, prompt: tuple[int, int, int] = (0, 0, 0), symmetries: int = 1
+) -> Evaluator | CharEvaluator:
+    """Return what evaluates positions with a model of either kind; what else is given is for those that see boards."""
+    if isinstance(model, XiangqiLM):
+        return Evaluator(model, prompt=prompt, symmetries=symmetries)
+    from lm.players.char_policy import CharEvaluator  # it builds on this module
+
+    return CharEvaluator(model)
+
+
+class LMPlayer:
+    """The language model as a player: its distribution over the legal moves, sampled.
+
+    ``model`` is a directory (the shipped one by default); ``style`` is whose moves it gives, ``human`` or ``engine``;
+    ``source``, ``strength`` and ``aim`` ask for a kind of game (`PROMPTS`), of a model that can be asked. It
+    resigns and offers draws where the model says that the game is over and does not itself expect more. ``dtype`` is
+    one of `DTYPES`, ``symmetries`` one of `SYMMETRIES` (a model of characters knows one). The same seed gives the same
+    moves for the same calls. Raises ``UserError`` for settings that make no sense.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        temperature: float = 0.5,
+        top_k: int = 0,
+        top_p: float = 0.95,
+        style: str = "human",
+        source: str = "none",
+        strength: str = "none",
+        aim: str = "none",
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: str = "int8",
+        symmetries: int = 2,
+    ) -> None:
+        self.sampling = Sampling(temperature, top_k, top_p)
+        if seed is not None and seed < 0:
+            raise UserError(f"seed must not be negative: {seed}")
+        self.voice = STYLES.index(one_of("style", style, STYLES))
+        prompt = (
+            PROMPTS.index(one_of("source", source, PROMPTS[:3])),
+            PROMPTS.index(one_of("strength", strength, (PROMPTS[0], *PROMPTS[3:7]))),
+            PROMPTS.index(one_of("aim", aim, (PROMPTS[0], *PROMPTS[7:]))),
+        )
+        loaded = load_any_model(model, dtype)
+        if any(prompt) and not isinstance(loaded, XiangqiLM):
+            raise UserError(f"the model in {model or data_path('model')} cannot be asked for source, strength or aim")
+        self.evaluator = make_evaluator(loaded, prompt, one_of("symmetries", symmetries, SYMMETRIES))
+        self.name = name or f"lm {style} temperature {temperature:g}"
+        self._random = np.random.default_rng(seed)
+        self.evaluator([Board()], self.voice)  # it may have to be compiled: not when somebody waits for a move
+
+    def choose(self, boards: Sequence[Board]) -> list[Choice]:
+        """Return a move a board, with the expected score and all moves by their probability."""
+        choices = []
+        for board, evaluation in zip(boards, self.evaluator(boards, self.voice), strict=True):
+            choices.append(self._choose(board, evaluation))
+        return choices
+
+    def _choose(self, board: Board, evaluation: Evaluation) -> Choice:
+        value = evaluation.value if self.evaluator.judges else None
+        policy = softmax(evaluation.scores.astype(np.float64))
+        ranked = sorted(zip(evaluation.moves, policy.tolist(), strict=True), key=lambda pair: -pair[1])
+        word = self._word(evaluation)
+        if word == "resigns" and evaluation.value < RESIGNS_BELOW:
+            return Choice(None, value, tuple(ranked))
+        offer = word == "draw agreed" and evaluation.value < DRAWS_BELOW
+        scores = evaluation.scores.copy()
+        while True:
+            index = int(self._random.choice(len(scores), p=self.sampling.probabilities(scores)))
+            move = evaluation.moves[index]
+            if np.isfinite(scores).sum() == 1 or not self._spoils(board, move, evaluation.value):
+                return Choice(move, value, tuple(ranked), draw=offer)
+            scores[index] = -np.inf
+
+    def _word(self, evaluation: Evaluation) -> str:
+        """Draw one of `ENDS`."""
+        if evaluation.ends is None:
+            return ENDS[0]
+        logits = np.log(np.maximum(evaluation.ends, 1e-9))
+        return ENDS[int(self._random.choice(len(ENDS), p=self.sampling.endings(logits)))]
+
+    @staticmethod
+    def _spoils(board: Board, move: Move, value: float) -> bool:
+        """Whether a move ends the game by a ruling that is worse for us than what we expect.
+
+        A position that comes back is judged as if it did so for the third time: later it is the opponent who decides.
+        """
+        board.push(move)
+        try:
+            outcome = board.outcome() or repetition_outcome(board, count=2)
+        finally:
+            board.pop()
+        if outcome is None:
+            return False
+        return (0.5 if outcome.winner is None else float(outcome.winner == board.turn)) < value
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,63 @@
+"""Players that need no model: random moves and greedy captures."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Final
+
+from lm.players.player import Choice
+from xiangqi import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, Board, Move
+
+PIECE_VALUES: Final = {KING: 100.0, ROOK: 9.0, CANNON: 4.5, KNIGHT: 4.0, ADVISOR: 2.0, BISHOP: 2.0, PAWN: 1.0}
+"""What a piece is worth in an exchange, in uncrossed pawns: the usual teaching values."""
+
+
+class RandomPlayer:
+    """Plays any legal move with equal chance; the same moves for the same ``seed`` and boards."""
+
+    def __init__(self, seed: int | None = None, name: str = "random") -> None:
+        self.name = name
+        self._random = random.Random(seed)
+
+    def choose(self, boards: Sequence[Board]) -> list[Choice]:
+        """Return a random legal move a board."""
+        return [Choice(self._random.choice(board.legal_moves)) for board in boards]
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class GreedyPlayer:
+    """Makes the capture that wins most when taken back at once, or any move that gives nothing away by capturing."""
+
+    def __init__(self, seed: int | None = None, name: str = "greedy") -> None:
+        self.name = name
+        self._random = random.Random(seed)
+
+    def choose(self, boards: Sequence[Board]) -> list[Choice]:
+        """Return the best simple exchange a board."""
+        return [Choice(self._choose(board)) for board in boards]
+
+    def _choose(self, board: Board) -> Move:
+        moves = board.legal_moves
+        gains = [exchange(board, move) if board.is_capture(move) else 0.0 for move in moves]
+        best = max(gains)
+        return self._random.choice([move for move, gain in zip(moves, gains, strict=True) if gain == best])
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def exchange(board: Board, capture: Move) -> float:
+    """Return what a capture wins in pawns if the taker is taken back at once, where it can be, and no more happens.
+
+    >>> exchange(Board.from_moves("h2e2 h9g7"), Move.from_iccs("e2e6"))  # a cannon for a pawn
+    -3.5
+    """
+    mover, taken = board.piece_at(capture.from_square), board.piece_at(capture.to_square)
+    assert mover is not None and taken is not None, "not a capture"
+    after = board.copy(stack=False)
+    after.push(capture)
+    lost = any(reply.to_square == capture.to_square for reply in after.legal_moves)
+    return PIECE_VALUES[taken.type] - (PIECE_VALUES[mover.type] if lost else 0.0)

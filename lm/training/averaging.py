@@ -1,0 +1,41 @@
+"""The mean of the weights along a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+if TYPE_CHECKING:
+    pass
+
+
+AVERAGE_EVERY: Final = 5
+"""Steps from one of the weights that are averaged to the next."""
+
+
+class Averaging(TrainerCallback):
+    """Takes the mean of the weights along a run, those after step t counting as t does.
+
+    This is the polynomial-decay averaging of O. Shamir and T. Zhang, "Stochastic Gradient Descent for Non-smooth
+    Optimization", 2013, with their eta = 1: it needs no knowledge of where the run will end.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.model = model
+        self.mean = AveragedModel(model, avg_fn=lambda mean, new, n: mean.lerp(new, 2 / (n + 2)))
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.global_step % AVERAGE_EVERY == 0:
+            self.mean.update_parameters(self.model)
+
+    def save(self, checkpoint: Path) -> None:
+        """Write the mean into a checkpoint."""
+        torch.save(self.mean.state_dict(), checkpoint / "mean.pt")
+
+    def load(self, checkpoint: Path) -> None:
+        """Go on with the mean of a checkpoint."""
+        self.mean.load_state_dict(torch.load(checkpoint / "mean.pt", weights_only=True))

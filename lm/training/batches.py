@@ -1,0 +1,350 @@
+"""Batches for training: which games a step reads, and what is to be learned from them.
+
+Everything about a step is a pure function of the seed and its number: a run that was killed, or goes on with another
+number of processes, reads exactly what an uninterrupted one would have read.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from lm import UserError
+from lm.dataset.records import UNKNOWN
+from lm.dataset.shards import NO_OPINION, Shard
+from lm.model.config import XiangqiConfig
+from lm.model.encoding import Encoder, Line
+from lm.model.prompts import ENDS, ENGINE, HUMAN, PROMPTS
+from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
+
+POOL: Final = 2048
+"""Games that are sorted by length together, so that a batch wastes little on padding."""
+STRENGTHS: Final = {
+    "amateur": PROMPTS.index("amateur"),
+    "online-amateur": PROMPTS.index("amateur"),
+    "junior": PROMPTS.index("junior"),
+    "club": PROMPTS.index("club"),
+    "club-or-master": PROMPTS.index("club"),
+    "master": PROMPTS.index("master"),
+}
+"""What a prompt calls the players of a tier."""
+RULES_EVERY: Final = 4
+"""The rules are learned at each such ply; a quarter will do."""
+REPLIES_EVERY: Final = 2
+"""And replies at each such ply."""
+AHEAD: Final = 2
+"""Items that each loading thread encodes before they are asked for."""
+
+
+class GameBatches(Dataset[dict[str, torch.Tensor]]):
+    """The batches of a run, encoded by threads of its own (`lm.model.features` runs without holding Python's lock).
+
+    A step reads games of about ``batch_plies`` plies; an epoch of steps reads every training game once, left-right
+    mirrored or not by chance. ``weights`` of sources or tiers, named as the shards name them, change how often: with 2
+    twice, with 0.5 half of the games, others in each epoch, with 0 never. A step falls into ``parts`` of about equal
+    size that share no game; item ``step * parts + part`` is one of them. A process that asks for every ``stride``-th
+    item finds it encoded already. Raises ``UserError`` for data without training games, for a weight of what no shard
+    has, and when a shard turns out to be damaged.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[Shard],
+        config: XiangqiConfig,
+        batch_plies: int,
+        steps: int,
+        seed: int,
+        *,
+        parts: int = 1,
+        stride: int = 1,
+        threads: int = 1,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        self.shards, self.encoder = shards, Encoder(config)
+        check(weights or {}, shards)
+        self.steps, self.seed, self.parts, self.stride = steps, seed, parts, stride
+        self._guess, self._known = steps, -1
+        self.longest = config.n_context - 1
+        chosen = [shard.games("train").astype(np.int32) for shard in shards]
+        self._game = np.concatenate(chosen)  # number within its shard
+        self._shard_ends = np.cumsum([len(games) for games in chosen])
+        self._weight: NDArray[np.float64] | None = None
+        if weights:
+            self._weight = np.concatenate([s.weigh(weights)[games] for s, games in zip(shards, chosen, strict=True)])
+        if not len(self._game) or (self._weight is not None and not self._weight.any()):
+            raise UserError("no training games in the data (a few are always held out)")
+        lengths = [np.diff(shard.offsets)[games] + 1 for shard, games in zip(shards, chosen, strict=True)]
+        self._plies = np.concatenate(lengths).clip(max=self.longest).astype(np.int32)
+        # A step is no smaller than the longest game, so that none is empty.
+        size = max(batch_plies, int(self._plies.max()))
+        plies = self._plies.sum(dtype=np.int64) if self._weight is None else self._plies @ self._weight
+        self.per_epoch = max(1, int(plies) // size)
+        self._read = [0]  # plies, by the end of each epoch
+        self._cuts: dict[int, tuple[list[NDArray[np.int32]], NDArray[np.int64]]] = {}  # by epoch
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(threads, "encode")
+        self._ahead = AHEAD * threads
+        self._encoded: dict[int, Future[dict[str, torch.Tensor]]] = {}
+
+    def __len__(self) -> int:
+        return self.steps * self.parts
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        for i in range(index, index + self.stride * (self._ahead + 1), self.stride):
+            if i not in self._encoded:
+                self._encoded[i] = self._threads.submit(self.encode, i)
+        for skipped in [i for i in self._encoded if i < index]:
+            self._encoded.pop(skipped).cancel()
+        return self._encoded.pop(index).result()
+
+    def settle(self, steps: int, known: int) -> None:
+        """Take note of the real number of steps, known since ``known`` of them were done."""
+        self.steps, self._known = steps, known
+        for early in [i for i in self._encoded if i // self.parts > known]:
+            self._encoded.pop(early).cancel()
+
+    def progress(self, step: int) -> float:
+        """Return the share of the run before a step, as it was known then; the next step may be encoded already."""
+        return step / (self.steps if step > self._known else self._guess)
+
+    def games(self, step: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Return the games ``(G,)`` that a step reads, those of like length side by side, and which are mirrored."""
+        epoch, number = divmod(step, self.per_epoch)
+        games = self._epoch(epoch)[0][number]
+        return games, np.random.default_rng((self.seed, 1, step)).random(len(games)) < 0.5
+
+    def plies(self, steps: int) -> int:
+        """Return how many plies the first ``steps`` steps read."""
+        epochs, more = divmod(steps, self.per_epoch)
+        within = int(self._epoch(epochs)[1][more - 1]) if more else 0
+        if self._weight is None:  # every epoch reads the same games
+            return epochs * int(self._plies.sum(dtype=np.int64)) + within
+        while len(self._read) <= epochs:
+            order = self._order(self._chance(len(self._read) - 1))
+            self._read.append(self._read[-1] + int(self._plies[order].sum(dtype=np.int64)))
+        return self._read[epochs] + within
+
+    def _epoch(self, epoch: int) -> tuple[list[NDArray[np.int32]], NDArray[np.int64]]:
+        """Return the games of each step of an epoch, and the plies read by the end of each; remember two epochs."""
+        with self._lock:
+            if epoch not in self._cuts:
+                if len(self._cuts) == 2:
+                    self._cuts.pop(min(self._cuts))
+                steps = self._cut(epoch)
+                self._cuts[epoch] = steps, np.cumsum([self._plies[games].sum() for games in steps])
+            return self._cuts[epoch]
+
+    def _chance(self, epoch: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, 0, epoch))
+
+    def _order(self, rng: np.random.Generator) -> NDArray[np.int32]:
+        """Return the games of an epoch, shuffled, each as often as it is to be read."""
+        order = rng.permutation(len(self._game)).astype(np.int32)
+        if self._weight is None:
+            return order
+        # The weights laid end to end, from a random start: a game is read as often as whole numbers fall on its own.
+        until = np.floor(np.cumsum(self._weight[order]) + rng.random()).astype(np.int64)
+        return rng.permutation(order.repeat(np.diff(until, prepend=0)))
+
+    def _cut(self, epoch: int) -> list[NDArray[np.int32]]:
+        """Sort the games of an epoch by length within pools, cut them into steps and shuffle those."""
+        rng = self._chance(epoch)
+        order = self._order(rng)
+        for start in range(0, len(order), POOL):
+            pool = order[start : start + POOL]
+            by_length = np.argsort(self._plies[pool], kind="stable")
+            # Up and down in turn: where a step reaches into the next pool, it meets games of the same length.
+            pool[:] = pool[by_length if start // POOL % 2 == 0 else by_length[::-1]]
+        ends = np.cumsum(self._plies[order], dtype=np.int64)
+        number = np.arange(1, self.per_epoch)
+        cuts = np.searchsorted(ends, int(ends[-1]) * number // self.per_epoch)
+        # Weights may have chosen so few plies that a step would be empty: each gets a game.
+        cuts = np.maximum.accumulate(np.maximum(cuts - number, 0)) + number
+        steps = np.split(order, np.minimum(cuts, len(order) - self.per_epoch + number))
+        return [steps[i] for i in rng.permutation(len(steps))]
+
+    def encode(self, index: int) -> dict[str, torch.Tensor]:
+        """Return the arguments of `XiangqiLM.forward` for an item.
+
+        A part that would be empty, for there are more parts than games, reads a game and learns nothing from it.
+        """
+        step, part = divmod(index, self.parts)
+        games, mirrored = self.games(step)
+        asked = np.random.default_rng((self.seed, 2, step)).random((len(games), 3)) < 0.5
+        lessons = Lessons.of(self.places(games), self.longest - 1, asked)
+        ends = np.cumsum(lessons.lengths)
+        cuts = np.searchsorted(ends, ends[-1] * np.arange(1, self.parts) / self.parts)
+        first, last = np.concatenate([[0], cuts, [len(games)]])[part : part + 2].tolist()
+        mine = lessons.some(first, last) if first < last else lessons.some(0, 1).silent()
+        flips = mirrored[first:last] if first < last else np.zeros(1, np.bool_)
+        # Each part divides by what the whole step teaches.
+        return tensors(self.encoder, mine, flips) | {"counts": torch.from_numpy(lessons.counts())}
+
+    def places(self, games: NDArray[np.int32]) -> list[tuple[Shard, int]]:
+        """Return the shards of games, and their numbers there."""
+        shards = np.searchsorted(self._shard_ends, games, side="right").tolist()
+        return [(self.shards[shard], game) for shard, game in zip(shards, self._game[games].tolist(), strict=True)]
+
+
+@dataclass
+class Lessons:
+    """Games and what is to be learned at their positions, one game's after the other's (N plies of G games in all)."""
+
+    lines: list[Line]
+    names: list[str]
+    """What an error calls the games."""
+    human: NDArray[np.int64]
+    """Numbers of the moves to learn for the human voice ``(N,)``, -1 for none."""
+    engine: NDArray[np.int64]
+    """The same for the engine's."""
+    checked: NDArray[np.bool_]
+    """Positions ``(N,)`` at which the rules are learned too, from the unmasked scores."""
+    wdl: NDArray[np.int64]
+    """0, 1, 2 where the mover will have lost, drawn or won, -100 where that is not known or told ``(N,)``."""
+    expected: NDArray[np.float32]
+    """Expected score of the mover, NaN unknown ``(N,)``."""
+    ends: NDArray[np.int64]
+    """How the game ends there, one of ``ENDS``, -100 unknown ``(N,)``."""
+    replies: NDArray[np.int64]
+    """Number of the opponent's next move, -1 where it is not to be foreseen ``(N,)``."""
+    prompts: NDArray[np.int64]
+    """What the game is asked to be, 0 where that is not said ``(N, 3)``."""
+
+    @classmethod
+    def of(cls, games: Sequence[tuple[Shard, int]], longest: int, asked: NDArray[np.bool_]) -> Lessons:
+        """Return the lessons of games by shard and number, as far as the first ``longest`` moves of each.
+
+        ``asked`` ``(G, 3)`` says which prompts each is given; a result that is told is not to be learned.
+        """
+        lines = [shard.line(game) for shard, game in games]
+        names = [f"{shard.path}: game {game} of {', '.join(shard.meta['files'])}" for shard, game in games]
+        tiers = [shard.meta["tiers"][shard.tiers[game]] for shard, game in games]
+        whole = [len(line.moves) <= longest for line in lines]
+        for line in lines:
+            line.moves = line.moves[:longest]
+        n = np.array([len(line.moves) for line in lines])
+        spans = [
+            slice(int(shard.offsets[game]), int(shard.offsets[game]) + k)
+            for (shard, game), k in zip(games, n, strict=True)
+        ]
+
+        def by_ply(values: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+            return np.repeat(np.array(values, np.int64), n + 1)
+
+        def by_move(parts: Sequence[NDArray[np.generic]], last: int) -> NDArray[np.int64]:
+            """Return what there is for each move, and ``last`` for the position at the end of a game."""
+            return np.concatenate([x for part in parts for x in (part, [last])]).astype(np.int64)
+
+        ply, size = np.concatenate([np.arange(k + 1) for k in n]), by_ply(n)
+        number, turn = by_ply([game for _, game in games]), by_ply([line.turn for line in lines])
+        engines = by_ply([tier == "engine" for tier in tiers]) == 1
+        result = by_ply([shard.results[game] for shard, game in games])
+        moves = by_move([line.moves for line in lines], -1)
+        best = by_move([shard.best[span] for (shard, _), span in zip(games, spans, strict=True)], -1)
+        opinion = by_move([shard.expected[span] for (shard, _), span in zip(games, spans, strict=True)], NO_OPINION)
+        wrong = np.flatnonzero((ply < size) & ((moves < 0) | (moves >= len(MOVE_MIRRORED))))
+        if len(wrong):
+            raise damaged(names[int(np.searchsorted(np.cumsum(n + 1), wrong[0], side="right"))])
+        wdl = np.where(result == UNKNOWN, -100, np.where((ply + turn) % 2 == 0, result, 2 - result))
+        resigned = np.array([ENDS.index(end) for end in ("resigns", "draw agreed", "opponent resigns")])
+        known = (by_ply(whole) == 1) & ~engines & (result != UNKNOWN)
+        prompts = np.stack(
+            [
+                np.where(engines, PROMPTS.index("engine"), PROMPTS.index("human")),
+                by_ply([STRENGTHS.get(tier, 0) for tier in tiers]),
+                np.where(wdl < 0, 0, PROMPTS.index("loss") - wdl),
+            ],
+            1,
+        )
+        given = np.repeat(asked, n + 1, 0)
+        return cls(
+            lines,
+            names,
+            np.where(engines, -1, moves),
+            best,
+            (ply + number) % RULES_EVERY == 0,
+            np.where(given[:, 2], -100, wdl),
+            np.where(opinion == NO_OPINION, np.nan, opinion / 254).astype(np.float32),
+            np.where(ply < size, 0, np.where(known, resigned[np.maximum(wdl, 0)], -100)),
+            np.where(((ply + number) % REPLIES_EVERY == 0) & (ply < size - 1), np.append(moves[1:], -1), -1),
+            prompts * given,
+        )
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Plies of each game ``(G,)``."""
+        return np.array([len(line.moves) + 1 for line in self.lines])
+
+    def some(self, first: int, last: int) -> Lessons:
+        """Return those of the games from ``first`` to before ``last``."""
+        ends = np.cumsum(self.lengths)
+        start, end = int(ends[first] - len(self.lines[first].moves) - 1), int(ends[last - 1])
+        arrays = {field.name: getattr(self, field.name)[start:end] for field in fields(self)[2:]}
+        return Lessons(self.lines[first:last], self.names[first:last], **arrays)
+
+    def silent(self) -> Lessons:
+        """Return the same games with nothing to learn from them."""
+        none, unsaid = np.full_like(self.human, -1), np.full_like(self.wdl, -100)
+        unknown = np.full_like(self.expected, np.nan)
+        return replace(self, human=none, engine=none, wdl=unsaid, expected=unknown, ends=unsaid, replies=none)
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return how many moves are taught, how many with the rules, and how many results, opinions, ends and replies
+        ``(6,)``."""
+        taught = (self.human >= 0).astype(np.int64) + (self.engine >= 0)
+        known = (self.wdl >= 0, ~np.isnan(self.expected), self.ends >= 0, self.replies >= 0)
+        return np.array([taught.sum(), taught[self.checked].sum(), *(x.sum() for x in known)])
+
+
+def check(weights: Mapping[str, float], shards: Sequence[Shard]) -> None:
+    """Raise ``UserError`` for a weight that is no weight, or of what no shard has."""
+    known = {name for shard in shards for kind in ("sources", "tiers") for name in shard.meta[kind] if name}
+    for name, weight in weights.items():
+        if name not in known:
+            raise UserError(f"no games of {name!r}: a weight can be given to {', '.join(sorted(known))}")
+        if not 0 <= weight < np.inf:
+            raise UserError(f"the weight of {name} has to be 0 or more: {weight}")
+
+
+def damaged(name: str) -> UserError:
+    return UserError(f"damaged shard {name} has moves that the rules do not; delete the shard to have it made again")
+
+
+def tensors(encoder: Encoder, lessons: Lessons, mirrored: NDArray[np.bool_]) -> dict[str, torch.Tensor]:
+    """Encode games together with what is to be learned from them: the arguments of `XiangqiLM.forward`."""
+    lines = [line.mirror() if flip else line for line, flip in zip(lessons.lines, mirrored, strict=True)]
+    features = encoder(lines)
+    flips = np.repeat(mirrored, features.lengths)
+    rows, labels = [], []
+    for moves in (lessons.human, lessons.engine):
+        places = features.labels(np.where((moves >= 0) & flips, MOVE_MIRRORED[np.maximum(moves, 0)], moves))
+        illegal = np.flatnonzero((moves >= 0) & (places < 0))
+        if len(illegal):
+            raise damaged(lessons.names[int(np.searchsorted(np.cumsum(features.lengths), illegal[0], side="right"))])
+        rows.append(np.flatnonzero(moves >= 0))
+        labels.append(places[rows[-1]])
+    last = np.cumsum(features.lengths) - 1
+    mated = last[np.diff(features.candidate_ends, prepend=0)[last] == 0]
+    ends = lessons.ends.copy()
+    ends[mated[ends[mated] > 0]] = ENDS.index("mated")
+    replies = np.where((lessons.replies >= 0) & flips, MOVE_MIRRORED[lessons.replies], lessons.replies)
+    replies = np.where((replies >= 0) & (features.turns == 1), MOVE_ROTATED[replies], replies)
+    return features.tensors() | {
+        "rows": torch.from_numpy(np.concatenate(rows)),
+        "voices": torch.from_numpy(np.repeat([HUMAN, ENGINE], [len(r) for r in rows])),
+        "labels": torch.from_numpy(np.concatenate(labels)),
+        "checked": torch.from_numpy(np.flatnonzero(lessons.checked[np.concatenate(rows)])),
+        "wdl": torch.from_numpy(lessons.wdl),
+        "expected": torch.from_numpy(lessons.expected),
+        "ends": torch.from_numpy(ends),
+        "replies": torch.from_numpy(np.where(replies < 0, -100, replies).astype(np.int64)),
+        "prompts": torch.from_numpy(lessons.prompts),
+    }

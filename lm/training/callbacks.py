@@ -1,0 +1,224 @@
+"""What watches a training: when it is saved and stopped, how long it gets, and what the person sees of it."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+import torch.distributed as dist
+from tqdm import tqdm  # type: ignore[import-untyped]
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from lm import UserError
+from lm.dataset.shards import Shard
+from lm.measure.evaluate import evaluate
+from lm.measure.held_out import held_out
+from lm.model.prompts import HUMAN
+from lm.training.checkpoints import advice
+
+if TYPE_CHECKING:
+    from lm.training.presets import Preset
+    from lm.training.trainer import XiangqiTrainer
+
+ENDLESS: Final = 10**15
+"""Plies of a run whose end is not known yet."""
+LATELY: Final = 0.2
+"""Share of the plateau by whose speed the length of the fall is reckoned."""
+LOOK_PLIES: Final = {"move": 15_000, "char": 1_500}
+"""Held-out plies of an early look; scoring moves by their characters costs ten times as much."""
+WORSE: Final = 0.5
+"""Nats by which a look may be worse than the best before; a curriculum of characters may cost it 0.2."""
+SAY_EVERY: Final = 30
+"""Seconds between lines where there is no terminal."""
+
+
+def say(text: str) -> None:
+    """Tell the person something, above the progress bar if there is one."""
+    tqdm.write(text, file=sys.stderr)
+
+
+class Saving(TrainerCallback):
+    """Saves every so many minutes, at the end, and before it obeys a request to stop, which all processes agree on."""
+
+    def __init__(self, minutes: float) -> None:
+        self.seconds = minutes * 60
+        self.last = time.monotonic()
+        self.asked_to_stop = self.stopping = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take Ctrl-C and a request to terminate as wishes to stop after the step; obey the second Ctrl-C at once."""
+
+        def stop(number: int, frame: Any) -> None:
+            self.asked_to_stop = True
+            if int(os.environ.get("WORLD_SIZE", "1")) == 1:  # torchrun hands on what the terminal has told all already
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+            say("saving, then stopping")
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        wishes = torch.tensor([time.monotonic() - self.last >= self.seconds, self.asked_to_stop], device=args.device)
+        if args.world_size > 1:
+            wishes = wishes.int()
+            dist.all_reduce(wishes, dist.ReduceOp.MAX)
+        due, self.stopping = (bool(wish) for wish in wishes)
+        if due or self.stopping or state.global_step >= state.max_steps:
+            control.should_log = control.should_save = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self.last = time.monotonic()
+        control.should_training_stop |= self.stopping
+
+
+class Budget(TrainerCallback):
+    """Makes a run as long as the CPU seconds that it may take.
+
+    The learning rate stays at its peak until the plateau's share of them is spent. How many steps the fall has is then
+    known from the speed of late. It is told to ``note`` once a checkpoint has been written, so that a run killed after
+    that repeats the fall exactly, and one killed before it measures again.
+    """
+
+    def __init__(self, trainer: XiangqiTrainer, seconds: float, note: Callable[[Preset], None]) -> None:
+        self.trainer, self.guess, self.seconds, self.note = trainer, trainer.preset, seconds, note
+        self.plateau = (1 - self.guess.decay) * seconds
+        self.spent, self.due, self.known = 0.0, False, False
+        trainer.plan(replace(self.guess, plies=ENDLESS))
+
+    def steps(self, done: int) -> int:
+        """Return how many steps the run will have had at its speed so far, while it does not know better."""
+        return round(done * self.seconds / self.spent) if self.spent else self.guess.steps
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if not self.known:
+            self.spent = self.trainer.spent()
+            self.due = self.spent >= self.plateau
+            control.should_log |= self.due
+            control.should_save |= self.due
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if not self.due or self.known:
+            return
+        done = state.global_step
+        since = self.spent - LATELY * self.plateau
+        late = [x for x in state.log_history if x.get("cpu_seconds", math.inf) <= since]
+        step, seconds = (late[-1]["step"], late[-1]["cpu_seconds"]) if late else (0, 0.0)
+        left = self.seconds - self.trainer.spent()  # the saving just done is no measure of a step
+        fall = max(1, round(left * (done - step) / (self.spent - seconds)))
+        preset = replace(self.guess, plies=(done + fall) * self.guess.batch_plies, decay=fall / (done + fall))
+        self.trainer.plan(preset)
+        self.trainer.batches.settle(preset.steps, done)
+        self.known = True
+        if state.is_world_process_zero:
+            self.note(preset)
+
+
+class EarlyLook:
+    """Looks at held-out games before the run is saved, so that the checkpoint knows of it.
+
+    Raises ``UserError`` for a run that diverges, which then is not saved.
+    """
+
+    def __init__(self, trainer: XiangqiTrainer, shards: Sequence[Shard], tokens: str) -> None:
+        self.trainer, self.games = trainer, held_out(shards, "validation", LOOK_PLIES[tokens])[HUMAN]
+
+    def __call__(self) -> None:
+        """Look; all processes have to do so together."""
+        model = self.trainer.whole()
+        if self.games[0] and model is not None:
+            try:
+                report = evaluate(model, *self.games, HUMAN).report(samples=1)
+                self.trainer.log({f"eval_{k}": round(report[k], 4) for k in ("top1", "top3", "nll", "legal_argmax")})
+                if fault := divergence(self.trainer.state.log_history):
+                    raise UserError(fault)
+            except UserError as error:
+                step = self.trainer.state.global_step
+                raise UserError(f"the run diverges at step {step}: {error}; {advice(self.trainer.out)}") from None
+
+
+def divergence(history: Sequence[dict[str, Any]]) -> str:
+    """Say what speaks for divergence, if anything does: the last look is `WORSE` than the best, and training is too.
+
+    Where few games are read many times they are learned by heart: held-out ones alone are foreseen worse.
+    """
+    *before, last = (entry for entry in history if "eval_nll" in entry)
+    best = min(before, key=lambda look: look["eval_nll"], default=last)
+    losses = {entry["step"]: entry["policy_loss"] for entry in history if "policy_loss" in entry}
+    if last["eval_nll"] <= best["eval_nll"] + WORSE or losses[last["step"]] <= losses[best["step"]]:
+        return ""
+    return f"{last['eval_nll']:.3f} nats on held-out games, {best['eval_nll']:.3f} before"
+
+
+class Bar(TrainerCallback):
+    """A line on the terminal with rate and time left; where there is no terminal, a line now and then."""
+
+    def __init__(self, trainer: XiangqiTrainer, wanted: bool, budget: Budget | None) -> None:
+        self.batches, self.wanted, self.budget = trainer.batches, wanted and trainer.is_world_process_zero(), budget
+        self.figures: dict[str, str] = {}
+        self.said = time.monotonic()
+        self.bar = tqdm(disable=True)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.bar = tqdm(
+            total=self.batches.plies(self.batches.steps),
+            initial=self.batches.plies(state.global_step),
+            unit=" plies",
+            unit_scale=True,
+            smoothing=0.02,
+            mininterval=0.5,
+            dynamic_ncols=True,
+            disable=not (self.wanted and sys.stderr.isatty()),
+            file=sys.stderr,
+        )
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        done = state.global_step
+        self.bar.update(self.batches.plies(done) - self.bar.n)
+        if self.budget is not None:
+            self.bar.total = round(self.bar.n * self._steps(done) / done)
+
+    def _steps(self, done: int) -> int:
+        return self.batches.steps if self.budget is None or self.budget.known else self.budget.steps(done)
+
+    def place(self, done: int) -> str:
+        """Return how far the run is after so many steps, in words."""
+        about = "" if self.budget is None or self.budget.known else "about "
+        return f"step {done} of {about}{self._steps(done)}"
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        names = {"policy_loss": "policy", "value_loss": "value", "eval_top1": "held-out top-1", "eval_nll": "nll"}
+        self.figures |= {names[k]: f"{v:.3f}" for k, v in (logs or {}).items() if k in names}
+        self.bar.set_postfix(self.figures, refresh=False)
+        if self.wanted and self.bar.disable and time.monotonic() - self.said > SAY_EVERY:
+            self.said = time.monotonic()
+            say(f"{self.place(state.global_step)}: {', '.join(map(' '.join, self.figures.items()))}")
+
+    def close(self) -> None:
+        """Leave the line as it is; what is said next comes below."""
+        self.bar.close()

@@ -1,0 +1,156 @@
+"""The result of a training: a folder with a model, what it is worth in figures, and a card that says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from transformers import PreTrainedModel, TrainerState
+
+from lm import UserError
+from lm.dataset.shards import Shard
+from lm.measure.evaluate import evaluate
+from lm.measure.held_out import TEST_PLIES, held_out
+from lm.model.loading import load_any_model
+from lm.model.model import XiangqiLM
+from lm.model.prompts import STYLES
+from lm.model.tokenizer import char_tokenizer, move_tokenizer
+from lm.training.checkpoints import advice, publish, write_json, writing
+
+if TYPE_CHECKING:
+    from lm.training.presets import Preset
+
+TOKENIZERS: Final = {"move": move_tokenizer, "char": char_tokenizer}
+"""What a model may read: moves, together with the position; or the characters of moves, as in 2020 (`char`)."""
+ABOUT: Final = {
+    "move": """It reads a game ply by ply, sees the position through the rules, and says which legal move comes next, in
+the voice of humans or of an engine, and who will win.""",
+    "char": """It reads a game as the characters of its ICCS moves, sees no board and writes on, as the system of Su
+Jianlin did in 2020 (https://kexue.fm/archives/7877). Of the legal moves it plays the one with the likeliest
+characters.""",
+}
+
+
+def spent_before(start: Path | None) -> dict[str, float]:
+    """Return the plies and CPU seconds of all the runs that led to a model which a run starts from, a run's result or
+    one of its checkpoints; of what is neither, as a checkpoint of another program, none are known."""
+    nothing = {"plies": 0, "cpu_seconds": 0.0}
+    if start is None:
+        return nothing
+    try:
+        if (start / "metrics.json").exists():
+            last = json.loads((start / "metrics.json").read_text())
+            before = last["before"]
+        else:
+            history = json.loads((start / "trainer_state.json").read_text())["log_history"]
+            last = [entry for entry in history if "cpu_seconds" in entry][-1]
+            began = json.loads((start.parent / "run.json").read_text())["init_from"]
+            before = spent_before(Path(began) if began else None)
+        return {name: before[name] + last[name] for name in nothing}
+    except (OSError, ValueError, LookupError, TypeError):
+        return nothing
+
+
+def deliver(
+    state: TrainerState,
+    model: PreTrainedModel,
+    shards: Sequence[Shard],
+    out: Path,
+    preset: Preset,
+    tokens: str,
+    start: Path | None,
+) -> None:
+    """Write the result of a run, ``out/model``: weights, configuration, tokenizer, figures and model card.
+
+    ``start`` is what it started from, if not from zero. The model loses the head that foresees replies. Raises
+    ``UserError`` for weights that are no numbers and a disk that is full.
+    """
+    aside = out / "unfinished" / "model"
+    if isinstance(model, XiangqiLM):
+        model.foresee_replies(False)
+    # Half the bits do: a move's score keeps three digits, and the file stays small enough to ship.
+    weights = {name: x.half() for name, x in model.state_dict().items()}
+    if spoilt := [name for name, x in weights.items() if not bool(x.isfinite().all())]:
+        raise UserError(f"the result has weights that are no numbers, in {', '.join(spoilt)}; {advice(out)}")
+    with writing("the result", out):
+        model.save_pretrained(aside, state_dict=weights)
+        for file in aside.glob("*.safetensors"):  # safetensors lets nobody else read them
+            file.chmod((aside / "config.json").stat().st_mode)
+        TOKENIZERS[tokens]().save_pretrained(aside)
+    last = next(entry for entry in reversed(state.log_history) if "cpu_seconds" in entry)
+    figures: dict[str, Any] = {
+        "tokens": tokens,
+        "layers": model.config.num_hidden_layers,
+        "width": model.config.hidden_size,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": state.global_step,
+        **{name: last[name] for name in ("plies", "cpu_seconds", "loss", "policy_loss", "value_loss")},
+        "before": spent_before(start),
+        "preset": asdict(preset),
+        "data": [{name: shard.meta[name] for name in ("games", "plies")} for shard in shards],
+        "files": [Path(file).name for shard in shards for file in shard.meta["files"]],
+        "test": {},
+    }
+    written = load_any_model(aside)
+    for voice, games in held_out(shards, "test", TEST_PLIES[tokens]).items():
+        if games[0]:
+            figures["test"][STYLES[voice]] = evaluate(written, *games, voice, symmetries=2).report()
+    write_json(aside / "metrics.json", figures)
+    (aside / "README.md").write_text(card(figures), encoding="utf-8")
+    publish(aside, out)
+
+
+def card(figures: dict[str, Any]) -> str:
+    """Return the model card of a run's figures."""
+    rows = [
+        f"| {style} | {x['games']} | {x['plies']} | {x['top1']:.4f} | {x['top3']:.4f} | {x['nll']:.4f} "
+        f"| {x['legal_argmax']:.4f} |\n"
+        for style, x in figures["test"].items()
+    ]
+    plies, seconds = figures["before"]["plies"], figures["before"]["cpu_seconds"]
+    start = f"It started from a model with {plies:,} plies and {seconds:,.0f} CPU seconds behind it.\n" if plies else ""
+    return f"""---
+library_name: transformers
+license: mit
+pipeline_tag: text-generation
+tags: [xiangqi, chinese-chess, board-game]
+---
+
+# A language model that plays xiangqi
+
+{ABOUT[figures["tokens"]]}
+{figures["layers"]} layers of width {figures["width"]}, {figures["parameters"] / 1e6:.1f} million parameters, kept in 16
+bits.
+
+```python
+import lm
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained("this folder")
+tokenizer = AutoTokenizer.from_pretrained("this folder")
+game = model.generate(**tokenizer("h2e2 h9g7", return_tensors="pt"), max_new_tokens=10)
+print(tokenizer.decode(game[0]))
+```
+
+## Training
+
+{figures["plies"]:,} plies read in {figures["steps"]:,} steps, {figures["cpu_seconds"]:,.0f} CPU seconds. Last losses:
+policy {figures["policy_loss"]:.4f}, value {figures["value_loss"]:.4f}.
+{start}Games: {", ".join(figures["files"])}, {sum(x["games"] for x in figures["data"]):,} in
+all, of which 3% were held out.
+
+## Held-out games
+
+Games of the test split, which training never saw, mirrored or not. Each is read as it is and mirrored, and what the
+model thinks of both is averaged, as its players do; the last column is of one reading, as is all that a model of
+characters says.
+
+| voice | games | plies | top-1 | top-3 | NLL, nats | unmasked argmax legal |
+|---|---|---|---|---|---|---|
+{"".join(rows)}
+Measured by the run itself; `xqlm evaluate --model FOLDER --games FILE --split test --json` does so for all held-out
+games of a file.
+"""

@@ -1,0 +1,216 @@
+"""Training on `transformers.Trainer`.
+
+A run is a directory: `run.json` says what it was started with, `checkpoint-*/` is what going on needs, `log/` is for
+TensorBoard, `model/` the result. Its length is given in plies or in CPU seconds (`Budget`). Killed at any moment and
+started again, a run loses the steps since the last checkpoint and then repeats them to the bit (`batches`). Under
+``torchrun`` or ``accelerate launch`` the processes share each step's games; their number may change from one sitting to
+the next.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from transformers import PreTrainedModel, TrainingArguments
+from transformers.integrations.integration_utils import TensorBoardCallback
+from transformers.utils.logging import disable_progress_bar
+
+from lm import UserError
+from lm.dataset.shards import Shard
+from lm.model import char
+from lm.model.loading import load_model
+from lm.model.model import XiangqiLM, has_bf16
+from lm.training.batches import GameBatches
+from lm.training.callbacks import Bar, Budget, EarlyLook, Saving, say
+from lm.training.char_batches import CharBatches
+from lm.training.checkpoints import latest_checkpoint, settle, step_of, write_json
+from lm.training.presets import Preset
+from lm.training.result import TOKENIZERS, deliver
+from lm.training.trainer import XiangqiTrainer
+
+
+def new_model(preset: Preset, tokens: str, init_from: Path | None, changes: dict[str, Any]) -> PreTrainedModel:
+    """Return the model that a run begins with. Raises ``UserError`` if ``init_from`` is no such model."""
+    if tokens == "char":
+        size = preset.n_layer, preset.n_head, preset.n_embd
+        return char.start_from(init_from) if init_from else char.new_model(*size)
+    if init_from is None:
+        return XiangqiLM(preset.config(**changes))
+    model = load_model(init_from)
+    model.foresee_replies(True)
+    return model
+
+
+# --- A run from its first command to its result -----------------------------------------------------------------------
+
+
+def train(
+    shards: Sequence[Shard],
+    out: Path,
+    preset: Preset,
+    *,
+    tokens: str = "move",
+    init_from: Path | None = None,
+    config_changes: dict[str, Any] | None = None,
+    seed: int = 1,
+    cpu_seconds: float | None = None,
+    weights: Mapping[str, float] | None = None,
+    save_minutes: float = 5,
+    log_steps: int = 20,
+    progress: bool = True,
+) -> Path:
+    """Train a model, or go on where ``out`` stopped; return the directory of the result, ``out/model``.
+
+    ``tokens`` is what it reads: ``move``, or ``char`` for the system of 2020 (`lm.model.char`), which sees no board.
+    ``config_changes`` are those to the preset's configuration, for a new model that reads moves.
+    ``cpu_seconds`` makes the run as long as they allow, of all its processes and sittings together; what the preset
+    says about its length is then a first guess, by which the curriculum of characters begins. ``weights`` say how often
+    the games of a source or tier are read in an epoch (`GameBatches`). Checkpoints are ``save_minutes`` apart.
+    A finished run is left as it is. Asked to stop, it saves first and then raises ``KeyboardInterrupt``. Raises
+    ``UserError`` for data without training games, settings that ``out`` was not begun with, a gradient that is no
+    number, a run that diverges, a damaged shard and a disk that is full; what was saved before stays good.
+    """
+    if tokens not in TOKENIZERS:
+        raise UserError(f"tokens must be one of {', '.join(TOKENIZERS)}: {tokens!r}")
+    settings = {
+        **asdict(preset),
+        "tokens": tokens,
+        "config": config_changes or {},
+        "seed": seed,
+        "init_from": str(init_from) if init_from else None,
+        "data": [shard.fingerprint() for shard in shards],
+        "cpu_seconds": cpu_seconds,
+        "weights": dict(weights) if weights else None,
+    }
+    try:
+        began = settle(out, settings)
+        checkpoint = latest_checkpoint(out, say)
+        if began["plies"] != preset.plies:
+            check_new_length(out, preset, began["plies"], checkpoint)
+            write_json(out / "run.json", settings)
+        elif finished(out):
+            if os.environ.get("RANK", "0") == "0":
+                say("this run is finished")
+            return out / "model"
+        disable_progress_bar()  # for every file that is written, there would be one
+        torch.manual_seed(seed)
+        model = new_model(preset, tokens, init_from, config_changes or {})
+        trainer = make_trainer(model, shards, out, preset, seed, log_steps, weights)
+        saving = Saving(save_minutes)
+        trainer.add_callback(saving)
+        trainer.look = EarlyLook(trainer, shards, tokens)
+        budget = None
+        if "length" in began:
+            known = replace(preset, **began["length"])
+            trainer.plan(known)
+            trainer.batches.settle(known.steps, round(known.steps * (1 - known.decay)))
+        elif cpu_seconds is not None:
+
+            def note(known: Preset) -> None:
+                length = {"plies": known.plies, "decay": known.decay}
+                write_json(out / "run.json", settings | {"length": length})
+
+            budget = Budget(trainer, cpu_seconds, note)
+            trainer.add_callback(budget)
+        bar, writer = Bar(trainer, progress, budget), None
+        trainer.add_callback(bar)
+        if trainer.is_world_process_zero():
+            shutil.rmtree(out / "unfinished", ignore_errors=True)
+            writer = SummaryWriter(str(out / "log"), purge_step=step_of(checkpoint) + 1 if checkpoint else 0)
+            trainer.add_callback(TensorBoardCallback(writer))
+        try:
+            with saving.listening():
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            bar.close()
+            with suppress(OSError):
+                if writer is not None:
+                    writer.close()
+        if trainer.state.global_step < trainer.preset.steps:
+            raise KeyboardInterrupt(f"stopped at {bar.place(trainer.state.global_step)}")
+        whole = trainer.whole()
+        if whole is not None:
+            deliver(trainer.state, whole, shards, out, trainer.preset, tokens, init_from)
+            shutil.rmtree(out / "unfinished")
+        trainer.accelerator.wait_for_everyone()
+    except OSError as error:
+        raise UserError(f"{error.filename or out}: {error.strerror or error}") from None
+    return out / "model"
+
+
+def finished(out: Path) -> bool:
+    """Whether a run has brought its result, that of the length that it is to have."""
+    try:
+        made = json.loads((out / "model" / "metrics.json").read_text())
+        wanted = json.loads((out / "run.json").read_text())
+    except FileNotFoundError:
+        return False
+    return bool(made["preset"]["plies"] == wanted.get("length", wanted)["plies"])
+
+
+def check_new_length(out: Path, preset: Preset, plies: int, checkpoint: Path | None) -> None:
+    """Raise ``UserError`` if a run begun for ``plies`` can have no other length, as its rate has left the peak."""
+    done = step_of(checkpoint) if checkpoint else 0
+    if done >= min(preset.falls_at, replace(preset, plies=plies).falls_at):
+        raise UserError(
+            f"{out} was begun for {plies} plies; after {done} steps it is too late for {preset.plies}, as the "
+            f"learning rate falls or should have fallen: start a new run with --init-from {out / 'model'}"
+        )
+
+
+def make_trainer(
+    model: PreTrainedModel,
+    shards: Sequence[Shard],
+    out: Path,
+    preset: Preset,
+    seed: int,
+    log_steps: int,
+    weights: Mapping[str, float] | None = None,
+) -> XiangqiTrainer:
+    """Return the Trainer of this process: how its device and the number of processes change what a preset says."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    gpu = device.type == "cuda"
+    processes, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    accumulation = math.ceil(preset.batch_plies / preset.part_plies / processes)
+    config = char.reading_config(model)
+    kind = GameBatches if config is model.config else CharBatches
+    batches = kind(
+        shards,
+        config,
+        preset.batch_plies,
+        preset.steps,
+        seed,
+        parts=processes * accumulation,
+        stride=processes,
+        threads=max(1, len(os.sched_getaffinity(0)) // (2 * local)),
+        weights=weights,
+    )
+    arguments = TrainingArguments(
+        output_dir=str(out),
+        max_steps=preset.steps,
+        per_device_train_batch_size=1,  # an item is a part of a step already
+        gradient_accumulation_steps=accumulation,
+        bf16=has_bf16(device),
+        use_cpu=not gpu,
+        ddp_backend="gloo" if processes > 1 and not gpu else None,
+        ddp_find_unused_parameters=len(config.candidate_groups) == 1,  # what scores contexts is idle then
+        max_grad_norm=preset.clip,
+        logging_steps=log_steps,
+        save_strategy="no",  # Saving decides
+        dataloader_pin_memory=gpu,
+        remove_unused_columns=False,
+        report_to=[],
+        disable_tqdm=True,
+        seed=seed,
+    )
+    return XiangqiTrainer(model, arguments, batches, preset)

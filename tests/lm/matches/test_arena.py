@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from lm import UserError, data_path
+from lm.matches import arena
+from lm.matches.arena import Pairing, load_openings, match_pairings, play_games
+from lm.matches.match_file import play_to_file
+from lm.players.player import Choice, PlayerError
+from lm.players.simple import RandomPlayer
+from xiangqi import Board, Move
+from xiangqi.formats import load
+from xiangqi.game import Game
+
+
+class Scripted:
+    """Does what a function says, and remembers on how many boards at a time it was asked."""
+
+    def __init__(self, choose, name: str = "scripted") -> None:
+        self.name, self._choose, self.asked = name, choose, []
+
+    def choose(self, boards: Sequence[Board]) -> list[Choice]:
+        self.asked.append(len(boards))
+        return [self._choose(board) for board in boards]
+
+    def close(self) -> None:
+        pass
+
+
+def first_move(board: Board) -> Choice:
+    return Choice(board.legal_moves[0])
+
+
+def play(red, black=None, opening="", **options) -> Game:
+    line = tuple(Board.from_moves(opening).move_stack)
+    ((_, game),) = play_games({0: Pairing(red, black or red, line)}, **options)
+    return game
+
+
+def endings(game: Game) -> tuple[str, str, str]:
+    return game.result, game.headers["Termination"], game.headers["PlyCount"]
+
+
+class TestEndings:
+    def test_ply_limit(self) -> None:
+        game = play(RandomPlayer(seed=1), max_plies=10)
+        assert endings(game) == ("1/2-1/2", "ply limit", "10")
+
+    def test_resignation_of_either_side(self) -> None:
+        quitter = Scripted(lambda board: Choice(None))
+        assert endings(play(quitter, RandomPlayer())) == ("0-1", "resignation", "0")
+        assert endings(play(RandomPlayer(), quitter)) == ("1-0", "resignation", "1")
+
+    def test_mate(self) -> None:
+        moves = ["h2e2", "i6i5", "e2e6", "i5i4", "b2b4", "i4i3", "b4e4"]  # two cannons on the file of the king
+        scripted = Scripted(lambda board: Choice(Move.from_iccs(moves[board.ply])))
+        assert endings(play(scripted)) == ("1-0", "checkmate", "7")
+
+    def test_rules_end_a_random_game(self) -> None:
+        game = play(RandomPlayer(seed=5), max_plies=2000)
+        outcome = game.end_board().outcome()
+        assert endings(game)[:2] == (outcome.result, outcome.reason)
+
+    def test_perpetual_check_is_ruled_and_can_be_left_unruled(self) -> None:
+        shuffle = Scripted(lambda board: Choice(Move.from_iccs(("a0a1", "a9a8", "a1a0", "a8a9")[board.ply % 4])))
+        assert play(shuffle).headers["Termination"] == "repetition"
+        assert play(shuffle, rules="none", max_plies=40).headers["Termination"] == "ply limit"
+
+    def test_draw_by_agreement_takes_both(self) -> None:
+        offers = Scripted(lambda board: Choice(board.legal_moves[0], draw=True))
+        assert endings(play(offers)) == ("1/2-1/2", "draw agreed", "2")
+        one_sided = play(offers, RandomPlayer(seed=1), max_plies=12)
+        assert one_sided.headers["Termination"] == "ply limit"
+
+    def test_record_replays(self) -> None:
+        game = play(RandomPlayer(seed=2), opening="h2e2 h9g7", max_plies=30)
+        assert [move.iccs for move in game.moves()][:2] == ["h2e2", "h9g7"]
+        assert Board.from_moves(game.moves()).ply == int(game.headers["PlyCount"]) == 30
+
+
+class TestBatching:
+    def test_one_call_for_all_boards_where_a_player_is_to_move(self) -> None:
+        a, b = Scripted(first_move, "a"), Scripted(first_move, "b")
+        games = dict(play_games(match_pairings(a, b, 8, [()]), max_plies=4))
+        assert len(games) == 8
+        assert a.asked == b.asked == [4, 4, 4, 4]
+
+    def test_no_more_games_at_once_than_allowed(self) -> None:
+        player = Scripted(first_move)
+        games = dict(play_games({i: Pairing(player, player) for i in range(7)}, max_plies=3, parallel=3))
+        assert len(games) == 7
+        assert max(player.asked) == 3
+
+
+class TestDeaths:
+    def test_a_game_that_dies_is_reported_and_replayed_alone(self) -> None:
+        deaths = []
+
+        def choose(board: Board) -> Choice:
+            if board.move_stack[:1] == [Move.from_iccs("h2e2")] and board.ply == 5 and not deaths:
+                raise PlayerError("fell over")
+            return first_move(board)
+
+        player = Scripted(choose, "frail")
+        line = (Move.from_iccs("h2e2"),)
+        pairings = {0: Pairing(player, player), 1: Pairing(player, player, line)}
+        games = dict(play_games(pairings, max_plies=20, report=deaths.append))
+        assert deaths == ["game 2 died at ply 5, frail to move: fell over"]
+        assert [game.headers["PlyCount"] for game in games.values()] == ["20", "20"]
+
+    def test_an_illegal_move_is_a_death_and_the_third_stops_the_match(self) -> None:
+        deaths = []
+        cheat = Scripted(lambda board: Choice(Move.from_iccs("a0a9")), "cheat")
+        with pytest.raises(PlayerError, match=r"game 1 died 3 times.*cheat failed: a0a9 is not legal"):
+            play(cheat, report=deaths.append)
+        assert len(deaths) == 3
+
+    def test_a_player_that_fails_in_every_game_is_soon_given_up(self) -> None:
+        """It may hang each time: nobody waits for that in each of many games."""
+        asked = []
+
+        def choose(board: Board) -> Choice:
+            asked.append(board)
+            raise PlayerError("hangs")
+
+        hanging = Scripted(choose, "sleeper")
+        with pytest.raises(PlayerError, match="sleeper failed in 3 games in a row, the last time: hangs"):
+            dict(play_games({i: Pairing(hanging, RandomPlayer()) for i in range(30)}))
+        assert len(asked) == 4
+
+    def test_other_errors_are_not_hidden(self) -> None:
+        with pytest.raises(ZeroDivisionError):
+            play(Scripted(lambda board: 1 // 0))
+
+
+class TestInterruption:
+    # Thinks for a minute about each move but the first, unless it is told to stop.
+    THINKER = """
+import select, sys
+for line in sys.stdin:
+    if line.strip() in ("uci", "isready"):
+        print({"uci": "uciok", "isready": "readyok"}[line.strip()], flush=True)
+    if line.startswith("go"):
+        if "depth" not in line:
+            print("thinking", file=sys.stderr, flush=True)
+            select.select([sys.stdin], [], [], 60)
+        print("bestmove h2e2", flush=True)
+    if line.strip() == "quit":
+        break
+"""
+
+    @pytest.mark.parametrize("command", ["match", "selfplay"])
+    @pytest.mark.parametrize("kept", [True, False])
+    def test_it_ends_soon_and_says_how_to_go_on(self, tmp_path: Path, command: str, kept: bool) -> None:
+        script, log, out = tmp_path / "thinker.py", tmp_path / "log", tmp_path / "games.pgn"
+        script.write_text(self.THINKER)
+        spec = f"uci:cmd=sh -c '{sys.executable} -u {script} 2>>{log}',movetime=60000"
+        players = [spec, "random"] if command == "match" else ["--player", spec]
+        words = [sys.executable, "-m", "lm.cli", command, *players, "-n", "8", "--openings", "start"]
+        run = subprocess.Popen([*words, *(["--out", str(out)] if kept else [])], stderr=subprocess.PIPE, text=True)
+        try:
+            while not log.exists() or "thinking" not in log.read_text():
+                assert run.poll() is None
+                time.sleep(0.05)
+            interrupted = time.monotonic()
+            run.send_signal(signal.SIGINT)
+            _, said = run.communicate(timeout=30)
+        finally:
+            run.kill()
+        assert time.monotonic() - interrupted < 10
+        assert run.returncode == 130
+        told = "the same command goes on" if kept else "with --out FILE the games are kept, "
+        assert said.splitlines()[-1].startswith(f"stopped; {told}")
+        assert "Traceback" not in said
+        assert log.read_text().count("thinking") == 1
+
+
+class TestMatchPairings:
+    def test_each_opening_twice_with_colours_exchanged(self) -> None:
+        a, b = RandomPlayer(name="a"), RandomPlayer(name="b")
+        pairings = match_pairings(a, b, 20, load_openings(), seed=3)
+        assert len({pairing.opening for pairing in pairings.values()}) == 10
+        for index in range(0, 20, 2):
+            first, second = pairings[index], pairings[index + 1]
+            assert first.opening == second.opening
+            assert (first.red, first.black, second.red, second.black) == (a, b, b, a)
+
+    def test_seed_decides_the_order(self) -> None:
+        player = RandomPlayer()
+        suite = load_openings()
+        first, again, other = (match_pairings(player, player, 20, suite, seed) for seed in (1, 1, 2))
+        assert first == again != other
+
+
+class TestOpenings:
+    def test_the_shipped_suite_is_large_distinct_and_short(self) -> None:
+        suite = load_openings()
+        assert len(suite) >= 300
+        keys = {min(board.key, board.mirror().key) for board in map(Board.from_moves, suite)}
+        assert len(keys) == len(suite)
+        assert {len(line) for line in suite} <= {4, 5, 6, 7, 8}
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("h2e2 h9g7\nh2e2 h2e2\n", r"lines\.txt:2: ply 2: .*h2e2"),
+            ("# nothing\n", "no opening"),
+            ("h2z2\n", r"lines\.txt:1"),
+        ],
+    )
+    def test_a_bad_file_is_named_with_its_line(self, tmp_path: Path, text: str, reason: str) -> None:
+        path = tmp_path / "lines.txt"
+        path.write_text(text)
+        with pytest.raises(UserError, match=reason):
+            load_openings(path)
+
+
+class TestFiles:
+    def pairings(self, games: int = 6) -> dict[int, Pairing]:
+        return match_pairings(RandomPlayer(1, "a"), RandomPlayer(2, "b"), games, load_openings())
+
+    def test_headers_say_who_how_and_under_which_rules(self, tmp_path: Path) -> None:
+        path = tmp_path / "match.pgn"
+        dict(play_to_file(self.pairings(2), path, max_plies=50))
+        first, second = sorted(load(path), key=lambda game: game.headers["Round"])
+        assert (first.headers["Red"], first.headers["Black"]) == ("a", "b")
+        assert (second.headers["Red"], second.headers["Black"]) == ("b", "a")
+        assert first.headers["Adjudication"] == "rules computer, draw at ply 50"
+        assert first.result in ("1-0", "0-1", "1/2-1/2")
+
+    @pytest.mark.parametrize("cut", [0, 1, 2, 5, 40, 130, 200, 260])
+    def test_an_interrupted_match_resumes(self, tmp_path: Path, cut: int) -> None:
+        path = tmp_path / "match.pgn"
+        whole = dict(play_to_file(self.pairings(4), path, max_plies=50))
+        text = path.read_text()
+        path.write_text(text[: len(text) - cut])
+        told = []
+        again = dict(play_to_file(self.pairings(), path, max_plies=50, report=told.append))
+        assert sorted(again) == list(range(6))
+        kept = [index for index in whole if whole[index].moves() == again[index].moves()]
+        assert len(kept) == (4 if cut <= 2 else 3)
+        rounds = [int(game.headers["Round"]) for game in load(path)]
+        assert sorted(rounds) == [1, 2, 3, 4, 5, 6]
+        assert all(game.end().ply == int(game.headers["PlyCount"]) for game in load(path))
+
+    def test_wherever_its_last_record_was_cut(self, tmp_path: Path) -> None:
+        """Also within a character, in the first header, and between headers and moves."""
+        path = tmp_path / "match.pgn"
+        pairings = match_pairings(RandomPlayer(1, "甲"), RandomPlayer(2, 'b "["'), 3, load_openings())
+        dict(play_to_file(pairings, path, max_plies=9))
+        data = path.read_bytes()
+        start = data.rindex(b"[Game ")
+        told: list[str] = []
+        for end in range(start, len(data)):
+            path.write_bytes(data[:end])
+            told.clear()
+            assert sorted(dict(play_to_file(pairings, path, max_plies=9, report=told.append))) == [0, 1, 2]
+            assert told == [] or "cut short" in told[0]
+            assert bool(told) == (start < end < len(data) - 2)
+            assert path.read_bytes()[:start] == data[:start]
+            assert [game.end().ply for game in load(path)] == [9, 9, 9]
+
+    def test_a_finished_match_is_not_played_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "match.pgn"
+        dict(play_to_file(self.pairings(), path, max_plies=20))
+        asleep = Scripted(lambda board: pytest.fail("asked"), "a")
+        pairings = match_pairings(asleep, RandomPlayer(2, "b"), 6, load_openings())
+        assert len(dict(play_to_file(pairings, path, max_plies=20))) == 6
+
+    @pytest.mark.parametrize(
+        ("change", "difference"),
+        [
+            ("players", "record 1: Event is 'a against b' instead of 'a against c'"),
+            ("limit", "draw at ply 20' instead of 'rules computer, draw at ply 30'"),
+            ("openings", "record 1: game 1 opens with "),
+            ("fewer", "record 5: game 5 is none of the 4 asked for"),
+        ],
+    )
+    def test_games_of_another_match_are_refused_and_kept(self, tmp_path: Path, change: str, difference: str) -> None:
+        path = tmp_path / "match.pgn"
+        dict(play_to_file(self.pairings(), path, max_plies=20, parallel=1))
+        text = path.read_text()
+        other = self.pairings(4 if change == "fewer" else 6)
+        if change == "players":
+            other = match_pairings(RandomPlayer(1, "a"), RandomPlayer(2, "c"), 6, load_openings())
+        if change == "openings":
+            other = match_pairings(RandomPlayer(1, "a"), RandomPlayer(2, "b"), 6, load_openings(), seed=1)
+        with pytest.raises(UserError, match="holds other games") as caught:
+            dict(play_to_file(other, path, max_plies=30 if change == "limit" else 20))
+        assert difference in str(caught.value)
+        assert path.read_text() == text
+
+    @pytest.mark.parametrize(
+        "kind", ["games", "one game", "packed", "text", "bytes", "cut in the middle", "twice", "a game behind", "notes"]
+    )
+    def test_whatever_else_a_file_holds_is_refused_and_kept(self, tmp_path: Path, kind: str) -> None:
+        path = tmp_path / "match.pgn"
+        packed = data_path("games") / "practical.pgn.zst"
+        foreign = [str(game) for game in islice(load(packed), 5)]
+        dict(play_to_file(self.pairings(2), path, max_plies=20))
+        ours = path.read_text()
+        middle = ours.index("\n\n[") - 9
+        contents: dict[str, str | bytes] = {
+            "games": "\n".join(foreign),
+            "one game": foreign[0],
+            "packed": packed.read_bytes()[:5000],
+            "text": "[Things to do]\nwash up\n",
+            "bytes": bytes(range(256)),
+            "cut in the middle": ours[:middle] + ours[middle + 9 :],
+            "twice": ours + ours,
+            "a game behind": ours + foreign[0],
+            "notes": f"{ours}what a match!\n\n[Go on]",
+        }
+        content = contents[kind]
+        data = content.encode() if isinstance(content, str) else content
+        path.write_bytes(data)
+        with pytest.raises(UserError, match="holds other games"):
+            dict(play_to_file(self.pairings(6), path, max_plies=20))
+        assert path.read_bytes() == data
+        assert [file.name for file in tmp_path.iterdir()] == ["match.pgn"]
+
+
+class TestSequentialMatch:
+    WORDS = ("match", "greedy:seed=1", "random:seed=2", "--games", 60, "--parallel", 4, "--sprt")
+
+    def test_it_stops_when_the_verdict_is_there_and_a_resumed_one_plays_no_more(self, xqlm, tmp_path: Path) -> None:
+        path = tmp_path / "match.pgn"
+        code, out, _ = xqlm(*self.WORDS, "-100,100", "--json", "--out", path)
+        result = json.loads(out)
+        assert code == 0
+        assert result["sprt"]["verdict"] == "H1"
+        assert result["sprt"]["llr"] >= result["sprt"]["bounds"][1]
+        assert 2 * result["sprt"]["pairs"] <= result["games"] == len(list(load(path))) < 60
+        assert json.loads(xqlm(*self.WORDS, "-100,100", "--json", "--out", path)[1]) == result
+        assert len(list(load(path))) == result["games"]
+
+    def test_swapped_players_get_the_opposite_verdict(self, xqlm) -> None:
+        code, out, _ = xqlm("match", "random", "greedy", *self.WORDS[3:], "-100,100")
+        assert code == 0
+        assert "Elo -100 (H0) or 100 (H1): H0 after " in out
+
+    def test_too_few_games_leave_it_undecided(self, xqlm) -> None:
+        code, out, _ = xqlm("match", "random", "random", "-n", 4, "--max-plies", 10, "--sprt", "0,5")
+        assert code == 0
+        assert "undecided after 2 pairs, LLR -0.0" in out
+
+    def test_a_wrong_test_is_one_line(self, xqlm) -> None:
+        code, _, err = xqlm(*self.WORDS, "5,0")
+        assert (code, err.count("\n")) == (2, 1)
+        assert "the lower first" in err
+
+
+def test_module_constants_match_the_command_line() -> None:
+    import inspect
+
+    from lm import cli
+
+    for command in (cli.games.match, cli.games.selfplay):
+        assert inspect.signature(command).parameters["max_plies"].default == arena.MAX_PLIES

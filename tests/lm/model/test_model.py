@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from lm import UserError
+from lm.model.cache import KVCache
+from lm.model.config import XiangqiConfig
+from lm.model.encoding import Encoder, Line
+from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
+from lm.model.loading import load_model
+from lm.model.model import XiangqiLM, pick
+from lm.model.prompts import ENGINE
+from small import random_game, small_model
+
+
+def full(model: XiangqiLM, *lines: Line, voice: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    with torch.inference_mode():
+        tensors = Encoder(model.config)(lines).tensors()
+        plies = len(tensors["input_starts"])
+        out = model(**tensors, voices=torch.full((plies,), voice))
+    assert out.scores is not None and out.wdl_logits is not None
+    return out.scores, out.wdl_logits
+
+
+class TestGradients:
+    def test_many_candidates_with_one_feature_add_up_in_half_precision_too(self) -> None:
+        table = torch.zeros(2, 3, dtype=torch.bfloat16, requires_grad=True)
+        picked = pick(table, torch.ones(1000, dtype=torch.int64), torch.full((1000, 1), 2))
+        picked.backward(torch.full_like(picked, 0.01))
+        assert table.grad is not None
+        torch.testing.assert_close(table.grad.float(), torch.tensor([[0.0, 0, 0], [0, 0, 10]]), atol=0.05, rtol=0)
+
+
+class TestCache:
+    def test_a_ply_at_a_time_equals_the_whole_game(self, model: XiangqiLM) -> None:
+        board = random_game(3, 90)
+        line = Line.of(board)
+        scores, wdl = full(model, line)
+        cache = KVCache(model.config, 1)
+        for ply in range(len(line.moves) + 1):
+            part = Line(line.moves[:ply], line.cells, line.turn, line.clock, first=ply)
+            with torch.inference_mode():
+                out = model(**Encoder(model.config)([part]).tensors(), cache=cache)
+            width = out.scores.shape[1]
+            torch.testing.assert_close(out.scores[0], scores[ply, :width], atol=1e-4, rtol=0)
+            torch.testing.assert_close(out.wdl_logits[0], wdl[ply], atol=1e-4, rtol=0)
+
+    def test_games_of_many_lengths_in_one_batch(self, model: XiangqiLM) -> None:
+        games = [Line.of(random_game(seed, 10 + 25 * seed)) for seed in range(4)]
+        encoder, cache = Encoder(model.config), KVCache(model.config, 6)
+        slots = torch.tensor([5, 0, 3, 2])
+        for share in (0.3, 0.8, 1.0):  # each game in three pieces of its own length
+            lines = []
+            for line, done in zip(games, cache.lengths[slots].tolist(), strict=True):
+                lines.append(Line(line.moves[: int(share * len(line.moves))], line.cells, first=done))
+            with torch.inference_mode():
+                out = model(**encoder(lines).tensors(), cache=cache, slots=slots)
+        ends = torch.from_numpy(np.cumsum([len(x.moves) + 1 - x.first for x in lines]) - 1)
+        for i, line in enumerate(games):
+            scores, _ = full(model, line)
+            width = min(scores.shape[1], out.scores.shape[1])
+            torch.testing.assert_close(out.scores[ends[i], :width], scores[-1, :width], atol=1e-4, rtol=0)
+
+    @pytest.mark.parametrize("slots", [[2, 3, 4], [3, 0, 5]])
+    def test_games_in_step(self, model: XiangqiLM, slots: list[int]) -> None:
+        """Games that stand at the same ply, side by side in the cache or not, a ply or more at a time."""
+        games = [Line.of(random_game(seed, 70)) for seed in range(3)]
+        encoder, cache = Encoder(model.config), KVCache(model.config, 6)
+        whole = [full(model, line)[0] for line in games]
+        first = 0
+        for plies in (60, 61, 64, 66):
+            lines = [Line(line.moves[:plies], line.cells, first=first) for line in games]
+            rows = torch.arange(1, 4) * (plies + 1 - first) - 1
+            with torch.inference_mode():
+                out = model(**encoder(lines).tensors(), rows=rows, cache=cache, slots=torch.tensor(slots))
+            for found, scores in zip(out.scores, whole, strict=True):
+                width = min(len(found), scores.shape[1])
+                torch.testing.assert_close(found[:width], scores[plies, :width], atol=1e-4, rtol=0)
+            first = plies + 1
+
+    def test_a_batch_equals_its_games_one_by_one(self, model: XiangqiLM) -> None:
+        games = [Line.of(random_game(seed, 7 + 31 * seed)) for seed in range(3)]
+        scores, _ = full(model, *games)
+        at = 0
+        for game in games:
+            alone, _ = full(model, game)
+            n, width = alone.shape
+            torch.testing.assert_close(scores[at : at + n, :width], alone, atol=1e-4, rtol=0)
+            at += n
+
+    def test_too_long_a_game_is_refused(self) -> None:
+        model = small_model(n_context=16)
+        with pytest.raises(ValueError, match="16 plies"):
+            full(model, Line.of(random_game(1, 20)))
+
+
+class TestShape:
+    def test_scores_are_of_the_legal_moves_alone(self, model: XiangqiLM) -> None:
+        board = random_game(5, 40)
+        scores, _ = full(model, Line.of(board))
+        assert int(torch.isfinite(scores[-1]).sum()) == len(board.legal_moves)
+
+    def test_the_future_is_not_seen(self, model: XiangqiLM) -> None:
+        board = random_game(6, 40)
+        whole, _ = full(model, Line.of(board))
+        for _ in range(15):
+            board.pop()
+        part, _ = full(model, Line.of(board))
+        torch.testing.assert_close(whole[: len(part), : part.shape[1]], part, atol=1e-5, rtol=0)
+
+    def test_the_past_is_seen(self, model: XiangqiLM) -> None:
+        """Two orders of moves to one position read differently."""
+        one = Line.of(random_game(0, 0))
+        a = Line(np.array([576, 1839, 100], np.int16), one.cells)
+        b = Line(np.array([100, 1839, 576], np.int16), one.cells)
+        assert not torch.allclose(full(model, a)[1][-1], full(model, b)[1][-1])
+
+    @pytest.mark.parametrize("chosen", [["move"], list(CANDIDATE_GROUPS)])
+    def test_candidates_alone_score_the_same(self, chosen: list[str]) -> None:
+        model = small_model(candidate_groups=chosen)
+        tensors = Encoder(model.config)([Line.of(random_game(7, 30))]).tensors()
+        with torch.inference_mode():
+            rows = torch.tensor([30, 3])
+            all_moves, alone = (model(**tensors, rows=rows, unmasked=unmasked) for unmasked in (True, False))
+        assert alone.move_logits is None
+        torch.testing.assert_close(alone.scores, all_moves.scores, atol=1e-5, rtol=0)
+
+    def test_the_voices_differ(self, model: XiangqiLM) -> None:
+        line = Line.of(random_game(2, 30))
+        assert not torch.allclose(full(model, line)[0], full(model, line, voice=ENGINE)[0])
+
+    @pytest.mark.parametrize("group", INPUT_GROUPS)
+    def test_every_input_group_can_be_switched_off(self, group: str) -> None:
+        chosen = [name for name in INPUT_GROUPS if name != group]
+        model = small_model(input_groups=chosen)
+        assert model.table.num_embeddings == sum(INPUT_GROUPS[name] for name in chosen)
+        scores, _ = full(model, Line.of(random_game(2, 30)))
+        assert not scores.isnan().any()
+
+    @pytest.mark.parametrize("chosen", [["move"], ["move", "context"], list(CANDIDATE_GROUPS)])
+    def test_candidate_groups_can_be_switched_off(self, chosen: list[str]) -> None:
+        model = small_model(candidate_groups=chosen)
+        scores, _ = full(model, Line.of(random_game(2, 30)))
+        assert not scores.isnan().any()
+
+    def test_unknown_groups_are_named(self) -> None:
+        with pytest.raises(ValueError, match="nonsense"):
+            Encoder(XiangqiConfig(input_groups=("nonsense",)))
+
+
+class TestReplies:
+    """The head that foresees replies, which a model has in training alone."""
+
+    def test_what_it_plays_does_not_depend_on_it(self, tmp_path: Path) -> None:
+        model, line = small_model(replies=True), Line.of(random_game(4, 30))
+        before = full(model, line)
+        model.foresee_replies(False)
+        model.save_pretrained(tmp_path)
+        loaded = load_model(tmp_path)
+        assert not loaded.config.replies
+        assert loaded.reply_head is None
+        torch.testing.assert_close(full(loaded, line), before)
+
+    def test_a_new_one_knows_nothing_and_learns(self) -> None:
+        model, line = small_model(), Line.of(random_game(4, 30))
+        model.foresee_replies(True)
+        assert model.config.replies
+        tensors = Encoder(model.config)([line]).tensors()
+        plies = len(tensors["input_starts"])
+        labels, replies = torch.zeros(plies, dtype=torch.long), torch.full((plies,), -100)
+        replies[:5] = torch.arange(5)
+        silent, out = model(**tensors, labels=labels), model(**tensors, labels=labels, replies=replies)
+        even = math.log(CANDIDATE_GROUPS["move"])
+        assert (out.loss - silent.loss).item() == pytest.approx(0.3 * even, rel=1e-4)
+        out.loss.backward()
+        assert model.reply_head is not None
+        assert model.reply_head.weight.grad.abs().sum() > 0
+        head = model.reply_head
+        model.foresee_replies(True)  # as a run that begins with another's checkpoint does
+        assert model.reply_head is head
+
+
+class TestFiles:
+    def test_saved_and_loaded_it_is_the_same(self, model: XiangqiLM, model_folder: Path) -> None:
+        line = Line.of(random_game(4, 30))
+        for loaded in (load_model(model_folder), AutoModelForCausalLM.from_pretrained(model_folder)):
+            torch.testing.assert_close(full(loaded.eval(), line)[0], full(model, line)[0])
+
+    @pytest.mark.parametrize(
+        "order",
+        [
+            "import lm; from transformers import {}",
+            pytest.param("from transformers import {}; import lm", marks=pytest.mark.slow),
+        ],
+    )
+    def test_the_package_is_all_that_loading_takes(self, model_folder: Path, order: str) -> None:
+        code = (
+            f"import sys; {order.format('AutoModelForCausalLM')}; print('lm.model.model' in sys.modules);"
+            f"print(type(AutoModelForCausalLM.from_pretrained({str(model_folder)!r})).__name__)"
+        )
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert out.split() == ["False", "XiangqiLM"]
+
+    def test_in_8_bits_it_thinks_nearly_the_same(self, model: XiangqiLM, model_folder: Path) -> None:
+        small, line = load_model(model_folder, dtype="int8"), Line.of(random_game(4, 60))
+        weights = [parameter for block in small.blocks for parameter in block.parameters() if parameter.dim() > 1]
+        assert weights == []
+        (scores, wdl), (exact, exact_wdl) = full(small, line), full(model, line)
+        torch.testing.assert_close(scores, exact, atol=0.05, rtol=0)
+        torch.testing.assert_close(wdl, exact_wdl, atol=0.05, rtol=0)
+        assert not torch.equal(scores, exact)
+
+    def test_an_unknown_dtype_is_named(self, model_folder: Path) -> None:
+        with pytest.raises(UserError, match="int8, float32: 'int9'"):
+            load_model(model_folder, dtype="int9")
+
+    def test_a_missing_folder_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="nowhere"):
+            load_model(tmp_path / "nowhere")
+
+    @pytest.mark.parametrize("damage", ["cut", "emptied", "config", "gone"])
+    def test_a_damaged_model_is_named(self, model: XiangqiLM, tmp_path: Path, damage: str) -> None:
+        model.save_pretrained(tmp_path / "bad")
+        weights = tmp_path / "bad" / "model.safetensors"
+        if damage == "cut":
+            weights.write_bytes(weights.read_bytes()[:5000])
+        elif damage == "emptied":
+            weights.write_bytes(b"")
+        elif damage == "config":
+            (tmp_path / "bad" / "config.json").write_text("{")
+        else:
+            weights.unlink()
+        with pytest.raises(UserError, match="bad"):
+            load_model(tmp_path / "bad")

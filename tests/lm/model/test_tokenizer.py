@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from lm import UserError
+from lm.dataset.shards import Shard
+from lm.model.generation import TokenGame
+from lm.model.prompts import ENDS, PROMPTS, prompt_rows
+from lm.model.tokenizer import (
+    ENDINGS,
+    MATE,
+    PAD,
+    RESULTS,
+    SOURCES,
+    SPECIAL,
+    STRENGTHS,
+    VOCABULARY,
+    move_tokenizer,
+    word,
+)
+from lm.training.batches import Lessons
+from small import random_game
+from xiangqi import MOVES
+
+TOKENIZER = move_tokenizer()
+
+
+def read(text: str) -> TokenGame:
+    return TokenGame.read(TOKENIZER(text)["input_ids"])
+
+
+class TestVocabulary:
+    def test_every_move_and_every_word_is_a_token(self) -> None:
+        words = [*(move.iccs for move in MOVES), *SPECIAL]
+        assert TOKENIZER(" ".join(words), add_special_tokens=False)["input_ids"] == list(range(VOCABULARY))
+        assert [word(token) for token in range(VOCABULARY)] == words
+        assert tuple(words[MATE:]) == ENDINGS
+
+    def test_what_a_model_can_be_asked_for_and_can_say_has_words(self) -> None:
+        assert tuple(f"[{name}]" for name in PROMPTS[1:7]) == (*SOURCES, *STRENGTHS)
+        assert set(PROMPTS[7:]) == {"win", "draw", "loss"}
+        assert len(ENDS) == 1 + len(ENDINGS)
+
+    def test_a_game_as_text_and_back_also_from_a_folder(self, tmp_path: Path) -> None:
+        text = "[BOS] [human] [master] [red wins] h2e2 h9g7 [black resigns]"
+        TOKENIZER.save_pretrained(tmp_path)
+        for tokenizer in (TOKENIZER, AutoTokenizer.from_pretrained(tmp_path)):
+            tokens = tokenizer(text.removeprefix("[BOS] "))["input_ids"]
+            assert tokenizer.decode(tokens) == text
+            assert tokenizer.decode(tokens, skip_special_tokens=True) == "h2e2 h9g7"
+
+    def test_games_of_several_lengths_are_padded_before(self) -> None:
+        rows = TOKENIZER(["h2e2", "[draw] h2e2 h9g7"], padding=True)["input_ids"]
+        assert rows[0][:2] == [PAD, PAD]
+        assert [TokenGame.read(row).board.ply for row in rows] == [1, 2]
+        assert not any(TokenGame.read(row).over for row in rows)
+
+
+class TestReading:
+    @given(
+        st.permutations([SOURCES[1], STRENGTHS[3], RESULTS[2]]),
+        st.integers(0, 3),
+        st.integers(0, 12),
+        st.sampled_from(["", *ENDINGS]),
+        st.integers(0, 2),
+    )
+    def test_what_was_written_is_read(self, prompts: list[str], asked: int, plies: int, ending: str, pad: int) -> None:
+        played = random_game(plies, plies)
+        prompts = prompts[:asked]
+        tokens = TOKENIZER(" ".join([*prompts, *(m.iccs for m in played.move_stack), ending]))["input_ids"]
+        game = TokenGame.read([PAD] * pad + tokens + [PAD] * (pad if ending else 0))
+        assert {game.source, game.strength, game.result} - {""} == set(prompts)
+        assert game.board.move_stack == played.move_stack
+        assert game.over == bool(ending)
+
+    def test_a_padded_game_is_over(self) -> None:
+        assert TokenGame.read([*TOKENIZER("h2e2")["input_ids"], PAD, PAD]).over
+
+    def test_a_move_that_breaks_the_rules_is_named_and_not_made(self) -> None:
+        game = read("h2e2 h2e2 h9g7")
+        assert (game.illegal, game.board.ply, game.over) == ("h2e2", 1, False)
+
+    @pytest.mark.parametrize(
+        ("text", "named"),
+        [
+            ("h2e2 [human]", r"\[human\] stands behind a move"),
+            ("[human] [engine] h2e2", r"\[engine\] stands beside \[human\]"),
+            ("[red win] h2e2", r"\[UNK\] in a game: neither a move nor one of \[human\] .*\[red wins\]"),
+            ("h2e2 [BOS]", r"\[BOS\] in a game"),
+            ("h2e2 [mate] h9g7", "h9g7 stands behind the end"),
+            ("h2e2 [PAD] [mate]", r"\[mate\] stands behind the end"),
+        ],
+    )
+    def test_what_is_no_game_is_refused(self, text: str, named: str) -> None:
+        with pytest.raises(UserError, match=named):
+            read(text)
+
+    def test_numbers_that_are_no_tokens(self) -> None:
+        for token in (-1, VOCABULARY):
+            with pytest.raises(UserError, match="no token"):
+                TokenGame.read([token])
+
+
+class TestPrompts:
+    @pytest.mark.parametrize(("result", "prompt"), [(2, "[red wins]"), (1, "[draw]"), (0, "[black wins]"), (-1, "")])
+    @pytest.mark.parametrize(
+        ("tier", "prompts"),
+        [("master", "[human] [master]"), ("online-amateur", "[human] [amateur]"), ("engine", "[engine]")],
+    )
+    def test_words_ask_for_what_training_told(self, result: int, prompt: str, tier: str, prompts: str) -> None:
+        moves = random_game(3, 9).move_stack
+        numbers = np.array([move.index for move in moves], np.int16)
+        one, unknown = np.zeros(1, np.uint8), np.full(9, 255, np.uint8)
+        shard = Shard(
+            numbers, numbers, unknown, np.array([0, 9]), np.array([result], np.int8), one, one, one,
+            {"tiers": [tier], "files": ["games.pgn"], "starts": {}},
+        )  # fmt: skip
+        asked = read(f"{prompts} {prompt} {' '.join(move.iccs for move in moves)}")
+        told = Lessons.of([(shard, 0)], 100, np.ones((1, 3), np.bool_)).prompts
+        np.testing.assert_array_equal(prompt_rows(asked), told)

@@ -1,0 +1,533 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from lm import UserError
+from lm.matches.arena import Pairing, play_games
+from lm.model import char
+from lm.model.loading import DTYPES, load_any_model, load_model
+from lm.model.model import XiangqiLM
+from lm.model.prompts import ENDS, ENGINE, PROMPTS
+from lm.model.sampling import softmax
+from lm.players.evaluation import Evaluation
+from lm.players.lm_player import LMPlayer
+from lm.players.player import Choice
+from lm.players.policy import Evaluator
+from small import random_game, small_model
+from xiangqi import BLACK, Board, Move
+
+
+class Opinion:
+    """Stands for a model that thinks the same of every position: what it expects, which end it sees, what it likes."""
+
+    judges = True
+
+    def __init__(self, wdl: tuple[float, float, float], says: str = "goes on", likes: str = "") -> None:
+        self.wdl, self.says, self.likes = wdl, says, likes
+
+    def __call__(self, boards: Sequence[Board], voice: int = 0) -> list[Evaluation]:
+        ends = np.eye(len(ENDS), dtype=np.float32)[ENDS.index(self.says)]
+        return [
+            Evaluation(
+                board.legal_moves,
+                np.array([1.0 if move.iccs == self.likes else 0.0 for move in board.legal_moves], np.float32),
+                np.array(self.wdl, np.float32),
+                ends,
+            )
+            for board in boards
+        ]
+
+
+def expecting(score: float) -> tuple[float, float, float]:
+    """Chances of win, draw and loss of who expects a score and no draw."""
+    return score, 0.0, 1 - score
+
+
+@pytest.fixture(scope="module")
+def player(model_folder: Path) -> LMPlayer:
+    """A player that makes the likeliest move."""
+    return LMPlayer(model_folder, temperature=0, dtype="float32", symmetries=1)
+
+
+def choose(player: LMPlayer, board: Board, opinion: Opinion) -> Choice:
+    """What a player does whose model is of that opinion."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(player, "evaluator", opinion)
+        return player.choose([board])[0]
+
+
+def turned(board: Board) -> Board:
+    """The game with the sides exchanged."""
+    return Board.from_moves([move.rotate() for move in board.move_stack], board.root().rotate().fen())
+
+
+def log_softmax(scores: np.ndarray) -> np.ndarray:
+    return scores - np.logaddexp.reduce(scores)
+
+
+class TestEvaluator:
+    def test_a_game_that_goes_on_costs_a_ply(self, model: XiangqiLM) -> None:
+        evaluator = Evaluator(model, slots=4)
+        read: list[int] = []
+        encode = evaluator._encoder
+        evaluator._encoder = lambda lines: read.append(sum(len(x.moves) + 1 - x.first for x in lines)) or encode(lines)  # type: ignore[assignment, func-returns-value]
+        board = Board()
+        for move in random_game(1, 20).move_stack:
+            evaluator([board])
+            board.push(move)
+        assert read == [1] * 20
+        board.pop()
+        board.pop()
+        board.pop()
+        evaluator([board])
+        assert read[-1] == 1  # taken back: nothing but the state of the last ply is wanted
+
+    def test_whatever_was_read_before_the_answer_is_the_same(self, model: XiangqiLM) -> None:
+        """Games that go on, go back, branch and take each other's slots."""
+        evaluator = Evaluator(model, slots=3)
+        chance = np.random.default_rng(0)
+        games = [random_game(seed, 60) for seed in range(4)]
+        games.append(Board.from_moves(games[0].move_stack[:30] + random_game(0, 30).legal_moves[:1]))
+        for _ in range(25):
+            boards = []
+            for game in chance.choice(len(games), 3):
+                board = games[game].copy()
+                for _ in range(int(chance.integers(board.ply))):
+                    board.pop()
+                boards.append(board)
+            for board, found in zip(boards, evaluator(boards), strict=True):
+                fresh = Evaluator(model, slots=1)([board])[0]
+                assert found.moves == fresh.moves
+                np.testing.assert_allclose(found.scores, fresh.scores, atol=1e-4)
+                np.testing.assert_allclose(found.wdl, fresh.wdl, atol=1e-4)
+
+    def test_an_interrupted_reading_is_forgotten(self, model: XiangqiLM, monkeypatch: pytest.MonkeyPatch) -> None:
+        evaluator, board = Evaluator(model, slots=2), random_game(3, 20)
+        whole = Evaluator(model, slots=1)([board])[0]
+        with monkeypatch.context() as patch:
+            patch.setattr(model.blocks[1], "forward", Mock(side_effect=KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                evaluator([board])
+        np.testing.assert_allclose(evaluator([board])[0].scores, whole.scores, atol=1e-4)
+
+    @pytest.mark.parametrize("symmetries", [1, 2])
+    def test_room_is_made_for_the_games_there_are(self, model: XiangqiLM, symmetries: int) -> None:
+        evaluator = Evaluator(model, slots=5, symmetries=symmetries)
+        for games, slots in ((1, 1), (1, 1), (3, 4), (7, 5), (2, 5)):
+            evaluator([random_game(seed, 10) for seed in range(games)])
+            assert evaluator._cache.keys.shape[1] == len(evaluator._games) == slots * symmetries
+
+    def test_more_games_than_slots(self, model: XiangqiLM) -> None:
+        boards = [random_game(seed, 10) for seed in range(7)]
+        assert [e.moves for e in Evaluator(model, slots=2)(boards)] == [
+            e.moves for e in Evaluator(model, slots=8)(boards)
+        ]
+
+    def test_games_beyond_what_the_model_reads(self) -> None:
+        evaluator = Evaluator(small_model(n_context=24), slots=2)
+        board = Board()
+        for move in random_game(9, 60).move_stack:
+            assert set(evaluator([board])[0].moves) == set(board.legal_moves)
+            board.push(move)
+
+    def test_set_up_positions_and_passes(self, model: XiangqiLM) -> None:
+        from xiangqi import NULL_MOVE
+
+        board = Board("3k5/9/9/r8/9/9/9/R8/9/4K4 b - - 30 40")
+        board.push(NULL_MOVE)
+        found = Evaluator(model, slots=1)([board])[0]
+        assert set(found.moves) == set(board.legal_moves)
+        assert found.wdl.sum() == pytest.approx(1, abs=1e-5)
+
+    @pytest.mark.parametrize("symmetries", [1, 2])
+    @pytest.mark.parametrize("plies", [12, 13])
+    def test_who_is_thought_to_win_expects_to_win(self, symmetries: int, plies: int) -> None:
+        """The value head scores loss, draw and win; a player reads win, draw and loss."""
+        for outcome, wdl, value in ((0, (0, 0, 1), 0.0), (1, (0, 1, 0), 0.5), (2, (1, 0, 0), 1.0)):
+            model = small_model()
+            model.value_head.weight.data.zero_()
+            model.value_head.bias.data = 20 * torch.eye(3)[outcome]
+            found = Evaluator(model, symmetries=symmetries)([random_game(1, plies)])[0]
+            assert found.wdl.tolist() == pytest.approx(wdl, abs=1e-4)
+            assert found.value == pytest.approx(value, abs=1e-4)
+
+
+class TestHalfPrecision:
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+    @pytest.mark.parametrize("symmetries", [1, 2])
+    def test_it_thinks_nearly_the_same(self, model_folder: Path, dtype: torch.dtype, symmetries: int) -> None:
+        half = AutoModelForCausalLM.from_pretrained(model_folder, dtype=dtype)
+        reads, whole = (
+            Evaluator(half, symmetries=symmetries),
+            Evaluator(load_model(model_folder), symmetries=symmetries),
+        )
+        boards = [random_game(seed, 20 + seed) for seed in range(3)]
+        for a, b in zip(reads(boards) + reads(boards[:1]), whole(boards) + whole(boards[:1]), strict=True):
+            assert a.moves == b.moves and a.scores.dtype == np.float32
+            np.testing.assert_allclose(log_softmax(a.scores), log_softmax(b.scores), atol=0.1)
+            np.testing.assert_allclose(a.wdl, b.wdl, atol=0.03)
+
+
+class TestSymmetries:
+    """A position and its mirror image, averaged."""
+
+    @staticmethod
+    def image(board: Board) -> Board:
+        return Board.from_moves([move.mirror() for move in board.move_stack])
+
+    def test_it_is_the_mean_of_both(self, model: XiangqiLM) -> None:
+        both, boards = Evaluator(model, slots=5, symmetries=2), [random_game(seed, 40) for seed in range(3)]
+        for back in (30, 29, 20, 1, 0):  # from ply to ply, some read already
+            shown = [Board.from_moves(board.move_stack[: len(board.move_stack) - back]) for board in boards]
+            for board, found in zip(shown, both(shown), strict=True):
+                own, image = (Evaluator(model, slots=1)([x])[0] for x in (board, self.image(board)))
+                of_image = dict(zip(image.moves, log_softmax(image.scores), strict=True))
+                of_own = dict(zip(own.moves, log_softmax(own.scores), strict=True))
+                expected = [(of_own[move] + of_image[move.mirror()]) / 2 for move in found.moves]
+                assert found.moves == own.moves
+                np.testing.assert_allclose(found.scores, expected, atol=1e-4)
+                np.testing.assert_allclose(found.wdl, (own.wdl + image.wdl) / 2, atol=1e-5)
+                np.testing.assert_allclose(found.ends, (own.ends + image.ends) / 2, atol=1e-5)
+
+    def test_images_are_thought_of_alike(self, model: XiangqiLM) -> None:
+        both, board = Evaluator(model, symmetries=2), random_game(4, 33)
+        one, other = both([board, self.image(board)])
+        chances = dict(zip(other.moves, other.scores, strict=True))
+        np.testing.assert_allclose(one.scores, [chances[move.mirror()] for move in one.moves], atol=1e-4)
+        np.testing.assert_allclose(one.wdl, other.wdl, atol=1e-5)
+
+    def test_a_result_is_asked_for_in_the_image_too(self) -> None:
+        asked = small_model()
+        board = random_game(6, 12)
+        found = Evaluator(asked, prompt=(0, 0, 7), symmetries=2)([board])[0]
+        own, image = (Evaluator(asked, prompt=(0, 0, 7))([x])[0] for x in (board, self.image(board)))
+        np.testing.assert_allclose(found.wdl, (own.wdl + image.wdl) / 2, atol=1e-5)
+
+    def test_a_player_reads_both_unless_told_otherwise(self, model_folder: Path) -> None:
+        board = random_game(2, 21)
+        both, one = (LMPlayer(model_folder, temperature=0, dtype="float32", **more) for more in ({}, {"symmetries": 1}))
+        assert both.choose([board])[0].value == pytest.approx(both.choose([self.image(board)])[0].value, abs=1e-5)
+        assert one.choose([board])[0].value != pytest.approx(one.choose([self.image(board)])[0].value, abs=1e-5)
+        with pytest.raises(UserError, match="symmetries must be one of 1, 2: 3"):
+            LMPlayer(model_folder, symmetries=3)
+
+
+class TestPlayer:
+    def test_same_seed_same_game_and_another_seed_another(self, model_folder: Path) -> None:
+        games = []
+        for seed in (7, 7, 8):
+            player, board = LMPlayer(model_folder, temperature=1, seed=seed, dtype="float32", symmetries=1), Board()
+            for _ in range(12):
+                move = player.choose([board])[0].move
+                assert move is not None
+                board.push(move)
+            games.append(board.move_stack)
+        assert games[0] == games[1] != games[2]
+
+    @pytest.mark.parametrize(
+        ("settings", "varied"),
+        [({"temperature": 0}, False), ({"top_k": 1}, False), ({"top_p": 0.01}, False), ({"top_p": 1.0}, True)],
+    )
+    def test_how_much_it_varies_is_what_it_was_told(
+        self, model_folder: Path, settings: dict[str, float], varied: bool
+    ) -> None:
+        told = {"temperature": 1.0, "top_p": 1.0} | settings
+        player = LMPlayer(model_folder, seed=0, dtype="float32", symmetries=1, **told)  # type: ignore[arg-type]
+        opinion = Opinion((0.5, 0, 0.5), likes="h2e2")
+        moves = {choose(player, Board(), opinion).move for _ in range(40)}
+        assert len(moves) > 10 if varied else moves == {Move.from_iccs("h2e2")}
+
+    @pytest.mark.parametrize(
+        ("asked", "prompt", "voice"),
+        [
+            ({"style": "engine"}, (0, 0, 0), ENGINE),
+            ({"source": "engine"}, (PROMPTS.index("engine"), 0, 0), 0),
+            ({"strength": "master"}, (0, PROMPTS.index("master"), 0), 0),
+            ({"aim": "win"}, (0, 0, PROMPTS.index("win")), 0),
+            ({"aim": "loss"}, (0, 0, PROMPTS.index("loss")), 0),
+        ],
+    )
+    def test_it_plays_the_kind_of_game_that_it_is_asked_for(
+        self, model: XiangqiLM, model_folder: Path, asked: dict[str, str], prompt: tuple[int, int, int], voice: int
+    ) -> None:
+        board = random_game(3, 15)
+        plain, special = (
+            LMPlayer(model_folder, dtype="float32", symmetries=1, **more).choose([board])[0]  # type: ignore[arg-type]
+            for more in ({}, asked)
+        )
+        thought = Evaluator(model, prompt=prompt)([board], voice)[0]
+        policy = dict(zip(thought.moves, softmax(thought.scores.astype(np.float64)), strict=True))
+        assert dict(special.candidates) == pytest.approx(policy, abs=1e-5)
+        assert dict(plain.candidates) != pytest.approx(policy, abs=1e-5)
+
+    def test_has_read_before_it_is_asked(self, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What has to be compiled is so when the player is loaded, not while a person waits for his first move."""
+        read = Mock(wraps=Evaluator.__call__)
+        monkeypatch.setattr(Evaluator, "__call__", lambda *args: read(*args))
+        LMPlayer(model_folder)
+        assert read.call_count == 1
+
+    def test_what_it_says_of_its_choice(self, model_folder: Path) -> None:
+        choice = LMPlayer(model_folder, temperature=0).choose([Board()])[0]
+        moves, chances = zip(*choice.candidates, strict=True)
+        assert set(moves) == set(Board().legal_moves)
+        assert sum(chances) == pytest.approx(1)
+        assert list(chances) == sorted(chances, reverse=True)
+        assert choice.move is moves[0]
+        assert choice.value is not None and 0 <= choice.value <= 1
+
+    def test_no_repetition_that_loses(self, model_folder: Path) -> None:
+        """Red checks for ever with his rook: the move that would lose the game by the ruling is not made."""
+        board = Board("5k3/9/9/9/9/9/9/9/4R4/3K5 w")
+        cycle = ("e1f1", "f9e9", "f1e1", "e9f9")
+        for text in (*cycle * 2, "e1f1")[:8]:
+            board.push_iccs(text)
+        losing = Move.from_iccs("e1f1")
+        after = board.copy()
+        after.push(losing)
+        verdict = after.outcome()
+        assert verdict is not None and verdict.winner == BLACK
+        player = LMPlayer(model_folder, temperature=0, seed=1)
+        assert player._spoils(board, losing, 0.5)
+        evaluation = player.evaluator([board])[0]
+        certain = Evaluation(
+            evaluation.moves,
+            np.array([9.0 if move is losing else 0.0 for move in evaluation.moves], np.float32),
+            evaluation.wdl,
+        )
+        assert player._choose(board, certain).move is not losing
+
+    @pytest.mark.parametrize(
+        ("option", "allowed"), [("style", "human, engine"), ("aim", "win, draw, loss"), ("strength", "amateur")]
+    )
+    def test_wrong_options(self, model_folder: Path, option: str, allowed: str) -> None:
+        with pytest.raises(UserError, match=allowed):
+            LMPlayer(model_folder, **{option: "wild"})  # type: ignore[arg-type]
+
+    def test_a_model_that_cannot_be_asked_says_so(self, tmp_path: Path) -> None:
+        char.new_model(1, 1, 8).save_pretrained(tmp_path)
+        with pytest.raises(UserError, match="cannot be asked"):
+            LMPlayer(tmp_path, aim="win")
+
+
+class TestGivingUp:
+    """When a player resigns, and when it offers or accepts a draw; both colours alike."""
+
+    @pytest.fixture(params=["", "h2e2"], ids=["Red", "Black"])
+    def board(self, request: pytest.FixtureRequest) -> Board:
+        return Board.from_moves(request.param)
+
+    @pytest.mark.parametrize(
+        ("wdl", "resigns"),
+        [
+            (expecting(0), True),
+            (expecting(0.05), True),
+            (expecting(0.08), True),
+            ((0.0, 0.16, 0.84), True),
+            (expecting(0.12), False),
+            ((0.0, 0.3, 0.7), False),
+            (expecting(0.5), False),
+            (expecting(0.85), False),
+            (expecting(1), False),
+        ],
+    )
+    def test_it_resigns_where_it_is_lost_and_only_there(
+        self, player: LMPlayer, board: Board, wdl: tuple[float, float, float], resigns: bool
+    ) -> None:
+        choice = choose(player, board, Opinion(wdl, "resigns"))
+        assert (choice.move is None) == resigns
+        assert choice.value == pytest.approx(wdl[0] + wdl[1] / 2)
+        assert not choice.draw
+
+    @pytest.mark.parametrize(
+        ("wdl", "offers"),
+        [
+            (expecting(0), True),
+            (expecting(0.3), True),
+            ((0.1, 0.8, 0.1), True),
+            (expecting(0.58), True),
+            (expecting(0.62), False),
+            ((0.4, 0.5, 0.1), False),
+            (expecting(0.85), False),
+            (expecting(1), False),
+        ],
+    )
+    def test_it_offers_a_draw_unless_it_stands_better(
+        self, player: LMPlayer, board: Board, wdl: tuple[float, float, float], offers: bool
+    ) -> None:
+        choice = choose(player, board, Opinion(wdl, "draw agreed"))
+        assert choice.draw == offers
+        assert choice.move in board.legal_moves
+
+    @pytest.mark.parametrize("says", ["goes on", "mated", "opponent resigns"])
+    @pytest.mark.parametrize("score", [0.02, 0.5, 0.98])
+    def test_it_plays_on_where_nobody_would_give_up(
+        self, player: LMPlayer, board: Board, says: str, score: float
+    ) -> None:
+        choice = choose(player, board, Opinion(expecting(score), says))
+        assert choice.move in board.legal_moves
+        assert not choice.draw
+
+    @pytest.mark.parametrize(
+        ("red", "black", "ending"),
+        [
+            ((expecting(0.05), "resigns"), (expecting(0.95), "goes on"), ("0-1", "resignation", "0")),
+            ((expecting(0.95), "goes on"), (expecting(0.05), "resigns"), ("1-0", "resignation", "1")),
+            ((expecting(0.85), "resigns"), (expecting(0.85), "resigns"), ("1/2-1/2", "ply limit", "6")),
+            ((expecting(0.5), "draw agreed"), (expecting(0.5), "draw agreed"), ("1/2-1/2", "draw agreed", "2")),
+            ((expecting(0.5), "draw agreed"), (expecting(0.85), "draw agreed"), ("1/2-1/2", "ply limit", "6")),
+            ((expecting(0.85), "draw agreed"), (expecting(0.5), "draw agreed"), ("1/2-1/2", "ply limit", "6")),
+        ],
+    )
+    def test_games_end_by_it(
+        self,
+        model_folder: Path,
+        red: tuple[tuple[float, float, float], str],
+        black: tuple[tuple[float, float, float], str],
+        ending: tuple[str, str, str],
+    ) -> None:
+        players = []
+        for opinion in (red, black):
+            player = LMPlayer(model_folder, temperature=1, seed=0, dtype="float32", symmetries=1)
+            player.evaluator = Opinion(*opinion)  # type: ignore[assignment]
+            players.append(player)
+        ((_, game),) = play_games({0: Pairing(*players)}, max_plies=6)
+        assert (game.result, game.headers["Termination"], game.headers["PlyCount"]) == ending
+
+
+class TestReturns:
+    """A move that brings a position back, for the first time already, is judged by what the rules will say of it."""
+
+    CHECKING = ("3k5/9/9/9/9/9/9/9/4R4/5K3 w", "e1d1 d9e9 d1e1 e9d9")
+    """Red checks from square to square."""
+    SHUFFLE = "h2e2 h9g7 e2h2 g7h9"
+
+    @staticmethod
+    def makes(player: LMPlayer, board: Board, move: str, score: float) -> bool:
+        """Whether a player makes the move that it likes best, whichever colour it has."""
+        made = []
+        for game, liked in ((board, Move.from_iccs(move)), (turned(board), Move.from_iccs(move).rotate())):
+            made.append(choose(player, game, Opinion(expecting(score), likes=liked.iccs)).move is liked)
+        assert made[0] == made[1]
+        return made[0]
+
+    @pytest.mark.parametrize("score", [0.1, 0.5, 0.95])
+    def test_it_does_not_check_for_ever(self, player: LMPlayer, score: float) -> None:
+        fen, moves = self.CHECKING
+        assert self.makes(player, Board(fen), "e1d1", score)
+        assert not self.makes(player, Board.from_moves(moves, fen), "e1d1", score)
+
+    @pytest.mark.parametrize("score", [0.1, 0.5, 0.95])
+    def test_it_lets_the_other_side_check_for_ever(self, player: LMPlayer, score: float) -> None:
+        fen, moves = self.CHECKING
+        *before, last = moves.split()
+        assert self.makes(player, Board.from_moves(before, fen), last, score)
+
+    @pytest.mark.parametrize(("score", "repeats"), [(0.2, True), (0.5, True), (0.55, False), (0.9, False)])
+    def test_it_repeats_only_where_a_draw_is_no_loss(self, player: LMPlayer, score: float, repeats: bool) -> None:
+        *before, last = self.SHUFFLE.split()
+        assert self.makes(player, Board.from_moves(before), last, score) == repeats
+        assert self.makes(player, Board.from_moves(self.SHUFFLE), before[0], score) == repeats
+
+    def test_a_move_that_brings_nothing_back_is_made(self, player: LMPlayer) -> None:
+        assert self.makes(player, Board.from_moves(self.SHUFFLE), "b2e2", 0.9)
+
+    def test_the_only_move_is_made_though_it_brings_a_position_back(self, player: LMPlayer) -> None:
+        board = Board.from_moves("d8d9 e0e1 d9d8 e1e0 d8d9 e0e1", "9/3k5/9/9/9/9/9/9/9/4K4 b")
+        assert [move.iccs for move in board.legal_moves] == ["d9d8"]
+        assert self.makes(player, board, "d9d8", 0.9)
+
+
+class TestDamage:
+    """A checkpoint whose weights are not those that its config.json speaks of would play by chance."""
+
+    @pytest.fixture
+    def folder(self, model_folder: Path, tmp_path: Path) -> Path:
+        return Path(shutil.copytree(model_folder, tmp_path / "model"))
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    def test_a_weight_that_is_missing(self, folder: Path, dtype: str, capfd: pytest.CaptureFixture[str]) -> None:
+        weights = load_file(folder / "model.safetensors")
+        del weights["blocks.1.up.weight"]
+        save_file(weights, folder / "model.safetensors", {"format": "pt"})
+        with pytest.raises(UserError, match=r"damaged model in .*: there is no blocks\.1\.up\.weight$"):
+            load_any_model(folder, dtype)
+        assert capfd.readouterr().err == ""
+
+    @pytest.mark.parametrize(
+        ("setting", "value", "reason"),
+        [
+            ("n_layer", 8, r"there is no blocks\.2\.again, .*, …$"),
+            ("n_layer", 1, r"there is no place for blocks\.1\.again, .*, …$"),
+            ("n_query", 3, r"of another size are context_head\.weight, context_query\.weight$"),
+        ],
+    )
+    def test_a_setting_that_is_not_the_models(self, folder: Path, setting: str, value: int, reason: str) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {setting: value}))
+        with pytest.raises(UserError, match=reason):
+            load_any_model(folder)
+
+    def test_a_model_of_characters(self, tmp_path: Path) -> None:
+        char.new_model(1, 1, 8).save_pretrained(tmp_path)
+        load_any_model(tmp_path)
+        weights = load_file(tmp_path / "model.safetensors")
+        name = next(name for name in weights if "mlp" in name)
+        del weights[name]
+        save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+        with pytest.raises(UserError, match=f"there is no .*{name}"):
+            load_any_model(tmp_path)
+
+
+class TestPrompts:
+    @pytest.fixture
+    def asked(self) -> XiangqiLM:
+        return small_model()
+
+    def test_what_is_asked_for_changes_the_answer(self, asked: XiangqiLM) -> None:
+        boards = [random_game(seed, 20 + seed) for seed in range(3)]
+        plain = Evaluator(asked)(boards)
+        for prompt in ((1, 0, 0), (0, 6, 0), (0, 0, 7)):
+            for a, b in zip(plain, Evaluator(asked, prompt=prompt)(boards), strict=True):
+                assert not np.allclose(a.scores, b.scores)
+
+    def test_a_result_is_asked_for_from_the_side_to_move(self, asked: XiangqiLM) -> None:
+        """A game read ply by ply while both sides ask to win is, for each, the game in which it wins."""
+        evaluator, board = Evaluator(asked, prompt=(0, 0, 7)), Board()
+        for move in random_game(4, 14).move_stack:
+            found = evaluator([board])[0]
+            fresh = Evaluator(asked, slots=1, prompt=(0, 0, 7))([board])[0]
+            np.testing.assert_allclose(found.scores, fresh.scores, atol=1e-4)
+            board.push(move)
+
+    def test_it_resigns_where_it_is_lost_and_the_model_says_so(self, asked: XiangqiLM, tmp_path: Path) -> None:
+        asked.save_pretrained(tmp_path / "model")
+        player = LMPlayer(tmp_path / "model", temperature=0)
+        evaluation = player.evaluator([Board()])[0]
+        over = {name: np.eye(5, dtype=np.float32)[ENDS.index(name)] for name in ENDS}
+        lost, won = np.array([0, 0.1, 0.9], np.float32), np.array([0.9, 0.1, 0], np.float32)
+        said = {
+            (name, state): player._choose(Board(), replace(evaluation, ends=ends, wdl=wdl))
+            for name, ends in over.items()
+            for state, wdl in (("lost", lost), ("won", won))
+        }
+        assert {key for key, choice in said.items() if choice.move is None} == {("resigns", "lost")}
+        assert {key for key, choice in said.items() if choice.draw} == {("draw agreed", "lost")}
+
+    def test_ends_stay_possible_however_moves_are_truncated(self, asked: XiangqiLM, tmp_path: Path) -> None:
+        asked.save_pretrained(tmp_path / "model")
+        player = LMPlayer(tmp_path / "model", temperature=1, top_k=1, top_p=0.01, seed=0)
+        ends = np.array([0.6, 0.1, 0.1, 0.1, 0.1], np.float32)
+        evaluation = replace(player.evaluator([Board()])[0], ends=ends)
+        assert {player._word(evaluation) for _ in range(300)} == set(ENDS)
