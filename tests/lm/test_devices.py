@@ -11,7 +11,9 @@ BEGIN = """
 import torch
 from lm.dataset.shards import Shard
 from lm.measure.evaluate import evaluate
-from lm.model import HUMAN, XiangqiConfig, XiangqiLM
+from lm.model.config import XiangqiConfig
+from lm.model.model import XiangqiLM
+from lm.model.prompts import HUMAN
 from lm.measure.held_out import held_out
 from other_device import another_device
 
