@@ -3,7 +3,8 @@
 The split into train, validation and test is by game and fixed for ever: `split_of` hashes the record's group id, so
 that near-duplicates of a game go where it goes. A record without one is keyed by its first 50 plies or their mirror
 image, whichever sorts first. Where records of one shard share these or the group id, one that is held out holds out the
-others, so that it does not matter that a copy was read that has no group id."""
+others, so that it does not matter that a copy was read that has no group id.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +27,9 @@ from xiangqi.kernels import MOVE_MIRRORED
 from xiangqi.move import MOVES
 
 SPLITS: Final = ("train", "validation", "test")
-
-
 RESULTS: Final = {"0-1": 0, "1/2-1/2": 1, "1-0": 2}
 """Results as Red's loss, draw and win; -1 in a shard is unknown."""
-
-
 UNKNOWN: Final = -1
-
-
 BANDS: Final = ((2400, "master"), (1500, "club"), (0, "amateur"))
 """The tier of a game that names none, by the least mean rating. Among the rated games of our corpora masters' begin at
 2437; online amateurs', on a server where all start with 1000, end at 1090, and elsewhere players start with 1500."""
@@ -62,9 +57,8 @@ class Record:
         return self.opening() if self.gid is None else f"gid:{self.gid}"
 
     def opening(self) -> str:
-        """Return the first 50 plies or their mirror image, as the key of a record without a group id."""
-        head = self.moves[:50]
-        return "moves:" + min(_iccs(head), _iccs(MOVE_MIRRORED[head]))
+        """Return the key of a record without a group id."""
+        return opening(self.moves)
 
     def identity(self) -> bytes:
         """Return what two copies of one game, or of its mirror image, share."""
@@ -72,6 +66,16 @@ class Record:
         mirrored = "/".join(rank[::-1] for rank in placement.split("/"))
         forms = (placement, self.moves), (mirrored, MOVE_MIRRORED[self.moves])
         return hashlib.blake2b(min(f"{p} {rest}".encode() + m.tobytes() for p, m in forms), digest_size=16).digest()
+
+
+def opening(moves: NDArray[np.int16]) -> str:
+    """Return the first 50 plies of a game ``(n,)`` or their mirror image, whichever sorts first, as a key.
+
+    >>> opening(np.array([576], np.int16)) == opening(MOVE_MIRRORED[[576]])  # h2e2 and b2e2
+    True
+    """
+    head = moves[:50]
+    return "moves:" + min(_iccs(head), _iccs(MOVE_MIRRORED[head]))
 
 
 def _iccs(moves: NDArray[np.int16]) -> str:

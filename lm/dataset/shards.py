@@ -154,9 +154,13 @@ class Shard:
         weighed: NDArray[np.float64] = sources[self.sources] * tiers[self.tiers]
         return weighed
 
+    def moves_of(self, game: int) -> NDArray[np.int16]:
+        """Return the numbers of a game's moves ``(n,)``."""
+        return np.array(self.moves[self.offsets[game] : self.offsets[game + 1]])
+
     def line(self, game: int) -> Line:
         """Return a game for the encoder."""
-        moves = np.array(self.moves[self.offsets[game] : self.offsets[game + 1]])
+        moves = self.moves_of(game)
         fen = self.meta["starts"].get(str(game))
         if fen is None:
             return Line.from_start(moves)

@@ -19,6 +19,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from lm import UserError
+from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard
 from lm.measure.evaluate import evaluate
 from lm.measure.held_out import held_out
@@ -136,8 +137,8 @@ class EarlyLook:
     Raises ``UserError`` for a run that diverges, which then is not saved.
     """
 
-    def __init__(self, trainer: XiangqiTrainer, shards: Sequence[Shard], tokens: str) -> None:
-        self.trainer, self.games = trainer, held_out(shards, "validation", LOOK_PLIES[tokens])[HUMAN]
+    def __init__(self, trainer: XiangqiTrainer, shards: Sequence[Shard], tokens: str, seen: SeenGames) -> None:
+        self.trainer, self.games = trainer, held_out(shards, "validation", LOOK_PLIES[tokens], seen)[HUMAN]
 
     def __call__(self) -> None:
         """Look; all processes have to do so together."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from transformers import PreTrainedModel, TrainerState
 
-from lm import UserError
+from lm import UserError, data_path
+from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard
 from lm.measure.evaluate import evaluate
 from lm.measure.held_out import TEST_PLIES, held_out
@@ -32,6 +36,10 @@ the voice of humans or of an engine, and who will win.""",
 Jianlin did in 2020 (https://kexue.fm/archives/7877). Of the legal moves it plays the one with the likeliest
 characters.""",
 }
+
+HOW_READ: Final = """Each is read as it is and mirrored, and what the
+model thinks of both is averaged, as its players do; the last column is of one reading, as is all that a model of
+characters says."""
 
 
 def spent_before(start: Path | None) -> dict[str, float]:
@@ -62,10 +70,12 @@ def deliver(
     preset: Preset,
     tokens: str,
     start: Path | None,
+    seen: SeenGames,
 ) -> None:
     """Write the result of a run, ``out/model``: weights, configuration, tokenizer, figures and model card.
 
-    ``start`` is what it started from, if not from zero. The model loses the head that foresees replies. Raises
+    ``start`` is what it started from, if not from zero; ``seen`` are the games that either was trained on, as far as
+    that is known. The model loses the head that foresees replies. Raises
     ``UserError`` for weights that are no numbers and a disk that is full.
     """
     aside = out / "unfinished" / "model"
@@ -80,6 +90,7 @@ def deliver(
         for file in aside.glob("*.safetensors"):  # safetensors lets nobody else read them
             file.chmod((aside / "config.json").stat().st_mode)
         TOKENIZERS[tokens]().save_pretrained(aside)
+        seen.save(aside)
     last = next(entry for entry in reversed(state.log_history) if "cpu_seconds" in entry)
     figures: dict[str, Any] = {
         "tokens": tokens,
@@ -89,18 +100,34 @@ def deliver(
         "steps": state.global_step,
         **{name: last[name] for name in ("plies", "cpu_seconds", "loss", "policy_loss", "value_loss")},
         "before": spent_before(start),
+        "trained_on": len(seen),
+        "start_is_known": start is None or SeenGames.load(start) is not None,
         "preset": asdict(preset),
         "data": [{name: shard.meta[name] for name in ("games", "plies")} for shard in shards],
         "files": [Path(file).name for shard in shards for file in shard.meta["files"]],
+        "sources": sources_of(shards),
         "test": {},
     }
     written = load_any_model(aside)
-    for voice, games in held_out(shards, "test", TEST_PLIES[tokens]).items():
+    for voice, games in held_out(shards, "test", TEST_PLIES[tokens], seen).items():
         if games[0]:
             figures["test"][STYLES[voice]] = evaluate(written, *games, voice, symmetries=2).report()
     write_json(aside / "metrics.json", figures)
     (aside / "README.md").write_text(card(figures), encoding="utf-8")
     publish(aside, out)
+
+
+def sources_of(shards: Sequence[Shard]) -> dict[str, dict[str, Any]]:
+    """Return the sources of the games of shards, with the number of games and the licence of each, most games first."""
+    licences = tomllib.loads(data_path("sources.toml").read_text(encoding="utf-8"))["licences"]
+    games: Counter[str] = Counter()
+    for shard in shards:
+        for number, count in enumerate(np.bincount(shard.sources, minlength=len(shard.meta["sources"])).tolist()):
+            games[shard.meta["sources"][number] or "unknown"] += count
+    return {
+        name: {"games": count, "licence": next((x for k, x in licences.items() if name.startswith(k)), "not stated")}
+        for name, count in games.most_common()
+    }
 
 
 def card(figures: dict[str, Any]) -> str:
@@ -110,6 +137,16 @@ def card(figures: dict[str, Any]) -> str:
         f"| {x['legal_argmax']:.4f} |\n"
         for style, x in figures["test"].items()
     ]
+    sources = [f"| {name} | {x['games']:,} | {x['licence']} |\n" for name, x in figures["sources"].items()]
+    if not rows:
+        held_out = "None: all games of the test split were read in training, by this run or what it started from."
+    elif figures["start_is_known"]:
+        held_out = f"Games of the test split that training never saw, mirrored or not. {HOW_READ}"
+    else:
+        held_out = (
+            "Games of the test split, which this run never saw, mirrored or not. **Which games the model that it\n"
+            f"started from has read is not known: it may have read these.** {HOW_READ}"
+        )
     plies, seconds = figures["before"]["plies"], figures["before"]["cpu_seconds"]
     start = f"It started from a model with {plies:,} plies and {seconds:,.0f} CPU seconds behind it.\n" if plies else ""
     return f"""---
@@ -140,13 +177,15 @@ print(tokenizer.decode(game[0]))
 {figures["plies"]:,} plies read in {figures["steps"]:,} steps, {figures["cpu_seconds"]:,.0f} CPU seconds. Last losses:
 policy {figures["policy_loss"]:.4f}, value {figures["value_loss"]:.4f}.
 {start}Games: {", ".join(figures["files"])}, {sum(x["games"] for x in figures["data"]):,} in
-all, of which 3% were held out.
+all, of which 3% were held out. `trained_on.npy` has a hash of the opening (the first 50 plies, mirrored or not) of each
+of the {figures["trained_on"]:,} games that it, or what it started from, was trained on.
 
+| source | games | licence |
+|---|---|---|
+{"".join(sources)}
 ## Held-out games
 
-Games of the test split, which training never saw, mirrored or not. Each is read as it is and mirrored, and what the
-model thinks of both is averaged, as its players do; the last column is of one reading, as is all that a model of
-characters says.
+{held_out}
 
 | voice | games | plies | top-1 | top-3 | NLL, nats | unmasked argmax legal |
 |---|---|---|---|---|---|---|

@@ -26,6 +26,7 @@ from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.utils.logging import disable_progress_bar
 
 from lm import UserError
+from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard
 from lm.model import char
 from lm.model.loading import load_model
@@ -108,7 +109,10 @@ def train(
         trainer = make_trainer(model, shards, out, preset, seed, log_steps, weights)
         saving = Saving(save_minutes)
         trainer.add_callback(saving)
-        trainer.look = EarlyLook(trainer, shards, tokens)
+        seen = SeenGames.trained_on(shards)
+        if init_from is not None and (before := SeenGames.load(init_from)) is not None:
+            seen = seen | before
+        trainer.look = EarlyLook(trainer, shards, tokens, seen)
         budget = None
         if "length" in began:
             known = replace(preset, **began["length"])
@@ -126,6 +130,7 @@ def train(
         trainer.add_callback(bar)
         if trainer.is_world_process_zero():
             shutil.rmtree(out / "unfinished", ignore_errors=True)
+            seen.save(out)  # for whoever starts from a checkpoint of this run
             writer = SummaryWriter(str(out / "log"), purge_step=step_of(checkpoint) + 1 if checkpoint else 0)
             trainer.add_callback(TensorBoardCallback(writer))
         try:
@@ -140,7 +145,7 @@ def train(
             raise KeyboardInterrupt(f"stopped at {bar.place(trainer.state.global_step)}")
         whole = trainer.whole()
         if whole is not None:
-            deliver(trainer.state, whole, shards, out, trainer.preset, tokens, init_from)
+            deliver(trainer.state, whole, shards, out, trainer.preset, tokens, init_from, seen)
             shutil.rmtree(out / "unfinished")
         trainer.accelerator.wait_for_everyone()
     except OSError as error:

@@ -23,16 +23,19 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lm import UserError, cli
-from lm.dataset.shards import Shard
+from lm.dataset.records import SPLITS, opening
+from lm.dataset.seen import SeenGames
+from lm.dataset.shards import Shard, build
 from lm.model.loading import load_model
 from lm.model.model import XiangqiLM
 from lm.training import run as train
 from lm.training.batches import GameBatches
 from lm.training.checkpoints import checkpoints, latest_checkpoint, step_of
 from lm.training.presets import PRESETS
-from lm.training.result import TOKENIZERS, spent_before
+from lm.training.result import TOKENIZERS, sources_of, spent_before
 from lm.training.trainer import XiangqiTrainer
 from runs import (
+    GIDS,
     GROUPS,
     SMALL,
     assert_same_end,
@@ -44,7 +47,7 @@ from runs import (
     run_sharded_as_one_of,
     stop_at,
 )
-from xiangqi import Move
+from xiangqi import Move, load, save
 
 
 def start(target: Callable[..., object], *args: object) -> Any:
@@ -95,9 +98,26 @@ class TestRun:
         assert "xqlm evaluate" in text
         assert str(finished) not in text
 
+    def test_it_knows_what_it_was_trained_on(self, finished: Path, shard: Shard) -> None:
+        seen = SeenGames.load(finished / "model")
+        assert seen is not None
+        for split in SPLITS:
+            openings = [opening(shard.moves_of(game)) for game in shard.games(split).tolist()]
+            assert [key in seen for key in openings] == [split == "train"] * len(openings)
+
+    def test_the_card_lists_the_sources_with_their_licences(self, finished: Path) -> None:
+        card = (finished / "model" / "README.md").read_text()
+        practical = "Yvonne761/Chinese-Chess-Practical-Dataset"
+        assert f"| {practical} | 45 | CC BY 4.0 (Yu-Han Tseng and Bo-Nian Chen, 2026) |" in card
+        assert "| xqlm | 15 | MIT (made for this project) |" in card
+
+    def test_a_source_of_which_nothing_is_known_is_listed_as_such(self, shard: Shard) -> None:
+        ours = replace(shard, meta=shard.meta | {"sources": ["my own games"] * len(shard.meta["sources"])})
+        assert sources_of([ours])["my own games"] == {"games": 60, "licence": "not stated"}
+
     def test_nothing_is_left_lying(self, finished: Path) -> None:
         assert sorted(p.name for p in finished.iterdir()) == [
-            f"checkpoint-{SMALL.steps - 1}", f"checkpoint-{SMALL.steps}", "log", "model", "run.json",
+            f"checkpoint-{SMALL.steps - 1}", f"checkpoint-{SMALL.steps}", "log", "model", "run.json", "trained_on.npy",
         ]  # fmt: skip
         assert any((finished / "log").glob("events.*"))
 
@@ -220,6 +240,52 @@ class TestRun:
         assert heads(tmp_path / "checkpoint-3") == learned
         assert load_file(tmp_path / "checkpoint-3" / "model.safetensors")["reply_head.weight"].any()
         assert heads(out) == none
+
+
+class TestHeldOutFromTheStart:
+    """A model that starts from another is judged by games that neither has read."""
+
+    @pytest.fixture
+    def renumbered(self, shard: Shard, tmp_path: Path) -> Shard:
+        """The same games with group ids the other way round: others are held out now, which the first run has read."""
+        games = list(load(shard.path.parent / "games.pgn"))
+        for game, gid in zip(games, reversed(GIDS), strict=True):
+            game.headers["Gid"] = str(gid)
+        save(games, tmp_path / "renumbered.pgn")
+        build([tmp_path / "renumbered.pgn"], tmp_path / "shard")
+        return Shard.open(tmp_path / "shard")
+
+    def test_games_that_the_start_has_read_do_not_vouch_for_the_result(
+        self, finished: Path, renumbered: Shard, tmp_path: Path
+    ) -> None:
+        assert len(renumbered.games("test"))
+        short = replace(SMALL, plies=1500)
+        out = train.train([renumbered], tmp_path / "run", short, init_from=finished / "model", progress=False)
+        assert json.loads((out / "metrics.json").read_text())["test"] == {}
+        assert "None: all games of the test split were read in training" in (out / "README.md").read_text()
+        both = SeenGames.load(out)
+        assert both is not None
+        assert all(opening(renumbered.moves_of(game)) in both for game in range(len(renumbered.results)))
+
+    def test_a_start_that_does_not_say_what_it_has_read_is_named_as_such(
+        self, finished: Path, renumbered: Shard, tmp_path: Path
+    ) -> None:
+        start = shutil.copytree(finished / "model", tmp_path / "start" / "model")
+        (start / "trained_on.npy").unlink()
+        out = train.train([renumbered], tmp_path / "run", replace(SMALL, plies=1500), init_from=start, progress=False)
+        assert json.loads((out / "metrics.json").read_text())["test"]
+        assert "it may have read these" in (out / "README.md").read_text()
+
+    def test_a_checkpoint_of_a_run_says_what_the_run_has_read(self, finished: Path) -> None:
+        seen, of_model = (SeenGames.load(finished / name) for name in (f"checkpoint-{SMALL.steps}", "model"))
+        assert seen is not None and of_model is not None
+        assert np.array_equal(seen.hashes, of_model.hashes)
+
+    @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", np.zeros(2, np.int32).tobytes()])
+    def test_a_damaged_file_is_named(self, content: bytes, tmp_path: Path) -> None:
+        (tmp_path / "trained_on.npy").write_bytes(content)
+        with pytest.raises(UserError, match=r"damaged file .*trained_on\.npy"):
+            SeenGames.load(tmp_path)
 
 
 class TestGoingOn:
