@@ -24,6 +24,8 @@ def main() -> int:
     except (NoDisplayError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

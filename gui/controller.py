@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from gui.actions import Action, Tone
+from gui.player_process import Failed, Loaded, Report, Request, describe
 from gui.session import COLOR_NAMES, Session
-from gui.worker import Chosen, Failed, Loaded, Report, Request, Worker, describe
+from gui.worker import Worker
 from xiangqi import Color, Move, Square
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Controller:
         self._notice: tuple[str, Tone, float] = ("", "quiet", 0.0)
         self._armed: tuple[Action, float] | None = None
         self._asked = -1
+        """The generation in which a move was last asked for."""
+        self._unanswered = False
         self._answer_at = 0.0
         self._held: Report | None = None
         if len(session.humans) < 2:
@@ -104,20 +107,26 @@ class Controller:
             self._held = None
             if isinstance(report, Loaded):
                 self.loaded, self.player_name = report.spec, report.name
+            elif report.generation != self.session.generation:
+                pass
             elif isinstance(report, Failed):
-                self.error = report.message
-            elif report.generation == self.session.generation:
-                if now < self._answer_at:
-                    self._held = report
-                    break
-                self._take(report)
-        if self.session.awaits_player and self._asked != self.session.generation:
-            self._asked, self.error = self.session.generation, None
-            self._answer_at = now + PACE
-            self.worker.ask(Request(self.spec, self.session.generation, self.session.board.copy()))
+                self.error, self._unanswered = report.message, False
+            elif now < self._answer_at:
+                self._held = report
+                break
+            else:
+                self._unanswered = False
+                self._take(report.choice)
+        if self.session.awaits_player:
+            if self._asked != self.session.generation:
+                self._asked, self._unanswered, self.error = self.session.generation, True, None
+                self._answer_at = now + PACE
+                self.worker.ask(Request(self.spec, self.session.generation, self.session.board.copy()))
+        elif self._unanswered:  # its move was taken back: it need not think any longer
+            self._unanswered = False
+            self.worker.ask(Request(self.spec, self.session.generation))
 
-    def _take(self, chosen: Chosen) -> None:
-        choice: Choice = chosen.choice
+    def _take(self, choice: Choice) -> None:
         if choice.move is None:
             self.session.player_resigns()
             return

@@ -1,83 +1,54 @@
-"""The thread that the player lives in: it loads the player and asks it for moves, so that the window never waits."""
+"""The window's end of the player: starts the process that the player lives in, asks it for moves, and never waits."""
 
 from __future__ import annotations
 
 import contextlib
+import pickle
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import Any
 
-from xiangqi import Board
-
-if TYPE_CHECKING:
-    from lm.players.player import Choice, Player
+from gui.player_process import SUPERSEDED, Failed, Load, Report, Request
+from lm.players.specs import load_player
 
 CLOSING_TIME = 5.0
-"""Seconds that ``close`` waits for a player that is thinking."""
+"""Seconds that ``close`` gives the player's process to end by itself."""
 
-
-@dataclass(frozen=True)
-class Request:
-    """Have the player of ``spec`` ready, and if ``board`` is given let it choose a move there."""
-
-    spec: str
-    generation: int
-    board: Board | None = None
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """The player of ``spec`` is ready."""
-
-    spec: str
-    name: str
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The player's answer to the request of this generation."""
-
-    generation: int
-    choice: Choice
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The player could not be loaded, or failed while it thought; ``message`` is one line."""
-
-    generation: int
-    message: str
-
-
-Report = Loaded | Chosen | Failed
-
-
-def load_player(spec: str) -> Player:
-    """Load a player; imports the model's libraries, so it is called in the worker's thread only."""
-    from lm.players.specs import load_player
-
-    return load_player(spec)
+_COMMAND = "import sys; sys.path[:] = sys.argv[1:]; from gui.player_process import main; main()"
 
 
 class Worker:
-    """Runs one player in a thread of its own.
+    """Runs one player in a process of its own, which ends when this one does.
 
-    ``notify`` is called in that thread whenever a report is ready for ``poll``. Of several requests that wait only the
-    latest is served; an answer carries the generation of its request, by which the caller tells a stale one.
+    ``load`` is a function of a module, called in that process with a spec. ``notify`` is called in a thread whenever a
+    report is ready for ``poll``. Of several requests that wait only the latest is served, and a player that goes on to
+    think about what is no longer asked is ended and loaded again. An answer carries the generation of its request, by
+    which the caller tells a stale one. A process that has crashed is started again at the next request.
     """
 
-    def __init__(self, load: Callable[[str], Player] = load_player, notify: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, load: Load = load_player, notify: Callable[[], None] = lambda: None) -> None:
         self._load, self._notify = load, notify
-        self._requests: SimpleQueue[Request | None] = SimpleQueue()
         self._reports: SimpleQueue[Report] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="player", daemon=True)
-        self._thread.start()
+        self._lock = threading.Lock()
+        """Guards the next three."""
+        self._request: Request | None = None
+        self._process: _Process | None = None
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """Process number of the player, or ``None`` if it does not run."""
+        return self._process.popen.pid if self._process is not None else None
 
     def ask(self, request: Request) -> None:
         """Queue a request. Its board must not be changed afterwards: give a copy."""
-        self._requests.put(request)
+        with self._lock:
+            self._request = request
+            self._send(request)
 
     def poll(self) -> Report | None:
         """Return the next report, or ``None`` at once if there is none."""
@@ -87,52 +58,82 @@ class Worker:
             return None
 
     def close(self) -> None:
-        """Close the player and end the thread; a player that thinks on for too long is left behind."""
-        self._requests.put(None)
-        self._thread.join(CLOSING_TIME)
+        """Close the player and end its process; one that does not end by itself is killed."""
+        with self._lock:
+            self._closed = True
+            process = self._process
+        if process is not None:
+            process.end()
 
-    def _latest(self) -> Request | None:
-        request = self._requests.get()
-        while request is not None and not self._requests.empty():
-            request = self._requests.get()
-        return request
-
-    def _run(self) -> None:
-        player: Player | None = None
-        loaded = ""
-        while (request := self._latest()) is not None:
-            try:
-                if player is None or request.spec != loaded:
-                    if player is not None:
-                        player.close()
-                        player = None
-                    player, loaded = self._load(request.spec), request.spec
-                    self._report(Loaded(request.spec, player.name))
-                if request.board is not None:
-                    (choice,) = player.choose([request.board])
-                    self._report(Chosen(request.generation, choice))
-            except Exception as error:  # whatever goes wrong in a player is told on the board, and the window lives on
-                self._report(Failed(request.generation, describe(error)))
-        if player is not None:
-            with contextlib.suppress(Exception):  # nobody is left to be told
-                player.close()
+    def _send(self, request: Request) -> None:
+        if self._process is None:
+            self._process = _Process(self._load, self._report, self._ended)
+        self._process.outbox.put(request)
 
     def _report(self, report: Report) -> None:
         self._reports.put(report)
         self._notify()
 
+    def _ended(self, code: int) -> None:
+        with self._lock:
+            self._process = None
+            if self._closed or self._request is None:
+                return
+            if code == SUPERSEDED:
+                self._send(self._request)
+                return
+            generation = self._request.generation
+        self._report(Failed(generation, f"the player's process {_how_it_ended(code)}"))
 
-def describe(error: BaseException) -> str:
-    """Say an error in one line.
 
-    >>> describe(FileNotFoundError(2, "No such file or directory", "model/config.json"))
-    "No such file or directory: 'model/config.json'"
-    >>> describe(KeyError("depth"))
-    "KeyError: 'depth'"
-    """
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror + (f": {error.filename!r}" if error.filename else "")
-    text = " ".join(str(error).split())
-    if isinstance(error, (ValueError, RuntimeError, ImportError, OSError)) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+class _Process:
+    """The process, and two threads that write requests to it and read reports from it."""
+
+    def __init__(self, load: Load, report: Callable[[Report], None], ended: Callable[[int], None]) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-c", _COMMAND, *sys.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **_apart()
+        )
+        self.outbox: SimpleQueue[Load | Request | None] = SimpleQueue()
+        self.outbox.put(load)
+        self._report, self._ended = report, ended
+        for run in (self._write, self._read):
+            threading.Thread(target=run, name="player", daemon=True).start()
+
+    def _write(self) -> None:
+        assert self.popen.stdin is not None
+        with contextlib.suppress(OSError), self.popen.stdin as pipe:  # a process that is gone is told by its exit code
+            while (message := self.outbox.get()) is not None:
+                pickle.dump(message, pipe)
+                pipe.flush()
+
+    def _read(self) -> None:
+        assert self.popen.stdout is not None
+        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError), self.popen.stdout as pipe:
+            while True:
+                self._report(pickle.load(pipe))
+        code = self.popen.wait()
+        self.outbox.put(None)
+        self._ended(code)
+
+    def end(self) -> None:
+        """Let the process see the end of its input, and kill it if that does not end it."""
+        self.outbox.put(None)
+        try:
+            self.popen.wait(CLOSING_TIME)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+
+
+def _apart() -> dict[str, Any]:
+    """Return what keeps Ctrl-C in the window's terminal from the process: the window decides when that ends."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}
+
+
+def _how_it_ended(code: int) -> str:
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"

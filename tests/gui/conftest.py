@@ -1,16 +1,18 @@
 """The board's tests need no display: SDL draws into memory."""
 
 import os
+import queue
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 os.environ["SDL_VIDEODRIVER"] = "dummy"
 
 from gui.controller import Controller
+from gui.player_process import Chosen, Failed, Loaded, describe
 from gui.session import Session
-from gui.worker import Worker
 from xiangqi import Move
 
 
@@ -25,6 +27,44 @@ class MemoryClipboard:
         self.text = text
 
 
+class ThreadWorker:
+    """What `Worker` does, in a thread instead of a process, so that a test can hold the player in its hands."""
+
+    def __init__(self, load, notify):
+        self._load, self._notify = load, notify
+        self._thread = ThreadPoolExecutor(1)
+        self._reports = queue.SimpleQueue()
+        self.requests = []
+        self._player = self._spec = None
+
+    def ask(self, request):
+        self.requests.append(request)
+        self._thread.submit(self._serve, request)
+
+    def poll(self):
+        return None if self._reports.empty() else self._reports.get()
+
+    def close(self):
+        self._thread.shutdown()
+
+    def report(self, report):
+        self._reports.put(report)
+        self._notify()
+
+    def _serve(self, request):
+        if request is not self.requests[-1]:
+            return
+        try:
+            if request.spec != self._spec:
+                self._player, self._spec = self._load(request.spec), request.spec
+                self.report(Loaded(request.spec, self._player.name))
+            if request.board is not None:
+                (choice,) = self._player.choose([request.board])
+                self.report(Chosen(request.generation, choice))
+        except Exception as error:
+            self.report(Failed(request.generation, describe(error)))
+
+
 class Table:
     """A controller with a player of the test's own (or the error of loading it), and a clock that the test turns."""
 
@@ -33,7 +73,7 @@ class Table:
         self.specs = []
         self.session = session or Session()
         self.reported = threading.Semaphore(0)
-        self.worker = Worker(self._load, notify=self.reported.release)
+        self.worker = ThreadWorker(self._load, notify=self.reported.release)
         self.clipboard = MemoryClipboard()
         self.games_dir = tmp_path / "games"
         self.controller = Controller(self.session, self.worker, spec, self.clipboard, self.games_dir)
@@ -60,6 +100,10 @@ class Table:
             assert time.monotonic() < end, "waited in vain"
             self.tick()
             time.sleep(0.002)
+
+    @property
+    def requests(self):
+        return self.worker.requests
 
     @property
     def moves(self):

@@ -4,6 +4,7 @@ import pytest
 
 from gui.actions import Action
 from gui.controller import LEVELS, with_temperature
+from gui.player_process import Failed
 from gui.session import HUMANS, Session
 from lm.players.player import Choice
 from xiangqi import BLACK, RED, STARTING_FEN, Move, parse_square
@@ -89,6 +90,33 @@ class TestPlaying:
 
 class TestStaleAnswers:
     """Whatever the player finds out about a position that is gone must not be played."""
+
+    @pytest.mark.parametrize("change", [Action.UNDO, Action.NEW, Action.RESIGN, Action.SWAP])
+    def test_a_player_that_thinks_is_told_when_its_move_is_no_longer_wanted(self, seat, change):
+        table = seat(Scripted("h9g7", threading.Event()))
+        table.play("h2e2")
+        table.wait(lambda: table.player.asked)
+        assert table.requests[-1].board is not None
+        do_twice(table, change) if change in (Action.NEW, Action.RESIGN) else table.controller.do(change)
+        table.tick()
+        assert table.requests[-1].board is None
+        count = len(table.requests)
+        table.tick()
+        assert len(table.requests) == count
+
+    def test_a_player_that_has_answered_is_not_disturbed(self, seat):
+        table = seat(Scripted("h9g7"))
+        table.play("h2e2")
+        table.wait(lambda: len(table.moves) == 2)
+        table.tick()
+        assert [request.board is not None for request in table.requests] == [False, True]
+
+    def test_a_failure_over_a_position_that_is_gone_is_not_told(self, seat):
+        table = seat(Scripted())
+        table.wait(lambda: table.controller.loaded)
+        table.worker.report(Failed(table.session.generation - 1, "the engine was stopped"))
+        table.tick()
+        assert table.controller.error is None
 
     @pytest.mark.parametrize("change", [Action.UNDO, Action.NEW])
     def test_undo_and_new_game_while_it_thinks(self, seat, change):

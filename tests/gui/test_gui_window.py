@@ -231,3 +231,29 @@ class TestStarting:
         monkeypatch.setattr(App, "frame", frame_then_quit)
         assert main("random") == 0
         assert frames
+
+    def test_the_window_stays_free_of_the_models_libraries(self):
+        """SDL draws through Mesa, whose LLVM and that of triton, which torch imports, crash a process that has both."""
+        code = """
+import sys
+import pygame
+from gui.app import App, main
+
+draw = App.frame
+
+def play_a_move(self, now):
+    from xiangqi import Move
+
+    draw(self, now)
+    if self.session.board.ply == 0:
+        self.session.play(Move.from_iccs("h2e2"))
+    if self.session.board.ply == 2 or self.controller.error:
+        pygame.event.post(pygame.Event(pygame.QUIT))
+        print(self.controller.error, len(self.session.texts))
+
+App.frame = play_a_move
+main("lm")
+print([name for name in ("torch", "triton", "transformers") if name in sys.modules])
+"""
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True)
+        assert ended.stdout.splitlines()[-2:] == ["None 2", "[]"]

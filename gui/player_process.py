@@ -1,0 +1,175 @@
+"""The process that the player lives in: it loads a player and has it choose moves, as the window asks through a pipe.
+
+Apart from the window, because the libraries of a model and those that draw on the screen do not always bear each other:
+LLVM, which both Mesa and triton bring, has crashed the window. This module is what runs there; `gui.worker` starts it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+if TYPE_CHECKING:
+    from lm.players.player import Choice, Player
+    from xiangqi import Board
+
+PATIENCE: Final = 1.0
+"""Seconds that a player may go on to think when something else has been asked of it."""
+SUPERSEDED: Final = 75
+"""Exit code of a process whose player thought on; what was asked last is still to be done, by another process."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Have the player of ``spec`` ready, and if ``board`` is given let it choose a move there."""
+
+    spec: str
+    generation: int
+    board: Board | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The player of ``spec`` is ready."""
+
+    spec: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The player's answer to the request of this generation."""
+
+    generation: int
+    choice: Choice
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The player could not be loaded, or failed while it thought; ``message`` is one line."""
+
+    generation: int
+    message: str
+
+
+Report = Loaded | Chosen | Failed
+Load = Callable[[str], "Player"]
+
+
+class _Server:
+    """Serves requests one after another, of those that wait only the latest.
+
+    The main thread loads players and lets them think. Another one listens, so that the end of the window and a request
+    that makes the present one void are noticed at once.
+    """
+
+    def __init__(self, load: Load, requests: BinaryIO, reports: BinaryIO) -> None:
+        self._load, self._requests, self._reports = load, requests, reports
+        self._changed = threading.Condition()
+        """Guards the next three."""
+        self._waiting: Request | None = None
+        self._thinking: Request | None = None
+        self._leaving = False
+        self._player: Player | None = None
+        self._spec = ""
+
+    def listen(self) -> int:
+        """Take requests in until the process should end, close the player, and return the exit code."""
+        code = 0
+        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):  # the window is gone
+            while self._accept(pickle.load(self._requests)):
+                pass
+            code = SUPERSEDED
+        with self._changed:
+            self._leaving = True
+            self._changed.notify_all()
+        if self._player is not None:
+            with contextlib.suppress(Exception):  # nobody is left to be told
+                self._player.close()
+        return code
+
+    def _accept(self, request: Request) -> bool:
+        """Put a request in line; returns whether the player gets to it soon."""
+        with self._changed:
+            self._waiting = request
+            self._changed.notify_all()
+            late = self._thinking
+            return late is None or self._changed.wait_for(lambda: self._thinking is not late, PATIENCE)
+
+    def serve(self) -> None:
+        """Serve the requests until the process should end."""
+        while True:
+            with self._changed:
+                self._thinking = None
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._waiting is not None or self._leaving)
+                request, self._waiting = self._waiting, None
+            if request is None or self._leaving:
+                return
+            try:
+                self._serve(request)
+            except Exception as error:  # whatever goes wrong in a player is told on the board
+                if not self._leaving:
+                    self._report(Failed(request.generation, describe(error)))
+
+    def _serve(self, request: Request) -> None:
+        if self._player is None or request.spec != self._spec:
+            old, self._player = self._player, None
+            if old is not None:
+                old.close()
+            self._player, self._spec = self._load(request.spec), request.spec
+            self._report(Loaded(request.spec, self._player.name))
+        with self._changed:
+            if request.board is None or self._waiting is not None:
+                return
+            self._thinking = request
+        (choice,) = self._player.choose([request.board])
+        self._report(Chosen(request.generation, choice))
+
+    def _report(self, report: Report) -> None:
+        pickle.dump(report, self._reports)
+        self._reports.flush()
+
+
+def main() -> None:
+    """Serve the window: how to load a player comes first on standard input, then requests until the window is gone."""
+    requests, reports = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)  # what the player's libraries print must not get between the reports
+    server = _Server(pickle.load(requests), requests, reports)
+    threading.Thread(target=_listen, args=(server,), name="listener", daemon=True).start()
+    server.serve()
+    threading.Event().wait()  # the listener ends the process
+
+
+def _listen(server: _Server) -> None:
+    """Listen, and then end the process at once, whatever its other threads are busy with."""
+    code = 1
+    try:
+        code = server.listen()
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def describe(error: BaseException) -> str:
+    """Say an error in one line.
+
+    >>> describe(FileNotFoundError(2, "No such file or directory", "model/config.json"))
+    "No such file or directory: 'model/config.json'"
+    >>> describe(KeyError("depth"))
+    "KeyError: 'depth'"
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {error.filename!r}" if error.filename else "")
+    text = " ".join(str(error).split())
+    if isinstance(error, (ValueError, RuntimeError, ImportError, OSError)) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
