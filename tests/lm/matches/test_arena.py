@@ -17,7 +17,7 @@ from lm.matches.arena import Pairing, load_openings, match_pairings, play_games
 from lm.matches.match_file import play_to_file
 from lm.players.player import Choice, PlayerError
 from lm.players.simple import RandomPlayer
-from xiangqi import Board, Move
+from xiangqi import BLACK, RED, Board, Move
 from xiangqi.formats import load
 from xiangqi.game import Game
 
@@ -80,6 +80,36 @@ class TestEndings:
         assert endings(play(offers)) == ("1/2-1/2", "draw agreed", "2")
         one_sided = play(offers, RandomPlayer(seed=1), max_plies=12)
         assert one_sided.headers["Termination"] == "ply limit"
+
+    @pytest.mark.parametrize("opening", ["h2e2", "h2e2 h9g7"])
+    def test_who_resigns_loses_whoever_is_to_move_after_the_opening(self, opening: str) -> None:
+        quitter, other = Scripted(lambda board: Choice(None)), Scripted(first_move)
+        assert play(quitter, other, opening).result == "0-1"
+        assert play(other, quitter, opening).result == "1-0"
+
+    def test_an_offer_lapses_with_the_next_move_that_makes_none(self) -> None:
+        """Red offers at his first move, Black at his second: neither answers the other."""
+        offers = Scripted(lambda board: Choice(board.legal_moves[0], draw=board.ply in (0, 3, 6)))
+        assert endings(play(offers, max_plies=9)) == ("1/2-1/2", "ply limit", "9")
+        answered = Scripted(lambda board: Choice(board.legal_moves[0], draw=board.ply in (0, 3, 4)))
+        assert endings(play(answered, max_plies=9)) == ("1/2-1/2", "draw agreed", "5")
+
+    @pytest.mark.parametrize("plies", [4, 5])
+    def test_the_ply_limit_counts_the_opening(self, plies: int) -> None:
+        game = play(Scripted(first_move), opening="h2e2 h9g7 h0g2", max_plies=plies)
+        assert endings(game) == ("1/2-1/2", "ply limit", str(plies))
+
+    def test_each_player_moves_its_own_pieces(self) -> None:
+        """Also after an opening of an odd number of plies."""
+        moved: dict[str, set[int]] = {"a": set(), "b": set()}
+
+        def player(name: str) -> Scripted:
+            return Scripted(lambda board: moved[name].add(board.turn) or first_move(board), name)
+
+        for opening in ("", "h2e2", "h2e2 h9g7"):
+            game = play(player("a"), player("b"), opening, max_plies=6)
+            assert (game.headers["Red"], game.headers["Black"]) == ("a", "b")
+        assert moved == {"a": {RED}, "b": {BLACK}}
 
     def test_record_replays(self) -> None:
         game = play(RandomPlayer(seed=2), opening="h2e2 h9g7", max_plies=30)
@@ -199,6 +229,23 @@ class TestMatchPairings:
         suite = load_openings()
         first, again, other = (match_pairings(player, player, 20, suite, seed) for seed in (1, 1, 2))
         assert first == again != other
+
+
+class TestSeeds:
+    """On the command line another seed takes other openings of the suite, the same one the same."""
+
+    @pytest.mark.parametrize("command", [("match", "random:seed=1", "random:seed=2"), ("selfplay", "--player=random")])
+    def test_the_seed_decides_which_openings_are_played(self, xqlm, tmp_path: Path, command: tuple[str, ...]) -> None:
+        def openings(name: str, seed: int) -> list[str]:
+            path = tmp_path / f"{name}.pgn"
+            code, _, err = xqlm(
+                *command, "-n", 6, "--openings", "suite", "--max-plies", 8, "--seed", seed, "--out", path
+            )
+            assert code == 0, err
+            games = sorted(load(path), key=lambda game: int(game.headers["Round"]))
+            return [" ".join(move.iccs for move in game.moves()[:4]) for game in games]
+
+        assert openings("one", 1) == openings("again", 1) != openings("other", 2)
 
 
 class TestOpenings:

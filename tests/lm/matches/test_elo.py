@@ -29,6 +29,31 @@ class TestScore:
         assert counted.pentanomial == (0, 0, 1, 1, 1)
         assert counted.score == 0.75
 
+    def test_who_scores_more_has_the_higher_rating(self) -> None:
+        """A is the first player named; it has Red in games of even number."""
+        for swept, wins, losses, sign in (("1-0", 1, 0, 1), ("0-1", 0, 1, -1)):
+            other = {"1-0": "0-1", "0-1": "1-0"}[swept]
+            results = [swept, other, swept, other, swept, "1/2-1/2"]
+            games = {i: Game({"Result": result, "Termination": "checkmate"}) for i, result in enumerate(results)}
+            counted = Score.of(games).as_dict()
+            assert (counted["wins"], counted["draws"], counted["losses"]) == (5 * wins, 1, 5 * losses)
+            assert counted["score"] == pytest.approx((5 * wins + 0.5) / 6, abs=1e-6)
+            assert isinstance(counted["elo"], float) and counted["elo"] * sign > 0
+            assert counted["endings"] == {"checkmate": 6}
+        drawn = {i: Game({"Result": "1/2-1/2", "Termination": "repetition"}) for i in range(4)}
+        assert Score.of(drawn).as_dict() | {"interval": 0, "score_interval": 0} == {
+            "games": 4,
+            "score": 0.5,
+            "wins": 0,
+            "draws": 4,
+            "losses": 0,
+            "elo": 0.0,
+            "interval": 0,
+            "score_interval": 0,
+            "pentanomial": [0, 0, 2, 0, 0],
+            "endings": {"repetition": 4},
+        }
+
     def test_interval_of_many_pairs_is_the_normal_one(self) -> None:
         pairs = (100, 200, 400, 200, 100)
         low, high = score(*pairs).interval

@@ -16,8 +16,9 @@ from lm.model.config import XiangqiConfig
 from lm.model.encoding import Encoder, Line
 from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
 from lm.model.loading import load_model
+from lm.model.losses import LOSS_WEIGHTS
 from lm.model.model import XiangqiLM, pick
-from lm.model.prompts import ENGINE
+from lm.model.prompts import ENDS, ENGINE
 from small import random_game, small_model
 
 
@@ -154,6 +155,86 @@ class TestShape:
     def test_unknown_groups_are_named(self) -> None:
         with pytest.raises(ValueError, match="nonsense"):
             Encoder(XiangqiConfig(input_groups=("nonsense",)))
+
+
+class TestLosses:
+    """What the model learns from, part by part."""
+
+    @staticmethod
+    def only(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+        """Leave one part of the loss, with weight 1."""
+        for name in LOSS_WEIGHTS:
+            monkeypatch.setitem(LOSS_WEIGHTS, name, float(name == part))
+
+    def test_the_weights_are_those_that_the_shipped_model_was_trained_with(self) -> None:
+        assert LOSS_WEIGHTS == {"policy": 1, "rules": 0.3, "result": 0.25, "opinion": 0.25, "end": 1, "reply": 0.3}
+
+    @pytest.mark.parametrize("checked", [None, [0, 3, 7, 18], [19]])
+    def test_the_rules_are_learned_from_the_move_that_was_played(
+        self, model: XiangqiLM, monkeypatch: pytest.MonkeyPatch, checked: list[int] | None
+    ) -> None:
+        """Of all moves, legal or not, as the mover sees them, at the plies that are asked for."""
+        self.only(monkeypatch, "rules")
+        board = random_game(7, 20)
+        features = Encoder(model.config)([Line.of(board)])
+        labels = features.labels(np.array([*(move.index for move in board.move_stack), -1]))[:-1]
+        assert len(set(labels.tolist())) > 5
+        with torch.inference_mode():
+            out = model(
+                **features.tensors(),
+                rows=torch.arange(20),
+                labels=torch.from_numpy(labels),
+                checked=None if checked is None else torch.tensor(checked),
+            )
+        chances = out.move_logits.log_softmax(-1)
+        seen = [(move if ply % 2 == 0 else move.rotate()).index for ply, move in enumerate(board.move_stack)]
+        expected = [-float(chances[ply, seen[ply]]) for ply in (range(20) if checked is None else checked)]
+        assert float(out.loss) == pytest.approx(sum(expected) / len(expected), rel=1e-4)
+
+    def test_the_policy_is_learned_from_the_move_that_was_played(
+        self, model: XiangqiLM, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of the legal moves alone."""
+        self.only(monkeypatch, "policy")
+        board = random_game(7, 20)
+        features = Encoder(model.config)([Line.of(board)])
+        labels = features.labels(np.array([*(move.index for move in board.move_stack), -1]))[:-1]
+        with torch.inference_mode():
+            out = model(**features.tensors(), rows=torch.arange(20), labels=torch.from_numpy(labels))
+        losses, position = [], board.root()
+        for ply, move in enumerate(board.move_stack):
+            chances = dict(zip(features.moves(ply).tolist(), out.scores[ply].log_softmax(-1).tolist(), strict=False))
+            assert set(chances) == {legal.index for legal in position.legal_moves}
+            losses.append(-chances[move.index])
+            position.push(move)
+        assert float(out.loss) == pytest.approx(sum(losses) / 20, rel=1e-4)
+
+    @pytest.mark.parametrize("favoured", [0, 1, 2])
+    def test_who_is_told_to_win_learns_to_expect_a_win(self, monkeypatch: pytest.MonkeyPatch, favoured: int) -> None:
+        """Results are 0 for a loss to 2 for a win of the mover, opinions the expected score: 0, 0.5, 1."""
+        model = small_model()
+        model.value_head.weight.data.zero_()
+        model.value_head.bias.data = 5 * torch.eye(3)[favoured]
+        tensors = Encoder(model.config)([Line.of(random_game(1, 3))]).tensors() | {"labels": torch.zeros(4).long()}
+        for part, taught in (
+            ("result", [{"wdl": torch.full((4,), result)} for result in (0, 1, 2)]),
+            ("opinion", [{"expected": torch.full((4,), score)} for score in (0.0, 0.5, 1.0)]),
+        ):
+            with monkeypatch.context() as patch:
+                self.only(patch, part)
+                losses = [model(**tensors, **told).loss.item() for told in taught]
+            assert min(losses) == losses[favoured]
+
+    @pytest.mark.parametrize("favoured", range(len(ENDS)))
+    def test_each_end_is_learned_and_that_a_game_goes_on(self, monkeypatch: pytest.MonkeyPatch, favoured: int) -> None:
+        self.only(monkeypatch, "end")
+        model = small_model()
+        model.end_head.weight.data.zero_()
+        model.end_head.bias.data = 5 * torch.eye(len(ENDS))[favoured]
+        tensors = Encoder(model.config)([Line.of(random_game(1, 3))]).tensors() | {"labels": torch.zeros(4).long()}
+        losses = [model(**tensors, ends=torch.tensor([-100, -100, -100, end])).loss.item() for end in range(len(ENDS))]
+        assert min(losses) == losses[favoured] < 0.1
+        assert sorted(losses)[1] > 4
 
 
 class TestReplies:

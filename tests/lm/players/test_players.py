@@ -31,6 +31,37 @@ for line in sys.stdin:
 """
 
 
+# Speaks UCI or UCCI, says what it is told to say of the position, begins a game or answers h2e2, and keeps what it was
+# asked.
+SAYING_ENGINE = """
+import sys
+log = open({log!r}, "a")
+for line in sys.stdin:
+    words = line.split()
+    print(line.strip(), file=log, flush=True)
+    if words[:1] in (["uci"], ["ucci"]):
+        print(words[0] + "ok", flush=True)
+    if words == ["isready"]:
+        print("readyok", flush=True)
+    if words[:1] == ["position"]:
+        best = "h9g7" if words[-1] == "h2e2" else "h2e2"
+    if words[:1] == ["go"]:
+        print("info depth 1 {info}", flush=True)
+        print("bestmove", best, "{more}", flush=True)
+    if words == ["quit"]:
+        break
+"""
+
+
+def saying_engine(
+    folder: Path, info: str = "", more: str = "", limit: Limit | None = None, protocol: str = "uci"
+) -> EnginePlayer:
+    """An engine that says something of every position, and more of its move; ``folder/log`` has what it was asked."""
+    script = folder / "saying.py"
+    script.write_text(SAYING_ENGINE.format(info=info, more=more, log=str(folder / "log")))
+    return EnginePlayer(protocol, f"{sys.executable} {script}", limit or Limit(depth=1), name="saying")
+
+
 def frail_engine(tmp_path: Path, word: str) -> EnginePlayer:
     script = tmp_path / "frail.py"
     script.write_text(FRAIL_ENGINE.format(word=word))
@@ -62,6 +93,25 @@ class TestGreedyPlayer:
         board = Board("4k4/9/9/9/4n4/9/p3R4/9/9/3K5 w")
         assert GreedyPlayer(seed=1).choose([board]) == [Choice(Move.from_iccs("e3e5"))]
 
+    @pytest.mark.parametrize(
+        ("fen", "takes"),
+        [
+            ("3k5/9/9/9/n3R3c/9/9/9/9/4K4 w", "e5i5"),  # a cannon is worth more than a knight
+            ("3k5/9/9/9/n3R3b/9/9/9/9/4K4 w", "e5a5"),  # a knight more than a bishop
+            ("3k5/9/9/9/r3R3c/9/9/9/9/4K4 w", "e5a5"),  # a rook more than a cannon
+        ],
+    )
+    def test_takes_the_dearer_of_two_pieces(self, fen: str, takes: str) -> None:
+        board = Board(fen)
+        assert GreedyPlayer().choose([board]) == [Choice(Move.from_iccs(takes))]
+        assert GreedyPlayer().choose([board.rotate()]) == [Choice(Move.from_iccs(takes).rotate())]
+
+    def test_makes_a_quiet_move_rather_than_lose_a_piece_by_capturing(self) -> None:
+        board = Board.from_moves("h2e2 h9g7")  # the only captures give a cannon for a knight or a pawn
+        chosen = [choice.move for choice in GreedyPlayer(seed=1).choose([board] * 100)]
+        assert not any(board.is_capture(move) for move in chosen if move)
+        assert len(set(chosen)) > 20
+
     def test_leaves_a_defended_piece_of_less_value(self) -> None:
         # The rook on e5 could take the pawn on e6, which the rook on a6 defends.
         board = Board("3k5/9/9/r3p4/4R4/9/9/9/9/5K3 w")
@@ -84,6 +134,61 @@ class TestEnginePlayer:
             player.close()
         assert choice.move is Move.from_iccs("a0a1")
         assert choice.value == pytest.approx(1 / 1.1)  # four pawns up: ten to one
+
+    @pytest.mark.parametrize(
+        ("info", "value"),
+        [
+            ("wdl 700 200 100", 0.8),
+            ("wdl 100 200 700", 0.2),
+            ("wdl 0 1000 0", 0.5),
+            ("score cp -50 wdl 1000 0 0", 1.0),  # its own odds count for more
+            ("score cp 400", 1 / 1.1),
+            ("score cp -400", 1 - 1 / 1.1),
+            ("score mate 2", 1.0),
+            ("score mate -2", 0.0),
+            ("", None),
+        ],
+    )
+    def test_it_expects_to_win_where_the_engine_says_so(self, tmp_path: Path, info: str, value: float | None) -> None:
+        """Whichever colour it has: engines speak of the side to move."""
+        player = saying_engine(tmp_path, info)
+        try:
+            choices = player.choose([Board(), Board.from_moves("h2e2")])
+        finally:
+            player.close()
+        assert [choice.value for choice in choices] == [value if value is None else pytest.approx(value, abs=1e-6)] * 2
+
+    @pytest.mark.parametrize(
+        ("limit", "protocol", "asked"),
+        [
+            (Limit(depth=3), "uci", "go depth 3"),
+            (Limit(nodes=500), "uci", "go nodes 500"),
+            (Limit(time=0.05), "uci", "go movetime 50"),
+            (Limit(time=0.05), "ucci", "go time 50 movestogo 1"),
+        ],
+    )
+    def test_it_thinks_as_long_as_it_was_told(self, tmp_path: Path, limit: Limit, protocol: str, asked: str) -> None:
+        player = saying_engine(tmp_path, limit=limit, protocol=protocol)
+        try:
+            player.choose([Board()])
+        finally:
+            player.close()
+        assert asked in (tmp_path / "log").read_text().splitlines()
+
+    def test_an_offer_of_a_draw_is_passed_on(self, tmp_path: Path) -> None:
+        for more, offers in (("", False), ("draw", True)):
+            player = saying_engine(tmp_path, more=more, protocol="ucci")
+            try:
+                assert player.choose([Board()])[0].draw == offers
+            finally:
+                player.close()
+
+    def test_an_engine_that_resigns_resigns(self, tmp_path: Path) -> None:
+        player = saying_engine(tmp_path, more="resign", protocol="ucci")
+        try:
+            assert player.choose([Board()])[0].move is None
+        finally:
+            player.close()
 
     def test_a_crash_is_told_and_the_next_choice_starts_it_again(self, tmp_path: Path) -> None:
         player = frail_engine(tmp_path, "i9i8")
@@ -116,6 +221,28 @@ class TestEnginePlayer:
 
 
 class TestSpecs:
+    @pytest.mark.parametrize("spec", ["random", "greedy", "lm:model={model},temperature=1,dtype=float32,symmetries=1"])
+    def test_the_seed_decides_the_moves(self, model_folder: Path, spec: str) -> None:
+        def moves(seed: int) -> list[Choice]:
+            text = spec.format(model=model_folder)
+            return load_player(f"{text}{',' if ':' in text else ':'}seed={seed}").choose([Board()] * 8)
+
+        assert moves(3) == moves(3)
+        assert moves(3) != moves(4) != moves(5)
+
+    @pytest.mark.parametrize(
+        ("limit", "asked"),
+        [("depth=3", "go depth 3"), ("nodes=500", "go nodes 500"), ("movetime=50", "go movetime 50")],
+    )
+    def test_the_limit_is_what_the_engine_is_told(self, tmp_path: Path, limit: str, asked: str) -> None:
+        saying_engine(tmp_path).close()  # it leaves its script
+        player = load_player(f"uci:cmd={sys.executable} {tmp_path / 'saying.py'},{limit}")
+        try:
+            player.choose([Board()])
+        finally:
+            player.close()
+        assert asked in (tmp_path / "log").read_text().splitlines()
+
     def test_a_name_is_the_spec(self) -> None:
         assert load_player("greedy:seed=4").name == "greedy:seed=4"
 

@@ -13,11 +13,13 @@ from lm import UserError
 from lm.dataset.records import Record
 from lm.dataset.shards import Shard, build
 from lm.model.config import XiangqiConfig
-from lm.model.prompts import ENGINE
-from lm.training.batches import GameBatches
+from lm.model.encoding import Encoder
+from lm.model.prompts import ENDS, ENGINE, HUMAN, PROMPTS
+from lm.players.policy import Evaluator
+from lm.training.batches import GameBatches, Lessons, tensors
 from runs import GIDS
 from small import random_game, small_model
-from xiangqi import Board, Game, save
+from xiangqi import BLACK, RED, Board, Game, save
 
 CONFIG = XiangqiConfig(n_layer=1, n_head=1, n_embd=8)
 
@@ -152,6 +154,165 @@ class TestBatches:
         batches = GameBatches([replace(shard, moves=moves)], CONFIG, 700, 9, seed=3)
         with pytest.raises(UserError, match=rf"damaged shard {shard.path}: game \d+ of .*games\.pgn"):
             list(map(batches.encode, range(9)))
+
+
+def recorded(folder: Path, *games: Game) -> Shard:
+    """A shard of games, in their order."""
+    for number, game in enumerate(games):
+        game.headers["Gid"] = str(GIDS[3 + number])
+    save(games, folder / "recorded.pgn")
+    build([folder / "recorded.pgn"], folder / "recorded")
+    return Shard.open(folder / "recorded")
+
+
+def played(board: Board, result: str, **headers: str) -> Game:
+    return Game.from_board(board, {"Result": result, "Tier": "master"} | headers)
+
+
+def lessons_of(shard: Shard, longest: int = 100, asked: bool = False, mirror: bool = False) -> dict[str, torch.Tensor]:
+    """What is taught of all games of a shard, in their order."""
+    games = [(shard, game) for game in range(len(shard.results))]
+    lessons = Lessons.of(games, longest, np.full((len(games), 3), asked))
+    return tensors(Encoder(CONFIG), lessons, np.full(len(games), mirror))
+
+
+MATED = Board.from_moves("h2e2 i6i5 e2e6 i5i4 b2b4 i4i3 b4e4")
+"""Black is mated by two cannons on the file of his king."""
+BLACK_BEGINS = "3k5/9/9/r3P4/9/9/6C2/R8/9/4K4 b - - 0 1"
+
+
+class TestSeeds:
+    """Another seed reads the games in another order, mirrors others and tells other prompts; the same one does not."""
+
+    def test_the_order_of_the_games(self, shard: Shard) -> None:
+        def order(seed: int, epoch: int = 0) -> list[int]:
+            batches = GameBatches([shard], CONFIG, 700, 100, seed=seed)
+            steps = range(epoch * batches.per_epoch, (epoch + 1) * batches.per_epoch)
+            return [game for step in steps for game in batches.games(step)[0].tolist()]
+
+        assert order(3) == order(3)
+        assert order(3) != order(4) and order(3) != order(3, epoch=1)
+        assert sorted(order(3)) == sorted(order(4)) == sorted(order(3, epoch=1))
+
+    def test_which_games_are_mirrored_and_which_prompts_are_told(self, tmp_path: Path) -> None:
+        shard = recorded(tmp_path, played(random_game(5, 12), "1-0"))
+
+        def read(seed: int, step: int) -> tuple[bool, tuple[int, ...]]:
+            batches = GameBatches([shard], CONFIG, 100, 16, seed=seed)
+            return bool(batches.games(step)[1][0]), tuple(batches.encode(step)["prompts"][0].tolist())
+
+        for found in ([read(seed, 0) for seed in range(24)], [read(0, step) for step in range(16)]):
+            assert {mirrored for mirrored, _ in found} == {False, True}
+            for column, told in enumerate(("human", "master", "win")):
+                assert {PROMPTS[prompts[column]] for _, prompts in found} == {"none", told}
+        assert [read(7, step) for step in range(8)] == [read(7, step) for step in range(8)]
+
+
+class TestLessons:
+    """What a game teaches at each of its positions, seen by who is to move there."""
+
+    @pytest.mark.parametrize("mirror", [False, True])
+    def test_the_move_to_learn_is_the_one_that_was_played(self, tmp_path: Path, mirror: bool) -> None:
+        boards = [random_game(1, 14), Board.from_moves("d9d8 a2a6 d8d7", BLACK_BEGINS)]
+        item = lessons_of(recorded(tmp_path, *(played(board, "1-0") for board in boards)), mirror=mirror)
+        expected = []
+        for board in boards:
+            turn = board.root().turn
+            for ply, move in enumerate(board.move_stack):
+                seen = move.mirror() if mirror else move
+                expected.append(seen.rotate().index if (ply + turn) % 2 else seen.index)
+        starts = item["candidate_counts"].cumsum(0) - item["candidate_counts"]
+        taught = item["candidates"][starts[item["rows"]] + item["labels"], 0]
+        assert item["rows"].tolist() == [*range(14), *range(15, 18)]
+        assert taught.tolist() == expected
+
+    def test_the_rules_are_learned_at_each_fourth_position(self, shard: Shard) -> None:
+        batches = GameBatches([shard], CONFIG, 10**6, 9, seed=3)
+        item = batches.encode(0)
+        starts = item["lengths"].cumsum(0) - item["lengths"]
+        games = batches.places(batches.games(0)[0])
+        expected = [
+            int(start) + ply
+            for start, n, (_, number) in zip(starts, item["lengths"].tolist(), games, strict=True)
+            for ply in range(n - 1)
+            if (ply + number) % 4 == 0
+        ]
+        human = item["voices"] == HUMAN
+        checked = torch.zeros(len(human), dtype=torch.bool)
+        checked[item["checked"]] = True
+        engines = {int(start) for start, (s, g) in zip(starts, games, strict=True) if s.tiers[g] == 1}
+        assert {shard.meta["tiers"][1]} == {"engine"} and engines
+        told = set(item["rows"][human & checked].tolist())
+        assert told == set(expected) & set(item["rows"][human].tolist())
+        assert 0.2 < len(told) / int(human.sum()) < 0.3
+
+    @pytest.mark.parametrize("mirror", [False, True])
+    @pytest.mark.parametrize(
+        ("board", "result", "end", "wdl"),
+        [
+            (random_game(1, 8), "1-0", "opponent resigns", 2),
+            (random_game(1, 8), "0-1", "resigns", 0),
+            (random_game(1, 9), "1-0", "resigns", 0),
+            (random_game(1, 9), "0-1", "opponent resigns", 2),
+            (random_game(1, 8), "1/2-1/2", "draw agreed", 1),
+            (random_game(1, 9), "1/2-1/2", "draw agreed", 1),
+            (MATED, "1-0", "mated", 0),
+            (Board.from_moves("d9d8", BLACK_BEGINS), "1-0", "opponent resigns", 2),
+            (Board.from_moves("d9d8", BLACK_BEGINS), "0-1", "resigns", 0),
+            (Board.from_moves("d9d8 a2a6", BLACK_BEGINS), "1-0", "resigns", 0),
+            (Board.from_moves("d9d8 a2a6", BLACK_BEGINS), "0-1", "opponent resigns", 2),
+            (random_game(1, 8), "*", "", -100),
+        ],
+    )
+    def test_a_game_goes_on_until_its_end_and_then_its_loser_resigns_or_is_mated(
+        self, tmp_path: Path, board: Board, result: str, end: str, wdl: int, mirror: bool
+    ) -> None:
+        item = lessons_of(recorded(tmp_path, played(board, result)), mirror=mirror)
+        *before, last = item["ends"].tolist()
+        assert set(before) == {ENDS.index("goes on")}
+        assert last == (ENDS.index(end) if end else -100)
+        for back, told in enumerate(reversed(item["wdl"].tolist())):
+            assert told == (2 - wdl if back % 2 and wdl >= 0 else wdl)
+
+    def test_nobody_gives_up_where_a_game_was_cut_or_an_engine_played(self, tmp_path: Path) -> None:
+        cut = lessons_of(recorded(tmp_path, played(random_game(1, 30), "1-0")), longest=20)
+        assert cut["ends"].tolist() == [0] * 20 + [-100]
+        (tmp_path / "engine").mkdir()
+        engines = lessons_of(recorded(tmp_path / "engine", played(random_game(1, 8), "1-0", Tier="engine")))
+        assert engines["ends"].tolist() == [0] * 8 + [-100]
+        assert engines["wdl"].tolist() == [2, 0, 2, 0, 2, 0, 2, 0, 2]
+
+    def test_a_result_that_is_told_is_not_to_be_learned(self, tmp_path: Path) -> None:
+        item = lessons_of(recorded(tmp_path, played(random_game(1, 5), "1-0")), asked=True)
+        assert set(item["wdl"].tolist()) == {-100}
+        assert [PROMPTS[row] for row in item["prompts"][:, 2].tolist()] == ["win", "loss"] * 3
+        assert {tuple(PROMPTS[row] for row in rows) for rows in item["prompts"][:, :2].tolist()} == {
+            ("human", "master")
+        }
+
+    def test_what_is_taught_is_learned(self, tmp_path: Path) -> None:
+        """A small model that reads a few games knows how each ends, who wins, and which moves were made."""
+        ends = [(random_game(1, 8), "1-0", "opponent resigns"), (random_game(2, 8), "0-1", "resigns")]
+        ends += [(random_game(3, 9), "1-0", "resigns"), (random_game(4, 9), "0-1", "opponent resigns")]
+        ends += [(random_game(5, 9), "1/2-1/2", "draw agreed"), (MATED, "1-0", "mated")]
+        model = small_model().train()
+        item = lessons_of(recorded(tmp_path, *(played(board, result) for board, result, _ in ends)))
+        optimizer = torch.optim.Adam(model.parameters(), 0.01)
+        for _ in range(40):
+            optimizer.zero_grad()
+            model(**item).loss.backward()
+            optimizer.step()
+        evaluator = Evaluator(model.eval())
+        for board, result, end in ends:
+            for found, expected in ((evaluator([board])[0], end), (evaluator([board.root()])[0], "goes on")):
+                assert found.ends is not None
+                assert ENDS[int(found.ends.argmax())] == expected
+            value = {"1/2-1/2": 0.5, "1-0": float(board.turn == RED), "0-1": float(board.turn == BLACK)}[result]
+            assert evaluator([board])[0].value == pytest.approx(value, abs=0.2)
+            before = board.copy()
+            played_last = before.pop()
+            found = evaluator([before])[0]
+            assert found.moves[int(found.scores.argmax())] is played_last
 
 
 class TestOpinions:
