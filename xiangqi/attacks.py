@@ -16,18 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xiangqi.jit import compiled
-from xiangqi.kernels import EDGE, LEAP_OVER, LEAP_TO, STEP, Cells, _table
+from xiangqi.kernels import EDGE, LEAP_OVER, LEAP_TO, STEP, Cells, _table, constant
 from xiangqi.mates import FILE, RANK
 from xiangqi.move import BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, SQUARES
 
 CROSSED: Final = 8
 """Stands among the kinds of pieces for a pawn across the river."""
-VALUE: Final = np.array([0, 100, 2, 2, 4, 9, 4, 1, 2], np.int64)
+VALUE: Final = constant(np.array([0, 100, 2, 2, 4, 9, 4, 1, 2], np.int64))
 """Exchange values by kind."""
 
-_CLASS = np.array([0, 4, 1, 1, 2, 3, 2, 1])
-_CLASS_VALUE = np.array([0, 2, 4, 9, 100])
-UNIT: Final = np.array([0 if p & 7 == 0 else 16 ** (_CLASS[p & 7] - 1 + 4 * (p // 8)) for p in range(16)], np.int64)
+_CLASS = constant(np.array([0, 4, 1, 1, 2, 3, 2, 1]))
+_CLASS_VALUE = constant(np.array([0, 2, 4, 9, 100]))
+UNIT: Final = constant(
+    np.array([0 if p & 7 == 0 else 16 ** (_CLASS[p & 7] - 1 + 4 * (p // 8)) for p in range(16)], np.int64)
+)
 """How a piece counts where it reaches: by class in four bits each, cheapest lowest, Red's below Black's."""
 
 
@@ -41,15 +43,17 @@ def _losses() -> NDArray[np.int64]:
     return table
 
 
-LOSS: Final = _losses()
+LOSS: Final = constant(_losses())
 """``[kind, status]``: what a piece's owner loses there by one exchange if the other side is to move."""
-BUCKET_VALUE: Final = np.array([0, 1, 2, 4, 9], np.int64)
+BUCKET_VALUE: Final = constant(np.array([0, 1, 2, 4, 9], np.int64))
 """What a loss in each of five buckets counts as: none, 1, 2 or 3, 4 or 5, more."""
-GRADE: Final = np.array([[1 << 8 * bisect([1, 2, 4, 6], loss) for loss in losses] for losses in LOSS.tolist()])
+GRADE: Final = constant(
+    np.array([[1 << 8 * bisect([1, 2, 4, 6], loss) for loss in losses] for losses in LOSS.tolist()])
+)
 """``[kind, status]``: a one in the byte that counts losses of this bucket; see `worst`."""
 
-_EYE = _table(
-    [[sq for sq in SQUARES if x in LEAP_OVER[BISHOP, sq, 1 : LEAP_OVER[BISHOP, sq, 0] + 1]] for x in SQUARES], 4
+_EYE = constant(
+    _table([[sq for sq in SQUARES if x in LEAP_OVER[BISHOP, sq, 1 : LEAP_OVER[BISHOP, sq, 0] + 1]] for x in SQUARES], 4)
 )
 """Squares from which a bishop jumps over each."""
 
@@ -65,7 +69,7 @@ def _neighbours() -> NDArray[np.int8]:
     return table
 
 
-_NEXT = _neighbours()
+_NEXT = constant(_neighbours())
 """``[way, place, taken]``: the next taken place of a line, up (0) or down (1) from one, or -1."""
 
 

@@ -12,6 +12,7 @@ Move.from_iccs('h2e2')
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -47,9 +48,19 @@ if TYPE_CHECKING:
 STARTING_FEN: Final = "rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 0 1"
 """The position in which games start."""
 
-_ZOBRIST: Final[list[list[int]]] = kernels.ZOBRIST.tolist()
+_ZOBRIST: Final[tuple[tuple[int, ...], ...]] = tuple(map(tuple, kernels.ZOBRIST.tolist()))
 _ZOBRIST_TURN: Final = int(kernels.ZOBRIST_TURN)
-_MOVES: Final[NDArray[np.object_]] = np.array(MOVES, dtype=object)
+_MOVES: Final[NDArray[np.object_]] = kernels.constant(np.array(MOVES, dtype=object))
+
+
+class _Scratch(threading.local):
+    """Room for a list of moves, of each thread its own: kernels write to it without Python's lock."""
+
+    def __init__(self) -> None:
+        self.moves = np.empty(kernels.MAX_MOVES, np.int16)
+
+
+_scratch: Final = _Scratch()
 
 
 def _check_square(sq: Square) -> None:
@@ -69,7 +80,7 @@ class Board:
     (True, True, 44)
     """
 
-    __slots__ = ("_buffer", "_cells", "_key", "_stack", "_view", "fullmove_number", "halfmove_clock", "turn")
+    __slots__ = ("_cells", "_key", "_stack", "_view", "fullmove_number", "halfmove_clock", "turn")
 
     turn: Color
     """Side to move, ``RED`` or ``BLACK``."""
@@ -81,7 +92,6 @@ class Board:
     def __init__(self, fen: str | None = STARTING_FEN) -> None:
         self._cells = bytearray(90)
         self._view: NDArray[np.uint8] = np.frombuffer(self._cells, np.uint8)
-        self._buffer: NDArray[np.int16] = np.empty(kernels.MAX_MOVES, np.int16)
         self._stack: list[tuple[Move, int, int, int]] = []
         self.turn, self.halfmove_clock, self.fullmove_number = RED, 0, 1
         if fen is not None:
@@ -235,8 +245,8 @@ class Board:
         >>> Move.from_iccs("h2e2") in Board().legal_moves
         True
         """
-        count = kernels.legal_moves(self._view, self.turn, self._buffer)
-        moves: list[Move] = _MOVES.take(self._buffer[:count]).tolist()
+        indices = _scratch.moves
+        moves: list[Move] = _MOVES.take(indices[: kernels.legal_moves(self._view, self.turn, indices)]).tolist()
         return moves
 
     def legal_move_indices(self) -> NDArray[np.int16]:
@@ -245,7 +255,8 @@ class Board:
         >>> Board().legal_move_indices().shape
         (44,)
         """
-        return self._buffer[: kernels.legal_moves(self._view, self.turn, self._buffer)].copy()
+        indices = _scratch.moves
+        return indices[: kernels.legal_moves(self._view, self.turn, indices)].copy()
 
     def has_legal_moves(self) -> bool:
         """Whether there is any legal move; if not, the side to move has lost.
@@ -253,7 +264,7 @@ class Board:
         >>> Board("4k4/R8/9/9/9/9/9/9/9/3K1R3 b").has_legal_moves()
         False
         """
-        return bool(kernels.legal_moves(self._view, self.turn, self._buffer) > 0)
+        return kernels.legal_moves(self._view, self.turn, _scratch.moves) > 0
 
     def is_legal(self, move: Move) -> bool:
         """Whether a move is legal. The null move never is.
@@ -361,7 +372,7 @@ class Board:
         if depth < 0:
             raise ValueError(f"perft depth must not be negative: {depth}")
         buffers = np.empty((max(depth, 1), kernels.MAX_MOVES), np.int16)
-        return int(kernels.perft(self._view, self.turn, depth, buffers))
+        return int(kernels.perft(self._view.copy(), self.turn, depth, buffers))
 
     # --- Attacks and check --------------------------------------------------------------------------------------------
 
@@ -407,11 +418,12 @@ class Board:
         >>> [move.iccs for move in board.legal_moves if board.gives_check(move)]
         ['a0a9']
         """
-        self.push(move)
-        try:
-            return self.is_check()
-        finally:
-            self.pop()
+        if move is NULL_MOVE:
+            return bool(kernels.in_check(self._view, 1 - self.turn))
+        king = kernels.find_king(self._view, 1 - self.turn)
+        if king < 0 or king == move.to_square:  # there is none, or none is left
+            return False
+        return bool(kernels.is_exposed(self._view, move.from_square, move.to_square, king, self.turn))
 
     def pinned(self, color: Color) -> list[Square]:
         """Return the squares of the pieces of ``color`` whose removal would put their own king in check.
@@ -419,18 +431,17 @@ class Board:
         >>> [square_name(sq) for sq in Board("3k5/4r4/9/9/9/9/9/9/4A4/4K4 w").pinned(RED)]
         ['e1']
         """
-        if kernels.in_check(self._view, color):
+        king = kernels.find_king(self._view, color)
+        if king < 0 or kernels.is_attacked(self._view, king, 1 - color):
             return []
-        found = []
-        for sq in SQUARES:
-            code = self._cells[sq]
-            if code == 0 or code // 8 != color or code & 7 == KING:
-                continue
-            self._cells[sq] = 0
-            if kernels.in_check(self._view, color):
-                found.append(sq)
-            self._cells[sq] = code
-        return found
+        return [
+            sq
+            for sq, code in enumerate(self._cells)
+            if code
+            and code // 8 == color
+            and code & 7 != KING
+            and kernels.is_exposed(self._view, sq, -1, king, 1 - color)
+        ]
 
     def _kings_face(self) -> bool:
         a, b = self._cells.find(KING), self._cells.find(8 + KING)

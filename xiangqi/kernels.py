@@ -2,18 +2,20 @@
 
 Every kernel reads a position as ``cells``, a ``uint8`` array of 90 piece codes (``color * 8 + type``, 0 for an empty
 square, square = rank * 9 + file), and the side to move, 0 for Red and 1 for Black. Kernels never allocate; whoever
-calls brings the output array. A position without a king is played as one that can never be in check.
+calls brings the output array. They run without Python's lock, so that threads may look at one position at a time, none
+writes to ``cells`` unless it says so: `perft` and `replay`, which take a copy. A position without a king is played as
+one that can never be in check.
 
 A piece's side is ``piece // 8``: of ``piece >> 3`` numba makes an unsigned number, and compares it as a float.
 
 Legal moves come from one pass. Unless the king stands in check, only three kinds of move can expose it: a king's own,
 one *from* a square that shields the king (``from`` mask), and one *to* a square between the king and a bare enemy
-cannon, which would become its screen (``to`` mask). Only those are made, tested and unmade.
+cannon, which would become its screen (``to`` mask). Only those are tested, without being made: see `is_exposed`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,8 @@ from xiangqi.move import (
     SQUARES,
 )
 
+T = TypeVar("T", bound=np.generic)
+
 Cells = NDArray[np.uint8]
 MoveBuffer = NDArray[np.int16]
 
@@ -42,6 +46,18 @@ MAX_MOVES = 2086
 """Length of a move buffer that no position, however odd, can overflow."""
 
 # --- Tables -----------------------------------------------------------------------------------------------------------
+
+
+def constant(array: NDArray[T]) -> NDArray[T]:
+    """Return a table that everybody shares, so that nobody can write to it: its values are compiled into the kernels.
+
+    >>> constant(np.arange(3))[0] = 5
+    Traceback (most recent call last):
+        ...
+    ValueError: assignment destination is read-only
+    """
+    array.flags.writeable = False
+    return array
 
 
 def _table(rows: list[list[Any]], width: int) -> NDArray[np.int16]:
@@ -87,34 +103,42 @@ def _leaps(piece: int, a: int) -> list[tuple[int, int]]:
     return found
 
 
-LEAP_TO = np.array([_table([[b for b, _ in _leaps(p, a)] for a in SQUARES], 8) for p in range(16)], np.int8)
+LEAP_TO = constant(np.array([_table([[b for b, _ in _leaps(p, a)] for a in SQUARES], 8) for p in range(16)], np.int8))
 """``[piece, sq]``: how many squares a king, advisor, bishop, knight or pawn could go to, and which."""
-LEAP_OVER = np.array([_table([[leg for _, leg in _leaps(p, a)] for a in SQUARES], 8) for p in range(16)], np.int8)
+LEAP_OVER = constant(
+    np.array([_table([[leg for _, leg in _leaps(p, a)] for a in SQUARES], 8) for p in range(16)], np.int8)
+)
 """``[piece, sq]``: beside each of these the square that must be empty, or -1."""
-KNIGHT_FROM_LEG = _table([[dict(_leaps(KNIGHT, a))[b] for a, _ in _leaps(KNIGHT, b)] for b in SQUARES], 8)
+KNIGHT_FROM_LEG = constant(_table([[dict(_leaps(KNIGHT, a))[b] for a, _ in _leaps(KNIGHT, b)] for b in SQUARES], 8))
 """Leg of a knight that jumps from ``LEAP_TO[KNIGHT, sq]`` to ``sq``: always a diagonal neighbour of ``sq``."""
-PAWN_FROM = np.array(
-    [_table([[a for a in SQUARES if b in dict(_leaps(p, a))] for b in SQUARES], 3) for p in (PAWN, 8 + PAWN)],
-    np.int8,
+PAWN_FROM = constant(
+    np.array(
+        [_table([[a for a in SQUARES if b in dict(_leaps(p, a))] for b in SQUARES], 3) for p in (PAWN, 8 + PAWN)],
+        np.int8,
+    )
 )
 """``[color, sq]``: how many squares a pawn attacks ``sq`` from, and which."""
 
-STEP = np.array([1, -1, 9, -9], np.int16)
-EDGE = np.array([[8 - s % 9, s % 9, 9 - s // 9, s // 9] for s in SQUARES], np.int16)
+STEP = constant(np.array([1, -1, 9, -9], np.int16))
+EDGE = constant(np.array([[8 - s % 9, s % 9, 9 - s // 9, s // 9] for s in SQUARES], np.int16))
 """Steps to the edge of the board in each of the four directions of ``STEP``."""
-PALACE = np.array([[r * 9 + f for r in ranks for f in (4, 3, 5)] for ranks in ((0, 1, 2), (9, 8, 7))], np.int16)
+PALACE = constant(
+    np.array([[r * 9 + f for r in ranks for f in (4, 3, 5)] for ranks in ((0, 1, 2), (9, 8, 7))], np.int16)
+)
 
 MOVE_INDEX = np.full((90, 90), -1, np.int16)
 for _m in MOVES:
     MOVE_INDEX[_m.from_square, _m.to_square] = _m.index
-MOVE_FROM = np.array([m.from_square for m in MOVES], np.uint8)
-MOVE_TO = np.array([m.to_square for m in MOVES], np.uint8)
-MOVE_ROTATED = np.array([m.rotate().index for m in MOVES], np.int16)
-MOVE_MIRRORED = np.array([m.mirror().index for m in MOVES], np.int16)
+constant(MOVE_INDEX)
+MOVE_FROM = constant(np.array([m.from_square for m in MOVES], np.uint8))
+MOVE_TO = constant(np.array([m.to_square for m in MOVES], np.uint8))
+MOVE_ROTATED = constant(np.array([m.rotate().index for m in MOVES], np.int16))
+MOVE_MIRRORED = constant(np.array([m.mirror().index for m in MOVES], np.int16))
 
 ZOBRIST = np.random.default_rng(20200111).integers(1, 2**63, (16, 90), dtype=np.uint64)
 """Key of each piece code on each square; row 0 (no piece) is zero."""
 ZOBRIST[0] = 0
+constant(ZOBRIST)
 ZOBRIST_TURN = np.uint64(0x9E3779B97F4A7C15)
 
 # --- Attacks ----------------------------------------------------------------------------------------------------------
@@ -149,13 +173,22 @@ def checker(cells: Cells, king: int, by: int) -> tuple[int, int]:
     >>> [square_name(sq) for sq in checker(cells, parse_square("e9"), RED)]
     ['e2', 'e8']
     """
+    return _checker_after(cells, -1, -1, king, by)
+
+
+@compiled
+def _checker_after(cells: Cells, a: int, b: int, king: int, by: int) -> tuple[int, int]:
+    """Return what ``checker`` would if the piece on ``a`` stood on ``b``. -1 for ``a`` and ``b``: as it is."""
+    moved = cells[a] if a >= 0 else 0
     rook, cannon, facing, knight, pawn = by * 8 + ROOK, by * 8 + CANNON, by * 8 + KING, by * 8 + KNIGHT, by * 8 + PAWN
     for d in range(4):
         step, sq, screen = STEP[d], king, -1
         for _ in range(EDGE[king, d]):
             sq += step
             piece = cells[sq]
-            if piece == 0:
+            if sq == b:
+                piece = moved
+            elif piece == 0 or sq == a:
                 continue
             if screen >= 0:
                 if piece == cannon:
@@ -165,11 +198,14 @@ def checker(cells: Cells, king: int, by: int) -> tuple[int, int]:
                 return sq, -1
             screen = sq
     for i in range(1, LEAP_TO[KNIGHT, king, 0] + 1):
-        if cells[LEAP_TO[KNIGHT, king, i]] == knight and cells[KNIGHT_FROM_LEG[king, i]] == 0:
-            return int(LEAP_TO[KNIGHT, king, i]), -1
+        sq, leg = LEAP_TO[KNIGHT, king, i], KNIGHT_FROM_LEG[king, i]
+        if (moved if sq == b else cells[sq]) == knight and sq != a:
+            if leg != b and (cells[leg] == 0 or leg == a):
+                return int(sq), -1
     for i in range(1, PAWN_FROM[by, king, 0] + 1):
-        if cells[PAWN_FROM[by, king, i]] == pawn:
-            return int(PAWN_FROM[by, king, i]), -1
+        sq = PAWN_FROM[by, king, i]
+        if (moved if sq == b else cells[sq]) == pawn and sq != a:
+            return int(sq), -1
     return -1, -1
 
 
@@ -185,6 +221,21 @@ def is_attacked(cells: Cells, sq: int, by: int) -> bool:
 
 
 @compiled
+def is_exposed(cells: Cells, a: int, b: int, king: int, by: int) -> bool:
+    """Whether a king on ``king`` would be in check from side ``by`` if the piece on ``a`` stood on ``b``.
+
+    With ``b`` -1 the piece is taken away. A king that moves itself stands on ``b``.
+
+    >>> from xiangqi import Board, parse_square
+    >>> cells = Board("3k5/9/9/9/4r4/9/9/4A4/9/4K4 w").cells.copy()
+    >>> advisor, king = parse_square("e2"), parse_square("e0")
+    >>> is_exposed(cells, advisor, parse_square("e1"), king, BLACK), is_exposed(cells, advisor, -1, king, BLACK)
+    (False, True)
+    """
+    return bool(_checker_after(cells, a, b, king, by)[0] >= 0)
+
+
+@compiled
 def in_check(cells: Cells, color: int) -> bool:
     """Whether the king of ``color`` stands in check.
 
@@ -194,6 +245,20 @@ def in_check(cells: Cells, color: int) -> bool:
     """
     king = find_king(cells, color)
     return king >= 0 and is_attacked(cells, king, 1 - color)
+
+
+@compiled
+def _between(cells: Cells, a: int, b: int) -> int:
+    """Return how many pieces stand between two squares of one file or rank, or -1 if they share none."""
+    if a % 9 != b % 9 and a // 9 != b // 9:
+        return -1
+    step = (1 if b > a else -1) * (9 if a % 9 == b % 9 else 1)
+    count, s = 0, a + step
+    while s != b:
+        if cells[s] != 0:
+            count += 1
+        s += step
+    return count
 
 
 @compiled
@@ -213,15 +278,7 @@ def reaches(cells: Cells, a: int, b: int) -> bool:
     if piece == 0 or a == b:
         return False
     if kind == ROOK or kind == CANNON:
-        if a % 9 != b % 9 and a // 9 != b // 9:
-            return False
-        step = (1 if b > a else -1) * (9 if a % 9 == b % 9 else 1)
-        between, s = 0, a + step
-        while s != b:
-            if cells[s] != 0:
-                between += 1
-            s += step
-        return between == (0 if kind == ROOK else 1)
+        return _between(cells, a, b) == (0 if kind == ROOK else 1)
     for i in range(1, LEAP_TO[piece, a, 0] + 1):
         if LEAP_TO[piece, a, i] == b:
             leg = LEAP_OVER[piece, a, i]
@@ -264,21 +321,13 @@ def _with(low: int, high: int, sq: int) -> tuple[int, int]:
 
 @compiled
 def _is_safe(cells: Cells, a: int, b: int, king: int, enemy: int) -> bool:
-    """Make a move, look at the king, unmake it."""
-    piece, captured = cells[a], cells[b]
-    cells[b] = piece
-    cells[a] = 0
-    safe = not is_attacked(cells, b if a == king else king, enemy)
-    cells[a] = piece
-    cells[b] = captured
-    return safe
+    """Whether the king, now on ``king``, stands in no check after the move from ``a`` to ``b``."""
+    return not is_exposed(cells, a, b, b if a == king else king, enemy)
 
 
 @compiled
 def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
     """Write the indices of the legal moves to ``out`` (room for ``MAX_MOVES``) and return how many.
-
-    ``cells`` is changed and restored while it runs.
 
     >>> from xiangqi import Board
     >>> out = np.empty(MAX_MOVES, np.int16)
@@ -380,10 +429,7 @@ def is_pseudo_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
     if piece == 0 or piece // 8 != turn or (target != 0 and target // 8 == turn):
         return False
     if piece & 7 == CANNON and target == 0:  # a cannon moves as a rook
-        cells[a] = turn * 8 + ROOK
-        quiet = reaches(cells, a, b)
-        cells[a] = piece
-        return quiet
+        return a != b and _between(cells, a, b) == 0
     return reaches(cells, a, b)
 
 
@@ -404,6 +450,8 @@ def is_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
 @compiled
 def perft(cells: Cells, turn: int, depth: int, buffers: NDArray[np.int16]) -> int:
     """Count the leaves of the tree of legal moves; ``buffers`` is ``(depth, MAX_MOVES)``. Bulk-counts the last ply.
+
+    ``cells`` is changed and restored while it runs.
 
     >>> from xiangqi import Board
     >>> perft(Board().cells.copy(), RED, 2, np.empty((2, MAX_MOVES), np.int16))

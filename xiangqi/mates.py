@@ -33,6 +33,7 @@ from xiangqi.kernels import (
     _is_safe,
     _table,
     checker,
+    constant,
     find_king,
     is_attacked,
     is_pseudo_legal,
@@ -40,8 +41,8 @@ from xiangqi.kernels import (
 )
 from xiangqi.move import BLACK, CANNON, KING, KNIGHT, PAWN, RED, ROOK, SQUARES
 
-FILE: Final = np.array([sq % 9 for sq in SQUARES], np.int16)
-RANK: Final = np.array([sq // 9 for sq in SQUARES], np.int16)
+FILE: Final = constant(np.array([sq % 9 for sq in SQUARES], np.int16))
+RANK: Final = constant(np.array([sq // 9 for sq in SQUARES], np.int16))
 
 
 def _seen() -> NDArray[np.int16]:
@@ -56,27 +57,30 @@ def _seen() -> NDArray[np.int16]:
     return table
 
 
-SEEN: Final = _seen()
+SEEN: Final = constant(_seen())
 """``[pieces, place, taken]``: the squares of a line with so many pieces between them and a place on it."""
 _LEG = np.full((90, 90), -1, np.int8)
 for _sq in SQUARES:
     for _i in range(1, LEAP_TO[KNIGHT, _sq, 0] + 1):
         _LEG[_sq, LEAP_TO[KNIGHT, _sq, _i]] = LEAP_OVER[KNIGHT, _sq, _i]
+constant(_LEG)
 """``[knight, target]``: the leg of a jump, or -1."""
-_NEAR_KNIGHT = (_LEG >= 0) | ((_LEG >= 0).astype(int) @ (_LEG >= 0) > 0)
+_NEAR_KNIGHT = constant((_LEG >= 0) | ((_LEG >= 0).astype(int) @ (_LEG >= 0) > 0))
 """``[knight, king]`` whether two jumps could take the king, or one."""
 
-_PAWN_CHECKS = np.array(
-    [
-        _table(
-            [
-                [MOVE_INDEX[a, b] for b in PAWN_FROM[c, king, 1:] if b >= 0 for a in PAWN_FROM[c, b, 1:] if a >= 0]
-                for king in SQUARES
-            ],
-            9,
-        )
-        for c in (RED, BLACK)
-    ]
+_PAWN_CHECKS = constant(
+    np.array(
+        [
+            _table(
+                [
+                    [MOVE_INDEX[a, b] for b in PAWN_FROM[c, king, 1:] if b >= 0 for a in PAWN_FROM[c, b, 1:] if a >= 0]
+                    for king in SQUARES
+                ],
+                9,
+            )
+            for c in (RED, BLACK)
+        ]
+    )
 )
 """``[color, king]``: how many moves of a pawn of that colour check a king there, and which."""
 
@@ -331,6 +335,7 @@ def mates(view: Cells, side: int, move: int, king: int, replies: NDArray[np.int1
     """Whether a move that `checking_moves` may have written is legal and mates the king on ``king``.
 
     ``replies`` ``(2, MAX_MOVES)``, at first all -1, keeps a move that met each, which mostly meets it again.
+    ``view`` is changed and restored while it runs.
 
     >>> from xiangqi import Board, Move
     >>> cells = Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w").cells.copy()
@@ -375,8 +380,8 @@ def mating_move(
 ) -> int:
     """Return a move with which ``side`` mates the king on ``king``, which now stands in no check, or -1.
 
-    ``men`` and ``lines`` are what `survey` tells, ``replies`` is kept from look to look (see `mates`), and ``scratch``
-    ``(2, MAX_MOVES)`` is overwritten.
+    ``men`` and ``lines`` are what `survey` tells, ``replies`` is kept from look to look (see `mates`), ``scratch``
+    ``(2, MAX_MOVES)`` is overwritten, and ``view`` is changed and restored while it runs.
 
     >>> from xiangqi import Board
     >>> from xiangqi.move import MOVES
@@ -395,7 +400,7 @@ def mating_move(
 
 @allocating
 def mates_in_one(view: Cells, side: int) -> bool:
-    """Whether ``side``, to move, has a move that checkmates.
+    """Whether ``side``, to move, has a move that checkmates. ``view`` is changed and restored while it runs.
 
     >>> from xiangqi import Board
     >>> mates_in_one(Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w").cells.copy(), 0)

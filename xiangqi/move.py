@@ -14,7 +14,9 @@ True
 
 from __future__ import annotations
 
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
+
+T = TypeVar("T", bound="_Constant")
 
 Color = int
 """A side: ``RED`` or ``BLACK``."""
@@ -161,7 +163,27 @@ def mirror_square(sq: Square) -> Square:
     return sq + 8 - 2 * (sq % FILES)
 
 
-class Piece:
+class _Constant:
+    """One of the objects that exist once and are everywhere the same: it does not change."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a {type(self).__name__.lower()} does not change")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a {type(self).__name__.lower()} does not change")
+
+
+def _new(cls: type[T], **values: object) -> T:
+    """Make a constant, whose class looks up what there is already."""
+    constant = object.__new__(cls)
+    for name, value in values.items():
+        object.__setattr__(constant, name, value)
+    return constant
+
+
+class Piece(_Constant):
     """A coloured piece. There are fourteen, interned: ``Piece(RED, ROOK) is Piece.from_symbol("R")``.
 
     >>> Piece.from_symbol("c")
@@ -225,9 +247,7 @@ def _intern_pieces() -> tuple[Piece | None, ...]:
     pieces: list[Piece | None] = [None] * 16
     for color in (RED, BLACK):
         for kind in PIECE_TYPES:
-            piece = object.__new__(Piece)
-            piece.code, piece.color, piece.type = color * 8 + kind, color, kind
-            pieces[piece.code] = piece
+            pieces[color * 8 + kind] = _new(Piece, code=color * 8 + kind, color=color, type=kind)
     return tuple(pieces)
 
 
@@ -235,7 +255,7 @@ PIECES: Final = _intern_pieces()
 """Piece (or ``None``) by cell code."""
 
 
-class Move:
+class Move(_Constant):
     """A move from one square to another, interned: there is one object a move.
 
     ``Move(from_square, to_square)`` looks it up; a pair of squares that no piece could ever travel between raises
@@ -264,7 +284,7 @@ class Move:
 
     @classmethod
     def from_iccs(cls, text: str) -> Move:
-        """Parse ICCS in any of its dresses: ``h2e2``, ``H2E2``, ``H2-E2``. Raises ``InvalidMoveError``.
+        """Parse ICCS in any common spelling: ``h2e2``, ``H2E2``, ``H2-E2``. Raises ``InvalidMoveError``.
 
         >>> Move.from_iccs("H2-E2")
         Move.from_iccs('h2e2')
@@ -306,18 +326,8 @@ class Move:
     def __deepcopy__(self, memo: object) -> Move:
         return self
 
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("a move does not change")
-
     def __reduce__(self) -> tuple[object, ...]:
         return Move.from_iccs, (self.iccs,)
-
-
-def _make(index: int, from_square: Square, to_square: Square, iccs: str) -> Move:
-    move = object.__new__(Move)
-    for name, value in (("index", index), ("from_square", from_square), ("to_square", to_square), ("iccs", iccs)):
-        object.__setattr__(move, name, value)
-    return move
 
 
 def _possible(a: Square, b: Square) -> bool:
@@ -343,12 +353,12 @@ BISHOP_POINTS: Final = frozenset(
 )
 
 MOVES: Final = tuple(
-    _make(i, a, b, SQUARE_NAMES[a] + SQUARE_NAMES[b])
+    _new(Move, index=i, from_square=a, to_square=b, iccs=SQUARE_NAMES[a] + SQUARE_NAMES[b])
     for i, (a, b) in enumerate((a, b) for a in SQUARES for b in SQUARES if _possible(a, b))
 )
 """All 2086 moves, by index."""
 
-NULL_MOVE: Final = _make(-1, 0, 0, "0000")
+NULL_MOVE: Final = _new(Move, index=-1, from_square=0, to_square=0, iccs="0000")
 """Passing the turn. Never legal; useful for analysis (``board.push(NULL_MOVE)``)."""
 
 _BY_ICCS: Final = {m.iccs: m for m in MOVES} | {"0000": NULL_MOVE}

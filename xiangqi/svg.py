@@ -20,6 +20,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from types import MappingProxyType
 from typing import Final
 
 from xiangqi.board import Board
@@ -27,7 +28,7 @@ from xiangqi.glyphs import GLYPHS
 from xiangqi.move import BLACK, COLOR_NAMES, FILE_NAMES, NULL_MOVE, PIECE_NAMES, RED, Color, Move, Piece, Square, square
 from xiangqi.text import Coordinates, Pieces, check_options
 
-COLORS: Final = {"green": "#2f8f5b", "blue": "#2f6fb5", "red": "#c8382c", "yellow": "#e0a100"}
+COLORS: Final = MappingProxyType({"green": "#2f8f5b", "blue": "#2f6fb5", "red": "#c8382c", "yellow": "#e0a100"})
 """Names of our own greens and reds; arrows and marks take these and whatever else SVG knows as a colour."""
 
 

@@ -26,9 +26,11 @@ Chinese Standard Interchange Code, TW-Kai; Open Government Data License 1.0 (``g
 
 # ruff: noqa: E501
 
+from types import MappingProxyType
 from typing import Final
 
-GLYPHS: Final = {
+GLYPHS: Final = MappingProxyType(
+    {
 '''
 
 
@@ -95,10 +97,10 @@ def main() -> None:
         contours = [
             [((x - glyph.width / 2) * scale, (middle - y) * scale) for x, y in contour] for contour in outline.contours
         ]
-        lines.append(f'    "{character}": "{path(contours)}",\n')
+        lines.append(f'        "{character}": "{path(contours)}",\n')
     target = here.parents[1] / "xiangqi" / "glyphs.py"
     footer = f'"""SVG path by character, in a square of {UNITS} units about the origin."""\n'
-    target.write_text(HEADER + "".join(lines) + "}\n" + footer, encoding="utf-8")
+    target.write_text(HEADER + "".join(lines) + "    }\n)\n" + footer, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ plies: before each move, and the position at its end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +153,7 @@ class Encoder:
         return Features(inputs, input_ends, candidates, candidate_ends, lengths, turns, positions)
 
 
-def _compact(groups: dict[str, int], chosen: Sequence[str]) -> NDArray[np.int32]:
+def _compact(groups: Mapping[str, int], chosen: Sequence[str]) -> NDArray[np.int32]:
     """Return for each row of a table with all groups its row in a table with only the chosen ones, or -1."""
     unknown = set(chosen) - set(groups)
     if unknown:

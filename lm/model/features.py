@@ -15,6 +15,8 @@ What pieces reach and what they are worth is told by `xiangqi.attacks`, mate in 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -43,6 +45,7 @@ from xiangqi.kernels import (
     ZOBRIST,
     ZOBRIST_TURN,
     Cells,
+    constant,
     find_king,
     is_attacked,
     is_pseudo_legal,
@@ -56,35 +59,43 @@ from xiangqi.move import KING
 NO_MOVE: Final = 2086
 """Stands for the move before the first."""
 
-INPUT_GROUPS: Final = {
-    "move": 2087,  # the move that led here, or NO_MOVE
-    "counters": 3 + 16 + 64,  # earlier occurrences of the position; plies without capture; ply / 4
-    "board": 14 * 90,  # piece, square
-    "status": 14 * 90 * 10,  # piece, square, cheapest attacker (none, PAB, NC, R, K), defended
-    "tactics": 2 + 5 + 5 + 2,  # in check; worst hanging piece of the mover, of the enemy; enemy threatens mate
-    "own_moves": 2086 + 7 * 90,  # the mover's moves; captured piece, square
-    "enemy_moves": 2086 + 7 * 90,  # the enemy's moves if he were to move; captured piece, square
-}
-CANDIDATE_GROUPS: Final = {
-    "move": 2086,
-    "capture": 8 * 90,  # captured or none, to
-    "piece_to": 7 * 90,  # mover, to
-    "context": 7 * 8 * 5 * 2 * 2,  # mover, captured, cheapest enemy attacker and defended once there, gives check
-    "shelter": 7 * 10 * 10,  # mover, its attacker and defence before, and after
-    "exchange": 7 * 7 * 10,  # mover, exchange value of the move, its attacker and defence before
-    "hanging": 5 * 5 * 5 * 2 * 2,  # mover's worst loss before, after; enemy's worst loss after, a fork, gives check
-    "mate": 3 * 2 * 3 * 2,  # earlier occurrences after it; mates; enemy's threat of mate (none, met, left); in check
-    "last": 2 * 2 * 2 * 2 * 2 * 8,  # retakes; same piece again; undoes; attacks / flees the last moved; captured
-    "reach": 7 * 9 * 9,  # mover, the squares it could go to before (0, 1, 2, 3, 4, 5-6, 7-8, 9-11, more), and after
-    "kings": 5 * 5 * 5 * 5,  # free squares beside the mover's king, before and after; beside the enemy's
-    "near": 1 + 7 * 9 * 9,  # mover; files and ranks (-4 to 4 or beyond) from the enemy's last move to where it goes
-    "reply": 8 * 2 * 7 * 2 * 2,  # enemy's last piece, whether it took; mover, attacked by that piece, attacks it
-    "plan": 8 * 7 * 2 * 2,  # the mover's last piece (0: lost since); mover, the same piece, guards that piece
-    "threat": 2 * 2 * 5,  # threatens mate in one; lets the enemy do so anew; free squares beside the enemy's king
-    "balance": 8 * 8 * 2,  # what it wins less the mover's worst loss after; how much the best move has more; check
-    "touched": 1 + 14 * 10 * 10,  # none, or another piece whose status the move changes, its status before, and after
-    "eyes": 1 + 7 * 14 * 2 * 2,  # mover; none, or a piece it could take or retake next; if that is guarded; if new
-}
+INPUT_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "move": 2087,  # the move that led here, or NO_MOVE
+        "counters": 3 + 16 + 64,  # earlier occurrences of the position; plies without capture; ply / 4
+        "board": 14 * 90,  # piece, square
+        "status": 14 * 90 * 10,  # piece, square, cheapest attacker (none, PAB, NC, R, K), defended
+        "tactics": 2 + 5 + 5 + 2,  # in check; worst hanging piece of the mover, of the enemy; enemy threatens mate
+        "own_moves": 2086 + 7 * 90,  # the mover's moves; captured piece, square
+        "enemy_moves": 2086 + 7 * 90,  # the enemy's moves if he were to move; captured piece, square
+    }
+)
+CANDIDATE_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "move": 2086,
+        "capture": 8 * 90,  # captured or none, to
+        "piece_to": 7 * 90,  # mover, to
+        "context": 7 * 8 * 5 * 2 * 2,  # mover, captured, cheapest enemy attacker and defended once there, gives check
+        "shelter": 7 * 10 * 10,  # mover, its attacker and defence before, and after
+        "exchange": 7 * 7 * 10,  # mover, exchange value of the move, its attacker and defence before
+        "hanging": 5 * 5 * 5 * 2 * 2,  # mover's worst loss before, after; enemy's worst loss after, a fork, gives check
+        "mate": 3
+        * 2
+        * 3
+        * 2,  # earlier occurrences after it; mates; enemy's threat of mate (none, met, left); in check
+        "last": 2 * 2 * 2 * 2 * 2 * 8,  # retakes; same piece again; undoes; attacks / flees the last moved; captured
+        "reach": 7 * 9 * 9,  # mover, the squares it could go to before (0, 1, 2, 3, 4, 5-6, 7-8, 9-11, more), and after
+        "kings": 5 * 5 * 5 * 5,  # free squares beside the mover's king, before and after; beside the enemy's
+        "near": 1 + 7 * 9 * 9,  # mover; files and ranks (-4 to 4 or beyond) from the enemy's last move to where it goes
+        "reply": 8 * 2 * 7 * 2 * 2,  # enemy's last piece, whether it took; mover, attacked by that piece, attacks it
+        "plan": 8 * 7 * 2 * 2,  # the mover's last piece (0: lost since); mover, the same piece, guards that piece
+        "threat": 2 * 2 * 5,  # threatens mate in one; lets the enemy do so anew; free squares beside the enemy's king
+        "balance": 8 * 8 * 2,  # what it wins less the mover's worst loss after; how much the best move has more; check
+        "touched": 1
+        + 14 * 10 * 10,  # none, or another piece whose status the move changes, its status before, and after
+        "eyes": 1 + 7 * 14 * 2 * 2,  # mover; none, or a piece it could take or retake next; if that is guarded; if new
+    }
+)
 SEVERAL: Final = 4
 """So many rows of ``touched`` and of ``eyes`` are told, of the dearest pieces; kings are left out."""
 CANDIDATE_COLUMNS: Final = tuple(
@@ -93,12 +104,14 @@ CANDIDATE_COLUMNS: Final = tuple(
 """The block that each column of a candidate's line is a row of."""
 
 
-def _offsets(groups: dict[str, int]) -> NDArray[np.int32]:
+def _offsets(groups: Mapping[str, int]) -> NDArray[np.int32]:
     return np.concatenate([[0], np.cumsum(list(groups.values()))]).astype(np.int32)
 
 
-INPUT_OFFSETS: Final = _offsets(INPUT_GROUPS)
-CANDIDATE_OFFSETS: Final = np.maximum(0, _offsets(CANDIDATE_GROUPS) - CANDIDATE_GROUPS["move"]).astype(np.int32)
+INPUT_OFFSETS: Final = constant(_offsets(INPUT_GROUPS))
+CANDIDATE_OFFSETS: Final = constant(
+    np.maximum(0, _offsets(CANDIDATE_GROUPS) - CANDIDATE_GROUPS["move"]).astype(np.int32)
+)
 """Where each block starts: the moves in a table of their own, the others one after another in a second one."""
 CANDIDATE_WIDTH: Final = len(CANDIDATE_COLUMNS)
 
@@ -107,7 +120,7 @@ MAX_INPUTS: Final = 768
 MAX_CANDIDATES: Final = 192
 """Legal moves that are kept of one ply; a position reached by play has at most about 120."""
 
-_ROOM = np.array([0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8, 8, 8, 8, 8], np.int64)
+_ROOM = constant(np.array([0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8, 8, 8, 8, 8], np.int64))
 """Classes of how many squares a piece could go to."""
 
 _ROWS = 2048

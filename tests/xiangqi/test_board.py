@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -341,6 +342,26 @@ class TestCheck:
         assert [move.iccs for move in board.legal_moves if board.gives_check(move)] == ["e1d1", "e1e9"]
         assert state(board) == before
 
+    @settings(max_examples=60, deadline=None)
+    @given(st.one_of(boards(), placements()))
+    def test_gives_check_is_what_stands_afterwards(self, board):
+        for move in [*board.legal_moves, NULL_MOVE]:
+            after = board.copy()
+            after.push(move)
+            assert board.gives_check(move) == after.is_check()
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.one_of(boards(), placements()))
+    def test_pinned_is_what_cannot_be_taken_away(self, board):
+        for color in (RED, BLACK):
+            expected = []
+            for sq, piece in board.piece_map().items():
+                without = board.copy()
+                without.set_piece_at(sq, None)
+                if piece.color == color and piece.type != KING and kernels.in_check(without.cells, color):
+                    expected.append(sq)
+            assert board.pinned(color) == ([] if kernels.in_check(board.cells, color) else expected)
+
     def test_pinned(self):
         board = Board("3k5/9/9/3r5/9/9/9/9/3A5/3K5 w")
         assert board.pinned(RED) == [parse_square("d1")]
@@ -491,6 +512,50 @@ class TestCopies:
         assert str(Board()).splitlines()[0] == "r n b a k a b n r"
         assert str(Board()).splitlines()[-1] == "R N B A K A B N R"
         assert str(Board()).count(".") == 90 - 32
+
+
+class TestThreads:
+    """Any number of threads may read one board at a time."""
+
+    BOARD = Board.from_moves("h2e2 h9g7 h0g2 i9h9")
+    READERS = (
+        lambda board: board.legal_moves,
+        lambda board: board.legal_move_indices().tolist(),
+        lambda board: board.has_legal_moves(),
+        lambda board: [move for move in MOVES[::40] if board.is_legal(move)],
+        lambda board: [move for move in board.legal_moves if board.gives_check(move)],
+        lambda board: (board.is_check(), board.checkers(), board.attackers(RED, 85)),
+        lambda board: (board.pinned(RED), board.pinned(BLACK)),
+        lambda board: (board.outcome(), board.status(), board.repetitions()),
+        lambda board: board.perft(2),
+        lambda board: [board.chinese(move) + board.wxf(move) for move in board.legal_moves],
+        lambda board: (board.fen(), board.key, str(board), board.unicode(), board.piece_map()),
+        lambda board: (board.copy().fen(), board.root().fen(), board.mirror().fen(), pickle.dumps(board)),
+    )
+
+    def test_readers_leave_one_another_alone(self):
+        boards = [Board("r1bakab1r/9/1cn4c1/p1p1p1p1p/4C4/9/P1P1P1P1P/2N4C1/9/R1BAKABNR b"), self.BOARD]
+        wanted = [[read(board) for read in self.READERS] for board in boards]
+        before = [state(board) for board in boards]
+
+        def view(first):
+            """Return what was read otherwise than by one thread alone; each thread begins with another method."""
+            wrong = []
+            for turn in range(25 * len(self.READERS)):
+                i = (first + turn) % len(self.READERS)
+                wrong += [i for board, want in zip(boards, wanted, strict=True) if self.READERS[i](board) != want[i]]
+            return wrong
+
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(view, range(4))) == [[]] * 4
+        assert [state(board) for board in boards] == before
+
+    @pytest.mark.parametrize("read", READERS)
+    def test_nothing_is_tried_on_the_board_itself(self, read):
+        """Cells that cannot be written to will do for everything that reads."""
+        board = self.BOARD.copy()
+        board._cells, board._view = bytes(board._cells), board.cells
+        assert read(board) == read(self.BOARD)
 
 
 def test_every_move_of_the_vocabulary_is_someones():

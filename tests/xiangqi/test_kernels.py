@@ -326,3 +326,29 @@ class TestReaches:
         board = Board()
         assert kernels.reaches(board.cells, 1, 20)
         assert not kernels.reaches(board.cells, 1, 12)
+
+
+class TestReaders:
+    """Threads look at one board without a lock, so no kernel that only looks may try anything out on its cells."""
+
+    BOARD = Board("r1bakab1r/9/1cn4c1/p1p1p1p1p/4C4/9/P1P1P1P1P/2N4C1/9/R1BAKABNR b")  # in check
+
+    @pytest.mark.parametrize(
+        ("kernel", "arguments"),
+        [
+            (kernels.find_king, (BLACK,)),
+            (kernels.checker, (85, RED)),
+            (kernels.is_attacked, (85, RED)),
+            (kernels.is_exposed, (85, 76, 76, RED)),
+            (kernels.in_check, (BLACK,)),
+            (kernels.reaches, (19, 82)),
+            (kernels.attackers, (85, RED, np.empty(90, np.uint8))),
+            (kernels.legal_moves, (BLACK, np.empty(kernels.MAX_MOVES, np.int16))),
+            (kernels.is_pseudo_legal, (BLACK, 64, 66)),
+            (kernels.is_legal, (BLACK, 64, 66)),
+            (kernels.zobrist, (BLACK,)),
+        ],
+    )
+    def test_read_only_cells_will_do(self, kernel, arguments):
+        """Numba refuses to compile a kernel that writes to an array that is read-only."""
+        assert kernel(self.BOARD.cells, *arguments) == kernel(self.BOARD.cells.copy(), *arguments)

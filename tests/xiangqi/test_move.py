@@ -1,10 +1,15 @@
 """Squares, pieces and the 2086 interned moves."""
 
 import copy
+import importlib
 import pickle
+import pkgutil
+from types import MappingProxyType
 
+import numpy as np
 import pytest
 
+import xiangqi
 from xiangqi import (
     BLACK,
     CANNON,
@@ -17,6 +22,7 @@ from xiangqi import (
     ROOK,
     SQUARE_NAMES,
     SQUARES,
+    Board,
     InvalidMoveError,
     Move,
     Piece,
@@ -28,6 +34,8 @@ from xiangqi import (
     square_name,
     square_rank,
 )
+
+MODULES = ("xiangqi", *(module.name for module in pkgutil.walk_packages(xiangqi.__path__, "xiangqi.")))
 
 
 class TestSquares:
@@ -59,6 +67,16 @@ class TestPieces:
                 assert Piece.from_symbol(piece.symbol()) is piece
                 assert pickle.loads(pickle.dumps(piece)) is copy.deepcopy(piece) is piece
         assert sum(piece is not None for piece in PIECES) == 14
+
+    def test_does_not_change(self):
+        """One slip would change every board of the process."""
+        piece = Piece(RED, ROOK)
+        for name in ("code", "color", "type"):
+            with pytest.raises(AttributeError, match="a piece does not change"):
+                setattr(piece, name, 6)
+            with pytest.raises(AttributeError, match="a piece does not change"):
+                delattr(piece, name)
+        assert (Board().piece_at(0), piece.color, piece.type, piece.code) == (piece, RED, ROOK, ROOK)
 
     def test_symbols(self):
         assert "".join(piece.symbol() for piece in PIECES if piece) == "KABNRCPkabnrcp"
@@ -128,11 +146,60 @@ class TestMoves:
             Move(a, b)
 
     def test_does_not_change(self):
-        with pytest.raises(AttributeError):
+        with pytest.raises(AttributeError, match="a move does not change"):
             MOVES[0].index = 5
+        with pytest.raises(AttributeError, match="a move does not change"):
+            del MOVES[0].iccs
 
     def test_text(self):
         assert (repr(Move(25, 22)), str(Move(25, 22)), str(NULL_MOVE)) == ("Move.from_iccs('h2e2')", "h2e2", "0000")
 
     def test_knight_letter_is_not_king(self):
         assert Piece.from_symbol("N").type == KNIGHT
+
+
+class TestConstants:
+    """What a module shares with all others cannot be changed by any of them."""
+
+    @pytest.mark.parametrize("name", MODULES)
+    def test_no_module_shares_what_can_be_changed(self, name):
+        shared = {
+            name: value
+            for name, value in vars(importlib.import_module(name)).items()
+            if not name.startswith("_") or isinstance(value, np.ndarray)
+        }
+        shared.pop("__all__", None)
+        assert [name for name, value in shared.items() if can_be_changed(value)] == []
+
+    def test_tables_are_seen_through(self):
+        """The test above means what it says."""
+        table = np.zeros(1)
+        mapping = MappingProxyType({1: table})
+        assert all(map(can_be_changed, [[], {}, set(), bytearray(), table, (1, [2]), mapping, Loose()]))
+        table.flags.writeable = False
+        assert not any(map(can_be_changed, [mapping, Piece(RED, ROOK), (1, "a"), frozenset()]))
+
+
+class Loose:
+    """An object that takes any attribute."""
+
+    __module__ = "xiangqi.somewhere"
+
+
+def can_be_changed(value):
+    """Whether a value, or what it holds, can be changed in place."""
+    if isinstance(value, np.ndarray):
+        return value.flags.writeable
+    if isinstance(value, tuple | frozenset):
+        return any(map(can_be_changed, value))
+    if isinstance(value, MappingProxyType):
+        return any(map(can_be_changed, value.values()))
+    if isinstance(value, list | dict | set | bytearray):
+        return True
+    if not type(value).__module__.startswith("xiangqi"):
+        return False  # a number, a text, a class, a function
+    try:
+        value.anything = 0
+    except AttributeError:
+        return False
+    return True

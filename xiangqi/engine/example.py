@@ -17,8 +17,8 @@ COMMAND = (sys.executable, "-S", __file__)
 """What starts it."""
 
 LINES = (
-    ["h2e2", "h9g7", "h0g2", "i9h9", "i0h0", "b9c7", "c3c4", "g6g5", "b0c2", "d9e8"],
-    ["c3c4", "g6g5", "b0c2", "b9c7", "h0g2", "h9g7", "b2a2", "h7i7", "a0b0", "i9h9"],
+    ("h2e2", "h9g7", "h0g2", "i9h9", "i0h0", "b9c7", "c3c4", "g6g5", "b0c2", "d9e8"),
+    ("c3c4", "g6g5", "b0c2", "b9c7", "h0g2", "h9g7", "b2a2", "h7i7", "a0b0", "i9h9"),
 )
 """All that it knows, its favourite first."""
 
@@ -37,7 +37,7 @@ def main() -> None:
     bestmove h9g7 ponder h0g2
     """
     count, answer = 1, ""
-    moves: list[str] = []
+    moves: tuple[str, ...] = ()
     for text in sys.stdin:
         words = text.split() or [""]
         if words[0] in ("uci", "ucci"):
@@ -49,7 +49,7 @@ def main() -> None:
         elif words[0] == "setoption":
             count = int(words[-1])
         elif words[0] == "position":
-            moves = words[words.index("moves") + 1 :] if "moves" in words else []
+            moves = tuple(words[words.index("moves") + 1 :]) if "moves" in words else ()
         elif words[0] == "go":
             depth = int(words[words.index("depth") + 1]) if "depth" in words else 5
             plans = [line[len(moves) :] for line in LINES if line[: len(moves)] == moves and len(line) > len(moves)]

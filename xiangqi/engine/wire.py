@@ -46,6 +46,7 @@ class Dialect(Protocol):
 
 
 class _Uci:
+    __slots__ = ()
     name = "uci"
     first_rank: int | None = None
 
@@ -73,6 +74,7 @@ class _Uci:
 
 
 class _Ucci:
+    __slots__ = ()
     name = "ucci"
     first_rank: int | None = 0
 

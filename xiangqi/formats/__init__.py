@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
 from xiangqi.formats import cbf, cbl, dhtmlxq, jsonl, pgn, xqf
@@ -71,14 +72,17 @@ class Format(Protocol):
         """
 
 
-FORMATS: Final[dict[str, Format]] = {  # in the order in which they are tried: strict signatures first
-    "xqf": cast(Format, xqf),
-    "cbl": cast(Format, cbl),
-    "cbf": cast(Format, cbf),
-    "jsonl": cast(Format, jsonl),
-    "dhtmlxq": cast(Format, dhtmlxq),
-    "pgn": cast(Format, pgn),
-}
+# In the order in which they are tried: strict signatures first.
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
+    {
+        "xqf": cast(Format, xqf),
+        "cbl": cast(Format, cbl),
+        "cbf": cast(Format, cbf),
+        "jsonl": cast(Format, jsonl),
+        "dhtmlxq": cast(Format, dhtmlxq),
+        "pgn": cast(Format, pgn),
+    }
+)
 
 
 def sniff(source: str | os.PathLike[str]) -> str:
