@@ -69,6 +69,13 @@ def converse(*lines: str, spec: str = "opponent", **options) -> tuple[Terminal, 
     return talk, "\n".join(said)
 
 
+def boards(said: str) -> list[list[str]]:
+    """Return the boards shown, each the 20 lines from its topmost rank to the names of the files."""
+    lines = said.splitlines()
+    ends = [number for number, line in enumerate(lines) if sorted(line.split()) == list("abcdefghi")]
+    return [lines[end - 19 : end + 1] for end in ends]
+
+
 def moves_of(talk: Terminal) -> list[str]:
     return [move.iccs for move in talk.board.move_stack]
 
@@ -112,7 +119,8 @@ class TestMoves:
 class TestEndings:
     def test_mate_is_announced_and_then_there_is_nothing_to_play(self, opponent: Opponent) -> None:
         talk, said = converse(*MATED_IN_THREE, "a0a1", "resign", "hint")
-        assert "1-0: checkmate" in said
+        assert "1-0: checkmate. " in said
+        assert "check from e4 and has no legal move" in said
         assert "The game is over" in said
         assert talk.board.ply == 7
 
@@ -125,14 +133,100 @@ class TestEndings:
         opponent.resigns = True
         assert "1-0: Black resigns" in converse("h2e2")[1]
 
+    def test_resigning_by_the_other_colours(self, opponent: Opponent) -> None:
+        assert "0-1: Red resigns" not in converse("resign", side="black")[1]
+        assert "1-0: Black resigns" in converse("resign", side="black")[1]
+        assert "1-0: Black resigns" in converse("h2e2", "resign", side="both")[1]
+        opponent.resigns = True
+        assert "0-1: Red resigns" in converse(side="black")[1]
+
+    def test_mate_by_black_is_blacks_win(self, opponent: Opponent) -> None:
+        said = converse("b2b0", side="black", fen="3k5/9/9/9/9/9/9/1r7/r8/4K4 b")[1]
+        assert "0-1: checkmate" in said
+        assert '[Result "0-1"]' in said
+
+    def test_the_saved_game_names_its_winner(self, opponent: Opponent) -> None:
+        assert '[Result "1-0"]' in converse(*MATED_IN_THREE, "a0a1")[1]
+        assert '[Result "1-0"]' in converse("h9g7", "resign", side="black")[1]
+        assert '[Termination "Black resigns"]' in converse("h9g7", "resign", side="black")[1]
+
     def test_draw_is_agreed_only_by_both(self, opponent: Opponent) -> None:
         talk, said = converse("draw", "h2e2", "b2b4")
         assert "agreed" not in said
         assert talk.board.ply == 4
         opponent.offers_draws = True
+        assert "(i6i5), expecting 25% and offers a draw" in converse("h2e2")[1]
         assert "1/2-1/2: draw agreed" in converse("draw", "h2e2")[1]
         assert "1/2-1/2: draw agreed" in converse("h2e2", "draw")[1]
         assert "agreed" not in converse("h2e2", "b2b4")[1]
+
+
+@pytest.mark.usefixtures("opponent")
+class TestWhatIsSeen:
+    @pytest.mark.parametrize(
+        ("side", "below", "files"),
+        [
+            ("red", "0", "abcdefghi"),
+            ("black", "9", "ihgfedcba"),
+            ("both", "0", "abcdefghi"),
+            ("none", "0", "abcdefghi"),
+        ],
+    )
+    def test_the_persons_own_side_is_below(self, side: str, below: str, files: str) -> None:
+        lines = boards(converse("quit", side=side, letters=True)[1])[0]
+        assert lines[-1].split() == list(files)
+        assert lines[-2][0] == below
+        assert ("k" if side == "black" else "K") in lines[-2]
+
+    def test_flip_turns_the_board_and_back(self) -> None:
+        shown = boards(converse("flip", "flip", letters=True)[1])
+        assert [lines[-2][0] for lines in shown] == ["0", "9", "0"]
+        assert [lines[-2][0] for lines in boards(converse("flip", side="black", letters=True)[1])[-2:]] == ["9", "0"]
+
+    def test_every_move_is_shown_on_the_board_before_the_next_is_asked_for(self) -> None:
+        said = converse("h2e2", letters=True)[1]
+        shown = boards(said)
+        assert len(shown) == 3
+        assert "[C]" in shown[1][-6] and "[+]" in shown[1][-6]  # the cannon on rank 2
+        assert "[p]" in shown[2][8]  # the answer i6i5, on rank 5
+
+    @pytest.mark.parametrize("command", ["undo", "new"])
+    def test_a_position_brought_back_is_shown(self, command: str) -> None:
+        shown = boards(converse("h2e2", command, letters=True)[1])
+        assert len(shown) == 4
+        assert shown[-1] == shown[0]
+
+    def test_characters_or_letters_in_colour_or_not(self) -> None:
+        assert "帥" in converse("quit")[1]
+        assert "帥" not in converse("quit", letters=True)[1]
+        assert "\x1b[" not in converse("quit")[1]
+        assert "\x1b[" in converse("quit", color=True)[1]
+
+    def test_moves_are_named_in_letters_where_there_are_no_characters(self) -> None:
+        assert "Black plays i6i5, expecting 25%" in converse("h2e2", letters=True)[1]
+        assert "Hint: a0a1 50%, a0a2 30%" in converse("hint", letters=True)[1]
+
+    def test_the_prompt_names_the_side_to_move(self) -> None:
+        said = converse("h2e2", "h9g7", "resign", "quit", side="both")[1].splitlines()
+        assert [line for line in said if "> " in line] == ["red> h2e2", "black> h9g7", "red> resign", "over> quit"]
+        assert "black> h9g7" in converse("h9g7", side="black")[1]
+
+    def test_check_is_told_below_the_board_of_the_side_in_check_alone(self) -> None:
+        fen = "3k5/9/9/9/9/9/9/9/r3R4/4K4 w"
+        said = converse("e1d1", "d9e9", "quit", side="both", letters=True, fen=fen)[1].splitlines()
+        at = [number for number, line in enumerate(said) if line == "Check!"]
+        assert len(at) == 1
+        assert said[at[0] - 1].split() == list("abcdefghi")
+        assert said[at[0] + 1] == "black> d9e9"
+
+    def test_a_game_that_begins_with_check_says_so(self) -> None:
+        assert "Check!" in converse("quit", fen="3k5/9/9/9/9/9/9/9/4r4/4K4 w")[1]
+        assert "Check!" not in converse("quit")[1]
+
+    def test_mate_is_not_called_check(self) -> None:
+        said = converse(*MATED_IN_THREE)[1]
+        assert said.index("1-0: checkmate") > 0
+        assert "Check!" not in said
 
 
 class TestCommands:
