@@ -80,6 +80,10 @@ class TestProbe:
                 assert low < layer["pieces"] < high
                 assert found["chance"]["pieces"] - 0.1 < layer["pieces"] < 1
 
+    def test_the_seed_decides_the_weights_of_a_random_twin(self, model: XiangqiLM) -> None:
+        one, again, other = (random_twin(model, seed).table.weight for seed in (1, 1, 2))
+        assert torch.equal(one, again) and not torch.equal(one, other)
+
     def test_the_commonest_by_hand(self) -> None:
         start = Line.of(Board())
         found = probe({}, [start], [start, Line.of(Board.from_moves("h2e2"))], samples=5)

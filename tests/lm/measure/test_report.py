@@ -126,6 +126,8 @@ class TestStrayGames:
         assert len({line.moves[:8].tobytes() for line in lines}) == 6
         again = stray_games(model, 6, random_plies=8, plies=5, seed=1)
         assert all((a.moves == b.moves).all() for a, b in zip(lines, again, strict=True))
+        other = stray_games(model, 6, random_plies=8, plies=5, seed=2)
+        assert not any((a.moves == b.moves).all() for a, b in zip(lines, other, strict=True))
 
     def test_only_the_rules_judge_moves_that_it_chose_itself(self, model: XiangqiLM) -> None:
         found = after_random_plies(model, 3, samples=5)

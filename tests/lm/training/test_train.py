@@ -329,6 +329,25 @@ class TestGoingOn:
         run(shard_folder, tmp_path / "stopped", weights=weights)
         assert_same_end(tmp_path / "stopped", tmp_path / "whole")
 
+    def test_the_seed_decides_the_start_and_the_order_of_the_games(
+        self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begun: list[tuple[torch.Tensor, list[int]]] = []
+        make_trainer = train.make_trainer
+
+        def stop_here(model: XiangqiLM, *args: Any) -> None:
+            batches = make_trainer(model, *args).train_dataset
+            begun.append((model.table.weight.detach().clone(), batches.games(0)[0].tolist()))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(train, "make_trainer", stop_here)
+        for number, seed in enumerate((1, 1, 2)):
+            with pytest.raises(KeyboardInterrupt):
+                run(shard_folder, tmp_path / str(number), seed=seed)
+        (start, games), (same_start, same_games), (other_start, other_games) = begun
+        assert torch.equal(start, same_start) and games == same_games
+        assert not torch.equal(start, other_start) and games != other_games
+
     def test_the_command_line(
         self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
