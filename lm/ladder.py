@@ -39,7 +39,7 @@ from lm.measure.evaluate import evaluate
 from lm.measure.held_out import held_out
 from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
 from lm.model.loading import load_any_model
-from lm.model.prompts import HUMAN
+from lm.model.prompts import Voice
 from lm.players.engine import EnginePlayer
 from lm.players.lm_player import LMPlayer
 from lm.players.player import Player, PlayerError
@@ -151,7 +151,7 @@ class Ladder:
     parallel: int = 64
 
     def __post_init__(self) -> None:
-        self.held_out = held_out(self.shards, "test", 10**9)[HUMAN]
+        self.held_out = held_out(self.shards, "test", 10**9)[Voice.HUMAN]
         if not self.held_out[0]:
             raise UserError(f"no game between people to judge by in the test split of {', '.join(self.files)}")
 
@@ -217,7 +217,7 @@ class Ladder:
             lines, results = self.held_out
             with self.progress(f"{name}: held-out games", len(lines)) as (_, advance):
                 model = load_any_model(self._model(name))
-                return evaluate(model, lines, results, HUMAN, lambda done: advance(done, "")).report()
+                return evaluate(model, lines, results, Voice.HUMAN, lambda done: advance(done, "")).report()
 
         keep(self._evaluation(name), self._judged(name), find)
 

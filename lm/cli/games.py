@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def match(
     a: Annotated[str, typer.Argument(metavar="A", show_default=False, help="Whose score it is: random, greedy, lm, …")],
     b: Annotated[
-        str, typer.Argument(metavar="B", show_default=False, help="The other, as lm:style=engine or uci:cmd=…")
+        str, typer.Argument(metavar="B", show_default=False, help="The other, as lm:voice=engine or uci:cmd=…")
     ],
     games: GamesOption = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,

@@ -28,7 +28,7 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option(help="Only those of a split: train, validation, test; test for the shipped ones.")
     ] = None,
-    style: Annotated[str, typer.Option(help="Whose moves to expect: human or engine.")] = "human",
+    voice: Annotated[str, typer.Option(help="Whose moves to expect: human or engine.")] = "human",
     symmetries: Annotated[
         int, typer.Option(min=1, max=2, help="1, or 2 to read mirror images too and take the mean, as players do.")
     ] = 2,
@@ -36,17 +36,17 @@ def evaluate(
     random_games: Annotated[int, typer.Option(min=0, help="Also play so many games from random openings.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with figures by part.")] = False,
 ) -> None:
-    """Measure how well a model foresees the moves of games; without files, of the shipped ones of that style."""
+    """Measure how well a model foresees the moves of games; without files, of the shipped ones of that voice."""
     from lm import one_of
     from lm.dataset.records import SPLITS
     from lm.measure import evaluate as evaluation
     from lm.measure.puzzles import solve
     from lm.measure.stray import RANDOM_PLIES, after_random_plies
     from lm.model.loading import load_any_model
-    from lm.model.prompts import STYLES
+    from lm.model.prompts import Voice
     from lm.players.lm_player import readings
 
-    voice = STYLES.index(one_of("--style", style, STYLES))
+    whose = Voice.parse("--voice", voice)
     if split is not None:
         one_of("--split", split, SPLITS)
     loaded = load_any_model(model)
@@ -57,21 +57,21 @@ def evaluate(
         records = evaluation.read_games(given, split, rejected.append)
     else:
         shipped = evaluation.read_games(shipped_games(), split or "test", rejected.append)
-        records = [record for record in shipped if (record.tier == "engine") == (style == "engine")]
+        records = [record for record in shipped if (record.tier == "engine") == (whose == Voice.ENGINE)]
     with progress("reading", len(records)) as (_, advance):
         found = evaluation.evaluate(
             loaded,
             [evaluation.line_of(record) for record in records],
             [record.result for record in records],
-            voice,
+            whose,
             lambda done: advance(done, ""),
             symmetries,
         )
-    report = found.report() | {"rejected": len(rejected), "style": style, "symmetries": symmetries}
+    report = found.report() | {"rejected": len(rejected), "voice": voice, "symmetries": symmetries}
     if as_json:
         report |= {"by": found.breakdown(evaluation.labels_of(records)), "calibration": found.calibration()}
     if asked:
-        report["puzzles"] = solve(loaded, asked, voice, symmetries=symmetries)
+        report["puzzles"] = solve(loaded, asked, whose, symmetries=symmetries)
     if random_games:
         report["after_random_plies"] = after_random_plies(loaded, random_games)
     if rejected:
@@ -143,20 +143,19 @@ def explain(
     move: Annotated[str, typer.Argument(metavar="MOVE", help="In ICCS, WXF or Chinese.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="SVG file for the picture.")] = None,
     model: ModelOption = None,
-    style: Annotated[str, typer.Option(help="Whose moves to give: human or engine.")] = "human",
+    voice: Annotated[str, typer.Option(help="Whose moves to give: human or engine.")] = "human",
 ) -> None:
     """Show what each piece contributes to the score that the model gives a move."""
-    from lm import one_of
     from lm.measure.explain import explain as find_shares
     from lm.model.loading import load_model
-    from lm.model.prompts import STYLES
+    from lm.model.prompts import Voice
     from lm.terminal import parse_move
     from xiangqi import Board, square_name
 
-    voice = STYLES.index(one_of("--style", style, STYLES))
+    whose = Voice.parse("--voice", voice)
     board = Board(fen)
     chosen = parse_move(board, move)
-    found = find_shares(load_model(model), board, chosen, voice)
+    found = find_shares(load_model(model), board, chosen, whose)
     print(f"{board.chinese(chosen)} ({chosen.iccs}): the pieces together account for {found.difference:+.2f} nats")
     for share in found.shares:
         print(f"{share.piece.symbol()} {square_name(share.square)} {share.value:+.3f}")

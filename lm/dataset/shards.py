@@ -35,7 +35,7 @@ from lm.dataset.records import (
     read_records,
     splits_of,
 )
-from lm.model.encoding import Line
+from lm.model.encoding import GameMoves
 from xiangqi.board import Board
 from xiangqi.formats import FormatError
 
@@ -158,14 +158,14 @@ class Shard:
         """Return the numbers of a game's moves ``(n,)``."""
         return np.array(self.moves[self.offsets[game] : self.offsets[game + 1]])
 
-    def line(self, game: int) -> Line:
+    def line(self, game: int) -> GameMoves:
         """Return a game for the encoder."""
         moves = self.moves_of(game)
         fen = self.meta["starts"].get(str(game))
         if fen is None:
-            return Line.from_start(moves)
+            return GameMoves.from_start(moves)
         board = Board(fen)
-        return Line(moves, board.cells.copy(), board.turn, board.halfmove_clock)
+        return GameMoves(moves, board.cells.copy(), board.turn, board.halfmove_clock)
 
 
 def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = lambda games: None) -> Counter[str]:

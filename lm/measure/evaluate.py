@@ -21,9 +21,9 @@ from lm import UserError
 from lm.dataset.records import UNKNOWN, Record, read_records, split_of
 from lm.measure.stats import SAMPLES, interval, resample, share_interval
 from lm.model import char
-from lm.model.encoding import Encoder, Features, Line
+from lm.model.encoding import Encoder, Features, GameMoves
 from lm.model.model import XiangqiLM, candidates_of, has_bf16
-from lm.model.prompts import HUMAN
+from lm.model.prompts import Voice
 from lm.players.char_policy import score_games
 from lm.players.policy import average
 from xiangqi import CANNON, KNIGHT, ROOK, Board
@@ -181,14 +181,14 @@ def read_games(paths: Sequence[Path], split: str | None, on_error: Callable[[For
     return records
 
 
-def line_of(record: Record) -> Line:
+def line_of(record: Record) -> GameMoves:
     """Return a record's game for the encoder.
 
     >>> line_of(Record(np.array([576], np.int16), fen="4k4/9/9/9/9/9/9/7C1/9/4K4 w")).cells.nonzero()[0].tolist()
     [4, 25, 85]
     """
     board = Board(record.fen) if record.fen else Board()
-    return Line(record.moves, board.cells.copy(), board.turn, board.halfmove_clock)
+    return GameMoves(record.moves, board.cells.copy(), board.turn, board.halfmove_clock)
 
 
 def labels_of(records: Sequence[Record]) -> dict[str, list[str]]:
@@ -203,10 +203,10 @@ def labels_of(records: Sequence[Record]) -> dict[str, list[str]]:
     }
 
 
-def phases(line: Line) -> NDArray[np.int8]:
+def phases(line: GameMoves) -> NDArray[np.int8]:
     """Return the phase, an index into `PHASES`, of each of a game's n + 1 positions.
 
-    >>> phases(Line.of(Board.from_moves("h2e2 h9g7"))).tolist()
+    >>> phases(GameMoves.of(Board.from_moves("h2e2 h9g7"))).tolist()
     [0, 0, 0]
     """
     cells, heavy_types = line.cells.tolist(), (ROOK, KNIGHT, CANNON)
@@ -221,10 +221,10 @@ def phases(line: Line) -> NDArray[np.int8]:
     return found
 
 
-def batches(lines: Sequence[Line], plies: int) -> Iterator[NDArray[np.int64]]:
+def batches(lines: Sequence[GameMoves], plies: int) -> Iterator[NDArray[np.int64]]:
     """Yield the games by number in batches of about ``plies`` plies, padding included, shortest first.
 
-    >>> lines = [Line.of(Board.from_moves(moves)) for moves in ("h2e2 h9g7", "h2e2", "h2e2 h9g7")]
+    >>> lines = [GameMoves.of(Board.from_moves(moves)) for moves in ("h2e2 h9g7", "h2e2", "h2e2 h9g7")]
     >>> [batch.tolist() for batch in batches(lines, plies=4)]
     [[1, 0], [2]]
     """
@@ -241,9 +241,9 @@ def batches(lines: Sequence[Line], plies: int) -> Iterator[NDArray[np.int64]]:
 @torch.inference_mode()
 def evaluate(
     model: PreTrainedModel,
-    lines: Sequence[Line],
+    lines: Sequence[GameMoves],
     results: Sequence[int],
-    voice: int | Sequence[int] = HUMAN,
+    voice: Voice | Sequence[Voice] = Voice.HUMAN,
     advance: Callable[[int], None] = lambda games: None,
     symmetries: int = 1,
 ) -> Evaluation:
@@ -256,13 +256,13 @@ def evaluate(
 
     >>> from lm.model.model import XiangqiConfig
     >>> untrained = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8))
-    >>> found = evaluate(untrained, [Line.of(Board.from_moves("h2e2"))], [2])
+    >>> found = evaluate(untrained, [GameMoves.of(Board.from_moves("h2e2"))], [2])
     >>> round(found.report()["nll"], 3), round(float(np.log(44)), 3)
     (3.784, 3.784)
     """
     config = char.reading_config(model)
     encoder, longest = Encoder(config), config.n_context - 1
-    lines = [Line(line.moves[:longest], line.cells, line.turn, line.clock) for line in lines]
+    lines = [GameMoves(line.moves[:longest], line.cells, line.turn, line.clock) for line in lines]
     voices = torch.as_tensor(np.broadcast_to(np.asarray(voice, np.int64), len(lines)).copy())
     lengths = np.array([len(line.moves) + 1 for line in lines], np.int64)
     starts, positions = np.cumsum(lengths) - lengths, int(lengths.sum())

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from lm import UserError
 from lm.model.cache import KVCache
-from lm.model.encoding import Encoder, Features, Line
+from lm.model.encoding import Encoder, Features, GameMoves
 from lm.model.features import INPUT_GROUPS
 from lm.model.model import XiangqiLM
-from lm.model.prompts import HUMAN
+from lm.model.prompts import Voice
 from lm.players.evaluation import recent
 from xiangqi import Board, Move, Piece, Square, svg
 from xiangqi.kernels import MOVE_FROM
@@ -89,7 +89,7 @@ class Explanation:
         return svg.board(self.board, arrows=[svg.Arrow(self.move)], marks=marks, **options)
 
 
-def explain(model: XiangqiLM, board: Board, move: Move, voice: int = HUMAN) -> Explanation:
+def explain(model: XiangqiLM, board: Board, move: Move, voice: Voice = Voice.HUMAN) -> Explanation:
     """Return what each piece adds to the score of a legal move less the mean of all legal moves'.
 
     The pieces are faded in at the last ply only; what came before, which the model has read, stays. Raises
@@ -108,7 +108,7 @@ def explain(model: XiangqiLM, board: Board, move: Move, voice: int = HUMAN) -> E
         raise UserError("explaining needs captum: python -m pip install 'xqlm[report]'") from None
     board.parse_iccs(move.iccs)
     read = board if board.ply < model.config.n_context else recent(board, model.config.n_context // 2)
-    score = _Score(model, Line.of(read), move, voice)
+    score = _Score(model, GameMoves.of(read), move, voice)
     owners, groups = rows_of_pieces(score.features, model.config.input_groups, board)
     mine = np.flatnonzero(owners >= 0)
     if not len(mine):
@@ -142,7 +142,7 @@ def rows_of_pieces(
 
     >>> from lm.model.model import XiangqiConfig
     >>> config, board = XiangqiConfig(), Board()
-    >>> owners, groups = rows_of_pieces(Encoder(config)([Line.of(board)]), config.input_groups, board)
+    >>> owners, groups = rows_of_pieces(Encoder(config)([GameMoves.of(board)]), config.input_groups, board)
     >>> (owners[groups == 0] == sorted(board.piece_map())).all()
     np.True_
     """
@@ -173,7 +173,7 @@ def rows_of_pieces(
 class _Score:
     """The score of a move less the mean of the legal moves', as a function of some rows of the last ply."""
 
-    def __init__(self, model: XiangqiLM, line: Line, move: Move, voice: int) -> None:
+    def __init__(self, model: XiangqiLM, line: GameMoves, move: Move, voice: Voice) -> None:
         self.model, self.voice = model, voice
         encoder, last = Encoder(model.config), len(line.moves)
         self.cache = KVCache(model.config, 1, model.dtype)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lm.measure.evaluate import batches
 from lm.measure.stats import SAMPLES, resample, share_interval
-from lm.model.encoding import Encoder, Line
+from lm.model.encoding import Encoder, GameMoves
 from lm.model.model import XiangqiLM
 from xiangqi.kernels import MOVE_FROM, MOVE_TO
 
@@ -27,11 +27,11 @@ RIDGE: Final = 1e-5
 """Of the mean variance of a layer's components, added to each: enough to keep the solution stable."""
 
 
-def boards(line: Line) -> NDArray[np.int64]:
+def boards(line: GameMoves) -> NDArray[np.int64]:
     """Return what stands on each point before each move and at the end, ``(n + 1, 90)``: 0 nothing, 1 to 7 the mover's
     pieces, 8 to 14 the enemy's; for Black the board is turned.
 
-    >>> boards(Line.from_start(np.zeros(0, np.int16)))[0, :9].tolist()
+    >>> boards(GameMoves.from_start(np.zeros(0, np.int16)))[0, :9].tolist()
     [5, 4, 3, 2, 1, 2, 3, 4, 5]
     """
     cells, turn = line.cells.astype(np.int64), line.turn
@@ -58,7 +58,7 @@ def random_twin(model: XiangqiLM, seed: int = 0) -> XiangqiLM:
 
 
 @torch.inference_mode()
-def layer_states(model: XiangqiLM, lines: Sequence[Line]) -> list[torch.Tensor]:
+def layer_states(model: XiangqiLM, lines: Sequence[GameMoves]) -> list[torch.Tensor]:
     """Return the states of all plies after the input sum and after each block, ``n_layer + 1`` times ``(N, D)``."""
     encoder = Encoder(model.config)
     collected: list[list[torch.Tensor]] = [[] for _ in range(model.config.n_layer + 1)]
@@ -88,7 +88,7 @@ def layer_states(model: XiangqiLM, lines: Sequence[Line]) -> list[torch.Tensor]:
     return [torch.cat(layer)[back] for layer in collected]
 
 
-def _as_given(order: list[int], lines: Sequence[Line]) -> torch.Tensor:
+def _as_given(order: list[int], lines: Sequence[GameMoves]) -> torch.Tensor:
     """Return the places ``(N,)`` of all plies, by game, where games were read in another order."""
     lengths = np.array([len(line.moves) + 1 for line in lines])
     starts = np.zeros(len(lines), np.int64)
@@ -113,7 +113,7 @@ def fit(states: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torc
 
 
 def probe(
-    models: dict[str, XiangqiLM], train: Sequence[Line], test: Sequence[Line], samples: int = SAMPLES
+    models: dict[str, XiangqiLM], train: Sequence[GameMoves], test: Sequence[GameMoves], samples: int = SAMPLES
 ) -> dict[str, Any]:
     """Return how well each layer of each model tells the board, measured on the ``test`` games after fitting on others.
 

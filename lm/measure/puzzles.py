@@ -18,8 +18,8 @@ from lm.measure.evaluate import (
     line_of,
 )
 from lm.measure.stats import SAMPLES, share_with_interval
-from lm.model.encoding import Line
-from lm.model.prompts import HUMAN
+from lm.model.encoding import GameMoves
+from lm.model.prompts import Voice
 from xiangqi.formats import FormatError, load
 
 KINDS: Final = {"開局": "opening", "开局": "opening", "中局": "midgame", "殘局": "endgame", "残局": "endgame"}
@@ -30,7 +30,7 @@ KINDS: Final = {"開局": "opening", "开局": "opening", "中局": "midgame", "
 class Puzzle:
     """A position with a solution: the solver's moves and the replies, by turns."""
 
-    line: Line
+    line: GameMoves
     fen: str
     kind: str
 
@@ -50,7 +50,7 @@ def read_puzzles(path: Path, on_error: Callable[[FormatError], None]) -> list[Pu
 def solve(
     model: PreTrainedModel,
     puzzles: Sequence[Puzzle],
-    voice: int = HUMAN,
+    voice: Voice = Voice.HUMAN,
     advance: Callable[[int], None] = lambda puzzles: None,
     samples: int = SAMPLES,
     symmetries: int = 1,

@@ -26,7 +26,7 @@ from lm.measure.puzzles import Puzzle, solve
 from lm.measure.stats import SAMPLES, share_with_interval
 from lm.measure.stray import RANDOM_PLIES, after_random_plies
 from lm.model.model import XiangqiLM
-from lm.model.prompts import ENGINE, STYLES
+from lm.model.prompts import Voice
 from lm.players.lm_player import readings
 from xiangqi.formats import load
 
@@ -86,22 +86,25 @@ def gather(
         "training": None if run is None else training_log(run),
         "endings": None if selfplay is None else endings(selfplay, samples),
     }
-    for voice, style in enumerate(STYLES):
-        chosen = [record for record in records if (record.tier == "engine") == (voice == ENGINE)]
+    for voice in Voice:
+        chosen = [record for record in records if (record.tier == "engine") == (voice == Voice.ENGINE)]
         if chosen:
-            say(f"{len(chosen)} {style} games")
+            say(f"{len(chosen)} {voice.word} games")
             lines, results = [line_of(record) for record in chosen], [record.result for record in chosen]
             seen = evaluate(model, lines, results, voice, symmetries=symmetries)
             by = seen.breakdown(labels_of(chosen), samples)
-            found["played"][style] = seen.report(samples=samples) | {"by": by, "calibration": seen.calibration(samples)}
+            found["played"][voice.word] = seen.report(samples=samples) | {
+                "by": by,
+                "calibration": seen.calibration(samples),
+            }
     if stray:
         say(f"{stray} games that begin with random plies")
         found["stray"] = after_random_plies(model, stray, samples)
     if puzzles:
         say(f"{len(puzzles)} puzzles")
-        voices = STYLES if isinstance(model, XiangqiLM) else STYLES[:1]
+        voices = list(Voice) if isinstance(model, XiangqiLM) else [Voice.HUMAN]
         found["puzzles"] = {
-            style: solve(model, puzzles, i, samples=samples, symmetries=symmetries) for i, style in enumerate(voices)
+            voice.word: solve(model, puzzles, voice, samples=samples, symmetries=symmetries) for voice in voices
         }
     if learners and isinstance(model, XiangqiLM):
         say("probes")

@@ -14,8 +14,8 @@ from lm.measure.evaluate import (
     evaluate,
 )
 from lm.measure.stats import SAMPLES
-from lm.model.encoding import Line
-from lm.model.prompts import HUMAN
+from lm.model.encoding import GameMoves
+from lm.model.prompts import Voice
 from lm.model.sampling import softmax
 from lm.players.lm_player import make_evaluator
 from xiangqi import Board
@@ -27,7 +27,7 @@ RANDOM_PLIES: Final = 20
 @torch.inference_mode()
 def stray_games(
     model: PreTrainedModel, games: int, random_plies: int = RANDOM_PLIES, plies: int = 40, seed: int = 0
-) -> list[Line]:
+) -> list[GameMoves]:
     """Return games that begin with random plies and go on with the model's own, drawn from its human voice.
 
     No player has been in such positions, so nothing learned by heart helps there.
@@ -48,10 +48,10 @@ def stray_games(
     evaluator = make_evaluator(model)
     for _ in range(plies):
         unfinished = [board for board in boards if board.has_legal_moves()]
-        for board, thought in zip(unfinished, evaluator(unfinished, HUMAN), strict=True):
+        for board, thought in zip(unfinished, evaluator(unfinished, Voice.HUMAN), strict=True):
             chances = softmax(thought.scores.astype(np.float64))
             board.push(thought.moves[rng.choice(len(chances), p=chances)])
-    return [Line.of(board) for board in boards]
+    return [GameMoves.of(board) for board in boards]
 
 
 def after_random_plies(model: PreTrainedModel, games: int, samples: int = SAMPLES) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _START = Board()
 
 
 @dataclass
-class Line:
+class GameMoves:
     """A game as the encoder reads it."""
 
     moves: NDArray[np.int16]
@@ -42,7 +42,7 @@ class Line:
     """First ply to encode; earlier ones are already in a cache."""
 
     @classmethod
-    def of(cls, board: Board, first: int = 0) -> Line:
+    def of(cls, board: Board, first: int = 0) -> GameMoves:
         """Return the game on a board. A history with null moves starts after the last of them."""
         moves = np.array([move.index for move in board.move_stack], np.int16)
         nulls = np.flatnonzero(moves < 0)
@@ -53,13 +53,13 @@ class Line:
         return cls(moves[len(moves) - keep :], root.cells.copy(), root.turn, root.halfmove_clock, first)
 
     @classmethod
-    def from_start(cls, moves: NDArray[np.int16]) -> Line:
+    def from_start(cls, moves: NDArray[np.int16]) -> GameMoves:
         """Return a game from the initial position."""
         return cls(moves, _START.cells.copy())
 
-    def mirror(self) -> Line:
+    def mirror(self) -> GameMoves:
         """Return the game with left and right exchanged."""
-        return Line(MOVE_MIRRORED[self.moves], self.cells[_MIRROR], self.turn, self.clock, self.first)
+        return GameMoves(MOVE_MIRRORED[self.moves], self.cells[_MIRROR], self.turn, self.clock, self.first)
 
 
 @dataclass
@@ -124,7 +124,7 @@ class Encoder:
         context_map = _compact({name: features.CANDIDATE_GROUPS[name] for name in contexts}, chosen)
         self._shift = np.where(np.array(self._columns) == 0, 0, context_map[starts] - starts).astype(np.int32)
 
-    def __call__(self, lines: Sequence[Line]) -> Features:
+    def __call__(self, lines: Sequence[GameMoves]) -> Features:
         """Encode a batch of games (their plies from ``line.first`` on)."""
         lengths = np.array([len(line.moves) + 1 - line.first for line in lines], np.int64)
         plies = int(lengths.sum())

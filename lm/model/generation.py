@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from transformers import LogitsProcessor
 
 from lm import UserError
+from lm.model.prompts import NO_PROMPT, Prompt
 from lm.model.sampling import Sampling
 from lm.model.tokenizer import (
     BOS,
     MATE,
     PAD,
-    RESULTS,
-    SOURCES,
+    PROMPT_TOKENS,
     SPECIAL,
-    STRENGTHS,
     VOCABULARY,
     word,
 )
@@ -81,12 +80,8 @@ class ConsistentSampling(LogitsProcessor):
 class TokenGame:
     """A game as tokens of moves tell it."""
 
-    source: str = ""
-    """One of `SOURCES`, or nothing."""
-    strength: str = ""
-    """One of `STRENGTHS`, or nothing."""
-    result: str = ""
-    """One of `RESULTS`, or nothing."""
+    prompt: Prompt = NO_PROMPT
+    """What it asks for; the aim is Red's."""
     board: Board = field(default_factory=Board)
     """The position after all moves."""
     over: bool = False
@@ -100,9 +95,10 @@ class TokenGame:
 
         Raises ``UserError`` that names a token which cannot stand where it does.
 
+        >>> from lm.model.tokenizer import move_tokenizer
         >>> game = TokenGame.read(move_tokenizer()("[engine] [draw] h2e2 h9g7 [draw agreed]")["input_ids"])
-        >>> game.source, game.strength, game.result, game.board.ply, game.over
-        ('[engine]', '', '[draw]', 2, True)
+        >>> [choice.word for choice in game.prompt], game.board.ply, game.over
+        (['engine', 'none', 'draw'], 2, True)
         """
         game = cls()
         first = next((i for i, token in enumerate(tokens) if token != PAD), len(tokens))
@@ -127,14 +123,15 @@ class TokenGame:
                 game._ask(word(token))
         return game
 
-    def _ask(self, prompt: str) -> None:
-        """Take a prompt. Raises ``UserError`` if it is none, or stands behind a move or another one of its kind."""
-        kinds = {"source": SOURCES, "strength": STRENGTHS, "result": RESULTS}
-        kind = next((kind for kind, prompts in kinds.items() if prompt in prompts), None)
-        if kind is None:
-            raise UserError(f"{prompt} in a game: neither a move nor one of {' '.join(SPECIAL[3:])}")
+    def _ask(self, token: str) -> None:
+        """Take a prompt. Raises `UserError` if it is none, or stands behind a move or another one of its kind."""
+        asked = PROMPT_TOKENS.get(token)
+        if asked is None:
+            raise UserError(f"{token} in a game: neither a move nor one of {' '.join(SPECIAL[3:])}")
         if self.board.ply:
-            raise UserError(f"{prompt} stands behind a move: prompts come first")
-        if getattr(self, kind):
-            raise UserError(f"{prompt} stands beside {getattr(self, kind)}: a game has one {kind} at most")
-        setattr(self, kind, prompt)
+            raise UserError(f"{token} stands behind a move: prompts come first")
+        kind = type(asked).__name__.lower()
+        if before := getattr(self.prompt, kind):
+            other = next(name for name, choice in PROMPT_TOKENS.items() if choice is before)
+            raise UserError(f"{token} stands beside {other}: a game has one {kind} at most")
+        self.prompt = self.prompt._replace(**{kind: asked})  # type: ignore[arg-type]

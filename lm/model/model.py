@@ -40,11 +40,11 @@ from transformers.utils.generic import ModelOutput
 from lm import UserError
 from lm.model.cache import KVCache, PastLayer
 from lm.model.config import XiangqiConfig
-from lm.model.encoding import Encoder, Line
+from lm.model.encoding import Encoder, GameMoves
 from lm.model.features import CANDIDATE_GROUPS
 from lm.model.generation import ConsistentSampling, LegalMoves, TokenGame
 from lm.model.losses import LOSS_WEIGHTS
-from lm.model.prompts import ENDS, ENGINE, HUMAN, PROMPTS, prompt_rows
+from lm.model.prompts import PROMPT_ROWS, End, Source, Voice
 from lm.model.tokenizer import BOS, MATE, PAD, VOCABULARY
 from xiangqi.kernels import MOVE_ROTATED
 
@@ -179,7 +179,7 @@ class PolicyOutput(ModelOutput):
     wdl_logits: Tensor | None = None
     """Loss, draw, win for the mover, ``(N, 3)`` for all plies."""
     end_logits: Tensor | None = None
-    """Scores of `ENDS`, ``(N, 5)`` for all plies."""
+    """Scores of each `End`, ``(N, 5)`` for all plies."""
     policy_loss: Tensor | None = None
     value_loss: Tensor | None = None
 
@@ -210,8 +210,8 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         self.context_query = nn.Linear(D, config.n_query, bias=False)
         self.context_head = ZeroLinear(config.n_query, config.candidate_rows - CANDIDATE_GROUPS["move"])
         self.value_head = ZeroLinear(D, 3)
-        self.prompts = ZeroEmbedding(len(PROMPTS), D, padding_idx=0)
-        self.end_head = ZeroLinear(D, len(ENDS))
+        self.prompts = ZeroEmbedding(PROMPT_ROWS, D, padding_idx=0)
+        self.end_head = ZeroLinear(D, len(End))
         self.reply_head = ZeroLinear(D, CANDIDATE_GROUPS["move"]) if config.replies else None
         self.post_init()
         self.generation_config = GenerationConfig(
@@ -287,14 +287,14 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         lengths: Tensor | None = None,  # (B,) plies a game
         candidates: Tensor | None = None,  # (C, groups) rows of the candidate table, of all plies' legal moves
         candidate_counts: Tensor | None = None,  # (N,) legal moves of each ply
-        prompts: Tensor | None = None,  # (N, 3) rows of PROMPTS
+        prompts: Tensor | None = None,  # (N, 3) rows of the prompt table
         rows: Tensor | None = None,  # (R,) plies to score; all of them if not given
-        voices: Tensor | None = None,  # (R,) HUMAN or ENGINE
+        voices: Tensor | None = None,  # (R,) each a Voice; human if not given
         labels: Tensor | None = None,  # (R,) place of the right move among the candidates
         checked: Tensor | None = None,  # (S,) rows whose unmasked scores learn the rules too; all if not given
         wdl: Tensor | None = None,  # (N,) 0 loss, 1 draw, 2 win for the mover, -100 unknown
         expected: Tensor | None = None,  # (N,) expected score of the mover by an engine, 0 to 1, NaN unknown
-        ends: Tensor | None = None,  # (N,) the right one of ENDS, -100 unknown
+        ends: Tensor | None = None,  # (N,) the right End, -100 unknown
         replies: Tensor | None = None,  # (N,) number of the opponent's next move as the mover sees it, -100 unknown
         counts: Tensor | None = None,  # (6,) terms of each loss in the whole batch, if this is but a part of it
         cache: KVCache | None = None,
@@ -313,7 +313,7 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         if rows is not None:
             h = h[rows]
         if voices is not None:
-            h = h + self.engine_voice(h) * (voices == ENGINE).unsqueeze(1)
+            h = h + self.engine_voice(h) * (voices == Voice.ENGINE).unsqueeze(1)
         lines, of, per_row = candidates_of(rows, candidates, candidate_counts)
         moves, contexts, query = lines[:, 0], lines[:, 1:], self.context_query(h)
         if unmasked:
@@ -359,10 +359,10 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         going = [i for i, game in enumerate(games) if not (game.over or game.illegal)]
         if not going:
             return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
-        prompts = np.concatenate([prompt_rows(games[i]) for i in going])
+        prompts = np.concatenate([games[i].prompt.rows(np.arange(games[i].board.ply + 1) % 2 == 0) for i in going])
         if voices is None:
-            voices = torch.tensor([ENGINE if game.source == "[engine]" else HUMAN for game in games])
-        features = Encoder(self.config)([Line.of(games[i].board) for i in going])
+            voices = torch.tensor([int(game.prompt.source == Source.ENGINE) for game in games])
+        features = Encoder(self.config)([GameMoves.of(games[i].board) for i in going])
         last = torch.from_numpy(np.cumsum(features.lengths) - 1)
         tensors = features.tensors() | {"prompts": torch.from_numpy(prompts), "rows": last, "voices": voices[going]}
         out = self(**{name: tensor.to(self.device) for name, tensor in tensors.items()})

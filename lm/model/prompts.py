@@ -1,42 +1,108 @@
-"""What a model may be asked for: a voice, a kind of game, and how games end."""
+"""What a model may be asked for, and how it says that a game ends: numbers of rows, each with a word.
+
+A *voice* is whose next move is given: a human's or an engine's. A *prompt* tells the model before it reads a game what
+kind of game that is: its source (who plays it), the strength of the players, and the aim (how it is to end).
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from enum import IntEnum
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.model.generation import TokenGame
-from lm.model.tokenizer import RESULTS
-
-HUMAN: Final = 0
+from lm import one_of
 
 
-ENGINE: Final = 1
+class Choice(IntEnum):
+    """Numbers that users write as words.
 
-
-STYLES: Final = ("human", "engine")
-
-
-PROMPTS: Final = ("none", "human", "engine", "amateur", "junior", "club", "master", "win", "draw", "loss")
-"""What a game may be asked to be: who plays it, how strong the players are, and how it ends for the side to move. Each
-may be left out (``none``, row 0)."""
-
-
-ENDS: Final = ("goes on", "mated", "resigns", "opponent resigns", "draw agreed")
-"""How a game may end at a ply, seen from the side to move."""
-
-
-def prompt_rows(game: TokenGame) -> NDArray[np.int64]:
-    """Return the rows ``(n + 1, 3)`` of `PROMPTS` at the plies of a game of n moves, the result as the mover sees it.
-
-    >>> from lm.model.tokenizer import move_tokenizer
-    >>> prompt_rows(TokenGame.read(move_tokenizer()("[human] [red wins] h2e2")["input_ids"])).tolist()
-    [[1, 0, 7], [1, 0, 9]]
+    >>> End.OPPONENT_RESIGNS.word, Voice.parse("voice", "engine") is Voice.ENGINE
+    ('opponent resigns', True)
     """
-    source, strength = (PROMPTS.index(prompt.strip("[]") or "none") for prompt in (game.source, game.strength))
-    red = dict(zip(("", *RESULTS), ("none", "win", "draw", "loss"), strict=True))[game.result]
-    black = {"win": "loss", "loss": "win"}.get(red, red)
-    aims = [PROMPTS.index(aim) for aim in (red, black)]
-    return np.array([(source, strength, aims[ply % 2]) for ply in range(game.board.ply + 1)])
+
+    @property
+    def word(self) -> str:
+        return self.name.lower().replace("_", " ")
+
+    @classmethod
+    def parse(cls, option: str, word: str) -> Self:
+        """Return the choice that a word names. Raises ``UserError`` with the option's name and the words allowed."""
+        words = [choice.word for choice in cls]
+        return list(cls)[words.index(one_of(option, word, words))]
+
+
+class Voice(Choice):
+    """Whose moves the model gives."""
+
+    HUMAN = 0
+    ENGINE = 1
+
+
+class Source(Choice):
+    """Who plays a game, as a row of the prompt table."""
+
+    NONE = 0
+    HUMAN = 1
+    ENGINE = 2
+
+
+class Strength(Choice):
+    """How strong the players are, as a row of the prompt table."""
+
+    NONE = 0
+    AMATEUR = 3
+    JUNIOR = 4
+    CLUB = 5
+    MASTER = 6
+
+
+class Aim(Choice):
+    """How a game is to end for the side to move, as a row of the prompt table."""
+
+    NONE = 0
+    WIN = 7
+    DRAW = 8
+    LOSS = 9
+
+    @property
+    def opponents(self) -> Aim:
+        """The same end as the opponent sees it."""
+        return {Aim.WIN: Aim.LOSS, Aim.LOSS: Aim.WIN}.get(self, self)
+
+
+PROMPT_ROWS: Final = 10
+"""Rows of the prompt table. Row 0 stands for what is not asked for and adds nothing."""
+
+
+class End(Choice):
+    """Whether a game ends at a ply, and how, seen from the side to move."""
+
+    GOES_ON = 0
+    MATED = 1
+    RESIGNS = 2
+    OPPONENT_RESIGNS = 3
+    DRAW_AGREED = 4
+
+
+class Prompt(NamedTuple):
+    """The kind of game that a model is asked for; each part may be left out."""
+
+    source: Source = Source.NONE
+    strength: Strength = Strength.NONE
+    aim: Aim = Aim.NONE
+    """How the game is to end for one of the sides, the asker."""
+
+    def rows(self, asker_moves: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the rows of the prompt table ``(N, 3)`` for plies at which the asker is to move or not ``(N,)``.
+
+        >>> Prompt(Source.HUMAN, aim=Aim.WIN).rows(np.array([True, False])).tolist()
+        [[1, 0, 7], [1, 0, 9]]
+        """
+        aims = np.where(asker_moves, self.aim, self.aim.opponents)
+        return np.stack([np.full_like(aims, self.source), np.full_like(aims, self.strength), aims], 1)
+
+
+NO_PROMPT: Final = Prompt()
+"""Nothing is asked for."""

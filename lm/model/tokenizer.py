@@ -28,18 +28,20 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 from lm import UserError
+from lm.model.prompts import Aim, Source, Strength
 from xiangqi import MOVES
 
-SOURCES: Final = ("[human]", "[engine]")
-"""Prompts that say who plays,"""
-STRENGTHS: Final = ("[amateur]", "[junior]", "[club]", "[master]")
-"""how strong the players are,"""
-RESULTS: Final = ("[red wins]", "[draw]", "[black wins]")
-"""and how the game is to end. Of each kind a game has one or none."""
+PROMPT_TOKENS: Final[dict[str, Source | Strength | Aim]] = {
+    **{f"[{choice.word}]": choice for choice in (*Source, *Strength) if choice},
+    "[red wins]": Aim.WIN,
+    "[draw]": Aim.DRAW,
+    "[black wins]": Aim.LOSS,
+}
+"""Tokens that ask for a kind of game, and what they ask for; aims are Red's. A game has one of each kind at most."""
 ENDINGS: Final = ("[mate]", "[red resigns]", "[black resigns]", "[draw agreed]")
 """How a game ends; who has no legal move is mated, be it checkmate or stalemate."""
 
-SPECIAL: Final = ("[PAD]", "[BOS]", "[UNK]", *SOURCES, *STRENGTHS, *RESULTS, *ENDINGS)
+SPECIAL: Final = ("[PAD]", "[BOS]", "[UNK]", *PROMPT_TOKENS, *ENDINGS)
 """The tokens that stand behind the moves in the vocabulary."""
 VOCABULARY: Final = len(MOVES) + len(SPECIAL)
 PAD: Final = len(MOVES)

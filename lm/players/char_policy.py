@@ -21,7 +21,8 @@ from lm.model.char import (
     longest_game,
     text_of,
 )
-from lm.model.encoding import Features, Line
+from lm.model.encoding import Features, GameMoves
+from lm.model.prompts import Voice
 from lm.model.tokenizer import CHARS
 from lm.players.evaluation import SLOTS, Evaluation, recent
 from xiangqi import MOVES, Board
@@ -117,15 +118,15 @@ class CharEvaluator:
         self._readings: list[Reading] = []  # the one that was used last stands last
         self._lock = threading.Lock()
 
-    def __call__(self, boards: Sequence[Board], voice: int = 0) -> list[Evaluation]:
+    def __call__(self, boards: Sequence[Board], voice: Voice = Voice.HUMAN) -> list[Evaluation]:
         """Evaluate positions, each with its history; there is but one voice. Boards are left as they were."""
         with self._lock:
             return [self._evaluate(board) for board in boards]
 
     def _evaluate(self, board: Board) -> Evaluation:
-        moves = Line.of(board).moves
+        moves = GameMoves.of(board).moves
         if len(moves) >= self.longest:  # a game beyond what the model reads: only its end
-            moves = Line.of(recent(board, self.longest // 2)).moves
+            moves = GameMoves.of(recent(board, self.longest // 2)).moves
         legal = np.asarray(board.legal_move_indices(), np.int64)
         scores, _ = self._reading(moves).score(moves, legal, np.full(len(legal), len(moves)))
         return Evaluation([MOVES[i] for i in legal.tolist()], scores.numpy(), np.full(3, 1 / 3, np.float32))
@@ -142,7 +143,9 @@ class CharEvaluator:
         return best
 
 
-def score_games(model: PreTrainedModel, lines: Sequence[Line], features: Features) -> tuple[Tensor, Tensor, Tensor]:
+def score_games(
+    model: PreTrainedModel, lines: Sequence[GameMoves], features: Features
+) -> tuple[Tensor, Tensor, Tensor]:
     """Score the legal moves at all N positions of recorded games, which ``features`` (of any encoder) list.
 
     Returns their scores ``(N, M)``, -inf beyond each position's moves; whether taking the likeliest character four

@@ -33,7 +33,7 @@ class Evaluation:
     wdl: NDArray[np.float32]
     """Chances of win, draw and loss for the side to move ``(3,)``."""
     ends: NDArray[np.float32] | None = None
-    """Chances of `lm.model.prompts.ENDS` ``(5,)``, of a model that says when a game is over."""
+    """Chances of each `lm.model.prompts.End` ``(5,)``, of a model that says when a game is over."""
 
     @property
     def value(self) -> float:

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from lm import UserError, data_path, one_of
 from lm.model.loading import load_any_model
 from lm.model.model import XiangqiLM
-from lm.model.prompts import ENDS, PROMPTS, STYLES
+from lm.model.prompts import NO_PROMPT, Aim, End, Prompt, Source, Strength, Voice
 from lm.model.sampling import Sampling, softmax
 from lm.players.evaluation import Evaluation
 from lm.players.player import Choice
@@ -43,7 +43,7 @@ def readings(model: PreTrainedModel) -> int:
 
 
 def make_evaluator(
-    model: PreTrainedModel, prompt: tuple[int, int, int] = (0, 0, 0), symmetries: int = 1
+    model: PreTrainedModel, prompt: Prompt = NO_PROMPT, symmetries: int = 1
 ) -> Evaluator | CharEvaluator:
     """Return what evaluates positions with a model of either kind; what else is given is for those that see boards."""
     if isinstance(model, XiangqiLM):
@@ -56,8 +56,8 @@ def make_evaluator(
 class LMPlayer:
     """The language model as a player: its distribution over the legal moves, sampled.
 
-    ``model`` is a directory (the shipped one by default); ``style`` is whose moves it gives, ``human`` or ``engine``;
-    ``source``, ``strength`` and ``aim`` ask for a kind of game (`PROMPTS`), of a model that can be asked. It
+    ``model`` is a directory (the shipped one by default); ``voice`` is whose moves it gives, ``human`` or ``engine``;
+    ``source``, ``strength`` and ``aim`` ask for a kind of game (`lm.model.prompts`), of a model that can be asked. It
     resigns and offers draws where the model says that the game is over and does not itself expect more. ``dtype`` is
     one of `DTYPES`, ``symmetries`` one of `SYMMETRIES` (a model of characters knows one). The same seed gives the same
     moves for the same calls. Raises ``UserError`` for settings that make no sense.
@@ -69,7 +69,7 @@ class LMPlayer:
         temperature: float = 0.5,
         top_k: int = 0,
         top_p: float = 0.95,
-        style: str = "human",
+        voice: str = "human",
         source: str = "none",
         strength: str = "none",
         aim: str = "none",
@@ -81,17 +81,13 @@ class LMPlayer:
         self.sampling = Sampling(temperature, top_k, top_p)
         if seed is not None and seed < 0:
             raise UserError(f"seed must not be negative: {seed}")
-        self.voice = STYLES.index(one_of("style", style, STYLES))
-        prompt = (
-            PROMPTS.index(one_of("source", source, PROMPTS[:3])),
-            PROMPTS.index(one_of("strength", strength, (PROMPTS[0], *PROMPTS[3:7]))),
-            PROMPTS.index(one_of("aim", aim, (PROMPTS[0], *PROMPTS[7:]))),
-        )
+        self.voice = Voice.parse("voice", voice)
+        prompt = Prompt(Source.parse("source", source), Strength.parse("strength", strength), Aim.parse("aim", aim))
         loaded = load_any_model(model, dtype)
         if any(prompt) and not isinstance(loaded, XiangqiLM):
             raise UserError(f"the model in {model or data_path('model')} cannot be asked for source, strength or aim")
         self.evaluator = make_evaluator(loaded, prompt, one_of("symmetries", symmetries, SYMMETRIES))
-        self.name = name or f"lm {style} temperature {temperature:g}"
+        self.name = name or f"lm {voice} temperature {temperature:g}"
         self._random = np.random.default_rng(seed)
         self.evaluator([Board()], self.voice)  # it may have to be compiled: not when somebody waits for a move
 
@@ -107,9 +103,9 @@ class LMPlayer:
         policy = softmax(evaluation.scores.astype(np.float64))
         ranked = sorted(zip(evaluation.moves, policy.tolist(), strict=True), key=lambda pair: -pair[1])
         word = self._word(evaluation)
-        if word == "resigns" and evaluation.value < RESIGNS_BELOW:
+        if word == End.RESIGNS and evaluation.value < RESIGNS_BELOW:
             return Choice(None, value, tuple(ranked))
-        offer = word == "draw agreed" and evaluation.value < DRAWS_BELOW
+        offer = word == End.DRAW_AGREED and evaluation.value < DRAWS_BELOW
         scores = evaluation.scores.copy()
         while True:
             index = int(self._random.choice(len(scores), p=self.sampling.probabilities(scores)))
@@ -118,12 +114,12 @@ class LMPlayer:
                 return Choice(move, value, tuple(ranked), draw=offer)
             scores[index] = -np.inf
 
-    def _word(self, evaluation: Evaluation) -> str:
-        """Draw one of `ENDS`."""
+    def _word(self, evaluation: Evaluation) -> End:
+        """Draw what it says of the game: that it goes on, or how it ends."""
         if evaluation.ends is None:
-            return ENDS[0]
+            return End.GOES_ON
         logits = np.log(np.maximum(evaluation.ends, 1e-9))
-        return ENDS[int(self._random.choice(len(ENDS), p=self.sampling.endings(logits)))]
+        return End(int(self._random.choice(len(End), p=self.sampling.endings(logits))))
 
     @staticmethod
     def _spoils(board: Board, move: Move, value: float) -> bool:

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from lm.model.cache import KVCache
-from lm.model.encoding import Encoder, Line
+from lm.model.encoding import Encoder, GameMoves
 from lm.model.model import XiangqiLM, candidates_of, spread
-from lm.model.prompts import PROMPTS
+from lm.model.prompts import NO_PROMPT, Prompt, Voice
 from lm.model.quantize import FEW
 from lm.players.evaluation import SLOTS, TAKEN_BACK, Evaluation, recent
 from xiangqi import MOVES, Board
@@ -43,16 +43,14 @@ class Evaluator:
     """A model with the games it is reading: evaluating a game that went on by a ply costs one token.
 
     Games are recognised by their moves, so any board will do, also after a move was taken back. ``prompt`` is what kind
-    of game the model is asked for, rows of `lm.model.prompts.PROMPTS` (source, strength, result for the side to move);
-    ``symmetries`` is one of `SYMMETRIES`. Up to ``slots`` games, and as many mirror images, are remembered.
+    of game the side to move asks for; with two ``symmetries`` the mirror image is read too, and answers are averaged.
+    Up to ``slots`` games, and as many mirror images, are remembered.
     """
 
     judges: Final = True
     """Whether it knows anything of who wins."""
 
-    def __init__(
-        self, model: XiangqiLM, slots: int = SLOTS, prompt: tuple[int, int, int] = (0, 0, 0), symmetries: int = 1
-    ) -> None:
+    def __init__(self, model: XiangqiLM, slots: int = SLOTS, prompt: Prompt = NO_PROMPT, symmetries: int = 1) -> None:
         self.model, self.prompt, self.symmetries = model, prompt, symmetries
         self._room = slots
         self._encoder = Encoder(model.config)
@@ -62,7 +60,7 @@ class Evaluator:
         self._lock = threading.Lock()
 
     @torch.inference_mode()
-    def __call__(self, boards: Sequence[Board], voice: int = 0) -> list[Evaluation]:
+    def __call__(self, boards: Sequence[Board], voice: Voice = Voice.HUMAN) -> list[Evaluation]:
         """Evaluate positions, each with its history, in one batch. Boards are left as they were."""
         with self._lock:
             evaluations: list[Evaluation] = []
@@ -70,7 +68,7 @@ class Evaluator:
                 evaluations += self._batch(boards[start : start + self._room], voice)
             return evaluations
 
-    def _batch(self, boards: Sequence[Board], voice: int) -> list[Evaluation]:
+    def _batch(self, boards: Sequence[Board], voice: Voice) -> list[Evaluation]:
         self._clock += 1
         lines = [self._line(board) for board in boards]
         if self.symmetries == 2:
@@ -79,7 +77,7 @@ class Evaluator:
         askers = self.symmetries * [board.turn for board in boards]
         for line, asker in zip(lines, askers, strict=True):
             # What is cached depends on whom a result is asked for.
-            start = line.cells.tobytes() + bytes([line.turn, min(line.clock, 255), asker if self.prompt[2] else 0])
+            start = line.cells.tobytes() + bytes([line.turn, min(line.clock, 255), asker if self.prompt.aim else 0])
             slot, shared = self._slot_for(start, line.moves.tobytes())
             # The last ply is always read, also when the position was read before: its state is wanted.
             line.first = min(shared, len(line.moves))
@@ -115,21 +113,15 @@ class Evaluator:
             found.append(Evaluation(moves, *values))
         return found
 
-    def _line(self, board: Board) -> Line:
-        line = Line.of(board)
+    def _line(self, board: Board) -> GameMoves:
+        line = GameMoves.of(board)
         if len(line.moves) >= self.model.config.n_context:  # a game beyond what the model reads: only its end
-            line = Line.of(recent(board, self.model.config.n_context // 2))
+            line = GameMoves.of(recent(board, self.model.config.n_context // 2))
         return line
 
     def _prompts(self, asks: NDArray[np.bool_]) -> torch.Tensor | None:
         """Return the prompts ``(N, 3)`` of plies at which the asker is to move or not."""
-        if not any(self.prompt):
-            return None
-        source, strength, result = self.prompt
-        win, loss = PROMPTS.index("win"), PROMPTS.index("loss")
-        other = {win: loss, loss: win}.get(result, result)
-        columns = [np.full(len(asks), source), np.full(len(asks), strength), np.where(asks, result, other)]
-        return torch.from_numpy(np.stack(columns, 1))
+        return torch.from_numpy(self.prompt.rows(asks)) if any(self.prompt) else None
 
     def _slot_for(self, start: bytes, moves: bytes) -> tuple[int, int]:
         """Return the slot of the game that has most plies in common with this one, and how many.

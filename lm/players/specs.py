@@ -5,7 +5,7 @@ A spec is a kind, and after a colon its options, as ``lm:temperature=0.5,model=D
 ========== ===============================================================================================
 ``random`` any legal move; ``seed``
 ``greedy`` the capture that wins most at once, else any move that is no losing capture; ``seed``
-``lm``     the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``style``, ``source``,
+``lm``     the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``voice``, ``source``,
            ``strength``, ``aim``, ``dtype``, ``symmetries`` (see ``lm.players.lm_player.LMPlayer``), ``seed``
 ``uci``    an engine that speaks UCI: ``cmd``, a limit (``depth``, ``nodes``, ``movetime`` in milliseconds), ``timeout``
            (seconds of silence after which it has failed); other names are the engine's options, as ``UCI_Variant``
@@ -43,7 +43,7 @@ _OPTIONS: Final[dict[str, dict[str, Callable[[str], Any]]]] = {
         "temperature": float,
         "top_k": int,
         "top_p": float,
-        "style": str,
+        "voice": str,
         "source": str,
         "strength": str,
         "aim": str,

@@ -21,19 +21,19 @@ from lm import UserError
 from lm.dataset.records import UNKNOWN
 from lm.dataset.shards import NO_OPINION, Shard
 from lm.model.config import XiangqiConfig
-from lm.model.encoding import Encoder, Line
-from lm.model.prompts import ENDS, ENGINE, HUMAN, PROMPTS
+from lm.model.encoding import Encoder, GameMoves
+from lm.model.prompts import Aim, End, Source, Strength, Voice
 from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
 
 POOL: Final = 2048
 """Games that are sorted by length together, so that a batch wastes little on padding."""
 STRENGTHS: Final = {
-    "amateur": PROMPTS.index("amateur"),
-    "online-amateur": PROMPTS.index("amateur"),
-    "junior": PROMPTS.index("junior"),
-    "club": PROMPTS.index("club"),
-    "club-or-master": PROMPTS.index("club"),
-    "master": PROMPTS.index("master"),
+    "amateur": Strength.AMATEUR,
+    "online-amateur": Strength.AMATEUR,
+    "junior": Strength.JUNIOR,
+    "club": Strength.CLUB,
+    "club-or-master": Strength.CLUB,
+    "master": Strength.MASTER,
 }
 """What a prompt calls the players of a tier."""
 RULES_EVERY: Final = 4
@@ -198,7 +198,7 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
 class Lessons:
     """Games and what is to be learned at their positions, one game's after the other's (N plies of G games in all)."""
 
-    lines: list[Line]
+    lines: list[GameMoves]
     names: list[str]
     """What an error calls the games."""
     human: NDArray[np.int64]
@@ -212,7 +212,7 @@ class Lessons:
     expected: NDArray[np.float32]
     """Expected score of the mover, NaN unknown ``(N,)``."""
     ends: NDArray[np.int64]
-    """How the game ends there, one of ``ENDS``, -100 unknown ``(N,)``."""
+    """How the game ends there, an `End`, -100 unknown ``(N,)``."""
     replies: NDArray[np.int64]
     """Number of the opponent's next move, -1 where it is not to be foreseen ``(N,)``."""
     prompts: NDArray[np.int64]
@@ -254,13 +254,13 @@ class Lessons:
         if len(wrong):
             raise damaged(names[int(np.searchsorted(np.cumsum(n + 1), wrong[0], side="right"))])
         wdl = np.where(result == UNKNOWN, -100, np.where((ply + turn) % 2 == 0, result, 2 - result))
-        resigned = np.array([ENDS.index(end) for end in ("resigns", "draw agreed", "opponent resigns")])
+        resigned = np.array([End.RESIGNS, End.DRAW_AGREED, End.OPPONENT_RESIGNS])
         known = (by_ply(whole) == 1) & ~engines & (result != UNKNOWN)
         prompts = np.stack(
             [
-                np.where(engines, PROMPTS.index("engine"), PROMPTS.index("human")),
+                np.where(engines, Source.ENGINE, Source.HUMAN),
                 by_ply([STRENGTHS.get(tier, 0) for tier in tiers]),
-                np.where(wdl < 0, 0, PROMPTS.index("loss") - wdl),
+                np.where(wdl < 0, 0, Aim.LOSS - wdl),
             ],
             1,
         )
@@ -334,12 +334,12 @@ def tensors(encoder: Encoder, lessons: Lessons, mirrored: NDArray[np.bool_]) -> 
     last = np.cumsum(features.lengths) - 1
     mated = last[np.diff(features.candidate_ends, prepend=0)[last] == 0]
     ends = lessons.ends.copy()
-    ends[mated[ends[mated] > 0]] = ENDS.index("mated")
+    ends[mated[ends[mated] > 0]] = End.MATED
     replies = np.where((lessons.replies >= 0) & flips, MOVE_MIRRORED[lessons.replies], lessons.replies)
     replies = np.where((replies >= 0) & (features.turns == 1), MOVE_ROTATED[replies], replies)
     return features.tensors() | {
         "rows": torch.from_numpy(np.concatenate(rows)),
-        "voices": torch.from_numpy(np.repeat([HUMAN, ENGINE], [len(r) for r in rows])),
+        "voices": torch.from_numpy(np.repeat([Voice.HUMAN, Voice.ENGINE], [len(r) for r in rows])),
         "labels": torch.from_numpy(np.concatenate(labels)),
         "checked": torch.from_numpy(np.flatnonzero(lessons.checked[np.concatenate(rows)])),
         "wdl": torch.from_numpy(lessons.wdl),

@@ -23,7 +23,7 @@ from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard
 from lm.measure.evaluate import evaluate
 from lm.measure.held_out import held_out
-from lm.model.prompts import HUMAN
+from lm.model.prompts import Voice
 from lm.training.checkpoints import advice
 
 if TYPE_CHECKING:
@@ -138,14 +138,14 @@ class EarlyLook:
     """
 
     def __init__(self, trainer: XiangqiTrainer, shards: Sequence[Shard], tokens: str, seen: SeenGames) -> None:
-        self.trainer, self.games = trainer, held_out(shards, "validation", LOOK_PLIES[tokens], seen)[HUMAN]
+        self.trainer, self.games = trainer, held_out(shards, "validation", LOOK_PLIES[tokens], seen)[Voice.HUMAN]
 
     def __call__(self) -> None:
         """Look; all processes have to do so together."""
         model = self.trainer.whole()
         if self.games[0] and model is not None:
             try:
-                report = evaluate(model, *self.games, HUMAN).report(samples=1)
+                report = evaluate(model, *self.games, Voice.HUMAN).report(samples=1)
                 self.trainer.log({f"eval_{k}": round(report[k], 4) for k in ("top1", "top3", "nll", "legal_argmax")})
                 if fault := divergence(self.trainer.state.log_history):
                     raise UserError(fault)

@@ -20,7 +20,6 @@ from lm.measure.evaluate import evaluate
 from lm.measure.held_out import TEST_PLIES, held_out
 from lm.model.loading import load_any_model
 from lm.model.model import XiangqiLM
-from lm.model.prompts import STYLES
 from lm.model.tokenizer import char_tokenizer, move_tokenizer
 from lm.training.checkpoints import advice, publish, write_json, writing
 
@@ -111,7 +110,7 @@ def deliver(
     written = load_any_model(aside)
     for voice, games in held_out(shards, "test", TEST_PLIES[tokens], seen).items():
         if games[0]:
-            figures["test"][STYLES[voice]] = evaluate(written, *games, voice, symmetries=2).report()
+            figures["test"][voice.word] = evaluate(written, *games, voice, symmetries=2).report()
     write_json(aside / "metrics.json", figures)
     (aside / "README.md").write_text(card(figures), encoding="utf-8")
     publish(aside, out)
@@ -133,9 +132,9 @@ def sources_of(shards: Sequence[Shard]) -> dict[str, dict[str, Any]]:
 def card(figures: dict[str, Any]) -> str:
     """Return the model card of a run's figures."""
     rows = [
-        f"| {style} | {x['games']} | {x['plies']} | {x['top1']:.4f} | {x['top3']:.4f} | {x['nll']:.4f} "
+        f"| {voice} | {x['games']} | {x['plies']} | {x['top1']:.4f} | {x['top3']:.4f} | {x['nll']:.4f} "
         f"| {x['legal_argmax']:.4f} |\n"
-        for style, x in figures["test"].items()
+        for voice, x in figures["test"].items()
     ]
     sources = [f"| {name} | {x['games']:,} | {x['licence']} |\n" for name, x in figures["sources"].items()]
     if not rows:

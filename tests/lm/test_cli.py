@@ -86,7 +86,7 @@ class TestCommands:
     def test_explain_speaks_in_the_human_voice_unless_told_otherwise(self, xqlm, model_folder: Path) -> None:
         plain, human, engine = (
             xqlm("explain", STARTING_FEN, "h2e2", "--model", model_folder, *words)[1]
-            for words in ([], ["--style", "human"], ["--style", "engine"])
+            for words in ([], ["--voice", "human"], ["--voice", "engine"])
         )
         assert plain == human != engine
 

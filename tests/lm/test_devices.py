@@ -13,12 +13,12 @@ from lm.dataset.shards import Shard
 from lm.measure.evaluate import evaluate
 from lm.model.config import XiangqiConfig
 from lm.model.model import XiangqiLM
-from lm.model.prompts import HUMAN
+from lm.model.prompts import Voice
 from lm.measure.held_out import held_out
 from other_device import another_device
 
 shard = Shard.open(Path(sys.argv[1]))
-lines, results = (x[:5] for x in held_out([shard], "train", 10**6)[HUMAN])
+lines, results = (x[:5] for x in held_out([shard], "train", 10**6)[Voice.HUMAN])
 torch.manual_seed(0)
 model = XiangqiLM(XiangqiConfig(n_layer=2, n_head=2, n_embd=16, n_query=8, replies=True))
 """

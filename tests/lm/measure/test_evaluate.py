@@ -12,9 +12,9 @@ from lm import UserError, cli
 from lm.dataset.records import UNKNOWN, split_of
 from lm.measure.evaluate import FIGURES, Evaluation, batches, evaluate, line_of, read_games
 from lm.model import char
-from lm.model.encoding import Line
+from lm.model.encoding import GameMoves
 from lm.model.model import XiangqiLM
-from lm.model.prompts import ENGINE, HUMAN
+from lm.model.prompts import Voice
 from lm.model.sampling import softmax
 from lm.players.policy import Evaluator
 from small import random_game, small_model
@@ -41,8 +41,8 @@ def biased(**liking: float) -> XiangqiLM:
     return model
 
 
-def of(moves: str) -> Line:
-    return Line.of(Board.from_moves(moves))
+def of(moves: str) -> GameMoves:
+    return GameMoves.of(Board.from_moves(moves))
 
 
 def legal_counts(board: Board) -> list[int]:
@@ -75,7 +75,7 @@ RESULTS = [RED_WON, DRAW, RED_LOST, UNKNOWN, DRAW]
 
 class TestMoves:
     def test_without_an_opinion_nll_is_the_log_of_the_number_of_moves(self) -> None:
-        found = evaluate(mute(small_model()), [Line.of(board) for board in GAMES], [UNKNOWN] * len(GAMES))
+        found = evaluate(mute(small_model()), [GameMoves.of(board) for board in GAMES], [UNKNOWN] * len(GAMES))
         counts = [n for board in GAMES for n in legal_counts(board)]
         report = found.report(samples=10)
         assert report["plies"] == len(counts)
@@ -83,7 +83,7 @@ class TestMoves:
         assert report["legal_mass"] == pytest.approx(np.mean(counts) / len(MOVES), rel=1e-4)
 
     def test_ties_count_by_chance(self) -> None:
-        found = evaluate(mute(small_model()), [Line.of(board) for board in GAMES], [UNKNOWN] * len(GAMES))
+        found = evaluate(mute(small_model()), [GameMoves.of(board) for board in GAMES], [UNKNOWN] * len(GAMES))
         counts = np.array([n for board in GAMES for n in legal_counts(board)])
         report = found.report(samples=10)
         assert report["top1"] == pytest.approx(np.mean(1 / counts), rel=1e-5)
@@ -120,9 +120,9 @@ class TestMoves:
         assert report["interval"]["legal_games"] == [0, 1]
 
     def test_the_voice_matters_and_may_differ_by_game(self, model: XiangqiLM) -> None:
-        lines, results = [Line.of(board) for board in GAMES], [UNKNOWN] * len(GAMES)
-        human, engine = (evaluate(model, lines, results, voice).figures["nll"] for voice in (HUMAN, ENGINE))
-        mixed = evaluate(model, lines, results, [HUMAN, ENGINE, HUMAN, HUMAN, ENGINE])
+        lines, results = [GameMoves.of(board) for board in GAMES], [UNKNOWN] * len(GAMES)
+        human, engine = (evaluate(model, lines, results, voice).figures["nll"] for voice in (Voice.HUMAN, Voice.ENGINE))
+        mixed = evaluate(model, lines, results, [Voice(i) for i in (0, 1, 0, 0, 1)])
         assert not np.allclose(human, engine, equal_nan=True)
         theirs = np.isin(mixed.game, [1, 4])
         np.testing.assert_allclose(mixed.figures["nll"], np.where(theirs, engine, human), rtol=0.03)
@@ -130,10 +130,10 @@ class TestMoves:
     def test_games_are_read_as_far_as_the_model_reads(self, model: XiangqiLM) -> None:
         board = random_game(7, 200)
         assert board.ply > model.config.n_context
-        assert evaluate(model, [Line.of(board)], [DRAW]).report(samples=1)["plies"] == model.config.n_context - 1
+        assert evaluate(model, [GameMoves.of(board)], [DRAW]).report(samples=1)["plies"] == model.config.n_context - 1
 
     def test_the_order_of_games_and_the_mode_of_the_model_are_kept(self, model: XiangqiLM) -> None:
-        lines = [Line.of(board) for board in GAMES]
+        lines = [GameMoves.of(board) for board in GAMES]
         model.train()
         try:
             found = evaluate(model, lines, [UNKNOWN] * len(lines))
@@ -148,8 +148,8 @@ class TestMoves:
 
     def test_two_symmetries_are_the_players(self, model: XiangqiLM) -> None:
         board = GAMES[1]
-        found = evaluate(model, [Line.of(board)], [DRAW], symmetries=2)
-        once = evaluate(model, [Line.of(board)], [DRAW])
+        found = evaluate(model, [GameMoves.of(board)], [DRAW], symmetries=2)
+        once = evaluate(model, [GameMoves.of(board)], [DRAW])
         evaluator, shown = Evaluator(model, symmetries=2), Board()
         for ply, move in enumerate(board.move_stack):
             thought = evaluator([shown])[0]
@@ -162,13 +162,13 @@ class TestMoves:
 
     def test_progress(self, model: XiangqiLM) -> None:
         done: list[int] = []
-        evaluate(model, [Line.of(board) for board in GAMES], [UNKNOWN] * len(GAMES), advance=done.append)
+        evaluate(model, [GameMoves.of(board) for board in GAMES], [UNKNOWN] * len(GAMES), advance=done.append)
         assert done[-1] == len(GAMES)
 
 
 class TestValues:
     def test_brier_of_a_uniform_forecast(self) -> None:
-        found = evaluate(mute(small_model()), [Line.of(board) for board in GAMES], RESULTS)
+        found = evaluate(mute(small_model()), [GameMoves.of(board) for board in GAMES], RESULTS)
         report = found.report(samples=10)
         assert report["value_brier"] == pytest.approx(2 / 3, abs=1e-6)
         assert report["interval"]["value_brier"] == pytest.approx([2 / 3, 2 / 3], abs=1e-6)
@@ -214,7 +214,7 @@ class TestValues:
 
 class TestIntervals:
     def test_they_hold_the_mean_and_are_repeatable(self, model: XiangqiLM) -> None:
-        found = evaluate(model, [Line.of(board) for board in GAMES], RESULTS)
+        found = evaluate(model, [GameMoves.of(board) for board in GAMES], RESULTS)
         report = found.report()
         for name in (*FIGURES, "value_brier"):
             low, high = report["interval"][name]
@@ -253,40 +253,40 @@ class TestIntervals:
 
 class TestGroups:
     def test_by_phase_source_and_ply(self, model: XiangqiLM) -> None:
-        found = evaluate(model, [Line.of(board) for board in GAMES], [UNKNOWN] * len(GAMES))
+        found = evaluate(model, [GameMoves.of(board) for board in GAMES], [UNKNOWN] * len(GAMES))
         groups = found.breakdown({"tier": ["a", "b", "a", "b", "b"]}, samples=20)
         assert set(groups) == {"tier", "phase", "ply"}
         for parts in groups.values():
             assert sum(part["plies"] for part in parts.values()) == sum(board.ply for board in GAMES)
-        alone = evaluate(model, [Line.of(GAMES[i]) for i in (0, 2)], [UNKNOWN] * 2).report(samples=1)
+        alone = evaluate(model, [GameMoves.of(GAMES[i]) for i in (0, 2)], [UNKNOWN] * 2).report(samples=1)
         assert groups["tier"]["a"]["nll"] == pytest.approx(alone["nll"], rel=0.01)
         assert list(groups["ply"]) == ["0-9", "10-19", "20-29", "30-39", "40-49", "50-59"]
 
     def test_phases(self) -> None:
         full = evaluate(small_model(), [of("h2e2 h9g7 h0g2 b9c7")], [UNKNOWN])
         assert full.phase.tolist() == [0] * 5
-        bare = Line.of(Board("3k5/9/9/9/9/9/9/9/4R4/3K5 w - - 0 1"))
+        bare = GameMoves.of(Board("3k5/9/9/9/9/9/9/9/4R4/3K5 w - - 0 1"))
         assert evaluate(small_model(), [bare], [UNKNOWN]).phase.tolist() == [2]
         # Eight of twelve heavy pieces are neither all nor few.
-        some = Line.of(Board("rnbakabnr/9/9/9/9/9/9/9/9/RNBAKABNR w - - 0 1"))
+        some = GameMoves.of(Board("rnbakabnr/9/9/9/9/9/9/9/9/RNBAKABNR w - - 0 1"))
         assert evaluate(small_model(), [some], [UNKNOWN]).phase.tolist() == [1]
 
     def test_captures_change_the_phase(self) -> None:
         board = Board("3k1n3/9/9/9/9/9/9/9/9/RRNC1K3 w - - 0 1")
         for move in ("a0a1", "f9g7"):
             board.push_iccs(move)
-        assert evaluate(small_model(), [Line.of(board)], [UNKNOWN]).phase.tolist() == [2, 2, 2]
+        assert evaluate(small_model(), [GameMoves.of(board)], [UNKNOWN]).phase.tolist() == [2, 2, 2]
         board = Board("rr1k1n3/9/9/9/9/9/9/9/9/RRNC1K3 w - - 0 1")
         for move in ("a0a9", "d9d8"):
             board.push_iccs(move)
-        assert evaluate(small_model(), [Line.of(board)], [UNKNOWN]).phase.tolist() == [1, 1, 1]
+        assert evaluate(small_model(), [GameMoves.of(board)], [UNKNOWN]).phase.tolist() == [1, 1, 1]
         board.push_iccs("b0b9")
-        assert evaluate(small_model(), [Line.of(board)], [UNKNOWN]).phase.tolist() == [1, 1, 1, 2]
+        assert evaluate(small_model(), [GameMoves.of(board)], [UNKNOWN]).phase.tolist() == [1, 1, 1, 2]
 
 
 class TestBatches:
     def test_every_game_once(self) -> None:
-        lines = [Line.of(random_game(seed, seed * 3 + 1)) for seed in range(20)]
+        lines = [GameMoves.of(random_game(seed, seed * 3 + 1)) for seed in range(20)]
         found = list(batches(lines, 100))
         assert sorted(np.concatenate(found).tolist()) == list(range(20))
         assert len(found) > 5
@@ -386,7 +386,7 @@ class TestCommand:
 
     def test_for_people(self, xqlm, model_folder: Path, records: list[Game], tmp_path: Path) -> None:
         save(records, path := tmp_path / "games.pgn")
-        code, out, _ = xqlm("evaluate", "--games", path, "--model", model_folder, "--style", "engine")
+        code, out, _ = xqlm("evaluate", "--games", path, "--model", model_folder, "--voice", "engine")
         assert code == 0
         assert out.startswith(f"5 games, {sum(board.ply for board in GAMES)} plies\ntop1 ")
 
@@ -415,7 +415,7 @@ class TestCommand:
         monkeypatch.setattr(cli.measuring, "shipped_games", lambda: [tmp_path / "engine.pgn", tmp_path / "master.pgn"])
         for words, head in (
             ([], "1 games, 10 plies"),
-            (["--style", "engine"], "1 games, 20 plies"),
+            (["--voice", "engine"], "1 games, 20 plies"),
             (["--split", "train"], "1 games, 10 plies"),
         ):
             code, out, _ = xqlm("evaluate", *words, "--model", model_folder)
@@ -427,7 +427,7 @@ class TestCommand:
             (["--games", "/no/such.pgn"], "/no/such.pgn: No such file"),
             (["--games", __file__], "test_evaluate.py"),
             (["--games", "x", "--split", "all"], "--split must be one of train, validation, test: 'all'"),
-            (["--games", "x", "--style", "god"], "--style must be one of human, engine: 'god'"),
+            (["--games", "x", "--voice", "god"], "--voice must be one of human, engine: 'god'"),
             (["--games", "x", "--model", "/nowhere"], "no model in /nowhere"),
         ],
     )

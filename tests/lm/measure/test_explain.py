@@ -11,10 +11,10 @@ from transformers import AutoModelForCausalLM
 
 from lm import UserError
 from lm.measure.explain import EXPLAINED, TOLERANCE, _Score, explain, rows_of_pieces
-from lm.model.encoding import Encoder, Line
+from lm.model.encoding import Encoder, GameMoves
 from lm.model.features import INPUT_GROUPS
 from lm.model.model import XiangqiLM
-from lm.model.prompts import ENGINE, HUMAN
+from lm.model.prompts import Voice
 from lm.players.evaluation import recent
 from lm.players.policy import Evaluator
 from small import random_game, small_model
@@ -61,7 +61,7 @@ class TestCompleteness:
     def test_history_and_voice_matter(self, model: XiangqiLM) -> None:
         board = random_game(2, 45)
         move = board.legal_moves[0]
-        found = {explain(model, board, move, voice).difference for voice in (HUMAN, ENGINE)}
+        found = {explain(model, board, move, voice).difference for voice in Voice}
         found.add(explain(model, board.copy(stack=False), move).difference)
         assert len(found) == 3
 
@@ -69,9 +69,9 @@ class TestCompleteness:
         # With all rows of pieces at zero the score says nothing of the board; with them it is what the player sees.
         for plies in (1, 45, 200):
             board = random_game(2, plies)
-            line = Line.of(recent(board, 80) if plies == 200 else board)
+            line = GameMoves.of(recent(board, 80) if plies == 200 else board)
             for move in board.legal_moves[:2]:
-                score = _Score(model, line, move, HUMAN)
+                score = _Score(model, line, move, Voice.HUMAN)
                 rows = score.take(np.arange(5))
                 thought = Evaluator(model)([board])[0]
                 expected = thought.scores[thought.moves.index(move)] - thought.scores.mean()
@@ -113,7 +113,7 @@ class TestShares:
 
     @pytest.mark.parametrize("board", POSITIONS, ids=lambda board: f"ply{board.ply}")
     def test_rows_belong_to_the_pieces_they_speak_of(self, model: XiangqiLM, board: Board) -> None:
-        features = Encoder(model.config)([Line.of(board, first=board.ply)])
+        features = Encoder(model.config)([GameMoves.of(board, first=board.ply)])
         owners, groups = rows_of_pieces(features, model.config.input_groups, board)
         men = board.piece_map()
         for group in (0, 1):  # board, status: one row a piece
@@ -173,7 +173,7 @@ class TestCommand:
             (["rubbish", "h2e2"], "rubbish"),
             ([START, "a0a9"], "a0a9"),
             ([START, "hello"], "not a move: 'hello'"),
-            ([START, "h2e2", "--style", "god"], "--style must be one of human, engine: 'god'"),
+            ([START, "h2e2", "--voice", "god"], "--voice must be one of human, engine: 'god'"),
             ([START, "h2e2", "--model", "/nowhere"], "no model in /nowhere"),
             ([START, "h2e2", "--out", "/nowhere/x.svg"], "/nowhere"),
         ],

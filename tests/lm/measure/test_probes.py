@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lm.measure.probes import boards, fit, layer_states, probe, random_twin
-from lm.model.encoding import Encoder, Line
+from lm.model.encoding import Encoder, GameMoves
 from lm.model.model import XiangqiLM
 from small import random_game, small_model
 from xiangqi import Board
@@ -14,7 +14,7 @@ from xiangqi import Board
 class TestBoards:
     def test_as_the_mover_sees_them(self) -> None:
         board = random_game(3, 31)
-        found = boards(Line.of(board))
+        found = boards(GameMoves.of(board))
         assert found.shape == (32, 90)
         for ply in (31, 30):
             seen = board if board.turn == 0 else board.rotate()
@@ -27,7 +27,7 @@ class TestBoards:
 
 class TestStates:
     def test_the_last_ones_are_what_the_heads_read(self, model: XiangqiLM) -> None:
-        lines = [Line.of(random_game(seed, plies)) for seed, plies in ((1, 30), (2, 5), (3, 17))]
+        lines = [GameMoves.of(random_game(seed, plies)) for seed, plies in ((1, 30), (2, 5), (3, 17))]
         layers = layer_states(model, lines)
         assert [tuple(layer.shape) for layer in layers] == [(55, 32)] * 3
         tensors = Encoder(model.config)(lines).tensors()
@@ -49,18 +49,18 @@ class TestTwin:
     def test_same_shape_other_weights_and_every_layer_does_something(self, model: XiangqiLM) -> None:
         twin = random_twin(model)
         assert {k: v.shape for k, v in twin.state_dict().items()} == {k: v.shape for k, v in model.state_dict().items()}
-        layers = layer_states(twin, [Line.of(random_game(1, 10))])
+        layers = layer_states(twin, [GameMoves.of(random_game(1, 10))])
         assert not torch.allclose(layers[1], layers[2], atol=1e-3)
         assert not torch.equal(random_twin(model, 1).table.weight, twin.table.weight)
 
 
 @pytest.fixture(scope="module")
-def games() -> list[Line]:
-    return [Line.of(random_game(seed, 40)) for seed in range(60)]
+def games() -> list[GameMoves]:
+    return [GameMoves.of(random_game(seed, 40)) for seed in range(60)]
 
 
 class TestProbe:
-    def test_a_layer_that_holds_the_board_is_read_without_error(self, games: list[Line]) -> None:
+    def test_a_layer_that_holds_the_board_is_read_without_error(self, games: list[GameMoves]) -> None:
         # 1260 rows of the board table, one component each, before a norm that a linear map can undo nearly.
         model = small_model(n_embd=1260, n_layer=1, input_groups=("board",))
         with torch.no_grad():
@@ -69,7 +69,7 @@ class TestProbe:
         found = probe({"all-seeing": model}, games[:45], games[45:], samples=20)
         assert found["layers"]["all-seeing"][0]["points"] > 0.995
 
-    def test_better_than_chance_and_below_one(self, games: list[Line]) -> None:
+    def test_better_than_chance_and_below_one(self, games: list[GameMoves]) -> None:
         model = small_model()
         found = probe({"small": model, "twin": random_twin(model)}, games[:45], games[45:], samples=50)
         assert found["plies"] == {"train": 45 * 41, "test": 15 * 41}
@@ -85,8 +85,8 @@ class TestProbe:
         assert torch.equal(one, again) and not torch.equal(one, other)
 
     def test_the_commonest_by_hand(self) -> None:
-        start = Line.of(Board())
-        found = probe({}, [start], [start, Line.of(Board.from_moves("h2e2"))], samples=5)
+        start = GameMoves.of(Board())
+        found = probe({}, [start], [start, GameMoves.of(Board.from_moves("h2e2"))], samples=5)
         # Of the three positions two are the start (or look like it to the mover); in the third, Black to move, the
         # enemy's cannon has left b7 (h2 turned) for e7: two points differ, of which e7 has a piece on it.
         assert found["chance"]["points"] == pytest.approx(1 - 2 / 270)

@@ -19,9 +19,9 @@ from lm.measure.puzzles import Puzzle, read_puzzles, solve
 from lm.measure.report import endings, gather, page, training_log
 from lm.measure.stray import after_random_plies, stray_games
 from lm.model.char import new_model
-from lm.model.encoding import Line
+from lm.model.encoding import GameMoves
 from lm.model.model import XiangqiLM
-from lm.model.prompts import HUMAN
+from lm.model.prompts import Voice
 from lm.players.policy import Evaluator
 from small import random_game, small_model
 from xiangqi import Board, Game
@@ -33,7 +33,7 @@ LOG = [{"step": 20, "policy_loss": 3.0, "value_loss": 1.8}, {"step": 40, "policy
 def records(seeds: range, tier: str = "master") -> list[Record]:
     chance = np.random.default_rng(0)
     return [
-        Record(Line.of(random_game(seed, 30)).moves, int(chance.integers(3)), source="here:1", tier=tier)
+        Record(GameMoves.of(random_game(seed, 30)).moves, int(chance.integers(3)), source="here:1", tier=tier)
         for seed in seeds
     ]
 
@@ -75,14 +75,14 @@ def puzzles(model: XiangqiLM) -> list[Puzzle]:
             ranked = np.argsort(-thought.scores)
             solver = board.ply % 2 == 0
             board.push(thought.moves[ranked[1 if solver and 0 < seed < 3 and board.ply // 2 == seed - 1 else 0]])
-        found.append(Puzzle(Line.of(board), root.fen(), "mate" if seed < 2 else "endgame"))
+        found.append(Puzzle(GameMoves.of(board), root.fen(), "mate" if seed < 2 else "endgame"))
     return found
 
 
 class TestPuzzles:
     def test_first_moves_and_whole_lines(self, model: XiangqiLM, puzzles: list[Puzzle]) -> None:
         # The second puzzle's first move is not the model's likeliest one, nor the third's second.
-        found = solve(model, puzzles, HUMAN, samples=50)
+        found = solve(model, puzzles, Voice.HUMAN, samples=50)
         assert (found["positions"], found["first_move"], found["whole_line"]) == (4, 0.75, 0.5)
         assert found["by"]["kind"]["mate"]["first_move"] == 0.5
         assert found["by"]["kind"]["endgame"]["whole_line"] == 0.5
@@ -92,13 +92,13 @@ class TestPuzzles:
 
     def test_any_solution_of_a_position_will_do(self, model: XiangqiLM, puzzles: list[Puzzle]) -> None:
         # The third puzzle's last move is the only one at fault.
-        other = Line.of(Board(puzzles[2].fen))
+        other = GameMoves.of(Board(puzzles[2].fen))
         board = Board(puzzles[2].fen)
         for _ in range(3):
             thought = Evaluator(model)([board])[0]
             board.push(thought.moves[int(np.argmax(thought.scores))])
-        other = Puzzle(Line.of(board), puzzles[2].fen, puzzles[2].kind)
-        found = solve(model, [*puzzles, other], HUMAN, samples=5)
+        other = Puzzle(GameMoves.of(board), puzzles[2].fen, puzzles[2].kind)
+        found = solve(model, [*puzzles, other], Voice.HUMAN, samples=5)
         assert (found["positions"], found["first_move"], found["whole_line"]) == (4, 0.75, 0.75)
 
     def test_positions_without_a_solution_are_left_out(self, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from lm.dataset.shards import Shard
 from lm.measure.evaluate import evaluate
 from lm.model.char import MOVE_CHARS, first_position, longest_game, new_model, reading_config, start_from, text_of
 from lm.model.config import XiangqiConfig
-from lm.model.encoding import Encoder, Line
+from lm.model.encoding import Encoder, GameMoves
 from lm.model.loading import load_any_model, load_model
 from lm.model.sampling import softmax
 from lm.model.tokenizer import CHARS, char_tokenizer, move_tokenizer
@@ -223,7 +223,7 @@ class TestStart:
 class TestEvaluation:
     def test_a_game_at_once_is_scored_as_position_by_position(self, model: PreTrainedModel) -> None:
         games = [random_game(seed, 3 + 17 * seed) for seed in range(2)]
-        lines = [Line.of(game) for game in games]
+        lines = [GameMoves.of(game) for game in games]
         features = Encoder(reading_config(model))(lines)
         scores, legal, mass = score_games(model, lines, features)
         place = 0
@@ -241,7 +241,7 @@ class TestEvaluation:
 
     def test_figures(self) -> None:
         model, game = new_model(1, 2, 16).eval(), random_game(1, 12)
-        found = evaluate(model, [Line.of(game)], [2])
+        found = evaluate(model, [GameMoves.of(game)], [2])
         report = found.report(samples=2)
         assert report["plies"] == 12
         assert report["value_brier"] is None
@@ -320,7 +320,7 @@ class TestTraining:
             optimizer.zero_grad()
             slower.step()
         assert loss.item() < 0.8  # of four characters
-        report = evaluate(model, [Line.of(game) for game in games], [UNKNOWN] * 2).report(samples=2)
+        report = evaluate(model, [GameMoves.of(game) for game in games], [UNKNOWN] * 2).report(samples=2)
         assert report["top1"] > 0.9
         assert report["legal_argmax"] > 0.9
         assert report["legal_mass"] > 0.8
@@ -328,8 +328,8 @@ class TestTraining:
     def test_texts_are_those_of_the_games_or_their_mirror_images(self) -> None:
         games = [random_game(seed, 30 + seed) for seed in range(4)]
         batches = CharBatches([shard_of(*games)], TEXTS, 1000, 40, seed=3)
-        texts = {text_of(Line.of(game).moves).tobytes() for game in games}
-        mirrored = {text_of(Line.of(game).mirror().moves).tobytes() for game in games}
+        texts = {text_of(GameMoves.of(game).moves).tobytes() for game in games}
+        mirrored = {text_of(GameMoves.of(game).mirror().moves).tobytes() for game in games}
         seen = set()
         for step in range(20, 40):
             batch = batches[step]

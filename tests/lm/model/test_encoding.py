@@ -9,7 +9,7 @@ import pytest
 
 from lm.ladder import RUNGS
 from lm.model.config import XiangqiConfig
-from lm.model.encoding import Encoder, Features, Line
+from lm.model.encoding import Encoder, Features, GameMoves
 from lm.model.features import CANDIDATE_COLUMNS, CANDIDATE_GROUPS, INPUT_GROUPS, NO_MOVE
 from small import random_game
 from xiangqi import BLACK, NULL_MOVE, RED, Board, Move
@@ -30,10 +30,10 @@ SUBSETS = {
 }
 
 
-def games() -> list[Line]:
+def games() -> list[GameMoves]:
     """Games of several lengths, one from a set-up position, one of which the first plies are known already."""
     boards = [random_game(1, 7), Board(), Board.from_moves("d9d8 a2a6", FEN)]
-    return [*map(Line.of, boards), Line.of(random_game(4, 40), first=35)]
+    return [*map(GameMoves.of, boards), GameMoves.of(random_game(4, 40), first=35)]
 
 
 def encoder(inputs: tuple[str, ...] = INPUTS, candidates: tuple[str, ...] = CANDIDATES) -> Encoder:
@@ -119,7 +119,7 @@ class TestAgainstTheBoard:
     CANDIDATES = ("move", "capture", "piece_to")
 
     @staticmethod
-    def positions(line: Line, board: Board) -> list[Board]:
+    def positions(line: GameMoves, board: Board) -> list[Board]:
         """The positions of a game from ``line.first`` on, as their movers see them: always Red's."""
         shown, position = [], board.root()
         for move in [None, *board.move_stack]:
@@ -133,7 +133,7 @@ class TestAgainstTheBoard:
         [(random_game(5, 12), 0), (random_game(6, 33), 30), (Board.from_moves("d9d8 a2a6 d8d7", FEN), 0)],
     )
     def test_moves_pieces_and_captures(self, board: Board, first: int) -> None:
-        line = Line.of(board, first)
+        line = GameMoves.of(board, first)
         features = encoder(self.INPUTS, self.CANDIDATES)([line])
         told, moves = inputs_of(features, self.INPUTS), candidates_of(features, self.CANDIDATES)
         seen = self.positions(line, board)
@@ -165,7 +165,7 @@ class TestAgainstTheBoard:
     @pytest.mark.parametrize("candidates", [("move",), ("move", "near"), CANDIDATES])
     def test_moves_are_named_as_played_and_found_again(self, candidates: tuple[str, ...]) -> None:
         boards = [random_game(7, 21), Board.from_moves("d9d8 a2a6 d8d7", FEN), random_game(8, 12)]
-        features = encoder(("board",), candidates)([Line.of(board) for board in boards])
+        features = encoder(("board",), candidates)([GameMoves.of(board) for board in boards])
         ply, played = 0, []
         for board in boards:
             position = board.root()
@@ -192,7 +192,7 @@ class TestPasses:
         passed = board.copy()
         for iccs in ("i9h9", "h0g2", "h9h8"):
             board.push_iccs(iccs)
-        line = Line.of(board)
+        line = GameMoves.of(board)
         assert line.moves.tolist() == [Move.from_iccs(iccs).index for iccs in ("i9h9", "h0g2", "h9h8")]
         assert line.cells.tolist() == passed.cells.tolist()
         assert (line.turn, line.clock) == (passed.turn, passed.halfmove_clock) == (BLACK, 5)
@@ -201,14 +201,14 @@ class TestPasses:
     def test_right_behind_a_pass_the_position_is_all(self) -> None:
         board = Board.from_moves("h2e2")
         board.push(NULL_MOVE)
-        line = Line.of(board)
+        line = GameMoves.of(board)
         assert (line.moves.tolist(), line.turn, line.clock) == ([], RED, 2)
         assert line.cells.tolist() == board.cells.tolist()
 
     def test_without_a_pass_the_whole_game_is_read_and_the_board_left_alone(self) -> None:
         board = random_game(9, 40)
         before = board.copy()
-        line = Line.of(board)
+        line = GameMoves.of(board)
         assert line.moves.tolist() == [move.index for move in board.move_stack]
         assert (line.cells.tolist(), line.turn, line.clock) == (Board().cells.tolist(), RED, 0)
         assert board == before and board.move_stack == before.move_stack
@@ -222,7 +222,7 @@ class TestMirror:
     def test_it_is_read_as_the_mirrored_game_is(self, board: Board, first: int) -> None:
         image = Board.from_moves([move.mirror() for move in board.move_stack], board.root().mirror().fen())
         first = min(first, board.ply)
-        mirrored, line = Line.of(board, first).mirror(), Line.of(image, first)
+        mirrored, line = GameMoves.of(board, first).mirror(), GameMoves.of(image, first)
         assert mirrored.moves.tolist() == line.moves.tolist()
         assert mirrored.cells.tolist() == line.cells.tolist()
         assert (mirrored.turn, mirrored.clock, mirrored.first) == (line.turn, line.clock, line.first)
@@ -231,6 +231,6 @@ class TestMirror:
         np.testing.assert_array_equal(one.candidates, other.candidates)
 
     def test_a_position_that_is_not_its_own_image_changes_cells(self) -> None:
-        line = Line.of(Board(FEN))
+        line = GameMoves.of(Board(FEN))
         assert line.mirror().cells.tolist() != line.cells.tolist()
         assert line.mirror().mirror().cells.tolist() == line.cells.tolist()

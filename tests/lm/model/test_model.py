@@ -13,16 +13,16 @@ from transformers import AutoModelForCausalLM
 from lm import UserError
 from lm.model.cache import KVCache
 from lm.model.config import XiangqiConfig
-from lm.model.encoding import Encoder, Line
+from lm.model.encoding import Encoder, GameMoves
 from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
 from lm.model.loading import load_model
 from lm.model.losses import LOSS_WEIGHTS
 from lm.model.model import XiangqiLM, pick
-from lm.model.prompts import ENDS, ENGINE
+from lm.model.prompts import End, Voice
 from small import random_game, small_model
 
 
-def full(model: XiangqiLM, *lines: Line, voice: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def full(model: XiangqiLM, *lines: GameMoves, voice: Voice = Voice.HUMAN) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.inference_mode():
         tensors = Encoder(model.config)(lines).tensors()
         plies = len(tensors["input_starts"])
@@ -43,11 +43,11 @@ class TestGradients:
 class TestCache:
     def test_a_ply_at_a_time_equals_the_whole_game(self, model: XiangqiLM) -> None:
         board = random_game(3, 90)
-        line = Line.of(board)
+        line = GameMoves.of(board)
         scores, wdl = full(model, line)
         cache = KVCache(model.config, 1)
         for ply in range(len(line.moves) + 1):
-            part = Line(line.moves[:ply], line.cells, line.turn, line.clock, first=ply)
+            part = GameMoves(line.moves[:ply], line.cells, line.turn, line.clock, first=ply)
             with torch.inference_mode():
                 out = model(**Encoder(model.config)([part]).tensors(), cache=cache)
             width = out.scores.shape[1]
@@ -55,13 +55,13 @@ class TestCache:
             torch.testing.assert_close(out.wdl_logits[0], wdl[ply], atol=1e-4, rtol=0)
 
     def test_games_of_many_lengths_in_one_batch(self, model: XiangqiLM) -> None:
-        games = [Line.of(random_game(seed, 10 + 25 * seed)) for seed in range(4)]
+        games = [GameMoves.of(random_game(seed, 10 + 25 * seed)) for seed in range(4)]
         encoder, cache = Encoder(model.config), KVCache(model.config, 6)
         slots = torch.tensor([5, 0, 3, 2])
         for share in (0.3, 0.8, 1.0):  # each game in three pieces of its own length
             lines = []
             for line, done in zip(games, cache.lengths[slots].tolist(), strict=True):
-                lines.append(Line(line.moves[: int(share * len(line.moves))], line.cells, first=done))
+                lines.append(GameMoves(line.moves[: int(share * len(line.moves))], line.cells, first=done))
             with torch.inference_mode():
                 out = model(**encoder(lines).tensors(), cache=cache, slots=slots)
         ends = torch.from_numpy(np.cumsum([len(x.moves) + 1 - x.first for x in lines]) - 1)
@@ -73,12 +73,12 @@ class TestCache:
     @pytest.mark.parametrize("slots", [[2, 3, 4], [3, 0, 5]])
     def test_games_in_step(self, model: XiangqiLM, slots: list[int]) -> None:
         """Games that stand at the same ply, side by side in the cache or not, a ply or more at a time."""
-        games = [Line.of(random_game(seed, 70)) for seed in range(3)]
+        games = [GameMoves.of(random_game(seed, 70)) for seed in range(3)]
         encoder, cache = Encoder(model.config), KVCache(model.config, 6)
         whole = [full(model, line)[0] for line in games]
         first = 0
         for plies in (60, 61, 64, 66):
-            lines = [Line(line.moves[:plies], line.cells, first=first) for line in games]
+            lines = [GameMoves(line.moves[:plies], line.cells, first=first) for line in games]
             rows = torch.arange(1, 4) * (plies + 1 - first) - 1
             with torch.inference_mode():
                 out = model(**encoder(lines).tensors(), rows=rows, cache=cache, slots=torch.tensor(slots))
@@ -88,7 +88,7 @@ class TestCache:
             first = plies + 1
 
     def test_a_batch_equals_its_games_one_by_one(self, model: XiangqiLM) -> None:
-        games = [Line.of(random_game(seed, 7 + 31 * seed)) for seed in range(3)]
+        games = [GameMoves.of(random_game(seed, 7 + 31 * seed)) for seed in range(3)]
         scores, _ = full(model, *games)
         at = 0
         for game in games:
@@ -100,34 +100,34 @@ class TestCache:
     def test_too_long_a_game_is_refused(self) -> None:
         model = small_model(n_context=16)
         with pytest.raises(ValueError, match="16 plies"):
-            full(model, Line.of(random_game(1, 20)))
+            full(model, GameMoves.of(random_game(1, 20)))
 
 
 class TestShape:
     def test_scores_are_of_the_legal_moves_alone(self, model: XiangqiLM) -> None:
         board = random_game(5, 40)
-        scores, _ = full(model, Line.of(board))
+        scores, _ = full(model, GameMoves.of(board))
         assert int(torch.isfinite(scores[-1]).sum()) == len(board.legal_moves)
 
     def test_the_future_is_not_seen(self, model: XiangqiLM) -> None:
         board = random_game(6, 40)
-        whole, _ = full(model, Line.of(board))
+        whole, _ = full(model, GameMoves.of(board))
         for _ in range(15):
             board.pop()
-        part, _ = full(model, Line.of(board))
+        part, _ = full(model, GameMoves.of(board))
         torch.testing.assert_close(whole[: len(part), : part.shape[1]], part, atol=1e-5, rtol=0)
 
     def test_the_past_is_seen(self, model: XiangqiLM) -> None:
         """Two orders of moves to one position read differently."""
-        one = Line.of(random_game(0, 0))
-        a = Line(np.array([576, 1839, 100], np.int16), one.cells)
-        b = Line(np.array([100, 1839, 576], np.int16), one.cells)
+        one = GameMoves.of(random_game(0, 0))
+        a = GameMoves(np.array([576, 1839, 100], np.int16), one.cells)
+        b = GameMoves(np.array([100, 1839, 576], np.int16), one.cells)
         assert not torch.allclose(full(model, a)[1][-1], full(model, b)[1][-1])
 
     @pytest.mark.parametrize("chosen", [["move"], list(CANDIDATE_GROUPS)])
     def test_candidates_alone_score_the_same(self, chosen: list[str]) -> None:
         model = small_model(candidate_groups=chosen)
-        tensors = Encoder(model.config)([Line.of(random_game(7, 30))]).tensors()
+        tensors = Encoder(model.config)([GameMoves.of(random_game(7, 30))]).tensors()
         with torch.inference_mode():
             rows = torch.tensor([30, 3])
             all_moves, alone = (model(**tensors, rows=rows, unmasked=unmasked) for unmasked in (True, False))
@@ -135,21 +135,21 @@ class TestShape:
         torch.testing.assert_close(alone.scores, all_moves.scores, atol=1e-5, rtol=0)
 
     def test_the_voices_differ(self, model: XiangqiLM) -> None:
-        line = Line.of(random_game(2, 30))
-        assert not torch.allclose(full(model, line)[0], full(model, line, voice=ENGINE)[0])
+        line = GameMoves.of(random_game(2, 30))
+        assert not torch.allclose(full(model, line)[0], full(model, line, voice=Voice.ENGINE)[0])
 
     @pytest.mark.parametrize("group", INPUT_GROUPS)
     def test_every_input_group_can_be_switched_off(self, group: str) -> None:
         chosen = [name for name in INPUT_GROUPS if name != group]
         model = small_model(input_groups=chosen)
         assert model.table.num_embeddings == sum(INPUT_GROUPS[name] for name in chosen)
-        scores, _ = full(model, Line.of(random_game(2, 30)))
+        scores, _ = full(model, GameMoves.of(random_game(2, 30)))
         assert not scores.isnan().any()
 
     @pytest.mark.parametrize("chosen", [["move"], ["move", "context"], list(CANDIDATE_GROUPS)])
     def test_candidate_groups_can_be_switched_off(self, chosen: list[str]) -> None:
         model = small_model(candidate_groups=chosen)
-        scores, _ = full(model, Line.of(random_game(2, 30)))
+        scores, _ = full(model, GameMoves.of(random_game(2, 30)))
         assert not scores.isnan().any()
 
     def test_unknown_groups_are_named(self) -> None:
@@ -176,7 +176,7 @@ class TestLosses:
         """Of all moves, legal or not, as the mover sees them, at the plies that are asked for."""
         self.only(monkeypatch, "rules")
         board = random_game(7, 20)
-        features = Encoder(model.config)([Line.of(board)])
+        features = Encoder(model.config)([GameMoves.of(board)])
         labels = features.labels(np.array([*(move.index for move in board.move_stack), -1]))[:-1]
         assert len(set(labels.tolist())) > 5
         with torch.inference_mode():
@@ -197,7 +197,7 @@ class TestLosses:
         """Of the legal moves alone."""
         self.only(monkeypatch, "policy")
         board = random_game(7, 20)
-        features = Encoder(model.config)([Line.of(board)])
+        features = Encoder(model.config)([GameMoves.of(board)])
         labels = features.labels(np.array([*(move.index for move in board.move_stack), -1]))[:-1]
         with torch.inference_mode():
             out = model(**features.tensors(), rows=torch.arange(20), labels=torch.from_numpy(labels))
@@ -215,7 +215,7 @@ class TestLosses:
         model = small_model()
         model.value_head.weight.data.zero_()
         model.value_head.bias.data = 5 * torch.eye(3)[favoured]
-        tensors = Encoder(model.config)([Line.of(random_game(1, 3))]).tensors() | {"labels": torch.zeros(4).long()}
+        tensors = Encoder(model.config)([GameMoves.of(random_game(1, 3))]).tensors() | {"labels": torch.zeros(4).long()}
         for part, taught in (
             ("result", [{"wdl": torch.full((4,), result)} for result in (0, 1, 2)]),
             ("opinion", [{"expected": torch.full((4,), score)} for score in (0.0, 0.5, 1.0)]),
@@ -225,14 +225,14 @@ class TestLosses:
                 losses = [model(**tensors, **told).loss.item() for told in taught]
             assert min(losses) == losses[favoured]
 
-    @pytest.mark.parametrize("favoured", range(len(ENDS)))
+    @pytest.mark.parametrize("favoured", range(len(End)))
     def test_each_end_is_learned_and_that_a_game_goes_on(self, monkeypatch: pytest.MonkeyPatch, favoured: int) -> None:
         self.only(monkeypatch, "end")
         model = small_model()
         model.end_head.weight.data.zero_()
-        model.end_head.bias.data = 5 * torch.eye(len(ENDS))[favoured]
-        tensors = Encoder(model.config)([Line.of(random_game(1, 3))]).tensors() | {"labels": torch.zeros(4).long()}
-        losses = [model(**tensors, ends=torch.tensor([-100, -100, -100, end])).loss.item() for end in range(len(ENDS))]
+        model.end_head.bias.data = 5 * torch.eye(len(End))[favoured]
+        tensors = Encoder(model.config)([GameMoves.of(random_game(1, 3))]).tensors() | {"labels": torch.zeros(4).long()}
+        losses = [model(**tensors, ends=torch.tensor([-100, -100, -100, end])).loss.item() for end in range(len(End))]
         assert min(losses) == losses[favoured] < 0.1
         assert sorted(losses)[1] > 4
 
@@ -241,7 +241,7 @@ class TestReplies:
     """The head that foresees replies, which a model has in training alone."""
 
     def test_what_it_plays_does_not_depend_on_it(self, tmp_path: Path) -> None:
-        model, line = small_model(replies=True), Line.of(random_game(4, 30))
+        model, line = small_model(replies=True), GameMoves.of(random_game(4, 30))
         before = full(model, line)
         model.foresee_replies(False)
         model.save_pretrained(tmp_path)
@@ -251,7 +251,7 @@ class TestReplies:
         torch.testing.assert_close(full(loaded, line), before)
 
     def test_a_new_one_knows_nothing_and_learns(self) -> None:
-        model, line = small_model(), Line.of(random_game(4, 30))
+        model, line = small_model(), GameMoves.of(random_game(4, 30))
         model.foresee_replies(True)
         assert model.config.replies
         tensors = Encoder(model.config)([line]).tensors()
@@ -271,7 +271,7 @@ class TestReplies:
 
 class TestFiles:
     def test_saved_and_loaded_it_is_the_same(self, model: XiangqiLM, model_folder: Path) -> None:
-        line = Line.of(random_game(4, 30))
+        line = GameMoves.of(random_game(4, 30))
         for loaded in (load_model(model_folder), AutoModelForCausalLM.from_pretrained(model_folder)):
             torch.testing.assert_close(full(loaded.eval(), line)[0], full(model, line)[0])
 
@@ -291,7 +291,7 @@ class TestFiles:
         assert out.split() == ["False", "XiangqiLM"]
 
     def test_in_8_bits_it_thinks_nearly_the_same(self, model: XiangqiLM, model_folder: Path) -> None:
-        small, line = load_model(model_folder, dtype="int8"), Line.of(random_game(4, 60))
+        small, line = load_model(model_folder, dtype="int8"), GameMoves.of(random_game(4, 60))
         weights = [parameter for block in small.blocks for parameter in block.parameters() if parameter.dim() > 1]
         assert weights == []
         (scores, wdl), (exact, exact_wdl) = full(small, line), full(model, line)

@@ -9,7 +9,7 @@ from torch import nn
 
 from lm import UserError
 from lm.model.cache import KVCache
-from lm.model.encoding import Encoder, Line
+from lm.model.encoding import Encoder, GameMoves
 from lm.model.model import XiangqiLM
 from lm.model.quantize import FEW, Int8Block, Int8Linear, quantize
 from small import random_game, small_model
@@ -29,7 +29,7 @@ def models() -> tuple[XiangqiLM, XiangqiLM]:
     return rounded, plain
 
 
-def last_scores(model: XiangqiLM, lines: list[Line], cache: KVCache, slots: list[int]) -> torch.Tensor:
+def last_scores(model: XiangqiLM, lines: list[GameMoves], cache: KVCache, slots: list[int]) -> torch.Tensor:
     """Return the scores at the last ply of each game, of which the cache may hold a part."""
     features = Encoder(model.config)(lines)
     rows = torch.from_numpy(features.lengths).cumsum(0) - 1
@@ -59,9 +59,9 @@ class TestFewPlies:
     """The kernel that reads them, beside PyTorch reading the same numbers."""
 
     def test_a_ply_at_a_time(self, models: tuple[XiangqiLM, XiangqiLM]) -> None:
-        line, caches = Line.of(random_game(3, 90)), [KVCache(model.config, 1) for model in models]
+        line, caches = GameMoves.of(random_game(3, 90)), [KVCache(model.config, 1) for model in models]
         for ply in range(len(line.moves) + 1):
-            part = [Line(line.moves[:ply], line.cells, first=ply)]
+            part = [GameMoves(line.moves[:ply], line.cells, first=ply)]
             found, exact = (last_scores(m, part, c, [0]) for m, c in zip(models, caches, strict=True))
             torch.testing.assert_close(found, exact, atol=1e-3, rtol=1e-4)
         torch.testing.assert_close(caches[0].keys, caches[1].keys, atol=1e-4, rtol=1e-4)
@@ -72,12 +72,12 @@ class TestFewPlies:
         self, models: tuple[XiangqiLM, XiangqiLM], slots: list[int], lengths: tuple[int, ...]
     ) -> None:
         """At one place in the cache and game, or at several; games that stand at the same ply have as many new ones."""
-        games = [Line.of(random_game(seed, length)) for seed, length in enumerate(lengths)]
+        games = [GameMoves.of(random_game(seed, length)) for seed, length in enumerate(lengths)]
         news = (1, 4, 2) if len(set(lengths)) > 1 else (3, 3, 3)
         assert 3 * max(news) <= FEW
         firsts = [len(line.moves) + 1 - new for line, new in zip(games, news, strict=True)]
-        before = [Line(line.moves[: first - 1], line.cells) for line, first in zip(games, firsts, strict=True)]
-        lines = [Line(line.moves, line.cells, first=first) for line, first in zip(games, firsts, strict=True)]
+        before = [GameMoves(line.moves[: first - 1], line.cells) for line, first in zip(games, firsts, strict=True)]
+        lines = [GameMoves(line.moves, line.cells, first=first) for line, first in zip(games, firsts, strict=True)]
         cache = KVCache(models[1].config, 5)
         last_scores(models[1], before, cache, slots)
         caches = [cache, copy.deepcopy(cache)]
@@ -85,7 +85,7 @@ class TestFewPlies:
         torch.testing.assert_close(found, exact, atol=1e-3, rtol=1e-4)
 
     def test_many_at_once_read_nearly_the_same(self, models: tuple[XiangqiLM, XiangqiLM]) -> None:
-        line = [Line.of(random_game(5, FEW))]
+        line = [GameMoves.of(random_game(5, FEW))]
         found, exact = (last_scores(model, line, KVCache(model.config, 1), [0]) for model in models)
         torch.testing.assert_close(found, exact, atol=0.02, rtol=0)
 

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from lm import UserError
 from lm.model.generation import ConsistentSampling, LegalMoves, TokenGame
 from lm.model.model import XiangqiLM
-from lm.model.prompts import ENDS, ENGINE, PROMPTS
+from lm.model.prompts import Aim, End, Prompt, Source, Voice
 from lm.model.sampling import Sampling, softmax
 from lm.model.tokenizer import ENDINGS, MATE, PAD, VOCABULARY, move_tokenizer, word
 from lm.players.evaluation import Evaluation
@@ -133,17 +133,18 @@ class TestTokens:
         found = chances(talker, f"{prompts} {text_of(board)}")[0]
         if wish == "win" and board.turn:  # what Red is to win, Black is to lose
             wish = "loss"
-        asked = (int("[human]" in prompts), 5 * ("[club]" in prompts), PROMPTS.index(wish or "none"))
+        asked = TokenGame.read(TOKENIZER(prompts)["input_ids"]).prompt._replace(aim=Aim.parse("aim", wish or "none"))
         thought = Evaluator(talker, slots=1, prompt=asked)([board])[0]
         assert thought.ends is not None
-        resigning = dict(zip(ENDS, thought.ends.tolist(), strict=True))
-        of = {"[mate]": 0.0, "[draw agreed]": resigning["draw agreed"]}
+        resigning = dict(zip(End, thought.ends.tolist(), strict=True))
+        of = {"[mate]": 0.0, "[draw agreed]": resigning[End.DRAW_AGREED]}
         of["[red resigns]"], of["[black resigns]"] = (
-            resigning[name] for name in (("resigns", "opponent resigns"), ("opponent resigns", "resigns"))[board.turn]
+            resigning[name]
+            for name in ((End.RESIGNS, End.OPPONENT_RESIGNS), (End.OPPONENT_RESIGNS, End.RESIGNS))[board.turn]
         )
-        total = 1 - resigning["mated"]  # which the rules exclude
+        total = 1 - resigning[End.MATED]  # which the rules exclude
         np.testing.assert_allclose(found[MATE:], [of[word] / total for word in ENDINGS], atol=1e-5)
-        policy = softmax(thought.scores.astype(np.float64)) * resigning["goes on"] / total
+        policy = softmax(thought.scores.astype(np.float64)) * resigning[End.GOES_ON] / total
         np.testing.assert_allclose(found[[move.index for move in thought.moves]], policy, atol=1e-5)
         assert int((found > 0).sum()) == len(thought.moves) + 3
 
@@ -160,9 +161,9 @@ class TestTokens:
 
     def test_games_of_engines_go_on_in_their_voice(self, model: XiangqiLM) -> None:
         board = random_game(4, 8)
-        for prompt, voice in (("[human]", 0), ("[engine]", ENGINE), ("", 0)):
-            source = PROMPTS.index(prompt.strip("[]") or "none")
-            thought = Evaluator(model, slots=1, prompt=(source, 0, 0))([board], voice)[0]
+        for source, voice in ((Source.HUMAN, Voice.HUMAN), (Source.ENGINE, Voice.ENGINE), (Source.NONE, Voice.HUMAN)):
+            prompt = f"[{source.word}]" if source else ""
+            thought = Evaluator(model, slots=1, prompt=Prompt(source))([board], voice)[0]
             found = chances(model, f"{prompt} {text_of(board)}")[0, [move.index for move in thought.moves]]
             found /= found.sum()  # it says as well that the game may end
             np.testing.assert_allclose(found, softmax(thought.scores.astype(np.float64)), atol=1e-5)

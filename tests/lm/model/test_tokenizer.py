@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,13 @@ from transformers import AutoTokenizer
 from lm import UserError
 from lm.dataset.shards import Shard
 from lm.model.generation import TokenGame
-from lm.model.prompts import ENDS, PROMPTS, prompt_rows
+from lm.model.prompts import PROMPT_ROWS, Aim, End, Source, Strength, Voice
 from lm.model.tokenizer import (
     ENDINGS,
     MATE,
     PAD,
-    RESULTS,
-    SOURCES,
+    PROMPT_TOKENS,
     SPECIAL,
-    STRENGTHS,
     VOCABULARY,
     move_tokenizer,
     word,
@@ -43,9 +42,17 @@ class TestVocabulary:
         assert tuple(words[MATE:]) == ENDINGS
 
     def test_what_a_model_can_be_asked_for_and_can_say_has_words(self) -> None:
-        assert tuple(f"[{name}]" for name in PROMPTS[1:7]) == (*SOURCES, *STRENGTHS)
-        assert set(PROMPTS[7:]) == {"win", "draw", "loss"}
-        assert len(ENDS) == 1 + len(ENDINGS)
+        choices = [choice for kind in (Source, Strength, Aim) for choice in kind if choice]
+        assert list(PROMPT_TOKENS.values()) == choices
+        assert list(map(int, choices)) == list(range(1, PROMPT_ROWS))
+        assert len(End) == 1 + len(ENDINGS)
+
+    def test_the_words_that_shipped_models_know(self) -> None:
+        """A checkpoint keeps numbers alone: what each of them means must never change."""
+        words = "[PAD] [BOS] [UNK] [human] [engine] [amateur] [junior] [club] [master] [red wins] [draw] [black wins] "
+        assert tuple(re.findall(r"\[.*?\]", words + "[mate] [red resigns] [black resigns] [draw agreed]")) == SPECIAL
+        assert [choice.word for choice in Voice] == ["human", "engine"]
+        assert [end.word for end in End] == ["goes on", "mated", "resigns", "opponent resigns", "draw agreed"]
 
     def test_a_game_as_text_and_back_also_from_a_folder(self, tmp_path: Path) -> None:
         text = "[BOS] [human] [master] [red wins] h2e2 h9g7 [black resigns]"
@@ -64,7 +71,7 @@ class TestVocabulary:
 
 class TestReading:
     @given(
-        st.permutations([SOURCES[1], STRENGTHS[3], RESULTS[2]]),
+        st.permutations(["[engine]", "[master]", "[black wins]"]),
         st.integers(0, 3),
         st.integers(0, 12),
         st.sampled_from(["", *ENDINGS]),
@@ -75,7 +82,7 @@ class TestReading:
         prompts = prompts[:asked]
         tokens = TOKENIZER(" ".join([*prompts, *(m.iccs for m in played.move_stack), ending]))["input_ids"]
         game = TokenGame.read([PAD] * pad + tokens + [PAD] * (pad if ending else 0))
-        assert {game.source, game.strength, game.result} - {""} == set(prompts)
+        assert set(filter(None, game.prompt)) == {PROMPT_TOKENS[prompt] for prompt in prompts}
         assert game.board.move_stack == played.move_stack
         assert game.over == bool(ending)
 
@@ -123,4 +130,4 @@ class TestPrompts:
         )  # fmt: skip
         asked = read(f"{prompts} {prompt} {' '.join(move.iccs for move in moves)}")
         told = Lessons.of([(shard, 0)], 100, np.ones((1, 3), np.bool_)).prompts
-        np.testing.assert_array_equal(prompt_rows(asked), told)
+        np.testing.assert_array_equal(asked.prompt.rows(np.arange(10) % 2 == 0), told)

@@ -255,7 +255,7 @@ class TestSpecs:
             ("random:seed", "as name=value"),
             ("random:seed=one", "seed is a whole number"),
             ("random:seed=1,seed=2", "given twice"),
-            ("lm:temprature=1", "options: model, temperature, top_k, top_p, style, source, strength, aim, dtype"),
+            ("lm:temprature=1", "options: model, temperature, top_k, top_p, voice, source, strength, aim, dtype"),
             ("lm:temperature=warm", "temperature is a number"),
             ("lm:top_k=1.5", "top_k is a whole number, not '1.5'"),
             ("lm:seed=-1", "seed must not be negative: -1"),

@@ -18,7 +18,7 @@ from lm.matches.arena import Pairing, play_games
 from lm.model import char
 from lm.model.loading import DTYPES, load_any_model, load_model
 from lm.model.model import XiangqiLM
-from lm.model.prompts import ENDS, ENGINE, PROMPTS
+from lm.model.prompts import Aim, End, Prompt, Source, Strength, Voice
 from lm.model.sampling import softmax
 from lm.players.evaluation import Evaluation
 from lm.players.lm_player import LMPlayer
@@ -33,11 +33,11 @@ class Opinion:
 
     judges = True
 
-    def __init__(self, wdl: tuple[float, float, float], says: str = "goes on", likes: str = "") -> None:
+    def __init__(self, wdl: tuple[float, float, float], says: End = End.GOES_ON, likes: str = "") -> None:
         self.wdl, self.says, self.likes = wdl, says, likes
 
-    def __call__(self, boards: Sequence[Board], voice: int = 0) -> list[Evaluation]:
-        ends = np.eye(len(ENDS), dtype=np.float32)[ENDS.index(self.says)]
+    def __call__(self, boards: Sequence[Board], voice: Voice = Voice.HUMAN) -> list[Evaluation]:
+        ends = np.eye(len(End), dtype=np.float32)[self.says]
         return [
             Evaluation(
                 board.legal_moves,
@@ -210,8 +210,8 @@ class TestSymmetries:
     def test_a_result_is_asked_for_in_the_image_too(self) -> None:
         asked = small_model()
         board = random_game(6, 12)
-        found = Evaluator(asked, prompt=(0, 0, 7), symmetries=2)([board])[0]
-        own, image = (Evaluator(asked, prompt=(0, 0, 7))([x])[0] for x in (board, self.image(board)))
+        found = Evaluator(asked, prompt=Prompt(aim=Aim.WIN), symmetries=2)([board])[0]
+        own, image = (Evaluator(asked, prompt=Prompt(aim=Aim.WIN))([x])[0] for x in (board, self.image(board)))
         np.testing.assert_allclose(found.wdl, (own.wdl + image.wdl) / 2, atol=1e-5)
 
     def test_a_player_reads_both_unless_told_otherwise(self, model_folder: Path) -> None:
@@ -251,15 +251,15 @@ class TestPlayer:
     @pytest.mark.parametrize(
         ("asked", "prompt", "voice"),
         [
-            ({"style": "engine"}, (0, 0, 0), ENGINE),
-            ({"source": "engine"}, (PROMPTS.index("engine"), 0, 0), 0),
-            ({"strength": "master"}, (0, PROMPTS.index("master"), 0), 0),
-            ({"aim": "win"}, (0, 0, PROMPTS.index("win")), 0),
-            ({"aim": "loss"}, (0, 0, PROMPTS.index("loss")), 0),
+            ({"voice": "engine"}, Prompt(), Voice.ENGINE),
+            ({"source": "engine"}, Prompt(source=Source.ENGINE), Voice.HUMAN),
+            ({"strength": "master"}, Prompt(strength=Strength.MASTER), Voice.HUMAN),
+            ({"aim": "win"}, Prompt(aim=Aim.WIN), Voice.HUMAN),
+            ({"aim": "loss"}, Prompt(aim=Aim.LOSS), Voice.HUMAN),
         ],
     )
     def test_it_plays_the_kind_of_game_that_it_is_asked_for(
-        self, model: XiangqiLM, model_folder: Path, asked: dict[str, str], prompt: tuple[int, int, int], voice: int
+        self, model: XiangqiLM, model_folder: Path, asked: dict[str, str], prompt: Prompt, voice: Voice
     ) -> None:
         board = random_game(3, 15)
         plain, special = (
@@ -309,7 +309,7 @@ class TestPlayer:
         assert player._choose(board, certain).move is not losing
 
     @pytest.mark.parametrize(
-        ("option", "allowed"), [("style", "human, engine"), ("aim", "win, draw, loss"), ("strength", "amateur")]
+        ("option", "allowed"), [("voice", "human, engine"), ("aim", "win, draw, loss"), ("strength", "amateur")]
     )
     def test_wrong_options(self, model_folder: Path, option: str, allowed: str) -> None:
         with pytest.raises(UserError, match=allowed):
@@ -345,7 +345,7 @@ class TestGivingUp:
     def test_it_resigns_where_it_is_lost_and_only_there(
         self, player: LMPlayer, board: Board, wdl: tuple[float, float, float], resigns: bool
     ) -> None:
-        choice = choose(player, board, Opinion(wdl, "resigns"))
+        choice = choose(player, board, Opinion(wdl, End.RESIGNS))
         assert (choice.move is None) == resigns
         assert choice.value == pytest.approx(wdl[0] + wdl[1] / 2)
         assert not choice.draw
@@ -366,14 +366,14 @@ class TestGivingUp:
     def test_it_offers_a_draw_unless_it_stands_better(
         self, player: LMPlayer, board: Board, wdl: tuple[float, float, float], offers: bool
     ) -> None:
-        choice = choose(player, board, Opinion(wdl, "draw agreed"))
+        choice = choose(player, board, Opinion(wdl, End.DRAW_AGREED))
         assert choice.draw == offers
         assert choice.move in board.legal_moves
 
-    @pytest.mark.parametrize("says", ["goes on", "mated", "opponent resigns"])
+    @pytest.mark.parametrize("says", [End.GOES_ON, End.MATED, End.OPPONENT_RESIGNS])
     @pytest.mark.parametrize("score", [0.02, 0.5, 0.98])
     def test_it_plays_on_where_nobody_would_give_up(
-        self, player: LMPlayer, board: Board, says: str, score: float
+        self, player: LMPlayer, board: Board, says: End, score: float
     ) -> None:
         choice = choose(player, board, Opinion(expecting(score), says))
         assert choice.move in board.legal_moves
@@ -382,19 +382,19 @@ class TestGivingUp:
     @pytest.mark.parametrize(
         ("red", "black", "ending"),
         [
-            ((expecting(0.05), "resigns"), (expecting(0.95), "goes on"), ("0-1", "resignation", "0")),
-            ((expecting(0.95), "goes on"), (expecting(0.05), "resigns"), ("1-0", "resignation", "1")),
-            ((expecting(0.85), "resigns"), (expecting(0.85), "resigns"), ("1/2-1/2", "ply limit", "6")),
-            ((expecting(0.5), "draw agreed"), (expecting(0.5), "draw agreed"), ("1/2-1/2", "draw agreed", "2")),
-            ((expecting(0.5), "draw agreed"), (expecting(0.85), "draw agreed"), ("1/2-1/2", "ply limit", "6")),
-            ((expecting(0.85), "draw agreed"), (expecting(0.5), "draw agreed"), ("1/2-1/2", "ply limit", "6")),
+            ((expecting(0.05), End.RESIGNS), (expecting(0.95), End.GOES_ON), ("0-1", "resignation", "0")),
+            ((expecting(0.95), End.GOES_ON), (expecting(0.05), End.RESIGNS), ("1-0", "resignation", "1")),
+            ((expecting(0.85), End.RESIGNS), (expecting(0.85), End.RESIGNS), ("1/2-1/2", "ply limit", "6")),
+            ((expecting(0.5), End.DRAW_AGREED), (expecting(0.5), End.DRAW_AGREED), ("1/2-1/2", "draw agreed", "2")),
+            ((expecting(0.5), End.DRAW_AGREED), (expecting(0.85), End.DRAW_AGREED), ("1/2-1/2", "ply limit", "6")),
+            ((expecting(0.85), End.DRAW_AGREED), (expecting(0.5), End.DRAW_AGREED), ("1/2-1/2", "ply limit", "6")),
         ],
     )
     def test_games_end_by_it(
         self,
         model_folder: Path,
-        red: tuple[tuple[float, float, float], str],
-        black: tuple[tuple[float, float, float], str],
+        red: tuple[tuple[float, float, float], End],
+        black: tuple[tuple[float, float, float], End],
         ending: tuple[str, str, str],
     ) -> None:
         players = []
@@ -498,16 +498,16 @@ class TestPrompts:
     def test_what_is_asked_for_changes_the_answer(self, asked: XiangqiLM) -> None:
         boards = [random_game(seed, 20 + seed) for seed in range(3)]
         plain = Evaluator(asked)(boards)
-        for prompt in ((1, 0, 0), (0, 6, 0), (0, 0, 7)):
+        for prompt in (Prompt(Source.HUMAN), Prompt(strength=Strength.MASTER), Prompt(aim=Aim.WIN)):
             for a, b in zip(plain, Evaluator(asked, prompt=prompt)(boards), strict=True):
                 assert not np.allclose(a.scores, b.scores)
 
     def test_a_result_is_asked_for_from_the_side_to_move(self, asked: XiangqiLM) -> None:
         """A game read ply by ply while both sides ask to win is, for each, the game in which it wins."""
-        evaluator, board = Evaluator(asked, prompt=(0, 0, 7)), Board()
+        evaluator, board = Evaluator(asked, prompt=Prompt(aim=Aim.WIN)), Board()
         for move in random_game(4, 14).move_stack:
             found = evaluator([board])[0]
-            fresh = Evaluator(asked, slots=1, prompt=(0, 0, 7))([board])[0]
+            fresh = Evaluator(asked, slots=1, prompt=Prompt(aim=Aim.WIN))([board])[0]
             np.testing.assert_allclose(found.scores, fresh.scores, atol=1e-4)
             board.push(move)
 
@@ -515,19 +515,19 @@ class TestPrompts:
         asked.save_pretrained(tmp_path / "model")
         player = LMPlayer(tmp_path / "model", temperature=0)
         evaluation = player.evaluator([Board()])[0]
-        over = {name: np.eye(5, dtype=np.float32)[ENDS.index(name)] for name in ENDS}
+        over = {end: np.eye(len(End), dtype=np.float32)[end] for end in End}
         lost, won = np.array([0, 0.1, 0.9], np.float32), np.array([0.9, 0.1, 0], np.float32)
         said = {
-            (name, state): player._choose(Board(), replace(evaluation, ends=ends, wdl=wdl))
-            for name, ends in over.items()
+            (end, state): player._choose(Board(), replace(evaluation, ends=ends, wdl=wdl))
+            for end, ends in over.items()
             for state, wdl in (("lost", lost), ("won", won))
         }
-        assert {key for key, choice in said.items() if choice.move is None} == {("resigns", "lost")}
-        assert {key for key, choice in said.items() if choice.draw} == {("draw agreed", "lost")}
+        assert {key for key, choice in said.items() if choice.move is None} == {(End.RESIGNS, "lost")}
+        assert {key for key, choice in said.items() if choice.draw} == {(End.DRAW_AGREED, "lost")}
 
     def test_ends_stay_possible_however_moves_are_truncated(self, asked: XiangqiLM, tmp_path: Path) -> None:
         asked.save_pretrained(tmp_path / "model")
         player = LMPlayer(tmp_path / "model", temperature=1, top_k=1, top_p=0.01, seed=0)
         ends = np.array([0.6, 0.1, 0.1, 0.1, 0.1], np.float32)
         evaluation = replace(player.evaluator([Board()])[0], ends=ends)
-        assert {player._word(evaluation) for _ in range(300)} == set(ENDS)
+        assert {player._word(evaluation) for _ in range(300)} == set(End)

@@ -14,7 +14,7 @@ from lm.dataset.records import Record
 from lm.dataset.shards import Shard, build
 from lm.model.config import XiangqiConfig
 from lm.model.encoding import Encoder
-from lm.model.prompts import ENDS, ENGINE, HUMAN, PROMPTS
+from lm.model.prompts import Aim, End, Prompt, Source, Strength, Voice
 from lm.players.policy import Evaluator
 from lm.training.batches import GameBatches, Lessons, tensors
 from runs import GIDS
@@ -203,8 +203,8 @@ class TestSeeds:
 
         for found in ([read(seed, 0) for seed in range(24)], [read(0, step) for step in range(16)]):
             assert {mirrored for mirrored, _ in found} == {False, True}
-            for column, told in enumerate(("human", "master", "win")):
-                assert {PROMPTS[prompts[column]] for _, prompts in found} == {"none", told}
+            for column, told in enumerate((Source.HUMAN, Strength.MASTER, Aim.WIN)):
+                assert {prompts[column] for _, prompts in found} == {0, told}
         assert [read(7, step) for step in range(8)] == [read(7, step) for step in range(8)]
 
 
@@ -237,7 +237,7 @@ class TestLessons:
             for ply in range(n - 1)
             if (ply + number) % 4 == 0
         ]
-        human = item["voices"] == HUMAN
+        human = item["voices"] == Voice.HUMAN
         checked = torch.zeros(len(human), dtype=torch.bool)
         checked[item["checked"]] = True
         engines = {int(start) for start, (s, g) in zip(starts, games, strict=True) if s.tiers[g] == 1}
@@ -269,8 +269,8 @@ class TestLessons:
     ) -> None:
         item = lessons_of(recorded(tmp_path, played(board, result)), mirror=mirror)
         *before, last = item["ends"].tolist()
-        assert set(before) == {ENDS.index("goes on")}
-        assert last == (ENDS.index(end) if end else -100)
+        assert set(before) == {End.GOES_ON}
+        assert last == (End.parse("end", end) if end else -100)
         for back, told in enumerate(reversed(item["wdl"].tolist())):
             assert told == (2 - wdl if back % 2 and wdl >= 0 else wdl)
 
@@ -285,10 +285,8 @@ class TestLessons:
     def test_a_result_that_is_told_is_not_to_be_learned(self, tmp_path: Path) -> None:
         item = lessons_of(recorded(tmp_path, played(random_game(1, 5), "1-0")), asked=True)
         assert set(item["wdl"].tolist()) == {-100}
-        assert [PROMPTS[row] for row in item["prompts"][:, 2].tolist()] == ["win", "loss"] * 3
-        assert {tuple(PROMPTS[row] for row in rows) for rows in item["prompts"][:, :2].tolist()} == {
-            ("human", "master")
-        }
+        winning, losing = (Prompt(Source.HUMAN, Strength.MASTER, aim) for aim in (Aim.WIN, Aim.LOSS))
+        assert [Prompt(*rows) for rows in item["prompts"].tolist()] == [winning, losing] * 3
 
     def test_what_is_taught_is_learned(self, tmp_path: Path) -> None:
         """A small model that reads a few games knows how each ends, who wins, and which moves were made."""
@@ -306,7 +304,7 @@ class TestLessons:
         for board, result, end in ends:
             for found, expected in ((evaluator([board])[0], end), (evaluator([board.root()])[0], "goes on")):
                 assert found.ends is not None
-                assert ENDS[int(found.ends.argmax())] == expected
+                assert End(int(found.ends.argmax())).word == expected
             value = {"1/2-1/2": 0.5, "1-0": float(board.turn == RED), "0-1": float(board.turn == BLACK)}[result]
             assert evaluator([board])[0].value == pytest.approx(value, abs=0.2)
             before = board.copy()
@@ -334,9 +332,9 @@ class TestOpinions:
         batches = GameBatches([shard], model.config, 100, 1, seed=3)
         item, mirrored = batches.encode(0), bool(batches.games(0)[1][0])
 
-        taught = item["rows"][item["voices"] == ENGINE]
+        taught = item["rows"][item["voices"] == Voice.ENGINE]
         starts = item["candidate_counts"].cumsum(0) - item["candidate_counts"]
-        seen = item["candidates"][starts[taught] + item["labels"][item["voices"] == ENGINE], 0]
+        seen = item["candidates"][starts[taught] + item["labels"][item["voices"] == Voice.ENGINE], 0]
         as_mover = [move.mirror() if mirrored else move for move in best]
         as_mover = [move.rotate() if ply % 2 else move for ply, move in enumerate(as_mover)]
         assert taught.tolist() == list(range(12))
