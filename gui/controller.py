@@ -287,7 +287,11 @@ class Controller:
             if text.startswith(("[", "1.")):
                 from xiangqi.game import Game
 
-                self.session.resume(Game.from_pgn(text))
+                game = Game.from_pgn(text)
+                self.session.resume(game)
+                if game.errors:
+                    self.say(f"Pasted up to a fault: {game.errors[0]}", "alert")
+                    return
             else:
                 self.session.new(text)
         except ValueError as error:

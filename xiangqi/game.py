@@ -15,14 +15,18 @@ A `Game` is the root of the tree and stands before the first move; every other n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.kernels import replay
 from xiangqi.move import Color, InvalidMoveError, Move
+
+if TYPE_CHECKING:
+    from xiangqi.formats.errors import FormatError
 
 RESULTS: Final = ("1-0", "0-1", "1/2-1/2", "*")
 """Red wins, Black wins, draw, unknown or unfinished."""
@@ -38,11 +42,28 @@ _CLOCK: Final = re.compile(r"\[%clk\s+(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{0,9})?
 def count_legal(board: Board, moves: Sequence[Move]) -> int:
     """Return how many of ``moves``, played one after another from ``board``, are legal before the first that is not.
 
+    Null moves may stand anywhere: a side passes.
+
     >>> count_legal(Board(), [Move.from_iccs("h2e2"), Move.from_iccs("h2e2")])
     1
+    >>> count_legal(Board(), [Move.from_iccs("h2e2"), NULL_MOVE, Move.from_iccs("e2e6")])
+    3
     """
     indices = np.array([move.index for move in moves], np.int16)
-    return int(replay(board.cells.copy(), board.turn, indices))
+    cells, turn, count = board.cells.copy(), board.turn, 0
+    for end in [*np.flatnonzero(indices < 0).tolist(), len(moves)]:
+        played = int(replay(cells, turn, indices[count:end]))
+        if count + played < end:
+            return count + played
+        turn = (turn + played + 1) % 2
+        count = end + 1
+    return len(moves)
+
+
+@lru_cache(maxsize=1024)
+def _full_fen(fen: str) -> str:
+    """Return a FEN with nothing left out. Raises ``InvalidFenError``."""
+    return STARTING_FEN if fen == STARTING_FEN else Board(fen).fen()
 
 
 class GameNode:
@@ -405,28 +426,30 @@ class ChildNode(GameNode):
 class Game(GameNode):
     """A game: its headers, its starting position and, as the root of the tree, its moves.
 
-    ``headers`` are those of PGN (``Event``, ``Date``, ``Red``, ``Black``, ``Result`` and so on), copied. The starting
-    position is kept in ``fen``, not in the headers. Raises ``InvalidFenError``.
+    ``headers`` are those of PGN (``Event``, ``Date``, ``Red``, ``Black``, ``Result`` and so on), copied. ``FEN`` among
+    them is the starting position, which is also to be read and set as ``fen``; the argument ``fen`` goes before a
+    header. Raises ``InvalidFenError``.
 
     >>> game = Game({"Result": "1-0"})
     >>> game.result, game.moves(), game.board() == Board()
     ('1-0', [], True)
     """
 
-    __slots__ = ("fen", "headers")
+    __slots__ = ("errors", "headers")
 
     move: None = None
     parent: None = None
     headers: dict[str, str]
-    fen: str
-    """FEN of the starting position."""
+    errors: list[FormatError]
+    """What was wrong with the text or file that the game was read from: what is left is sound, but not all there is."""
 
-    def __init__(self, headers: Mapping[str, str] | None = None, fen: str = STARTING_FEN) -> None:
+    def __init__(self, headers: Mapping[str, str] | None = None, fen: str | None = None) -> None:
         self.variations = []
         self.comment = ""
         self._nags = None
         self.headers = dict(headers) if headers else {}
-        self.fen = fen if fen is STARTING_FEN else Board(fen).fen()
+        self.errors = []
+        self.fen = self.headers.get("FEN", "").strip() or STARTING_FEN if fen is None else fen
 
     @classmethod
     def from_board(cls, board: Board, headers: Mapping[str, str] | None = None) -> Game:
@@ -441,14 +464,41 @@ class Game(GameNode):
 
     @classmethod
     def from_pgn(cls, text: str) -> Game:
-        """Return the first game of a PGN text. Raises ``FormatError``.
+        """Return the first game of a PGN text.
+
+        A move that is not sound ends its line, and ``errors`` says why. Raises ``FormatError`` if the text has no game,
+        or one of which nothing can be read.
 
         >>> Game.from_pgn('[Red "A"]  1. H2-E2 H9-G7 *').moves()
         [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
+        >>> print(*Game.from_pgn("1. h2e2 h9h8 *").errors)  # doctest: +ELLIPSIS
+        line 1, ply 2: illegal move 'h9h8': the piece does not move so in ...
         """
         from xiangqi.formats import pgn
 
         return pgn.loads(text)
+
+    @property
+    def fen(self) -> str:
+        """FEN of the starting position, kept as the header ``FEN`` if it is not the usual one.
+
+        Raises ``InvalidFenError`` for a header, or a text to be set, that is no FEN.
+
+        >>> game = Game()
+        >>> game.fen = "4k4/9/9/9/9/9/9/9/9/3K5 b"
+        >>> game.headers
+        {'FEN': '4k4/9/9/9/9/9/9/9/9/3K5 b - - 0 1'}
+        """
+        fen = self.headers.get("FEN", "")
+        return _full_fen(fen) if fen.strip() else STARTING_FEN
+
+    @fen.setter
+    def fen(self, fen: str) -> None:
+        full = _full_fen(fen)
+        if full == STARTING_FEN:
+            self.headers.pop("FEN", None)
+        else:
+            self.headers["FEN"] = full
 
     @property
     def result(self) -> str:
@@ -494,6 +544,18 @@ class Game(GameNode):
         """
         return self.end().board()
 
+    def reported(self, on_error: Callable[[FormatError], None]) -> Game:
+        """Call ``on_error`` with each of ``errors`` and return the game: the last thing that readers do.
+
+        >>> game = Game.from_pgn("1. h2e2 h9g7 2. nonsense *")
+        >>> game.reported(print)  # doctest: +ELLIPSIS
+        line 1, ply 3: ...
+        <Game ? - ?, *, 2 plies>
+        """
+        for error in self.errors:
+            on_error(error)
+        return self
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle and copy the tree as a list, because a chain of nodes would exhaust the stack."""
         numbers: dict[GameNode, int] = {self: 0}
@@ -501,7 +563,7 @@ class Game(GameNode):
         for number, node in enumerate(self.walk(), 1):
             numbers[node] = number
             rows.append((numbers[node.parent], node.move, node.comment, node.starting_comment, node._nags))
-        return _rebuild, (self.headers, self.fen, self.comment, self._nags, rows)
+        return _rebuild, (self.headers, self.errors, self.comment, self._nags, rows)
 
     def __str__(self) -> str:
         """Return the game as PGN with ICCS moves."""
@@ -516,12 +578,13 @@ class Game(GameNode):
 
 def _rebuild(
     headers: dict[str, str],
-    fen: str,
+    errors: list[FormatError],
     comment: str,
     nags: set[int] | None,
     rows: list[tuple[int, Move, str, str, set[int] | None]],
 ) -> Game:
-    game = Game(headers, fen)
+    game = Game()
+    game.headers, game.errors = dict(headers), list(errors)
     game.comment, game._nags = comment, nags
     nodes: list[GameNode] = [game]
     for parent, move, remark, starting_comment, glyphs in rows:

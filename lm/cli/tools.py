@@ -40,7 +40,7 @@ def convert(
     from xiangqi import formats
 
     conversion = formats.convert(source, target)
-    for reject in conversion.rejects:
-        say(f"not converted: {reject}")
-    rejected = f", {len(conversion.rejects)} could not be read" if conversion.rejects else ""
-    print(f"{conversion.games} games written to {target}{rejected}")
+    for error in conversion.errors:
+        say(f"not converted: {error}")
+    faults = f", {len(conversion.errors)} faults: what is sound was kept" if conversion.errors else ""
+    print(f"{conversion.games} games written to {target}{faults}")

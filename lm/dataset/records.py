@@ -24,7 +24,7 @@ from xiangqi.formats import FormatError, load
 from xiangqi.formats.errors import ErrorHandler
 from xiangqi.game import Game
 from xiangqi.kernels import MOVE_MIRRORED
-from xiangqi.move import MOVES
+from xiangqi.move import MOVES, NULL_MOVE
 
 SPLITS: Final = ("train", "validation", "test")
 RESULTS: Final = {"0-1": 0, "1/2-1/2": 1, "1-0": 2}
@@ -109,11 +109,21 @@ def splits_of(records: Collection[tuple[str, str]]) -> dict[str, str]:
 
 
 def read_records(path: Path, on_error: ErrorHandler) -> Iterator[Record]:
-    """Yield the games of a file of any format; what is wrong with the others goes to ``on_error``.
+    """Yield the games of a file of any format that are sound; the first fault of each other goes to ``on_error``.
 
     Raises `FormatError` or ``OSError`` if the file as a whole cannot be read.
     """
-    for game in load(path, on_error=on_error):
+    last: int | None = -1  # number of the game in the file, None if there is only one
+
+    def tell_first(error: FormatError) -> None:
+        nonlocal last
+        if error.game != last:
+            on_error(error)
+        last = error.game
+
+    for game in load(path, on_error=tell_first):
+        if game.errors:  # what is left of it ends early, or not as it says
+            continue
         try:
             yield record_of(game, path.name)
         except ValueError as error:
@@ -124,13 +134,17 @@ def record_of(game: Game, source: str = "") -> Record:
     """Return the main line of a game as a record. Readers have seen to it that its moves are legal.
 
     What an engine said stands in the comments: ``[%best]`` is the move to learn in place of the one played, ``[%eval]``
-    the value of the position that the next move is made in. Raises ``ValueError`` for a game without moves.
+    the value of the position that the next move is made in. Raises ``ValueError`` for a game without moves or with a
+    null move.
     """
     headers = game.headers
-    moves, best, score = [], [], []
+    moves: list[int] = []
+    best, score = [], []
     sign = 1 - 2 * game.start_turn
     value = game.eval
     for node in game.main_line():
+        if node.move is NULL_MOVE:
+            raise ValueError(f"a side passes at ply {len(moves) + 1}")
         moves.append(node.move.index)
         best.append(node.best.index if node.comment and node.best else -1)
         score.append(math.nan if value is None else sign * value)

@@ -184,7 +184,7 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
 
     def reject(error: FormatError) -> None:
         counts["rejected"] += 1
-        rejects.append({"file": error.path, "line": error.line, "reason": error.reason})
+        rejects.append({"file": error.path, "line": error.line, "ply": error.ply, "reason": error.reason})
 
     for number, path in enumerate(paths):
         for record in read_records(path, reject):

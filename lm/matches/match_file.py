@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -18,6 +17,7 @@ from lm.matches.arena import (
     play_games,
 )
 from xiangqi.formats import FormatError, pgn
+from xiangqi.formats.streams import open_replacing
 from xiangqi.game import Game
 from xiangqi.rulings import Rules
 
@@ -76,9 +76,8 @@ def _resume(pairings: Mapping[int, Pairing], path: Path, report: Report) -> dict
         else:
             report(f"{path}: game {stated or '?'} was cut short: it is played again")
     if kept != text:
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(kept, encoding="utf-8", errors="surrogateescape")
-        os.replace(partial, path)
+        with open_replacing(path) as file:
+            file.write(kept.encode("utf-8", "surrogateescape"))
     return played
 
 
@@ -87,7 +86,8 @@ def _read(record: str) -> tuple[Game, bool]:
     for text in (record, record.partition("\n\n")[0]):
         with contextlib.suppress(FormatError):
             game = pgn.loads(text)
-            return game, game.headers.get("PlyCount") == str(game.end().ply) and text.split()[-1] == game.result
+            stated = game.headers.get("PlyCount") == str(game.end().ply) and text.split()[-1] == game.result
+            return game, stated and not game.errors
     return Game(), False
 
 

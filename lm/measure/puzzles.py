@@ -39,9 +39,12 @@ def read_puzzles(path: Path, on_error: Callable[[FormatError], None]) -> list[Pu
     """Return the positions of a file that have a solution. Raises ``UserError`` if there are none."""
     puzzles = []
     for game in load(path, on_error=on_error):
-        if game.variations:
+        if game.variations and not game.errors:
             kind = game.headers.get("Kind", "unknown")
-            puzzles.append(Puzzle(line_of(record_of(game)), game.fen, KINDS.get(kind, kind)))
+            try:
+                puzzles.append(Puzzle(line_of(record_of(game)), game.fen, KINDS.get(kind, kind)))
+            except ValueError as error:
+                on_error(FormatError(str(error), path=str(path)))
     if not puzzles:
         raise UserError(f"{path}: no positions with a solution")
     return puzzles

@@ -74,19 +74,44 @@ class TestBrokenFiles:
         [
             (b"<ChineseChessRecord>", "line 1: broken XML: no element found"),
             (b"<Record/>", "line 1: not a CBF file: its root is 'Record'"),
-            (record('<Move value="77-48"/>').encode(), "line 6: ply 1: no piece moves from h2 to e1"),
-            (record('<Move value="7747"/>').encode(), "line 6: a move is written as in '77-47', not '7747'"),
-            (record("<Move/>").encode(), "line 6: a move is written as in '77-47', not ''"),
             (record("", "<FEN>x</FEN>").encode(), "line 3: expected 10 ranks"),
-            (record('<Move value="77-47" end="1"/>\n<Move value="70-62"/>').encode(), "line 7: a move after the end"),
-            (record('<Move value="77-47" alt="1"/>').encode(), "line 6: the moves end before an alternative"),
             (b'<!DOCTYPE a [<!ENTITY b "c">]><ChineseChessRecord/>', "line 1: a CBF file has no document type"),
         ],
     )
-    def test_reason_and_line(self, data: bytes, reason: str) -> None:
+    def test_nothing_to_read(self, data: bytes, reason: str) -> None:
         with pytest.raises(FormatError) as error:
             cbf.loads(data)
         assert str(error.value).startswith(reason)
+
+    @pytest.mark.parametrize(
+        ("moves", "found", "reason"),
+        [
+            ('<Move value="77-48"/>', set(), "line 6, ply 1: no piece moves from h2 to e1"),
+            ('<Move value="77-47"/>\n<Move value="7062"/>', {"h2e2"},
+             "line 7, ply 2: a move is written as in '77-47', not '7062'"),
+            ("<Move/>", set(), "line 6, ply 1: a move is written as in '77-47', not ''"),
+            ('<Move value="77-47" end="1"/>\n<Move value="70-62"/>', {"h2e2"}, "line 7: a move after the end"),
+            ('<Move value="77-47" alt="1"/>', {"h2e2"}, "line 6: the moves end before an alternative"),
+            ('<Move value="77-47" alt="1"/>\n<Move value="70-60" alt="1"/><Move value="79-67" end="1"/>'
+             '<Move value="70-62" end="1"/><Move value="17-47" end="1"/>',
+             {"h2e2 h9g7", "b2e2"}, "line 7, ply 2: illegal move 'h9g9'"),
+        ],
+    )  # fmt: skip
+    def test_what_is_sound_is_kept(self, moves: str, found: set[str], reason: str) -> None:
+        errors: list[FormatError] = []
+        (game,) = load(io.BytesIO(record(moves, HEAD).encode()), errors.append)
+        assert (lines(game), game.headers["Red"]) == (found, "胡荣华")
+        assert [str(error)[: len(reason)] for error in errors] == [reason]
+        assert game.errors == errors
+
+    def test_a_file_that_breaks_off(self) -> None:
+        game = cbf.loads(record(MOVES, HEAD).encode()[:-60])
+        assert ([move.iccs for move in game.moves()], game.headers["Red"]) == (["h2e2", "h9g7"], "胡荣华")
+        assert ["broken XML" in error.reason for error in game.errors] == [True]
+
+    def test_a_text_that_mentions_the_format(self) -> None:
+        (game,) = load(io.BytesIO(b'[Red "A"]\n\n1. h2e2 {from a <ChineseChessRecord>} *\n'))
+        assert game.headers["Red"] == "A"
 
     def test_deep_nesting_costs_nothing(self) -> None:
         depth = 100_000

@@ -128,10 +128,19 @@ class TestRecord:
         read = cchess.Game.read_from(tmp_path / "a.cbr")
         assert {" ".join(line) for line in read.dump_iccs_moves()} == TREE_LINES
 
-    def test_illegal_move(self) -> None:
-        with pytest.raises(FormatError, match="byte 2222: ply 2: illegal move 'h9h8': the piece") as error:
-            cbl.loads(record(moves([("h2e2", 0, ""), ("h9h8", END, "")], root="")))
-        assert error.value.offset == 2222
+    def test_an_unsound_move_costs_its_line_and_no_other(self) -> None:
+        tree: list[Entry] = [
+            ("h2e2", ALTERNATIVE, "main"),
+            ("h9h8", ALTERNATIVE, "bad"),
+            ("h0g2", END, ""),
+            ("h9g7", END, "good"),
+            ("b2e2", END, "other"),
+        ]
+        game = cbl.loads(record(moves(tree, root="")))
+        assert lines(game) == {"h2e2 h9g7", "b2e2"}
+        assert [node.comment for node in game.walk()] == ["main", "good", "other"]
+        (error,) = game.errors
+        assert (error.offset, error.ply) == (2234, 2) and "illegal move 'h9h8': the piece" in error.reason
 
     def test_unknown_piece(self) -> None:
         data = bytearray(record(moves(TREE)))
@@ -145,14 +154,31 @@ class TestRecord:
         with pytest.raises(FormatError, match="byte 19: CBR records of version 3"):
             cbl.loads(bytes(data))
 
-    @pytest.mark.parametrize("size", [17, 2000, 2213, 2216, 2220, 2235, 2250])
-    def test_cut_off(self, size: int) -> None:
-        with pytest.raises(FormatError, match=r"byte \d+: the (header|record) .*ends"):
+    @pytest.mark.parametrize("size", [17, 2000, 2213])
+    def test_header_cut_off(self, size: int) -> None:
+        with pytest.raises(FormatError, match=r"byte \d+: the header .*ends"):
             cbl.loads(record(moves(TREE))[:size])
 
+    @pytest.mark.parametrize(
+        ("size", "place", "found"),
+        [
+            (2216, 2214, ""),
+            (2220, 2218, ""),
+            (2235, 2232, "h2e2"),
+            (2250, 2248, "h2e2 h9g7"),
+            (2258, 2256, "h2e2 h9g7"),
+        ],
+    )
+    def test_moves_cut_off(self, size: int, place: int, found: str) -> None:
+        game = cbl.loads(record(moves(TREE))[:size])
+        assert " ".join(move.iccs for move in game.moves()) == found
+        (error,) = game.errors
+        assert error.offset == place and "the record ends in the middle of the game" in error.reason
+
     def test_tree_without_root(self) -> None:
-        with pytest.raises(FormatError, match="byte 2214: the tree of a CBR record must begin with a root"):
-            cbl.loads(record(moves(TREE, root="")[4:]))
+        game = cbl.loads(record(moves(TREE, root="")[4:]))
+        assert "byte 2214: the tree of a CBR record must begin with a root" in str(*game.errors)
+        assert (game.moves(), game.headers["Red"]) == ([], "胡荣华")
 
 
 class TestLibrary:
@@ -182,9 +208,29 @@ class TestLibrary:
         path = tmp_path / "a.cbl"
         path.write_bytes(library([record(moves(TREE)), broken, record(moves(TREE))]))
         errors: list[FormatError] = []
+        games = list(load(path, errors.append))
+        assert [len(game.moves()) for game in games] == [2, 1, 2]
+        assert [(error.game, error.offset, error.ply) for error in errors] == [(2, 66624 + 4 * 276 + 4096 + 2222, 2)]
+        assert games[1].errors == errors
+        assert "a.cbl, game 2, byte" in str(errors[0]) and "illegal move 'a0a1'" in str(errors[0])
+
+    def test_a_record_that_cannot_be_read_is_reported_and_the_next_one_read(self, tmp_path: Path) -> None:
+        unknown = bytearray(record(moves(TREE)))
+        unknown[19] = 3
+        path = tmp_path / "a.cbl"
+        path.write_bytes(library([record(moves(TREE)), bytes(unknown), record(moves(TREE))]))
+        errors: list[FormatError] = []
         assert len(list(load(path, errors.append))) == 2
-        assert [error.offset for error in errors] == [66624 + 4 * 276 + 4096 + 2214 + 8]
-        assert "a.cbl, byte" in str(errors[0]) and "illegal move 'a0a1'" in str(errors[0])
+        assert [error.game for error in errors] == [2] and "version 3" in errors[0].reason
+
+    def test_a_record_without_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cbl, "MAX_RECORD", 1 << 20)
+        endless = record(moves(TREE)) + bytes(3 << 20)
+        path = tmp_path / "a.cbl"
+        path.write_bytes(library([record(moves(TREE)), endless, record(moves(TREE))]))
+        errors: list[FormatError] = []
+        assert len(list(load(path, errors.append))) == 2
+        assert [(error.game, error.reason) for error in errors] == [(2, "a record of more than 1 MiB")]
 
     def test_empty_library(self, tmp_path: Path) -> None:
         (tmp_path / "a.cbl").write_bytes(library([]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -161,35 +162,112 @@ class TestVariations:
     @pytest.mark.parametrize(
         ("tags", "reason"),
         [
-            (
-                {"movelist": "7747", "move_0_5_1": "7062"},
-                "line 3: variation 1 leaves line 0 at move 5, where there is none",
-            ),
-            ({"movelist": "7747", "move_7_1_1": "7062"}, "line 3: variation 1 leaves line 7"),
-            ({"movelist": "7747", "move_1_1_1": "7062"}, "line 3: variation 1 leaves line 1"),
-            ({"movelist": "7747", "move_0_1_1": "1747", "move_0_2_1": "7062"}, "line 4: there are two variations 1"),
-            ({"movelist": "7747706"}, "line 2: a move has four digits, and the list of moves ends in '706'"),
-            ({"movelist": "7747AAX0001"}, "line 2: a list of moves has digits only"),
-            ({"movelist": "7748"}, "line 2: ply 1: no piece moves from h2 to e1"),
-            ({"movelist": "9747"}, "line 2: ply 1: the move begins or ends off the board"),
             ({"title": "x", "binit": "7747"}, "line 3: the starting position has 64 digits, found 4"),
             ({"binit": "00" * 2 + "99" * 30}, "line 2: two pieces, R and N, on 00"),
             ({"fen": "x"}, "line 2: expected 10 ranks"),
         ],
     )
-    def test_broken(self, tags: dict[str, str], reason: str) -> None:
+    def test_no_position(self, tags: dict[str, str], reason: str) -> None:
         with pytest.raises(FormatError) as error:
             dhtmlxq.loads(record(**tags))
         assert str(error.value).startswith(reason)
 
+    @pytest.mark.parametrize(
+        ("tags", "found", "reason"),
+        [
+            ({"movelist": "7747", "move_0_5_1": "7062"}, "h2e2", "line 3: variation 1 leaves line 0 at move 5, where"),
+            ({"movelist": "7747", "move_7_1_1": "7062"}, "h2e2", "line 3: variation 1 leaves line 7"),
+            ({"movelist": "7747", "move_1_1_1": "7062"}, "h2e2", "line 3: variation 1 leaves line 1"),
+            (
+                {"movelist": "7747", "move_0_1_1": "1747", "move_0_2_1": "7062"},
+                "h2e2 h9g7 / b2e2",
+                "line 4: there are two variations 1",
+            ),
+            ({"movelist": "7747706"}, "h2e2", "line 2: a move has four digits, and the list of moves ends in '706'"),
+            ({"movelist": "7747AAX0001", "move_0_9_1": "7062"}, "h2e2", "line 2: a list of moves has digits only"),
+            ({"movelist": "7748", "move_0_2_1": "7062", "move_0_1_2": "1747"}, "b2e2", "line 2, ply 1: no piece moves"),
+            ({"movelist": "9747"}, "", "line 2, ply 1: the move begins or ends off the board"),
+            (
+                {"movelist": "774770607967", "move_0_2_1": "7062", "move_0_3_2": "1022", "move_0_1_3": "17479999"},
+                "h2e2 h9g7 / b2e2",
+                "line 2, ply 2: illegal move 'h9g9'",
+            ),
+        ],
+    )
+    def test_what_is_sound_is_kept(self, tags: dict[str, str], found: str, reason: str) -> None:
+        game = dhtmlxq.loads(record(**tags))
+        left = [" ".join(step.move.iccs for step in node.line()) for node in game.walk() if not node.variations]
+        assert " / ".join(left) == found
+        assert str(game.errors[0]).startswith(reason)
+
 
 class TestFiles:
-    def test_broken_game_is_reported_and_the_next_one_read(self, tmp_path: Path) -> None:
+    def test_faults_are_reported_and_the_next_game_read(self, tmp_path: Path) -> None:
         path = tmp_path / "a.txt"
-        path.write_text(record(movelist="7747") + record(movelist="7748") + record(movelist="77477062"), "utf-8")
+        texts = [{"movelist": "7747"}, {"movelist": "77477748"}, {"binit": "1"}, {"movelist": "77477062"}]
+        path.write_text("".join(record(**tags) for tags in texts), "utf-8")
         errors: list[FormatError] = []
-        assert [len(game.moves()) for game in load(path, errors.append)] == [1, 2]
-        assert [error.line for error in errors] == [5] and "a.txt, line 5" in str(errors[0])
+        assert [len(game.moves()) for game in load(path, errors.append)] == [1, 1, 2]
+        assert [(error.game, error.line, error.ply) for error in errors] == [(2, 5, 2), (3, 8, None)]
+        assert "a.txt, line 5, ply 2" in str(errors[0])
+
+    @pytest.mark.parametrize("end", ["\r\n", "\r"])
+    def test_line_ends(self, end: str) -> None:
+        text = (record(movelist="7747", comment1="a||b") + record(movelist="7748")).replace("\n", end)
+        first, second = dhtmlxq.read(io.BytesIO(text.encode()), lambda error: None)
+        assert (first.next().comment, [error.line for error in second.errors]) == ("a\nb", [6])
+
+    def test_many_games_in_a_line(self) -> None:
+        text = "".join(record(red=str(number), movelist="7747").replace("\n", "") for number in range(9))
+        assert [game.headers["Red"] for game in load(io.BytesIO(text.encode()))] == [str(n) for n in range(9)]
+
+    def test_headers_alone_are_a_game(self) -> None:
+        games = list(load(io.BytesIO((record(red="A") + record(red="B", movelist="7747")).encode())))
+        assert [(game.headers["Red"], len(game.moves())) for game in games] == [("A", 0), ("B", 1)]
+
+    def test_a_file_that_breaks_off(self) -> None:
+        game = dhtmlxq.loads("[DhtmlXQ]\n[DhtmlXQ_red]A[/DhtmlXQ_red]\n[DhtmlXQ_movelist]7747706")
+        assert (game.headers["Red"], len(game.moves()), len(game.errors)) == ("A", 1, 1)
+
+    def test_memory_of_one_game(self) -> None:
+        text = record(movelist="7747", comment1="x" * 10_000).encode() * 1_000
+        stream = io.BytesIO(text)
+        tracemalloc.start()
+        try:
+            assert sum(1 for _ in dhtmlxq.read(stream)) == 1_000
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 2 << 20
+
+    def test_a_game_without_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(dhtmlxq, "MAX_RECORD", 1 << 20)
+        endless = "[DhtmlXQ]\n[DhtmlXQ_movelist]7747\n" + " " * (3 << 20) + "[/DhtmlXQ]\n"
+        errors: list[FormatError] = []
+        text = record(movelist="7747") + endless + record(movelist="7747")
+        assert len(list(load(io.BytesIO(text.encode()), errors.append))) == 2
+        assert [(error.line, error.reason) for error in errors] == [(4, "a game of more than 1 MiB")]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '[Event "see [DhtmlXQ_movelist]7747[/DhtmlXQ_movelist]"]\n\n1. h2e2 *',
+            "{a [DhtmlXQ_title] of [DhtmlXQ]} 1. h2e2 *",
+            "% by [DhtmlXQ_title]\n1. h2e2 *",
+            '; by [DhtmlXQ_title]\n[Red "A"]\n1. h2e2 *',
+            '[Red "A"]\n1. h2e2 {\n[DhtmlXQ_movelist]7747[/DhtmlXQ_movelist]} *',
+        ],
+    )
+    def test_pgn_that_mentions_the_format(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "a").write_text(text)
+        assert sniff(tmp_path / "a") == "pgn"
+        assert [len(game.moves()) for game in load(tmp_path / "a")] == [1]
+
+    @pytest.mark.parametrize("mention", ['[Event "x"] 1. h2e2 *', '\n[Event "x"]\n\n1. h2e2 *\n', "1. h2e2 h9g7"])
+    def test_remarks_that_look_like_pgn(self, tmp_path: Path, mention: str) -> None:
+        (tmp_path / "a").write_text(record(title=mention, comment0=mention, movelist="77477062"))
+        assert sniff(tmp_path / "a") == "dhtmlxq"
+        assert [len(game.moves()) for game in load(tmp_path / "a")] == [2]
 
     def test_no_game_at_all(self) -> None:
         with pytest.raises(FormatError, match="there is no DhtmlXQ game"):
@@ -205,7 +283,7 @@ class TestFiles:
         game = random_game(random.Random(seed), 40)
         again = dhtmlxq.loads(dhtmlxq.dumps(game))
         assert as_lists(again) == as_lists(game)
-        assert again.headers == game.headers and again.comment == game.comment
+        assert again.headers | {"FEN": ""} == game.headers | {"FEN": ""} and again.comment == game.comment
         assert again.fen.split()[:2] == game.fen.split()[:2]
 
     def test_save_many(self, tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """All formats together: recognising, loading, saving, converting, and standing up to damaged files."""
 
+import contextlib
 import gzip
 import io
 import os
 import random
+import subprocess
+import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +18,7 @@ import zstandard
 
 import xiangqi
 from xiangqi import FormatError, Game, Move, UnknownFormatError, formats
-from xiangqi.formats import FORMATS, convert, load, save, sniff
+from xiangqi.formats import FORMATS, convert, load, save, sniff, streams
 from xiangqi.formats.streams import bare_suffix, open_replacing
 from xiangqi.formats.text import TextDecoder, parse_result
 
@@ -90,6 +94,89 @@ class TestLoadAndSave:
         assert xiangqi.Game is Game
 
 
+class TestPipes:
+    """What can be read only once, and comes in pieces of any size."""
+
+    @pytest.mark.parametrize("piece", [1, 3, 1000, 1 << 20])
+    @pytest.mark.parametrize("packed", ["", ".gz", ".zst"])
+    @pytest.mark.parametrize("format_suffix", [".pgn", ".jsonl", ".ubb", ".xqf"])
+    def test_every_game_arrives(self, tmp_path: Path, format_suffix: str, packed: str, piece: int) -> None:
+        count = 1 if format_suffix == ".xqf" else 2 if piece < 1000 else 1500
+        source, pipe = tmp_path / f"games{format_suffix}{packed}", tmp_path / "pipe"
+        save([sample()] * count, source)
+        os.mkfifo(pipe)
+
+        def feed() -> None:
+            data = source.read_bytes()
+            with open(pipe, "wb", buffering=0) as file:
+                for start in range(0, len(data), piece):
+                    file.write(data[start : start + piece])
+
+        writer = threading.Thread(target=feed)
+        writer.start()
+        errors: list[FormatError] = []
+        games = list(load(pipe, errors.append))
+        writer.join()
+        assert (len(games), errors) == (count, [])
+        assert games[-1].moves() == sample().moves()
+
+    def test_errors_name_the_pipe(self, tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_text, args=("1. h2e2 h2e2 *",))
+        writer.start()
+        errors: list[FormatError] = []
+        list(load(pipe, errors.append))
+        writer.join()
+        assert [error.path for error in errors] == [str(pipe)]
+
+    def test_standard_input(self) -> None:
+        code = "import xiangqi; print(sum(len(game.moves()) for game in xiangqi.load('/dev/stdin')))"
+        games = f"{sample()}\n" * 500
+        run = subprocess.run([sys.executable, "-c", code], input=games, capture_output=True, text=True, check=True)
+        assert int(run.stdout) == 500 * len(sample().moves())
+
+
+class TestBounds:
+    @pytest.mark.parametrize("name", ["xqf", "cbl", "cbf", "dhtmlxq"])
+    @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+    def test_a_small_file_that_unpacks_to_much(
+        self, name: str, pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module, limit in (
+            (streams, "MAX_FILE"),
+            (FORMATS["cbl"], "MAX_RECORD"),
+            (FORMATS["dhtmlxq"], "MAX_RECORD"),
+        ):
+            monkeypatch.setattr(module, limit, 2 << 20)
+        beginning = {
+            "xqf": formats.xqf.dumps(Game())[:1024],
+            "cbl": b"CCBridge Record\0",
+            "cbf": b"<ChineseChessRecord>",
+            "dhtmlxq": b"[DhtmlXQ_movelist]7747",
+        }[name]
+        packed = pack(beginning + b" " * (100 << 20))
+        errors: list[FormatError] = []
+        tracemalloc.start()
+        try:
+            list(load(io.BytesIO(packed), errors.append))
+        except FormatError as error:
+            errors.append(error)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert [error.reason.endswith("than 2 MiB") for error in errors] == [True]
+        assert peak < 70 << 20  # zstandard unpacks a kilobyte of its file at a time
+
+    def test_zstd_is_unpacked_in_linear_time(self) -> None:
+        """Each byte that is unpacked is handed on once: not cut from an ever shorter rest."""
+        data = zstandard.compress(b"[DhtmlXQ_movelist]7747" + b" " * (30 << 20))
+        errors: list[FormatError] = []
+        started = time.process_time()
+        list(load(io.BytesIO(data), errors.append))
+        assert time.process_time() - started < 3
+        assert [error.reason for error in errors] == ["a game of more than 8 MiB"]
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         ("data", "reason"),
@@ -155,6 +242,32 @@ class TestReplacing:
             save(Game(), path)
         assert caught.value.filename == str(path)
 
+    @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+    def test_mode_of_what_is_replaced(self, tmp_path: Path, mode: int) -> None:
+        path, link = tmp_path / "game.pgn", tmp_path / "link.pgn"
+        link.symlink_to(path)
+        path.touch()
+        path.chmod(mode)
+        for target in (path, link):
+            with open_replacing(target) as file:
+                part = next(found for found in tmp_path.iterdir() if found.name.endswith(".part"))
+                assert part.stat().st_mode & 0o777 == mode
+                file.write(b"new")
+        assert path.stat().st_mode & 0o777 == mode
+
+    def test_mode_of_what_is_new(self, tmp_path: Path) -> None:
+        (tmp_path / "other").touch()
+        save(sample(), tmp_path / "game.pgn")
+        assert (tmp_path / "game.pgn").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+    def test_owner_of_what_is_replaced(self, tmp_path: Path) -> None:
+        path = tmp_path / "game.pgn"
+        path.touch()
+        os.chown(path, 1234, 4321)
+        save(sample(), path)
+        assert (path.stat().st_uid, path.stat().st_gid) == (1234, 4321)
+
     def test_link_stays_a_link(self, tmp_path: Path) -> None:
         link = tmp_path / "link.pgn"
         link.symlink_to(tmp_path / "target.pgn")
@@ -181,12 +294,17 @@ class TestReplacing:
 
 
 class TestConvert:
-    def test_counts_and_rejects(self, tmp_path: Path) -> None:
+    def test_counts_and_errors(self, tmp_path: Path) -> None:
         source = tmp_path / "games.pgn"
-        source.write_text(f'{sample()}\n[Red "X"]\n\n1. e2e9 *\n\n{sample()}\n', encoding="utf-8")
+        lost, short = '[Red "X"]\n[FEN "x"]\n\n1. e2e9 *', '[Red "Y"]\n\n1. h2e2 e2e9 *'
+        source.write_text(f"{sample()}\n{lost}\n\n{short}\n\n{sample()}\n", encoding="utf-8")
         done = convert(source, tmp_path / "games.jsonl.zst")
-        assert (done.games, [error.line for error in done.rejects]) == (2, [14])
-        assert [game.moves() for game in load(tmp_path / "games.jsonl.zst")] == [sample().moves()] * 2
+        assert (done.games, [(error.game, error.line, error.ply) for error in done.errors]) == (
+            3,
+            [(2, 13, None), (3, 19, 2)],
+        )
+        whole = sample().moves()
+        assert [game.moves() for game in load(tmp_path / "games.jsonl.zst")] == [whole, whole[:1], whole]
 
     def test_nothing_readable_overwrites_nothing(self, tmp_path: Path) -> None:
         source, target = tmp_path / "games.pgn", tmp_path / "games.jsonl"
@@ -340,11 +458,31 @@ class TestDamage:
             b"1. h2e2 *\n" * 10_000,
             b'{"moves": "' + b"h2e2 h9g7 e2h2 g7h9 " * 20_000 + b'"}',
             b'{"moves": ' + b"[" * 900_000,
+            b'[Red "A"]\n\n1. h2e2 ' + b"{" * 900_000,
+            b'[Red "A"]\n\n1. h2e2 ' + b"{}" * 100_000 + b"{" * 100_000,
+            b'[Red "A"]\n\n1. h2e2 ' + b"{ " * 400_000 + b"}",
+            b"{" * 900_000,
+            b"{}" * 400_000 + b'[Red "A"]',
+            b'[Red "A"]\n\n1. h2e2 ' + b")" * 900_000,
+            b'[Red "A"]\n\n1. h2e2 ' + b"$ " * 400_000,
+            b'[Red "A"]\n\n1. h2e2 ' + b"(h2h2)" * 100_000,
+            b'[Red "A"]\n\n1. h2e2 h2h2 ' + b"(" * 900_000,
+            b'[Red "A"]\n\n1. h2e2 ' + b"1. {a} " * 100_000,
+            '[Red "A"]\n\n１．炮二平五 '.encode() + "｛".encode() * 300_000,
+            '[Red "A"]\n\n１．炮二平五 '.encode() + "（".encode() * 300_000,
+            b'[Red "A"]\n\n' * 20_000,
+            b"[" * 900_000,
+            b'{"' * 400_000,
+            b"[DhtmlXQ_title]" + b"[" * 900_000,
+            b"<!--" * 200_000 + b"<ChineseChessRecord",
+            b"<!---->" * 100_000 + b"<ChineseChessRecord>",
+            b"<ChineseChessRecord><MoveList>" + b'<Move value="00-00"/>' * 40_000,
         ],
-        ids=range(18),
+        ids=range(37),
     )
     def test_no_runaway(self, text: bytes) -> None:
         started = time.process_time()
-        for game in load(io.BytesIO(text), lambda error: None):
-            assert isinstance(game, Game)
+        with contextlib.suppress(FormatError):
+            for game in load(io.BytesIO(text), lambda error: None):
+                assert len(game.errors) <= 101
         assert time.process_time() - started < 6

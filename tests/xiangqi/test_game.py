@@ -10,6 +10,7 @@ import pytest
 from xiangqi import (
     BLACK,
     MATE_EVAL,
+    NULL_MOVE,
     RED,
     STARTING_FEN,
     Board,
@@ -107,6 +108,16 @@ class TestCopies:
         twin.variations[2].nags.add(4)
         twin.variations[0].delete()
         assert (node.nags, len(game.variations)) == ({3}, 3)
+
+    @pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda game: pickle.loads(pickle.dumps(game))])
+    def test_start_and_errors(self, clone: Callable[[Game], Game]) -> None:
+        game = Game.from_pgn('[FEN "4k4/9/9/9/9/9/9/9/9/3RK4 b"]\n\n1... e9f9 d0f9 *')
+        twin = clone(game)
+        assert (twin.fen, twin.moves()) == (game.fen, game.moves())
+        assert [error.ply for error in twin.errors] == [2]
+        twin.headers["Red"] = "B"
+        twin.errors.clear()
+        assert "Red" not in game.headers and game.errors
 
     def test_length_does_not_matter(self) -> None:
         game = Game()
@@ -232,10 +243,38 @@ class TestGame:
         with pytest.raises(InvalidFenError):
             Game(fen="nothing")
 
+    def test_fen_is_a_header(self) -> None:
+        short, full = "4k4/9/9/9/9/9/9/9/9/3RK4 b", "4k4/9/9/9/9/9/9/9/9/3RK4 b - - 0 1"
+        later = Game()
+        later.headers["FEN"] = short
+        for game in (Game({"FEN": short}), Game(fen=short), Game({"FEN": STARTING_FEN}, short), later):
+            assert (game.fen, game.start_turn, game.board().fen()) == (full, BLACK, full)
+            game.add_main_line([Move.from_iccs("e9f9")])
+            again = Game.from_pgn(str(game))
+            assert (again.fen, again.moves(), again.errors) == (full, game.moves(), [])
+            game.fen = STARTING_FEN
+            assert game.headers.get("FEN") is None
+
+    @pytest.mark.parametrize("headers", [{}, {"FEN": ""}, {"FEN": " "}, {"FEN": STARTING_FEN}])
+    def test_usual_start_is_no_header(self, headers: dict[str, str]) -> None:
+        game = Game(headers)
+        assert (game.fen, game.headers) == (STARTING_FEN, {})
+        game.headers |= headers
+        assert game.fen == STARTING_FEN and "[FEN" not in str(game)
+
+    def test_a_header_that_is_no_fen(self) -> None:
+        with pytest.raises(InvalidFenError):
+            Game({"FEN": "nothing"})
+        game = Game()
+        game.headers["FEN"] = "nothing"
+        for ask in (str, lambda game: game.fen, lambda game: game.board()):
+            with pytest.raises(InvalidFenError):
+                ask(game)
+
     def test_from_board(self) -> None:
         board = Board.from_moves("d9d8", "3k5/9/9/9/9/9/9/9/9/R4K3 b")
         game = Game.from_board(board, {"Red": "A"})
-        assert (game.fen, game.moves(), game.headers) == (board.root().fen(), board.move_stack, {"Red": "A"})
+        assert (game.fen, game.moves(), game.headers["Red"]) == (board.root().fen(), board.move_stack, "A")
         assert Game.from_board(Board()).fen == STARTING_FEN
 
     def test_texts(self) -> None:
@@ -249,4 +288,5 @@ def test_count_legal_leaves_the_board_alone() -> None:
     board = Board()
     assert count_legal(board, [CANNON, KNIGHT, CANNON]) == 2
     assert count_legal(board, []) == 0
+    assert count_legal(board, [NULL_MOVE, NULL_MOVE, CANNON, NULL_MOVE, KNIGHT]) == 4
     assert board == Board()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from xiangqi import BLACK, Board, FormatError, Game, Move
-from xiangqi.formats import jsonl
+from xiangqi import BLACK, NULL_MOVE, Board, FormatError, Game, Move
+from xiangqi.formats import jsonl, load
 
 BLACK_START = "3k5/9/9/9/9/9/9/9/9/R4K3 b - - 0 1"
 
@@ -79,6 +79,15 @@ class TestRoundTrip:
     def test_same_line(self, record: dict[str, Any]) -> None:
         assert json.loads(jsonl.dumps(one(record))) == record
 
+    def test_passes(self) -> None:
+        game = Game()
+        game.add_main_line([NULL_MOVE, Move.from_iccs("h9g7"), NULL_MOVE, NULL_MOVE])
+        assert one(jsonl.dumps(game)).moves() == game.moves()
+
+    def test_control_characters(self) -> None:
+        assert one({"moves": "", "red": "L\0in"}).headers["Red"] == "L in"
+        assert json.loads(jsonl.dumps(Game({"Red": "L\0in"})))["red"] == "L in"
+
     def test_headers_that_would_be_fields(self) -> None:
         game = Game({"Moves": "many", "Best": "of three", "Red": "A"})
         assert json.loads(jsonl.dumps(game)) == {"moves": "", "result": "*", "red": "A"}
@@ -99,17 +108,8 @@ class TestBrokenLines:
             ('{"gid": ' + "9" * 10_000 + "}", "not JSON"),
             ({"red": "A"}, "there are no moves (expected a key moves or iccs)"),
             ({"moves": 5}, "the moves are neither a string nor a list of strings"),
-            ({"iccs": ["h2e2", None]}, "the moves are neither a string nor a list of strings"),
-            ({"moves": "h2e2 h2"}, "not an ICCS move: 'h2' (expected two squares, as h2e2)"),
-            ({"moves": "h2e2 h2e2"}, "ply 2: illegal move 'h2e2': there is no piece on h2"),
-            ({"moves": "h2e2 0000"}, "ply 2: illegal move '0000': nobody may pass"),
             ({"moves": "", "fen": "9/9"}, "expected 10 ranks in FEN placement, found 2"),
             ({"moves": "", "fen": 3}, "fen is not a string"),
-            ({"moves": "h2e2", "best": "e"}, "ply 1: best: not an ICCS move: 'e'"),
-            ({"moves": "h2e2", "best": ["h2e2"]}, "best is not a string or score is not a list"),
-            ({"moves": "h2e2", "score": ["high"]}, "ply 1: not a score: 'high'"),
-            ({"moves": "h2e2", "score": [10**400]}, "ply 1: not a score"),
-            ({"moves": "h2e2", "score": [float("nan")]}, "ply 1: not a score: nan"),
         ],
     )
     def test_reported_with_line_and_skipped(self, record: Any, reason: str) -> None:
@@ -118,14 +118,51 @@ class TestBrokenLines:
         assert [error.line for error in errors] == [3]
         assert errors[0].reason.startswith(reason)
 
-    def test_not_utf8(self) -> None:
-        errors: list[FormatError] = []
+    @pytest.mark.parametrize(
+        ("record", "moves", "ply", "reason"),
+        [
+            ({"iccs": ["h2e2", None, "h9g7"]}, "h2e2", 2, "a move is a string, not None"),
+            ({"moves": "h2e2 h2 h9g7"}, "h2e2", 2, "not an ICCS move: 'h2' (expected two squares, as h2e2)"),
+            ({"moves": "h2e2 h2e2 h9g7"}, "h2e2", 2, "illegal move 'h2e2': there is no piece on h2"),
+            ({"moves": "h2e2 0000 h2e2"}, "h2e2 0000", 3, "illegal move 'h2e2': there is no piece on h2"),
+            ({"moves": "h2e2 h2e2 z"}, "h2e2", 2, "illegal move 'h2e2'"),
+            ({"moves": "e2e9"}, "", 1, "illegal move 'e2e9'"),
+            ({"moves": "h2e2", "best": "e"}, "h2e2", 1, "best: not an ICCS move: 'e'"),
+            ({"moves": "h2e2", "best": ["h2e2"]}, "h2e2", None, "best is not a string or score is not a list"),
+            ({"moves": "h2e2", "score": ["high"]}, "h2e2", 1, "not a score: 'high'"),
+            ({"moves": "h2e2", "score": [10**400]}, "h2e2", 1, "not a score"),
+            ({"moves": "h2e2", "score": [float("nan")]}, "h2e2", 1, "not a score: nan"),
+        ],
+    )
+    def test_what_is_sound_is_kept(self, record: Any, moves: str, ply: int | None, reason: str) -> None:
+        games, errors = read({"moves": "h2e2"}, record | {"result": "1-0", "red": "A"}, {"moves": "b2e2"})
+        assert [(error.line, error.ply) for error in errors] == [(2, ply)]
+        assert errors[0].reason.startswith(reason)
+        assert (" ".join(move.iccs for move in games[1].moves()), games[1].result) == (moves, "1-0")
+        assert (games[1].headers["Red"], games[1].errors) == ("A", errors)
+
+    def test_opinions_of_sound_plies_are_kept(self) -> None:
+        (game,), _ = read({"moves": "h2e2 h9g7 e2e9", "best": "b2e2 x h0g2", "score": [10, "x", 30]})
+        first, second = game.main_line()
+        assert (game.eval, first.best, first.eval, second.best) == (0.1, Move.from_iccs("b2e2"), None, None)
+
+    def test_another_encoding(self) -> None:
         data = '{"moves": "h2e2", "red": "马"}\n'.encode("gb18030") + b'{"moves": ""}'
-        assert len(list(jsonl.read(io.BytesIO(data), errors.append))) == 1
-        assert "not UTF-8" in errors[0].reason
+        assert [game.headers.get("Red") for game in jsonl.read(io.BytesIO(data))] == ["马", None]
 
     def test_line_without_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(jsonl, "MAX_LINE", 1 << 16)
         games, errors = read({"moves": "", "red": "A" * 200_000}, {"moves": "h2e2"}, {"moves": "e2e9"})
-        assert len(games) == 1
+        assert len(games) == 2
         assert [error.line for error in errors] == [1, 3]
+
+    @pytest.mark.parametrize("end", ["\r\n", "\r"])
+    def test_line_ends(self, end: str) -> None:
+        text = end.join(['{"moves": "h2e2"}', "{", '{"moves": "b2e2"}'])
+        errors: list[FormatError] = []
+        assert len(list(load(io.BytesIO(text.encode()), errors.append))) == 2
+        assert [error.line for error in errors] == [2]
+
+    def test_a_comment_of_pgn_is_no_line_of_json(self) -> None:
+        (game,) = load(io.BytesIO(b'{"Red": "wins" below} 1. h2e2 *'))
+        assert (game.comment, len(game.moves())) == ('"Red": "wins" below', 1)

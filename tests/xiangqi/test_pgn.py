@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xiangqi import Board, FormatError, Game, GameNode, Move
+import xiangqi
+from xiangqi import NULL_MOVE, Board, FormatError, Game, GameNode, Move
 from xiangqi.formats import pgn
 
 OPENING = ["h2e2", "h9g7", "h0g2", "i9h9", "g3g4"]
@@ -70,8 +71,33 @@ class TestNotations:
         "text",
         ["1. h2e2 h9g7", "1.h2e2 h9g7", "1. H2E2 1... H9G7", "h2-e2 h9-g7", "1、炮二平五 馬８進７", "1.C2.5 h8+7"],
     )
-    def test_dresses(self, text: str) -> None:
+    def test_spellings(self, text: str) -> None:
         assert iccs(one(f'[Red "A"]\n\n{text} *\n')) == ["h2e2", "h9g7"]
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "big5"])
+    @pytest.mark.parametrize(
+        "moves",
+        [
+            "１．炮二平五　馬８進７",
+            "1．炮二平五，馬8進7。",
+            "１、炮二平五　馬８進７",
+            "１：炮二平五　馬８進７",
+            "１．Ｃ２＝５　Ｈ８＋７",
+            "１．Ｈ２－Ｅ２　Ｈ９－Ｇ７",
+        ],
+    )
+    def test_full_width_punctuation(self, moves: str, encoding: str) -> None:
+        text = f"{moves}（１…砲８平５）２．馬二進三！　１－０"
+        games = list(xiangqi.load(io.BytesIO(text.encode(encoding))))
+        assert [iccs(game) for game in games] == [["h2e2", "h9g7", "h0g2"]]
+        (game,) = games
+        assert (game.errors, game.result, game.end().nags) == ([], "1-0", {1})
+        assert [node.move.iccs for node in game.walk()] == ["h2e2", "h9g7", "h0g2", "h7e7"]
+
+    def test_full_width_comments_keep_their_characters(self) -> None:
+        game = one("1．炮二平五｛好，｝ {（一）； } ；馬８進７ *")
+        assert iccs(game) == ["h2e2", "h9g7"]
+        assert game.next().comment == "好， （一）；"
 
     def test_format_may_lie(self) -> None:
         assert iccs(one('[Format "Chinese"]\n\n1. C2=5 H9-G7+ *')) == ["h2e2", "h9g7"]
@@ -92,7 +118,7 @@ class TestHeaders:
     def test_fen(self, side: str) -> None:
         game = one(f'[SetUp "1"]\n[FEN "3k5/9/9/9/9/9/9/9/9/R4K3 {side}"]\n\n1. a0a9 *')
         assert game.fen == "3k5/9/9/9/9/9/9/9/9/R4K3 w - - 0 1"
-        assert "FEN" not in game.headers
+        assert game.headers["FEN"] == game.fen
         assert iccs(game) == ["a0a9"]
 
     def test_fen_with_black_to_move(self) -> None:
@@ -163,8 +189,15 @@ class TestEncodings:
         data = CHINESE.encode().replace("赛".encode(), "赛".encode()[:2])
         assert one(data).headers["Event"].startswith("1982年全国")
 
-    def test_line_ends(self) -> None:
-        assert shape(one(CHINESE.replace("\n", "\r\n"))) == shape(one(CHINESE))
+    @pytest.mark.parametrize("end", ["\r\n", "\r"])
+    def test_line_ends(self, end: str) -> None:
+        games, errors = read(f"{CHINESE}\n{CHINESE}{CHINESE.replace('马二进三', '马二进五')}".replace("\n", end))
+        assert [shape(game) for game in games[:2]] == [shape(one(CHINESE))] * 2
+        assert [(error.game, error.line) for error in errors] == [(3, 30)]
+
+    def test_line_ends_across_a_buffer(self) -> None:
+        games, errors = read('[Red "A"]\r\n\r\n1. h2e2 *\r\n\r\n' * 5_000)
+        assert (len(games), errors) == (5_000, [])
 
 
 class TestMovetext:
@@ -213,6 +246,19 @@ class TestMovetext:
     def test_no_moves(self) -> None:
         assert one('[Red "A"]\n\n*').moves() == []
 
+    def test_remarks_before_a_move(self) -> None:
+        game = one("{of the game} 1. {before} h2e2 {after} 1... {and before} h9g7 ({head} 1... b9c7) *")
+        first, second = game.main_line()
+        assert (game.comment, first.starting_comment, first.comment) == ("of the game", "before", "after")
+        assert (second.starting_comment, first.variations[1].starting_comment) == ("and before", "head")
+
+    def test_a_remark_after_the_last_number_belongs_to_the_move_before(self) -> None:
+        assert one("1. h2e2 1... {resigns} 1-0").next().comment == "resigns"
+
+    def test_control_characters(self) -> None:
+        game = one('[Red "L\0in\x1b"]\n\n1. h2e2 {go\0od\x07} *')
+        assert (game.headers["Red"], game.next().comment) == ("L in ", "good")
+
 
 class TestManyGames:
     def test_blank_lines_mean_nothing(self) -> None:
@@ -227,6 +273,17 @@ class TestManyGames:
         games, _ = read("1. h2e2 h9g7 1-0\n\n1. b2e2\nb9c7 *\n1. c3c4 0-1\n")
         assert [(iccs(game)[0], game.result) for game in games] == [("h2e2", "1-0"), ("b2e2", "*"), ("c3c4", "0-1")]
 
+    def test_headers_alone_are_games(self) -> None:
+        games, errors = read('[Event "a"]\n[Red "A"]\n\n[Event "b"]\n[Result "1-0"]\n\n\n[Event "c"]\n\n1. h2e2 *')
+        assert errors == []
+        assert [(game.headers["Event"], len(game.moves())) for game in games] == [("a", 0), ("b", 0), ("c", 1)]
+        assert [game.headers.get("Red") for game in games] == ["A", None, None]
+
+    def test_broken_headers_and_remarks_between_headers_part_no_games(self) -> None:
+        game = one('; by a program\n% of 1999\n[Event "x]\n[Site x]\n[Date\n[Red "A"]\n; more\n[Black "B"]\n1. h2e2 *')
+        assert game.headers == {"Red": "A", "Black": "B"}
+        assert game.comment == "by a program more"
+
     def test_comment_that_looks_like_a_header(self) -> None:
         game = one('[Red "A"]\n\n1. h2e2 {see\n  [Event "x"]\n[%eval 1.0]} h9g7 *')
         assert iccs(game) == ["h2e2", "h9g7"]
@@ -236,29 +293,93 @@ class TestManyGames:
         assert read("\n \r\n\n") == ([], [])
 
 
-class TestBrokenGames:
+class TestNullMoves:
+    @pytest.mark.parametrize("text", ["--", "Z0", "0000", "00-00", "@@@@"])
+    def test_spellings(self, text: str) -> None:
+        game = one(f"1. h2e2 {text} 2. e2e6+ h9g7 (2... {text}! {{idle}}) *")
+        assert game.moves()[:3] == [Move.from_iccs("h2e2"), NULL_MOVE, Move.from_iccs("e2e6")]
+        threat = game.variations[0].variations[0].variations[0].variations[1]
+        assert (threat.move, threat.nags, threat.comment) == (NULL_MOVE, {1}, "idle")
+
+    @pytest.mark.parametrize("notation", ["iccs", "wxf", "chinese", "traditional"])
+    def test_there_and_back(self, notation: pgn.Notation) -> None:
+        game = Game()
+        game.add_main_line([NULL_MOVE, NULL_MOVE, Move.from_iccs("h2e2"), NULL_MOVE])
+        game.variations[0].add_variation(Move.from_iccs("h9g7")).add_variation(NULL_MOVE)
+        assert shape(pgn.loads(pgn.dumps(game, notation)))[3] == shape(game)[3]  # type: ignore[index]
+
+    def test_tandem_pawns_begin_with_the_same_signs(self) -> None:
+        start = "3k5/6P2/6P2/6P2/6P2/9/9/9/9/4K4 w"
+        game = one(f'[FEN "{start}"]\n\n1. --=4 -- *')
+        assert game.moves() == [Board(start).parse_wxf("--=4"), NULL_MOVE]
+
+    def test_a_move_after_a_pass_is_still_checked(self) -> None:
+        _, errors = read("1. h2e2 -- 2. h9g7 *")
+        assert [(error.ply, "illegal move 'h9g7'" in error.reason) for error in errors] == [(3, True)]
+
+
+class TestFaults:
+    """What cannot be read costs its line from there on, and nothing else."""
+
     @pytest.mark.parametrize(
-        ("movetext", "line", "reason"),
+        ("movetext", "line", "ply", "reason", "moves"),
         [
-            ("1. h2e2 h9g7\n2. e2e9 *", 4, "illegal move 'e2e9'"),
-            ("1. h2e2\nz9z9 *", 4, "not an ICCS move: 'z9z9'"),
-            ("1. 炮二平五 马8进9\n2. 炮二平五 *", 4, "炮二平五"),
-            ("1. h2e2 hello *", 3, "'hello'"),
-            ("1. h2e2 " + "x" * 1000, 3, "cannot read 'xxxxxxxxxxxx…'"),
-            ("1. h2e2 {never\nclosed", 3, "a comment is not closed"),
-            ("1. h2e2 (1. b2e2 *", 3, "a variation is not closed"),
-            ("1. h2e2) *", 3, "a variation closes that was never opened"),
-            ("(1. h2e2) *", 3, "a variation opens where there is no move to vary"),
-            ("1. h2e2 ((1. b2e2)) *", 3, "a variation opens where there is no move to vary"),
-            ("1. h2e2 $", 3, "cannot read '$'"),
+            ("1. h2e2 h9g7\n2. e2e9 b9c7 3. x *", 4, 3, "illegal move 'e2e9'", "h2e2 h9g7"),
+            ("1. h2e2\nz9z9 2. h0g2 1-0", 4, 2, "not an ICCS move: 'z9z9'", "h2e2"),
+            ("1. 炮二平五 马8进9\n2. 炮二平五 *", 4, 3, "炮二平五", "h2e2 h9i7"),
+            ("1. e2e9 h9g7", 3, 1, "illegal move 'e2e9'", ""),
+            ("1. h2e2 hello *", 3, 2, "'hello'", "h2e2"),
+            ("1. h2e2 " + "x" * 1000, 3, 2, "cannot read 'xxxxxxxxxxxx…'", "h2e2"),
+            ("1. h2e2 {never\nclosed", 3, 2, "a comment is not closed", "h2e2"),
+            ("1. h2e2 h9g7 (1... b9c7 2. b0c2 *", 3, None, "a variation is not closed", "h2e2 h9g7 / h2e2 b9c7 b0c2"),
+            ("1. h2e2) h9g7 *", 3, 2, "a variation closes that was never opened", "h2e2 h9g7"),
+            ("(1. h2e2) 1. c3c4 *", 3, 1, "a variation opens where there is no move to vary", "c3c4"),
+            ("1. h2e2 ((1. b2e2) 1. c3c4) h9g7 *", 3, 1, "a variation opens where", "h2e2 h9g7 / c3c4"),
+            ("1. h2e2 $ h9g7 *", 3, 2, "cannot read '$'", "h2e2 h9g7"),
+            # A branch ends before its unsound move; its own variations, and those beside it, stay.
+            ("1. h2e2 (1. b2e2 b9c7 (1... h7e7 2. b0c2) 2. e2e9 i9h9) (1. c3c4) h9g7 *", 3, 3, "illegal move 'e2e9'",
+             "h2e2 h9g7 / b2e2 b9c7 / b2e2 h7e7 b0c2 / c3c4"),
+            ("1. h2e2 (1. e2e9 h9g7 (1... b9c7)) (1. c3c4) h9g7 *", 3, 1, "illegal move 'e2e9'", "h2e2 h9g7 / c3c4"),
+            # So do the alternatives to an unsound move, but not to what followed from it.
+            ("1. h2e2 h9h2 (1... h9g7 2. h0g2) 2. b0c2 (2. h0g2) b9c7 *", 3, 2, "illegal move 'h9h2'",
+             "h2e2 h9g7 h0g2"),
+            ("1. h2e2 (1. b2e2 h9h2 (1... h9g7) 2. b0c2 (2. h0g2)) h9g7 *", 3, 2, "illegal move 'h9h2'",
+             "h2e2 h9g7 / b2e2 h9g7"),
         ],
-    )
-    def test_reported_with_line_and_skipped(self, movetext: str, line: int, reason: str) -> None:
+    )  # fmt: skip
+    def test_place_reason_and_what_is_left(
+        self, movetext: str, line: int, ply: int | None, reason: str, moves: str
+    ) -> None:
         good = '[Red "B"]\n\n1. h2e2 *\n'
-        games, errors = read(f'[Red "A"]\n\n{movetext}\n\n{good}')
-        assert [game.headers["Red"] for game in games] == ["B"]
-        assert [error.line for error in errors] == [line]
+        (game, following), errors = read(f'[Red "A"] [Result "0-1"]\n\n{movetext}\n\n{good}')
+        assert [(error.game, error.line, error.ply) for error in errors] == [(1, line, ply)]
         assert reason in errors[0].reason
+        assert game.errors == errors and not following.errors
+        lines = [" ".join(step.move.iccs for step in node.line()) for node in game.walk() if not node.variations]
+        assert " / ".join(lines) == moves
+        assert (game.headers["Red"], game.result, following.headers["Red"]) == ("A", "0-1", "B")
+
+    def test_remarks_and_glyphs_on_sound_moves_stay(self) -> None:
+        (game,), errors = read("{of the game} 1. h2e2! {good} h9h2 ? {gone} (1... h9g7 $2 {kept}) 2. b0c2 {gone} 1-0")
+        assert len(errors) == 1
+        first, second = game.main_line()
+        assert (game.comment, first.comment, first.nags) == ("of the game", "good", {1})
+        assert (second.move.iccs, second.comment, second.nags, game.result) == ("h9g7", "kept", {2}, "1-0")
+
+    def test_a_comment_that_is_not_closed_is_kept(self) -> None:
+        (game,), _ = read("1. h2e2 {never\nclosed")
+        assert game.next().comment == "never\nclosed"
+
+    def test_a_text_of_which_nothing_is_left(self) -> None:
+        games, errors = read(f"Games of the club, 1999\n\n{WXF}")
+        assert [len(game.moves()) for game in games] == [5]
+        assert [(error.line, error.ply) for error in errors] == [(1, 1)]
+
+    def test_lines_are_told_one_by_one_up_to_a_bound(self) -> None:
+        (game,), errors = read("1. h2e2 " + "(1. e2e9) " * 5000 + "h9g7 *")
+        assert iccs(game) == ["h2e2", "h9g7"]
+        assert len(errors) == 101
+        assert str(errors[-1]) == "game 1: more than 100 faults: the others are not told"
 
     def test_lines_are_those_of_the_file(self) -> None:
         _, errors = read(CHINESE + "\n" + CHINESE.replace("马二进三", "马二进五") + CHINESE)
@@ -271,8 +392,8 @@ class TestBrokenGames:
     def test_file_is_named(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         path = tmp_path / "broken.pgn"
         path.write_text('[Red "A"]\n\n1. e2e9 *\n')
-        assert list(pgn.read(path)) == []
-        assert f"{path}, line 3: illegal move 'e2e9'" in caplog.text
+        assert [game.moves() for game in pgn.read(path)] == [[]]
+        assert f"{path}, line 3, ply 1: illegal move 'e2e9'" in caplog.text
 
     def test_handler_may_stop(self) -> None:
         def stop(error: FormatError) -> None:
@@ -291,8 +412,10 @@ class TestBrokenGames:
     def test_loads(self) -> None:
         with pytest.raises(FormatError, match="no game in the text"):
             pgn.loads("\n")
-        with pytest.raises(FormatError, match="illegal"):
+        with pytest.raises(FormatError, match="line 1, ply 1: illegal"):
             pgn.loads("1. e2e9")
+        game = pgn.loads("1. h2e2 e2e9")
+        assert (iccs(game), [error.ply for error in game.errors]) == (["h2e2"], [2])
         assert iccs(pgn.loads("\ufeff1. h2e2 *")) == ["h2e2"]
 
 
@@ -383,22 +506,21 @@ class TestWriting:
         assert list(tmp_path.iterdir()) == [path]
 
 
-words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+words = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.just("\n"), max_size=12)
 
 
 def clean(text: str) -> str:
     """What a comment becomes on its way through a file."""
-    text = text.replace("}", "｝").replace("\r", "").strip()
-    return "\n".join([line.strip() for line in text.split("\n")]) if "\n" in text else text
+    return "\n".join([line.strip() for line in text.replace("}", "｝").strip().split("\n")])
 
 
 @st.composite
 def games(draw: st.DrawFn) -> Game:
-    """Trees of random legal moves with remarks and glyphs everywhere."""
+    """Trees of random legal moves and passes with remarks and glyphs everywhere."""
     keys = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,5}", fullmatch=True).filter(
         lambda key: key not in ("Game", "Format", "Variant", "FEN", "SetUp", "Result") and not key.startswith("White")
     )
-    headers = draw(st.dictionaries(keys, words.map(lambda text: text.replace("\r", "").replace("\n", "")), max_size=3))
+    headers = draw(st.dictionaries(keys, words.map(lambda text: text.replace("\n", "")), max_size=3))
     headers["Result"] = draw(st.sampled_from(["1-0", "0-1", "1/2-1/2", "*"]))
     fen = draw(st.sampled_from([Board().fen(), "3k5/9/2P3P2/2P3P2/9/9/9/9/9/4K4 b - - 3 40"]))
     game = Game(headers, fen)
@@ -406,14 +528,10 @@ def games(draw: st.DrawFn) -> Game:
     nodes: list[GameNode] = [game]
     for _ in range(draw(st.integers(0, 12))):
         parent = draw(st.sampled_from(nodes))
-        legal = parent.board().legal_moves
-        if not legal:
-            continue
-        node = parent.add_variation(draw(st.sampled_from(legal)))
+        node = parent.add_variation(draw(st.sampled_from([*parent.board().legal_moves, NULL_MOVE])))
+        node.starting_comment = clean(draw(words))
         node.comment = clean(draw(words))
         node.nags = draw(st.sets(st.integers(0, 255), max_size=2))
-        if len(parent.variations) > 1:
-            node.starting_comment = clean(draw(words))
         nodes.append(node)
     return game
 

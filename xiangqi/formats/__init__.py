@@ -1,7 +1,8 @@
 """Files of games: one module a format, each with ``read``, ``sniff`` and, where it can write, ``write``.
 
 `load` looks at what a file holds, never at its name; `save` goes by the suffix. Both unpack and pack ``.gz`` and
-``.zst``. Reading streams: a file of a million games needs the memory of one.
+``.zst``. Reading streams: a file of a million games needs the memory of one, and a pipe is read once. What is sound is
+kept, what is not is reported, in all formats alike: see `xiangqi.formats.errors`.
 
 >>> import io
 >>> from xiangqi.formats import load
@@ -20,7 +21,7 @@ from typing import Any, Final, Protocol, cast
 
 from xiangqi.formats import cbf, cbl, dhtmlxq, jsonl, pgn, xqf
 from xiangqi.formats.errors import ErrorHandler, FormatError, UnknownFormatError, log_error
-from xiangqi.formats.streams import HEAD, Source, bare_suffix, open_bytes, source_name
+from xiangqi.formats.streams import HEAD, Source, bare_suffix, open_bytes, source_name, with_head, with_name
 from xiangqi.game import Game
 
 __all__ = [
@@ -55,7 +56,10 @@ class Format(Protocol):
         """
 
     def read(self, source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
-        """Iterate over the games. A broken game goes to ``on_error``; a broken file raises `FormatError`.
+        """Iterate over the games, with what is sound of each.
+
+        Each fault goes to ``on_error``, and to the ``errors`` of its game; so does each game that is lost as a whole.
+        Raises `FormatError` if the file as a whole cannot be read.
 
         >>> games = FORMATS["jsonl"].read(io.BytesIO(b'{"moves": "h2e2 h9g7", "result": "0-1"}'))
         >>> next(games)
@@ -96,37 +100,57 @@ def sniff(source: str | os.PathLike[str]) -> str:
     'dhtmlxq'
     """
     with open_bytes(source) as file:
-        return _sniff(file, source_name(source))
+        return _sniff(file, source_name(source))[0]
 
 
-def _sniff(file: io.BufferedReader, name: str | None) -> str:
+def _sniff(file: io.BufferedReader, name: str | None) -> tuple[str, io.BufferedReader]:
+    """Return the name of the format of a file, and the file still to be read from where it stands."""
     head = file.peek(HEAD)[:HEAD]
-    for format_name, module in FORMATS.items():
-        if module.sniff(head):
-            return format_name
-    reason = "the file is empty" if not head.strip() else f"not in a known format ({', '.join(FORMATS)})"
-    raise UnknownFormatError(reason, path=name)
+    found = _find_format(head)
+    if not found:  # a pipe may have delivered only a few bytes so far
+        head, file = with_head(file, HEAD)
+        found = _find_format(head)
+    if not found:
+        reason = "the file is empty" if not head.strip() else f"not in a known format ({', '.join(FORMATS)})"
+        raise UnknownFormatError(reason, path=name)
+    return found, file
+
+
+def _find_format(head: bytes) -> str:
+    return next((name for name, module in FORMATS.items() if module.sniff(head)), "")
 
 
 def load(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """Iterate over the games of a file, whatever its format.
 
-    ``source`` is a path or an open file. ``on_error`` is called with a `FormatError` for each game that cannot be read;
-    the next one is read thereafter. Raises `UnknownFormatError` if no reader knows the file, `FormatError` if it cannot
-    be read as a whole, and ``OSError`` if the path cannot be opened.
+    ``source`` is a path or an open file; it is read once, so that it may be a pipe. What is sound is kept: an unsound
+    move costs its line from there on, in a variation that branch, in the main line all that follows. ``on_error`` is
+    called with a `FormatError` for each fault, and for each game that is lost as a whole; it may raise to stop. A game
+    that lost something has its faults in ``errors``, too.
+
+    Raises `UnknownFormatError` if no reader knows the file, `FormatError` if it cannot be read as a whole, and
+    ``OSError`` if the path cannot be opened.
 
     >>> import io
     >>> [game.result for game in load(io.StringIO('{"moves": "h2e2 h9g7", "result": "1-0"}'))]
     ['1-0']
+    >>> errors = []
+    >>> [game.moves() for game in load(io.StringIO("1. h2e2 h9h8 1-0"), errors.append)]
+    [[Move.from_iccs('h2e2')]]
+    >>> print(*errors)  # doctest: +ELLIPSIS
+    line 1, ply 2: illegal move 'h9h8': the piece does not move so in ...
     """
-    if isinstance(source, str | os.PathLike):
-        return FORMATS[sniff(source)].read(source, on_error)
-    return _load_stream(source, on_error)
+    games = _load(source, on_error)
+    next(games)  # so that a file that cannot be opened, or is none of games, is told now
+    return cast(Iterator[Game], games)
 
 
-def _load_stream(source: Source, on_error: ErrorHandler) -> Iterator[Game]:
-    with open_bytes(source) as file:
-        yield from FORMATS[_sniff(file, source_name(source))].read(file, on_error)
+def _load(source: Source, on_error: ErrorHandler) -> Iterator[Game | None]:
+    name = source_name(source)
+    with open_bytes(source) as opened:
+        found, file = _sniff(opened, name)
+        yield None
+        yield from FORMATS[found].read(with_name(file, name), on_error)
 
 
 def save(games: Game | Iterable[Game], path: str | os.PathLike[str], **options: Any) -> int:
@@ -152,33 +176,35 @@ def save(games: Game | Iterable[Game], path: str | os.PathLike[str], **options: 
 class Conversion:
     """What became of a conversion.
 
-    >>> print(Conversion(12, [FormatError("a game without moves", path="a.pgn", line=3)]).rejects[0])
-    a.pgn, line 3: a game without moves
+    >>> print(Conversion(12, [FormatError("illegal move 'h9h8'", path="a.pgn", line=3, ply=2)]).errors[0])
+    a.pgn, line 3, ply 2: illegal move 'h9h8'
     """
 
     games: int
     """Number of games written."""
-    rejects: list[FormatError]
-    """Why each game that is missing could not be read."""
+    errors: list[FormatError]
+    """What could not be read: faults of games that were written without what is unsound, and games that are missing."""
 
 
 def convert(source: Source, path: str | os.PathLike[str], **options: Any) -> Conversion:
     """Rewrite a file of games in the format of another suffix.
 
-    Raises as `load` and `save`, and the first reject if no game could be read; then nothing is written.
+    Raises as `load` and `save`, and the first error if nothing could be read, neither a whole game nor a move; then
+    nothing is written.
 
     >>> import io, tempfile
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     convert(io.StringIO("1. h2e2 h9g7 *"), f"{directory}/games.jsonl.gz")
-    Conversion(games=1, rejects=[])
+    Conversion(games=1, errors=[])
     """
-    rejects: list[FormatError] = []
+    errors: list[FormatError] = []
 
     def games() -> Iterator[Game]:
-        game = None
-        for game in load(source, rejects.append):
+        anything = False
+        for game in load(source, errors.append):
+            anything = anything or not game.errors or bool(game.variations)
             yield game
-        if game is None and rejects:
-            raise rejects[0]
+        if errors and not anything:
+            raise errors[0]
 
-    return Conversion(save(games(), path, **options), rejects)
+    return Conversion(save(games(), path, **options), errors)

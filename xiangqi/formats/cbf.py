@@ -11,7 +11,7 @@ starting position. Where these facts come from: the files of that collection as 
 
 Not verified: how alternatives and remarks are kept, as no such file is known. By analogy with CBR, ``end="1"`` closes a
 line, any other attribute that is set to 1 says that an alternative to the move follows later, and text inside a move is
-a remark. What follows a closed line although no alternative was announced is an error, not guessed at.
+a remark. What follows a closed line although no alternative was announced is a fault, not guessed at.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from xml.parsers import expat
 
 from xiangqi.board import Board
 from xiangqi.fen import InvalidFenError
-from xiangqi.formats.errors import ErrorHandler, FormatError, log_error
-from xiangqi.formats.records import RESULTS, Step, build_game, clean_comment, clean_header, pgn_date
-from xiangqi.formats.streams import Source, open_bytes, source_name
-from xiangqi.formats.text import TextDecoder
+from xiangqi.formats.errors import ErrorHandler, Faults, log_error
+from xiangqi.formats.records import RESULTS, Step, build_game, pgn_date
+from xiangqi.formats.streams import Source, open_bytes, read_whole, source_name
+from xiangqi.formats.text import TextDecoder, clean_comment, clean_header
 from xiangqi.game import Game
 from xiangqi.move import Square
 
 SUFFIXES: Final = (".cbf",)
 _ROOT: Final = "ChineseChessRecord"
+_BEGINNING: Final = re.compile(rf"\s*(?:(?><\?.*?\?>|<!--.*?-->|<!DOCTYPE[^<>]*>)\s*)*+<{_ROOT}[\s/>]", re.DOTALL)
 _MOVE: Final = re.compile(r"([0-8])([0-9])-([0-8])([0-9])")
 _TEXTS: Final = {
     "Name": "Title",
@@ -64,25 +65,30 @@ def sniff(head: bytes) -> bool:
     >>> sniff(b'<?xml version="1.0"?><ChineseChessRecord Version="1.0">')
     True
     """
-    return f"<{_ROOT}" in _decode(head[:4096])
+    return _BEGINNING.match(_decode(head[:4096])) is not None
 
 
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """Yield the one game of a CBF file.
 
-    A file is a game here, so what is wrong with it always raises ``FormatError``; ``on_error`` is not called.
+    Faults of its moves, and XML that breaks off after the header, go to ``on_error``. Raises ``FormatError`` if the
+    file is no CBF or the position cannot be read.
 
     >>> import io
     >>> moves = '<MoveList><Move value="00-00"/><Move value="77-47"/></MoveList>'
     >>> [game.moves() for game in read(io.BytesIO(f"<ChineseChessRecord>{moves}</ChineseChessRecord>".encode()))]
     [[Move.from_iccs('h2e2')]]
     """
+    path = source_name(source)
     with open_bytes(source) as file:
-        yield loads(file.read(), source_name(source))
+        game = loads(read_whole(file, path), path)
+    yield game.reported(on_error)
 
 
 def loads(data: bytes, path: str | None = None) -> Game:
-    """Return the game in the bytes of a CBF file; ``path`` is what errors call it. Raises ``FormatError``.
+    """Return the game in the bytes of a CBF file; ``path`` is what errors call it.
+
+    Faults are in the game's ``errors``. Raises ``FormatError`` as `read` does.
 
     >>> moves = '<MoveList><Move value="00-00"/><Move value="77-47"/></MoveList>'
     >>> loads(f"<ChineseChessRecord>{moves}</ChineseChessRecord>".encode()).moves()
@@ -95,7 +101,7 @@ class _Reader:
     """One pass of the XML parser over a file; it goes by events, so nesting costs neither stack nor time."""
 
     def __init__(self, data: bytes, path: str | None) -> None:
-        self.path = path
+        self.faults = Faults(path)
         self.open: list[str] = []
         self.text: list[str] = []
         self.head: dict[str, str] = {}
@@ -111,10 +117,16 @@ class _Reader:
         try:
             self.parser.Parse(_decode(data).encode("utf-8", "replace"), True)
         except expat.ExpatError as error:
-            self.fail(error.lineno, f"broken XML: {expat.ErrorString(error.code)}")
+            reason = f"broken XML: {expat.ErrorString(error.code)}"
+            if not self.head and not self.moves:
+                self.fail(error.lineno, reason)
+            self.report(error.lineno, reason)
 
     def fail(self, place: int, reason: str) -> NoReturn:
-        raise FormatError(reason, path=self.path, line=place)
+        raise self.faults.error(reason, line=place)
+
+    def report(self, place: int, reason: str, ply: int | None = None) -> None:
+        self.faults.add(reason, line=place, ply=ply)
 
     def doctype(self, *_: object) -> None:
         self.fail(self.parser.CurrentLineNumber, "a CBF file has no document type and no entities of its own")
@@ -143,22 +155,25 @@ class _Reader:
         last = len(self.moves) - 1
         waiting = 0
         for i, (attributes, text, line) in enumerate(self.moves):
-            match = _MOVE.fullmatch(attributes.get("value", "").strip())
-            if match is None:
-                self.fail(line, f"a move is written as in '77-47', not {attributes.get('value', '')!r}")
-            if i == 0 and match[0] == "00-00":
+            value = attributes.get("value", "").strip()
+            if i == 0 and value == "00-00":
                 continue
             continued = attributes.get("end", "0") != "1" and i < last
             alternative = any(value == "1" for name, value in attributes.items() if name not in ("value", "end"))
+            origin = target = -1
+            fault = ""
+            if match := _MOVE.fullmatch(value):
+                origin, target = _square(match[1], match[2]), _square(match[3], match[4])
+            else:
+                fault = f"a move is written as in '77-47', not {value!r:.40}"
             waiting += alternative
             if not continued:
                 if waiting == 0 and i < last:
-                    self.fail(self.moves[i + 1][2], "a move after the end of the line, with no alternative announced")
+                    self.report(self.moves[i + 1][2], "a move after the end of the line, with no alternative announced")
                 if waiting and i == last:
-                    self.fail(line, "the moves end before an alternative that was announced")
+                    self.report(line, "the moves end before an alternative that was announced")
                 waiting -= 1
-            origin, target = _square(match[1], match[2]), _square(match[3], match[4])
-            yield Step(origin, target, continued, alternative, clean_comment(text), line)
+            yield Step(origin, target, continued, alternative, clean_comment(text), line, fault)
 
     def headers(self) -> dict[str, str]:
         headers = {}
@@ -179,7 +194,9 @@ class _Reader:
         comment = ""
         if self.moves and self.moves[0][0].get("value", "").strip() == "00-00":
             comment = clean_comment(self.moves[0][1])
-        return build_game(self.headers(), board.piece_map(), board.turn, self.steps(), comment, self.fail)
+        game = build_game(self.headers(), board.piece_map(), board.turn, self.steps(), comment, self.report)
+        game.errors = self.faults.errors
+        return game
 
 
 def _decode(data: bytes) -> str:

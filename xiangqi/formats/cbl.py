@@ -29,20 +29,23 @@ CCBridge, are undocumented and refused.
 
 from __future__ import annotations
 
-import itertools
+import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NoReturn
 
-from xiangqi.formats.errors import ErrorHandler, FormatError, log_error
-from xiangqi.formats.records import RESULTS, Step, build_game, clean_comment, clean_header, pgn_date
-from xiangqi.formats.streams import Source, open_bytes, source_name
+from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
+from xiangqi.formats.records import RESULTS, Step, build_game, pgn_date
+from xiangqi.formats.streams import Source, open_bytes, read_whole, source_name
+from xiangqi.formats.text import clean_comment, clean_header
 from xiangqi.game import Game
 from xiangqi.move import BLACK, RED, Piece, Square
 
 SUFFIXES: Final = (".cbl", ".cbr")
 LIBRARY_MAGIC: Final = b"CCBridgeLibrary\0"
 RECORD_MAGIC: Final = b"CCBridge Record\0"
+MAX_RECORD: Final = 16 << 20
+"""Bytes beyond which something is not taken for one record, nor for the index of a library: a bound on memory."""
 _SLOT: Final = 4096
 _INDEX: Final = 66624
 _CODES: Final = {
@@ -80,27 +83,34 @@ def _text(raw: bytes) -> str:
 
 
 class _Record:
-    """One pass over one record, ``data[start:end]``."""
+    """One pass over one record, which begins at byte ``base`` of the file."""
 
-    def __init__(self, data: bytes, start: int, end: int, path: str | None) -> None:
-        self.data, self.start, self.end, self.path = data, start, end, path
-        if data[start : start + 16] != RECORD_MAGIC:
-            self.fail(start, "not a CBR record: it does not begin with 'CCBridge Record'")
-        version = data[start + 19] if end - start > 19 else 0
+    def __init__(self, data: bytes, base: int, path: str | None, game: int | None = None) -> None:
+        self.data, self.base, self.faults = data, base, Faults(path, game)
+        if not data.startswith(RECORD_MAGIC):
+            self.fail(0, "not a CBR record: it does not begin with 'CCBridge Record'")
+        version = data[19] if len(data) > 19 else 0
         if version > 2:
-            self.fail(start + 19, f"CBR records of version {version} are not documented and not supported")
+            self.fail(19, f"CBR records of version {version} are not documented and not supported")
         self.old = version == 1
-        self.tail = start + (1856 if self.old else 2112)
+        self.tail = 1856 if self.old else 2112
         self.at = self.tail + 102
-        if self.at > end:
-            self.fail(end, f"the header of a CBR record has {self.at - start} bytes, this one ends after {end - start}")
+        self.cut_off = False
+        if self.at > len(data):
+            self.fail(len(data), f"the header of a CBR record has {self.at} bytes, this one ends after {len(data)}")
 
     def fail(self, place: int, reason: str) -> NoReturn:
-        raise FormatError(reason, path=self.path, offset=place)
+        raise self.faults.error(reason, offset=self.base + place)
+
+    def report(self, place: int, reason: str, ply: int | None = None) -> None:
+        self.faults.add(reason, offset=self.base + place, ply=ply)
 
     def take(self, size: int) -> bytes:
-        if size > self.end - self.at:
-            self.fail(self.at, f"the record ends in the middle of the game: {size} bytes expected here")
+        """Return the next bytes; at the end of the record fewer, which is a fault and the last that is read."""
+        if size > len(self.data) - self.at:
+            self.report(self.at, f"the record ends in the middle of the game: {size} bytes expected here")
+            size = len(self.data) - self.at
+            self.cut_off = True
         self.at += size
         return self.data[self.at - size : self.at]
 
@@ -109,21 +119,22 @@ class _Record:
         file, row = (code >> 4, code & 15) if self.old else (code % 9, code // 9)
         return (9 - row) * 9 + file if file < 9 and row < 10 else -1
 
-    def step(self) -> Step:
+    def step(self) -> Step | None:
         place = self.at
-        flags, _, origin, target = self.take(4)
+        record = self.take(4)
+        if self.cut_off:
+            return None
+        flags, _, origin, target = record
         comment = ""
         if flags & 4:
-            comment = clean_comment(_text(self.take(struct.unpack("<I", self.take(4))[0])))
+            length = self.take(4)
+            comment = "" if self.cut_off else clean_comment(_text(self.take(int.from_bytes(length, "little"))))
         continued, alternative = not flags & 1, bool(flags & 2)
         return Step(self.square(origin), self.square(target), continued, alternative, comment, place)
 
     def steps(self) -> Iterator[Step]:
         """Yield the moves. Files in the wild may end early in a record that moves nothing, or in padding."""
-        while True:
-            step = self.step()
-            if step.from_square == step.to_square:
-                return
+        while not self.cut_off and (step := self.step()) is not None and step.from_square != step.to_square:
             yield step
 
     def pieces(self) -> dict[Square, Piece]:
@@ -141,7 +152,7 @@ class _Record:
     def headers(self) -> dict[str, str]:
         headers = {}
         for name, new, old, size in _TEXTS:
-            offset = self.start + (old if self.old else new)
+            offset = old if self.old else new
             if text := clean_header(_text(self.data[offset : offset + size])):
                 headers[name] = text
         if date := pgn_date(headers.pop("Date", "")):
@@ -151,14 +162,19 @@ class _Record:
         return headers
 
     def game(self) -> Game:
-        turn = BLACK if self.data[self.tail] == 2 else RED
-        if self.at == self.end:
-            return build_game(self.headers(), self.pieces(), turn, (), "", self.fail)
-        place, root = self.at, self.step()
-        if root.from_square != root.to_square:
-            self.fail(place, "the tree of a CBR record must begin with a root that moves nothing")
-        steps = self.steps() if root.continued and self.at < self.end else ()
-        return build_game(self.headers(), self.pieces(), turn, steps, root.comment, self.fail)
+        pieces, turn, comment = self.pieces(), BLACK if self.data[self.tail] == 2 else RED, ""
+        steps: Iterable[Step] = ()
+        place = self.at
+        if place < len(self.data) and (root := self.step()) is not None:
+            if root.from_square != root.to_square:
+                self.report(place, "the tree of a CBR record must begin with a root that moves nothing")
+            else:
+                comment = root.comment
+                if root.continued and self.at < len(self.data):
+                    steps = self.steps()
+        game = build_game(self.headers(), pieces, turn, steps, comment, self.report)
+        game.errors = self.faults.errors
+        return game
 
 
 def sniff(head: bytes) -> bool:
@@ -173,46 +189,71 @@ def sniff(head: bytes) -> bool:
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """Iterate over the games of a library, or over the one game of a CBR file.
 
-    A record of a library that cannot be read goes to ``on_error`` and the next one is read; of a CBR file it raises
-    ``FormatError``, as does whatever is neither.
+    Faults of the moves, and records of a library that cannot be read, go to ``on_error``. Raises ``FormatError`` for
+    whatever is neither library nor record.
 
-    >>> import io
     >>> list(read(io.BytesIO(LIBRARY_MAGIC + bytes(48))))  # a library without records
     []
     """
     path = source_name(source)
     with open_bytes(source) as file:
-        data = file.read()
-    if data[:16] != LIBRARY_MAGIC:
-        yield loads(data, path)
-        return
-    starts = _starts(data, path)
-    for start, end in itertools.pairwise([*starts, len(data)]):
-        try:
-            game = _Record(data, start, end, path).game()
-        except FormatError as error:
-            on_error(error)
-        else:
-            yield game
+        if not file.peek(16).startswith(LIBRARY_MAGIC):
+            yield loads(read_whole(file, path), path).reported(on_error)
+            return
+        for number, (base, data) in enumerate(_records(file, path), 1):
+            try:
+                if data is None:
+                    reason = f"a record of more than {MAX_RECORD >> 20} MiB"
+                    raise FormatError(reason, path=path, game=number, offset=base)
+                game = _Record(data, base, path, number).game()
+            except FormatError as error:
+                on_error(error)
+            else:
+                yield game.reported(on_error)
 
 
 def loads(data: bytes, path: str | None = None) -> Game:
-    """Return the game in the bytes of a CBR file; ``path`` is what errors call it. Raises ``FormatError``.
+    """Return the game in the bytes of a CBR file; ``path`` is what errors call it.
+
+    Faults of the moves are in the game's ``errors``. Raises ``FormatError`` if the header or the position cannot be
+    read.
 
     >>> loads(b"CCBridge Record")
     Traceback (most recent call last):
     xiangqi.formats.errors.FormatError: byte 0: not a CBR record: it does not begin with 'CCBridge Record'
     """
-    return _Record(data, 0, len(data), path).game()
+    return _Record(data, 0, path).game()
 
 
-def _starts(data: bytes, path: str | None) -> list[int]:
-    """Return where the records of a library start: wherever on the raster of slots there is the mark of one."""
-    if len(data) < 64:
-        raise FormatError("the header of the CBL library is cut off", path=path, offset=len(data))
-    first = _INDEX + 276 * int(struct.unpack_from("<I", data, 60)[0])
-    if data[first : first + 16] != RECORD_MAGIC:
-        first = data.find(RECORD_MAGIC)
-        if first < 0:
-            return []
-    return [at for at in range(first, len(data), _SLOT) if data.startswith(RECORD_MAGIC, at)]
+def _records(file: io.BufferedReader, path: str | None) -> Iterator[tuple[int, bytes | None]]:
+    """Iterate over the records of a library with their first bytes; of one that is too long, the bytes are ``None``.
+
+    A record starts wherever on the raster of slots there is the mark of one.
+    """
+    head = file.read(MAX_RECORD)
+    if len(head) < 64:
+        raise FormatError("the header of the CBL library is cut off", path=path, offset=len(head))
+    base = _INDEX + 276 * int(struct.unpack_from("<I", head, 60)[0])
+    if not head.startswith(RECORD_MAGIC, base):
+        base = head.find(RECORD_MAGIC)
+        if base < 0:
+            return
+    record, size = bytearray(head[base:]), _SLOT
+    too_long = False
+    while True:
+        while size + len(RECORD_MAGIC) > len(record) and (chunk := file.read(1 << 20)):
+            record += chunk
+        at_end = size >= len(record)
+        if at_end or record.startswith(RECORD_MAGIC, size):
+            size = min(size, len(record))
+            yield base, None if too_long else bytes(record[:size])
+            if at_end:
+                return
+            too_long = False
+        elif size < MAX_RECORD:
+            size += _SLOT
+            continue
+        else:
+            too_long = True
+        del record[:size]
+        base, size = base + size, _SLOT

@@ -23,6 +23,7 @@ list of the board's first versions, for which a clear error is raised.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections import deque
@@ -31,30 +32,28 @@ from typing import Final, NoReturn
 
 from xiangqi.board import Board
 from xiangqi.fen import InvalidFenError
-from xiangqi.formats.errors import ErrorHandler, FormatError, log_error
-from xiangqi.formats.records import (
-    SLOTS,
-    Step,
-    build_game,
-    clean_comment,
-    clean_header,
-    marks,
-    pgn_date,
-    remark,
-    slot_squares,
-)
-from xiangqi.formats.streams import Source, open_bytes, open_replacing, source_name
-from xiangqi.formats.text import TextDecoder, parse_result
+from xiangqi.formats import pgn
+from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
+from xiangqi.formats.records import SLOTS, Step, build_game, marks, pgn_date, remark, slot_squares
+from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name
+from xiangqi.formats.text import TextDecoder, clean_comment, clean_header, parse_result
 from xiangqi.game import ChildNode, Game, GameNode
 from xiangqi.move import BLACK, RED, Color, Piece, Square
 
 SUFFIXES: Final = (".ubb", ".dhtmlxq")
+
+MAX_RECORD: Final = 8 << 20
+"""Bytes of text beyond which something is not taken for one game: a bound on memory."""
+
 _TOKEN: Final = re.compile(
     r"\[(?P<end>/?)(?:DhtmlXQ(?:_(?P<tag>\w{1,40})|(?P<wrapper>[A-Za-z]{0,20}))|(?P<line>\d{1,6}_\d{1,6}_\d{1,6}))\]",
     re.IGNORECASE | re.ASCII,
 )
 _VARIATION: Final = re.compile(r"move_(\d{1,6})_(\d{1,6})_(\d{1,6})", re.ASCII)
+_DIGITS: Final = re.compile(r"[0-9]*")
 _COMMENT: Final = re.compile(r"comment(\d{1,6})(?:_(\d{1,6}))?", re.ASCII)
+_WRAPPER: Final = re.compile(rb"\[/?DhtmlXQ[A-Za-z]{0,20}\]", re.IGNORECASE)
+_MARK: Final = re.compile(rb"\[DhtmlXQ_\w{1,40}\]|\A(?:\xef\xbb\xbf)?\s*\[DhtmlXQ", re.IGNORECASE)
 _ESSENTIAL: Final = frozenset(("movelist", "binit", "fen"))
 _TEXTS: Final = {
     "title": "Title",
@@ -87,16 +86,19 @@ _Line = tuple[int, str]
 def sniff(head: bytes) -> bool:
     """Whether a file that starts with these bytes has a tag of DhtmlXQ in it (in any encoding that keeps ASCII).
 
-    >>> sniff(b"<html> ... [DhtmlXQ_movelist]7747[/DhtmlXQ_movelist]")
-    True
+    A PGN file may mention such a tag in a header or comment.
+
+    >>> sniff(b"<html> ... [DhtmlXQ_movelist]7747[/DhtmlXQ_movelist]"), sniff(b'[Event "[DhtmlXQ_movelist]7747"]')
+    (True, False)
     """
-    return b"[dhtmlxq" in head.lower()
+    mark = _MARK.search(head)
+    return mark is not None and not pgn.begins(head) and not pgn.sniff(head[: mark.start()])
 
 
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
-    """Iterate over the games of a text or page with DhtmlXQ in UTF-8, GB18030 or Big5.
+    """Iterate over the games of a text or page with DhtmlXQ in UTF-8, GB18030 or Big5, one in memory at a time.
 
-    A game that cannot be read goes to ``on_error`` and the next one is read. Raises ``FormatError`` if there is no game
+    Faults of the moves, and games that cannot be read, go to ``on_error``. Raises ``FormatError`` if there is no game
     at all.
 
     >>> import io
@@ -104,28 +106,35 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     ['1-0']
     """
     path = source_name(source)
-    with open_bytes(source) as file:
-        text = TextDecoder().decode(file.read())
-    found = False
-    for tags in _games(text):
-        found = True
-        try:
-            game = _Reader(tags, path).game()
-        except FormatError as error:
-            on_error(error)
-        else:
-            yield game
-    if not found:
+    decoder = TextDecoder()
+    number = 0
+    with open_lines(source) as file:
+        for first, data in _blocks(file):
+            for tags in [None] if data is None else _games(decoder.decode(data), first):
+                number += 1
+                try:
+                    if tags is None:
+                        reason = f"a game of more than {MAX_RECORD >> 20} MiB"
+                        raise FormatError(reason, path=path, game=number, line=first)
+                    game = _Reader(tags, path, number).game()
+                except FormatError as error:
+                    on_error(error)
+                else:
+                    yield game.reported(on_error)
+    if not number:
         raise FormatError("there is no DhtmlXQ game in the file", path=path, line=1)
 
 
 def loads(text: str, path: str | None = None) -> Game:
-    """Return the first game of a text; ``path`` is what errors call it. Raises ``FormatError``.
+    """Return the first game of a text; ``path`` is what errors call it.
+
+    Faults of the moves are in the game's ``errors``. Raises ``FormatError`` if there is no game or its position cannot
+    be read.
 
     >>> loads("[DhtmlXQ][DhtmlXQ_movelist]77477062[/DhtmlXQ_movelist][/DhtmlXQ]").moves()
     [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
     """
-    for tags in _games(text):
+    for tags in _games(text, 1):
         return _Reader(tags, path).game()
     raise FormatError("there is no DhtmlXQ game in the text", path=path, line=1)
 
@@ -200,40 +209,77 @@ def _unescape(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # joins halves of one character
 
 
-def _games(text: str) -> Iterator[dict[str, _Line]]:
-    """Yield the tags of each game by name in lower case; a tag without an end goes as far as the next tag.
+def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
+    """Iterate over pieces of the file as ``(number of the first line, text)``; the text of an endless one is ``None``.
 
-    The page of a game may repeat its tags, once filled and once empty: what is filled counts.
+    They are cut at wrappers, which no game spans: before the last in a line if it opens, after it if it closes.
+    """
+    text = bytearray()
+    size, number, first = 0, 1, 1
+    while line := file.readline(MAX_RECORD):
+        cut = None
+        for wrapper in _WRAPPER.finditer(line):
+            cut = wrapper.end() if line[wrapper.start() + 1] == ord("/") else wrapper.start()
+        if cut is not None and size + cut:
+            yield first, bytes(text) + line[:cut] if size + cut <= MAX_RECORD else None
+            text.clear()
+            size, first = 0, number
+        size += len(line) - (cut or 0)
+        if size <= MAX_RECORD:
+            text += line[cut or 0 :]
+        else:
+            text.clear()
+        number += line.endswith(b"\n")
+    if size:
+        yield first, bytes(text) if size <= MAX_RECORD else None
+
+
+def _games(text: str, line: int) -> Iterator[dict[str, _Line]]:
+    """Yield the tags of each game by name in lower case, for a text whose first line has the number ``line``.
+
+    A tag without an end goes as far as the next tag, or to the end of the text. The page of a game may repeat its tags,
+    once filled and once empty: what is filled counts.
     """
     tags: dict[str, _Line] = {}
-    name, start, line, seen = "", 0, 1, 0
+    name, start, seen, wrapped = "", 0, 0, False
+
+    def take(value: str) -> None:
+        if name and (value.strip() or name not in tags):
+            tags[name] = (line, value)
+
     for token in _TOKEN.finditer(text):
-        if name:
-            value = text[start : token.start()]
-            if value.strip() or name not in tags:
-                tags[name] = (line, value)
-            name = ""
+        take(text[start : token.start()])
+        name = ""
         if token["wrapper"] is not None:
-            if not tags.keys().isdisjoint(_ESSENTIAL):
+            if _is_game(tags, wrapped):
                 yield tags
-            tags = {}
+            tags, wrapped = {}, not token["end"]
         elif not token["end"]:
             name = token["tag"].lower() if token["tag"] else f"move_{token['line']}"
             name = "movelist" if name == "move_0_1_0" else name
             line += text.count("\n", seen, token.start())
             start, seen = token.end(), token.start()
-    if not tags.keys().isdisjoint(_ESSENTIAL):
+    take(text[start:])
+    if _is_game(tags, wrapped):
         yield tags
+
+
+def _is_game(tags: dict[str, _Line], wrapped: bool) -> bool:
+    """Whether tags make a game: by its position or moves, or, between wrappers, by any header that says something."""
+    if not tags.keys().isdisjoint(_ESSENTIAL):
+        return True
+    return wrapped and any(text.strip() for name, (_, text) in tags.items() if name in _TEXTS)
 
 
 class _Reader:
     """Makes the game of the tags of one record."""
 
-    def __init__(self, tags: dict[str, _Line], path: str | None) -> None:
-        self.tags, self.path = tags, path
+    def __init__(self, tags: dict[str, _Line], path: str | None, number: int | None = None) -> None:
+        self.tags, self.faults = tags, Faults(path, number)
         self.moves: dict[int, list[str]] = {}
         self.starts: dict[int, int] = {}
         self.places: dict[int, int] = {}
+        self.cut_off: set[int] = set()  # lines whose text breaks off
         self.rivals: dict[tuple[int, int], list[int]] = {}
         self.comments: dict[tuple[int, int], str] = {}
         self.add_line(0, 1, *tags.get("movelist", (1, "")))
@@ -241,7 +287,8 @@ class _Reader:
             if match := _VARIATION.fullmatch(name):
                 parent, ply, number = map(int, match.groups())
                 if number in self.moves:
-                    self.fail(place, f"there are two variations {number}")
+                    self.report(place, f"there are two variations {number}")
+                    number = -len(self.moves)  # nothing can refer to it
                 if self.add_line(number, ply, place, text):
                     self.rivals.setdefault((parent, ply), []).append(number)
             elif match := _COMMENT.fullmatch(name):
@@ -249,18 +296,25 @@ class _Reader:
                 self.comments[key] = _unescape(text)
 
     def fail(self, place: int, reason: str) -> NoReturn:
-        raise FormatError(reason, path=self.path, line=place)
+        raise self.faults.error(reason, line=place)
+
+    def report(self, place: int, reason: str, ply: int | None = None) -> None:
+        self.faults.add(reason, line=place, ply=ply)
 
     def add_line(self, number: int, start: int, place: int, text: str) -> bool:
         """Take in the moves of a line; false if there are none."""
         text = "".join(text.split())
-        if not (text.isascii() and text.isdigit()) and text:
-            self.fail(place, "a list of moves has digits only; the lettered lists of old boards are not supported")
-        if len(text) % 4:
-            self.fail(place, f"a move has four digits, and the list of moves ends in {text[len(text) // 4 * 4 :]!r}")
+        digits = _DIGITS.match(text).end()  # type: ignore[union-attr]
+        if digits < len(text):
+            self.report(place, "a list of moves has digits only; the lettered lists of old boards are not supported")
+        elif digits % 4:
+            reason = f"a move has four digits, and the list of moves ends in {text[digits // 4 * 4 :]!r}"
+            self.report(place, reason)
+        if digits < len(text) or digits % 4:
+            self.cut_off.add(number)
         self.starts[number], self.places[number] = start, place
-        self.moves[number] = [text[i : i + 4] for i in range(0, len(text), 4)]
-        return bool(text)
+        self.moves[number] = [text[i : i + 4] for i in range(0, digits // 4 * 4, 4)]
+        return bool(self.moves[number])
 
     def steps(self) -> Iterator[Step]:
         """Yield the moves depth first: a line to its end, then the rivals of its last moves, then of earlier ones."""
@@ -316,11 +370,13 @@ class _Reader:
 
     def game(self) -> Game:
         pieces, turn = self.position()
-        game = build_game(self.headers(), pieces, turn, self.steps(), self.comments.get((0, 0), ""), self.fail)
-        for (parent, ply), (number, *_) in self.rivals.items():  # steps() takes out what it has used
-            self.fail(
-                self.places[number], f"variation {number} leaves line {parent} at move {ply}, where there is none"
-            )
+        game = build_game(self.headers(), pieces, turn, self.steps(), self.comments.get((0, 0), ""), self.report)
+        for (parent, ply), numbers in self.rivals.items():  # steps() takes out what it has used
+            if parent not in self.cut_off:
+                reason = f"variation {numbers[0]} leaves line {parent} at move {ply}, where there is none"
+                self.report(self.places[numbers[0]], reason)
+                self.cut_off.update(numbers)
+        game.errors = self.faults.errors
         return game
 
 

@@ -20,9 +20,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Final
 
 from xiangqi.board import STARTING_FEN, Board
-from xiangqi.formats.errors import ErrorHandler, FormatError, log_error
-from xiangqi.formats.streams import Source, open_bytes, open_replacing, source_name
-from xiangqi.formats.text import parse_result
+from xiangqi.formats import pgn
+from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
+from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name
+from xiangqi.formats.text import TextDecoder, one_line, parse_result
 from xiangqi.game import Game, GameNode, count_legal
 from xiangqi.move import Move
 
@@ -52,6 +53,7 @@ _ITEMS: Final = {  # headers of 2020
 }
 _OTHER_KEYS: Final = ("moves", "iccs", "items", "fen", "best", "score", "result")
 _NUMBERS: Final = ("gid", "random_plies")
+_BEGINNING: Final = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"[^"]{0,200}"\s*:\s*["\[{\dnft-]')
 _WORD_STARTS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -61,32 +63,32 @@ def sniff(head: bytes) -> bool:
     >>> sniff(b'{"moves": "h2e2 h9g7"}'), sniff(b"1. h2e2 h9g7 *")
     (True, False)
     """
-    return re.match(rb'(?:\xef\xbb\xbf)?\s*\{\s*"', head) is not None
+    return _BEGINNING.match(head) is not None and not pgn.begins(head)
 
 
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """Iterate over the games of a file, one in memory at a time.
 
-    A line that cannot be read goes to ``on_error`` as a `FormatError`, and the next one is read. Raises `FormatError`
-    if the file's compression is broken, ``OSError`` if the path cannot be opened.
+    Faults of the moves, and lines that cannot be read, go to ``on_error``. Raises `FormatError` if the file's
+    compression is broken, ``OSError`` if the path cannot be opened.
 
     >>> line = '{"moves": "h2e2 h9g7", "result": "1-0", "red": "A", "best": "b2e2 -", "score": [40, -35]}'
     >>> game = next(read(io.BytesIO(line.encode())))
     >>> game.result, game.headers["Red"], game.next().best, game.eval, game.next().eval
     ('1-0', 'A', Move.from_iccs('b2e2'), 0.4, 0.35)
     """
-    name = source_name(source)
-    with open_bytes(source) as file:
+    path = source_name(source)
+    decoder = TextDecoder()
+    with open_lines(source) as file:
         for number, line in _lines(file):
             try:
                 if line is None:
-                    raise FormatError(f"a line of more than {MAX_LINE >> 20} MiB")
-                game = loads(line)
+                    raise FormatError(f"a line of more than {MAX_LINE >> 20} MiB", path=path, line=number)
+                game = _parse(decoder.decode(line), path, number)
             except FormatError as error:
-                error.path, error.line = name, number
                 on_error(error)
-                continue
-            yield game
+            else:
+                yield game.reported(on_error)
 
 
 def _lines(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
@@ -103,57 +105,73 @@ def _lines(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
 
 
 def loads(line: str | bytes) -> Game:
-    """Return the game of one line. Raises `FormatError`.
+    """Return the game of one line. Faults of its moves are in its ``errors``. Raises `FormatError` if it is none.
 
     >>> loads('{"iccs": ["h2e2", "h9g7"], "items": {"棋局结果": "黑方胜"}}').result
     '0-1'
     """
+    return _parse(TextDecoder().decode(line) if isinstance(line, bytes) else line, None, None)
+
+
+def _parse(text: str, path: str | None, line: int | None) -> Game:
+    faults = Faults(path, line)
     try:
-        text = line.decode("utf-8-sig") if isinstance(line, bytes) else line
         record = json.loads(text)
-    except UnicodeDecodeError as error:
-        raise FormatError(f"not UTF-8: {error.reason} at byte {error.start} of the line") from None
     except RecursionError:
-        raise FormatError("not JSON that one can read: too deeply nested") from None
+        raise faults.error("not JSON that one can read: too deeply nested", line=line) from None
     except ValueError as error:
-        raise FormatError(f"not JSON: {error}") from None
+        raise faults.error(f"not JSON: {error}", line=line) from None
     if not isinstance(record, dict):
-        raise FormatError("not a JSON object")
-    moves = _moves(record.get("moves", record.get("iccs")))
-    fen = record.get("fen") or STARTING_FEN
-    if not isinstance(fen, str):
-        raise FormatError("fen is not a string")
+        raise faults.error("not a JSON object", line=line)
     try:
+        words = _words(record.get("moves", record.get("iccs")))
+        fen = record.get("fen") or STARTING_FEN
+        if not isinstance(fen, str):
+            raise ValueError("fen is not a string")
         game = Game(_headers(record), fen)
-        board = game.board()
-        if (played := count_legal(board, moves)) < len(moves):
-            board = Board.from_moves(moves[:played], game.fen)
-            raise FormatError(f"ply {played + 1}: {_fault(board, moves[played])}")
-    except FormatError:
-        raise
     except ValueError as error:
-        raise FormatError(str(error)) from None
-    game.add_main_line(moves)
+        raise faults.error(str(error), line=line) from None
+    moves, fault = _moves(words)
+    board = game.board()
+    if (played := count_legal(board, moves)) < len(moves):
+        fault = _why_illegal(Board(game.fen), moves, played)
+    if fault:
+        faults.add(fault, line=line, ply=played + 1)
+    game.add_main_line(moves[:played])
     if "best" in record or "score" in record:
-        _annotate(game, board.turn, record)
+        for ply, fault in _annotate(game, board.turn, record):
+            faults.add(fault, line=line, ply=ply)
+    game.errors = faults.errors
     return game
 
 
-def _moves(value: Any) -> list[Move]:
+def _words(value: Any) -> list[Any]:
     if value is None:
-        raise FormatError("there are no moves (expected a key moves or iccs)")
+        raise ValueError("there are no moves (expected a key moves or iccs)")
     words = value.split() if isinstance(value, str) else value
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise FormatError("the moves are neither a string nor a list of strings")
+    if not isinstance(words, list):
+        raise ValueError("the moves are neither a string nor a list of strings")
+    return words
+
+
+def _moves(words: list[Any]) -> tuple[list[Move], str]:
+    """Return the moves before the first word that is none, and what is wrong with that."""
+    moves: list[Move] = []
     try:
-        return [Move.from_iccs(word) for word in words]
+        for word in words:
+            if not isinstance(word, str):
+                return moves, f"a move is a string, not {word!r:.40}"
+            moves.append(Move.from_iccs(word))
     except ValueError as error:
-        raise FormatError(str(error)[:200]) from None
+        return moves, str(error)[:200]
+    return moves, ""
 
 
-def _fault(board: Board, move: Move) -> str:
+def _why_illegal(board: Board, moves: list[Move], ply: int) -> str:
+    for move in moves[:ply]:
+        board.push(move)
     try:
-        board.parse_iccs(move.iccs)
+        board.parse_iccs(moves[ply].iccs)
     except ValueError as error:
         return str(error)
     raise AssertionError("the move is legal after all")
@@ -163,11 +181,11 @@ def _headers(record: dict[str, Any]) -> dict[str, str]:
     headers: dict[str, str] = {}
     items: dict[str, Any] = record["items"] if isinstance(record.get("items"), dict) else {}
     for key, value in items.items():
-        headers[_ITEMS.get(key, key)] = str(value)
+        headers[_ITEMS.get(key, key)] = one_line(str(value))
     for key, value in record.items():
         if key not in _OTHER_KEYS and isinstance(value, str | int | float) and value != "":
             name = "ECCO" if key == "ecco" else "".join([word[:1].upper() + word[1:] for word in key.split("_")])
-            headers[name] = str(value).lower() if isinstance(value, bool) else str(value)
+            headers[name] = str(value).lower() if isinstance(value, bool) else one_line(str(value))
     if "result" in record:
         headers["Result"] = str(record["result"])
     if "Result" in headers:
@@ -175,24 +193,26 @@ def _headers(record: dict[str, Any]) -> dict[str, str]:
     return headers
 
 
-def _annotate(game: Game, turn: int, record: dict[str, Any]) -> None:
-    """Write what an engine said of each ply into the comments."""
+def _annotate(game: Game, turn: int, record: dict[str, Any]) -> Iterator[tuple[int | None, str]]:
+    """Write what an engine said of each ply into the comments; yield what cannot be read, with its ply."""
     best, scores = record.get("best") or "", record.get("score") or []
     if not isinstance(best, str) or not isinstance(scores, list):
-        raise FormatError("best is not a string or score is not a list")
+        yield None, "best is not a string or score is not a list"
+        return
     words = best.split()
     node: GameNode = game
     for ply, child in enumerate(game.main_line()):
         score = scores[ply] if ply < len(scores) else None
         if score is not None:
             if isinstance(score, bool) or not isinstance(score, int | float) or not abs(score) <= _SCORE_LIMIT:
-                raise FormatError(f"ply {ply + 1}: not a score: {score!r:.40}")
-            node.eval = (-score if (turn + ply) % 2 else score) / 100
+                yield ply + 1, f"not a score: {score!r:.40}"
+            else:
+                node.eval = (-score if (turn + ply) % 2 else score) / 100
         if ply < len(words) and words[ply] != "-":
             try:
                 child.best = Move.from_iccs(words[ply])
             except ValueError as error:
-                raise FormatError(f"ply {ply + 1}: best: {error}"[:200]) from None
+                yield ply + 1, f"best: {error}"[:200]
         node = child
 
 
@@ -234,8 +254,8 @@ def dumps(game: Game) -> str:
     record: dict[str, Any] = {"moves": " ".join([node.move.iccs for node in nodes]), "result": game.result}
     if game.fen != STARTING_FEN:
         record["fen"] = game.fen
-    for name, value in game.headers.items():
-        key = _WORD_STARTS.sub("_", name).lower()
+    for name, header in game.headers.items():
+        key, value = _WORD_STARTS.sub("_", name).lower(), one_line(header)
         if key not in record and key not in _OTHER_KEYS:
             record[key] = int(value) if key in _NUMBERS and value.isdecimal() and len(value) < 16 else value
     best = [node.best for node in nodes]

@@ -3,7 +3,11 @@
 Headers are read as they are, but for four things: ``White`` becomes ``Red`` (``WhiteElo`` becomes ``RedElo``), results
 are brought to ``1-0``, ``0-1``, ``1/2-1/2`` or ``*``, the starting position goes to ``Game.fen``, and ``Game``,
 ``Variant`` and ``Format``, which say nothing about the game, are left out. Whatever ``Format`` claims, each move is
-read as what it looks like.
+read as what it looks like. A null move, by which a side passes, is written ``--``; ``Z0``, ``0000``, ``00-00`` and
+``@@@@`` are read as well. A comment between the number of a move and the move is the remark before it.
+
+What cannot be read costs its line from there on: a variation ends before the unsound move, the main line keeps what
+stands before it, and the variations that lead elsewhere are kept.
 
 Source of the format: https://www.xqbase.com/protocol/cchess_pgn.htm, and for everything that it leaves open the PGN
 standard of 1994 (http://www.saremba.de/chessgml/standards/pgn/pgn-complete.htm).
@@ -15,15 +19,15 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final, Literal, NamedTuple
 
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.fen import InvalidFenError
-from xiangqi.formats.errors import ErrorHandler, FormatError, log_error
-from xiangqi.formats.streams import Source, open_bytes, open_replacing, source_name
-from xiangqi.formats.text import TextDecoder, parse_result
+from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
+from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name
+from xiangqi.formats.text import TextDecoder, clean_comment, one_line, parse_result
 from xiangqi.game import RESULTS, ChildNode, Game, GameNode, count_legal
-from xiangqi.move import MOVES, RED, AmbiguousMoveError, IllegalMoveError, InvalidMoveError, Move
+from xiangqi.move import MOVES, NULL_MOVE, RED, AmbiguousMoveError, IllegalMoveError, InvalidMoveError, Move
 from xiangqi.notation import parse_chinese, parse_wxf
 
 SUFFIXES: Final = (".pgn",)
@@ -43,36 +47,64 @@ def sniff(head: bytes) -> bool:
     >>> sniff(b'[Red "A"]'), sniff("1. 炮二平五".encode("gb18030")), sniff(b"{}")
     (True, True, False)
     """
-    return b"\0" not in head and (_TAG_START.search(head) is not None or _FIRST_MOVE.match(head) is not None)
+    return begins(head) or _TAG_START.search(head.replace(b"\r", b"\n")) is not None
+
+
+def begins(head: bytes) -> bool:
+    """Whether a file starts as PGN does, with a header or move 1, comments left aside: it can be nothing else then.
+
+    >>> begins(b'{see [DhtmlXQ_movelist]} [Red "A"]'), begins(b'<html> [Red "A"]')
+    (True, False)
+    """
+    return _BEGINNING.match(head.replace(b"\r", b"\n")) is not None
 
 
 # --- Cutting a file into games ----------------------------------------------------------------------------------------
 
 # Single bytes are looked at only where no Chinese encoding can have them as the second half of a character.
-_TAG_START: Final = re.compile(rb'^(?:\xef\xbb\xbf)?[ \t]*\[[ \t]*[^\s"\[\]%{}]+[ \t]*"', re.MULTILINE)
-_FIRST_MOVE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*1\s*\.\s*[^\s\d.]")
+_TAG_START: Final = re.compile(rb'^(?:\xef\xbb\xbf)?[ \t]*\[[ \t]*([^\s"\[\]%{}]+)[ \t]*"', re.MULTILINE)
+_ONE: Final = (
+    rb"(?:1|\xef\xbc\x91|\xa3\xb1|\xa2\xb0)\s*"  # 1, and as a full-width digit in UTF-8, GB18030 and Big5
+    rb"(?:[.:]|\xef\xbc[\x8e\x9a]|\xa3[\xae\xba]|\xa1[\x44\x47\xa2\x42]|\xe3\x80\x81)"  # a full stop, colon or 、
+)
+_FIRST_MOVE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*" + _ONE + rb"\s*[^\s\d.]")
+_BEGINNING: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?>\s+|\{[^}]*\}|[;%][^\n]*\n)*+(?:" + _TAG_START.pattern[1:] + rb"|" + _ONE + rb"\s*[^\s\d.])"
+)
+_NO_MOVES: Final = re.compile(rb"[ \t]*(?:[%;]|\[[^\]\n]*(?:\]\s*)?$)")
+"""A line before the moves that has none: a remark, or a header that is broken."""
 _RESULT_AT_END: Final = re.compile(rb"(?:1-0|0-1|1/2-1/2|\*)\s*$")
 
 
 def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
     """Iterate over the games as ``(number of the first line, text)``; the text of an endless one is ``None``.
 
-    A game starts with a tag after moves, or, where games have no tags, with a move 1 after a result. Blank lines do not
-    count, because some programs put them anywhere. Within a comment only a tag at the very start of a line is one,
-    which is how the reader finds its way again after a comment that nobody closed.
+    A game starts with a tag after moves, with a tag that it has already after a blank line, or, where games have no
+    tags, with a move 1 after a result. Other blank lines do not count, because some programs put them anywhere. Within
+    a comment only a tag at the very start of a line is one, which is how the reader finds its way again after a comment
+    that nobody closed.
     """
     text = bytearray()
+    tags: set[bytes] = set()
     size, number, first = 0, 1, 1
-    has_moves = in_comment = ended = False
+    has_moves = in_comment = ended = after_blank = False
     while line := file.readline(MAX_GAME):
         is_blank = line.isspace()
-        is_tag = not is_blank and _TAG_START.match(line) is not None
-        if (has_moves and is_tag and (line[:1] == b"[" or not in_comment)) or (ended and _FIRST_MOVE.match(line)):
+        tag = None if is_blank else _TAG_START.match(line)
+        if (
+            (has_moves and tag and (line[:1] == b"[" or not in_comment))
+            or (after_blank and tag and not has_moves and tag[1] in tags)
+            or (ended and _FIRST_MOVE.match(line))
+        ):
             yield first, bytes(text) if size <= MAX_GAME else None
             text.clear()
+            tags.clear()
             size, first = 0, number
             has_moves = in_comment = ended = False
-        if not is_blank and not (is_tag and line.rstrip().endswith(b"]")):
+        if tag and not has_moves:
+            tags.add(tag[1])
+        after_blank = is_blank
+        if not (is_blank or (tag and line.rstrip().endswith(b"]")) or (not has_moves and _NO_MOVES.match(line))):
             has_moves = True
             opened, closed = line.rfind(b"{"), line.rfind(b"}")
             if opened != closed:
@@ -91,40 +123,45 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """Iterate over the games of a PGN file, one in memory at a time.
 
-    A game that cannot be read goes to ``on_error`` as a `FormatError` with its line, and the next one is read. Raises
-    `FormatError` if the file's compression is broken, ``OSError`` if the path cannot be opened.
+    Faults of the moves, and games of which nothing can be read, go to ``on_error``. Raises `FormatError` if the file's
+    compression is broken, ``OSError`` if the path cannot be opened.
 
     >>> import io
     >>> games = read(io.StringIO('[Red "A"]  1. H2-E2 H9-G7  1-0'))
     >>> [(game.headers["Red"], game.result, len(game.moves())) for game in games]
     [('A', '1-0', 2)]
     """
-    name = source_name(source)
+    path = source_name(source)
     decoder = TextDecoder()
-    with open_bytes(source) as file:
-        for first, data in _blocks(file):
+    with open_lines(source) as file:
+        for number, (first, data) in enumerate(_blocks(file), 1):
+            faults = Faults(path, number)
             try:
                 if data is None:
-                    raise FormatError(f"a game of more than {MAX_GAME >> 20} MiB", line=first)
-                game = _parse(decoder.decode(data), first)
+                    raise faults.error(f"a game of more than {MAX_GAME >> 20} MiB", line=first)
+                game = _parse(decoder.decode(data), first, faults)
             except FormatError as error:
-                error.path = name
                 on_error(error)
-                continue
-            if game is not None:
-                yield game
+            else:
+                if game is not None:
+                    yield game.reported(on_error)
 
 
 def loads(text: str) -> Game:
-    """Return the first game of a text. Raises `FormatError` if there is none or it cannot be read.
+    """Return the first game of a text. Faults of its moves are in its ``errors``.
+
+    Raises `FormatError` if there is no game, or one of which nothing can be read.
 
     >>> loads("1. 炮二平五 马8进7 *").moves()
     [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
     """
-    for first, data in _blocks(io.BufferedReader(io.BytesIO(text.encode("utf-8", "replace")))):
-        game = None if data is None else _parse(data.decode("utf-8-sig"), first)
-        if game is not None:
-            return game
+    with open_lines(io.BytesIO(text.encode("utf-8", "replace"))) as file:
+        for first, data in _blocks(file):
+            if data is None:
+                raise FormatError(f"a game of more than {MAX_GAME >> 20} MiB", line=first)
+            game = _parse(data.decode("utf-8-sig"), first, Faults())
+            if game is not None:
+                return game
     raise FormatError("there is no game in the text")
 
 
@@ -133,7 +170,8 @@ def loads(text: str) -> Game:
 _TAG: Final = re.compile(r'\s*\[\s*([^\s"\[\]%{}]+)\s*"((?:[^"\\\n]|\\.)*)"\s*\]')
 _SLOPPY_TAG: Final = re.compile(r'\s*\[\s*([^\s"\[\]%{}]+)\s*"(.*)"[^\S\n]*\][^\S\n]*$', re.MULTILINE)
 """A tag whose value has quotation marks or backslashes that nobody escaped."""
-_BROKEN_TAG: Final = re.compile(r"\s*(\[[^\n]*|%[^\n]*)")
+_BROKEN_TAG: Final = re.compile(r"\s*([\[%][^\n]*)")
+_REMARK_LINE: Final = re.compile(r"\s*;([^\n]*)")
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 
 _COMMENT: Final = re.compile(r"\{([^}]*)\}")
@@ -144,15 +182,23 @@ _TOKEN: Final = re.compile(
     | (?P<escape>^%[^\n]*)
     | (?P<open>\()
     | (?P<close>\))
-    | (?P<nag>\$\d{1,3}(?!\d))
+    | (?P<nag>\$\d{1,9}(?!\d))
     | (?P<glyph>[!?]{1,2})
-    | (?P<result>(?:1-0|0-1|1/2-1/2|½-½|1/2)(?![\w/-])|\*)
+    | (?P<null>(?:--|[Zz]0|0000|00-00|@@@@)(?![^\s(){};!?$*]))
+    | (?P<result>(?:1[-:]0|0[-:]1|1/2-1/2|½-½|1/2)(?![\w/-])|\*)
     | (?P<pawn>[1-9][1-9]\.[1-9](?![\w.=+-]))      # tandem pawns in WXF with a full stop
-    | (?P<number>\d+\s*[.．、]+|[.…]+|\d+(?!\S))
-    | (?P<word>[^\s(){};!?$*]+)
+    | (?P<number>\d+\s*[.:、…]+|[.…]+|\d+(?![^\s,、。]))
+    | (?P<pause>[,、。:]+)
+    | (?P<word>[^\s(){};!?$*,、。]+)
     | (?P<other>\S)
     """,
     re.VERBOSE | re.MULTILINE,
+)
+_PIECES: Final = re.compile(r"\{[^}]*\}?|｛[^｝]*｝?|;[^\n]*|[^{｛;]+")
+_HALF_WIDTH: Final[dict[int, int | str]] = (
+    {0xFF00 + code: 0x20 + code for code in range(1, 95)}
+    | dict.fromkeys(map(ord, "–−‐‑"), "-")
+    | dict.fromkeys(map(ord, "\u3000；"), " ")
 )
 _GLYPHS: Final = {"!": 1, "?": 2, "!!": 3, "??": 4, "!?": 5, "?!": 6}
 _ICCS_LIKE: Final = re.compile(r"[a-zA-Z]\d-?[a-zA-Z]\d")
@@ -162,40 +208,47 @@ _MOVE_OF_TEXT: Final = {
     for move in MOVES
     for dashed in (move.iccs, f"{move.iccs[:2]}-{move.iccs[2:]}")
     for text in (dashed, dashed.upper())
-}
+} | dict.fromkeys(("--", "Z0", "0000", "00-00", "@@@@"), NULL_MOVE)
 
 
-def _parse(text: str, first: int) -> Game | None:
+def _parse(text: str, first: int, faults: Faults) -> Game | None:
     """Return the game of a text that starts in line ``first``, or ``None`` if there is nothing in it."""
     headers: dict[str, str] = {}
+    remarks: list[str] = []
     fen, position = STARTING_FEN, 0
     while True:
         match = _TAG.match(text, position) or _SLOPPY_TAG.match(text, position)
-        if match is None:
-            match = _BROKEN_TAG.match(text, position)
-            if match is None:
-                break
-            if match[1].upper().startswith("[FEN"):
-                raise FormatError(f"cannot read the header {match[1].strip()!r:.100}", line=_line(text, match, first))
-        else:
+        if match is not None:
             key, value = match[1], match[2]
-            headers[key] = _ESCAPED.sub(r"\1", value) if "\\" in value else value
+            headers[key] = one_line(_ESCAPED.sub(r"\1", value) if "\\" in value else value)
             if key == "FEN" and value.strip():
                 try:
                     fen = Board(value).fen()
                 except InvalidFenError as error:
-                    raise FormatError(str(error), line=_line(text, match, first)) from None
+                    raise faults.error(str(error), line=_line(text, match, first)) from None
+        elif (match := _REMARK_LINE.match(text, position)) is not None:
+            remarks.append(clean_comment(match[1]))
+        elif (match := _BROKEN_TAG.match(text, position)) is not None:
+            if match[1].upper().startswith("[FEN"):
+                raise faults.error(f"cannot read the header {match[1].strip()!r:.100}", line=_line(text, match, first))
+        else:
+            break
         position = match.end()
     body = text[position:]
     if not headers and not body.strip():
         return None
     ending = _clean(headers)
-    game = Game(headers, STARTING_FEN if fen == STARTING_FEN else fen)
+    game = Game(headers, fen)
     termination = _read_plainly(game, body)
     if termination is None:
-        termination = _read_movetext(game, body, first + text.count("\n", 0, position))
+        termination = _read_movetext(game, body, first + text.count("\n", 0, position), faults)
+    if not headers and not game.variations and faults.errors:
+        raise faults.errors[0]
+    if remarks:
+        game.comment = " ".join(filter(None, [*remarks, game.comment]))
     if termination != "*" or ending != "*":
         game.headers["Result"] = ending if ending != "*" else termination
+    game.errors = faults.errors
     return game
 
 
@@ -219,6 +272,8 @@ def _read_plainly(game: Game, body: str) -> str | None:
 
     Returns its result, or ``None`` for a game with anything else in it.
     """
+    if body.rfind("{") > body.rfind("}"):  # each brace that is not closed would have to be searched to the end
+        return None
     moves: list[Move] = []
     board = None  # only names of moves, not squares, have to be looked up on it
     comments: dict[int, list[str]] = {}
@@ -226,8 +281,10 @@ def _read_plainly(game: Game, body: str) -> str | None:
     texts = _COMMENT.split(body)
     for place, text in enumerate(texts):
         if place % 2:
+            if texts[place - 1].rstrip().endswith((".", "…")):  # a remark before a move
+                return None
             if result is None:
-                comments.setdefault(len(moves), []).append(_strip_lines(text))
+                comments.setdefault(len(moves), []).append(_clean_comment(text))
             continue
         for word in text.split():
             if result is not None:
@@ -263,68 +320,120 @@ def _read_plainly(game: Game, body: str) -> str | None:
     return result or "*"
 
 
-def _read_movetext(game: Game, body: str, first: int) -> str:
+class _Left(NamedTuple):
+    """The line that an open variation has left, to go back to it."""
+
+    node: GameNode
+    skipped: int
+    opened: bool
+    ply: int
+    """Ply of the board where the variation begins."""
+    varied: Move | None
+    """The move that was taken back for the variation, if it is one that could be played."""
+
+
+def _read_movetext(game: Game, body: str, first: int, faults: Faults) -> str:
     """Read any text of moves and return its result. ``first`` is the number of its first line."""
+    if not body.isascii():
+        body = _PIECES.sub(_half_width, body)
     board = game.board()
     node: GameNode = game
-    left: list[tuple[ChildNode, int]] = []  # the move that each open variation varies, and the ply before it
+    skipped = 0  # moves of this line since the last sound one: these are passed over, with all that belongs to them
+    opened = numbered = False  # a variation has been opened, or the number of a move given, and the move not yet
+    before: list[str] = []  # remarks before that move
+    left: list[_Left] = []
+    buried = 0  # variations that are open within what is passed over
     comments: dict[GameNode, list[str]] = {}
-    start: list[str] | None = None  # not None: a variation has been opened and has no move yet, only these comments
-    result = "*"
+    result = last_result = "*"
+
+    def report(reason: object) -> None:
+        if not faults.is_full():
+            faults.add(str(reason), line=first + body.count("\n", 0, match.start()), ply=board.ply + 1)
+
     for match in _TOKEN.finditer(body):
         kind, token = match.lastgroup, match[0]
-        try:
-            if kind == "word" or kind == "pawn":
-                if token in _RESULT_WORDS:
-                    result = parse_result(token)
-                    if not left:
-                        break
+        if kind == "result" or token in _RESULT_WORDS:
+            last_result = parse_result(token)
+            if not left and not buried:
+                result = last_result
+                break
+        elif kind in ("word", "pawn", "null"):
+            if not skipped:
+                try:
+                    move = NULL_MOVE if kind == "null" else _parse_move(board, token)
+                except (InvalidMoveError, IllegalMoveError, AmbiguousMoveError) as error:
+                    report(error)
+                else:
+                    board.push(move)
+                    node = node.add_variation(move)
+                    node.starting_comment = " ".join(filter(None, before))
+                    opened, numbered, before = False, False, []
                     continue
-                move = _parse_move(board, token)
-                board.push(move)
-                node = node.add_variation(move)
-                if start is not None:
-                    node.starting_comment = " ".join(filter(None, start))
-                    start = None
-            elif kind == "comment":
-                (comments.setdefault(node, []) if start is None else start).append(_clean_comment(token))
-            elif kind == "open":
-                if not isinstance(node, ChildNode) or start is not None:
-                    raise _MovetextError("a variation opens where there is no move to vary")
+            skipped += 1
+            opened, numbered, before = False, False, []
+        elif kind == "open" and skipped > 1:
+            buried += 1
+        elif kind == "close" and buried:
+            buried -= 1
+        elif kind == "open":
+            if numbered and before:
+                comments.setdefault(node, []).extend(before)
+            varied = None
+            if skipped == 0 and not opened and isinstance(node, ChildNode):
+                varied = board.pop()
+            elif skipped == 0:
+                report("a variation opens where there is no move to vary")
+            left.append(_Left(node, skipped, opened, board.ply, varied))
+            # The alternatives to a move that was passed over are sound, those to what followed from it are not.
+            opened = varied is not None or skipped == 1
+            node = node.parent if varied is not None else node  # type: ignore[assignment]
+            skipped, numbered, before = 0 if opened else 2, False, []
+        elif kind == "close":
+            if not left:
+                if not skipped:
+                    report("a variation closes that was never opened")
+                continue
+            remark = before if opened else []  # of a variation that was nothing but a remark
+            node, skipped, opened, ply, varied = left.pop()
+            while board.ply > ply:
                 board.pop()
-                left.append((node, board.ply))
-                node, start = node.parent, []
-            elif kind == "close":
-                if not left:
-                    raise _MovetextError("a variation closes that was never opened")
-                node, ply = left.pop()
-                while board.ply > ply:
-                    board.pop()
-                board.push(node.move)
-                if start:  # the variation was nothing but a remark
-                    comments.setdefault(node, []).extend(start)
-                start = None
-            elif kind == "nag":
-                node.nags.add(int(token[1:]))
-            elif kind == "glyph":
-                node.nags.add(_GLYPHS[token])
-            elif kind == "result":
-                if not left:
-                    result = parse_result(token)
-                    break
-            elif kind == "other":
-                raise _MovetextError(f"cannot read {token!r}")
-        except (InvalidMoveError, IllegalMoveError, AmbiguousMoveError, _MovetextError) as error:
-            raise FormatError(str(error), line=first + body.count("\n", 0, match.start())) from None
-    if left:
-        raise FormatError("a variation is not closed", line=first + body.rstrip().count("\n"))
+            if varied is not None:
+                board.push(varied)
+            if remark and not skipped:
+                comments.setdefault(node, []).extend(remark)
+            numbered, before = False, []
+        elif skipped:
+            continue
+        elif kind == "comment":
+            text = token[1:] if token[0] == ";" else token[1:-1]
+            if token[0] == "{" and (token[-1] != "}" or token == "{"):
+                report("a comment is not closed")
+                text = token[1:]
+            (before if opened or numbered else comments.setdefault(node, [])).append(_clean_comment(text))
+        elif kind == "number":
+            numbered = True
+        elif kind == "nag":
+            node.nags.add(int(token[1:]))
+        elif kind == "glyph":
+            node.nags.add(_GLYPHS[token])
+        elif kind == "other":
+            report(f"cannot read {token!r}")
+    if left or buried:
+        result = last_result
+        faults.add("a variation is not closed", line=first + body.rstrip().count("\n"))
+    if before:
+        comments.setdefault(node, []).extend(before)
     for node, parts in comments.items():
         node.comment = " ".join(filter(None, parts))
     return result
 
 
-class _MovetextError(ValueError):
-    """A fault of the text that is not one of a move."""
+def _half_width(match: re.Match[str]) -> str:
+    """Return a piece of movetext with half-width punctuation, letters and digits; comments keep what they have."""
+    text = match[0]
+    if text[0] == "｛":
+        return "{" + text[1:].rstrip("｝").replace("}", "｝") + "}" * text.endswith("｝")
+    return text if text[0] in "{;" else text.translate(_HALF_WIDTH)
 
 
 _RESULT_WORDS: Final = frozenset(
@@ -340,20 +449,12 @@ def _parse_move(board: Board, word: str) -> Move:
     if _ICCS_LIKE.fullmatch(bare):
         return board.parse_iccs(bare)
     if len(word) > 12:
-        raise _MovetextError(f"cannot read {word[:12] + '…'!r}")
+        raise InvalidMoveError(f"cannot read {word[:12] + '…'!r}")
     return board.parse_wxf(word) if word.isascii() else board.parse_chinese(word)
 
 
-def _clean_comment(token: str) -> str:
-    if token[0] == ";":
-        return token[1:].strip()
-    if token[-1] != "}" or token == "{":
-        raise _MovetextError("a comment is not closed")
-    return _strip_lines(token[1:-1])
-
-
-def _strip_lines(text: str) -> str:
-    text = text.strip()
+def _clean_comment(text: str) -> str:
+    text = clean_comment(text)
     return "\n".join([line.strip() for line in text.split("\n")]) if "\n" in text else text
 
 
@@ -361,8 +462,7 @@ def _strip_lines(text: str) -> str:
 
 _ORDER: Final = ("Event", "Site", "Date", "Round", "RedTeam", "Red", "BlackTeam", "Black", "Result")
 _FORMATS: Final = {"iccs": "ICCS", "wxf": "WXF", "chinese": "Chinese", "traditional": "Chinese"}
-_LINE_BREAKS: Final = re.compile(r"[\r\n]+")
-_NAME: Final = re.compile(r'[\s"\[\]%{}]')
+_NAME: Final = re.compile(r'[\s"\[\]%{}\x00-\x1f\x7f-\x9f]')
 _TAG_LIKE: Final = re.compile(r"(?<=\n)\[")
 
 
@@ -413,8 +513,10 @@ def dumps(game: Game, notation: Notation = "iccs") -> str:
     headers |= {key: game.headers[key] for key in _ORDER if key in game.headers}
     headers |= {_NAME.sub("_", key): value for key, value in game.headers.items() if key not in headers}
     headers["Result"] = game.result
-    if game.fen != STARTING_FEN:
-        headers["FEN"] = game.fen
+    if (fen := game.fen) != STARTING_FEN:
+        headers["FEN"] = fen
+    else:
+        headers.pop("FEN", None)
     headers["Format"] = _FORMATS[notation]
     lines = [f'[{key} "{_escape(value)}"]' for key, value in headers.items() if key]
     try:
@@ -424,7 +526,7 @@ def dumps(game: Game, notation: Notation = "iccs") -> str:
 
 
 def _escape(value: str) -> str:
-    return _LINE_BREAKS.sub(" ", value).replace("\\", "\\\\").replace('"', '\\"')
+    return one_line(value).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _wrap(tokens: Iterable[str]) -> str:
@@ -448,8 +550,7 @@ def _tokens(game: Game, notation: Notation) -> Iterator[str]:
     board = game.board()
     plies: list[int] = []  # where each open variation began
     needs_number = True
-    if game.comment:
-        yield _comment(game.comment)
+    yield from _comment(game.comment)
     todo = _continuation(game)
     while todo:
         action, node = todo.pop()
@@ -467,17 +568,19 @@ def _tokens(game: Game, notation: Notation) -> Iterator[str]:
             board.push(node.move)
             todo += _continuation(node)
         else:
-            if node.starting_comment:
-                yield _comment(node.starting_comment)
-                needs_number = True
-            if board.turn == RED or needs_number:
+            remark = list(_comment(node.starting_comment))
+            if remark and node is not node.parent.variations[0]:  # at the head of a variation
+                yield from remark
+                remark, needs_number = [], True
+            if board.turn == RED or needs_number or remark:
                 yield f"{board.fullmove_number}.{'' if board.turn == RED else '..'}"
+            yield from remark
             yield _move_text(board, node.move, notation)
             needs_number = False
             if node.has_nags():
                 yield from [f"${nag}" for nag in sorted(node.nags)]
-            if node.comment:
-                yield _comment(node.comment)
+            for text in _comment(node.comment):
+                yield text
                 needs_number = True
     yield game.result
 
@@ -495,6 +598,8 @@ def _continuation(node: GameNode) -> list[tuple[str, ChildNode]]:
 
 
 def _move_text(board: Board, move: Move, notation: Notation) -> str:
+    if move is NULL_MOVE:
+        return "--"
     if notation == "iccs":
         return f"{move.iccs[:2]}-{move.iccs[2:]}".upper()
     if notation == "wxf":
@@ -502,6 +607,8 @@ def _move_text(board: Board, move: Move, notation: Notation) -> str:
     return board.chinese(move, traditional=notation == "traditional")
 
 
-def _comment(text: str) -> str:
-    """Return a comment in braces, none of them within, and no line of it that looks like a header."""
-    return "{" + _TAG_LIKE.sub(" [", text.replace("}", "｝").replace("\r", "").strip()) + "}"
+def _comment(text: str) -> Iterator[str]:
+    """Yield a comment, if there is any, in braces, none of them within, and no line of it that looks like a header."""
+    text = clean_comment(text).replace("}", "｝")
+    if text:
+        yield "{" + _TAG_LIKE.sub(" [", text) + "}"

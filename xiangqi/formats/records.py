@@ -8,11 +8,12 @@ first, each move with two marks: a continuation follows, and after that an alter
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final, NamedTuple, NoReturn
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from xiangqi.board import Board
 from xiangqi.formats.errors import FormatError
+from xiangqi.formats.text import clean_comment
 from xiangqi.game import ChildNode, Game, GameNode
 from xiangqi.move import (
     COLOR_NAMES,
@@ -35,8 +36,8 @@ SLOTS: Final = tuple(map(Piece.from_symbol, "RNBAKABNRCCPPPPPrnbakabnrccppppp"))
 RESULTS: Final = ("*", "1-0", "0-1", "1/2-1/2", "*")
 """Results by the number that XQF, CBR and CBF give them; 4 is "several"."""
 
-Fail = Callable[[int, str], NoReturn]
-"""Raises the ``FormatError`` of the file at a place (byte offset or line) for a reason."""
+Report = Callable[[int, str, int], None]
+"""Takes note of a fault of the file at a place (byte offset or line), for a reason, at a ply."""
 
 
 class Step(NamedTuple):
@@ -55,6 +56,8 @@ class Step(NamedTuple):
     """Whether, after all that follows from this step, there is an alternative to it."""
     comment: str
     place: int
+    fault: str = ""
+    """Why the text of the move says no move at all, if so."""
 
 
 def build_game(
@@ -63,37 +66,40 @@ def build_game(
     turn: Color,
     steps: Iterable[Step],
     comment: str,
-    fail: Fail,
+    report: Report,
 ) -> Game:
-    """Make a game of a position and a stored tree of moves, each of which must be legal.
+    """Make a game of a position and a stored tree of moves.
 
-    The first move says who begins, ``turn`` only where there is none. The work and the memory are linear in the steps,
+    A move that is not legal is reported and left out with all that follows from it; its alternatives are kept. The
+    first move says who begins, ``turn`` only where there is none. The work and the memory are linear in the steps,
     however deep they are nested.
 
-    >>> def fail(place: int, reason: str) -> NoReturn:
-    ...     raise FormatError(reason, offset=place)
-    >>> steps = [Step(25, 22, True, False, "", 0), Step(88, 69, False, False, "", 4)]
-    >>> build_game({}, Board().piece_map(), RED, steps, "", fail).moves()
-    [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
+    >>> faults = []
+    >>> steps = [Step(25, 22, True, False, "", 0), Step(88, 69, True, False, "", 4), Step(0, 99, False, False, "", 8)]
+    >>> game = build_game({}, Board().piece_map(), RED, steps, "", lambda *fault: faults.append(fault))
+    >>> game.moves(), faults
+    ([Move.from_iccs('h2e2'), Move.from_iccs('h9g7')], [(8, 'the move begins or ends off the board', 3)])
     """
-    steps = iter(steps)
-    first = next(steps, None)
-    if first is not None and first.from_square in pieces:
-        turn = pieces[first.from_square].color
-    board = set_up(pieces, turn)
+    steps = list(_whole_tree(steps))
+    board = set_up(pieces, _first_turn(steps, pieces, turn))
     game = Game(headers, board.fen())
     game.comment = comment
-    parent: GameNode = game
-    branches: list[tuple[GameNode, int]] = []
-    step = first
-    while step is not None:
-        move = check_move(board, step.from_square, step.to_square, step.place, fail)
-        node = parent.add_variation(move)
-        node.comment = step.comment
+    parent: GameNode | None = game  # None: what is read follows from a move that was left out
+    branches: list[tuple[GameNode | None, int]] = []
+    for step in steps:
+        node: GameNode | None = None
+        if parent is not None:
+            fault = step.fault or find_fault(board, step.from_square, step.to_square)
+            if fault:
+                report(step.place, fault, board.ply + 1)
+            else:
+                node = parent.add_variation(Move(step.from_square, step.to_square))
+                node.comment = step.comment
         if step.alternative:
             branches.append((parent, board.ply))
         if step.continued:
-            board.push(move)
+            if isinstance(node, ChildNode):
+                board.push(node.move)
             parent = node
         elif branches:
             parent, ply = branches.pop()
@@ -101,8 +107,39 @@ def build_game(
                 board.pop()
         else:
             break
-        step = next(steps, None)
     return game
+
+
+def _whole_tree(steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield the steps up to the last of the tree: what may follow in the file is not asked for."""
+    announced = 0
+    for step in steps:
+        yield step
+        announced += step.alternative
+        if not step.continued:
+            if not announced:
+                return
+            announced -= 1
+
+
+def _first_turn(steps: Sequence[Step], pieces: Mapping[Square, Piece], turn: Color) -> Color:
+    """Return the colour of the first piece that makes a legal move from the starting position."""
+    announced: list[bool] = []  # of each alternative that is still to come, whether it is one to the first move
+    at_root = True
+    for step in steps:
+        if at_root and step.from_square in pieces:
+            color = pieces[step.from_square].color
+            if not step.fault and not find_fault(set_up(pieces, color), step.from_square, step.to_square):
+                return color
+        if step.alternative:
+            announced.append(at_root)
+        if step.continued:
+            at_root = False
+        elif announced:
+            at_root = announced.pop()
+        else:
+            break
+    return turn
 
 
 def set_up(pieces: Mapping[Square, Piece], turn: Color = RED) -> Board:
@@ -117,27 +154,23 @@ def set_up(pieces: Mapping[Square, Piece], turn: Color = RED) -> Board:
     return board
 
 
-def check_move(board: Board, from_square: Square, to_square: Square, place: int, fail: Fail) -> Move:
-    """Return the move between two squares, or fail with the reason why it is not legal.
+def find_fault(board: Board, from_square: Square, to_square: Square) -> str:
+    """Return why the move between two squares is not legal, or ``""`` if it is.
 
-    >>> def fail(place: int, reason: str) -> NoReturn:
-    ...     raise FormatError(reason, offset=place)
-    >>> check_move(Board(), 25, 22, 1024, fail)
-    Move.from_iccs('h2e2')
-    >>> check_move(Board(), 25, 90, 1024, fail)
-    Traceback (most recent call last):
-        ...
-    xiangqi.formats.errors.FormatError: byte 1024: ply 1: the move begins or ends off the board
+    >>> find_fault(Board(), 25, 22), find_fault(Board(), 25, 90)
+    ('', 'the move begins or ends off the board')
     """
-    ply = f"ply {board.ply + 1}"
     if from_square not in SQUARES or to_square not in SQUARES:
-        fail(place, f"{ply}: the move begins or ends off the board")
+        return "the move begins or ends off the board"
     try:
-        return board.parse_iccs(Move(from_square, to_square).iccs)
+        move = Move(from_square, to_square)
+        if not board.is_legal(move):
+            board.parse_iccs(move.iccs)
     except InvalidMoveError:
-        fail(place, f"{ply}: no piece moves from {square_name(from_square)} to {square_name(to_square)}")
+        return f"no piece moves from {square_name(from_square)} to {square_name(to_square)}"
     except IllegalMoveError as error:
-        fail(place, f"{ply}: {error}")
+        return str(error)
+    return ""
 
 
 def marks(node: ChildNode) -> tuple[bool, bool]:
@@ -187,24 +220,6 @@ def remark(node: GameNode) -> str:
     nags = " ".join(_NAG_SIGNS.get(nag, f"${nag}") for nag in sorted(node.nags)) if node.has_nags() else ""
     before = node.starting_comment if isinstance(node, ChildNode) else ""
     return clean_comment("\n".join(part for part in (nags, before, node.comment) if part))
-
-
-def clean_header(text: str) -> str:
-    """Return a header's text on one line and without padding.
-
-    >>> clean_header("五羊杯\\r\\n第12轮 ")
-    '五羊杯 第12轮'
-    """
-    return re.sub(r"[\x00-\x1f\x7f]+", " ", text).strip()
-
-
-def clean_comment(text: str) -> str:
-    """Return a comment with plain line ends and without padding.
-
-    >>> clean_comment("好棋\\r\\n\\0")
-    '好棋'
-    """
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip("\0 \t\n")
 
 
 _DATE: Final = re.compile(

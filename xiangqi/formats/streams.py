@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import stat
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, cast
 
@@ -18,6 +19,9 @@ Source = str | os.PathLike[str] | IO[bytes] | IO[str]
 
 HEAD: Final = 65536
 """Number of bytes that sniffing looks at."""
+
+MAX_FILE: Final = 64 << 20
+"""Bytes, unpacked, beyond which a file that has to be read as a whole is refused: a bound on memory."""
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -64,6 +68,54 @@ def open_bytes(source: Source) -> Iterator[io.BufferedReader]:
         raise
 
 
+@contextmanager
+def open_lines(source: Source) -> Iterator[io.BufferedReader]:
+    """Open a source as `open_bytes` does, with every line end, be it LF, CRLF or CR, made LF.
+
+    >>> with open_lines(io.BytesIO(b"1. h2e2\\r2. h0g2\\r\\n*")) as file:
+    ...     file.readlines()
+    [b'1. h2e2\\n', b'2. h0g2\\n', b'*']
+    """
+    with open_bytes(source) as file:
+        yield cast(io.BufferedReader, io.BufferedReader(_PlainLineEnds(file), HEAD))
+
+
+def read_whole(file: io.BufferedReader, path: str | None) -> bytes:
+    """Return all that is left of a file. Raises ``FormatError`` if that is more than ``MAX_FILE``.
+
+    >>> read_whole(io.BufferedReader(io.BytesIO(b"XQ")), None)
+    b'XQ'
+    """
+    data = bytearray()
+    while chunk := file.read(1 << 20):
+        data += chunk
+        if len(data) > MAX_FILE:
+            raise FormatError(f"the file is larger than {MAX_FILE >> 20} MiB", path=path)
+    return bytes(data)
+
+
+def with_head(file: io.BufferedReader, size: int) -> tuple[bytes, io.BufferedReader]:
+    """Return the first ``size`` bytes of a file, or all if there are fewer, and the file with these still to be read.
+
+    Unlike ``peek`` this waits for a pipe that delivers little at a time.
+
+    >>> head, file = with_head(io.BufferedReader(io.BytesIO(b"1. h2e2 *")), 4)
+    >>> head, file.read()
+    (b'1. h', b'1. h2e2 *')
+    """
+    head = file.read(size)
+    return head, io.BufferedReader(_Rejoined(head, file, source_name(file)), HEAD)
+
+
+def with_name(file: io.BufferedReader, name: str | None) -> io.BufferedReader:
+    """Return a file that has this name, or the file itself if there is none to give.
+
+    >>> source_name(with_name(io.BufferedReader(io.BytesIO()), "games.pgn"))
+    'games.pgn'
+    """
+    return file if name is None else io.BufferedReader(_Rejoined(b"", file, name), HEAD)
+
+
 def _is_binary(stream: IO[Any]) -> bool:
     return not isinstance(stream.read(0), str)
 
@@ -96,13 +148,48 @@ class _Encoder:
         return data
 
 
+class _Rejoined(io.RawIOBase):
+    """Bytes that were read ahead, then the rest of their file."""
+
+    def __init__(self, head: bytes, file: io.BufferedReader, name: str | None) -> None:
+        self._head, self._file, self.name = head, file, name
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._head[: len(buffer)] or self._file.read1(len(buffer))
+        self._head = self._head[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _PlainLineEnds(io.RawIOBase):
+    """A file with LF for each CRLF and CR. No Chinese encoding has CR in the middle of a character."""
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file, self._after_cr = file, False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read1(len(buffer))
+        if self._after_cr and data.startswith(b"\n"):
+            data = data[1:] or self._file.read1(len(buffer))
+        self._after_cr = data.endswith(b"\r")
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        buffer[: len(data)] = data
+        return len(data)
+
+
 class _ZstdReader(io.RawIOBase):
     """A zstd file unpacked; unlike zstandard's own reader this one does not take a cut file for a whole one."""
 
     def __init__(self, file: Any, decompressor: Any) -> None:
         self._file, self._decompressor = file, decompressor
         self._frame: Any = None
-        self._rest = b""
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -117,7 +204,7 @@ class _ZstdReader(io.RawIOBase):
                 self._frame = self._decompressor.decompressobj()
             elif not data:
                 raise EOFError("the file ends in the middle of a frame")
-            self._rest = self._frame.decompress(data)
+            self._rest = memoryview(self._frame.decompress(data))  # to be cut without copying
         size = min(len(self._rest), len(buffer))
         buffer[:size] = self._rest[:size]
         self._rest = self._rest[size:]
@@ -127,6 +214,8 @@ class _ZstdReader(io.RawIOBase):
 @contextmanager
 def _unpacked(file: Any, name: str | None) -> Iterator[Any]:
     head = file.peek(4)[:4]
+    if 0 < len(head) < 4:
+        head, file = with_head(file, 4)
     if head.startswith(_GZIP):
         with gzip.open(file) as unpacked:
             yield io.BufferedReader(unpacked, HEAD)
@@ -149,7 +238,9 @@ def _zstandard(name: str | None) -> Any:
 def open_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file for writing bytes under a temporary name that takes the place of ``path`` when all went well.
 
-    A suffix ``.gz`` or ``.zst`` compresses. Raises ``OSError``, or ``FormatError`` if zstandard is wanted and missing.
+    A file that is replaced hands on its mode and, as far as the system allows, its owner; of a link, what it points to
+    is replaced. A suffix ``.gz`` or ``.zst`` compresses. Raises ``OSError``, or ``FormatError`` if zstandard is wanted
+    and missing.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as directory:
@@ -159,14 +250,14 @@ def open_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ...     before, os.listdir(directory)
     (False, ['game.pgn'])
     """
-    target = Path(os.path.realpath(path))  # of a link, what it points to is replaced
+    target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():  # a pipe or a device: there is nothing to replace
         with open(target, "wb") as file, _packed(file, target) as out:
             yield out
         return
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with open(part, "wb") as file, _packed(file, target) as out:
+        with open(part, "wb", opener=_creator(target)) as file, _packed(file, target) as out:
             yield out
         os.replace(part, target)
     except OSError as error:
@@ -175,6 +266,25 @@ def open_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def _creator(target: Path) -> Callable[[str, int], int]:
+    """Return what opens a new file, for ``open``, with the owner and the mode of ``target`` if that is there."""
+
+    def create(part: str, flags: int) -> int:
+        try:
+            old = target.stat()
+        except FileNotFoundError:
+            return os.open(part, flags, 0o666)
+        fd = os.open(part, flags, 0o600)  # never more open than the old one, not for a moment
+        if hasattr(os, "chown"):
+            for owner, group in ((-1, old.st_gid), (old.st_uid, -1)):  # one may be allowed where the other is not
+                with suppress(OSError):
+                    os.chown(part, owner, group)
+        os.chmod(part, stat.S_IMODE(old.st_mode))
+        return fd
+
+    return create
 
 
 @contextmanager

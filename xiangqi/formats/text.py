@@ -51,6 +51,39 @@ class TextDecoder:
 
 _PAIR: Final = re.compile(rb"([\x81-\xfe])([\x40-\xfe])")
 
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_CONTROLS_BUT_BREAKS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
+
+
+def one_line(text: str) -> str:
+    """Return a text with a space for each run of control characters, line breaks among them.
+
+    >>> one_line("五羊杯\\r\\n第12\\0轮 ")
+    '五羊杯 第12 轮 '
+    """
+    return text if text.isprintable() else _CONTROLS.sub(" ", text)
+
+
+def clean_header(text: str) -> str:
+    """Return a header's text on one line and without padding.
+
+    >>> clean_header("五羊杯\\r\\n第12轮 ")
+    '五羊杯 第12轮'
+    """
+    return one_line(text).strip()
+
+
+def clean_comment(text: str) -> str:
+    """Return a comment with plain line ends, without padding and without other control characters.
+
+    >>> clean_comment("好\\0棋\\r\\n\\0")
+    '好棋'
+    """
+    if not text.isprintable():
+        text = _CONTROLS_BUT_BREAKS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return text.strip()
+
+
 _RED_WINS: Final = re.compile(r"1\s*[-:]\s*0|[红紅先].*[胜勝]|[红紅]方?先?[胜勝]|red\s?(wins|win|won)?", re.IGNORECASE)
 _BLACK_WINS: Final = re.compile(r"0\s*[-:]\s*1|黑.*[胜勝]|[红紅先].*[负負]|black\s?(wins|win|won)?", re.IGNORECASE)
 _DRAW: Final = re.compile(r"1/2(\s*[-:]\s*1/2)?|½(-½)?|0?\.5-0?\.5|.*和.*|draw|drawn", re.IGNORECASE)

@@ -37,20 +37,10 @@ from typing import Final, NamedTuple, NoReturn
 
 import numpy as np
 
-from xiangqi.formats.errors import ErrorHandler, FormatError, log_error
-from xiangqi.formats.records import (
-    RESULTS,
-    SLOTS,
-    Step,
-    build_game,
-    clean_comment,
-    clean_header,
-    marks,
-    pgn_date,
-    remark,
-    slot_squares,
-)
-from xiangqi.formats.streams import Source, open_bytes, open_replacing, source_name
+from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
+from xiangqi.formats.records import RESULTS, SLOTS, Step, build_game, marks, pgn_date, remark, slot_squares
+from xiangqi.formats.streams import Source, open_bytes, open_replacing, read_whole, source_name
+from xiangqi.formats.text import clean_comment, clean_header
 from xiangqi.game import Game
 from xiangqi.move import Piece, Square
 
@@ -115,7 +105,7 @@ class _Reader:
     """One pass over the bytes of a file."""
 
     def __init__(self, data: bytes, path: str | None, encoding: str) -> None:
-        self.path, self.encoding = path, encoding
+        self.faults, self.encoding = Faults(path), encoding
         if data[:2] != MAGIC:
             self.fail(0, "not an XQF file: it does not begin with 'XQ'")
         if len(data) < _HEADER_SIZE:
@@ -126,31 +116,34 @@ class _Reader:
         stream = np.resize(np.frombuffer(self.keys.stream, np.uint8), size)
         self.body = (np.frombuffer(data, np.uint8, offset=_HEADER_SIZE) - stream).tobytes() if size else b""
         self.at = 0
+        self.cut_off = False
 
     def fail(self, place: int, reason: str) -> NoReturn:
-        raise FormatError(reason, path=self.path, offset=place)
+        raise self.faults.error(reason, offset=place)
+
+    def report(self, place: int, reason: str, ply: int | None = None) -> None:
+        self.faults.add(reason, offset=place, ply=ply)
 
     def take(self, size: int) -> bytes:
+        """Return the next bytes; at the end of the file fewer, which is a fault and the last that is read."""
         if size > len(self.body) - self.at:
-            self.fail(_HEADER_SIZE + self.at, f"the file ends in the middle of the game: {size} bytes expected here")
+            self.report(_HEADER_SIZE + self.at, f"the file ends in the middle of the game: {size} bytes expected here")
+            size = len(self.body) - self.at
+            self.cut_off = True
         self.at += size
         return self.body[self.at - size : self.at]
 
-    def step(self) -> Step:
+    def step(self) -> Step | None:
         place = _HEADER_SIZE + self.at
-        origin, target, flags, _ = self.take(4)
+        record = self.take(4)
+        if self.cut_off:
+            return None
+        origin, target, flags, _ = record
         if self.version <= 10:
             continued, alternative, commented = bool(flags & 0xF0), bool(flags & 0x0F), True
         else:
             continued, alternative, commented = bool(flags & 0x80), bool(flags & 0x40), bool(flags & 0x20)
-        comment = ""
-        if commented:
-            (length,) = struct.unpack("<I", self.take(4))
-            if length:
-                length -= self.keys.comment_length
-                if length < 0:
-                    self.fail(place + 4, "the length of a comment is negative")
-                comment = clean_comment(_decode(self.take(length), self.encoding))
+        comment = self.comment() if commented else ""
         return Step(
             _square((origin - 24 - self.keys.origin) & 0xFF),
             _square((target - 32 - self.keys.target) & 0xFF),
@@ -160,9 +153,20 @@ class _Reader:
             place,
         )
 
+    def comment(self) -> str:
+        place = _HEADER_SIZE + self.at
+        raw = self.take(4)
+        length = 0 if self.cut_off else int.from_bytes(raw, "little")
+        if length:
+            length -= self.keys.comment_length
+            if length < 0:
+                self.report(place, "the length of a comment is negative")
+                self.cut_off, length = True, 0  # nobody knows where the next move begins
+        return clean_comment(_decode(self.take(length), self.encoding))
+
     def steps(self) -> Iterator[Step]:
-        while True:
-            yield self.step()
+        while not self.cut_off and (step := self.step()) is not None:
+            yield step
 
     def pieces(self) -> dict[Square, Piece]:
         codes = bytearray(32)
@@ -189,12 +193,16 @@ class _Reader:
         return headers
 
     def game(self) -> Game:
-        turn = int(self.head[50] == 1)
-        if not self.body:
-            return build_game(self.headers(), self.pieces(), turn, (), "", self.fail)
-        root = self.step()
-        steps = self.steps() if root.continued else ()
-        return build_game(self.headers(), self.pieces(), turn, steps, root.comment, self.fail)
+        pieces, turn, comment = self.pieces(), int(self.head[50] == 1), ""
+        steps: Iterable[Step] = ()
+        if self.body and (root := self.step()) is not None:
+            comment = root.comment
+            # The root of version 1.0 announces a move whatever follows; of a diagram the file ends there.
+            if root.continued and (self.at < len(self.body) or self.version > 10):
+                steps = self.steps()
+        game = build_game(self.headers(), pieces, turn, steps, comment, self.report)
+        game.errors = self.faults.errors
+        return game
 
 
 def sniff(head: bytes) -> bool:
@@ -203,26 +211,30 @@ def sniff(head: bytes) -> bool:
     >>> sniff(dumps(Game()))
     True
     """
-    return head[:2] == MAGIC and len(head) >= 3 and head[2] <= 32
+    # A text may begin with the same letters, but has no zero bytes, of which a header is full.
+    return head[:2] == MAGIC and len(head) >= 3 and head[2] <= 32 and b"\0" in head[:_HEADER_SIZE]
 
 
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """Yield the one game of an XQF file of any version.
 
-    A file is a game here, so what is wrong with it always raises ``FormatError``; ``on_error`` is not called.
+    Faults of its moves go to ``on_error``. Raises ``FormatError`` if the header or the position cannot be read.
 
     >>> import io
     >>> [game.headers["Red"] for game in read(io.BytesIO(dumps(Game({"Red": "柳大华"}))))]
     ['柳大华']
     """
+    path = source_name(source)
     with open_bytes(source) as file:
-        yield loads(file.read(), source_name(source))
+        game = loads(read_whole(file, path), path)
+    yield game.reported(on_error)
 
 
 def loads(data: bytes, path: str | None = None, encoding: str = "gb18030") -> Game:
     """Return the game in the bytes of an XQF file of any version; ``path`` is what errors call the file.
 
-    ``encoding`` is that of the texts; early files from Taiwan may need ``big5``. Raises ``FormatError``.
+    ``encoding`` is that of the texts; early files from Taiwan may need ``big5``. Faults of the moves are in the
+    game's ``errors``. Raises ``FormatError`` if the header or the position cannot be read.
 
     >>> loads(dumps(Game({"Red": "柳大华"}))).headers["Red"]
     '柳大华'
@@ -249,7 +261,7 @@ def dumps(game: Game) -> bytes:
     # Some readers take any position for the initial one unless the kind says middle game or endgame.
     head[64] = 0 if board.placement() == Game().board().placement() else 3
     for name, offset, room in _TEXTS:
-        raw = _cut(game.headers.get(name, ""), room)
+        raw = _cut(clean_header(game.headers.get(name, "")), room)
         head[offset : offset + 1 + len(raw)] = bytes([len(raw)]) + raw
     body = [_record(24, 32, bool(game.variations), False, 255, remark(game))]
     for node in game.walk():
