@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 
 from lm import UserError
-from lm.players.player import Choice, PlayerError
+from lm.players.player import Analysis, Choice, Limits, Line, PlayerError, Thinker, limit_of_each
 from xiangqi import Board
-from xiangqi.engine import EngineError, Limit, PlayResult, SimpleEngine
+from xiangqi.engine import EngineError, Limit, SimpleAnalysis, SimpleEngine
 
 
-class EnginePlayer:
+class EnginePlayer(Thinker):
     """An engine in a process of its own. One that crashes or hangs costs a ``PlayerError`` and is started again.
 
-    ``options`` are set on the engine; ``timeout`` is the silence in seconds after which it has failed.
-    Raises ``PlayerError`` if the engine cannot be started or does not take its options, ``UserError`` for a command
-    that cannot be split into words.
+    ``limit`` is how long it thinks where nothing else is asked for, ``options`` are set on the engine, ``timeout`` is
+    the silence in seconds after which it has failed. Raises ``PlayerError`` if the engine cannot be started or does not
+    take its options, ``UserError`` for a command that cannot be split into words.
     """
+
+    one_game = True
 
     def __init__(
         self,
@@ -31,14 +34,10 @@ class EnginePlayer:
     ) -> None:
         self.name = name or command
         self._protocol, self._limit, self._options, self._timeout = protocol, limit, dict(options or {}), timeout
-        try:
-            self._command = shlex.split(command)
-        except ValueError as error:
-            raise UserError(f"the command {command!r} has {str(error).lower()}") from None
-        if self._command and not shutil.which(self._command[0]):
-            # Debian keeps its engines in a directory that root's PATH leaves out.
-            self._command[0] = shutil.which(self._command[0], path="/usr/games") or self._command[0]
+        self._command = _words(command)
         self._engine: SimpleEngine | None = None
+        self._search: SimpleAnalysis | None = None
+        self._stopped = threading.Event()
         self._closed = False
         self._start()
 
@@ -58,40 +57,91 @@ class EnginePlayer:
         """What the engine calls itself, version included."""
         return self._start().id.get("name", self.name)
 
-    def choose(self, boards: Sequence[Board]) -> list[Choice]:
+    def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
         """Return the engine's move a board, one after another."""
-        return [self._choose(board) for board in boards]
+        self._stopped.clear()
+        each = limit_of_each(limits, boards)
+        return [self._choose(board, limit or self._limit) for board, limit in zip(boards, each, strict=True)]
 
-    def _choose(self, board: Board) -> Choice:
-        engine = self._start()
+    def _choose(self, board: Board, limit: Limit) -> Choice:
         try:
-            result = engine.play(board, self._limit)
+            with self._start().analysis(board, limit) as search:
+                self._search = search
+                if self._stopped.is_set():
+                    search.stop()
+                result = search.wait()
         except EngineError as error:
-            self._end()
-            raise PlayerError(str(error)) from None
+            raise self._failed(error) from None
+        finally:
+            self._search = None
         if result.move is None and not result.resigned:
             raise PlayerError(f"{self.name} names no move, nor does it resign, in {board.fen()}")
-        return Choice(result.move, _expected_score(result), draw=result.draw_offered)
+        return Choice(result.move, result.info, draw=result.draw_offered)
+
+    def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
+        """Let the engine think about a position and follow it. Its next ``choose`` or ``analyse`` ends the thought."""
+        try:
+            return _EngineAnalysis(self, self._start().analysis(board, limit, multipv=multipv))
+        except EngineError as error:
+            raise self._failed(error) from None
+
+    def new_game(self) -> None:
+        """Have the engine forget what it learnt in the last game."""
+        try:
+            self._start().new_game()
+        except EngineError as error:
+            raise self._failed(error) from None
+
+    def stop(self) -> None:
+        """Make the engine move at once, if it thinks."""
+        self._stopped.set()
+        search = self._search
+        if search is not None:
+            search.stop()
 
     def close(self) -> None:
         """End the engine's process, also while another thread waits for its move, which then gets ``PlayerError``."""
         self._closed = True
         self._end()
 
+    def _failed(self, error: EngineError) -> PlayerError:
+        """Be rid of an engine that has failed, and return the error to raise; it is started again when next needed."""
+        self._end()
+        return PlayerError(str(error))
+
     def _end(self) -> None:
-        if self._engine is not None:
-            self._engine.quit()
-            self._engine = None
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.quit()
 
 
-def _expected_score(result: PlayResult) -> float | None:
-    """Return the mover's expected score from an engine's opinion: its own odds, or from pawns ``1 / (1 + 10^(-p/4))``.
+class _EngineAnalysis(Analysis):
+    """An engine's search, told in lines."""
 
-    The curve is the one fitted to computer games in chessprogramming.org, "Pawn Advantage, Win Percentage, and Elo".
-    """
-    if result.info.wdl:
-        win, draw, loss = result.info.wdl
-        return (win + draw / 2) / max(win + draw + loss, 1)
-    if result.info.score is None:
-        return None
-    return 1 / (1 + 10 ** (-result.info.score.centipawns() / 400))
+    def __init__(self, player: EnginePlayer, search: SimpleAnalysis) -> None:
+        self._player, self._search = player, search
+
+    @property
+    def lines(self) -> list[Line]:
+        return [Line(info) for info in self._search.multipv if info.pv]
+
+    def stop(self) -> None:
+        self._search.stop()
+
+    def __iter__(self) -> Iterator[Line]:
+        try:
+            for info in self._search:
+                if info.pv:
+                    yield Line(info)
+        except EngineError as error:
+            raise self._player._failed(error) from None
+
+
+def _words(command: str) -> list[str]:
+    """Split a command into words; one that is the path of a program as a whole stays in one piece."""
+    if shutil.which(command):
+        return [command]
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise UserError(f"the command {command!r} has {str(error).lower()}") from None

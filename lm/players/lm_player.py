@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,9 +18,10 @@ from lm.model.model import XiangqiLM
 from lm.model.prompts import NO_PROMPT, Aim, End, Prompt, Source, Strength, Voice
 from lm.model.sampling import Sampling, softmax
 from lm.players.evaluation import Evaluation
-from lm.players.player import Choice
+from lm.players.player import Analysis, Choice, Limits, Line, Thinker
 from lm.players.policy import Evaluator
 from xiangqi import Board, Move
+from xiangqi.engine import Info, Limit, Wdl
 from xiangqi.rulings import repetition_outcome
 
 if TYPE_CHECKING:
@@ -27,10 +31,11 @@ if TYPE_CHECKING:
 RESIGNS_BELOW: Final = 0.1
 """A player that expects as much or more does not resign."""
 
-
 DRAWS_BELOW: Final = 0.6
 """A player that expects as much or more does not offer or accept a draw."""
 
+PLIES_FOLLOWED: Final = 6
+"""Plies of the lines that an analysis shows, unless its limit has a depth."""
 
 SYMMETRIES: Final = (1, 2)
 """A player may also read the mirror image of its game and take the mean of what it thinks of both: it foresees 1% more
@@ -53,7 +58,7 @@ def make_evaluator(
     return CharEvaluator(model)
 
 
-class LMPlayer:
+class LMPlayer(Thinker):
     """The language model as a player: its distribution over the legal moves, sampled.
 
     ``model`` is a directory (the shipped one by default); ``voice`` is whose moves it gives, ``human`` or ``engine``;
@@ -91,27 +96,33 @@ class LMPlayer:
         self._random = np.random.default_rng(seed)
         self.evaluator([Board()], self.voice)  # it may have to be compiled: not when somebody waits for a move
 
-    def choose(self, boards: Sequence[Board]) -> list[Choice]:
-        """Return a move a board, with the expected score and all moves by their probability."""
+    def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
+        """Return a move a board, with the chances and all moves by their probability. It has no use for limits."""
         choices = []
         for board, evaluation in zip(boards, self.evaluator(boards, self.voice), strict=True):
             choices.append(self._choose(board, evaluation))
         return choices
 
+    def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
+        """Follow its likeliest moves, each by the likeliest answers. It ends by itself after a few plies.
+
+        ``depth`` of a limit is the number of plies; ``nodes`` counts positions evaluated.
+        """
+        return _Following(self, board, limit or Limit(), multipv)
+
     def _choose(self, board: Board, evaluation: Evaluation) -> Choice:
-        value = evaluation.value if self.evaluator.judges else None
-        policy = softmax(evaluation.scores.astype(np.float64))
-        ranked = sorted(zip(evaluation.moves, policy.tolist(), strict=True), key=lambda pair: -pair[1])
+        ranked = by_share(evaluation)
+        info = Info(wdl=self._chances(evaluation))
         word = self._word(evaluation)
         if word == End.RESIGNS and evaluation.value < RESIGNS_BELOW:
-            return Choice(None, value, tuple(ranked))
+            return Choice(None, info, tuple(ranked))
         offer = word == End.DRAW_AGREED and evaluation.value < DRAWS_BELOW
         scores = evaluation.scores.copy()
         while True:
             index = int(self._random.choice(len(scores), p=self.sampling.probabilities(scores)))
             move = evaluation.moves[index]
             if np.isfinite(scores).sum() == 1 or not self._spoils(board, move, evaluation.value):
-                return Choice(move, value, tuple(ranked), draw=offer)
+                return Choice(move, replace(info, pv=(move,)), tuple(ranked), draw=offer)
             scores[index] = -np.inf
 
     def _word(self, evaluation: Evaluation) -> End:
@@ -136,5 +147,71 @@ class LMPlayer:
             return False
         return (0.5 if outcome.winner is None else float(outcome.winner == board.turn)) < value
 
-    def close(self) -> None:
-        """Do nothing."""
+    def _chances(self, evaluation: Evaluation) -> Wdl | None:
+        """Return the chances of who is to move, if the model knows of any."""
+        return Wdl(*(1000 * evaluation.wdl).tolist()) if self.evaluator.judges else None
+
+
+class _Following(Analysis):
+    """The likeliest moves of a position, and what the model sees when it follows each by the likeliest answers.
+
+    A line's chances are those after its first move. It thinks in the thread that iterates over it.
+    """
+
+    def __init__(self, player: LMPlayer, board: Board, limit: Limit, multipv: int) -> None:
+        self._player, self._board, self._limit, self._count = player, board.copy(), limit, multipv
+        self._stopped = threading.Event()
+        self._lines: list[Line] = []
+        self._found = self._follow()
+
+    @property
+    def lines(self) -> list[Line]:
+        return list(self._lines)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def __iter__(self) -> Iterator[Line]:
+        return self._found
+
+    def _follow(self) -> Iterator[Line]:
+        start, nodes = time.monotonic(), 1
+        longest, depth = self._limit.longest(self._board.turn), self._limit.depth or PLIES_FOLLOWED
+        (evaluation,) = self._evaluate([self._board])
+        expected = self._player._chances(evaluation)
+        boards = []
+        for rank, (move, share) in enumerate(by_share(evaluation)[: self._count], 1):
+            board, chances = self._board.copy(), expected
+            board.push(move)
+            boards.append(board)
+            if outcome := board.outcome():
+                drawn, won = outcome.winner is None, outcome.winner == self._board.turn
+                chances = Wdl(1000 * won, 1000 * drawn, 1000 * (not drawn and not won))
+            self._lines.append(Line(Info(rank, 1, wdl=chances, nodes=nodes, pv=(move,)), share))
+        yield from self.lines
+        for ply in range(2, depth + 1):
+            going_on = [i for i, board in enumerate(boards) if board.outcome() is None]
+            enough = self._limit.nodes is not None and nodes + len(going_on) > self._limit.nodes
+            late = longest is not None and time.monotonic() - start >= longest
+            if not going_on or enough or late or self._stopped.is_set():
+                return
+            nodes += len(going_on)
+            for i, evaluation in zip(going_on, self._evaluate([boards[i] for i in going_on]), strict=True):
+                line = self._lines[i]
+                move, _ = by_share(evaluation)[0]
+                boards[i].push(move)
+                info = replace(line.info, depth=ply, nodes=nodes, pv=(*line.info.pv, move))
+                chances = self._player._chances(evaluation)
+                if ply == 2 and chances is not None:
+                    info = replace(info, wdl=chances.turned())
+                self._lines[i] = replace(line, info=info)
+                yield self._lines[i]
+
+    def _evaluate(self, boards: Sequence[Board]) -> list[Evaluation]:
+        return self._player.evaluator(boards, self._player.voice)
+
+
+def by_share(evaluation: Evaluation) -> list[tuple[Move, float]]:
+    """Return the moves of a position with the shares of the policy, likeliest first."""
+    policy = softmax(evaluation.scores.astype(np.float64))
+    return sorted(zip(evaluation.moves, policy.tolist(), strict=True), key=lambda pair: -pair[1])

@@ -6,36 +6,33 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from lm.players.player import Choice
+from lm.players.player import Choice, Limits, Player
 from xiangqi import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, Board, Move
 
 PIECE_VALUES: Final = {KING: 100.0, ROOK: 9.0, CANNON: 4.5, KNIGHT: 4.0, ADVISOR: 2.0, BISHOP: 2.0, PAWN: 1.0}
 """What a piece is worth in an exchange, in uncrossed pawns: the usual teaching values."""
 
 
-class RandomPlayer:
+class RandomPlayer(Player):
     """Plays any legal move with equal chance; the same moves for the same ``seed`` and boards."""
 
     def __init__(self, seed: int | None = None, name: str = "random") -> None:
         self.name = name
         self._random = random.Random(seed)
 
-    def choose(self, boards: Sequence[Board]) -> list[Choice]:
+    def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
         """Return a random legal move a board."""
         return [Choice(self._random.choice(board.legal_moves)) for board in boards]
 
-    def close(self) -> None:
-        """Do nothing."""
 
-
-class GreedyPlayer:
+class GreedyPlayer(Player):
     """Makes the capture that wins most when taken back at once, or any move that gives nothing away by capturing."""
 
     def __init__(self, seed: int | None = None, name: str = "greedy") -> None:
         self.name = name
         self._random = random.Random(seed)
 
-    def choose(self, boards: Sequence[Board]) -> list[Choice]:
+    def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
         """Return the best simple exchange a board."""
         return [Choice(self._choose(board)) for board in boards]
 
@@ -44,9 +41,6 @@ class GreedyPlayer:
         gains = [exchange(board, move) if board.is_capture(move) else 0.0 for move in moves]
         best = max(gains)
         return self._random.choice([move for move, gain in zip(moves, gains, strict=True) if gain == best])
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 def exchange(board: Board, capture: Move) -> float:

@@ -1,16 +1,26 @@
-"""Players: whatever chooses moves. A spec names one on any command line.
+"""Players by spec: a line of text that names one on any command line.
 
-A spec is a kind, and after a colon its options, as ``lm:temperature=0.5,model=DIR``:
+A spec is a kind, and after a colon its options, as ``lm:temperature=0.5,model=DIR``; some kinds also take a value that
+has no name, as ``level:Sharp``. Text with a comma stands in double quotes, as ``uci:cmd="engine --log a,b",depth=1``; a
+quote in it is doubled. Every kind takes the option ``name``: what game records call the player, instead of its spec.
 
 ========== ===============================================================================================
 ``random`` any legal move; ``seed``
 ``greedy`` the capture that wins most at once, else any move that is no losing capture; ``seed``
 ``lm``     the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``voice``, ``source``,
            ``strength``, ``aim``, ``dtype``, ``symmetries`` (see ``lm.players.lm_player.LMPlayer``), ``seed``
+``level``  a strength by name or number, as ``level:Sharp`` (see ``lm.players.levels``); options as for its player
 ``uci``    an engine that speaks UCI: ``cmd``, a limit (``depth``, ``nodes``, ``movetime`` in milliseconds), ``timeout``
            (seconds of silence after which it has failed); other names are the engine's options, as ``UCI_Variant``
 ``ucci``   the same for UCCI
+``py``     a player of your own, as ``py:MODULE:FUNCTION``; options are passed to the function, or class, by name
 ========== ===============================================================================================
+
+An installed package adds a kind by an entry point in the group ``xqlm.players``: its name is the kind's, and it refers
+to a function, or class, that returns a `Player`.
+
+A spec may name a program to run or a module to import. So specs come from the command line and from the user's own
+settings, never from a game record or another file that came from elsewhere.
 
 >>> from xiangqi import Board
 >>> player = load_player("greedy:seed=1")
@@ -21,9 +31,17 @@ Move.from_iccs('g7e6')
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable
-from typing import Any, Final
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final, Self
 
 from lm import UserError
 from lm.players.engine import EnginePlayer
@@ -31,85 +49,290 @@ from lm.players.player import Player
 from lm.players.simple import GreedyPlayer, RandomPlayer
 from xiangqi.engine import Limit
 
+GROUP: Final = "xqlm.players"
+"""Entry points that add kinds of players."""
+
+Reader = Callable[[str], Any]
+Opener = Callable[[], Player]
+
+_QUOTED: Final = r'"(?:[^"]|"")*+"'
+_ITEM: Final = re.compile(
+    rf"""\s*+ (?: (?P<name> {_QUOTED} | (?!") [^,=]*+ ) \s*+ = \s*+ (?P<value> {_QUOTED} | (?!") [^,]*+ )
+             | (?P<alone> {_QUOTED} | (?!") [^,=]*+ ) )
+        \s*+ (?: , | \Z )""",
+    re.VERBOSE,
+)
+
 # --- Specs ------------------------------------------------------------------------------------------------------------
 
-_SEED: Final[dict[str, Callable[[str], Any]]] = {"seed": int}
-_LIMITS: Final[dict[str, Callable[[str], Any]]] = {"depth": int, "nodes": int, "movetime": int}
-_OPTIONS: Final[dict[str, dict[str, Callable[[str], Any]]]] = {
-    "random": _SEED,
-    "greedy": _SEED,
-    "lm": {
-        "model": str,
-        "temperature": float,
-        "top_k": int,
-        "top_p": float,
-        "voice": str,
-        "source": str,
-        "strength": str,
-        "aim": str,
-        "dtype": str,
-        "symmetries": int,
-        "seed": int,
-    },
-    "uci": {"cmd": str, **_LIMITS, "timeout": float},
-    "ucci": {"cmd": str, **_LIMITS, "timeout": float},
-}
-_EXAMPLES: Final = "lm:temperature=0.5, uci:cmd=PROGRAM,depth=1"
+
+@dataclass(frozen=True)
+class Spec:
+    """Which player is meant: its kind, a value that some kinds take, and options, all as they are written.
+
+    Raises ``UserError`` (a ``ValueError``) that says what is allowed. What a player from elsewhere takes (``py``, or an
+    entry point) is only known when it is opened.
+
+    >>> spec = Spec.parse('uci:cmd="engine --log a,b",depth=1')
+    >>> spec.options
+    (('cmd', 'engine --log a,b'), ('depth', '1'))
+    >>> str(spec)
+    'uci:cmd="engine --log a,b",depth=1'
+    """
+
+    kind: str
+    value: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        self._opener()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the spec that a text is. Raises ``UserError``.
+
+        >>> Spec.parse("lm:temperature=warm")
+        Traceback (most recent call last):
+        lm.UserError: player 'lm:temperature=warm': temperature is a number, not 'warm'
+        """
+        kind, _, rest = text.partition(":")
+        value: str | None = None
+        options: list[tuple[str, str]] = []
+        at = 0
+        while at < len(rest):
+            item = _ITEM.match(rest, at)
+            if item is None:
+                raise UserError(f"player {text!r}: the quotes of {rest[at:]!r} do not match")
+            at = item.end()
+            if item["name"] is not None:
+                options.append((_bare(item["name"]), _bare(item["value"])))
+            elif alone := item["alone"].strip():
+                if value is not None:
+                    raise UserError(f"player {text!r}: {alone!r} is not written as name=value")
+                value = _bare(alone)
+        return cls(kind, value, tuple(options))
+
+    def __str__(self) -> str:
+        items = [f"{_written(name, ',=')}={_written(value, ',')}" for name, value in self.options]
+        if self.value is not None:
+            items.insert(0, _written(self.value, ",="))
+        return f"{self.kind}:{','.join(items)}" if items else self.kind
+
+    @property
+    def name(self) -> str:
+        """What game records call the player.
+
+        >>> Spec.parse("greedy:seed=1").name, Spec.parse("greedy:seed=1,name=Xiao Ming").name
+        ('greedy:seed=1', 'Xiao Ming')
+        """
+        return dict(self.options).get("name") or str(self)
+
+    def with_options(self, options: Mapping[str, str]) -> Self:
+        """Return a spec with these options set, and all else as it is. Raises ``UserError``.
+
+        >>> str(Spec.parse("lm:temperature=1,seed=3").with_options({"temperature": "0.5", "model": "runs/a"}))
+        'lm:temperature=0.5,seed=3,model=runs/a'
+        """
+        return replace(self, options=tuple((dict(self.options) | dict(options)).items()))
+
+    def open(self) -> Player:
+        """Return the player. Raises ``UserError`` for what it lacks, and ``PlayerError`` if it does not start.
+
+        >>> Spec.parse("random:seed=1").open().name
+        'random:seed=1'
+        """
+        player = self._opener()()
+        player.name = self.name
+        return player
+
+    def _opener(self) -> Opener:
+        """Check what can be known without opening the player, and return what opens it."""
+        if (kind := KINDS.get(self.kind) or _plugged_in().get(self.kind)) is not None:
+            return kind(self)
+        kinds = ", ".join([*KINDS, *_plugged_in()])
+        raise UserError(f"no player {self.kind!r} ({kinds}; as lm:temperature=0.5)")
+
+    def read(self, known: Mapping[str, Reader], others: bool = False) -> dict[str, Any]:
+        """Return the options but for ``name`` as values, read by the functions of ``known`` (`int` and the like).
+
+        ``others`` allows options that are not known, as text. Raises ``UserError``.
+        """
+        found: dict[str, Any] = {}
+        for name, text in self.options:
+            if not name or (name not in known and name != "name" and not others):
+                raise self._no_option(f"{name}={text}", known)
+            if name in found:
+                raise self.error(f"{name} is given twice")
+            try:
+                found[name] = known.get(name, str)(text)
+            except ValueError:
+                number = "a whole number" if known[name] is int else "a number"
+                raise self.error(f"{name} is {number}, not {text!r}") from None
+        found.pop("name", None)
+        return found
+
+    def without_value(self, known: Mapping[str, Reader]) -> Self:
+        """Return the spec. Raises ``UserError`` if it has a value."""
+        if self.value is not None:
+            raise self._no_option(self.value, known)
+        return self
+
+    def error(self, text: str) -> UserError:
+        """Return the error that says what is wrong with the spec."""
+        return UserError(f"player {str(self)!r}: {text}")
+
+    def _no_option(self, item: str, known: Mapping[str, Reader]) -> UserError:
+        return self.error(f"{item!r} is no option of {self.kind} (options: {', '.join(known)}, as name=value)")
 
 
 def load_player(spec: str) -> Player:
-    """Return the player that a spec names; see the head of this module.
+    """Open the player that a spec names: ``Spec.parse(spec).open()``. Raises as they do.
 
-    Raises ``UserError`` (a ``ValueError``) that says what is allowed, or what the player lacks.
-
-    >>> load_player("random:seed=1").name
-    'random:seed=1'
     >>> load_player("randy")
     Traceback (most recent call last):
-    lm.UserError: no player 'randy' (random, greedy, lm, uci, ucci; as lm:temperature=0.5, uci:cmd=PROGRAM,depth=1)
+    lm.UserError: no player 'randy' (random, greedy, lm, uci, ucci, level, py; as lm:temperature=0.5)
     """
-    kind, _, rest = spec.partition(":")
-    if kind not in _OPTIONS:
-        raise UserError(f"no player {kind!r} ({', '.join(_OPTIONS)}; as {_EXAMPLES})")
-    options = _parse_options(spec, kind, rest)
-    if kind == "random":
-        return RandomPlayer(**options, name=spec)
-    if kind == "greedy":
-        return GreedyPlayer(**options, name=spec)
-    if kind == "lm":
-        from lm.players.lm_player import LMPlayer
+    return Spec.parse(spec).open()
 
-        player: Player = LMPlayer(**options)
-        player.name = spec
-        return player
+
+def _bare(text: str) -> str:
+    text = text.strip()
+    return text[1:-1].replace('""', '"') if text.startswith('"') else text
+
+
+def _written(text: str, special: str) -> str:
+    """Write a part of a spec, in quotes if it would be read as something else."""
+    alone = "=" in special  # a name, or a value without one, cannot be nothing
+    plain = text == text.strip() and not text.startswith('"') and not any(char in text for char in special)
+    return text if plain and (text or not alone) else '"{}"'.format(text.replace('"', '""'))
+
+
+# --- Kinds: each checks a spec and returns what opens the player ------------------------------------------------------
+
+_SEED: Final[dict[str, Reader]] = {"seed": int}
+_LIMITS: Final[dict[str, Reader]] = {"depth": int, "nodes": int, "movetime": int}
+_ENGINE: Final[dict[str, Reader]] = {"cmd": str, **_LIMITS, "timeout": float}
+_LM: Final[dict[str, Reader]] = {
+    "model": str,
+    "temperature": float,
+    "top_k": int,
+    "top_p": float,
+    "voice": str,
+    "source": str,
+    "strength": str,
+    "aim": str,
+    "dtype": str,
+    "symmetries": int,
+    "seed": int,
+}
+
+
+def _random(spec: Spec) -> Opener:
+    return partial(RandomPlayer, **spec.without_value(_SEED).read(_SEED))
+
+
+def _greedy(spec: Spec) -> Opener:
+    return partial(GreedyPlayer, **spec.without_value(_SEED).read(_SEED))
+
+
+def _lm(spec: Spec) -> Opener:
+    options = spec.without_value(_LM).read(_LM)
+
+    def open_it() -> Player:
+        from lm.players.lm_player import LMPlayer  # which needs the model's libraries
+
+        return LMPlayer(**options)
+
+    return open_it
+
+
+def _engine(spec: Spec) -> Opener:
+    options = spec.without_value(_ENGINE).read(_ENGINE, others=True)
     if "cmd" not in options or not any(name in options for name in _LIMITS):
-        raise UserError(
-            f"player {spec!r}: {kind} needs cmd and one of {', '.join(_LIMITS)}, as {kind}:cmd=PROGRAM,depth=1"
-        )
-    time = options.pop("movetime", None)
+        raise spec.error(f"{spec.kind} needs cmd and one of {', '.join(_LIMITS)}, as {spec.kind}:cmd=PROGRAM,depth=1")
+    for name in _LIMITS:
+        if options.get(name, 1) < 1:
+            raise spec.error(f"{name} must be at least 1")
+    command, timeout, time = options.pop("cmd"), options.pop("timeout", 10.0), options.pop("movetime", None)
+    if not 0 < timeout < math.inf:
+        raise spec.error(f"timeout is in seconds, above 0: {timeout:g}")
     limit = Limit(time / 1000 if time is not None else None, options.pop("depth", None), options.pop("nodes", None))
-    command, timeout = options.pop("cmd"), options.pop("timeout", 10.0)
-    return EnginePlayer(kind, command, limit, options, timeout, name=spec)
+    return partial(EnginePlayer, spec.kind, command, limit, options, timeout)
 
 
-def _parse_options(spec: str, kind: str, text: str) -> dict[str, Any]:
-    known = _OPTIONS[kind]
-    options: dict[str, Any] = {}
-    for item in filter(None, text.split(",")):
-        name, equals, value = (part.strip() for part in item.partition("="))
-        if not equals or not name or (name not in known and "cmd" not in known):
-            raise UserError(
-                f"player {spec!r}: {item!r} is no option of {kind} (options: {', '.join(known)}, as name=value)"
-            )
-        if name in options:
-            raise UserError(f"player {spec!r}: {name} is given twice")
-        try:
-            options[name] = known.get(name, str)(value)
-        except ValueError:
-            number = "a whole number" if known[name] is int else "a number"
-            raise UserError(f"player {spec!r}: {name} is {number}, not {value!r}") from None
-        if name in _LIMITS and options[name] < 1:
-            raise UserError(f"player {spec!r}: {name} must be at least 1")
-        if name == "timeout" and not 0 < options[name] < math.inf:
-            raise UserError(f"player {spec!r}: timeout is in seconds, above 0: {value}")
-    return options
+def _level(spec: Spec) -> Opener:
+    from lm.players.levels import find_level  # which is made of specs
+
+    if spec.value is None:
+        raise spec.error("level needs the name or number of one, as level:Sharp")
+    return find_level(spec.value).spec.with_options(dict(spec.options)).open
+
+
+def _py(spec: Spec) -> Opener:
+    module, _, name = (spec.value or "").partition(":")
+    if not module or not name:
+        raise spec.error("py needs a module and a function in it, as py:MODULE:FUNCTION")
+
+    def load() -> Any:
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())  # a module of the user's own lies in the current folder
+        function = import_module(module)
+        for part in name.split("."):
+            function = getattr(function, part)
+        return function
+
+    return partial(_open_plugged_in, spec, load)
+
+
+def _entry_point(point: EntryPoint, spec: Spec) -> Opener:
+    return partial(_open_plugged_in, spec, point.load, spec.value)
+
+
+def _plugged_in() -> dict[str, Callable[[Spec], Opener]]:
+    return {point.name: partial(_entry_point, point) for point in entry_points(group=GROUP)}
+
+
+def _open_plugged_in(spec: Spec, load: Callable[[], Any], value: str | None = None) -> Player:
+    """Open a player from elsewhere: options are parameters of its function, read by their types, a value the first."""
+    try:
+        function = load()
+    except Exception as error:  # a module may do anything when it is imported
+        raise spec.error(f"it cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}") from None
+    if not callable(function):
+        raise spec.error(f"{function!r} is no function or class")
+    signature = inspect.signature(function)
+    parameters = [parameter for parameter in signature.parameters.values() if parameter.kind not in _STARRED]
+    known = {parameter.name: _reader(parameter.annotation) for parameter in parameters}
+    if value is not None:
+        if not parameters:
+            raise spec.error(f"{spec.kind} takes no value")
+        spec = replace(spec, value=None, options=((parameters[0].name, value), *spec.options))
+    options = spec.read(known, others=any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()))
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        raise spec.error(str(error)) from None
+    player = function(**options)
+    if not isinstance(player, Player):
+        raise spec.error(f"what comes of it is no player but {type(player).__name__} (derive it from Player)")
+    return player
+
+
+_STARRED: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _reader(annotation: object) -> Reader:
+    """Return what reads an option for a parameter of this type: numbers as such, all else as text."""
+    name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    return {"int": int, "float": float}.get(name.removesuffix(" | None"), str)
+
+
+KINDS: Final[dict[str, Callable[[Spec], Opener]]] = {
+    "random": _random,
+    "greedy": _greedy,
+    "lm": _lm,
+    "uci": _engine,
+    "ucci": _engine,
+    "level": _level,
+    "py": _py,
+}

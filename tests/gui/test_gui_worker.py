@@ -13,6 +13,7 @@ from gui.worker import Worker
 from gui_players import load
 from lm.players.player import Choice
 from xiangqi import Board, Move
+from xiangqi.engine import Info, Wdl
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="there are no signals")
 
@@ -58,7 +59,12 @@ class TestMessages:
         "message",
         [
             Request("lm", 3, Board.from_moves("h2e2 h9g7")),
-            Chosen(3, Choice(Move.from_iccs("h2e2"), 0.5, ((Move.from_iccs("h2e2"), 0.75),), draw=True)),
+            Chosen(
+                3,
+                Choice(
+                    Move.from_iccs("h2e2"), Info(wdl=Wdl(500, 0, 500)), ((Move.from_iccs("h2e2"), 0.75),), draw=True
+                ),
+            ),
             Chosen(3, Choice(None)),
         ],
     )

@@ -8,6 +8,7 @@ from lm import UserError, terminal
 from lm.players.player import Choice, PlayerError
 from lm.terminal import Terminal, parse_move
 from xiangqi import Board, InvalidFenError, InvalidMoveError, Move
+from xiangqi.engine import Info, Wdl
 from xiangqi.formats import load
 
 MATED_IN_THREE = ["h2e2", "e2e6", "b2b4", "b4e4"]
@@ -34,7 +35,9 @@ class Opponent:
             return Choice(None)
         moves = board.legal_moves
         push = [move for move in moves if move.iccs in ("i6i5", "i5i4", "i4i3")]
-        return Choice((push or moves)[0], 0.25, ((moves[0], 0.5), (moves[1], 0.3)), self.offers_draws)
+        return Choice(
+            (push or moves)[0], Info(wdl=Wdl(0, 500, 500)), ((moves[0], 0.5), (moves[1], 0.3)), self.offers_draws
+        )
 
     def close(self):
         self.closed = True

@@ -43,6 +43,7 @@ from xiangqi.engine.values import (
     OptionValue,
     PlayResult,
     Score,
+    Wdl,
 )
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "Score",
     "SimpleAnalysis",
     "SimpleEngine",
+    "Wdl",
     "popen_ucci",
     "popen_uci",
 ]

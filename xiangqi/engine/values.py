@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from xiangqi.move import COLOR_NAMES, RED, Color, Move
 
@@ -264,6 +265,35 @@ class Score:
         return f"{opinion} for {COLOR_NAMES[self.color]}"
 
 
+class Wdl(NamedTuple):
+    """Chances of win, draw and loss for the side to move, in thousandths, as engines write them.
+
+    >>> Wdl(700, 200, 100).expected
+    0.8
+    """
+
+    win: float
+    draw: float
+    loss: float
+
+    @property
+    def expected(self) -> float:
+        """The score to be expected, from 0 (loss) to 1 (win).
+
+        >>> Wdl(0, 1000, 0).expected
+        0.5
+        """
+        return (self.win + self.draw / 2) / (sum(self) or 1)
+
+    def turned(self) -> Wdl:
+        """Return the chances as the other side sees them.
+
+        >>> Wdl(700, 200, 100).turned()
+        Wdl(win=100, draw=200, loss=700)
+        """
+        return Wdl(self.loss, self.draw, self.win)
+
+
 @dataclass(frozen=True)
 class Info:
     """What an engine has said about one of its lines. Fields that it has not mentioned are ``None`` or empty.
@@ -282,8 +312,7 @@ class Info:
     score: Score | None = None
     bound: str | None = None
     """``lower`` or ``upper`` if the score is only a bound."""
-    wdl: tuple[int, int, int] | None = None
-    """Expected wins, draws and losses of the side to move, in a thousand."""
+    wdl: Wdl | None = None
     time: float | None = None
     """Seconds of search."""
     nodes: int | None = None

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from xiangqi.board import Board
-from xiangqi.engine.values import Info, Limit, Option, PlayResult, Score
+from xiangqi.engine.values import Info, Limit, Option, PlayResult, Score, Wdl
 from xiangqi.move import NULL_MOVE, Color, Move
 from xiangqi.notation import parse_uci, uci
 
@@ -191,7 +191,7 @@ def parse_info(words: Sequence[str], old: Info, board: Board, first_rank: int | 
             new["bound"] = None
             i += kind is not None
         elif word == "wdl" and len(rest) >= 3:
-            new["wdl"] = (int(rest[0]), int(rest[1]), int(rest[2]))
+            new["wdl"] = Wdl(int(rest[0]), int(rest[1]), int(rest[2]))
             i += 2
         elif word == "pv":
             line = new["pv"] = _read_line(rest, board, first_rank)

@@ -1,17 +1,25 @@
 from __future__ import annotations
 
+import shlex
 import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from lm import UserError
 from lm.players.engine import EnginePlayer
-from lm.players.player import Choice, PlayerError
+from lm.players.lm_player import LMPlayer
+from lm.players.player import Choice, Player, PlayerError, Thinker
 from lm.players.simple import GreedyPlayer, RandomPlayer, exchange
 from lm.players.specs import load_player
-from xiangqi import Board, Move
-from xiangqi.engine import Limit
+from xiangqi import RED, Board, Move
+from xiangqi.engine import Limit, Score, Wdl
+from xiangqi.engine.example import COMMAND
+
+FAKE = Path(__file__).parents[2] / "xiangqi" / "engines" / "fake.py"
 
 # Speaks UCI, plays the first move of the initial position, and dies on the word that it is told to die on.
 FRAIL_ENGINE = """
@@ -66,6 +74,26 @@ def frail_engine(tmp_path: Path, word: str) -> EnginePlayer:
     script = tmp_path / "frail.py"
     script.write_text(FRAIL_ENGINE.format(word=word))
     return EnginePlayer("uci", f"{sys.executable} {script}", Limit(depth=1), name="frail")
+
+
+@contextmanager
+def fake_engine(tmp_path: Path, protocol: str) -> Iterator[EnginePlayer]:
+    """The engine of the client's tests, which writes down what it is told."""
+    words = [sys.executable, "-S", str(FAKE), protocol, "none", f"log={tmp_path / 'log'}"]
+    player = EnginePlayer(protocol, shlex.join(words), Limit(depth=1))
+    yield player
+    player.close()
+
+
+def told(tmp_path: Path) -> list[str]:
+    return (tmp_path / "log").read_text().splitlines()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 class TestRandomPlayer:
@@ -210,6 +238,70 @@ class TestEnginePlayer:
         with pytest.raises(PlayerError, match="no-such-engine"):
             EnginePlayer("uci", "no-such-engine", Limit(depth=1))
 
+    def test_a_limit_can_be_one_for_all_boards_or_one_a_board(self, tmp_path: Path) -> None:
+        with fake_engine(tmp_path, "uci") as player:
+            player.choose([Board()])
+            player.choose([Board(), Board()], Limit(nodes=7))
+            player.choose([Board(), Board()], [Limit(depth=2), Limit(depth=3)])
+            with pytest.raises(ValueError, match="1 limits for 2 boards"):
+                player.choose([Board(), Board()], [Limit(depth=2)])
+        searches = [line for line in told(tmp_path) if line.startswith("go")]
+        asked = ["go depth 1", "go nodes 7", "go nodes 7", "go depth 2", "go depth 3"]
+        assert searches[-5:] == asked
+
+    @pytest.mark.parametrize(("protocol", "word"), [("uci", "ucinewgame"), ("ucci", "setoption newgame")])
+    def test_it_is_told_of_a_new_game(self, tmp_path: Path, protocol: str, word: str) -> None:
+        with fake_engine(tmp_path, protocol) as player:
+            player.choose([Board()])
+            assert word not in told(tmp_path)
+            player.new_game()
+        assert word in told(tmp_path)
+
+    def test_stop_makes_it_move_at_once(self, tmp_path: Path) -> None:
+        with fake_engine(tmp_path, "uci") as player, ThreadPoolExecutor(1) as thread:
+            player.choose([Board()])
+            choice = thread.submit(player.choose, [Board(), Board()], Limit())  # without end
+            wait_for(lambda: "go infinite" in told(tmp_path))
+            player.stop()
+            assert [found.move for found in choice.result(timeout=60)] == [Move.from_iccs("h2e2")] * 2
+            assert player.choose([Board()])[0].move is Move.from_iccs("h2e2")  # stopped once is not stopped for good
+
+    def test_its_thought_can_be_followed_and_stopped(self, tmp_path: Path) -> None:
+        with fake_engine(tmp_path, "uci") as player:
+            assert isinstance(player, Thinker)
+            with player.analyse(Board()) as analysis:
+                for line in analysis:
+                    if line.info.depth == 2:
+                        break
+                assert analysis.lines == [line]
+            assert [move.iccs for move in line.info.pv] == ["h2e2", "h9g7"]
+            assert (line.move.iccs, line.share, line.info.score) == ("h2e2", None, Score(RED, cp=11))
+            assert line.value == pytest.approx(1 / (1 + 10 ** (-11 / 400)))
+            for _ in analysis:  # what was found is still there, and then it ends
+                pass
+
+    def test_several_lines_best_first(self) -> None:
+        player = EnginePlayer("uci", shlex.join(COMMAND), Limit(depth=1))
+        analysis = player.analyse(Board(), Limit(depth=3), multipv=2)
+        assert {line.move.iccs for line in analysis} == {"h2e2", "c3c4"}
+        assert [line.move.iccs for line in analysis.lines] == ["h2e2", "c3c4"]
+        player.close()
+
+    def test_a_crash_in_thought_is_told_and_the_next_choice_starts_it_again(self, tmp_path: Path) -> None:
+        player = frail_engine(tmp_path, "i9i8")
+        with pytest.raises(PlayerError, match="out of luck"):
+            list(player.analyse(Board.from_moves("i0i1 i9i8"), Limit(depth=1)))
+        assert player.choose([Board()])[0].move is Move.from_iccs("a0a1")
+        player.close()
+
+    def test_a_path_with_spaces_needs_no_quotes(self, tmp_path: Path) -> None:
+        program = tmp_path / "my engine"
+        program.write_text(f"#!/bin/sh\nexec {shlex.join(COMMAND)}\n")
+        program.chmod(0o755)
+        player = EnginePlayer("uci", str(program), Limit(depth=1))
+        assert player.engine_name == "Example"
+        player.close()
+
     def test_fairy_stockfish(self, fairy_stockfish: str) -> None:
         player = load_player(f"uci:cmd={fairy_stockfish},UCI_Variant=xiangqi,depth=2")
         try:
@@ -219,22 +311,11 @@ class TestEnginePlayer:
         finally:
             player.close()
 
-
-class TestSpecs:
-    @pytest.mark.parametrize("spec", ["random", "greedy", "lm:model={model},temperature=1,dtype=float32,symmetries=1"])
-    def test_the_seed_decides_the_moves(self, model_folder: Path, spec: str) -> None:
-        def moves(seed: int) -> list[Choice]:
-            text = spec.format(model=model_folder)
-            return load_player(f"{text}{',' if ':' in text else ':'}seed={seed}").choose([Board()] * 8)
-
-        assert moves(3) == moves(3)
-        assert moves(3) != moves(4) != moves(5)
-
     @pytest.mark.parametrize(
         ("limit", "asked"),
         [("depth=3", "go depth 3"), ("nodes=500", "go nodes 500"), ("movetime=50", "go movetime 50")],
     )
-    def test_the_limit_is_what_the_engine_is_told(self, tmp_path: Path, limit: str, asked: str) -> None:
+    def test_the_limit_of_its_spec_is_what_it_is_told(self, tmp_path: Path, limit: str, asked: str) -> None:
         saying_engine(tmp_path).close()  # it leaves its script
         player = load_player(f"uci:cmd={sys.executable} {tmp_path / 'saying.py'},{limit}")
         try:
@@ -243,33 +324,63 @@ class TestSpecs:
             player.close()
         assert asked in (tmp_path / "log").read_text().splitlines()
 
-    def test_a_name_is_the_spec(self) -> None:
-        assert load_player("greedy:seed=4").name == "greedy:seed=4"
 
-    @pytest.mark.parametrize(
-        ("spec", "reason"),
-        [
-            ("", "\\(random, greedy, lm, uci, ucci"),
-            ("stockfish", "no player 'stockfish'"),
-            ("random:sede=1", "options: seed"),
-            ("random:seed", "as name=value"),
-            ("random:seed=one", "seed is a whole number"),
-            ("random:seed=1,seed=2", "given twice"),
-            ("lm:temprature=1", "options: model, temperature, top_k, top_p, voice, source, strength, aim, dtype"),
-            ("lm:temperature=warm", "temperature is a number"),
-            ("lm:top_k=1.5", "top_k is a whole number, not '1.5'"),
-            ("lm:seed=-1", "seed must not be negative: -1"),
-            ("uci:depth=1", "needs cmd"),
-            ("uci:cmd=cat", "depth, nodes, movetime"),
-            ("uci:cmd=cat,depth=0", "at least 1"),
-            ("uci:cmd='cat,depth=1", "has no closing quotation"),
-            ("uci:cmd=cat,depth=1,timeout=nan", "timeout is in seconds, above 0: nan"),
-            ("uci:cmd=cat,depth=1,timeout=-1", "timeout is in seconds, above 0: -1"),
-            ("uci:cmd=cat,depth=1,timeout=inf", "timeout is in seconds"),
-            ("ucci:cmd=no-such-engine,depth=1", "no-such-engine"),
-        ],
-    )
-    def test_a_wrong_spec_says_what_is_allowed(self, spec: str, reason: str) -> None:
-        with pytest.raises(UserError, match=reason) as caught:
-            load_player(spec)
-        assert "\n" not in str(caught.value)
+@pytest.fixture(scope="module")
+def player(model_folder: Path) -> LMPlayer:
+    return LMPlayer(model_folder, dtype="float32", symmetries=1)
+
+
+class TestFollowingTheModel:
+    def test_lines_are_its_likeliest_moves_and_the_likeliest_answers(self, player: LMPlayer) -> None:
+        board = Board.from_moves("h2e2 h9g7")
+        lines = player.analyse(board, Limit(depth=3), multipv=3)
+        list(lines)
+        assert board.ply == 2
+        candidates = player.choose([board])[0].candidates
+        assert [(line.move, line.share) for line in lines.lines] == [
+            (move, pytest.approx(share, abs=1e-6)) for move, share in candidates[:3]
+        ]
+        for line in lines.lines:
+            after = board.copy()
+            after.push(line.move)
+            answer = player.choose([after])[0]
+            assert line.info.pv[1] is answer.candidates[0][0]
+            assert line.value == pytest.approx(1 - answer.value, abs=1e-5)
+            assert (len(line.info.pv), line.info.depth) == (3, 3)
+
+    def test_it_tells_lines_as_they_grow_and_stops_when_told(self, player: LMPlayer) -> None:
+        analysis = player.analyse(Board(), multipv=2)
+        seen = []
+        with analysis:
+            for line in analysis:
+                seen.append((line.info.multipv, len(line.info.pv)))
+                if len(seen) == 3:
+                    analysis.stop()
+        assert seen == [(1, 1), (2, 1), (1, 2), (2, 2)]
+        assert [len(line.info.pv) for line in analysis.lines] == [2, 2]
+
+    def test_nodes_bound_it_and_it_ends_by_itself(self, player: LMPlayer) -> None:
+        assert [len(line.info.pv) for line in player.analyse(Board(), Limit(nodes=3))] == [1, 2, 3]
+        assert 3 < max(len(line.info.pv) for line in player.analyse(Board())) < 20
+
+    def test_a_move_that_mates_wins_for_certain(self, player: LMPlayer) -> None:
+        board = Board("3k5/7R1/6R2/9/9/9/9/9/9/4K4 w")
+        (mate,) = [line for line in player.analyse(board, multipv=99) if line.move.iccs == "g7g9"][-1:]
+        assert (mate.info.wdl, mate.info.pv) == (Wdl(1000, 0, 0), (Move.from_iccs("g7g9"),))
+
+
+class TestDerivedPlayer:
+    def test_needs_no_more_than_a_choice(self) -> None:
+        class First(Player):
+            name = "first"
+
+            def choose(self, boards, limits=None):
+                return [Choice(board.legal_moves[0]) for board in boards]
+
+        player = First()
+        assert isinstance(player, Player)
+        assert not isinstance(player, Thinker)
+        player.new_game()
+        player.stop()
+        player.close()
+        assert not player.one_game
