@@ -305,31 +305,6 @@ class TestPage:
             figures.training(LOG)
 
 
-class TestFigures:
-    def test_the_same_figures_make_the_same_file(self) -> None:
-        once, twice = (figures.to_bytes(figures.training(LOG)) for _ in range(2))
-        assert once == twice
-        assert once.startswith(b"<?xml")
-        assert figures.to_bytes(figures.training(LOG), "png").startswith(b"\x89PNG")
-
-    def test_curves_show_what_was_logged(self) -> None:
-        titles = [axes.get_title(loc="left") for axes in figures.training(LOG).axes]
-        assert titles == ["policy loss, nats", "value loss"]
-        titles = [axes.get_title(loc="left") for axes in figures.training([*LOG, {"step": 40, "eval_top1": 0.3}]).axes]
-        assert titles == ["policy loss, nats", "value loss", "held-out top-1"]
-
-    def test_a_model_without_a_value_has_no_curve_of_it(self) -> None:
-        axes = figures.training([entry | {"value_loss": 0.0} for entry in LOG]).axes
-        assert [each.get_title(loc="left") for each in axes] == ["policy loss, nats"]
-
-    def test_smoothing(self) -> None:
-        values = [5.0, 1.0, 1.0, 1.0]
-        smooth = figures.smooth(values)
-        assert smooth[0] == 5
-        assert smooth == sorted(smooth, reverse=True)
-        assert smooth[-1] > 1
-
-
 class TestCommand:
     def test_a_report(self, xqlm, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
