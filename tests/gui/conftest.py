@@ -10,10 +10,14 @@ import pytest
 
 os.environ["SDL_VIDEODRIVER"] = "dummy"
 
+import pygame
+
+from gui.app import App, open_window
 from gui.controller import Controller
 from gui.player_process import Chosen, Failed, Loaded, describe
-from gui.session import Session
-from xiangqi import Move
+from gui.session import HUMANS, Session
+from lm.players.player import Choice
+from xiangqi import STARTING_FEN, Move
 
 
 class MemoryClipboard:
@@ -63,6 +67,22 @@ class ThreadWorker:
                 self.report(Chosen(request.generation, choice))
         except Exception as error:
             self.report(Failed(request.generation, describe(error)))
+
+
+class Silent:
+    """Is never ready with a move, until the test is over."""
+
+    name = "silent"
+
+    def __init__(self):
+        self.gate = threading.Event()
+
+    def choose(self, boards):
+        self.gate.wait(60)
+        return [Choice(None) for _ in boards]
+
+    def close(self):
+        pass
 
 
 class Table:
@@ -125,3 +145,19 @@ def seat(tmp_path):
         if gate is not None:
             gate.set()
         table.worker.close()
+
+
+@pytest.fixture
+def open_board(seat):
+    """Open a window at a position: ``open_board(fen, humans="both", size=(900, 700))`` returns an ``App``."""
+    windows = []
+
+    def open_at(fen=STARTING_FEN, humans="both", size=(900, 700), **options):
+        windows.append(open_window())
+        windows[-1].size = size
+        return App(windows[-1], seat(Silent(), session=Session(fen, HUMANS[humans]), **options).controller)
+
+    yield open_at
+    for window in windows:
+        window.destroy()
+    pygame.display.quit()
