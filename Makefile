@@ -15,7 +15,7 @@ test: .venv/.test engine lint
 test-full: .venv/.test engine lint
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "slow or not slow"
 
-train: .venv/.play
+train: .venv/.train
 	$(BIN)/xqlm train
 
 bench: .venv/.bench engine
@@ -44,13 +44,17 @@ clean:
 # A stamp per set of dependencies, so that the setting up is done once and again only when they change.
 .venv/.play: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Setting up in .venv; the first time this takes a few minutes."
-	$(PIP) -e .
+	$(PIP) -e ".[play]"
+	@touch $@
+
+.venv/.train: .venv/.train
+	$(PIP) -e ".[play,train]"
 	@touch $@
 
 .venv/.test: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Setting up in .venv; the first time this takes a few minutes."
 	$(PIP) -e ".[dev]"
-	@touch .venv/.play $@
+	@touch .venv/.play .venv/.train $@
 
 .venv/.bench: .venv/.test
 	$(PIP) -e ".[bench]"

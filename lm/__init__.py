@@ -6,10 +6,15 @@ Importing the package is cheap: torch is imported by the modules that compute wi
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 from lm.auto import announce
 
@@ -28,24 +33,44 @@ def one_of(name: str, value: T, allowed: Sequence[T]) -> T:
 
 
 def data_path(name: str) -> Path:
-    """Return where a shipped file or folder lies: ``data/`` of a checkout, else the share folder of an installation.
+    """Return where a shipped file or folder lies: in the package ``lm.data``, which in a checkout is ``data/``.
 
     The path need not exist; whoever opens it says so.
 
     >>> data_path("openings.txt").name
     'openings.txt'
     """
-    checkout = Path(__file__).resolve().parent.parent / "data"
-    return (checkout if checkout.is_dir() else Path(sys.prefix, "share", "xqlm")) / name
+    package = Path(str(files("lm")))
+    installed = package / "data"
+    return (installed if installed.is_dir() else package.parent / "data") / name
 
 
-def __getattr__(name: str) -> Any:
-    """Return the configuration class when transformers asks for it, with which the model is known too."""
-    if name != "XiangqiConfig":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from lm.model.config import XiangqiConfig
-
-    return XiangqiConfig
+def require(package: str, extra: str) -> None:
+    """Raise ``UserError``, which says how to install it, unless there is the package that an extra brings."""
+    if find_spec(package) is None:
+        raise UserError(f"this needs {package}: {install_command(extra)}")
 
 
-announce(sys.modules[__name__])
+def install_command(extra: str) -> str:
+    """Return the command that adds an extra, as ``report``, to this installation.
+
+    It installs from where xqlm came from (PEP 610): a checkout, a wheel, a repository, or else the package index.
+    """
+    from urllib.request import url2pathname  # which takes longer than the rest of the package
+
+    try:
+        url = json.loads(distribution("xqlm").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:  # a checkout that is not installed
+        url = {"url": Path(str(files("lm"))).parent.as_uri(), "dir_info": {}}
+    option, what = "", f"xqlm[{extra}]"
+    if "dir_info" in url:
+        option = "-e " if url["dir_info"].get("editable") else ""
+        what = f"{url2pathname(urlsplit(url['url']).path)}[{extra}]"
+    elif "vcs_info" in url:
+        what += f" @ {url['vcs_info']['vcs']}+{url['url']}@{url['vcs_info']['commit_id']}"
+    elif "url" in url:
+        what += f" @ {url['url']}"
+    return f'{sys.executable} -m pip install {option}"{what}"'
+
+
+announce()

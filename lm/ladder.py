@@ -11,7 +11,6 @@ match as PGN and as JSON. The same command goes on where it stopped and does not
 from __future__ import annotations
 
 import datetime
-import fcntl
 import hashlib
 import json
 import os
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from filelock import FileLock, Timeout
 
 from lm import UserError
 from lm.dataset.records import SPLITS
@@ -191,10 +191,10 @@ class Ladder:
     def _alone(self, work: str) -> Iterator[None]:
         """Keep other processes out of a piece of work. Raises ``UserError`` if one is at it."""
         self.out.mkdir(parents=True, exist_ok=True)
-        with (self.out / f".{work}.lock").open("w") as lock:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                stack.enter_context(FileLock(self.out / f".{work}.lock", timeout=0))
+            except Timeout:
                 raise UserError(f"{self.out}: another process is at work on {work}") from None
             yield
 
@@ -275,7 +275,7 @@ class Ladder:
     def page(self) -> str:
         """Return the tables of all that has been found so far, in Markdown."""
         done = [name for name in RUNGS if training.finished(self._model(name).parent)]
-        metrics = {name: json.loads((self._model(name) / "metrics.json").read_text()) for name in done}
+        metrics = {name: json.loads((self._model(name) / "metrics.json").read_text("utf-8")) for name in done}
         judged = {name: recall(self._evaluation(name), self._judged(name)) for name in done}
         met = {name: recall(self._result(name, None), self._stakes(name, None)) for name in done}
         between = {(b, a): recall(self._result(b, a), self._stakes(b, a)) for a, b in combinations(done, 2)}
@@ -375,8 +375,7 @@ class Ladder:
         words += ["--games", self.games, "--between", self.between]
         if self.reference != REFERENCE:
             words += ["--reference", self.reference]
-        for file in self.data:
-            words += ["--data", file]
+        words += self.data
         for name, folder in self.runs.items():
             words += ["--run", f"{name}={folder}"]
         return shlex.join(map(str, words))
@@ -388,7 +387,7 @@ class Ladder:
 def recall(file: Path, of: Found) -> Found | None:
     """Return what a file holds if it was found of the same things, else ``None``."""
     try:
-        found: Found = json.loads(file.read_text())
+        found: Found = json.loads(file.read_text("utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     return found if found.get("of") == of else None
@@ -449,7 +448,7 @@ def second_table(matches: Mapping[tuple[str, str], Found | None]) -> list[str]:
 def cpu_model() -> str:
     """Return the name of the processor, as far as the system tells."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

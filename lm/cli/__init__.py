@@ -1,43 +1,35 @@
-"""``xqlm``, the one command line. A subcommand imports what it needs when it runs, so that ``xqlm --help`` is quick."""
+"""``xqlm``, the one command line.
+
+`main` runs `lm.cli.app`. Where only the rules are installed there is no typer to run it with, and ``python -m xiangqi``
+does those commands that need the rules alone.
+"""
 
 from __future__ import annotations
 
 import io
 import os
 import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from typing import Final
 
-import typer
-
-from lm.cli import games, measuring, play, tools, training
+from lm import install_command
 from lm.cli.console import fail
 
-app = typer.Typer(
-    name="xqlm",
-    help="Xiangqi (Chinese chess): play it, study it, and train a language model on it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for command in (
-    play.play,
-    play.terminal,
-    games.match,
-    games.selfplay,
-    training.train,
-    training.ladder,
-    training.data,
-    measuring.evaluate,
-    measuring.report,
-    measuring.explain,
-    tools.perft,
-    tools.convert,
-):
-    app.command()(command)
-
-
-def is_users_fault(error: Exception) -> bool:
-    """Whether an error says what is wrong with the input: one of our own classes, or the operating system's no."""
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in ("xiangqi", "lm", "gui")
+EXTRAS: Final = {
+    "terminal": "play",
+    "match": "play",
+    "selfplay": "play",
+    "train": "train",
+    "ladder": "train",
+    "data": "train",
+    "evaluate": "play",
+    "report": "report",
+    "explain": "report",
+}
+"""The extra that a command needs. Commands of other packages (`PLUGINS`) need ``play``; the rest, the rules alone."""
+PLUGINS: Final = "xqlm.commands"
+"""The group of entry points by which another package adds commands: functions for typer."""
 
 
 def main() -> None:
@@ -45,14 +37,68 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Chinese shows question marks
             stream.reconfigure(errors="replace")
+    words = sys.argv[1:]
     try:
-        app()
+        run(words)
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if package_of(error.name or "") in our_packages():
+            raise
+        fail(f"this needs {package_of(error.name or '')}: {install_command(EXTRAS.get(command_of(words), 'play'))}")
     except Exception as error:
         if not is_users_fault(error):
             raise
         if isinstance(error, OSError) and error.filename is not None:
             fail(f"{error.filename}: {error.strerror}")
         fail(str(error))
+
+
+def run(words: Sequence[str]) -> None:
+    """Run a command, by typer where it is installed."""
+    try:
+        from lm.cli.app import app
+    except ModuleNotFoundError as error:
+        if package_of(error.name or "") in our_packages():
+            raise
+    else:
+        app(list(words))  # which leaves by SystemExit
+    if list(words) == ["--version"]:
+        print(release())
+        return
+    from xiangqi.__main__ import run as run_rules
+
+    others = [*(entry.name for entry in entry_points(group=PLUGINS)), *EXTRAS]
+    if command_of(words) in others:
+        extra = EXTRAS.get(command_of(words), "play")
+        fail(f"{command_of(words)} needs more than the rules: {install_command(extra)}")
+    run_rules(words, "xqlm", f"{', '.join(others)} need more than the rules: {install_command('all')}")
+
+
+def release() -> str:
+    """Return the name and the version of what is installed, as ``xqlm 0.1.0``."""
+    try:
+        return f"xqlm {version('xqlm')}"
+    except PackageNotFoundError:
+        return "xqlm, not installed"
+
+
+def command_of(words: Sequence[str]) -> str:
+    """Return which command a command line names."""
+    return next((word for word in words if not word.startswith("-")), "")
+
+
+def is_users_fault(error: Exception) -> bool:
+    """Whether an error says what is wrong with the input: one of our own classes, or the operating system's no."""
+    return isinstance(error, OSError) or package_of(type(error).__module__) in our_packages()
+
+
+def our_packages() -> set[str]:
+    """Return the names of our packages and of those that add commands."""
+    return {"xiangqi", "lm", *(package_of(entry.module) for entry in entry_points(group=PLUGINS))}
+
+
+def package_of(module: str) -> str:
+    """Return the name of the package that a module belongs to."""
+    return module.partition(".")[0]

@@ -2,4 +2,5 @@
 
 from lm.cli import main
 
-main()
+if __name__ == "__main__":  # not in a process that multiprocessing starts
+    main()

@@ -1,17 +1,19 @@
-"""What commands tell the person on standard error, and how they write files and are interrupted."""
+"""What commands tell the person on standard error, and how they write files and are interrupted. Needs no typer."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-
-import typer
+from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
     from lm.matches.arena import Report
+
+SAY_EVERY: Final = 30
+"""Seconds between lines about some work where there is no terminal."""
 
 
 def say(text: str) -> None:
@@ -34,14 +36,15 @@ def interruptible(advice: str = "the same command goes on") -> Iterator[None]:
         yield
     except KeyboardInterrupt as stopped:
         say(f"{str(stopped) or 'stopped'}; {advice}")
-        raise typer.Exit(130) from None
+        sys.exit(130)
 
 
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[tuple[Report, Callable[[int, str], None]]]:
     """Show on standard error how far the work is, its rate and the time left; yields ``report`` and ``advance``.
 
-    ``report(text)`` prints a line above the bar; ``advance(done, note)`` moves the bar.
+    ``report(text)`` prints a line above the bar; ``advance(done, note)`` moves the bar. Where there is no terminal, a
+    line is printed now and then.
     """
     from rich.console import Console
     from rich.progress import (
@@ -70,10 +73,16 @@ def progress(title: str, total: int | None) -> Iterator[tuple[Report, Callable[[
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(title.replace("[", r"\["), total=total, note="")
-        yield (
-            lambda text: console.print(text, markup=False, highlight=False),
-            lambda done, note: bar.update(task, completed=done, note=note),
-        )
+        said = time.monotonic()
+
+        def advance(done: int, note: str) -> None:
+            nonlocal said
+            bar.update(task, completed=done, note=note)
+            if bar.disable and time.monotonic() - said >= SAY_EVERY:
+                said = time.monotonic()
+                say(f"{title}: {done}{f' of {total}' if total else ''} {note}".rstrip())
+
+        yield lambda text: console.print(text, markup=False, highlight=False), advance
 
 
 def fail(message: str) -> NoReturn:

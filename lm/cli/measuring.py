@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lm import one_of, require
 from lm.cli.console import progress, say, write
-from lm.cli.options import (
-    FilesArgument,
-    ModelOption,
-    PuzzlesOption,
-    RecordsOption,
-)
+from lm.cli.options import FilesArgument, ModelOption, PuzzlesOption
 from lm.cli.shipped import open_shard, shipped_games
 
 if TYPE_CHECKING:
@@ -23,7 +19,6 @@ if TYPE_CHECKING:
 
 def evaluate(
     files: FilesArgument = None,
-    games: RecordsOption = None,
     model: ModelOption = None,
     split: Annotated[
         str | None, typer.Option(help="Only those of a split: train, validation, test; test for the shipped ones.")
@@ -37,28 +32,28 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with figures by part.")] = False,
 ) -> None:
     """Measure how well a model foresees the moves of games; without files, of the shipped ones of that voice."""
-    from lm import one_of
-    from lm.dataset.records import SPLITS
-    from lm.measure import evaluate as evaluation
-    from lm.measure.puzzles import solve
-    from lm.measure.stray import RANDOM_PLIES, after_random_plies
-    from lm.model.loading import load_any_model
-    from lm.model.prompts import Voice
-    from lm.players.lm_player import readings
+    with progress("loading the model", None):
+        from lm.dataset.records import SPLITS
+        from lm.measure import evaluate as evaluation
+        from lm.measure.puzzles import solve
+        from lm.measure.stray import RANDOM_PLIES, after_random_plies
+        from lm.model.loading import load_any_model
+        from lm.model.prompts import Voice
+        from lm.players.lm_player import readings
 
-    whose = Voice.parse("--voice", voice)
-    if split is not None:
-        one_of("--split", split, SPLITS)
-    loaded = load_any_model(model)
+        whose = Voice.parse("--voice", voice)
+        if split is not None:
+            one_of("--split", split, SPLITS)
+        loaded = load_any_model(model)
     symmetries = min(symmetries, readings(loaded))
     asked = read_puzzles(puzzles)
     rejected: list[object] = []
-    if given := [*(games or []), *(files or [])]:
-        records = evaluation.read_games(given, split, rejected.append)
-    else:
-        shipped = evaluation.read_games(shipped_games(), split or "test", rejected.append)
-        records = [record for record in shipped if (record.tier == "engine") == (whose == Voice.ENGINE)]
-    with progress("reading", len(records)) as (_, advance):
+    chosen, chosen_split = (files, split) if files else (shipped_games(), split or "test")
+    with progress("reading games", None) as (_, advance):
+        records = evaluation.read_games(chosen, chosen_split, rejected.append, lambda done: advance(done, ""))
+    if not files:
+        records = [record for record in records if (record.tier == "engine") == (whose == Voice.ENGINE)]
+    with progress("foreseeing their moves", len(records)) as (_, advance):
         found = evaluation.evaluate(
             loaded,
             [evaluation.line_of(record) for record in records],
@@ -93,7 +88,6 @@ def evaluate(
 def report(
     files: FilesArgument = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="HTML file.")] = Path("report.html"),
-    games: RecordsOption = None,
     model: ModelOption = None,
     split: Annotated[str, typer.Option(help="The games to judge by: test, validation.")] = "test",
     limit: Annotated[int, typer.Option(min=0, help="About so many of them; 0 for all.")] = 0,
@@ -104,7 +98,7 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, too.")] = False,
 ) -> None:
     """Measure a model from all sides and write a page about it."""
-    from lm import one_of
+    require("matplotlib", "report")
     from lm.measure import figures
     from lm.measure import report as reporting
     from lm.model.loading import load_any_model
@@ -115,7 +109,7 @@ def report(
         loaded = load_any_model(model)
     asked = read_puzzles(puzzles)
     with open_replacing(out) as file:
-        shard = open_shard([*(games or []), *(files or [])] or shipped_games(), Path("cache"))
+        shard = open_shard(files or shipped_games(), Path("cache"))
         found = reporting.gather(
             loaded,
             reporting.records_of(shard, split, limit),
@@ -146,6 +140,7 @@ def explain(
     voice: Annotated[str, typer.Option(help="Whose moves to give: human or engine.")] = "human",
 ) -> None:
     """Show what each piece contributes to the score that the model gives a move."""
+    require("captum", "report")
     from lm.measure.explain import explain as find_shares
     from lm.model.loading import load_model
     from lm.model.prompts import Voice

@@ -3,66 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    pass
-
-
 Side = Literal["red", "black", "both", "none"]
-
-
 Rules = Literal["computer", "check_only", "none"]
-
-
 PlayerOption = Annotated[str, typer.Option("--player", metavar="SPEC", help="The opponent: lm, random, uci:cmd=…")]
-
-
 SideOption = Annotated[Side, typer.Option(help="What you play.")]
-
-
 FenOption = Annotated[str | None, typer.Option(help="Position to start from.")]
-
-
 GamesOption = Annotated[int, typer.Option("--games", "-n", min=1, help="Number of games.")]
-
-
 OutOption = Annotated[
     Path | None, typer.Option("--out", "-o", help="PGN file; a match that was stopped goes on from it.")
 ]
-
-
 OpeningsOption = Annotated[
     str, typer.Option(metavar="suite|start|FILE", help="The shipped suite, the start position, or a file of lines.")
 ]
-
-
 RulesOption = Annotated[Rules, typer.Option(help="Repetition rulings.")]
-
-
 PliesOption = Annotated[int, typer.Option(min=1, help="A game that reaches this ply is drawn.")]
-
-
 ParallelOption = Annotated[int, typer.Option(min=1, help="Games played at once.")]
-
-
 PuzzlesOption = Annotated[
     Path | None, typer.Option(help="Positions with solutions (JSON lines with fen and moves) to solve.")
 ]
-
-
 SeedOption = Annotated[int, typer.Option(min=0, help="Decides the order of the openings.")]
-
-
-FilesArgument = Annotated[list[Path] | None, typer.Argument(metavar="FILES", show_default=False, help="More games.")]
-
-
-RecordsOption = Annotated[list[Path] | None, typer.Option("--games", help="Games in any format; the shipped ones.")]
-
-
+FilesArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="FILES", show_default=False, help="Games in any format; the shipped ones."),
+]
 ModelOption = Annotated[Path | None, typer.Option(help="Model folder; the shipped one.")]
-
-
 SaveMinutesOption = Annotated[float, typer.Option(min=0, help="Time between checkpoints.")]

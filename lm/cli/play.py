@@ -1,31 +1,12 @@
-"""``xqlm play`` and ``terminal``."""
+"""``xqlm terminal``."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from lm.cli.console import say
-from lm.cli.options import (
-    FenOption,
-    PlayerOption,
-    SideOption,
-)
-
-if TYPE_CHECKING:
-    pass
-
-
-def play(player: PlayerOption = "lm", side: SideOption = "red", fen: FenOption = None) -> None:
-    """Open the board and play; where there is no display, play in the terminal."""
-    window = import_module("gui.app")  # by name: the board stands on this package, not the other way round
-    try:
-        window.main(player, side, fen)
-    except window.NoDisplayError as error:
-        say(f"{error}; playing in the terminal")
-        terminal(player, side, fen)
+from lm.cli.options import FenOption, PlayerOption, SideOption
 
 
 def terminal(
@@ -37,6 +18,6 @@ def terminal(
     ] = False,
 ) -> None:
     """Play in the terminal by typing moves."""
-    from lm.terminal import main as play_in_terminal
+    from lm.terminal import main
 
-    play_in_terminal(player, side, fen, letters)
+    main(player, side, fen, letters)

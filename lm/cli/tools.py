@@ -1,20 +1,13 @@
-"""``xqlm perft`` and ``convert``."""
+"""``xqlm perft`` and ``convert``, which need the rules alone."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from lm.cli.console import say
-from lm.cli.options import (
-    FenOption,
-)
-
-if TYPE_CHECKING:
-    pass
+from lm.cli.options import FenOption
 
 
 def perft(
@@ -22,14 +15,9 @@ def perft(
     fen: FenOption = None,
 ) -> None:
     """Count the leaves of the tree of legal moves, and say how fast."""
-    from xiangqi import Board
+    from xiangqi.__main__ import perft
 
-    board = Board(fen) if fen else Board()
-    board.perft(min(depth, 2))  # whatever has to be compiled is compiled here
-    start = time.perf_counter()
-    leaves = board.perft(depth)
-    seconds = time.perf_counter() - start
-    print(f"{leaves} leaves in {seconds:.3f} s, {leaves / seconds / 1e6:.1f} million leaves/s")
+    perft(depth, fen)
 
 
 def convert(
@@ -37,10 +25,6 @@ def convert(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The suffix says the format: .pgn, .xqf, .jsonl, …")],
 ) -> None:
     """Rewrite games in another format; what is in IN is found out by reading it."""
-    from xiangqi import formats
+    from xiangqi.__main__ import convert
 
-    conversion = formats.convert(source, target)
-    for error in conversion.errors:
-        say(f"not converted: {error}")
-    faults = f", {len(conversion.errors)} faults: what is sound was kept" if conversion.errors else ""
-    print(f"{conversion.games} games written to {target}{faults}")
+    convert(source, target)

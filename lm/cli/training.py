@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lm import UserError
 from lm.cli.console import interruptible, progress, say, write
-from lm.cli.options import (
-    FilesArgument,
-    ParallelOption,
-    SaveMinutesOption,
-)
+from lm.cli.options import FilesArgument, ParallelOption, SaveMinutesOption
 from lm.cli.shipped import open_shards, say_rejected, shipped_games
-
-if TYPE_CHECKING:
-    pass
 
 
 def train(
-    files: FilesArgument = None,
-    data: Annotated[
-        list[Path] | None, typer.Option("--data", help="Games in any format, or shards by xqlm data; the shipped ones.")
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILES", show_default=False, help="Games in any format, or shards by xqlm data; the shipped ones."
+        ),
     ] = None,
     preset: Annotated[str, typer.Option(help="Size and recipe: tiny, small, base, large.")] = "small",
     out: Annotated[
@@ -67,7 +62,7 @@ def train(
 
     keep_memory()
     chosen = find_preset(preset, plies, learning_rate, average)
-    shards = open_shards([*(data or []), *(files or [])] or shipped_games(), Path("cache"))
+    shards = open_shards(files or shipped_games(), Path("cache"))
     with interruptible():
         result = training.train(
             shards,
@@ -87,7 +82,6 @@ def train(
 def ladder(
     files: FilesArgument = None,
     rungs: Annotated[str, typer.Option(help="Those to work on, as char,blind.")] = "char,blind,board,threats,full",
-    data: Annotated[list[Path] | None, typer.Option("--data", help="Games in any format; the shipped ones.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of runs and matches; gone on with.")] = Path(
         "runs/ladder"
     ),
@@ -108,9 +102,8 @@ def ladder(
 
     keep_memory()
     names, runs = climbing.choose(rungs), climbing.stand_ins(run or [])
-    given = [*(data or []), *(files or [])]
     found = climbing.Ladder(
-        open_shards(given or shipped_games(), Path("cache")),
+        open_shards(files or shipped_games(), Path("cache")),
         out,
         progress,
         say,
@@ -118,7 +111,7 @@ def ladder(
         games=games,
         between=between,
         reference=reference or climbing.REFERENCE,
-        data=given,
+        data=files or [],
         runs=runs,
         save_minutes=save_minutes,
         parallel=parallel,

@@ -11,7 +11,6 @@ others, so that it does not matter that a copy was read that has no group id.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from lm import UserError
@@ -109,7 +109,7 @@ class Shard:
         if not (path / "meta.json").exists():
             raise UserError(f"{path} holds no shard; if it holds games, name its files, as {path}/*.pgn")
         try:
-            meta = json.loads((path / "meta.json").read_text())
+            meta = json.loads((path / "meta.json").read_text("utf-8"))
             if meta["version"] != VERSION:
                 raise ValueError(f"version {meta['version']}, expected {VERSION}")
             # As plain arrays: slices of numpy's memmap objects take several times as long.
@@ -287,8 +287,8 @@ def _write(
         made.mkdir()
         for name, array in arrays.items():
             np.save(made / f"{name}.npy", array)
-        (made / "rejects.jsonl").write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rejects))
-        (made / "meta.json").write_text(json.dumps(meta, ensure_ascii=False))
+        (made / "rejects.jsonl").write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rejects), "utf-8")
+        (made / "meta.json").write_text(json.dumps(meta, ensure_ascii=False), "utf-8")
         if out.exists():
             shutil.rmtree(out)
         os.replace(made, out)
@@ -299,8 +299,7 @@ def cached(paths: Sequence[Path], cache: Path, progress: Callable[[int], None] =
     facts = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
     name = hashlib.blake2b(repr((VERSION, facts)).encode(), digest_size=8).hexdigest()
     cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / f"{name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of several processes that start together, one makes it
+    with FileLock(cache / f"{name}.lock"):  # of several processes that start together, one makes it
         if not (cache / name / "meta.json").exists():
             build(paths, cache / name, progress)
     return cache / name

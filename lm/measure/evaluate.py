@@ -169,11 +169,21 @@ def _ece(bins: NDArray[np.float64]) -> NDArray[np.float64]:
 # --- Games ------------------------------------------------------------------------------------------------------------
 
 
-def read_games(paths: Sequence[Path], split: str | None, on_error: Callable[[FormatError], None]) -> list[Record]:
-    """Return the valid games of files, or those of a split. Raises ``UserError`` if there are none."""
-    records = []
+def read_games(
+    paths: Sequence[Path],
+    split: str | None,
+    on_error: Callable[[FormatError], None],
+    advance: Callable[[int], None] = lambda games: None,
+) -> list[Record]:
+    """Return the valid games of files, or those of a split; ``advance`` is called with the number of games read.
+
+    Raises ``UserError`` if there are none.
+    """
+    records, done = [], 0
     for path in paths:
         for record in read_records(path, on_error):
+            done += 1
+            advance(done)
             if split is None or split_of(record.key()) == split:
                 records.append(record)
     if not records:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lm import UserError
+from lm import UserError, require
 from lm.model.cache import KVCache
 from lm.model.encoding import Encoder, Features, GameMoves
 from lm.model.features import INPUT_GROUPS
@@ -102,10 +102,9 @@ def explain(model: XiangqiLM, board: Board, move: Move, voice: Voice = Voice.HUM
     >>> len(explanation.shares)
     32
     """
-    try:
-        from captum.attr import IntegratedGradients
-    except ImportError:
-        raise UserError("explaining needs captum: python -m pip install 'xqlm[report]'") from None
+    require("captum", "report")
+    from captum.attr import IntegratedGradients
+
     board.parse_iccs(move.iccs)
     read = board if board.ply < model.config.n_context else recent(board, model.config.n_context // 2)
     score = _Score(model, GameMoves.of(read), move, voice)

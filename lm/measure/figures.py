@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from lm import UserError
+from lm import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,11 +61,10 @@ NAMES: Final = {
 @contextmanager
 def drawing() -> Iterator[Any]:
     """Yield matplotlib's ``Figure`` class with our style set. Raises ``UserError`` where it is not installed."""
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError("the report needs matplotlib: python -m pip install 'xqlm[report]'") from None
+    require("matplotlib", "report")
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     with rc_context(STYLE):
         yield Figure
 

@@ -127,7 +127,7 @@ def training_log(run: Path) -> list[dict[str, float]]:
     logs: dict[int, list[dict[str, float]]] = {}
     for file in files:
         try:
-            state = json.loads(file.read_text())
+            state = json.loads(file.read_text("utf-8"))
             logs[state["global_step"]] = list(state["log_history"])
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{file}: not the state of a training run: {error!r}") from None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transformers import (
-    PretrainedConfig,
-)
+from transformers import AutoConfig, PretrainedConfig
 
 from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
 
@@ -42,3 +40,6 @@ class XiangqiConfig(PretrainedConfig):
     @property
     def candidate_rows(self) -> int:
         return sum(CANDIDATE_GROUPS[name] for name in self.candidate_groups)
+
+
+AutoConfig.register(XiangqiConfig.model_type, XiangqiConfig)

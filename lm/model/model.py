@@ -26,7 +26,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     GenerationConfig,
     GenerationMixin,
@@ -446,5 +445,4 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
         return F.cross_entropy(end_logits[known], ends[known], reduction="none")
 
 
-AutoConfig.register(XiangqiConfig.model_type, XiangqiConfig, exist_ok=True)
 AutoModelForCausalLM.register(XiangqiConfig, XiangqiLM)

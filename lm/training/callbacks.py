@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 import torch.distributed as dist
-from tqdm import tqdm  # type: ignore[import-untyped]
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from lm import UserError
@@ -43,8 +45,8 @@ SAY_EVERY: Final = 30
 
 
 def say(text: str) -> None:
-    """Tell the person something, above the progress bar if there is one."""
-    tqdm.write(text, file=sys.stderr)
+    """Tell the person something, above the progress bar if there is one: rich moves what is printed there."""
+    print(text, file=sys.stderr, flush=True)
 
 
 class Saving(TrainerCallback):
@@ -167,6 +169,13 @@ def divergence(history: Sequence[dict[str, Any]]) -> str:
     return f"{last['eval_nll']:.3f} nats on held-out games, {best['eval_nll']:.3f} before"
 
 
+class Speed(ProgressColumn):
+    """How many plies a second are read."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f} plies/s" if task.speed else "")
+
+
 class Bar(TrainerCallback):
     """A line on the terminal with rate and time left; where there is no terminal, a line now and then."""
 
@@ -174,28 +183,27 @@ class Bar(TrainerCallback):
         self.batches, self.wanted, self.budget = trainer.batches, wanted and trainer.is_world_process_zero(), budget
         self.figures: dict[str, str] = {}
         self.said = time.monotonic()
-        self.bar = tqdm(disable=True)
+        console = Console(stderr=True)
+        figures = TextColumn("{task.fields[figures]}")
+        columns = (BarColumn(), TaskProgressColumn(), Speed(), TimeRemainingColumn(), figures)
+        self.bar = Progress(*columns, console=console, disable=not (self.wanted and console.is_terminal))
+        self.task = self.bar.add_task("", total=None, figures="")
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self.bar = tqdm(
+        self.bar.reset(
+            self.task,
             total=self.batches.plies(self.batches.steps),
-            initial=self.batches.plies(state.global_step),
-            unit=" plies",
-            unit_scale=True,
-            smoothing=0.02,
-            mininterval=0.5,
-            dynamic_ncols=True,
-            disable=not (self.wanted and sys.stderr.isatty()),
-            file=sys.stderr,
+            completed=self.batches.plies(state.global_step),
         )
+        self.bar.start()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         done = state.global_step
-        self.bar.update(self.batches.plies(done) - self.bar.n)
-        if self.budget is not None:
-            self.bar.total = round(self.bar.n * self._steps(done) / done)
+        read = self.batches.plies(done)
+        total = None if self.budget is None else round(read * self._steps(done) / done)  # None leaves it as it is
+        self.bar.update(self.task, completed=read, total=total)
 
     def _steps(self, done: int) -> int:
         return self.batches.steps if self.budget is None or self.budget.known else self.budget.steps(done)
@@ -215,11 +223,12 @@ class Bar(TrainerCallback):
     ) -> None:
         names = {"policy_loss": "policy", "value_loss": "value", "eval_top1": "held-out top-1", "eval_nll": "nll"}
         self.figures |= {names[k]: f"{v:.3f}" for k, v in (logs or {}).items() if k in names}
-        self.bar.set_postfix(self.figures, refresh=False)
+        figures = ", ".join(map(" ".join, self.figures.items()))
+        self.bar.update(self.task, figures=figures)
         if self.wanted and self.bar.disable and time.monotonic() - self.said > SAY_EVERY:
             self.said = time.monotonic()
-            say(f"{self.place(state.global_step)}: {', '.join(map(' '.join, self.figures.items()))}")
+            say(f"{self.place(state.global_step)}: {figures}")
 
     def close(self) -> None:
         """Leave the line as it is; what is said next comes below."""
-        self.bar.close()
+        self.bar.stop()

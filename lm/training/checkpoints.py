@@ -51,7 +51,7 @@ def fault_of(checkpoint: Path) -> str | None:
     """Return what is wrong with the files of a checkpoint, or None."""
     file = checkpoint / LIST
     try:
-        for name, checksum in json.loads(file.read_text()).items():
+        for name, checksum in json.loads(file.read_text("utf-8")).items():
             file = checkpoint / name
             if checksum_of(file) != checksum:
                 return f"{name} is corrupt"
@@ -72,7 +72,7 @@ def checksum_of(file: Path) -> int:
 def seal(written: Path) -> None:
     """Note what a checkpoint consists of, by which `fault_of` knows it whole."""
     files = sorted(file for file in written.rglob("*") if file.is_file())
-    write_json(written / LIST, {str(file.relative_to(written)): checksum_of(file) for file in files})
+    write_json(written / LIST, {file.relative_to(written).as_posix(): checksum_of(file) for file in files})
 
 
 def publish(written: Path, out: Path) -> None:
@@ -88,7 +88,9 @@ def publish(written: Path, out: Path) -> None:
 
 def flush(path: Path) -> None:
     """Have a file or a directory be on the disk before anything else is done."""
-    handle = os.open(path, os.O_RDONLY)
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no directories
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:
@@ -136,7 +138,7 @@ def settle(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
         write_json(file, settings)
         return settings
     try:
-        began: dict[str, Any] = json.loads(file.read_text())
+        began: dict[str, Any] = json.loads(file.read_text("utf-8"))
     except ValueError as error:
         raise UserError(f"{file}: {error}") from None
     free = {"length"} if settings["cpu_seconds"] else {"length", "plies"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import sys
 
 import torch
@@ -15,12 +16,12 @@ def keep_memory() -> None:
     Where the GNU library is in charge, this starts the program anew once, with huge pages asked for; those are worth
     another half.
     """
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "gnu_get_libc_version") or torch.cuda.is_available():
+    if platform.libc_ver()[0] != "glibc" or torch.cuda.is_available():
         return
     if "GLIBC_TUNABLES" not in os.environ:
         os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     m_trim_threshold, m_mmap_max = -1, -4
+    libc = ctypes.CDLL(None)
     libc.mallopt(m_mmap_max, 0)
     libc.mallopt(m_trim_threshold, 2**31 - 1)

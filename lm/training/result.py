@@ -49,12 +49,12 @@ def spent_before(start: Path | None) -> dict[str, float]:
         return nothing
     try:
         if (start / "metrics.json").exists():
-            last = json.loads((start / "metrics.json").read_text())
+            last = json.loads((start / "metrics.json").read_text("utf-8"))
             before = last["before"]
         else:
-            history = json.loads((start / "trainer_state.json").read_text())["log_history"]
+            history = json.loads((start / "trainer_state.json").read_text("utf-8"))["log_history"]
             last = [entry for entry in history if "cpu_seconds" in entry][-1]
-            began = json.loads((start.parent / "run.json").read_text())["init_from"]
+            began = json.loads((start.parent / "run.json").read_text("utf-8"))["init_from"]
             before = spent_before(Path(began) if began else None)
         return {name: before[name] + last[name] for name in nothing}
     except (OSError, ValueError, LookupError, TypeError):
@@ -189,6 +189,6 @@ of the {figures["trained_on"]:,} games that it, or what it started from, was tra
 | voice | games | plies | top-1 | top-3 | NLL, nats | unmasked argmax legal |
 |---|---|---|---|---|---|---|
 {"".join(rows)}
-Measured by the run itself; `xqlm evaluate --model FOLDER --games FILE --split test --json` does so for all held-out
+Measured by the run itself; `xqlm evaluate FILE --model FOLDER --split test --json` does so for all held-out
 games of a file.
 """

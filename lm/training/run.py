@@ -156,8 +156,8 @@ def train(
 def finished(out: Path) -> bool:
     """Whether a run has brought its result, that of the length that it is to have."""
     try:
-        made = json.loads((out / "model" / "metrics.json").read_text())
-        wanted = json.loads((out / "run.json").read_text())
+        made = json.loads((out / "model" / "metrics.json").read_text("utf-8"))
+        wanted = json.loads((out / "run.json").read_text("utf-8"))
     except FileNotFoundError:
         return False
     return bool(made["preset"]["plies"] == wanted.get("length", wanted)["plies"])
@@ -171,6 +171,13 @@ def check_new_length(out: Path, preset: Preset, plies: int, checkpoint: Path | N
             f"{out} was begun for {plies} plies; after {done} steps it is too late for {preset.plies}, as the "
             f"learning rate falls or should have fallen: start a new run with --init-from {out / 'model'}"
         )
+
+
+def processors() -> int:
+    """Return how many processors this process may use, as far as the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def make_trainer(
@@ -197,7 +204,7 @@ def make_trainer(
         seed,
         parts=processes * accumulation,
         stride=processes,
-        threads=max(1, len(os.sched_getaffinity(0)) // (2 * local)),
+        threads=max(1, processors() // (2 * local)),
         weights=weights,
     )
     arguments = TrainingArguments(

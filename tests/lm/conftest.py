@@ -61,9 +61,12 @@ def xqlm(
 
     def run(*words: object) -> tuple[int | str, str, str]:
         monkeypatch.setattr(sys, "argv", ["xqlm", *map(str, words)])
-        with pytest.raises(SystemExit) as exit:
+        code: int | str | None = None
+        try:
             cli.main()
+        except SystemExit as stop:
+            code = stop.code
         out, err = capfd.readouterr()
-        return exit.value.code or 0, out, err
+        return code or 0, out, err
 
     return run

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import pytest
 
-from lm import UserError, cli
+import lm
+from lm import UserError, cli, install_command
+from lm.cli import training
 from xiangqi import STARTING_FEN, InvalidFenError
 from xiangqi.formats import load
+
+RULES_ALONE = ("typer", "click", "rich", "torch", "transformers", "safetensors", "pygame", "zstandard", "filelock")
+"""Packages that are missing where only the rules are installed."""
 
 
 class TestCommands:
@@ -70,7 +77,8 @@ class TestCommands:
         assert (code, asked) == (0, [("random", "black", None, False)])
         assert "no display here; playing in the terminal" in err
 
-    def test_the_ladder_takes_several_files_however_they_are_given(self, xqlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("command", ["train", "ladder"])
+    def test_several_files_of_games(self, xqlm, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
         opened: list[list[str]] = []
 
         def open_shards(paths: list[Path], cache: Path) -> None:
@@ -78,10 +86,9 @@ class TestCommands:
             raise UserError("that is enough")
 
         monkeypatch.setattr("lm.training.memory.keep_memory", lambda: None)
-        monkeypatch.setattr(cli.training, "open_shards", open_shards)
-        for words in (["--data", "a", "b"], ["--data", "a", "--data", "b"], ["a", "b"]):
-            assert xqlm("ladder", *words)[2] == "xqlm: that is enough\n"
-        assert opened == [["a", "b"]] * 3
+        monkeypatch.setattr(training, "open_shards", open_shards)
+        assert xqlm(command, "a", "b")[2] == "xqlm: that is enough\n"
+        assert opened == [["a", "b"]]
 
     def test_explain_speaks_in_the_human_voice_unless_told_otherwise(self, xqlm, model_folder: Path) -> None:
         plain, human, engine = (
@@ -93,8 +100,137 @@ class TestCommands:
     def test_help_names_every_command(self, xqlm) -> None:
         code, out, _ = xqlm("--help")
         assert code == 0
-        for name in ("play", "terminal", "match", "selfplay", "perft", "convert"):
+        for name in ("play", "perft", "convert", *cli.EXTRAS):
             assert name in out
+
+    def test_version(self, xqlm) -> None:
+        assert xqlm("--version")[:2] == (0, f"xqlm {version('xqlm')}\n")
+
+    def test_every_command_names_the_extra_that_it_needs(self) -> None:
+        from lm.cli.app import app
+
+        commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+        others = {entry.name for entry in entry_points(group=cli.PLUGINS)}
+        assert commands == {"perft", "convert"} | cli.EXTRAS.keys() | others
+
+
+class TestOtherPackagesCommands:
+    """A distribution adds a command to ``xqlm`` by an entry point."""
+
+    def add(self, folder: Path, code: str) -> dict[str, str]:
+        (folder / "extra_command.py").write_text(code)
+        facts = folder / "extra-1.0.dist-info"
+        facts.mkdir()
+        (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: extra\nVersion: 1.0\n")
+        (facts / "entry_points.txt").write_text("[xqlm.commands]\ngreet = extra_command:greet\n")
+        return os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+
+    def run(self, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "lm.cli", *words], env=environment, capture_output=True, encoding="utf-8"
+        )
+
+    def test_it_runs_and_its_mistakes_are_one_line(self, tmp_path: Path) -> None:
+        environment = self.add(
+            tmp_path,
+            "class NobodyError(Exception): pass\n"
+            "def greet(name: str) -> None:\n"
+            "    if name == 'nobody': raise NobodyError('nobody is there')\n"
+            "    print('hello', name)\n",
+        )
+        assert self.run(environment, "greet", "you").stdout == "hello you\n"
+        done = self.run(environment, "greet", "nobody")
+        assert (done.returncode, done.stderr) == (2, "xqlm: nobody is there\n")
+
+    def test_one_that_cannot_be_loaded_leaves_the_others(self, tmp_path: Path) -> None:
+        environment = self.add(tmp_path, "import no_such_package\n")
+        done = self.run(environment, "--version")
+        assert (done.returncode, done.stdout) == (0, f"xqlm {version('xqlm')}\n")
+        assert done.stderr == (
+            "xqlm: the command greet of extra_command cannot be loaded: No module named 'no_such_package'\n"
+        )
+
+
+class TestMissingPackages:
+    """What is not installed is named in a line, with the command that installs it."""
+
+    def run(self, without: tuple[str, ...], *words: str) -> subprocess.CompletedProcess[str]:
+        code = (
+            f"import sys; sys.modules.update(dict.fromkeys({without!r})); sys.argv = ['xqlm', *{words!r}];"
+            "from lm.cli import main; main()"
+        )
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
+
+    def test_the_rules_alone_do_perft_and_convert(self, tmp_path: Path) -> None:
+        done = self.run(RULES_ALONE, "perft", "3")
+        assert done.returncode == 0
+        assert done.stdout.startswith("79666 leaves in ")
+        (source := tmp_path / "a.pgn").write_text("1. h2e2 h9g7 *")
+        done = self.run(RULES_ALONE, "convert", str(source), str(target := tmp_path / "a.jsonl"))
+        assert (done.returncode, done.stdout) == (0, f"1 games written to {target}\n")
+        assert [game.moves() for game in load(target)] == [game.moves() for game in load(source)]
+        done = self.run(RULES_ALONE, "perft", "3", "--fen", "rubbish")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert done.stderr.startswith("xqlm: ")
+
+    @pytest.fixture
+    def without_typer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "typer", None)
+        monkeypatch.delitem(sys.modules, "lm.cli.app", raising=False)
+
+    @pytest.mark.usefixtures("without_typer")
+    @pytest.mark.parametrize("command", ["play", *cli.EXTRAS])
+    def test_the_rules_alone_name_the_extra_of_any_other_command(self, xqlm, command: str) -> None:
+        needed = install_command(cli.EXTRAS.get(command, "play"))
+        assert xqlm(command) == (2, "", f"xqlm: {command} needs more than the rules: {needed}\n")
+
+    @pytest.mark.usefixtures("without_typer")
+    def test_the_rules_alone_have_help_and_version(self, xqlm) -> None:
+        assert xqlm("--version") == (0, f"xqlm {version('xqlm')}\n", "")
+        told = " ".join(xqlm("--help")[1].split())
+        for words in ("perft", "convert", "play, terminal, match", "need more than the rules"):
+            assert words in told
+        code, _, err = xqlm("fly")
+        assert code == 2
+        assert "invalid choice: 'fly'" in err
+
+    @pytest.mark.parametrize(
+        ("package", "words", "extra"),
+        [
+            ("torch", ("match", "random", "lm", "-n", "2"), "play"),
+            ("pygame", ("play",), "play"),
+            ("matplotlib", ("report",), "report"),
+            ("captum", ("explain", STARTING_FEN, "h2e2", "--model", "/no/such/model"), "report"),
+        ],
+    )
+    def test_a_command_names_what_it_misses(self, package: str, words: tuple[str, ...], extra: str) -> None:
+        done = self.run((package,), *words)
+        assert (done.returncode, done.stderr) == (2, f"xqlm: this needs {package}: {install_command(extra)}\n")
+
+
+class TestInstallCommand:
+    """It installs from where this installation came from."""
+
+    @pytest.mark.parametrize(
+        ("origin", "command"),
+        [
+            (None, '"xqlm[play]"'),
+            ({"url": "file:///home/me/my%20xqlm", "dir_info": {}}, '"/home/me/my xqlm[play]"'),
+            ({"url": "file:///home/me/xqlm", "dir_info": {"editable": True}}, '-e "/home/me/xqlm[play]"'),
+            ({"url": "file:///tmp/xqlm.whl", "archive_info": {}}, '"xqlm[play] @ file:///tmp/xqlm.whl"'),
+            (
+                {"url": "https://host/xqlm", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
+                '"xqlm[play] @ git+https://host/xqlm@abc"',
+            ),
+        ],
+    )
+    def test_each_origin(self, origin: dict[str, object] | None, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Installed:
+            def read_text(self, name: str) -> str | None:
+                return json.dumps(origin) if origin and name == "direct_url.json" else None
+
+        monkeypatch.setattr(lm, "distribution", lambda name: Installed())
+        assert install_command("play") == f"{sys.executable} -m pip install {command}"
 
 
 class TestMistakes:
@@ -136,7 +272,7 @@ class TestMistakes:
         def bug() -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(cli, "app", bug)
+        monkeypatch.setattr("lm.cli.app.app", lambda words: bug())
         with pytest.raises(ZeroDivisionError):
             cli.main()
 
@@ -157,9 +293,8 @@ class TestProcess:
 
     def test_light_start(self) -> None:
         """The command line waits for no library that the command does not need."""
-        code = (
-            "import sys, lm.cli; print([m for m in ('torch', 'numba', 'pygame', 'transformers') if m in sys.modules])"
-        )
+        heavy = ("torch", "numba", "numpy", "pygame", "transformers", "rich.progress")
+        code = f"import sys, lm.cli.app; print([name for name in {heavy} if name in sys.modules])"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout == "[]\n"
 

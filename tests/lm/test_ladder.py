@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 
 from lm import ladder
 from lm.dataset.records import split_of
@@ -45,7 +45,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def words(games: Path, *more: object) -> list[Any]:
     short = ["--budget", 0.2, "--games", 2, "--between", 2, "--reference", "greedy:seed=1", "--table", "t/ladder.md"]
-    return ["ladder", "--data", games, *short, *more]
+    return ["ladder", games, *short, *more]
 
 
 def cells(page: str, rung: str) -> list[list[str]]:
@@ -79,7 +79,7 @@ class TestCommand:
         assert len(matches) == 5 + 10
         assert all(len(list(load(file))) == 2 for file in matches)
         assert "2 games between people that no training saw (40 plies)" in page
-        assert "xqlm ladder --budget 0.2 --games 2 --between 2 --reference greedy:seed=1 --data" in page
+        assert "xqlm ladder --budget 0.2 --games 2 --between 2 --reference greedy:seed=1 /" in page
 
         for module, work in ((train, "make_trainer"), (ladder, "evaluate"), (ladder, "play_to_file")):
             monkeypatch.setattr(module, work, lambda *args, **kwargs: pytest.fail("done twice"))
@@ -147,8 +147,7 @@ class TestCommand:
     def test_two_processes_do_not_make_the_same_rung(self, xqlm: Command, games: Path) -> None:
         lock = Path("runs/ladder/.char.lock")
         lock.parent.mkdir(parents=True)
-        with lock.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with FileLock(lock):
             code, _, err = xqlm(*words(games, "--rungs", "char"))
         assert (code, err) == (2, "xqlm: runs/ladder: another process is at work on char\n")
 

@@ -137,8 +137,8 @@ class TestMistakes:
             explain(small_model(input_groups=("move", "counters")), Board(), Move.from_iccs("h2e2"))
 
     def test_without_captum(self, model: XiangqiLM, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "captum.attr", None)
-        with pytest.raises(UserError, match=r"needs captum: python -m pip install 'xqlm\[report\]'"):
+        monkeypatch.setitem(sys.modules, "captum", None)
+        with pytest.raises(UserError, match=r"this needs captum: .+ -m pip install .+\[report\]"):
             explain(model, Board(), Move.from_iccs("h2e2"))
 
 

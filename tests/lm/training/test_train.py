@@ -357,7 +357,7 @@ class TestGoingOn:
         games = str(shard_folder.parent / "games.pgn")
 
         def command(*more: str) -> tuple[int | str | None, str, str]:
-            monkeypatch.setattr(sys, "argv", ["xqlm", "train", "--data", games, "--out", "run", *more])
+            monkeypatch.setattr(sys, "argv", ["xqlm", "train", games, "--out", "run", *more])
             with pytest.raises(SystemExit) as stop:
                 cli.main()
             return stop.value.code, *capsys.readouterr()
@@ -374,8 +374,8 @@ class TestGoingOn:
         assert command("--seed", "2")[0] == 2
         assert command("--average", "--out", "mean")[0] == 0
         assert json.loads((tmp_path / "mean" / "run.json").read_text())["average"]
-        assert command("--data", str(shard_folder), "--out", "both")[0] == 0
-        assert command("--data", str(tmp_path), "--out", "none")[2].startswith(f"xqlm: {tmp_path} holds no shard")
+        assert command(str(shard_folder), "--out", "both")[0] == 0
+        assert command(str(tmp_path), "--out", "none")[2].startswith(f"xqlm: {tmp_path} holds no shard")
         assert command("--preset", "huge")[2].startswith("xqlm: no preset 'huge'")
         assert command("--weight", "engine")[2] == "xqlm: --weight engine: expected SOURCE=N, as in engine=0.5\n"
         assert "xqlm: no games of 'robot'" in command("--out", "other", "--weight", "robot=2")[2]
@@ -483,7 +483,7 @@ class TestKill:
 
         def command(out: str) -> subprocess.Popen[bytes]:
             arguments = ["--preset", "tiny", "--plies", "300000", "--save-minutes", "0", "--out", out]
-            games = ["--data", str(shard_folder.parent / "games.pgn")]
+            games = [str(shard_folder.parent / "games.pgn")]
             return subprocess.Popen([sys.executable, "-m", "lm.cli", "train", *games, *arguments], cwd=tmp_path)
 
         def sittings() -> int:
@@ -563,7 +563,7 @@ class TestProcesses:
 
     @pytest.mark.slow
     def test_the_command_under_torchrun(self, shard_folder: Path, tmp_path: Path) -> None:
-        arguments = ["train", "--data", str(shard_folder.parent / "games.pgn"), "--preset", "tiny", "--plies", "150000"]
+        arguments = ["train", str(shard_folder.parent / "games.pgn"), "--preset", "tiny", "--plies", "150000"]
         two = ["torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port()), "-m", "lm.cli"]
         for out, program in (("one", ["lm.cli"]), ("two", two)):
             subprocess.run([sys.executable, "-m", *program, *arguments, "--out", out], cwd=tmp_path, check=True)

@@ -1,0 +1,55 @@
+"""The commands of ``xqlm``. Each imports what it needs when it runs, so that ``xqlm --help`` is quick."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Annotated
+
+import typer
+
+from lm.cli import PLUGINS, games, measuring, play, release, tools, training
+from lm.cli.console import say
+
+app = typer.Typer(
+    name="xqlm",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        print(release())
+        raise typer.Exit
+
+
+@app.callback()
+def xqlm(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Xiangqi (Chinese chess): play it, study it, and train a language model on it."""
+
+
+for entry in entry_points(group=PLUGINS):
+    try:
+        app.command(entry.name)(entry.load())
+    except Exception as error:  # another package's fault is no reason to do without our own commands
+        say(f"xqlm: the command {entry.name} of {entry.module} cannot be loaded: {error}")
+for command in (
+    play.terminal,
+    games.match,
+    games.selfplay,
+    training.train,
+    training.ladder,
+    training.data,
+    measuring.evaluate,
+    measuring.report,
+    measuring.explain,
+    tools.perft,
+    tools.convert,
+):
+    app.command()(command)

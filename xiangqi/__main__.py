@@ -1,0 +1,84 @@
+"""``python -m xiangqi``: what the rules alone can do on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def perft(depth: int, fen: str | None = None) -> None:
+    """Count the leaves of the tree of legal moves, and say how fast. Raises ``InvalidFenError``."""
+    from xiangqi.board import Board
+
+    board = Board(fen) if fen else Board()
+    board.perft(min(depth, 2))  # whatever has to be compiled is compiled here
+    start = time.perf_counter()
+    leaves = board.perft(depth)
+    seconds = time.perf_counter() - start
+    print(f"{leaves} leaves in {seconds:.3f} s, {leaves / seconds / 1e6:.1f} million leaves/s")
+
+
+def convert(source: Path, target: Path) -> None:
+    """Rewrite games in another format, which the suffix of the target names.
+
+    What cannot be read is left out and reported on standard error. Raises ``FormatError`` or ``OSError``.
+    """
+    from xiangqi.formats import convert
+
+    conversion = convert(source, target)
+    for error in conversion.errors:
+        print(f"not converted: {error}", file=sys.stderr)
+    faults = f", {len(conversion.errors)} faults: what is sound was kept" if conversion.errors else ""
+    print(f"{conversion.games} games written to {target}{faults}")
+
+
+def parse(words: Sequence[str], prog: str, epilog: str | None = None) -> argparse.Namespace:
+    """Read a command line; its ``run`` is the command to call with the rest of it."""
+    parser = argparse.ArgumentParser(prog=prog, description="The rules of xiangqi (Chinese chess).", epilog=epilog)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    command = commands.add_parser("perft", help="count the leaves of the tree of legal moves, and say how fast")
+    command.add_argument("depth", metavar="DEPTH", nargs="?", type=_plies, default=4, help="plies (default: 4)")
+    command.add_argument("--fen", help="position to start from")
+    command.set_defaults(run=perft)
+    command = commands.add_parser("convert", help="rewrite games in another format")
+    command.add_argument("source", metavar="IN", type=Path, help="games in any format that can be read")
+    command.add_argument("target", metavar="OUT", type=Path, help="the suffix says the format: .pgn, .xqf, .jsonl, …")
+    command.set_defaults(run=convert)
+    return parser.parse_args(words)
+
+
+def _plies(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"not a number of plies: {text!r}")
+    return int(text)
+
+
+def run(words: Sequence[str], prog: str = "python -m xiangqi", epilog: str | None = None) -> None:
+    """Do what a command line says. Raises ``SystemExit`` if it is wrong, and what the commands raise."""
+    options = vars(parse(words, prog, epilog))
+    options.pop("run")(**options)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and exit code 2."""
+    from xiangqi.fen import InvalidFenError
+    from xiangqi.formats import FormatError
+
+    try:
+        run(sys.argv[1:])
+    except (FormatError, InvalidFenError) as error:
+        sys.exit(_told(str(error)))
+    except OSError as error:
+        sys.exit(_told(f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)))
+
+
+def _told(message: str) -> int:
+    print(f"xiangqi: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()
