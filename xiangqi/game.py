@@ -46,6 +46,7 @@ def count_legal(board: Board, moves: Sequence[Move]) -> int:
 
     >>> count_legal(Board(), [Move.from_iccs("h2e2"), Move.from_iccs("h2e2")])
     1
+    >>> from xiangqi import NULL_MOVE
     >>> count_legal(Board(), [Move.from_iccs("h2e2"), NULL_MOVE, Move.from_iccs("e2e6")])
     3
     """

@@ -163,6 +163,11 @@ class TestBrokenLines:
         assert len(list(load(io.BytesIO(text.encode()), errors.append))) == 2
         assert [error.line for error in errors] == [2]
 
+    def test_the_first_line_may_be_broken(self) -> None:
+        errors: list[FormatError] = []
+        (game,) = load(io.BytesIO(b'h9g7", "result": "1-0"}\n{"moves": "h2e2"}\n'), errors.append)
+        assert (len(game.moves()), [error.line for error in errors]) == (1, [1])
+
     def test_a_comment_of_pgn_is_no_line_of_json(self) -> None:
         (game,) = load(io.BytesIO(b'{"Red": "wins" below} 1. h2e2 *'))
         assert (game.comment, len(game.moves())) == ('"Red": "wins" below', 1)

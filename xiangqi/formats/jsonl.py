@@ -53,7 +53,7 @@ _ITEMS: Final = {  # headers of 2020
 }
 _OTHER_KEYS: Final = ("moves", "iccs", "items", "fen", "best", "score", "result")
 _NUMBERS: Final = ("gid", "random_plies")
-_BEGINNING: Final = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"[^"]{0,200}"\s*:\s*["\[{\dnft-]')
+_BEGINNING: Final = re.compile(rb'^(?:\xef\xbb\xbf)?[ \t]*\{\s*"[^"]{0,200}"\s*:\s*["\[{\dnft-]', re.MULTILINE)
 _WORD_STARTS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -63,7 +63,11 @@ def sniff(head: bytes) -> bool:
     >>> sniff(b'{"moves": "h2e2 h9g7"}'), sniff(b"1. h2e2 h9g7 *")
     (True, False)
     """
-    return _BEGINNING.match(head) is not None and not pgn.begins(head)
+    found = _BEGINNING.search(head.replace(b"\r", b"\n"))
+    if found is None or pgn.begins(head):
+        return False
+    before = head[: found.start()]  # the first lines may be broken
+    return not pgn.sniff(before) and b"[dhtmlxq" not in before.lower()
 
 
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:

@@ -550,7 +550,8 @@ def _tokens(game: Game, notation: Notation) -> Iterator[str]:
     board = game.board()
     plies: list[int] = []  # where each open variation began
     needs_number = True
-    yield from _comment(game.comment)
+    if text := _comment(game.comment):
+        yield text
     todo = _continuation(game)
     while todo:
         action, node = todo.pop()
@@ -568,18 +569,19 @@ def _tokens(game: Game, notation: Notation) -> Iterator[str]:
             board.push(node.move)
             todo += _continuation(node)
         else:
-            remark = list(_comment(node.starting_comment))
+            remark = _comment(node.starting_comment)
             if remark and node is not node.parent.variations[0]:  # at the head of a variation
-                yield from remark
-                remark, needs_number = [], True
+                yield remark
+                remark, needs_number = "", True
             if board.turn == RED or needs_number or remark:
                 yield f"{board.fullmove_number}.{'' if board.turn == RED else '..'}"
-            yield from remark
+            if remark:
+                yield remark
             yield _move_text(board, node.move, notation)
             needs_number = False
             if node.has_nags():
                 yield from [f"${nag}" for nag in sorted(node.nags)]
-            for text in _comment(node.comment):
+            if text := _comment(node.comment):
                 yield text
                 needs_number = True
     yield game.result
@@ -607,8 +609,8 @@ def _move_text(board: Board, move: Move, notation: Notation) -> str:
     return board.chinese(move, traditional=notation == "traditional")
 
 
-def _comment(text: str) -> Iterator[str]:
-    """Yield a comment, if there is any, in braces, none of them within, and no line of it that looks like a header."""
-    text = clean_comment(text).replace("}", "｝")
-    if text:
-        yield "{" + _TAG_LIKE.sub(" [", text) + "}"
+def _comment(text: str) -> str:
+    """Return a comment, if there is any, in braces, none of them within, and no line of it that looks like a header."""
+    if not text or not (text := clean_comment(text)):
+        return ""
+    return "{" + _TAG_LIKE.sub(" [", text.replace("}", "｝")) + "}"
