@@ -161,7 +161,7 @@ def average(scores: torch.Tensor, moves: torch.Tensor, counts: torch.Tensor) -> 
     tensor([[0.6000, 0.0333]])
     """
     R, logp = len(scores) // 2, scores.log_softmax(-1)
-    mirrored = torch.from_numpy(MOVE_MIRRORED)[moves]
+    mirrored = torch.tensor(MOVE_MIRRORED)[moves]
     own, of_images = (spread(x, counts, scores.shape[1], -1).argsort(-1) for x in (moves, mirrored))
     image = torch.empty_like(logp[:R]).scatter_(1, own[:R], logp[R:].gather(1, of_images[R:]))
     return (logp[:R] + image) / 2

@@ -1,12 +1,17 @@
 """The engine client, with fairy-stockfish and with fake engines that misbehave."""
 
 import asyncio
+import functools
 import gc
+import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +32,7 @@ from xiangqi.engine import (
     SimpleEngine,
     popen_ucci,
     popen_uci,
+    simple,
 )
 from xiangqi.engine.wire import UCCI, UCI, parse_info, parse_option, position
 
@@ -43,9 +49,16 @@ def fake(fault="", protocol="uci", **given):
     return [sys.executable, "-S", str(FAKE), protocol, fault, *(f"{name}={value}" for name, value in given.items())]
 
 
-def popen(fault="", protocol="uci", timeout=5.0, options=None, **given):
+def popen(fault="", protocol="uci", timeout=60.0, options=None, **given):
     start = SimpleEngine.popen_uci if protocol == "uci" else SimpleEngine.popen_ucci
     return start(fake(fault, protocol, **given), timeout=timeout, options=options)
+
+
+def impatient(fault):
+    """An engine with known ranks that has had time to start, however busy the machine, and from now on has little."""
+    engine = SimpleEngine.popen_uci(fake(fault), timeout=60.0, first_rank=0)
+    engine._engine.timeout = 0.3
+    return engine
 
 
 def is_gone(pid, zombie=False):
@@ -167,10 +180,31 @@ class TestOption:
             "hashsize", "spin", "16", 0, 1024
         )
 
-    @pytest.mark.parametrize("text", ["", "name", "type spin", "name x", "nonsense", "name x type spin min a"])
+    @pytest.mark.parametrize("text", ["", "name", "type spin", "name x", "nonsense"])
     def test_nonsense(self, text):
-        with pytest.raises(ValueError, match=r"not an option|invalid literal"):
+        with pytest.raises(ValueError, match="not an option"):
             parse_option(text, UCI)
+
+    @pytest.mark.parametrize(
+        ("bounds", "low", "high"),
+        [
+            ("min x max 9", None, 9),
+            ("min 1 max", 1, None),
+            ("min 1.0 max 1e3", 1, 1000),
+            ("min - max inf", None, None),
+            (f"min 1 max {'9' * 5000}", 1, None),
+        ],
+    )
+    def test_odd_bounds(self, bounds, low, high):
+        """A bound that is no number costs the bound, not the option."""
+        option = parse_option(f"name Hash type spin default 16 {bounds}", UCI)
+        assert option == Option("Hash", "spin", "16", low, high)
+        assert option.text(8) == "8"
+
+    def test_white_space(self):
+        assert parse_option("name \tBook  File\ttype string \t default\ta b", UCI) == Option(
+            "Book File", "string", "a b"
+        )
 
     def test_values(self):
         spin, check = Option("Threads", "spin", "1", 1, 8), Option("Ponder", "check", "false")
@@ -186,6 +220,8 @@ class TestOption:
         [
             (Option("Threads", "spin", "1", 1, 8), 9, "Threads takes a number from 1 to 8, not 9"),
             (Option("Threads", "spin", "1", 1, 8), "many", "Threads takes a number, not 'many'"),
+            (Option("Threads", "spin", min=1), 0, "Threads takes a number from 1, not 0"),
+            (Option("Threads", "spin", max=8), 9, "Threads takes a number up to 8, not 9"),
             (Option("Ponder", "check"), 1, "Ponder takes true or false, not 1"),
             (Option("Style", "combo", choices=("a", "b")), "c", "Style takes one of a, b, not 'c'"),
             (Option("Clear", "button"), "x", "Clear takes no value, not 'x'"),
@@ -199,8 +235,8 @@ class TestOption:
 
 
 class TestInfo:
-    def read(self, text, old=None, board=None, first_rank=0):
-        return parse_info(text.split(), old or Info(), board or Board(), first_rank)
+    def read(self, text, old=None, board=None, first_rank=0, dialect=UCI):
+        return (old or Info()).updated(parse_info(text.split(), board or Board(), first_rank, dialect))
 
     def test_all_fields(self):
         info = self.read(
@@ -223,8 +259,56 @@ class TestInfo:
         assert (info.depth, info.nodes, info.score, info.bound) == (3, 9, Score(RED, mate=2), "lower")
         assert self.read("score cp 1", info).bound is None
 
-    def test_ucci_score(self):
-        assert self.read("depth 5 score -20 pv h9g7", board=Board.from_moves("h2e2")).score == Score(BLACK, cp=-20)
+    @pytest.mark.parametrize(
+        ("dialect", "text", "cp"),
+        [(UCCI, "score -25", -100), (UCCI, "score cp -25", -25), (UCCI, "score 12.5", 50), (UCI, "score -25", -25)],
+    )
+    def test_score_in_hundredths_of_a_light_piece(self, dialect, text, cp):
+        """UCCI counts a knight or cannon as 100, and we as 400; who says "cp" means it."""
+        info = self.read(f"depth 5 {text} pv h9g7", board=Board.from_moves("h2e2"), dialect=dialect)
+        assert info.score == Score(BLACK, cp=cp)
+
+    @pytest.mark.parametrize(
+        ("odd", "expected"),
+        [
+            ("score cp 12.5", Info(score=Score(RED, cp=12))),
+            ("score cp +35", Info(score=Score(RED, cp=35))),
+            ("score cp", Info()),
+            ("score cp -", Info()),
+            ("score mate x", Info()),
+            ("score", Info()),
+            ("score lowerbound cp 34", Info(score=Score(RED, cp=34), bound="lower")),
+            ("nodes 1e6", Info(nodes=1_000_000)),
+            ("nodes -", Info()),
+            ("nodes nan", Info()),
+            ("nodes 1e999", Info()),
+            (f"nodes {'9' * 400}", Info()),
+            (f"time {'9' * 5000}", Info()),
+            ("time -", Info()),
+            ("time 12.5", Info(time=0.0125)),
+            ("wdl 1 2", Info()),
+            ("wdl 1 2 x", Info()),
+            ("wdl 500.0 300 200", Info(wdl=(500, 300, 200))),
+            ("multipv x", Info()),
+            ("tbhits 0", Info()),
+            ("nonsense", Info()),
+            ("currmove h2e2 currmovenumber 1", Info()),
+        ],
+    )
+    @pytest.mark.parametrize("place", ["first", "last"])
+    def test_one_odd_word_costs_itself_only(self, odd, expected, place):
+        line = f"{odd} depth 9 pv h2e2" if place == "first" else f"depth 9 pv h2e2 {odd}"
+        assert self.read(line) == replace(expected, depth=9, pv=(Move.from_iccs("h2e2"),))
+
+    def test_a_word_without_its_number_does_not_take_the_next_word(self):
+        assert self.read("depth seldepth 4 score cp pv h2e2") == Info(seldepth=4, pv=(Move.from_iccs("h2e2"),))
+
+    def test_a_score_that_cannot_be_read_leaves_the_last_one(self):
+        known = self.read("depth 8 score cp 30 upperbound")
+        assert self.read("depth 9 score cp ?", known) == replace(known, depth=9)
+
+    def test_upper_case_moves(self):
+        assert [move.iccs for move in self.read("pv H2E2 H9G7").pv] == ["h2e2", "h9g7"]
 
     @pytest.mark.parametrize(("moves", "mover"), [("", RED), ("h2e2", BLACK)])
     def test_what_an_engine_says_is_seen_from_the_side_to_move(self, moves, mover):
@@ -313,9 +397,7 @@ class TestFairyStockfish:
 
     def test_limits(self, engine):
         board = Board.from_moves("h2e2")
-        started = time.monotonic()
         assert engine.play(board, Limit(time=0.1)).move in board.legal_moves
-        assert time.monotonic() - started < 5
         assert engine.play(board, Limit(nodes=100)).move in board.legal_moves
         assert engine.play(board, Limit(red_clock=2, black_clock=1, black_increment=0.01)).move in board.legal_moves
 
@@ -479,12 +561,27 @@ class TestUcci:
         assert not result.resigned
         assert "go draw depth 1" in log.read_text()
 
-    @pytest.mark.parametrize("answer", ["h2e2 resign", "nobestmove", "resign"])
+    @pytest.mark.parametrize("answer", ["h2e2 resign", "h2e2 ponder h9g7 resign", "resign"])
     def test_resignation(self, answer):
         with popen(protocol="ucci", first=answer) as engine:
             result = engine.play(Board(), DEPTH_1)
         assert result.resigned
         assert result.move is None
+
+    def test_no_move_computed_is_no_resignation(self):
+        """Section 15: the position is dead, or only its static value was asked for, as by ``go depth 0``."""
+        with popen(protocol="ucci", first="nobestmove", best="nobestmove", says="info depth 0 score 25") as engine:
+            assert engine.analyse(Board(), Limit(depth=0)).score == Score(RED, cp=100)
+            result = engine.analysis(Board(), Limit(depth=0)).wait()
+            assert (result.move, result.resigned) == (None, False)
+            with pytest.raises(EngineMoveError, match="the engine named no move in "):
+                engine.play(Board(), DEPTH_1)
+
+    def test_late_answer_to_a_stop_is_not_the_next_move(self):
+        """An engine that is told to stop when it has just moved answers that, too, as section 3 (6) asks it to."""
+        with popen("late-nobestmove", "ucci", best="h0g2") as engine:
+            engine.analysis(Board())
+            assert engine.play(Board(), DEPTH_1).move is Move.from_iccs("h0g2")
 
     def test_no_move_when_mated(self):
         with popen(protocol="ucci", first="nobestmove") as engine:
@@ -562,18 +659,17 @@ class TestMisbehaviour:
         assert "fake.py uci die-at-once" in str(error.value)
 
     def test_never_answers(self):
-        started = time.monotonic()
         with pytest.raises(EngineStartError, match=r"did not answer 'uci' with 'uciok' within 0\.3 s"):
             popen("mute", timeout=0.3)
-        assert time.monotonic() - started < 3
 
     def test_other_protocol(self):
         with pytest.raises(EngineStartError, match="did not answer 'ucci' with 'ucciok'"):
             SimpleEngine.popen_ucci(fake(), timeout=0.3)
 
     def test_never_ready(self):
-        with pytest.raises(EngineStartError, match="did not answer 'isready' with 'readyok'"):
-            popen("never-ready", timeout=0.5)
+        answer = "did not answer 'isready' with 'readyok'"
+        with impatient("never-ready") as engine, pytest.raises(EngineTimeoutError, match=answer):
+            engine.ping()
 
     @pytest.mark.parametrize("protocol", ["uci", "ucci"])
     def test_dies_in_search(self, protocol):
@@ -604,32 +700,34 @@ class TestMisbehaviour:
         ("limit", "message"), [(DEPTH_1, "hangs: "), (Limit(time=0.1), "did not move within 0.4 s")]
     )
     def test_hangs_in_search(self, limit, message):
-        with SimpleEngine.popen_uci(fake("hang-in-search"), timeout=0.3, first_rank=0) as engine:
-            started = time.monotonic()
+        with impatient("hang-in-search") as engine:
             with pytest.raises(EngineTimeoutError, match=message):
                 engine.play(Board(), limit)
-            assert time.monotonic() - started < 3
             assert is_gone(engine.pid)
 
     def test_hangs_in_analysis(self):
-        with SimpleEngine.popen_uci(fake("hang-in-search"), timeout=0.3, first_rank=0) as engine:
+        with impatient("hang-in-search") as engine:
             analysis = engine.analysis(Board())
             with pytest.raises(EngineTimeoutError, match="hangs"):
                 list(analysis)
 
     def test_ignores_stop(self):
-        with SimpleEngine.popen_uci(fake("ignores-stop"), timeout=0.3, first_rank=0) as engine:
+        with impatient("ignores-stop") as engine:
             with engine.analysis(Board()) as analysis:
                 assert next(iter(analysis)).depth == 1
             with pytest.raises(EngineTimeoutError, match="did not move within"):
                 analysis.wait()
 
-    def test_thinks_long_but_lives(self):
+    def test_thinks_long_but_lives(self, tmp_path):
         """Without a limit of time silence is no fault as long as the engine can be spoken to."""
-        with popen(timeout=0.2) as engine:
+        log = tmp_path / "log"
+        with popen(log=log) as engine:
+            engine._engine.timeout = 2.0
+            engine._engine.first_rank = 0
             analysis = engine.analysis(Board())
-            time.sleep(1)
-            assert not analysis.done
+            while log.read_text().count("isready") < 3:  # one when it started, and two in its silence
+                assert not analysis.done
+                time.sleep(0.1)
             analysis.stop()
             assert analysis.wait().move is Move.from_iccs("h2e2")
 
@@ -642,7 +740,7 @@ class TestMisbehaviour:
             assert error.value.last_said == f"bestmove {answer}"
 
     @pytest.mark.parametrize("protocol", ["uci", "ucci"])
-    @pytest.mark.parametrize("answer", ["", "(none)", "0000", "null", "none"])
+    @pytest.mark.parametrize("answer", ["", "(none)", "0000", "null", "NULL", "none"])
     def test_no_move(self, protocol, answer):
         """An engine that has no move to name where there is one is broken; it does not resign."""
         which = {"uci": "best", "ucci": "first"}[protocol]  # a UCI engine is first asked how it numbers ranks
@@ -661,9 +759,41 @@ class TestMisbehaviour:
             result = engine.play(board, DEPTH_1)
         assert (result.move, result.resigned) == (None, False)
 
-    def test_only_ucci_has_nobestmove(self):
-        with popen(best="nobestmove") as engine, pytest.raises(EngineMoveError, match="named no move"):
-            engine.play(Board(), DEPTH_1)
+    @pytest.mark.parametrize("protocol", ["uci", "ucci"])
+    def test_upper_case(self, protocol):
+        with popen(protocol=protocol, first="H2E2 PONDER H9G7 DRAW", best="H2E2 PONDER H9G7 DRAW") as engine:
+            result = engine.play(Board(), DEPTH_1)
+        assert (result.move, result.ponder) == (Move.from_iccs("h2e2"), Move.from_iccs("h9g7"))
+        assert result.draw_offered
+
+    @pytest.mark.parametrize("fault", ["tabs", "carriage-returns"])
+    @pytest.mark.parametrize("protocol", ["uci", "ucci"])
+    def test_white_space(self, fault, protocol):
+        with popen(fault, protocol, best="h2e2 ponder h9g7", says="info depth 3 nodes 5") as engine:
+            result = engine.play(Board.from_moves("h2e2 h9g7 e2h2 g7h9"), DEPTH_1)
+            assert engine.id["name"] == f"Fake {fault}"
+            assert engine.options["Ponder" if protocol == "uci" else "usemillisec"].type == "check"
+        assert result.move is Move.from_iccs("h2e2")
+        assert (result.info.depth, result.info.nodes) == (3, 5)
+
+    def test_last_line_without_end(self):
+        with SimpleEngine.popen_uci(fake("unfinished"), first_rank=0) as engine:
+            assert engine.play(Board(), DEPTH_1).move is Move.from_iccs("h2e2")
+
+    def test_first_move_has_a_bound(self):
+        """The move that shows how ranks are numbered is asked for unseen, of an engine that may do without depths."""
+        with popen("talks") as engine:
+            engine._engine.timeout = 0.3
+            with pytest.raises(EngineTimeoutError, match="did not move within"):
+                engine.play(Board(), DEPTH_1)
+            assert is_gone(engine.pid)
+
+    def test_first_move_takes_no_longer_than_the_limit(self, tmp_path):
+        log = tmp_path / "log"
+        with popen(log=log) as engine:
+            engine.play(Board(), Limit(time=0.2))
+        goes = [line for line in log.read_text().splitlines() if line.startswith("go")]
+        assert goes == ["go movetime 200 depth 1", "go movetime 200"]
 
     def test_illegal_expectation_is_ignored(self):
         with popen(best="h2e2 ponder h2e2") as engine:
@@ -681,16 +811,14 @@ class TestMisbehaviour:
 
     def test_flood(self):
         """Garbage without end is no sign of life."""
-        with SimpleEngine.popen_uci(fake("flood"), timeout=0.3, first_rank=0) as engine:
+        with impatient("flood") as engine:
             with pytest.raises(EngineTimeoutError, match="hangs"):
                 engine.play(Board(), DEPTH_1)
             assert is_gone(engine.pid)
 
     def test_does_not_quit(self):
         engine = popen("stubborn")
-        started = time.monotonic()
         engine.quit()
-        assert time.monotonic() - started < 5
         assert is_gone(engine.pid)
         assert engine.returncode == -9
 
@@ -700,6 +828,20 @@ class TestMisbehaviour:
         assert len(listed) == 1
         engine.quit()
         assert is_gone(listed[0], zombie=True)  # once dead, it is for init to collect
+
+    @pytest.mark.parametrize("end", ["quit", "kill", "crash"])
+    def test_children_that_an_engine_leaves_die_with_it(self, end):
+        """They hold on to its pipes, and nobody waits for that."""
+        engine = popen("leaves-a-child")
+        (child,) = Path(f"/proc/{engine.pid}/task/{engine.pid}/children").read_text().split()
+        if end == "crash":
+            os.kill(engine.pid, signal.SIGKILL)
+            with pytest.raises(EngineTerminatedError, match="killed by signal 9"):
+                engine.play(Board(), Limit(time=60))
+        elif end == "kill":
+            engine._engine._process.kill()
+        engine.quit()
+        assert is_gone(child, zombie=True)
 
     def test_errors_are_one_family(self):
         kinds = [EngineStartError, EngineTerminatedError, EngineTimeoutError, EngineMoveError, EngineOptionError]
@@ -725,6 +867,28 @@ print(engine.pid, flush=True)
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
         assert done.stderr == ""
         assert is_gone(int(done.stdout))
+
+
+class TestThreads:
+    def test_first_engines_of_two_threads_share_one_loop(self, monkeypatch):
+        """Each would otherwise wait for answers in a loop of its own, one of which is lost."""
+        monkeypatch.setattr(simple, "_loop", functools.cache(simple._loop.__wrapped__))
+        new_event_loop = asyncio.new_event_loop
+
+        def slow():
+            time.sleep(0.2)
+            return new_event_loop()
+
+        monkeypatch.setattr(asyncio, "new_event_loop", slow)
+        with ThreadPoolExecutor(2) as threads:
+            one, two = threads.map(lambda _: simple._background(), range(2))
+        one.call_soon_threadsafe(one.stop)
+        assert one is two
+
+    def test_one_engine_serves_many(self):
+        with popen(best="h2e2") as engine, ThreadPoolExecutor(4) as threads:
+            moves = list(threads.map(lambda _: engine.play(Board(), DEPTH_1).move, range(12)))
+        assert moves == [Move.from_iccs("h2e2")] * 12
 
 
 class TestAsyncio:

@@ -24,11 +24,15 @@ own may take as long as it likes while the engine says something, or at least an
 
 UCI engines number the ranks from 0 (Pikafish) or from 1 (Fairy-Stockfish). Which one it is shows in an engine's first
 move from the starting position, where no square that Red can leave in one numbering can be left in the other: unless
-``first_rank`` is given, an engine is asked for that move, at depth 1, before its first search. Engines that play many
-variants are set to xiangqi.
+``first_rank`` is given, an engine is asked for that move, at depth 1 and in a second at most, before its first search.
+Engines that play many variants are set to xiangqi.
+
+What an engine says is read as far as it makes sense: an odd number or an unknown word costs nothing but itself. The
+scores of UCCI engines are told in centipawns, see ``Score``.
 """
 
-from xiangqi.engine.client import Analysis, Engine, popen_ucci, popen_uci
+from xiangqi.engine.analysis import Analysis
+from xiangqi.engine.client import Engine, popen_ucci, popen_uci
 from xiangqi.engine.simple import SimpleAnalysis, SimpleEngine
 from xiangqi.engine.values import (
     EngineError,

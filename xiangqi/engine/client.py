@@ -1,4 +1,4 @@
-"""The engine client in asyncio: the talk with an engine, and its searches. See ``xiangqi.engine``, its front."""
+"""The engine client in asyncio: the talk with an engine. See ``xiangqi.engine``, its front."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import shlex
 import shutil
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Self, overload
 
 from xiangqi.board import Board
+from xiangqi.engine.analysis import Analysis
 from xiangqi.engine.process import EngineProcess
 from xiangqi.engine.values import (
     EngineError,
@@ -25,174 +25,15 @@ from xiangqi.engine.values import (
     OptionValue,
     PlayResult,
 )
-from xiangqi.engine.wire import UCCI, UCI, Dialect, parse_best_move, parse_info, parse_option, position
+from xiangqi.engine.wire import UCCI, UCI, Dialect, parse_option, position
 from xiangqi.move import COLOR_NAMES, Move
 
 TIMEOUT: Final = 10.0
 """Seconds in which an engine has to answer what needs no thought."""
 QUIT_GRACE: Final = 2.0
 """Seconds that an engine gets to leave after ``quit`` before it is killed."""
-_QUEUE: Final = 1000
-"""Pieces of information that an analysis keeps for a reader who is late; older ones are dropped."""
-
-
-class Analysis:
-    """A search that runs: iterate over it for information as it comes, or ``wait`` for its end.
-
-    Made by ``Engine.analysis``. As a context manager it stops the search when left. ``async for`` ends with the search
-    and raises what went wrong.
-
-    >>> from xiangqi.engine.example import COMMAND
-    >>> async def main() -> None:
-    ...     async with await popen_uci(COMMAND) as engine, await engine.analysis(Board(), Limit(depth=3)) as analysis:
-    ...         async for info in analysis:
-    ...             print(info.depth, info.score, *info.pv)
-    >>> asyncio.run(main())
-    3 +0.30 for red h2e2 h9g7 h0g2
-    """
-
-    multipv: list[Info]
-    """The newest information about each line, best first."""
-
-    def __init__(self, engine: Engine, board: Board, limit: Limit, lines: int) -> None:
-        self._engine, self._board = engine, board.copy(stack=False)
-        self._loop = asyncio.get_running_loop()
-        self._result: asyncio.Future[PlayResult] = self._loop.create_future()
-        self._result.add_done_callback(lambda future: future.exception())
-        self._queue: deque[Info] = deque(maxlen=_QUEUE)
-        self._news = asyncio.Event()
-        self.multipv = [Info(n) for n in range(1, lines + 1)]
-        self._longest = limit.longest(board.turn)
-        if self._longest is not None:
-            self._longest += engine.timeout
-        self._started = self._pinged = self._loop.time()
-        self._deadline = None if self._longest is None else self._started + self._longest
-        self._timer = self._loop.call_at(self._deadline or self._started + engine.timeout, self._watch)
-
-    @property
-    def info(self) -> Info:
-        """The newest information about the best line.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine:
-        ...         analysis = await engine.analysis(Board(), Limit(depth=3))
-        ...         await analysis.wait()
-        ...         print(analysis.info.score)
-        >>> asyncio.run(main())
-        +0.30 for red
-        """
-        return self.multipv[0]
-
-    @property
-    def done(self) -> bool:
-        """Whether the search has ended.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine, await engine.analysis(Board()) as analysis:
-        ...         print(analysis.done)
-        >>> asyncio.run(main())
-        False
-        """
-        return self._result.done()
-
-    async def wait(self) -> PlayResult:
-        """Wait for the search to end and return how. Raises ``EngineError``.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine:
-        ...         analysis = await engine.analysis(Board(), Limit(time=0.1))
-        ...         print((await analysis.wait()).move)
-        >>> asyncio.run(main())
-        h2e2
-        """
-        return await asyncio.shield(self._result)
-
-    def stop(self) -> None:
-        """Ask the engine to end the search; its best move so far follows.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine:
-        ...         analysis = await engine.analysis(Board())  # without end
-        ...         analysis.stop()
-        ...         print((await analysis.wait()).move)
-        >>> asyncio.run(main())
-        h2e2
-        """
-        if not self.done:
-            self._engine._send("stop")
-            self._longest = self._loop.time() - self._started + self._engine.timeout
-            self._deadline = self._started + self._longest
-            self._timer.cancel()
-            self._timer = self._loop.call_at(self._deadline, self._watch)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        self.stop()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Info:
-        while not self._queue:
-            if self.done:
-                self._result.result()
-                raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
-        return self._queue.popleft()
-
-    def _watch(self) -> None:
-        """Wake up when the engine is late, or when it has been silent for long, and see whether it lives."""
-        engine, now = self._engine, self._loop.time()
-        due = self._deadline or max(engine._heard, self._pinged) + engine.timeout
-        if now < due:
-            pass
-        elif self._deadline is not None:
-            engine._fail(EngineTimeoutError, f"the engine did not move within {self._longest:.1f} s")
-            return
-        elif self._pinged > engine._heard:
-            engine._fail(EngineTimeoutError, f"the engine hangs: silent for {now - engine._heard:.1f} s")
-            return
-        else:
-            engine._send("isready")
-            self._pinged = now
-            due = now + engine.timeout
-        self._timer = self._loop.call_at(due, self._watch)
-
-    def _end(self, result: PlayResult | EngineError) -> None:
-        self._timer.cancel()
-        if not self.done:
-            if isinstance(result, EngineError):
-                self._result.set_exception(result)
-            else:
-                self._result.set_result(result)
-        self._news.set()
-
-    def _on_info(self, words: list[str]) -> None:
-        with contextlib.suppress(ValueError, IndexError):  # an engine may say whatever it likes as information
-            index = int(words[words.index("multipv") + 1]) - 1 if "multipv" in words else 0
-            if 0 <= index < len(self.multipv):
-                info = parse_info(words, self.multipv[index], self._board, self._engine.first_rank)
-                self.multipv[index] = info
-                self._queue.append(info)
-                self._news.set()
-
-    def _on_best_move(self, words: list[str]) -> None:
-        engine = self._engine
-        try:
-            result, engine.first_rank = parse_best_move(
-                words, self._board, self.info, engine.first_rank, engine._dialect
-            )
-        except ValueError as error:
-            self._end(engine._error(EngineMoveError, str(error)))
-        else:
-            self._end(result)
+FIRST_MOVE: Final = 1.0
+"""Seconds that an engine gets for the move that shows how it numbers ranks."""
 
 
 class Engine:
@@ -354,21 +195,21 @@ class Engine:
 
     def _on_line(self, line: str) -> None:
         self._said = line
-        word, _, rest = line.partition(" ")
+        word, *words = line.split()
         if word == "info":
             if self._search and not self._search.done:
-                self._search._on_info(rest.split())
+                self._search._on_info(words)
         elif word in ("bestmove", "nobestmove"):
             if self._search and not self._search.done:
-                self._search._on_best_move(line.split())
+                self._search._on_best_move([word, *words])
         elif self._awaited and word == self._awaited[0]:
             if not self._awaited[1].done():
                 self._awaited[1].set_result(None)
-        elif word == "id":
-            key, _, self.id[key] = rest.partition(" ")
+        elif word == "id" and words:
+            self.id[words[0]] = " ".join(words[1:])
         elif word == "option":
             with contextlib.suppress(ValueError):
-                option = parse_option(rest, self._dialect)
+                option = parse_option(" ".join(words), self._dialect)
                 self.options[option.name] = option
         elif word != "readyok":
             return  # garbage is no sign of life
@@ -468,8 +309,8 @@ class Engine:
         """Let the engine think and return its move. The board is left as it is.
 
         ``root_moves`` are the only moves that it may choose from. A draw can be offered to UCCI engines. Raises
-        ``EngineError``, and ``ValueError`` for a limit or moves that make no sense. If the caller is cancelled, the
-        search is stopped.
+        ``EngineError``, also if the engine names no move where there is one, and ``ValueError`` for a limit or moves
+        that make no sense. If the caller is cancelled, the search is stopped.
 
         >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
@@ -481,7 +322,10 @@ class Engine:
         """
         self._check_limit(board, limit)
         async with self._lock:
-            return await self._finish(await self._begin(board, limit, 1, root_moves, draw_offered))
+            result = await self._finish(await self._begin(board, limit, 1, root_moves, draw_offered))
+        if result.move is None and not result.resigned and board.has_legal_moves():
+            raise self._error(EngineMoveError, f"the engine named no move in {board.fen()}")
+        return result
 
     @overload
     async def analyse(
@@ -547,8 +391,11 @@ class Engine:
     ) -> Analysis:
         """Start a search. The caller holds the lock."""
         await self._settle()
+        if self._search and self._search.stopped:
+            # An engine that had moved already may answer the stop as well: what it says before "readyok" is old.
+            await self._ask("isready", "readyok")
         if self.first_rank is None:
-            await self._find_first_rank()
+            await self._find_first_rank(limit.longest(board.turn))
         assert self.first_rank is not None
         moves = None if moves is None else list(moves)
         if moves is not None and not (moves and all(map(board.is_legal, moves))):
@@ -560,10 +407,11 @@ class Engine:
         self._send("\n".join(orders))
         return self._search
 
-    async def _find_first_rank(self) -> None:
-        board = Board()
-        self._search = Analysis(self, board, Limit(depth=1), 1)
-        self._send(f"{position(board, 0)}\ngo depth 1")
+    async def _find_first_rank(self, longest: float | None) -> None:
+        """Ask for a move from the starting position, which takes no longer than the search that it is asked for."""
+        board, limit = Board(), Limit(depth=1, time=min(FIRST_MOVE, longest or FIRST_MOVE))
+        self._search = Analysis(self, board, limit, 1)
+        self._send(f"{position(board, 0)}\n{self._dialect.go(limit, board, None, 0, False)}")
         try:
             await self._finish(self._search)
         except EngineMoveError as error:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from typing import Final, Self
 
 _LONGEST_LINE: Final = 1 << 16
 _LONGEST_STDERR: Final = 2000
+_LINE_END: Final = re.compile(rb"[\r\n]")
 
 
 class EngineProcess(asyncio.SubprocessProtocol):
@@ -36,12 +40,15 @@ class EngineProcess(asyncio.SubprocessProtocol):
         self.ended = asyncio.get_running_loop().create_future()
         self.stderr = b""
         self._rest = b""
+        self._exited = False
 
     @classmethod
     async def start(
         cls, command: Sequence[str], cwd: str | None, on_line: Callable[[str], None], on_end: Callable[[], None]
     ) -> Self:
-        """Start ``command`` in the folder ``cwd``. Raises ``OSError`` or ``ValueError`` if that cannot be done.
+        """Start ``command`` in the folder ``cwd``, in a group of processes of its own.
+
+        Raises ``OSError`` or ``ValueError`` if that cannot be done.
 
         ``on_line`` is told each line that is not empty, ``on_end`` once that the process is gone.
 
@@ -53,7 +60,13 @@ class EngineProcess(asyncio.SubprocessProtocol):
         gone
         """
         loop = asyncio.get_running_loop()
-        _, process = await loop.subprocess_exec(lambda: cls(on_line, on_end), *command, cwd=cwd, start_new_session=True)
+        _, process = await loop.subprocess_exec(
+            lambda: cls(on_line, on_end),
+            *command,
+            cwd=cwd,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
+        )
         return process
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -64,19 +77,25 @@ class EngineProcess(asyncio.SubprocessProtocol):
         if fd == 2:
             self.stderr = (self.stderr + data)[-_LONGEST_STDERR:]
             return
-        *lines, rest = (self._rest + data).split(b"\n")
+        *lines, rest = _LINE_END.split(self._rest + data)
         self._rest = rest[:_LONGEST_LINE]
         for line in lines:
-            text = _decode(line[:_LONGEST_LINE]).strip()
-            if text:
-                self.on_line(text)
+            self._tell(line)
+
+    def _tell(self, line: bytes) -> None:
+        text = _decode(line[:_LONGEST_LINE]).strip()
+        if text:
+            self.on_line(text)
 
     def process_exited(self) -> None:
-        # What it wrote last may still be on its way; if a child of its own keeps the pipes open, do not wait for that.
+        self.kill()  # children that it leaves would keep the pipes open
+        self._exited = True
+        # What it wrote last may still be on its way; if somebody keeps the pipes open all the same, do not wait.
         asyncio.get_running_loop().call_later(0.2, self.connection_lost, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ended.done():
+            self._tell(self._rest)
             self.ended.set_result(None)
             self.transport.close()
             self.on_end()
@@ -105,13 +124,14 @@ class EngineProcess(asyncio.SubprocessProtocol):
         >>> asyncio.run(main())
         gone
         """
-        if self.transport.get_returncode() is not None:
+        if self._exited:  # by now its number may be another's
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):  # it leads a session of its own
-                os.killpg(self.transport.get_pid(), signal.SIGKILL)
-            else:
-                self.transport.kill()
+        pid = self.transport.get_pid()
+        if sys.platform == "win32":
+            subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True, check=False)
+        else:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
 
     def tail(self) -> str:
         """Return the last lines that the process wrote to stderr, in one.
@@ -128,6 +148,6 @@ class EngineProcess(asyncio.SubprocessProtocol):
 
 def _decode(data: bytes) -> str:
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("gb18030", errors="replace")

@@ -11,7 +11,8 @@ from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar, overload
 
 from xiangqi.board import Board
-from xiangqi.engine.client import TIMEOUT, Analysis, Engine, open_engine
+from xiangqi.engine.analysis import Analysis
+from xiangqi.engine.client import TIMEOUT, Engine, open_engine
 from xiangqi.engine.values import Info, Limit, Option, OptionValue, PlayResult
 from xiangqi.engine.wire import UCCI, UCI
 from xiangqi.move import Move
@@ -20,15 +21,30 @@ T = TypeVar("T")
 
 
 @functools.cache
-def _background() -> asyncio.AbstractEventLoop:
-    """Return the event loop in which all ``SimpleEngine``s live, in a thread of its own."""
+def _loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="xiangqi-engines", daemon=True).start()
     return loop
 
 
+_starting = threading.Lock()
+
+
+def _background() -> asyncio.AbstractEventLoop:
+    """Return the event loop in which all ``SimpleEngine``s live, in a thread of its own."""
+    with _starting:
+        return _loop()
+
+
+def _forget() -> None:
+    """Begin anew in a forked process: threads do not survive a fork, and one of them may hold the lock."""
+    global _starting
+    _starting = threading.Lock()
+    _loop.cache_clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_background.cache_clear)  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_forget)
 
 
 def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from xiangqi.move import COLOR_NAMES, RED, Color, Move
@@ -82,10 +82,10 @@ class EngineTimeoutError(EngineError):
 
 
 class EngineMoveError(EngineError):
-    """The engine has answered a search with a move that is illegal or that nobody can read, or with none.
+    """The engine has answered with a move that is illegal or that nobody can read, or, when it was to play, with none.
 
-    An engine resigns by ``bestmove resign``, in UCCI also by ``nobestmove``. ``bestmove (none)`` is for a game that is
-    over.
+    ``bestmove (none)`` and ``nobestmove`` are for a game that is over; an engine resigns by ``bestmove h2e2 resign`` or
+    ``bestmove resign``.
 
     >>> from xiangqi import Board
     >>> from xiangqi.engine import SimpleEngine
@@ -149,7 +149,8 @@ class Option:
             except ValueError:
                 raise self._refuse(value, "a number") from None
             if (low is not None and number < low) or (high is not None and number > high):
-                raise self._refuse(value, f"a number from {low} to {high}")
+                bounds = " to ".join(f"{bound}" for bound in (low, high) if bound is not None)
+                raise self._refuse(value, f"a number {'up to' if low is None else 'from'} {bounds}")
             return str(number)
         if self.type == "combo":
             for choice in self.choices:
@@ -229,6 +230,8 @@ class Limit:
 class Score:
     """An engine's opinion of a position, in centipawns or moves to mate, as ``color`` sees it.
 
+    UCCI engines count in hundredths of a knight or cannon; here that is told in centipawns, four times as many.
+
     >>> Score(1, cp=-35).pov(RED)
     Score(color=0, cp=35, mate=None)
     >>> Score(RED, mate=-2).centipawns()
@@ -299,8 +302,8 @@ class Info:
     """What an engine has said about one of its lines. Fields that it has not mentioned are ``None`` or empty.
 
     >>> from xiangqi import Board
-    >>> from xiangqi.engine.wire import parse_info
-    >>> info = parse_info("depth 12 score mate 3 nps 250000".split(), Info(), Board(), 0)
+    >>> from xiangqi.engine.wire import UCI, parse_info
+    >>> info = parse_info("depth 12 score mate 3 nps 250000".split(), Board(), 0, UCI)
     >>> info.depth, info.score.mate, info.nps
     (12, 3, 250000)
     """
@@ -325,6 +328,18 @@ class Info:
     string: str | None = None
     """Free text."""
 
+    def updated(self, later: Info) -> Info:
+        """Return what is known of a line once ``later`` has been said of it as well; what that leaves out stays.
+
+        >>> info = Info(depth=3, nodes=50).updated(Info(depth=4))
+        >>> info.depth, info.nodes
+        (4, 50)
+        """
+        said = {name: value for name in self.__dataclass_fields__ if (value := getattr(later, name)) not in (None, ())}
+        if later.score is not None:
+            said["bound"] = later.bound
+        return replace(self, **said)
+
 
 @dataclass(frozen=True)
 class PlayResult:
@@ -335,7 +350,7 @@ class PlayResult:
     """
 
     move: Move | None
-    """``None`` if the engine has no move: because there is none, or because it resigns."""
+    """``None`` if the engine has computed none, as when the game is over, or if it resigns."""
     ponder: Move | None
     """The answer that the engine expects."""
     info: Info

@@ -2,18 +2,24 @@
 
 Sources: "Description of the universal chess interface" (Huber and Meyer-Kahlen, 2006); 中国象棋通用引擎协议 (UCCI) 3.0,
 www.xqbase.com/protocol/cchess_ucci.htm.
+
+Words are parted by any white space. What an engine says is read as far as it makes sense: a number that is none, or a
+word that is not known, costs nothing but itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 from xiangqi.board import Board
 from xiangqi.engine.values import Info, Limit, Option, PlayResult, Score, Wdl
 from xiangqi.move import NULL_MOVE, Color, Move
 from xiangqi.notation import parse_uci, uci
+
+UCCI_LIGHT_PIECE: Final = 400
+"""Centipawns of what UCCI counts as 100, a knight or a cannon: such a piece is worth four pawns in exchange."""
 
 
 class Dialect(Protocol):
@@ -23,9 +29,32 @@ class Dialect(Protocol):
     ['go movetime 2000', 'go time 2000 movestogo 1']
     """
 
-    name: str
-    first_rank: int | None
-    """Number of Red's back rank, if the protocol fixes it."""
+    @property
+    def name(self) -> str:
+        """Name of the protocol, with which a client greets an engine.
+
+        >>> UCI.name, UCCI.name
+        ('uci', 'ucci')
+        """
+        ...
+
+    @property
+    def first_rank(self) -> int | None:
+        """Number of Red's back rank, if the protocol fixes it.
+
+        >>> UCI.first_rank, UCCI.first_rank
+        (None, 0)
+        """
+        ...
+
+    @property
+    def centipawns(self) -> int:
+        """Centipawns of a score of 100 that does not say its unit.
+
+        >>> UCI.centipawns, UCCI.centipawns
+        (100, 400)
+        """
+        ...
 
     def set_option(self, option: Option, text: str) -> str:
         """Return the line that sets an option.
@@ -45,10 +74,11 @@ class Dialect(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class _Uci:
-    __slots__ = ()
-    name = "uci"
+    name: str = "uci"
     first_rank: int | None = None
+    centipawns: int = 100
 
     def set_option(self, option: Option, text: str) -> str:
         return (
@@ -73,10 +103,11 @@ class _Uci:
         return " ".join(words)
 
 
+@dataclass(frozen=True)
 class _Ucci:
-    __slots__ = ()
-    name = "ucci"
+    name: str = "ucci"
     first_rank: int | None = 0
+    centipawns: int = UCCI_LIGHT_PIECE
 
     def set_option(self, option: Option, text: str) -> str:
         return f"setoption {option.name} {text}".rstrip()
@@ -116,87 +147,20 @@ def _milliseconds(seconds: float) -> str:
     return str(max(1, round(seconds * 1000)))
 
 
-def position(board: Board, first_rank: int) -> str:
-    """Return the ``position`` line of a board: where its last capture left it, and the moves since.
+# --- Moves and positions ----------------------------------------------------------------------------------------------
 
-    No position before a capture can come again, so engines need no more to see repetitions; UCCI asks for just this.
 
-    >>> position(Board.from_moves("h2e2 h9g7"), 1)
-    'position fen rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 0 1 moves h3e3 h10g8'
+def read_move(text: str, board: Board, first_rank: int) -> Move | None:
+    """Return the legal move that an engine means, or ``None``.
+
+    >>> read_move("H10G8", Board.from_moves("h2e2"), 1)
+    Move.from_iccs('h9g7')
     """
-    root, moves = board.copy(), []
-    while root.ply and root.halfmove_clock and root.peek() is not NULL_MOVE:
-        moves.append(root.pop())
-    line = f"position fen {root.fen()}"
-    return f"{line} moves {' '.join(uci(move, first_rank) for move in reversed(moves))}" if moves else line
-
-
-_OPTION_WORDS: Final = ("name", "type", "default", "min", "max", "var")
-
-
-def parse_option(text: str, dialect: Dialect) -> Option:
-    """Read the declaration of an option, what follows ``option``. Raises ``ValueError`` if it makes no sense.
-
-    >>> parse_option("style type combo default normal var solid var normal", UCCI).choices
-    ('solid', 'normal')
-    """
-    fields: list[tuple[str, list[str]]] = [("name", [])] if dialect is UCCI else []
-    for word in text.split():
-        # A name may hold any word but "type".
-        if word in _OPTION_WORDS[:2] or (word in _OPTION_WORDS and len(fields) > 1):
-            fields.append((word, []))
-        elif fields:
-            fields[-1][1].append(word)
-    found = {field: " ".join(words) for field, words in fields}
-    if not found.get("name") or not found.get("type"):
-        raise ValueError(f"not an option: {text!r}")
-    low, high = (int(found[word]) if word in found else None for word in ("min", "max"))
-    choices = tuple(" ".join(words) for field, words in fields if field == "var")
-    return Option(found["name"], found["type"], found.get("default"), low, high, choices)
-
-
-_COUNTS: Final = frozenset(("multipv", "depth", "seldepth", "nodes", "nps", "hashfull"))
-
-
-def parse_info(words: Sequence[str], old: Info, board: Board, first_rank: int | None) -> Info:
-    """Return ``old`` with what an ``info`` line on ``board`` adds to it; ``words`` are what follows ``info``.
-
-    Raises ``ValueError`` for a line that makes no sense.
-
-    >>> info = parse_info("depth 3 score cp 20 pv h2e2 h9g7".split(), Info(), Board(), 0)
-    >>> info.score, info.pv
-    (Score(color=0, cp=20, mate=None), (Move.from_iccs('h2e2'), Move.from_iccs('h9g7')))
-    """
-    new: dict[str, object] = {}
-    i = 0
-    while i < len(words):
-        word, rest = words[i], words[i + 1 :]
-        i += 2
-        if word in ("string", "message"):
-            new["string"] = " ".join(rest)
-            break
-        if word in ("lowerbound", "upperbound"):
-            new["bound"] = word[:5]
-            i -= 1
-        elif not rest:
-            break
-        elif word in _COUNTS:
-            new[word] = int(rest[0])
-        elif word == "time":
-            new["time"] = int(rest[0]) / 1000
-        elif word == "score":  # UCCI says "score 20", UCI "score cp 20" or "score mate 3"
-            kind = rest[0] if rest[0] in ("cp", "mate") else None
-            value = int(rest[1] if kind else rest[0]) if len(rest) > 1 or not kind else 0
-            new["score"] = Score(board.turn, mate=value) if kind == "mate" else Score(board.turn, cp=value)
-            new["bound"] = None
-            i += kind is not None
-        elif word == "wdl" and len(rest) >= 3:
-            new["wdl"] = Wdl(int(rest[0]), int(rest[1]), int(rest[2]))
-            i += 2
-        elif word == "pv":
-            line = new["pv"] = _read_line(rest, board, first_rank)
-            i += len(line) - 1
-    return replace(old, **new)  # type: ignore[arg-type]
+    try:
+        move = parse_uci(text.lower(), first_rank)
+    except ValueError:
+        return None
+    return move if board.is_legal(move) else None
 
 
 def _read_line(words: Sequence[str], board: Board, first_rank: int | None) -> tuple[Move, ...]:
@@ -213,49 +177,147 @@ def _read_line(words: Sequence[str], board: Board, first_rank: int | None) -> tu
     return tuple(moves)
 
 
+def position(board: Board, first_rank: int) -> str:
+    """Return the ``position`` line of a board: where its last capture left it, and the moves since.
+
+    No position before a capture can come again, so engines need no more to see repetitions; UCCI asks for just this.
+
+    >>> position(Board.from_moves("h2e2 h9g7"), 1)
+    'position fen rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 0 1 moves h3e3 h10g8'
+    """
+    root, moves = board.copy(), []
+    while root.ply and root.halfmove_clock and root.peek() is not NULL_MOVE:
+        moves.append(root.pop())
+    line = f"position fen {root.fen()}"
+    return f"{line} moves {' '.join(uci(move, first_rank) for move in reversed(moves))}" if moves else line
+
+
+# --- Options ----------------------------------------------------------------------------------------------------------
+
+
+_OPTION_WORDS: Final = ("name", "type", "default", "min", "max", "var")
+
+
+def parse_option(text: str, dialect: Dialect) -> Option:
+    """Read the declaration of an option, what follows ``option``. Raises ``ValueError`` if it has no name or no type.
+
+    A bound that is no number is none.
+
+    >>> parse_option("style type combo default normal var solid var normal", UCCI).choices
+    ('solid', 'normal')
+    """
+    fields: list[tuple[str, list[str]]] = [("name", [])] if dialect is UCCI else []
+    for word in text.split():
+        # A name may hold any word but "type".
+        if word in _OPTION_WORDS[:2] or (word in _OPTION_WORDS and len(fields) > 1):
+            fields.append((word, []))
+        elif fields:
+            fields[-1][1].append(word)
+    found = {field: " ".join(words) for field, words in fields}
+    if not found.get("name") or not found.get("type"):
+        raise ValueError(f"not an option: {text!r}")
+    low, high = (None if (bound := _number(found.get(word, ""))) is None else round(bound) for word in ("min", "max"))
+    choices = tuple(" ".join(words) for field, words in fields if field == "var")
+    return Option(found["name"], found["type"], found.get("default"), low, high, choices)
+
+
+def _number(text: str) -> float | None:
+    """Return the number that a word says, or ``None`` if it says none, or one beyond all that is counted."""
+    number: float
+    try:
+        number = int(text)
+    except ValueError:
+        try:
+            number = float(text)
+        except ValueError:
+            return None
+    return number if abs(number) < 2**63 else None
+
+
+# --- Information ------------------------------------------------------------------------------------------------------
+
+
+_COUNTS: Final = frozenset(("multipv", "depth", "seldepth", "nodes", "nps", "hashfull"))
+
+
+def parse_info(words: Sequence[str], board: Board, first_rank: int | None, dialect: Dialect) -> Info:
+    """Return what an ``info`` line says of a search on ``board``; ``words`` are those after ``info``.
+
+    UCI says ``score cp 20`` or ``score mate 3``; UCCI says ``score 5``, in hundredths of a knight or cannon, which is
+    told in centipawns (``UCCI_LIGHT_PIECE``).
+
+    >>> info = parse_info("depth 3 score cp 20 nodes - pv h2e2 h9g7".split(), Board(), 0, UCI)
+    >>> info.depth, info.score, info.nodes, info.pv
+    (3, Score(color=0, cp=20, mate=None), None, (Move.from_iccs('h2e2'), Move.from_iccs('h9g7')))
+    >>> print(parse_info("depth 6 score 25".split(), Board(), 0, UCCI).score)
+    +1.00 for red
+    """
+    found: dict[str, Any] = {}
+    i = 0
+    while i < len(words):
+        word = words[i]
+        i += 1
+        if word in ("string", "message"):
+            found["string"] = " ".join(words[i:])
+            break
+        if word in ("lowerbound", "upperbound"):
+            found["bound"] = word[:5]
+        elif word == "pv":
+            found["pv"] = _read_line(words[i:], board, first_rank)
+            i += len(found["pv"])
+        elif word == "wdl":
+            odds = [_number(text) for text in words[i : i + 3]]
+            if len(known := [share for share in odds if share is not None]) == 3:
+                found["wdl"] = Wdl(*known)
+                i += 3
+        elif i < len(words) and (number := _number(words[i])) is not None:
+            i += 1
+            if word in _COUNTS:
+                found[word] = round(number)
+            elif word == "time":
+                found["time"] = number / 1000
+            elif word == "mate":
+                found["score"] = Score(board.turn, mate=round(number))
+            elif word == "cp":
+                found["score"] = Score(board.turn, cp=round(number))
+            elif word == "score":
+                found["score"] = Score(board.turn, cp=round(number * dialect.centipawns / 100))
+    return Info(**found)
+
+
+# --- Best moves -------------------------------------------------------------------------------------------------------
+
+_NO_MOVE: Final = ("(none)", "none", "null", "0000", "resign")
+
+
 def parse_best_move(
-    words: Sequence[str], board: Board, info: Info, first_rank: int | None, dialect: Dialect
+    words: Sequence[str], board: Board, info: Info, first_rank: int | None
 ) -> tuple[PlayResult, int | None]:
     """Read what ends a search on ``board``, and from it the number of Red's back rank, where that is not known.
 
     ``words`` are a ``bestmove`` or ``nobestmove`` line; ``info`` is what the engine has said about the move. To resign
-    takes a word: a program that merely fails to name a move is broken, and loses no game by that. Raises ``ValueError``
-    if it names none where there is one, and for a move that is not legal.
+    takes a word, ``bestmove h2e2 resign`` or ``bestmove resign``: ``nobestmove`` says that no move was computed (UCCI
+    3.0, section 15), and a program that merely names no move loses no game by that. Raises ``ValueError`` for a move
+    that is not legal.
 
-    >>> result, first_rank = parse_best_move("bestmove h3e3 ponder h10g8".split(), Board(), Info(), None, UCI)
+    >>> result, first_rank = parse_best_move("bestmove h3e3 ponder h10g8".split(), Board(), Info(), None)
     >>> result.move, result.ponder, first_rank
     (Move.from_iccs('h2e2'), Move.from_iccs('h9g7'), 1)
     """
-    text = words[1] if words[0] == "bestmove" and len(words) > 1 else "(none)"
-    goes_on = board.has_legal_moves()
-    resigned = goes_on and ("resign" in words or (words[0] == "nobestmove" and dialect is UCCI))
-    draw_offered = "draw" in words[2:]
-    if resigned or text in ("(none)", "0000", "null", "none", "resign"):
-        if goes_on and not resigned:
-            raise ValueError(f"the engine named no move in {board.fen()}")
+    text, *rest = [word.lower() for word in words[1:]] if words[0] == "bestmove" and len(words) > 1 else ["(none)"]
+    draw_offered = "draw" in rest
+    resigned = (text == "resign" or "resign" in rest) and board.has_legal_moves()
+    if resigned or text in _NO_MOVE:
         return PlayResult(None, None, info, draw_offered, resigned), first_rank
     for rank in (0, 1) if first_rank is None else (first_rank,):
         move = read_move(text, board, rank)
         if move is not None:
             break
     else:
-        raise ValueError(f"the engine played {text[:40]!r}, no legal move in {board.fen()}")
+        raise ValueError(f"the engine played {words[1][:40]!r}, no legal move in {board.fen()}")
     ponder = None
-    if "ponder" in words[2:-1]:
+    if "ponder" in rest[:-1]:
         after = board.copy(stack=False)
         after.push(move)
-        ponder = read_move(words[words.index("ponder") + 1], after, rank)
+        ponder = read_move(rest[rest.index("ponder") + 1], after, rank)
     return PlayResult(move, ponder, info, draw_offered), rank
-
-
-def read_move(text: str, board: Board, first_rank: int) -> Move | None:
-    """Return the legal move that an engine means, or ``None``.
-
-    >>> read_move("h10g8", Board.from_moves("h2e2"), 1)
-    Move.from_iccs('h9g7')
-    """
-    try:
-        move = parse_uci(text, first_rank)
-    except ValueError:
-        return None
-    return move if board.is_legal(move) else None

@@ -19,7 +19,10 @@ def main():
 
     def say(*lines):
         for line in lines:
-            sys.stdout.write(line + "\n")
+            if fault == "tabs":
+                sys.stdout.write(line.replace(" ", " \t") + "\t\r\n")
+            else:
+                sys.stdout.write(line + ("\r" if fault == "carriage-returns" else "\n"))
         sys.stdout.flush()
 
     def hang():
@@ -65,6 +68,10 @@ def main():
         if fault == "hang-in-search":
             say("info depth 1")
             hang()
+        if fault == "talks":
+            while True:
+                say("info string thinking")
+                time.sleep(0.01)
         if fault == "flood":
             while True:
                 say("garbage " * 50)
@@ -94,6 +101,10 @@ def main():
         if "says" in given:
             say(given["says"])
         best = moves[0] if len(moves) == 1 else moves.pop(0)
+        if fault == "unfinished":
+            sys.stdout.write(f"bestmove {best}")
+            sys.stdout.flush()
+            os._exit(0)
         say(best if best == "nobestmove" else f"bestmove {best}")
         if fault == "die-after-move":
             os._exit(0)
@@ -101,6 +112,9 @@ def main():
     if fault == "child":  # a wrapper whose real engine is a process of its own
         del sys.argv[2]
         sys.exit(subprocess.call([sys.executable, "-S", sys.argv[0], protocol, "stubborn", *sys.argv[2:]]))
+    if fault == "leaves-a-child":  # which holds on to the pipes
+        subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)"])
+    readied = False
     for line in sys.stdin:
         line = line.strip()
         if log:
@@ -109,8 +123,9 @@ def main():
         if line == protocol:
             greet()
         elif line == "isready":
-            if fault == "never-ready":
+            if fault == "never-ready" and readied:
                 hang()
+            readied = True
             if fault == "slow":
                 time.sleep(0.01)
             say("readyok")
@@ -120,6 +135,9 @@ def main():
             if fault == "ignores-stop":
                 hang()
             say(f"bestmove {moves.pop(0) if len(moves) > 1 else moves[0]}")
+            if fault == "late-nobestmove":  # it had moved when the stop came, and answers that as well
+                time.sleep(0.1)
+                say("nobestmove")
         elif line == "quit" and fault != "stubborn":
             break
     if fault == "stubborn":

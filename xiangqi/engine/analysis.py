@@ -1,0 +1,181 @@
+"""A search that an engine runs: what it says meanwhile, how it ends, and the watch over it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final, Self
+
+from xiangqi.board import Board
+from xiangqi.engine.values import EngineError, EngineMoveError, EngineTimeoutError, Info, Limit, PlayResult
+from xiangqi.engine.wire import parse_best_move, parse_info
+
+if TYPE_CHECKING:
+    from xiangqi.engine.client import Engine
+
+_QUEUE: Final = 1000
+"""Pieces of information that an analysis keeps for a reader who is late; older ones are dropped."""
+
+
+class Analysis:
+    """A search that runs: iterate over it for information as it comes, or ``wait`` for its end.
+
+    Made by ``Engine.analysis``. As a context manager it stops the search when left. ``async for`` ends with the search
+    and raises what went wrong.
+
+    >>> from xiangqi.engine import popen_uci
+    >>> from xiangqi.engine.example import COMMAND
+    >>> async def main() -> None:
+    ...     async with await popen_uci(COMMAND) as engine, await engine.analysis(Board(), Limit(depth=3)) as analysis:
+    ...         async for info in analysis:
+    ...             print(info.depth, info.score, *info.pv)
+    >>> asyncio.run(main())
+    3 +0.30 for red h2e2 h9g7 h0g2
+    """
+
+    multipv: list[Info]
+    """The newest information about each line, best first."""
+    stopped: bool
+    """Whether the engine was asked to end the search."""
+
+    def __init__(self, engine: Engine, board: Board, limit: Limit, lines: int) -> None:
+        self._engine, self._board = engine, board.copy(stack=False)
+        self._loop = asyncio.get_running_loop()
+        self._result: asyncio.Future[PlayResult] = self._loop.create_future()
+        self._result.add_done_callback(lambda future: future.exception())
+        self._queue: deque[Info] = deque(maxlen=_QUEUE)
+        self._news = asyncio.Event()
+        self.multipv = [Info(n) for n in range(1, lines + 1)]
+        self._longest = limit.longest(board.turn)
+        if self._longest is not None:
+            self._longest += engine.timeout
+        self.stopped = False
+        self._started = self._pinged = self._loop.time()
+        self._deadline = None if self._longest is None else self._started + self._longest
+        self._timer = self._loop.call_at(self._deadline or self._started + engine.timeout, self._watch)
+
+    @property
+    def info(self) -> Info:
+        """The newest information about the best line.
+
+        >>> from xiangqi.engine import popen_uci
+        >>> from xiangqi.engine.example import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         analysis = await engine.analysis(Board(), Limit(depth=3))
+        ...         await analysis.wait()
+        ...         print(analysis.info.score)
+        >>> asyncio.run(main())
+        +0.30 for red
+        """
+        return self.multipv[0]
+
+    @property
+    def done(self) -> bool:
+        """Whether the search has ended.
+
+        >>> from xiangqi.engine import popen_uci
+        >>> from xiangqi.engine.example import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine, await engine.analysis(Board()) as analysis:
+        ...         print(analysis.done)
+        >>> asyncio.run(main())
+        False
+        """
+        return self._result.done()
+
+    async def wait(self) -> PlayResult:
+        """Wait for the search to end and return how. Raises ``EngineError``.
+
+        >>> from xiangqi.engine import popen_uci
+        >>> from xiangqi.engine.example import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         analysis = await engine.analysis(Board(), Limit(time=0.1))
+        ...         print((await analysis.wait()).move)
+        >>> asyncio.run(main())
+        h2e2
+        """
+        return await asyncio.shield(self._result)
+
+    def stop(self) -> None:
+        """Ask the engine to end the search; its best move so far follows.
+
+        >>> from xiangqi.engine import popen_uci
+        >>> from xiangqi.engine.example import COMMAND
+        >>> async def main() -> None:
+        ...     async with await popen_uci(COMMAND) as engine:
+        ...         analysis = await engine.analysis(Board())  # without end
+        ...         analysis.stop()
+        ...         print((await analysis.wait()).move)
+        >>> asyncio.run(main())
+        h2e2
+        """
+        if not self.done:
+            self._engine._send("stop")
+            self.stopped = True
+            self._longest = self._loop.time() - self._started + self._engine.timeout
+            self._deadline = self._started + self._longest
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._watch)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.stop()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Info:
+        while not self._queue:
+            if self.done:
+                self._result.result()
+                raise StopAsyncIteration
+            self._news.clear()
+            await self._news.wait()
+        return self._queue.popleft()
+
+    def _watch(self) -> None:
+        """Wake up when the engine is late, or when it has been silent for long, and see whether it lives."""
+        engine, now = self._engine, self._loop.time()
+        due = self._deadline or max(engine._heard, self._pinged) + engine.timeout
+        if now < due:
+            pass
+        elif self._deadline is not None:
+            engine._fail(EngineTimeoutError, f"the engine did not move within {self._longest:.1f} s")
+            return
+        elif self._pinged > engine._heard:
+            engine._fail(EngineTimeoutError, f"the engine hangs: silent for {now - engine._heard:.1f} s")
+            return
+        else:
+            engine._send("isready")
+            self._pinged = now
+            due = now + engine.timeout
+        self._timer = self._loop.call_at(due, self._watch)
+
+    def _end(self, result: PlayResult | EngineError) -> None:
+        self._timer.cancel()
+        if not self.done:
+            if isinstance(result, EngineError):
+                self._result.set_exception(result)
+            else:
+                self._result.set_result(result)
+        self._news.set()
+
+    def _on_info(self, words: list[str]) -> None:
+        info = parse_info(words, self._board, self._engine.first_rank, self._engine._dialect)
+        if 1 <= info.multipv <= len(self.multipv):
+            known = self.multipv[info.multipv - 1] = self.multipv[info.multipv - 1].updated(info)
+            self._queue.append(known)
+            self._news.set()
+
+    def _on_best_move(self, words: list[str]) -> None:
+        engine = self._engine
+        try:
+            result, engine.first_rank = parse_best_move(words, self._board, self.info, engine.first_rank)
+        except ValueError as error:
+            self._end(engine._error(EngineMoveError, str(error)))
+        else:
+            self._end(result)
