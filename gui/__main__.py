@@ -13,7 +13,7 @@ def main() -> int:
     """Read the command line and open the window; a user's mistake is one line and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m gui", description="Play xiangqi in a window.")
     parser.add_argument("--player", default="lm", metavar="SPEC", help="the opponent, as lm:temperature=0.5 or random")
-    parser.add_argument("--side", default="red", choices=("red", "black", "both", "none"), help="what you play")
+    parser.add_argument("--side", choices=("red", "black", "both", "none"), help="what you play (default: red)")
     parser.add_argument("--fen", help="position to start from")
     parser.add_argument("--games-dir", type=Path, help="where games are saved (default: ~/xiangqi)")
     options = parser.parse_args()

@@ -15,6 +15,7 @@ class Action(enum.Enum):
     NEW = "New game", "N"
     UNDO = "Undo", "U"
     RESIGN = "Resign", "R"
+    DRAW = "Offer draw", "D"
     LEVEL = "Level", "L"
     SWAP = "Swap sides", "S"
     FLIP = "Flip board", "F"

@@ -1,17 +1,21 @@
 """The window: it opens at once, shows its first frame, and only then wakes the rules and the player.
 
-The loop sleeps until something happens: an event, an answer of the player, or the next step of an animation.
+The loop sleeps until something happens: an event, an answer of the player, or the next step of an animation. Only then
+is anything drawn.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
@@ -25,12 +29,17 @@ from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw
 
 if TYPE_CHECKING:
     from gui.controller import Controller
+    from gui.games_folder import GamesFolder
     from gui.session import Ending, Session
 
 WINDOW_SIZE = (1180, 900)
 DRAG_START = 6
 """Pixels that a press must move to become a drag."""
 FRAME = 1 / 60
+DOTS = 0.2
+"""Seconds between the steps of the dots that say that the player thinks."""
+LONGEST_SLEEP = 1.0
+"""Seconds after which the loop looks up in any case: Python takes no Ctrl-C from the terminal while SDL sleeps."""
 
 _WAKE = pygame.event.custom_type()
 _CLOSING = (pygame.QUIT, pygame.WINDOWCLOSE)
@@ -41,6 +50,17 @@ class _SystemClipboard:
 
     def get(self) -> str:
         return pygame.scrap.get_text() if pygame.scrap.has_text() else ""
+
+    def fetch(self) -> str:
+        """Ask X itself: SDL 2 does not take what comes in parts, as all beyond some 250 kB does."""
+        if pygame.display.get_driver() != "x11":
+            return ""
+        asked = subprocess.run(
+            [sys.executable, "-X", "utf8", "-c", "import tkinter; print(tkinter.Tk().clipboard_get())"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        return asked.stdout.decode("utf-8", "replace")
 
     def put(self, text: str) -> None:
         pygame.scrap.put_text(text)
@@ -119,10 +139,10 @@ class App:
         return session.outcome if session.live and self._dismissed != session.generation else None
 
     def patience(self, now: float) -> float:
-        """Return how many seconds the loop may sleep if no event comes."""
+        """Return for how many seconds what is drawn at ``now`` stays true if no event comes."""
         if self.view.moving(now):
             return FRAME
-        return 0.05 if self.controller.thinking else 0.5
+        return min(self.controller.patience(), DOTS if self.controller.thinking else math.inf)
 
     # --- Events -------------------------------------------------------------------------------------------------------
 
@@ -208,21 +228,38 @@ def _wake() -> None:
         pygame.event.post(pygame.Event(_WAKE))
 
 
-def _sit_down(side: str, fen: str | None) -> Session:
-    """Load the rules, let numba have them ready, and set up a game. Raises ``ValueError``."""
+def _sit_down(side: str | None, fen: str | None, games_dir: Path) -> tuple[Session, GamesFolder, str]:
+    """Load the rules, let numba have them ready, and go on with the game that is kept or set another one up.
+
+    Returns also what is to be said about that. Raises ``ValueError``.
+    """
+    from gui.games_folder import GamesFolder
     from gui.session import HUMANS, Session
     from xiangqi import STARTING_FEN, Move
 
-    if side not in HUMANS:
+    if side is not None and side not in HUMANS:
         raise ValueError(f"no such side: {side!r} (allowed: {', '.join(HUMANS)})")
-    session = Session(fen or STARTING_FEN, HUMANS[side])
+    session = Session(fen or STARTING_FEN, HUMANS[side or "red"])
     rehearsal = Session()
     for iccs in ("h2e2", "h9g7", "e2h2", "g7h9") * 2:  # ends by repetition, so that the rulings are compiled as well
         rehearsal.play(Move.from_iccs(iccs))
-    return session
+    games = GamesFolder(games_dir)
+    try:
+        game = games.kept()
+        if game is not None and side is None and fen is None and (kept := Session.going_on(game)) is not None:
+            return kept, games, "Your last game goes on. N starts a new one."
+        games.set_aside()
+    except (OSError, ValueError) as error:
+        with contextlib.suppress(OSError):
+            games.set_aside()
+        return session, games, f"Your last game cannot be read: {error}"
+    return session, games, ""
 
 
-def _wait_for_rules(window: pygame.Window, prepare: Callable[[], Session]) -> Session | None:
+T = TypeVar("T")
+
+
+def _wait_for_rules(window: pygame.Window, prepare: Callable[[], T]) -> T | None:
     """Run ``prepare`` in a thread while the window lives; ``None`` if the window was closed meanwhile."""
     pool = ThreadPoolExecutor(1)
     future = pool.submit(prepare)
@@ -237,41 +274,54 @@ def _wait_for_rules(window: pygame.Window, prepare: Callable[[], Session]) -> Se
 
 def main(
     player_spec: str = "lm",
-    side: str = "red",
+    side: str | None = None,
     fen: str | None = None,
     games_dir: Path | None = None,
 ) -> int:
     """Open the window and play until it is closed; returns the exit code, 0.
 
     ``player_spec`` names the opponent as ``lm.players.specs.load_player`` reads it; ``side`` is what the person plays:
-    ``red``, ``black``, ``both`` or ``none``; games are saved in ``games_dir``, by default ``~/xiangqi``. Raises
-    ``NoDisplayError`` where no window can be opened, and ``ValueError`` for an unknown side or a bad FEN.
+    ``red``, ``black``, ``both`` or ``none``. If neither that nor ``fen`` is given, the game that was in play when the
+    window was last closed goes on; if there was none, the person gets Red. Games are saved in ``games_dir``, by default
+    ``~/xiangqi``. Raises ``NoDisplayError`` where no window can be opened, and ``ValueError`` for an unknown side or a
+    bad FEN.
     """
-    window, worker = open_window(), None
+    window, worker, games = open_window(), None, None
     try:
         _draw_first(window, "Preparing the rules...")
-        session = _wait_for_rules(window, lambda: _sit_down(side, fen))
-        if session is not None:
+        ready = _wait_for_rules(window, lambda: _sit_down(side, fen, games_dir or Path.home() / "xiangqi"))
+        if ready is not None:
             from gui.controller import Controller
             from gui.worker import Worker
 
+            session, games, notice = ready
             worker = Worker(notify=_wake)
-            games_dir = games_dir or Path.home() / "xiangqi"
-            run(App(window, Controller(session, worker, player_spec, _SystemClipboard(), games_dir)))
+            controller = Controller(session, worker, player_spec, _SystemClipboard(), games, _wake)
+            controller.tick(time.monotonic())
+            if notice:
+                controller.say(notice)
+            run(App(window, controller))
     finally:
         window.destroy()  # before SDL takes its memory away, and at once, whatever the player is busy with
         pygame.display.quit()
         if worker is not None:
             worker.close()
+        if games is not None:
+            games.close()
     return 0
 
 
 def run(app: App) -> None:
     """Run the loop until the window is closed."""
+    due = 0.0
     while app.running:
         now = time.monotonic()
         app.controller.tick(now)
-        app.frame(now)
-        first = pygame.event.wait(round(1000 * app.patience(time.monotonic())))
+        if now >= due:
+            app.frame(now)
+            due = now + app.patience(now)
+        first = pygame.event.wait(max(1, math.ceil(1000 * min(due - time.monotonic(), LONGEST_SLEEP))))
         for event in (first, *pygame.event.get()):
-            app.handle(event)
+            if event.type != pygame.NOEVENT:
+                app.handle(event)
+                due = 0.0

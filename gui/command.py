@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from lm.cli.console import say
-from lm.cli.options import FenOption, PlayerOption, SideOption
+from lm.cli.options import FenOption, PlayerOption, Side
 from lm.cli.play import terminal
 
 
-def play(player: PlayerOption = "lm", side: SideOption = "red", fen: FenOption = None) -> None:
-    """Open the board and play; where there is no display, play in the terminal."""
+def play(
+    player: PlayerOption = "lm",
+    side: Annotated[Side | None, typer.Option(help="What you play.", show_default="red")] = None,
+    fen: FenOption = None,
+) -> None:
+    """Open the board and play; where there is no display, play in the terminal.
+
+    The game that was in play when the board was last closed goes on, unless --side or --fen asks for another one.
+    """
     from gui import NoDisplayError, app
 
     try:
         app.main(player, side, fen)
     except NoDisplayError as error:
         say(f"{error}; playing in the terminal")
-        terminal(player, side, fen)
+        terminal(player, side or "red", fen)

@@ -5,20 +5,26 @@ Knows no window either: time and clipboard are handed in.
 
 from __future__ import annotations
 
-import datetime
-import itertools
-from dataclasses import dataclass
-from pathlib import Path
+import math
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from gui.actions import Action, Tone
+from gui.games_folder import GamesFolder
+from gui.pasting import read_pasted
 from gui.player_process import Failed, Loaded, Report, Request, describe
 from gui.session import COLOR_NAMES, Session
 from gui.worker import Worker
-from xiangqi import Color, Move, Square
+from lm.players.levels import DEFAULT_LEVEL, LEVELS, Level, find_level
+from lm.players.specs import Spec
+from xiangqi import STARTING_FEN, Color, Move, Square
 
 if TYPE_CHECKING:
     from lm.players.player import Choice
+    from xiangqi import Board
+    from xiangqi.game import Game
 
 PACE = 0.45
 """Seconds that an answer is held back at least, so that the eye can follow."""
@@ -26,34 +32,15 @@ NOTICE_TIME = 5.0
 """Seconds that a notice stays, and that an action waits to be confirmed."""
 
 
-@dataclass(frozen=True)
-class Level:
-    """A strength by name: the model's moves are drawn at this temperature, the lower the stronger."""
-
-    name: str
-    temperature: float
-
-
-LEVELS = (Level("Wild", 1.5), Level("Casual", 1.0), Level("Steady", 0.6), Level("Sharp", 0.3), Level("Best", 0.0))
-DEFAULT_LEVEL = LEVELS[2]
-
-
-def with_temperature(spec: str, temperature: float) -> str:
-    """Return the player's spec at a temperature.
-
-    >>> with_temperature("lm:model=runs/a,temperature=1", 0.3)
-    'lm:model=runs/a,temperature=0.3'
-    """
-    name, _, options = spec.partition(":")
-    kept = [option for option in options.split(",") if option and not option.startswith("temperature=")]
-    return f"{name}:{','.join([*kept, f'temperature={temperature:g}'])}"
-
-
 class Clipboard(Protocol):
     """Where text is copied to and pasted from."""
 
     def get(self) -> str:
         """Return the text in the clipboard, empty if there is none."""
+        ...
+
+    def fetch(self) -> str:
+        """Return the text where ``get`` has found none; takes its time and is called in a thread of its own."""
         ...
 
     def put(self, text: str) -> None:
@@ -64,22 +51,34 @@ class Clipboard(Protocol):
 class Controller:
     """Carries out actions on a session and lets the worker's player answer.
 
-    ``tick(now)`` is to be called often; it never waits. ``spec`` names the player, of which ``lm`` has levels.
+    ``tick(now)`` is to be called at every event and when ``patience`` ends; it never waits. ``notify`` is called in a
+    thread when there is something to tick for. ``spec`` names the player. Raises ``UserError`` if there is none such.
     """
 
-    def __init__(self, session: Session, worker: Worker, spec: str, clipboard: Clipboard, games_dir: Path) -> None:
-        self.session, self.worker, self.clipboard, self.games_dir = session, worker, clipboard, games_dir
-        self.has_levels = spec.partition(":")[0] == "lm"
+    def __init__(
+        self,
+        session: Session,
+        worker: Worker,
+        spec: str,
+        clipboard: Clipboard,
+        games: GamesFolder,
+        notify: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.session, self.worker, self.clipboard, self.games, self._notify = session, worker, clipboard, games, notify
+        self.player = Spec.parse(spec)
+        """Who plays against the person."""
         self.level: Level | None = None
         """The level chosen; ``None`` if the player has none or its temperature was given by hand."""
-        self.spec = spec
-        if self.has_levels and "temperature=" not in spec:
+        if self.player.kind == "level":
+            self.level = find_level(self.player.value or "")
+            self.player = self.level.spec
+        elif self.has_levels and "temperature" not in dict(self.player.options):
             self._set_level(DEFAULT_LEVEL)
         self.error: str | None = None
         """Why the player cannot answer, in one line."""
         self.loaded: str | None = None
         """The spec of the player that is ready."""
-        self.player_name = spec.partition(":")[0]
+        self.player_name = self.player.kind
         self._now = 0.0
         self._notice: tuple[str, Tone, float] = ("", "quiet", 0.0)
         self._armed: tuple[Action, float] | None = None
@@ -88,10 +87,26 @@ class Controller:
         self._unanswered = False
         self._answer_at = 0.0
         self._held: Report | None = None
+        self._pasted: SimpleQueue[Game | str] = SimpleQueue()
+        """What pasting has come to: a game, or a line that says why there is none."""
+        self._kept = session.generation
+        """The generation in which the game was last kept."""
+        self._keeps = True
+        """Whether that went well."""
         if len(session.humans) < 2:
-            worker.ask(Request(self.spec, session.generation))
+            self._ask()
 
     # --- The player ---------------------------------------------------------------------------------------------------
+
+    @property
+    def spec(self) -> str:
+        """The player's spec, as text."""
+        return str(self.player)
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether the player has levels to choose from."""
+        return self.player.kind == DEFAULT_LEVEL.spec.kind
 
     @property
     def thinking(self) -> bool:
@@ -103,6 +118,8 @@ class Controller:
         self._now = now
         if self._armed is not None and now >= self._armed[1]:
             self._armed = None
+        while not self._pasted.empty():
+            self._take_pasted(self._pasted.get())
         while (report := self._held or self.worker.poll()) is not None:
             self._held = None
             if isinstance(report, Loaded):
@@ -121,22 +138,54 @@ class Controller:
             if self._asked != self.session.generation:
                 self._asked, self._unanswered, self.error = self.session.generation, True, None
                 self._answer_at = now + PACE
-                self.worker.ask(Request(self.spec, self.session.generation, self.session.board.copy()))
+                self._ask(self.session.board.copy())
         elif self._unanswered:  # its move was taken back: it need not think any longer
             self._unanswered = False
-            self.worker.ask(Request(self.spec, self.session.generation))
+            self._ask()
+        if self._kept != self.session.generation:
+            self._kept = self.session.generation
+            self._keep()
+
+    def patience(self) -> float:
+        """Return for how many seconds nothing will change by itself, counted from the last tick."""
+        ends = [self._notice[2]] + [end for _, end in filter(None, [self._armed])]
+        if self._held is not None:
+            ends.append(self._answer_at)
+        return min((end - self._now for end in ends if end > self._now), default=math.inf)
+
+    def _ask(self, board: Board | None = None) -> None:
+        self.worker.ask(Request(self.spec, self.session.generation, self.session.number, board))
 
     def _take(self, choice: Choice) -> None:
+        session = self.session
         if choice.move is None:
-            self.session.player_resigns()
+            session.player_resigns()
             return
+        asked = session.offer is not None
         try:
-            self.session.play(choice.move)
+            session.player_moves(choice.move, choice.draw)
         except ValueError as error:
             self.error = f"{self.player_name} failed: {describe(error)}"
+            return
+        if asked and session.outcome is None:
+            self.say("Your offer of a draw is declined.")
+
+    def _keep(self) -> None:
+        """Keep the game in play on disk, as it is now."""
+        session = self.session
+        try:
+            if session.board.ply or session.start_fen != STARTING_FEN:
+                self.games.keep(session.game(self.player_name))
+            else:
+                self.games.drop()
+            self._keeps = True
+        except (OSError, ValueError) as error:
+            if self._keeps:
+                self.say(f"This game will be lost with the window: {describe(error)}", "alert")
+            self._keeps = False
 
     def _set_level(self, level: Level) -> None:
-        self.level, self.spec = level, with_temperature(self.spec, level.temperature)
+        self.level, self.player = level, level.over(self.player)
 
     # --- What is said -------------------------------------------------------------------------------------------------
 
@@ -158,6 +207,8 @@ class Controller:
         side = COLOR_NAMES[session.board.turn]
         mine = "Your move" if len(session.humans) == 1 else f"{side} to move"
         text = f"Check! {mine}." if session.checked_king is not None else f"{mine}."
+        if session.offer == 1 - session.board.turn:
+            text += " A draw is offered: D accepts, a move declines."
         if len(session.humans) == 1 and self.loaded != self.spec:
             text += " Loading model..."
         return text, "alert" if session.checked_king is not None else "quiet"
@@ -170,6 +221,8 @@ class Controller:
         """Return the words on the action's button now."""
         if self.armed(action):
             return "Sure?"
+        if action is Action.DRAW and self.session.offer is not None:
+            return "Draw offered" if self.session.offer == self.session.person else "Accept draw"
         if action is Action.LEVEL and self.has_levels:
             return f"Level: {self.level.name if self.level else 'own'}"
         if action is Action.SCRIPT:
@@ -181,7 +234,7 @@ class Controller:
         if color in self.session.humans:
             return "You" if len(self.session.humans) == 1 else "Player", COLOR_NAMES[color]
         if self.level is not None:
-            return f"{self.spec.partition(':')[0]} · {self.level.name}", COLOR_NAMES[color]
+            return f"{self.player.kind} · {self.level.name}", COLOR_NAMES[color]
         return self.player_name, COLOR_NAMES[color]
 
     def armed(self, action: Action) -> bool:
@@ -196,6 +249,8 @@ class Controller:
                 return session.can_undo
             case Action.RESIGN:
                 return session.outcome is None and bool(session.humans)
+            case Action.DRAW:
+                return session.outcome is None and session.person not in (None, session.offer)
             case Action.LEVEL:
                 return self.has_levels
             case Action.SWAP:
@@ -237,6 +292,8 @@ class Controller:
                 session.undo()
             case Action.RESIGN:
                 session.resign()
+            case Action.DRAW:
+                self._offer_draw()
             case Action.LEVEL:
                 self._next_level()
             case Action.SWAP:
@@ -273,41 +330,51 @@ class Controller:
         at = LEVELS.index(self.level) if self.level else -1
         level = LEVELS[(at + 1) % len(LEVELS)]
         self._set_level(level)
-        self.say(f"{level.name}: temperature {level.temperature:g}, from its next move on.")
+        settings = ", ".join(f"{name} {value}" for name, value in level.spec.options)
+        self.say(f"{level.name}: {settings}, from its next move on.")
         if self.error is not None or not self.thinking:
             self._asked, self.error = -1, None
-            self.worker.ask(Request(self.spec, self.session.generation))
+            self._ask()
+
+    def _offer_draw(self) -> None:
+        session = self.session
+        session.offer_draw()
+        if session.outcome is None:
+            when = "with your next move" if session.awaits_human else "now"
+            self.say(f"You offer a draw {when}.")
 
     def _paste(self) -> None:
-        text = self.clipboard.get().strip()
-        if not text:
-            self.say("The clipboard is empty.", "alert")
+        self._notice = ("Reading...", "busy", math.inf)
+        threading.Thread(target=self._read_pasted, args=(self.clipboard.get(),), daemon=True).start()
+
+    def _read_pasted(self, text: str) -> None:
+        """Read a text, which for a long one or for the first, for which code may be compiled, takes seconds."""
+        try:
+            text = text or self.clipboard.fetch()
+            self._pasted.put(read_pasted(text) if text.strip() else "The clipboard has no text.")
+        except Exception as error:
+            self._pasted.put(describe(error))
+        self._notify()
+
+    def _take_pasted(self, pasted: Game | str) -> None:
+        if isinstance(pasted, str):
+            self.say(pasted, "alert")
             return
         try:
-            if text.startswith(("[", "1.")):
-                from xiangqi.game import Game
-
-                game = Game.from_pgn(text)
-                self.session.resume(game)
-                if game.errors:
-                    self.say(f"Pasted up to a fault: {game.errors[0]}", "alert")
-                    return
-            else:
-                self.session.new(text)
+            self.session.resume(pasted)
         except ValueError as error:
             self.say(describe(error), "alert")
             return
-        self.say("Pasted.", "good")
+        if pasted.errors:
+            self.say(f"Pasted up to a fault: {describe(pasted.errors[0])}", "alert")
+        else:
+            self.say("Pasted.", "good")
 
     def _save(self) -> None:
-        from xiangqi import formats
-
-        stamp = datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
-        numbers = itertools.chain([""], (f"-{n}" for n in itertools.count(2)))
-        path = next(p for n in numbers if not (p := self.games_dir / f"{stamp}{n}.pgn").exists())
         try:
-            self.games_dir.mkdir(parents=True, exist_ok=True)
-            formats.save([self.session.game(self.player_name)], path)
+            path = self.games.save(self.session.game(self.player_name))
+            if self.session.outcome is not None:
+                self.games.drop()
         except (OSError, ValueError) as error:
             self.say(f"Not saved: {describe(error)}", "alert")
             return

@@ -19,13 +19,14 @@ BUTTONS = (
     Action.NEW,
     Action.UNDO,
     Action.RESIGN,
+    Action.DRAW,
     Action.LEVEL,
     Action.SWAP,
     Action.FLIP,
+    Action.SCRIPT,
     Action.COPY,
     Action.PASTE,
     Action.SAVE,
-    Action.SCRIPT,
 )
 NAVIGATION = (Action.FIRST, Action.BACK, Action.FORWARD, Action.LAST)
 

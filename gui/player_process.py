@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xiangqi import Board
 
 PATIENCE: Final = 1.0
-"""Seconds that a player may go on to think when something else has been asked of it."""
+"""Seconds that a player may go on to think after it was stopped because something else has been asked of it."""
 SUPERSEDED: Final = 75
 """Exit code of a process whose player thought on; what was asked last is still to be done, by another process."""
 
@@ -31,6 +31,8 @@ class Request:
 
     spec: str
     generation: int
+    game: int = 0
+    """Number of the game: another one than last time is a new game to the player."""
     board: Board | None = None
 
 
@@ -77,7 +79,7 @@ class _Server:
         self._thinking: Request | None = None
         self._leaving = False
         self._player: Player | None = None
-        self._spec = ""
+        self._spec, self._game = "", 0
 
     def listen(self) -> int:
         """Take requests in until the process should end, close the player, and return the exit code."""
@@ -100,6 +102,8 @@ class _Server:
             self._waiting = request
             self._changed.notify_all()
             late = self._thinking
+            if late is not None and self._player is not None:
+                self._player.stop()
             return late is None or self._changed.wait_for(lambda: self._thinking is not late, PATIENCE)
 
     def serve(self) -> None:
@@ -123,8 +127,11 @@ class _Server:
             old, self._player = self._player, None
             if old is not None:
                 old.close()
-            self._player, self._spec = self._load(request.spec), request.spec
+            self._player, self._spec, self._game = self._load(request.spec), request.spec, request.game
             self._report(Loaded(request.spec, self._player.name))
+        if request.game != self._game:
+            self._game = request.game
+            self._player.new_game()
         with self._changed:
             if request.board is None or self._waiting is not None:
                 return

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from xiangqi.game import Game
 
 COLOR_NAMES = ("Red", "Black")
+HUMAN = "Human"
+"""What game records call a person at the board."""
 
 HUMANS: dict[str, frozenset[Color]] = {
     "red": frozenset({RED}),
@@ -45,10 +47,12 @@ _LOST_BY = {
 
 @dataclass(frozen=True)
 class Ending:
-    """How a game at the board ended: a ruling of ``xiangqi.rulings``, or a resignation.
+    """How a game at the board ended: by a ruling of ``xiangqi.rulings``, or because a side resigned or both agreed.
 
     >>> Ending(RED, "resignation").text, Ending(None, "repetition").text
     ('Red wins: Black resigned', 'Draw: repetition')
+    >>> Ending(None, "draw agreed").text
+    'Draw agreed'
     """
 
     winner: Color | None
@@ -65,7 +69,7 @@ class Ending:
     def text(self) -> str:
         """The ending in words."""
         if self.winner is None:
-            return f"Draw: {self.reason}"
+            return "Draw agreed" if self.reason == "draw agreed" else f"Draw: {self.reason}"
         winner, loser = COLOR_NAMES[self.winner], COLOR_NAMES[1 - self.winner]
         return _LOST_BY.get(self.reason, "{winner} wins: " + self.reason).format(winner=winner, loser=loser)
 
@@ -98,13 +102,32 @@ class Session:
         self.traditional = traditional
         self.generation = 0
         """Grows with every change of the game, so that an answer to an earlier position is known to be stale."""
+        self.number = 0
+        """Grows with every game."""
         self._start(playable(fen))
 
+    @classmethod
+    def going_on(cls, game: Game) -> Session | None:
+        """Return a session that goes on from the end of a game's main line, its persons where they sat.
+
+        ``None`` for a game that is over or has no person. Raises ``InvalidFenError`` or ``IllegalMoveError``.
+        """
+        humans = [color for color, name in enumerate(COLOR_NAMES) if game.headers.get(name) == HUMAN]
+        if not humans or game.result != "*":
+            return None
+        session = cls(humans=humans)
+        session.resume(game)
+        return session if session.outcome is None else None
+
     def _start(self, board: Board) -> None:
+        self.number += 1
         self.board = board
         """The position at the end of the game, with all moves in its history."""
         self.start_fen = board.fen()
-        self.resigned: Color | None = None
+        self.offer: Color | None = None
+        """The side that has offered a draw; the other accepts, or declines by moving."""
+        self._declared: Ending | None = None
+        """What the sides, not the rules, have made of the game: a resignation or an agreement."""
         self.texts: list[str] = []
         """The moves of the game in Chinese notation."""
         self._changed()
@@ -116,11 +139,9 @@ class Session:
         self.selected: Square | None = None
         self._dropped_by_click = False
         ruling = self.board.outcome()
-        self.outcome: Ending | None = None
+        self.outcome: Ending | None = self._declared
         """How the game has ended, or ``None`` while it goes on."""
-        if self.resigned is not None:
-            self.outcome = Ending(1 - self.resigned, "resignation")
-        elif ruling is not None:
+        if self.outcome is None and ruling is not None:
             self.outcome = Ending(ruling.winner, ruling.reason, ruling.evidence)
 
     # --- What is so ---------------------------------------------------------------------------------------------------
@@ -162,8 +183,8 @@ class Session:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a move (or a resignation) of a person to take back."""
-        return self.resigned is not None or self._plies_to_undo() > 0
+        """Whether there is a move (or a resignation, or an agreement) of a person to take back."""
+        return self._declared is not None or self._plies_to_undo() > 0
 
     def captured(self, color: Color) -> list[int]:
         """Return the cell codes of the pieces of ``color`` taken so far in the position looked at, strongest first."""
@@ -204,18 +225,24 @@ class Session:
         return move
 
     def play(self, move: Move) -> None:
-        """Play a legal move of either side at the end of the game. Raises ``IllegalMoveError``."""
+        """Play a legal move of either side at the end of the game. Raises ``IllegalMoveError``.
+
+        A draw that the other side has offered is declined by that.
+        """
         if self.outcome is not None:
             raise IllegalMoveError(f"{move.iccs} comes after the end of the game")
         text = self.board.chinese(self.board.parse_iccs(move.iccs), self.traditional)
+        if self.offer == 1 - self.board.turn:
+            self.offer = None
         self.board.push(move)
         self.texts.append(text)
         self._changed()
 
     def undo(self) -> None:
-        """Take back a resignation, or the last move of a person and whatever has answered it."""
-        if self.resigned is not None:
-            self.resigned = None
+        """Take back a resignation or an agreement, or the last move of a person and whatever has answered it."""
+        self.offer = None
+        if self._declared is not None:
+            self._declared = None
         else:
             for _ in range(self._plies_to_undo()):
                 self.board.pop()
@@ -248,15 +275,42 @@ class Session:
             if self.outcome is None:
                 self.play(move)
 
+    @property
+    def person(self) -> Color | None:
+        """The side of the person at the board; of two, the one to move."""
+        if not self.humans:
+            return None
+        return self.board.turn if self.board.turn in self.humans else 1 - self.board.turn
+
     def resign(self) -> None:
-        """Give the game up for the person at the board (of two, the one to move)."""
-        if self.outcome is None and self.humans:
-            self.resigned = self.board.turn if self.board.turn in self.humans else 1 - self.board.turn
-            self._changed()
+        """Give the game up for the person at the board."""
+        if self.outcome is None and (side := self.person) is not None:
+            self._declare(Ending(1 - side, "resignation"))
+
+    def offer_draw(self) -> None:
+        """Offer a draw for the person at the board, or accept the one that is offered."""
+        if self.outcome is None and (side := self.person) is not None:
+            if self.offer == 1 - side:
+                self._declare(Ending(None, "draw agreed"))
+            else:
+                self.offer = side
 
     def player_resigns(self) -> None:
         """Let the player, whose turn it is, give the game up."""
-        self.resigned = self.board.turn
+        self._declare(Ending(1 - self.board.turn, "resignation"))
+
+    def player_moves(self, move: Move, offers_draw: bool) -> None:
+        """Let the player move and offer a draw, or accept the one that is offered. Raises ``IllegalMoveError``."""
+        side = self.board.turn
+        if offers_draw and self.offer == 1 - side:
+            self._declare(Ending(None, "draw agreed"))
+            return
+        self.play(move)
+        if offers_draw and self.outcome is None:
+            self.offer = side
+
+    def _declare(self, ending: Ending) -> None:
+        self._declared = ending
         self._changed()
 
     def swap(self) -> None:
@@ -300,8 +354,8 @@ class Session:
             "Game": "Chinese Chess",
             "Event": "Casual game",
             "Date": datetime.date.today().strftime("%Y.%m.%d"),
-            "Red": "Human" if RED in self.humans else player_name,
-            "Black": "Human" if BLACK in self.humans else player_name,
+            "Red": HUMAN if RED in self.humans else player_name,
+            "Black": HUMAN if BLACK in self.humans else player_name,
             "Result": outcome.result if outcome else "*",
         }
         if outcome is not None:

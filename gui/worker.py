@@ -25,9 +25,10 @@ class Worker:
     """Runs one player in a process of its own, which ends when this one does.
 
     ``load`` is a function of a module, called in that process with a spec. ``notify`` is called in a thread whenever a
-    report is ready for ``poll``. Of several requests that wait only the latest is served, and a player that goes on to
-    think about what is no longer asked is ended and loaded again. An answer carries the generation of its request, by
-    which the caller tells a stale one. A process that has crashed is started again at the next request.
+    report is ready for ``poll``. Of several requests that wait only the latest is served. A player that thinks about
+    what is no longer asked is stopped, and if it thinks on it is ended and loaded again. An answer carries the
+    generation of its request, by which the caller tells a stale one. A process that has crashed is started again at the
+    next request.
     """
 
     def __init__(self, load: Load = load_player, notify: Callable[[], None] = lambda: None) -> None:

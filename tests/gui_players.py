@@ -8,25 +8,27 @@ import sys
 import threading
 from pathlib import Path
 
-from lm.players.player import Choice
+from lm.players.player import Choice, Player
 
 
-class Sample:
+class Sample(Player):
     """Does what its spec says when it is asked for a move: by default it answers, and prints besides.
 
-    ``slow`` thinks until it is closed, and ``stubborn`` until its process ends.
+    ``patient`` thinks until it is stopped, ``slow`` until it is closed, and ``stubborn`` until its process ends.
     """
 
     def __init__(self, spec):
         self.name = f"{spec} in {os.getpid()}"
         self.does, _, note = spec.partition(":")
         self._note = Path(note) if note else None
-        self._closed = threading.Event()
+        self._stopped, self._closed = threading.Event(), threading.Event()
 
     def choose(self, boards):
         print("noise on standard output", flush=True)
         self._write("asked")
         match self.does:
+            case "patient":
+                self._stopped.wait()
             case "slow":
                 self._closed.wait()
             case "stubborn":
@@ -38,6 +40,12 @@ class Sample:
             case "crashes":
                 os.kill(os.getpid(), signal.SIGKILL)
         return [Choice(board.legal_moves[0]) for board in boards]
+
+    def new_game(self):
+        self._write("new game")
+
+    def stop(self):
+        self._stopped.set()
 
     def close(self):
         self._write("closed")

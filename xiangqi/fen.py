@@ -46,7 +46,8 @@ _TWO_DIGITS: Final = re.compile("[1-9][1-9]")
 def parse_fen(fen: str) -> tuple[bytes, Color, int, int]:
     """Return the 90 cells, the side to move, the halfmove clock and the move number. Raises ``InvalidFenError``.
 
-    Everything after the placement may be left out. ``r`` is read for ``w``, ``E`` and ``H`` for ``B`` and ``N``.
+    Everything after the placement may be left out, and the counters may be ``-``. ``r`` is read for ``w``, ``E`` and
+    ``H`` for ``B`` and ``N``.
 
     >>> cells, turn, halfmove_clock, fullmove_number = parse_fen("4k4/9/9/9/9/9/9/9/9/3K5 b - - 7 31")
     >>> cells.index(1), turn == BLACK, halfmove_clock, fullmove_number
@@ -61,9 +62,9 @@ def parse_fen(fen: str) -> tuple[bytes, Color, int, int]:
         raise InvalidFenError(f"side to move of FEN must be w, r or b: {fields[1]!r}")
     if fields[2] != "-" or fields[3] != "-":
         raise InvalidFenError(f"third and fourth field of a xiangqi FEN are '-': {fen!r}")
-    halfmove_clock = _parse_count(fields[4], "halfmove clock")
-    # Some programs count moves from 0; that is read as 1.
-    fullmove_number = max(_parse_count(fields[5], "move number"), 1)
+    # Some programs leave the counters open, and some count moves from 0; that is read as 1.
+    halfmove_clock = 0 if fields[4] == "-" else _parse_count(fields[4], "halfmove clock")
+    fullmove_number = 1 if fields[5] == "-" else max(_parse_count(fields[5], "move number"), 1)
     return cells, BLACK if fields[1] == "b" else RED, halfmove_clock, fullmove_number
 
 

@@ -12,8 +12,10 @@ os.environ["SDL_VIDEODRIVER"] = "dummy"
 
 import pygame
 
+from gui.actions import Action
 from gui.app import App, open_window
 from gui.controller import Controller
+from gui.games_folder import GamesFolder
 from gui.player_process import Chosen, Failed, Loaded, describe
 from gui.session import HUMANS, Session
 from lm.players.player import Choice
@@ -22,10 +24,13 @@ from xiangqi import STARTING_FEN, Move
 
 class MemoryClipboard:
     def __init__(self):
-        self.text = ""
+        self.text = self.behind = ""
 
     def get(self):
         return self.text
+
+    def fetch(self):
+        return self.behind
 
     def put(self, text):
         self.text = text
@@ -96,7 +101,8 @@ class Table:
         self.worker = ThreadWorker(self._load, notify=self.reported.release)
         self.clipboard = MemoryClipboard()
         self.games_dir = tmp_path / "games"
-        self.controller = Controller(self.session, self.worker, spec, self.clipboard, self.games_dir)
+        self.games = GamesFolder(self.games_dir)
+        self.controller = Controller(self.session, self.worker, spec, self.clipboard, self.games)
         self.now = 0.0
 
     def _load(self, spec):
@@ -120,6 +126,13 @@ class Table:
             assert time.monotonic() < end, "waited in vain"
             self.tick()
             time.sleep(0.002)
+
+    def paste(self):
+        """Paste, insisting where that gives a game up, and wait for what comes of it."""
+        self.controller.do(Action.PASTE)
+        if self.controller.armed(Action.PASTE):
+            self.controller.do(Action.PASTE)
+        self.wait(lambda: self.controller.status()[0] != "Reading...")
 
     @property
     def requests(self):
@@ -145,6 +158,7 @@ def seat(tmp_path):
         if gate is not None:
             gate.set()
         table.worker.close()
+        table.games.close()
 
 
 @pytest.fixture

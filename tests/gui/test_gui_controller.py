@@ -3,21 +3,25 @@ import threading
 import pytest
 
 from gui.actions import Action
-from gui.controller import LEVELS, with_temperature
+from gui.games_folder import GamesFolder
 from gui.player_process import Failed
 from gui.session import HUMANS, Session
+from lm.players.levels import LEVELS
 from lm.players.player import Choice
 from xiangqi import BLACK, RED, STARTING_FEN, Move, parse_square
 from xiangqi.formats import load
 
 
 class Scripted:
-    """Plays the given moves and then resigns; with a gate, each answer waits until the gate is opened."""
+    """Plays the given moves, offering a draw with those that end in ``=``, and then resigns.
+
+    With a gate, each answer waits until the gate is opened.
+    """
 
     name = "scripted"
 
     def __init__(self, moves="", gate=None):
-        self.moves = [Move.from_iccs(iccs) for iccs in moves.split()]
+        self.choices = [Choice(Move.from_iccs(iccs.strip("=")), draw=iccs.endswith("=")) for iccs in moves.split()]
         self.gate = gate
         self.asked = []
 
@@ -25,7 +29,7 @@ class Scripted:
         self.asked += [board.fen() for board in boards]
         if self.gate is not None:
             assert self.gate.wait(10)
-        return [Choice(self.moves.pop(0) if self.moves else None) for _ in boards]
+        return [self.choices.pop(0) if self.choices else Choice(None) for _ in boards]
 
     def close(self):
         pass
@@ -157,6 +161,121 @@ class TestStaleAnswers:
         assert len(table.player.asked) == 1
 
 
+class TestDraws:
+    def test_the_players_offer_is_told_and_can_be_accepted(self, seat):
+        table = seat(Scripted("h9g7="))
+        table.play("h2e2")
+        table.wait(lambda: len(table.moves) == 2)
+        assert table.controller.status()[0] == "Your move. A draw is offered: D accepts, a move declines."
+        assert table.controller.label(Action.DRAW) == "Accept draw"
+        table.controller.do(Action.DRAW)
+        assert table.session.outcome.text == "Draw agreed"
+        assert table.session.game("lm").headers["Result"] == "1/2-1/2"
+
+    def test_a_move_declines_the_players_offer(self, seat):
+        table = seat(Scripted("h9g7= b9c7"))
+        table.play("h2e2")
+        table.wait(lambda: len(table.moves) == 2)
+        table.play("b0c2")
+        table.wait(lambda: len(table.moves) == 4)
+        assert table.controller.label(Action.DRAW) == "Offer draw"
+        assert "draw" not in table.controller.status()[0]
+
+    def test_the_player_accepts_by_offering_as_well(self, seat):
+        table = seat(Scripted("h9g7="))
+        table.controller.do(Action.DRAW)
+        assert table.controller.label(Action.DRAW) == "Draw offered"
+        assert not table.controller.enabled(Action.DRAW)
+        table.play("h2e2")
+        table.wait(lambda: table.session.outcome is not None)
+        assert table.session.outcome.text == "Draw agreed"
+
+    def test_the_player_declines_by_moving_and_that_is_told(self, seat):
+        table = seat(Scripted("h9g7"))
+        table.play("h2e2")
+        table.tick()
+        table.controller.do(Action.DRAW)
+        table.wait(lambda: len(table.moves) == 2)
+        assert table.controller.status()[0] == "Your offer of a draw is declined."
+        assert table.controller.enabled(Action.DRAW)
+
+    def test_two_persons_agree(self, seat):
+        table = seat(Scripted(), session=Session(humans=HUMANS["both"]))
+        table.controller.do(Action.DRAW)
+        table.controller.do(Action.DRAW)  # Red cannot accept its own offer
+        table.play("h2e2")
+        assert table.controller.label(Action.DRAW) == "Accept draw"
+        table.controller.do(Action.DRAW)
+        assert table.session.outcome.text == "Draw agreed"
+        table.controller.do(Action.UNDO)
+        assert table.session.outcome is None
+        assert table.moves == ["h2e2"]
+
+    def test_a_player_agrees_with_itself(self, seat):
+        table = seat(Scripted("h2e2= h9g7="), session=Session(humans=HUMANS["none"]))
+        table.wait(lambda: table.session.outcome is not None)
+        assert table.session.outcome.text == "Draw agreed"
+
+    @pytest.mark.parametrize("change", [Action.UNDO, Action.NEW])
+    def test_an_offer_goes_with_its_game(self, seat, change):
+        table = seat(Scripted("h9g7="))
+        table.play("h2e2")
+        table.wait(lambda: len(table.moves) == 2)
+        do_twice(table, change) if change is Action.NEW else table.controller.do(change)
+        assert table.session.offer is None
+
+
+class TestKeepingTheGame:
+    """However the window is closed, the game is there at the next start: it is on disk after every move."""
+
+    def kept(self, table):
+        table.games.close()
+        games = GamesFolder(table.games_dir)
+        game = games.kept()
+        games.close()
+        return game
+
+    def test_every_change_of_the_game_is_kept(self, seat):
+        table = seat(Scripted("h9g7"))
+        table.play("h2e2")
+        table.tick()
+        assert [move.iccs for move in self.kept(table).moves()] == ["h2e2"]
+        table.wait(lambda: len(table.moves) == 2)
+        assert [move.iccs for move in self.kept(table).moves()] == ["h2e2", "h9g7"]
+        table.controller.do(Action.SWAP)
+        table.tick()
+        session = Session.going_on(self.kept(table))
+        assert session.humans == {BLACK}
+        assert [move.iccs for move in session.board.move_stack][:2] == ["h2e2", "h9g7"]
+
+    def test_a_game_that_was_given_up_is_not(self, seat):
+        table = seat(Scripted())
+        table.play("h2e2")
+        table.tick()
+        do_twice(table, Action.NEW)
+        table.tick()
+        assert self.kept(table) is None
+
+    def test_a_game_that_is_over_does_not_go_on(self, seat):
+        table = seat(Scripted())
+        table.play("h2e2")
+        do_twice(table, Action.RESIGN)
+        table.tick()
+        assert Session.going_on(self.kept(table)) is None
+
+    def test_a_folder_that_cannot_be_written_is_told_once(self, seat):
+        table = seat(Scripted("h9g7"))
+        table.games_dir.write_text("in the way")
+        table.play("h2e2")
+        table.tick()
+        line, tone = table.controller.status()
+        assert line.startswith("This game will be lost with the window: ")
+        assert tone == "alert"
+        table.wait(lambda: len(table.moves) == 2)
+        table.tick(60)
+        assert table.controller.status()[0] == "Your move."
+
+
 class TestActions:
     def test_giving_a_game_up_asks_twice(self, seat):
         table = seat(Scripted())
@@ -220,15 +339,21 @@ class TestActions:
 
 class TestLevels:
     @pytest.mark.parametrize(
-        ("spec", "expected"),
+        ("spec", "level", "expected"),
         [
-            ("lm", "lm:temperature=0"),
-            ("lm:model=runs/a", "lm:model=runs/a,temperature=0"),
-            ("lm:temperature=1.5,model=b", "lm:model=b,temperature=0"),
+            ("lm", "Steady", "lm:temperature=0.6"),
+            ("lm:model=runs/a", "Steady", "lm:model=runs/a,temperature=0.6"),
+            ("level:sharp", "Sharp", "lm:temperature=0.3"),
         ],
     )
-    def test_the_temperature_is_put_into_the_spec(self, spec, expected):
-        assert with_temperature(spec, 0.0) == expected
+    def test_the_level_is_put_into_the_spec(self, seat, spec, level, expected):
+        table = seat(Scripted(), spec=spec)
+        assert table.controller.level.name == level
+        assert table.controller.spec == expected
+
+    def test_a_spec_that_makes_no_sense_is_a_value_error(self, seat):
+        with pytest.raises(ValueError, match="no player 'randy'"):
+            seat(Scripted(), spec="randy")
 
     def test_the_next_move_is_of_the_new_level(self, seat):
         table = seat(Scripted("h9g7"))
@@ -238,7 +363,7 @@ class TestLevels:
         level = LEVELS[(first + 1) % len(LEVELS)]
         assert table.controller.level is level
         table.wait(lambda: table.controller.loaded == table.controller.spec)
-        assert table.specs[-1] == f"lm:temperature={level.temperature:g}"
+        assert table.specs[-1] == str(level.spec)
 
     def test_a_temperature_given_by_hand_is_kept(self, seat):
         table = seat(Scripted(), spec="lm:temperature=0.85")
@@ -260,7 +385,7 @@ class TestClipboardAndFiles:
         table.controller.do(Action.COPY)
         assert table.clipboard.text == fen
         do_twice(table, Action.NEW)
-        table.controller.do(Action.PASTE)
+        table.paste()
         assert table.session.board.fen() == fen
 
     @pytest.mark.parametrize("text", ["", "hello", "4k4/9/9/9/9/9/9/9/9/4K4 w", "[Red", "1. a0a9 *"])
@@ -268,18 +393,68 @@ class TestClipboardAndFiles:
         table = seat(Scripted())
         table.play("h2e2", "h9g7")
         table.clipboard.text = text
-        do_twice(table, Action.PASTE)
+        table.paste()
         assert table.moves == ["h2e2", "h9g7"]
         line, tone = table.controller.status()
         assert tone == "alert"
         assert "\n" not in line
 
-    def test_a_game_can_be_pasted(self, seat):
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '[Red "A"]\n\n1. h2e2 h9g7 2. b0c2 1-0\n',
+            "\ufeff  1. 炮二平五  馬８進７\n  2. 馬八進七\n",
+            "赛事: 甲乙对局\n结果: 红胜\n\n  1. 炮二平五  马８进７\n  2. 马八进七\n",
+            "h2e2 h9g7 b0c2",
+            "H2-E2 H9-G7\nB0-C2",
+            "炮二平五 马8进7 马八进七",
+            "C2=5 H8+7 H8+7",
+            "position startpos moves h2e2 h9g7 b0c2",
+            f"position fen {STARTING_FEN} moves h2e2 h9g7 b0c2",
+            "[DhtmlXQ][DhtmlXQ_movelist]774770621927[/DhtmlXQ_movelist][/DhtmlXQ]",
+            '{"moves": "h2e2 h9g7 b0c2"}',
+        ],
+    )
+    def test_a_game_can_be_pasted(self, seat, text):
         table = seat(Scripted())
-        table.clipboard.text = '[Red "A"]\n\n1. h2e2 h9g7 2. b0c2 1-0\n'
-        table.controller.do(Action.PASTE)
+        table.clipboard.text = text
+        table.paste()
         assert table.moves == ["h2e2", "h9g7", "b0c2"]
         assert table.session.texts[0] == "炮二平五"
+        assert table.controller.status()[0] == "Pasted."
+
+    @pytest.mark.parametrize("rest", ["", " b", " b - -", " b - - - -", " b - - 0 1"])
+    def test_a_position_can_be_pasted_with_what_its_writer_left_out(self, seat, rest):
+        table = seat(Scripted())
+        table.clipboard.text = f"3k5/9/9/9/9/9/9/9/9/4K4{rest}"
+        table.paste()
+        assert table.session.board.fen() == f"3k5/9/9/9/9/9/9/9/9/4K4 {'b' if rest else 'w'} - - 0 1"
+
+    def test_what_is_sound_of_a_game_is_pasted_and_the_fault_told(self, seat):
+        table = seat(Scripted())
+        table.clipboard.text = "1. h2e2 h9g7 2. a0a9 b9c7 *"
+        table.paste()
+        assert table.moves == ["h2e2", "h9g7"]
+        line, tone = table.controller.status()
+        assert "a0a9" in line
+        assert tone == "alert"
+
+    def test_what_the_window_cannot_get_is_fetched_another_way(self, seat):
+        table = seat(Scripted())
+        table.clipboard.behind = "h2e2 h9g7" + " " * 2_000_000
+        table.paste()
+        assert table.moves == ["h2e2", "h9g7"]
+
+    def test_nothing_waits_while_a_paste_is_read(self, seat):
+        table = seat(Scripted("h9g7"))
+        gate = threading.Event()
+        table.clipboard.fetch = lambda: str(gate.wait(60)) and "h2e2 h9g7"
+        table.controller.do(Action.PASTE)
+        table.tick(60)
+        assert table.controller.status() == ("Reading...", "busy")
+        assert table.moves == []
+        gate.set()
+        table.wait(lambda: table.moves == ["h2e2", "h9g7"])
 
     def test_the_game_is_saved_and_reads_back(self, seat):
         table = seat(Scripted())

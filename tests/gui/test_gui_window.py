@@ -1,3 +1,4 @@
+import itertools
 import os
 import random
 import subprocess
@@ -9,10 +10,11 @@ import pygame
 import pytest
 
 from gui.actions import Action
-from gui.app import App, main, open_window
+from gui.app import App, main, open_window, run
 from gui.layout import MINIMUM_SIZE
 from lm.players.player import Choice
-from xiangqi import Move, parse_square
+from xiangqi import BLACK, RED, Move, parse_square
+from xiangqi.formats import load
 
 
 class Slow:
@@ -194,9 +196,46 @@ class TestThinking:
             run_frames(app, 0.02)
         assert [move.iccs for move in app.session.board.move_stack] == ["h2e2", "h9g7"]
 
-    def test_the_loop_sleeps_when_nothing_moves(self, app):
-        app.frame(10.0)
-        assert app.patience(20.0) >= 0.5
+
+class TestIdling:
+    """Nothing is drawn while nothing changes: drawing is what a window costs."""
+
+    @pytest.fixture
+    def drawn(self, app, monkeypatch):
+        """Run the loop for the given events, each a second after the last, and return how often it has drawn."""
+
+        def loop(*events):
+            waiting = [*map(pygame.Event, events), pygame.Event(pygame.QUIT)]
+            clock = itertools.count(100.0)
+            frames = []
+            monkeypatch.setattr(pygame.event, "wait", lambda timeout: waiting.pop(0))
+            monkeypatch.setattr(pygame.event, "get", list)
+            monkeypatch.setattr("gui.app.time.monotonic", lambda: float(next(clock)))
+            monkeypatch.setattr(app, "frame", frames.append)
+            app.running = True
+            run(app)
+            return len(frames)
+
+        pygame.event.clear()
+        app.controller.tick(0.0)
+        app.frame(0.0)  # sets the pieces out
+        return loop
+
+    def test_an_idle_loop_draws_once(self, drawn):
+        assert drawn(*[pygame.NOEVENT] * 30) == 1
+
+    def test_an_event_is_drawn_at_once(self, drawn):
+        assert drawn(pygame.NOEVENT, pygame.WINDOWEXPOSED, pygame.NOEVENT, pygame.NOEVENT) == 2
+
+    def test_a_notice_goes_away_by_itself(self, app, drawn):
+        app.controller.tick(100.0)
+        app.controller.say("Saved.")
+        assert drawn(*[pygame.NOEVENT] * 30) == 2
+        assert app.controller.status()[0] != "Saved."
+
+    def test_the_dots_move_while_the_player_thinks(self, app, drawn):
+        app.session.play(Move.from_iccs("h2e2"))
+        assert drawn(*[pygame.NOEVENT] * 10) >= 10
 
 
 class TestStarting:
@@ -220,7 +259,7 @@ class TestStarting:
         ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=True)
         assert ended.stdout.strip().splitlines()[-1] == "[]"
 
-    def test_a_game_opens_and_closes(self, monkeypatch):
+    def test_a_game_opens_and_closes(self, monkeypatch, tmp_path):
         frames = []
 
         def frame_then_quit(self, now):
@@ -229,13 +268,41 @@ class TestStarting:
                 pygame.event.post(pygame.Event(pygame.QUIT))
 
         monkeypatch.setattr(App, "frame", frame_then_quit)
-        assert main("random") == 0
+        assert main("random", games_dir=tmp_path) == 0
         assert frames
 
-    def test_the_window_stays_free_of_the_models_libraries(self):
+    def test_a_game_in_play_goes_on_at_the_next_start(self, monkeypatch, tmp_path):
+        seen = []
+
+        def move_then_quit(self, now):
+            seen.append((self.session.person, [move.iccs for move in self.session.board.move_stack]))
+            if self.session.board.ply == 0 and self.session.person == RED:
+                self.session.play(Move.from_iccs("h2e2"))
+            else:
+                self.running = False
+
+        def look(side=None):
+            seen.clear()
+            main("random", side, games_dir=tmp_path)
+            return seen[-1]
+
+        monkeypatch.setattr(App, "frame", move_then_quit)
+        monkeypatch.setattr(App, "patience", lambda self, now: 0.0)
+        look()
+        assert look() == (RED, ["h2e2"])
+        assert look("black") == (BLACK, [])
+        (saved,) = tmp_path.glob("*.pgn")
+        (game,) = load(saved)
+        assert [move.iccs for move in game.moves()] == ["h2e2"]
+        saved.rename(tmp_path / "current.pgn")
+        (tmp_path / "current.pgn").write_bytes(b"\0")
+        assert look() == (RED, ["h2e2"])
+        assert len(list(tmp_path.glob("*.pgn"))) == 2
+
+    def test_the_window_stays_free_of_the_models_libraries(self, tmp_path):
         """SDL draws through Mesa, whose LLVM and that of triton, which torch imports, crash a process that has both."""
         code = """
-import sys
+import pathlib, sys
 import pygame
 from gui.app import App, main
 
@@ -252,8 +319,9 @@ def play_a_move(self, now):
         print(self.controller.error, len(self.session.texts))
 
 App.frame = play_a_move
-main("lm")
+main("lm", games_dir=pathlib.Path(sys.argv[1]))
 print([name for name in ("torch", "triton", "transformers") if name in sys.modules])
 """
-        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True)
+        command = [sys.executable, "-c", code, tmp_path]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
         assert ended.stdout.splitlines()[-2:] == ["None 2", "[]"]

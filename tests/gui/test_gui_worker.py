@@ -25,6 +25,10 @@ def wait_for(condition):
         time.sleep(0.01)
 
 
+def wrote(note, line):
+    return note.exists() and f"{line}\n" in note.read_text()
+
+
 def alive(pid):
     try:
         os.kill(pid, 0)
@@ -58,7 +62,7 @@ class TestMessages:
     @pytest.mark.parametrize(
         "message",
         [
-            Request("lm", 3, Board.from_moves("h2e2 h9g7")),
+            Request("lm", 3, 1, Board.from_moves("h2e2 h9g7")),
             Chosen(
                 3,
                 Choice(
@@ -72,14 +76,14 @@ class TestMessages:
         assert pickle.loads(pickle.dumps(message)) == message
 
     def test_a_board_keeps_its_history(self):
-        request = Request("lm", 3, Board.from_moves("h2e2 h9g7"))
+        request = Request("lm", 3, 1, Board.from_moves("h2e2 h9g7"))
         assert [move.iccs for move in pickle.loads(pickle.dumps(request)).board.move_stack] == ["h2e2", "h9g7"]
 
 
 class TestWorker:
     def test_loads_then_answers_in_another_process(self, work):
         worker, report = work()
-        worker.ask(Request("quick", 7, Board()))
+        worker.ask(Request("quick", 7, board=Board()))
         assert worker.pid != os.getpid()
         assert report() == Loaded("quick", f"quick in {worker.pid}")
         assert report() == Chosen(7, Choice(Board().legal_moves[0]))
@@ -96,10 +100,10 @@ class TestWorker:
 
     def test_errors_are_reports_and_the_process_lives_on(self, work):
         worker, report = work()
-        worker.ask(Request("unknown", 1, Board()))
+        worker.ask(Request("unknown", 1, board=Board()))
         assert report() == Failed(1, "no player 'unknown'")
         process = worker.pid
-        worker.ask(Request("fails", 2, Board()))
+        worker.ask(Request("fails", 2, board=Board()))
         assert isinstance(report(), Loaded)
         assert report() == Failed(2, "no idea")
         worker.ask(Request("quick", 3))
@@ -111,10 +115,10 @@ class TestWorker:
     )
     def test_a_crash_is_a_report_and_the_next_request_starts_another(self, work, spec, how):
         worker, report = work()
-        worker.ask(Request(spec, 1, Board()))
+        worker.ask(Request(spec, 1, board=Board()))
         assert isinstance(report(), Loaded)
         assert report() == Failed(1, f"the player's process {how}")
-        worker.ask(Request("quick", 2, Board()))
+        worker.ask(Request("quick", 2, board=Board()))
         assert isinstance(report(), Loaded)
         assert report().generation == 2
 
@@ -122,15 +126,36 @@ class TestWorker:
     def test_a_player_that_thinks_on_is_ended_when_something_else_is_asked(self, work, tmp_path, spec):
         note = tmp_path / "note"
         worker, report = work()
-        worker.ask(Request(f"{spec}:{note}", 1, Board()))
+        worker.ask(Request(f"{spec}:{note}", 1, board=Board()))
         assert isinstance(report(), Loaded)
-        wait_for(note.exists)
+        wait_for(lambda: wrote(note, "asked"))
         process = worker.pid
-        worker.ask(Request("quick", 2, Board()))
+        worker.ask(Request("quick", 2, board=Board()))
         assert report() == Loaded("quick", f"quick in {worker.pid}")
         assert report().generation == 2
         assert worker.pid != process
         assert note.read_text() == "asked\nclosed\n"
+
+    def test_a_player_that_can_be_stopped_stays(self, work, tmp_path):
+        note = tmp_path / "note"
+        worker, report = work()
+        worker.ask(Request(f"patient:{note}", 1, board=Board()))
+        assert isinstance(report(), Loaded)
+        wait_for(lambda: wrote(note, "asked"))
+        process = worker.pid
+        worker.ask(Request(f"patient:{note}", 2))
+        assert report().generation == 1
+        worker.ask(Request("quick", 3))
+        assert report() == Loaded("quick", f"quick in {process}")
+
+    def test_a_player_is_told_of_a_new_game(self, work, tmp_path):
+        note = tmp_path / "note"
+        worker, report = work()
+        for generation, game in ((1, 1), (2, 1), (3, 2)):
+            worker.ask(Request(f"quick:{note}", generation, game, Board()))
+            while report() != Chosen(generation, Choice(Board().legal_moves[0])):
+                pass
+        assert note.read_text().splitlines() == ["asked", "asked", "new game", "asked"]
 
     def test_of_waiting_requests_only_the_latest_is_served(self):
         (asked, ask), (reports, report) = ((os.fdopen(r, "rb"), os.fdopen(w, "wb")) for r, w in (os.pipe(), os.pipe()))
@@ -138,7 +163,7 @@ class TestWorker:
         listening = threading.Thread(target=server.listen)
         listening.start()
         for generation in (1, 2, 3):
-            pickle.dump(Request("quick", generation, Board()), ask)
+            pickle.dump(Request("quick", generation, board=Board()), ask)
         ask.flush()
         wait_for(lambda: server._waiting is not None and server._waiting.generation == 3)
         serving = threading.Thread(target=server.serve)
@@ -157,9 +182,9 @@ class TestEnding:
     def test_closing_closes_the_player_and_ends_its_process(self, work, tmp_path, spec):
         note = tmp_path / "note"
         worker, report = work()
-        worker.ask(Request(f"{spec}:{note}", 1, Board()))
+        worker.ask(Request(f"{spec}:{note}", 1, board=Board()))
         assert isinstance(report(), Loaded)
-        wait_for(note.exists)
+        wait_for(lambda: wrote(note, "asked"))
         process = worker.pid
         worker.close()
         assert not alive(process)
@@ -175,7 +200,7 @@ from gui_players import load
 from gui.worker import Worker
 from gui.player_process import Request
 from xiangqi import Board
-Worker(load).ask(Request("slow:{note}", 1, Board()))
+Worker(load).ask(Request("slow:{note}", 1, board=Board()))
 try:
     time.sleep(600)
 except KeyboardInterrupt:
@@ -184,7 +209,7 @@ except KeyboardInterrupt:
         window = subprocess.Popen(
             [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, start_new_session=True
         )
-        wait_for(note.exists)
+        wait_for(lambda: wrote(note, "asked"))
         os.killpg(window.pid, blow)
         _, said = window.communicate(timeout=60)  # returns when nobody has its standard error open any more
         assert "Traceback" not in said

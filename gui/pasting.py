@@ -1,0 +1,62 @@
+"""Reading what was pasted: any text that is a game or a position."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from typing import Final
+
+from xiangqi import STARTING_FEN, formats
+from xiangqi.formats import FormatError, UnknownFormatError, pgn
+from xiangqi.game import Game
+
+_POSITION: Final = re.compile(
+    r"(?:position\s+)?(?:startpos|(?:fen[\s:]\s*)?(?P<fen>[^\s/]+(?:/[^\s/]+){9}(?:\s+(?!moves)\S+){0,5}))"
+    r"(?:\s+moves\s+(?P<moves>.*))?",
+    re.IGNORECASE | re.DOTALL,
+)
+_FIRST_MOVE: Final = re.compile(r"^\s*1\s*[.．、]", re.MULTILINE)
+
+
+def read_pasted(text: str) -> Game:
+    """Return the game in a text, of several the first; a position is a game without moves.
+
+    A position is a FEN, also within UCI's command ``position``. A game is whatever text `xiangqi.formats` knows, or
+    moves alone in any notation, perhaps after lines that say whose game it is. Raises ``ValueError`` that says what is
+    wrong.
+
+    >>> read_pasted("炮二平五 马8进7").moves()
+    [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
+    >>> read_pasted("position startpos moves h2e2").moves()
+    [Move.from_iccs('h2e2')]
+    >>> read_pasted("4k4/9/9/9/9/9/9/9/9/3K5 b - - - -").fen
+    '4k4/9/9/9/9/9/9/9/9/3K5 b - - 0 1'
+    >>> read_pasted("hello")
+    Traceback (most recent call last):
+    ...
+    ValueError: neither a game nor a position: 'hello'
+    """
+    text = text.strip().lstrip("\ufeff")
+    if (position := _POSITION.fullmatch(text)) is not None:
+        game = Game(fen=position["fen"] or STARTING_FEN)
+        return pgn.loads(f'[FEN "{game.fen}"]\n{position["moves"]}') if position["moves"] else game
+    lost: list[FormatError] = []
+    try:
+        game_or_none = next(formats.load(io.BytesIO(text.encode("utf-8", "replace")), lost.append), None)
+    except UnknownFormatError:
+        return _read_moves(text)
+    if game_or_none is None:
+        raise lost[0] if lost else ValueError("there is no game in the text")
+    return game_or_none
+
+
+def _read_moves(text: str) -> Game:
+    """Read moves that stand alone, or after some lines of other text."""
+    first = _FIRST_MOVE.search(text)
+    with contextlib.suppress(FormatError):
+        game = pgn.loads(text[first.start() :] if first else text)
+        if game.variations:
+            return game
+    beginning = text if len(text) <= 40 else f"{text[:40]}…"
+    raise ValueError(f"neither a game nor a position: {beginning!r}")
