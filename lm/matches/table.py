@@ -1,0 +1,340 @@
+"""A game between two seats: whose turn it is, what may be done now, and how it ends.
+
+The board on the screen, the one in a terminal and matches all play at such a table.
+
+>>> table = Table(seats=(Seat("Ann"), Seat("Bob")))
+>>> table.push(Move.from_iccs("h2e2"))
+>>> table.offer_draw(RED)
+>>> table.accept_draw(BLACK)
+>>> table.ending.text, table.record().headers["Termination"]
+('Draw: draw agreed', 'draw agreed')
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lm.players.player import Choice
+from lm.players.specs import Spec
+from xiangqi import BLACK, RED, STARTING_FEN, Board, Color, IllegalMoveError, InvalidFenError, Move
+from xiangqi.engine import Limit
+from xiangqi.game import ChildNode, Game, GameNode
+from xiangqi.rulings import Rules
+
+SIDES: Final = ("Red", "Black")
+
+_LOST_BY: Final = {
+    "checkmate": "{winner} wins by checkmate",
+    "stalemate": "{winner} wins: {loser} has no legal move",
+    "perpetual check": "{winner} wins: {loser} checked perpetually",
+    "perpetual chase": "{winner} wins: {loser} chased perpetually",
+    "resignation": "{winner} wins: {loser} resigned",
+    "time forfeit": "{winner} wins: {loser} ran out of time",
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a game ended.
+
+    >>> Ending(RED, "resignation").text, Ending(None, "repetition").text
+    ('Red wins: Black resigned', 'Draw: repetition')
+    """
+
+    winner: Color | None
+    """``RED``, ``BLACK``, or ``None`` for a draw."""
+    reason: str
+    """A reason of `xiangqi.rulings.Outcome`, or ``resignation``, ``draw agreed``, ``time forfeit`` or ``ply limit``."""
+    evidence: tuple[str, ...] = ()
+    """What a ruling rests on, a sentence each."""
+
+    @property
+    def result(self) -> str:
+        """The result as PGN writes it."""
+        return "1/2-1/2" if self.winner is None else ("1-0", "0-1")[self.winner]
+
+    @property
+    def text(self) -> str:
+        """The ending in words."""
+        if self.winner is None:
+            return f"Draw: {self.reason}"
+        winner, loser = SIDES[self.winner], SIDES[1 - self.winner]
+        return _LOST_BY.get(self.reason, "{winner} wins: " + self.reason).format(winner=winner, loser=loser)
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Who plays a side: a player that a spec names, or else a person."""
+
+    name: str
+    """What records call them."""
+    player: Spec | None = None
+
+    @classmethod
+    def of(cls, spec: Spec) -> Seat:
+        """Return the seat of a player, with its name."""
+        return cls(spec.name, spec)
+
+
+PERSON: Final = Seat("Human")
+
+
+@dataclass(frozen=True)
+class TimeControl:
+    """The time that each side has for its moves, in seconds."""
+
+    main: float
+    """For the whole game."""
+    increment: float = 0.0
+    """Gained with each move."""
+
+
+def playable(fen: str) -> Board:
+    """Set up a position to play from. Raises ``InvalidFenError`` if it could never arise in a game.
+
+    >>> playable("4k4/9/9/9/9/9/9/9/9/4K4 w")
+    Traceback (most recent call last):
+    ...
+    xiangqi.fen.InvalidFenError: cannot play from this position: kings facing, opposite check
+    """
+    board = Board(fen.strip())
+    if not board.is_valid():
+        faults = ", ".join(flag.name.lower().replace("_", " ") for flag in board.status() if flag.name)
+        raise InvalidFenError(f"cannot play from this position: {faults}")
+    return board
+
+
+class Table:
+    """A game in progress: a `Game` whose tree keeps what was taken back too, and the node that it has come to.
+
+    ``seats`` are Red's and Black's, ``opening`` is played at once. A game that reaches ``max_plies`` is drawn. Raises
+    ``InvalidFenError``, and ``IllegalMoveError`` for an opening that cannot be played.
+    """
+
+    def __init__(
+        self,
+        fen: str = STARTING_FEN,
+        seats: tuple[Seat, Seat] = (PERSON, PERSON),
+        opening: Iterable[Move] = (),
+        *,
+        rules: Rules = "computer",
+        max_plies: int | None = None,
+        clock: TimeControl | None = None,
+    ) -> None:
+        self.board = playable(fen)
+        """The position, with the moves that led to it."""
+        self.seats = seats
+        self.rules, self.max_plies, self.clock = rules, max_plies, clock
+        self.game = Game(fen=self.board.fen())
+        self.node: GameNode = self.game
+        self.offer: Color | None = None
+        """The side that offers a draw, until the other one answers or moves."""
+        self.ending: Ending | None = self._adjudicate()
+        """How the game has ended, or ``None`` while it goes on."""
+        self._undone: list[ChildNode] = []
+        self._left: dict[GameNode, tuple[float, float]] = {}
+        if clock is not None:
+            self._left[self.game] = clock.main, clock.main
+        for move in opening:
+            self.push(move)
+
+    # --- What is so ---------------------------------------------------------------------------------------------------
+
+    @property
+    def turn(self) -> Color:
+        """The side to move."""
+        return self.board.turn
+
+    @property
+    def persons(self) -> frozenset[Color]:
+        """The sides that persons play."""
+        return frozenset(color for color in (RED, BLACK) if self.seats[color].player is None)
+
+    @property
+    def awaits_person(self) -> bool:
+        """Whether a person is to move."""
+        return self.ending is None and self.turn in self.persons
+
+    @property
+    def awaits_player(self) -> bool:
+        """Whether a player is to move."""
+        return self.ending is None and self.turn not in self.persons
+
+    def time_left(self, color: Color) -> float | None:
+        """Return the seconds that a side has left, not counting its present thought; ``None`` without clocks."""
+        return self._left[self.node][color] if self.clock is not None else None
+
+    def limit(self) -> Limit | None:
+        """Return how long the side to move may think by the clocks; ``None`` without them."""
+        if self.clock is None:
+            return None
+        red, black = self._left[self.node]
+        gain = self.clock.increment
+        return Limit(red_clock=red, black_clock=black, red_increment=gain, black_increment=gain)
+
+    # --- What is done -------------------------------------------------------------------------------------------------
+
+    def push(self, move: Move, seconds: float = 0.0) -> None:
+        """Play a legal move of the side to move, for which it has thought so long.
+
+        A draw that the other side has offered is declined by it. A move that comes too late is not played: the game is
+        lost. Raises ``IllegalMoveError``.
+        """
+        self._play(self._checked(move), seconds)
+        self._undone.clear()
+
+    def answer(self, choice: Choice, seconds: float = 0.0) -> None:
+        """Do what a player has chosen: move, offer or accept a draw with the move, or resign.
+
+        Raises ``IllegalMoveError``, and then nothing has changed.
+        """
+        mover = self.turn
+        if choice.move is None:
+            self.resign(mover)
+            return
+        agrees = choice.draw and self.offer == 1 - mover
+        self.push(choice.move, seconds)
+        if self.ending is None and agrees:
+            self.ending = Ending(None, "draw agreed")
+        elif self.ending is None and choice.draw:
+            self.offer = mover
+
+    def offer_draw(self, color: Color) -> None:
+        """Offer a draw, or accept the one that the other side offers. An offer stands until the other side moves."""
+        if self.ending is None and self.offer == 1 - color:
+            self.ending, self.offer = Ending(None, "draw agreed"), None
+        elif self.ending is None:
+            self.offer = color
+
+    def accept_draw(self, color: Color) -> None:
+        """Accept the draw that the other side offers, if it does."""
+        if self.offer == 1 - color:
+            self.offer_draw(color)
+
+    def decline_draw(self) -> None:
+        """Decline the draw that is offered."""
+        self.offer = None
+
+    def resign(self, color: Color) -> None:
+        """Give the game up for a side."""
+        if self.ending is None:
+            self.ending = Ending(1 - color, "resignation")
+
+    def forfeit(self, color: Color) -> None:
+        """Let a side lose whose time is up."""
+        if self.ending is None:
+            self.ending = Ending(1 - color, "time forfeit")
+
+    def swap(self) -> None:
+        """Let the two sides exchange seats."""
+        red, black = self.seats
+        self.seats = black, red
+
+    # --- Taking back --------------------------------------------------------------------------------------------------
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is something of a person's to take back."""
+        return self._only_agreed() or self._plies_back() > 0
+
+    def undo(self) -> None:
+        """Take back how the game was ended if no move did, or else a person's last move and whatever has answered it.
+
+        If nobody is a person it is one ply. Clocks go back too. Raises ``ValueError`` if there is nothing to take back.
+        """
+        if not self.can_undo:
+            raise ValueError("there is no move of yours to take back")
+        self.offer = None
+        for _ in range(0 if self._only_agreed() else self._plies_back()):
+            assert isinstance(self.node, ChildNode)
+            self._undone.append(self.node)
+            self.node = self.node.parent
+            self.board.pop()
+        self.ending = self._adjudicate()
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a move was taken back and no other has been played."""
+        return bool(self._undone)
+
+    def redo(self) -> None:
+        """Play again what was last taken back, up to a person's turn. Raises ``ValueError`` if nothing was."""
+        if not self._undone:
+            raise ValueError("there is no move to play again")
+        self.offer = None
+        while self._undone:
+            self.node = self._undone.pop()
+            self.board.push(self.node.move)
+            if not self.persons or self.turn in self.persons:
+                break
+        self.ending = self._adjudicate()
+
+    def _only_agreed(self) -> bool:
+        """Whether the game ended by something else than a move, and not because the player has resigned."""
+        if self.ending is None or self._adjudicate() is not None:
+            return False
+        winner = self.ending.winner
+        return winner is None or not self.persons or 1 - winner in self.persons
+
+    def _plies_back(self) -> int:
+        """Count the plies back to the latest one played by a person."""
+        if not self.persons:
+            return min(1, self.board.ply)
+        back = (plies for plies in (1, 2) if plies <= self.board.ply and (self.turn + plies) % 2 in self.persons)
+        return next(back, 0)
+
+    # --- The record ---------------------------------------------------------------------------------------------------
+
+    def record(self, headers: Mapping[str, str] | None = None) -> Game:
+        """Return the game as it was played, with variations taken back on the way, ready to be written.
+
+        ``headers`` are added to those that say who played, when, and how it ended.
+        """
+        game = copy.deepcopy(self.game)
+        node: GameNode = game
+        for move in self.board.move_stack:
+            node = next(child for child in node.variations if child.move is move)
+            node.promote_to_main()
+        node.variations.clear()
+        today = f"{datetime.date.today():%Y.%m.%d}"
+        game.headers |= {"Game": "Chinese Chess", "Event": "?", "Site": "?", "Date": today, "Round": "?"}
+        game.headers |= {"Red": self.seats[RED].name, "Black": self.seats[BLACK].name, **(headers or {})}
+        game.headers |= {"Result": self.ending.result if self.ending else "*", "Format": "ICCS"}
+        if self.ending is not None:
+            game.headers["Termination"] = self.ending.reason
+        game.headers["PlyCount"] = str(self.board.ply)
+        return game
+
+    # --- The rules ----------------------------------------------------------------------------------------------------
+
+    def _adjudicate(self) -> Ending | None:
+        if outcome := self.board.outcome(self.rules):
+            return Ending(outcome.winner, outcome.reason, outcome.evidence)
+        if self.max_plies is not None and self.board.ply >= self.max_plies:
+            return Ending(None, "ply limit")
+        return None
+
+    def _checked(self, move: Move) -> Move:
+        if self.ending is not None:
+            raise IllegalMoveError(f"{move.iccs} comes after the end of the game")
+        return self.board.parse_iccs(move.iccs)
+
+    def _play(self, move: Move, seconds: float) -> None:
+        mover = self.turn
+        left = self._left.get(self.node)
+        if left is not None and seconds > left[mover]:
+            self.forfeit(mover)
+            return
+        self.node = self.node.variation(move) or self.node.add_variation(move)
+        self.board.push(move)
+        if left is not None and self.clock is not None:
+            after = left[mover] - seconds + self.clock.increment
+            self._left[self.node] = (after, left[BLACK]) if mover == RED else (left[RED], after)
+            self.node.clock = after
+        if self.offer == 1 - mover:
+            self.offer = None
+        self.ending = self._adjudicate()
