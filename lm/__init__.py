@@ -7,6 +7,7 @@ Importing the package is cheap: torch is imported by the modules that compute wi
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, distribution
@@ -30,6 +31,13 @@ def one_of(name: str, value: T, allowed: Sequence[T]) -> T:
     if value not in allowed:
         raise UserError(f"{name} must be one of {', '.join(map(str, allowed))}: {value!r}")
     return value
+
+
+def processors() -> int:
+    """Return how many processors this process may use, as far as the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def data_path(name: str) -> Path:

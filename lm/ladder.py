@@ -41,9 +41,8 @@ from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
 from lm.model.loading import load_any_model
 from lm.model.prompts import Voice
 from lm.players.engine import EnginePlayer
-from lm.players.lm_player import LMPlayer
-from lm.players.player import Player, PlayerError
-from lm.players.specs import load_player
+from lm.players.player import PlayerError
+from lm.players.specs import Spec
 from lm.training import run as training
 from lm.training.checkpoints import write_json
 from lm.training.presets import find_preset
@@ -181,10 +180,12 @@ class Ladder:
     def _find_reference(self) -> bool:
         """Whether the reference can be played. Raises ``UserError`` if what is wrong is the spec."""
         try:
-            load_player(self.reference).close()
+            player = Spec.parse(self.reference).open()
         except PlayerError as error:
             self.say(f"no matches against {self.reference}: {error}")
             return False
+        self._reference_name = player.engine_name if isinstance(player, EnginePlayer) else player.name
+        player.close()
         return True
 
     @contextmanager
@@ -226,20 +227,17 @@ class Ladder:
         file, stakes = self._result(a, b), self._stakes(a, b)
 
         def find() -> Found:
-            with ExitStack() as stack:
-                one, other = self._player(a), load_player(self.reference) if b is None else self._player(b)
-                stack.callback(other.close)
-                pairings = match_pairings(one, other, stakes["games"], load_openings())
-                played: dict[int, Game] = {}
-                title = f"{a} against {b or 'the reference'}"
-                report, advance = stack.enter_context(self.progress(title, len(pairings)))
+            other = Spec.parse(self.reference) if b is None else self._player(b)
+            pairings = match_pairings(self._player(a), other, stakes["games"], load_openings())
+            played: dict[int, Game] = {}
+            with self.progress(f"{a} against {b or 'the reference'}", len(pairings)) as (report, advance):
                 for index, game in play_to_file(
                     pairings, file.with_suffix(".pgn"), max_plies=MAX_PLIES, parallel=self.parallel, report=report
                 ):
                     played[index] = game
                     score = Score.of(played)
                     advance(len(played), f"+{score.wins} ={score.draws} -{score.losses}")
-                called = other.engine_name if isinstance(other, EnginePlayer) else other.name
+            called = self._reference_name if b is None else other.name
             return {"opponent": called, **Score.of(played).as_dict()}
 
         keep(file, stakes, find)
@@ -259,9 +257,10 @@ class Ladder:
         """Return a short name for a rung's weights, which tells one training from another."""
         return hashlib.blake2b((self._model(name) / "model.safetensors").read_bytes(), digest_size=4).hexdigest()
 
-    def _player(self, name: str) -> Player:
+    def _player(self, name: str) -> Spec:
         """Return a rung as a player: greedy, in its human voice, named so that records tell whose weights played."""
-        return LMPlayer(self._model(name), temperature=0, symmetries=1, name=f"{name} {self._weights(name)}")
+        options = {"model": str(self._model(name)), "temperature": "0", "symmetries": "1"}
+        return Spec("lm", options=(*options.items(), ("name", f"{name} {self._weights(name)}")))
 
     def _judged(self, name: str) -> Found:
         return {"weights": self._weights(name), "games": [shard.fingerprint() for shard in self.shards]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 
 from lm.cli.console import interruptible, progress, say
 from lm.cli.options import (
+    CoresOption,
     GamesOption,
     OpeningsOption,
     OutOption,
@@ -22,7 +23,6 @@ from lm.cli.options import (
 
 if TYPE_CHECKING:
     from lm.matches.arena import Opening
-    from lm.players.player import Player
     from xiangqi.game import Game
 
 
@@ -38,6 +38,7 @@ def match(
     rules: RulesOption = "computer",
     max_plies: PliesOption = 400,
     parallel: ParallelOption = 64,
+    cores: CoresOption = None,
     seed: SeedOption = 0,
     sprt: Annotated[
         str | None,
@@ -47,16 +48,17 @@ def match(
     """Let player A meet player B: each opening twice with colours exchanged; Elo with its 95% interval."""
     from lm.matches import arena, match_file
     from lm.matches.elo import Score, Sprt, elo, points_of
+    from lm.players.specs import Spec
 
     test = Sprt.parse(sprt) if sprt is not None else None
-    with resumable(out), ExitStack() as stack:
-        first, second = open_player(stack, a), open_player(stack, b)
-        pairings = arena.match_pairings(first, second, games, read_openings(openings), seed)
-        with progress(f"{a} - {b}", games) as (report, advance):
-            played: dict[int, Game] = {}
-            for index, game in match_file.play_to_file(
-                pairings, out, rules=rules, max_plies=max_plies, parallel=parallel, report=report
-            ):
+    pairings = arena.match_pairings(Spec.parse(a), Spec.parse(b), games, read_openings(openings), seed)
+    with resumable(out), progress(f"{a} - {b}", games) as (report, advance):
+        playing = match_file.play_to_file(
+            pairings, out, rules=rules, max_plies=max_plies, parallel=parallel, cores=cores, report=report
+        )
+        played: dict[int, Game] = {}
+        with closing(playing):
+            for index, game in playing:
                 played[index] = game
                 score = Score.of(played)
                 note = f"+{score.wins} ={score.draws} -{score.losses}"
@@ -92,34 +94,26 @@ def selfplay(
     rules: RulesOption = "computer",
     max_plies: PliesOption = 400,
     parallel: ParallelOption = 64,
+    cores: CoresOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Let a player play itself; PGN goes to the file, or else to standard output."""
     from lm.matches import arena, match_file
     from lm.matches.elo import Score
+    from lm.players.specs import Spec
 
-    with resumable(out), ExitStack() as stack:
-        both = open_player(stack, player)
-        pairings = arena.match_pairings(both, both, games, read_openings(openings), seed)
-        with progress(player, games) as (report, advance):
-            played: dict[int, Game] = {}
-            for index, game in match_file.play_to_file(
-                pairings, out, rules=rules, max_plies=max_plies, parallel=parallel, report=report
-            ):
-                played[index] = game
-                advance(len(played), f"{game.end().ply} plies")
-                if out is None:
-                    print(game, flush=True)
+    both = Spec.parse(player)
+    pairings = arena.match_pairings(both, both, games, read_openings(openings), seed)
+    with resumable(out), progress(player, games) as (report, advance):
+        played: dict[int, Game] = {}
+        for index, game in match_file.play_to_file(
+            pairings, out, rules=rules, max_plies=max_plies, parallel=parallel, cores=cores, report=report
+        ):
+            played[index] = game
+            advance(len(played), f"{game.end().ply} plies")
+            if out is None:
+                print(game, flush=True)
     say(f"{len(played)} games, ended by {endings(Score.of(played).endings)}")
-
-
-def open_player(stack: ExitStack, spec: str) -> Player:
-    """Load a player and have it closed with the stack."""
-    from lm.players.specs import load_player
-
-    player = load_player(spec)
-    stack.callback(player.close)
-    return player
 
 
 def resumable(out: Path | None) -> AbstractContextManager[None]:

@@ -22,6 +22,10 @@ OpeningsOption = Annotated[
 RulesOption = Annotated[Rules, typer.Option(help="Repetition rulings.")]
 PliesOption = Annotated[int, typer.Option(min=1, help="A game that reaches this ply is drawn.")]
 ParallelOption = Annotated[int, typer.Option(min=1, help="Games played at once.")]
+CoresOption = Annotated[
+    int | None,
+    typer.Option(min=1, show_default=False, help="Engines that think at once, in twice as many processes; all cores."),
+]
 PuzzlesOption = Annotated[
     Path | None, typer.Option(help="Positions with solutions (JSON lines with fen and moves) to solve.")
 ]

@@ -4,8 +4,7 @@ How a game ends is stated in the ``Termination`` header of its record: by the ru
 the repetition rulings and draws of ``Board.outcome``), by ``resignation``, by ``draw agreed``, or as a draw by
 ``ply limit``. Nothing else ends a game.
 
->>> from lm.players.specs import load_player
->>> red, black = load_player("greedy:seed=1"), load_player("random:seed=2")
+>>> red, black = Spec.parse("greedy:seed=1"), Spec.parse("random:seed=2")
 >>> games = dict(play_games({0: Pairing(red, black), 1: Pairing(black, red)}))
 >>> sorted(games)
 [0, 1]
@@ -13,18 +12,20 @@ the repetition rulings and draws of ``Board.outcome``), by ``resignation``, by `
 
 from __future__ import annotations
 
-import datetime
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from lm import UserError, data_path
+from lm import UserError, data_path, processors
+from lm.matches.pool import OpenPlayer, Pool
+from lm.matches.table import Seat, Table
 from lm.players.player import Choice, Player, PlayerError
-from xiangqi import Board, Move
+from lm.players.specs import Spec
+from xiangqi import Board, IllegalMoveError, Move
 from xiangqi.game import Game
 from xiangqi.rulings import Rules
 
@@ -34,30 +35,22 @@ ATTEMPTS: Final = 3
 """Times that a game is played before its dying stops the match; games in a row in which a player may fail."""
 
 Opening = tuple[Move, ...]
-Ending = tuple[str, str]
-"""Result as PGN writes it, and why."""
 Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """A game to be played: who plays whom, after which opening, under which headers."""
+    """A game to be played: who plays whom, after which opening, under which headers. It can be sent elsewhere."""
 
-    red: Player
-    black: Player
+    red: Spec
+    black: Spec
     opening: Opening = ()
     headers: dict[str, str] = field(default_factory=dict)
 
-
-@dataclass
-class _Running:
-    index: int
-    pairing: Pairing
-    board: Board
-    draw_offered: bool = False
-
-    def mover(self) -> Player:
-        return (self.pairing.red, self.pairing.black)[self.board.turn]
+    @property
+    def seats(self) -> tuple[Spec, Spec]:
+        """Red's and Black's."""
+        return self.red, self.black
 
 
 def load_openings(path: Path | None = None) -> list[Opening]:
@@ -90,124 +83,146 @@ def play_games(
     rules: Rules = "computer",
     max_plies: int = MAX_PLIES,
     parallel: int = 64,
+    cores: int | None = None,
     report: Report = lambda text: None,
-) -> Iterator[tuple[int, Game]]:
+    open_player: OpenPlayer = Spec.open,
+) -> Generator[tuple[int, Game]]:
     """Play games, ``parallel`` at a time, and yield each with its number as it ends.
 
-    Every player gets all the boards on which it is to move in one call, and players think at the same time. A game in
-    which a player fails is reported and begun anew; ``PlayerError`` is raised after ``ATTEMPTS`` failures in one game,
-    or of one player in as many games in a row.
+    A player that can play many games gets all the boards on which it is to move in one call. An engine plays each game
+    in a process of its own; ``cores`` of them think at once (by default, as many as there are), and there are at most
+    twice as many, since half of them wait for their opponents. Games go on in step, so that seeds decide them. A game
+    in which a player fails is reported and begun anew; ``PlayerError`` is raised after ``ATTEMPTS`` failures in one
+    game, or of one player in as many games in a row.
     """
+    cores = cores or processors()
     waiting = list(pairings.items())[::-1]
     running: list[_Running] = []
     deaths: Counter[int] = Counter()
-    threads = ThreadPoolExecutor(max_workers=2)
+    failures: Counter[Spec] = Counter()
+    pool, threads = Pool(2 * cores, open_player), _Threads(cores)
     try:
         while waiting or running:
             while waiting and len(running) < parallel:
-                index, pairing = waiting.pop()
-                running.append(_Running(index, pairing, Board.from_moves(pairing.opening)))
-            going_on = []
-            for game in running:
-                if ending := _adjudicate(game.board, rules, max_plies):
-                    yield game.index, _record(game, ending)
-                else:
-                    going_on.append(game)
-            running = []
-            for game, choice in _choices(threads, going_on):
+                index, pairing = waiting[-1]
+                players = pool.take(pairing.seats)
+                if players is None:
+                    break
+                waiting.pop()
+                seats = Seat.of(pairing.red), Seat.of(pairing.black)
+                table = Table(seats=seats, opening=pairing.opening, rules=rules, max_plies=max_plies)
+                running.append(_Running(index, pairing, table, players))
+            going_on, running = running, []
+            for game, answer in _answers(threads, [game for game in going_on if game.table.ending is None]):
+                mover, ply = game.mover, game.table.board.ply
                 try:
-                    if isinstance(choice, PlayerError):
-                        raise choice
-                    ending = _apply(game, choice)
+                    game.answer(answer)
+                    failures[mover] = 0
                 except PlayerError as error:
+                    name = mover.name
                     deaths[game.index] += 1
-                    name, ply = game.mover().name, game.board.ply
+                    failures[mover] += 1
                     report(f"game {game.index + 1} died at ply {ply}, {name} to move: {error}")
                     if deaths[game.index] >= ATTEMPTS:
                         raise PlayerError(
                             f"game {game.index + 1} died {ATTEMPTS} times; the last time {name} failed: {error}"
                         ) from None
+                    if failures[mover] >= ATTEMPTS:
+                        raise PlayerError(
+                            f"{name} failed in {ATTEMPTS} games in a row, the last time: {error}"
+                        ) from None
+                    pool.give_back(game.pairing.seats, game.players)
                     waiting.append((game.index, game.pairing))
+                    going_on.remove(game)
+            for game in going_on:
+                if game.table.ending is None:
+                    running.append(game)
                 else:
-                    if ending:
-                        yield game.index, _record(game, ending)
-                    else:
-                        running.append(game)
+                    pool.give_back(game.pairing.seats, game.players)
+                    yield game.index, game.table.record({"Round": str(game.index + 1), **game.pairing.headers})
     finally:
-        threads.shutdown(wait=False)  # whoever interrupts does not wait for a player's thought
+        threads.shutdown()  # whoever interrupts does not wait for a player's thought
+        pool.close()
 
 
-def _choices(threads: ThreadPoolExecutor, games: Sequence[_Running]) -> Iterable[tuple[_Running, Choice | PlayerError]]:
-    """Ask every player about all its boards at once, the players side by side."""
+@dataclass
+class _Running:
+    """A game in play."""
+
+    index: int
+    pairing: Pairing
+    table: Table
+    players: list[Player]
+
+    @property
+    def mover(self) -> Spec:
+        """Whose turn it is."""
+        return self.pairing.seats[self.table.turn]
+
+    @property
+    def player(self) -> Player:
+        """The player whose turn it is."""
+        return self.players[self.table.turn]
+
+    def answer(self, answer: Choice | PlayerError) -> None:
+        """Do what the player has chosen. Raises ``PlayerError`` if it failed, or if its move is not legal."""
+        if isinstance(answer, PlayerError):
+            raise answer
+        try:
+            self.table.answer(answer)
+        except IllegalMoveError:
+            move = answer.move.iccs if answer.move else ""
+            raise PlayerError(f"{move} is not legal in {self.table.board.fen()}") from None
+
+
+class _Threads:
+    """Where players think: engines side by side up to a number, others each apart from them."""
+
+    def __init__(self, engines: int) -> None:
+        self._engines, self._others = ThreadPoolExecutor(engines), ThreadPoolExecutor()
+
+    def ask(self, games: Sequence[_Running]) -> Future[list[Choice]]:
+        """Ask the one player of these games for its choices."""
+        player = games[0].player
+        threads = self._engines if player.one_game else self._others
+        return threads.submit(player.choose, [game.table.board for game in games])
+
+    def shutdown(self) -> None:
+        """End without waiting for those who think; nobody else begins to."""
+        for threads in (self._engines, self._others):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _answers(threads: _Threads, games: Sequence[_Running]) -> Iterator[tuple[_Running, Choice | PlayerError]]:
+    """Ask every player about all its boards at once, the players side by side, and yield what comes of each game.
+
+    One that fails is asked for each game alone, to learn which one it failed in.
+    """
     asked: dict[int, list[_Running]] = {}
     for game in games:
-        asked.setdefault(id(game.mover()), []).append(game)
-    for group, answers in zip(asked.values(), threads.map(_ask, asked.values()), strict=True):
-        yield from zip(group, answers, strict=True)
+        asked.setdefault(id(game.player), []).append(game)
+    for group, answers in [(group, threads.ask(group)) for group in asked.values()]:
+        try:
+            yield from zip(group, answers.result(), strict=True)
+        except PlayerError as error:
+            if len(group) == 1:
+                yield group[0], error
+                continue
+            for game in group:
+                yield game, _ask_alone(game)
 
 
-def _ask(games: list[_Running]) -> list[Choice | PlayerError]:
-    """Ask the one player of these games. If it fails, ask for each game alone to learn which one it failed in."""
-    player = games[0].mover()
+def _ask_alone(game: _Running) -> Choice | PlayerError:
     try:
-        return list(player.choose([game.board for game in games]))
+        return game.player.choose([game.table.board])[0]
     except PlayerError as error:
-        if len(games) == 1:
-            return [error]
-        answers: list[Choice | PlayerError] = []
-        for game in games:
-            answers += _ask([game])
-            if len(answers) >= ATTEMPTS and all(isinstance(answer, PlayerError) for answer in answers[-ATTEMPTS:]):
-                raise PlayerError(
-                    f"{player.name} failed in {ATTEMPTS} games in a row, the last time: {answers[-1]}"
-                ) from None
-        return answers
-
-
-def _apply(game: _Running, choice: Choice) -> Ending | None:
-    """Make a choice on the board. Raises ``PlayerError`` if it is not legal there."""
-    board = game.board
-    if choice.move is None:
-        return ("0-1", "1-0")[board.turn], "resignation"
-    if not board.is_legal(choice.move):
-        raise PlayerError(f"{choice.move.iccs} is not legal in {board.fen()}")
-    board.push(choice.move)
-    if choice.draw and game.draw_offered:
-        return "1/2-1/2", "draw agreed"
-    game.draw_offered = choice.draw
-    return None
-
-
-def _adjudicate(board: Board, rules: Rules, max_plies: int) -> Ending | None:
-    if outcome := board.outcome(rules):
-        return outcome.result, outcome.reason
-    return ("1/2-1/2", "ply limit") if board.ply >= max_plies else None
-
-
-def _record(game: _Running, ending: Ending) -> Game:
-    result, termination = ending
-    pairing, board = game.pairing, game.board
-    headers = {
-        "Game": "Chinese Chess",
-        "Event": "?",
-        "Site": "?",
-        "Date": f"{datetime.date.today():%Y.%m.%d}",
-        "Round": str(game.index + 1),
-        "Red": pairing.red.name,
-        "Black": pairing.black.name,
-        **pairing.headers,
-        "Result": result,
-        "Format": "ICCS",
-        "Termination": termination,
-        "PlyCount": str(board.ply),
-    }
-    return Game.from_board(board, headers)
+        return error
 
 
 # --- Matches ----------------------------------------------------------------------------------------------------------
 
 
-def match_pairings(a: Player, b: Player, games: int, openings: Sequence[Opening], seed: int = 0) -> dict[int, Pairing]:
+def match_pairings(a: Spec, b: Spec, games: int, openings: Sequence[Opening], seed: int = 0) -> dict[int, Pairing]:
     """Return the games of a match: each opening twice, first with ``a`` as Red, then with ``b``.
 
     Openings come in an order that depends on ``seed`` alone, and again from the first when they run out.

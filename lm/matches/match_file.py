@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from lm import UserError
-from lm.matches.arena import (
-    MAX_PLIES,
-    Pairing,
-    Report,
-    play_games,
-)
+from lm.matches.arena import MAX_PLIES, Pairing, Report, play_games
+from lm.matches.pool import OpenPlayer
+from lm.players.specs import Spec
 from xiangqi.formats import FormatError, pgn
 from xiangqi.formats.streams import open_replacing
 from xiangqi.game import Game
@@ -32,11 +29,14 @@ def play_to_file(
     rules: Rules = "computer",
     max_plies: int = MAX_PLIES,
     parallel: int = 64,
+    cores: int | None = None,
     report: Report = lambda text: None,
-) -> Iterator[tuple[int, Game]]:
+    open_player: OpenPlayer = Spec.open,
+) -> Generator[tuple[int, Game]]:
     """Play games as ``play_games`` does and append each to the PGN file as it ends; without a path, only play.
 
-    If the file is there, the games of these pairings that it holds are yielded first and not played again; a record at
+    A file names players only to be compared with the pairings: nothing that it names is ever opened. If the file is
+    there, the games of these pairings that it holds are yielded first and not played again; a record at
     its end that was cut short goes. Raises ``UserError``, and leaves the file alone, if it holds anything else.
     """
     stated = {"Adjudication": f"rules {rules}, draw at ply {max_plies}"}
@@ -44,16 +44,25 @@ def play_to_file(
     played = _resume(pairings, path, report) if path and path.exists() else {}
     yield from played.items()
     left = {index: pairing for index, pairing in pairings.items() if index not in played}
-    games = play_games(left, rules=rules, max_plies=max_plies, parallel=parallel, report=report)
-    if path is None:
-        yield from games
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        for index, game in games:
-            file.write(f"{pgn.dumps(game)}\n")
-            file.flush()
-            yield index, game
+    games = play_games(
+        left,
+        rules=rules,
+        max_plies=max_plies,
+        parallel=parallel,
+        cores=cores,
+        report=report,
+        open_player=open_player,
+    )
+    with contextlib.closing(games):
+        if path is None:
+            yield from games
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            for index, game in games:
+                file.write(f"{pgn.dumps(game)}\n")
+                file.flush()
+                yield index, game
 
 
 def _resume(pairings: Mapping[int, Pairing], path: Path, report: Report) -> dict[int, Game]:

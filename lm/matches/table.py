@@ -20,7 +20,7 @@ from typing import Final
 
 from lm.players.player import Choice
 from lm.players.specs import Spec
-from xiangqi import BLACK, RED, STARTING_FEN, Board, Color, IllegalMoveError, InvalidFenError, Move
+from xiangqi import BLACK, NULL_MOVE, RED, STARTING_FEN, Board, Color, IllegalMoveError, InvalidFenError, Move
 from xiangqi.engine import Limit
 from xiangqi.game import ChildNode, Game, GameNode
 from xiangqi.rulings import Rules
@@ -111,8 +111,8 @@ def playable(fen: str) -> Board:
 class Table:
     """A game in progress: a `Game` whose tree keeps what was taken back too, and the node that it has come to.
 
-    ``seats`` are Red's and Black's, ``opening`` is played at once. A game that reaches ``max_plies`` is drawn. Raises
-    ``InvalidFenError``, and ``IllegalMoveError`` for an opening that cannot be played.
+    ``seats`` are Red's and Black's, ``opening`` is played before anything is judged. A game that reaches ``max_plies``
+    is drawn. Raises ``InvalidFenError``, and ``IllegalMoveError`` for an opening that cannot be played.
     """
 
     def __init__(
@@ -133,14 +133,15 @@ class Table:
         self.node: GameNode = self.game
         self.offer: Color | None = None
         """The side that offers a draw, until the other one answers or moves."""
-        self.ending: Ending | None = self._adjudicate()
+        self.ending: Ending | None = None
         """How the game has ended, or ``None`` while it goes on."""
         self._undone: list[ChildNode] = []
         self._left: dict[GameNode, tuple[float, float]] = {}
         if clock is not None:
             self._left[self.game] = clock.main, clock.main
         for move in opening:
-            self.push(move)
+            self._play(self._checked(move), 0.0)
+        self.ending = self._adjudicate()
 
     # --- What is so ---------------------------------------------------------------------------------------------------
 
@@ -184,8 +185,9 @@ class Table:
         A draw that the other side has offered is declined by it. A move that comes too late is not played: the game is
         lost. Raises ``IllegalMoveError``.
         """
-        self._play(self._checked(move), seconds)
-        self._undone.clear()
+        if self._play(self._checked(move), seconds):
+            self.ending = self._adjudicate()
+            self._undone.clear()
 
     def answer(self, choice: Choice, seconds: float = 0.0) -> None:
         """Do what a player has chosen: move, offer or accept a draw with the move, or resign.
@@ -321,14 +323,17 @@ class Table:
     def _checked(self, move: Move) -> Move:
         if self.ending is not None:
             raise IllegalMoveError(f"{move.iccs} comes after the end of the game")
+        if move is NULL_MOVE:
+            raise IllegalMoveError("nobody may pass")
         return self.board.parse_iccs(move.iccs)
 
-    def _play(self, move: Move, seconds: float) -> None:
+    def _play(self, move: Move, seconds: float) -> bool:
+        """Play a move on the board, if there is time for it; return whether there was."""
         mover = self.turn
         left = self._left.get(self.node)
         if left is not None and seconds > left[mover]:
             self.forfeit(mover)
-            return
+            return False
         self.node = self.node.variation(move) or self.node.add_variation(move)
         self.board.push(move)
         if left is not None and self.clock is not None:
@@ -337,4 +342,4 @@ class Table:
             self.node.clock = after
         if self.offer == 1 - mover:
             self.offer = None
-        self.ending = self._adjudicate()
+        return True

@@ -25,7 +25,7 @@ from transformers import PreTrainedModel, TrainingArguments
 from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.utils.logging import disable_progress_bar
 
-from lm import UserError
+from lm import UserError, processors
 from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard
 from lm.model import char
@@ -171,13 +171,6 @@ def check_new_length(out: Path, preset: Preset, plies: int, checkpoint: Path | N
             f"{out} was begun for {plies} plies; after {done} steps it is too late for {preset.plies}, as the "
             f"learning rate falls or should have fallen: start a new run with --init-from {out / 'model'}"
         )
-
-
-def processors() -> int:
-    """Return how many processors this process may use, as far as the system tells."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def make_trainer(

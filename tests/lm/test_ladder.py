@@ -13,7 +13,7 @@ from filelock import FileLock
 from lm import ladder
 from lm.dataset.records import split_of
 from lm.ladder import RUNGS, recall, second_table
-from lm.matches import arena
+from lm.matches.table import Table
 from lm.training import run as train
 from lm.training.presets import PRESETS, Preset
 from small import random_game
@@ -103,7 +103,7 @@ class TestCommand:
             code, _, err = xqlm(*words(games, "--rungs", "board"))
             assert (code, err.splitlines()[-1]) == (130, "stopped at step 3 of 9; the same command goes on")
         with monkeypatch.context() as patch:
-            patch.setattr(arena, "_record", stop_after(1, arena._record))
+            patch.setattr(Table, "record", stop_after(1, Table.record))
             assert xqlm(*words(games, "--rungs", "board"))[0] == 130
         file = Path("runs/ladder/matches/board-reference.pgn")
         assert len(list(load(file))) == 1

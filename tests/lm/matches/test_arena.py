@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from itertools import islice
@@ -15,25 +16,58 @@ from lm import UserError, data_path
 from lm.matches import arena
 from lm.matches.arena import Pairing, load_openings, match_pairings, play_games
 from lm.matches.match_file import play_to_file
-from lm.players.player import Choice, PlayerError
+from lm.matches.table import Seat, Table
+from lm.players.player import Choice, Player, PlayerError
 from lm.players.simple import RandomPlayer
+from lm.players.specs import Spec
 from xiangqi import BLACK, RED, Board, Move
 from xiangqi.formats import load
 from xiangqi.game import Game
 
+# Speaks UCI, plays the first legal moves of the start, and keeps in a file of its own what it is told.
+FIRST_MOVE = """
+import os, sys
+log = open(f"{folder}/{{os.getpid()}}.log", "a")
+for line in sys.stdin:
+    print(line.strip(), file=log, flush=True)
+    if line.strip() in ("uci", "isready"):
+        print({{"uci": "uciok", "isready": "readyok"}}[line.strip()], flush=True)
+    if line.startswith("position"):
+        moves = line.partition(" moves ")[2].split()
+    if line.startswith("go"):
+        print("bestmove", "b0a2" if not moves else "i9i8" if len(moves) % 2 else "a0b0", flush=True)
+    if line.strip() == "quit":
+        break
+"""
 
-class Scripted:
+
+class Scripted(Player):
     """Does what a function says, and remembers on how many boards at a time it was asked."""
 
     def __init__(self, choose, name: str = "scripted") -> None:
         self.name, self._choose, self.asked = name, choose, []
 
-    def choose(self, boards: Sequence[Board]) -> list[Choice]:
+    def choose(self, boards: Sequence[Board], limits: object = None) -> list[Choice]:
         self.asked.append(len(boards))
         return [self._choose(board) for board in boards]
 
-    def close(self) -> None:
-        pass
+
+PLAYERS: dict[Spec, Player] = {}
+
+
+def spec_of(player: Player) -> Spec:
+    """Return the spec under which `open_player` knows a player of a test."""
+    spec = Spec("py", f"players:of_tests_{id(player)}", (("name", player.name),))
+    PLAYERS[spec] = player  # which is kept, so that no other gets its number
+    return spec
+
+
+def open_player(spec: Spec) -> Player:
+    return PLAYERS[spec] if spec in PLAYERS else spec.open()
+
+
+def random_player(seed: int, name: str) -> Spec:
+    return Spec.parse(f"random:seed={seed},name={name}")
 
 
 def first_move(board: Board) -> Choice:
@@ -42,7 +76,8 @@ def first_move(board: Board) -> Choice:
 
 def play(red, black=None, opening="", **options) -> Game:
     line = tuple(Board.from_moves(opening).move_stack)
-    ((_, game),) = play_games({0: Pairing(red, black or red, line)}, **options)
+    pairing = Pairing(spec_of(red), spec_of(black or red), line)
+    ((_, game),) = play_games({0: pairing}, open_player=open_player, **options)
     return game
 
 
@@ -120,15 +155,93 @@ class TestEndings:
 class TestBatching:
     def test_one_call_for_all_boards_where_a_player_is_to_move(self) -> None:
         a, b = Scripted(first_move, "a"), Scripted(first_move, "b")
-        games = dict(play_games(match_pairings(a, b, 8, [()]), max_plies=4))
+        games = dict(play_games(match_pairings(spec_of(a), spec_of(b), 8, [()]), max_plies=4, open_player=open_player))
         assert len(games) == 8
         assert a.asked == b.asked == [4, 4, 4, 4]
 
     def test_no_more_games_at_once_than_allowed(self) -> None:
         player = Scripted(first_move)
-        games = dict(play_games({i: Pairing(player, player) for i in range(7)}, max_plies=3, parallel=3))
+        pairing = Pairing(spec_of(player), spec_of(player))
+        games = dict(play_games(dict.fromkeys(range(7), pairing), max_plies=3, parallel=3, open_player=open_player))
         assert len(games) == 7
         assert max(player.asked) == 3
+
+
+class TestEngines:
+    """Each game in play has a process of its own, which is told of each new game."""
+
+    def play(self, tmp_path: Path, games: int, **options: object) -> list[list[str]]:
+        """Let an engine meet a player and return what each of its processes was told."""
+        script = tmp_path / "first.py"
+        script.write_text(FIRST_MOVE.format(folder=tmp_path))
+        spec = Spec("uci", options=(("cmd", f"{sys.executable} -S {script}"), ("depth", "1")))
+        pairings = match_pairings(spec, Spec.parse("random:seed=1"), games, [()])
+        assert len(dict(play_games(pairings, max_plies=3, **options))) == games
+        return [file.read_text().splitlines() for file in sorted(tmp_path.glob("*.log"))]
+
+    def test_games_in_play_do_not_share_one(self, tmp_path: Path) -> None:
+        logs = self.play(tmp_path, 4, cores=2)
+        assert len(logs) == 4
+        for log in logs:
+            assert log.count("ucinewgame") == 1
+            assert log.index("ucinewgame") < min(i for i, line in enumerate(log) if " moves " in line or "go" in line)
+
+    def test_no_more_processes_than_twice_the_cores_and_each_is_told_of_a_new_game(self, tmp_path: Path) -> None:
+        logs = self.play(tmp_path, 6, cores=1)
+        assert len(logs) == 2
+        assert [log.count("ucinewgame") for log in logs] == [3, 3]
+
+    def test_two_engines_in_one_game_are_two_processes(self, tmp_path: Path) -> None:
+        script = tmp_path / "first.py"
+        script.write_text(FIRST_MOVE.format(folder=tmp_path))
+        spec = Spec("uci", options=(("cmd", f"{sys.executable} -S {script}"), ("depth", "1")))
+        dict(play_games(match_pairings(spec, spec, 2, [()]), max_plies=2, cores=1))
+        logs = [file.read_text() for file in tmp_path.glob("*.log")]
+        assert len(logs) == 2
+        assert [log.count("quit") for log in logs] == [1, 1]
+
+    def test_as_many_think_at_once_as_there_are_cores(self) -> None:
+        """Two wait for each other in their thoughts: with one core they would never meet."""
+        meeting = threading.Barrier(2, timeout=60)
+
+        class Engine(Scripted):
+            one_game = True
+
+        def choose(board: Board) -> Choice:
+            meeting.wait()
+            return first_move(board)
+
+        spec = Spec("random", options=(("name", "engine"),))
+        pairings = {0: Pairing(spec, Spec("random")), 1: Pairing(spec, Spec("random"))}
+        games = play_games(
+            pairings,
+            max_plies=2,
+            cores=2,
+            open_player=lambda asked: Engine(choose) if asked == spec else asked.open(),
+        )
+        assert len(dict(games)) == 2
+
+    def test_one_that_fails_in_every_game_is_soon_given_up(self) -> None:
+        asked = []
+
+        class Engine(Scripted):
+            one_game = True
+
+        def choose(board: Board) -> Choice:
+            asked.append(board)
+            raise PlayerError("hangs")
+
+        spec = Spec("random", options=(("name", "sleeper"),))
+        pairings = dict.fromkeys(range(30), Pairing(spec, Spec("random")))
+        with pytest.raises(PlayerError, match="sleeper failed in 3 games in a row, the last time: hangs"):
+            dict(
+                play_games(
+                    pairings,
+                    cores=1,
+                    open_player=lambda asked: Engine(choose) if asked == spec else asked.open(),
+                )
+            )
+        assert len(asked) <= 4
 
 
 class TestDeaths:
@@ -142,8 +255,9 @@ class TestDeaths:
 
         player = Scripted(choose, "frail")
         line = (Move.from_iccs("h2e2"),)
-        pairings = {0: Pairing(player, player), 1: Pairing(player, player, line)}
-        games = dict(play_games(pairings, max_plies=20, report=deaths.append))
+        spec = spec_of(player)
+        pairings = {0: Pairing(spec, spec), 1: Pairing(spec, spec, line)}
+        games = dict(play_games(pairings, max_plies=20, report=deaths.append, open_player=open_player))
         assert deaths == ["game 2 died at ply 5, frail to move: fell over"]
         assert [game.headers["PlyCount"] for game in games.values()] == ["20", "20"]
 
@@ -163,8 +277,9 @@ class TestDeaths:
             raise PlayerError("hangs")
 
         hanging = Scripted(choose, "sleeper")
+        pairing = Pairing(spec_of(hanging), Spec("random"))
         with pytest.raises(PlayerError, match="sleeper failed in 3 games in a row, the last time: hangs"):
-            dict(play_games({i: Pairing(hanging, RandomPlayer()) for i in range(30)}))
+            dict(play_games(dict.fromkeys(range(30), pairing), open_player=open_player))
         assert len(asked) == 4
 
     def test_other_errors_are_not_hidden(self) -> None:
@@ -216,7 +331,7 @@ for line in sys.stdin:
 
 class TestMatchPairings:
     def test_each_opening_twice_with_colours_exchanged(self) -> None:
-        a, b = RandomPlayer(name="a"), RandomPlayer(name="b")
+        a, b = random_player(1, "a"), random_player(2, "b")
         pairings = match_pairings(a, b, 20, load_openings(), seed=3)
         assert len({pairing.opening for pairing in pairings.values()}) == 10
         for index in range(0, 20, 2):
@@ -225,7 +340,7 @@ class TestMatchPairings:
             assert (first.red, first.black, second.red, second.black) == (a, b, b, a)
 
     def test_seed_decides_the_order(self) -> None:
-        player = RandomPlayer()
+        player = Spec("random")
         suite = load_openings()
         first, again, other = (match_pairings(player, player, 20, suite, seed) for seed in (1, 1, 2))
         assert first == again != other
@@ -273,7 +388,7 @@ class TestOpenings:
 
 class TestFiles:
     def pairings(self, games: int = 6) -> dict[int, Pairing]:
-        return match_pairings(RandomPlayer(1, "a"), RandomPlayer(2, "b"), games, load_openings())
+        return match_pairings(random_player(1, "a"), random_player(2, "b"), games, load_openings())
 
     def test_headers_say_who_how_and_under_which_rules(self, tmp_path: Path) -> None:
         path = tmp_path / "match.pgn"
@@ -302,7 +417,7 @@ class TestFiles:
     def test_wherever_its_last_record_was_cut(self, tmp_path: Path) -> None:
         """Also within a character, in the first header, and between headers and moves."""
         path = tmp_path / "match.pgn"
-        pairings = match_pairings(RandomPlayer(1, "甲"), RandomPlayer(2, 'b "["'), 3, load_openings())
+        pairings = match_pairings(random_player(1, "甲"), random_player(2, 'b "["'), 3, load_openings())
         dict(play_to_file(pairings, path, max_plies=9))
         data = path.read_bytes()
         start = data.rindex(b"[Game ")
@@ -319,9 +434,28 @@ class TestFiles:
     def test_a_finished_match_is_not_played_again(self, tmp_path: Path) -> None:
         path = tmp_path / "match.pgn"
         dict(play_to_file(self.pairings(), path, max_plies=20))
-        asleep = Scripted(lambda board: pytest.fail("asked"), "a")
-        pairings = match_pairings(asleep, RandomPlayer(2, "b"), 6, load_openings())
-        assert len(dict(play_to_file(pairings, path, max_plies=20))) == 6
+        again = play_to_file(self.pairings(), path, max_plies=20, open_player=lambda spec: pytest.fail("opened"))
+        assert len(dict(again)) == 6
+
+    def test_what_a_record_names_is_never_opened(self, tmp_path: Path) -> None:
+        """A file from elsewhere must not run a program or import a module."""
+        path, left = tmp_path / "match.pgn", tmp_path / "left"
+        evil = Spec.parse(f"uci:cmd=touch {left},depth=1")
+        pairings = match_pairings(evil, Spec("py", "this:f"), 2, load_openings())
+        table = Table(seats=(Seat.of(evil), Seat.of(evil)), max_plies=0)
+        path.write_text(str(table.record({"Round": "1", "Event": "a against b"})))
+        opened = []
+        with pytest.raises(UserError, match="holds other games"):
+            dict(play_to_file(self.pairings(2), path, open_player=opened.append))
+        path.unlink()
+        for index, pairing in pairings.items():  # also of a match between them that is over
+            table = Table(seats=tuple(map(Seat.of, pairing.seats)), opening=pairing.opening, max_plies=0)
+            stated = {"Round": str(index + 1), "Adjudication": "rules computer, draw at ply 0", **pairing.headers}
+            with path.open("a") as file:
+                file.write(f"{table.record(stated)}\n\n")
+        assert len(dict(play_to_file(pairings, path, max_plies=0, open_player=opened.append))) == 2
+        assert opened == []
+        assert not left.exists()
 
     @pytest.mark.parametrize(
         ("change", "difference"),
@@ -338,9 +472,9 @@ class TestFiles:
         text = path.read_text()
         other = self.pairings(4 if change == "fewer" else 6)
         if change == "players":
-            other = match_pairings(RandomPlayer(1, "a"), RandomPlayer(2, "c"), 6, load_openings())
+            other = match_pairings(random_player(1, "a"), random_player(2, "c"), 6, load_openings())
         if change == "openings":
-            other = match_pairings(RandomPlayer(1, "a"), RandomPlayer(2, "b"), 6, load_openings(), seed=1)
+            other = match_pairings(random_player(1, "a"), random_player(2, "b"), 6, load_openings(), seed=1)
         with pytest.raises(UserError, match="holds other games") as caught:
             dict(play_to_file(other, path, max_plies=30 if change == "limit" else 20))
         assert difference in str(caught.value)

@@ -24,6 +24,7 @@ from lm.players.evaluation import Evaluation
 from lm.players.lm_player import LMPlayer
 from lm.players.player import Choice
 from lm.players.policy import Evaluator
+from lm.players.specs import Spec
 from small import random_game, small_model
 from xiangqi import BLACK, Board, Move
 
@@ -397,12 +398,12 @@ class TestGivingUp:
         black: tuple[tuple[float, float, float], End],
         ending: tuple[str, str, str],
     ) -> None:
-        players = []
-        for opinion in (red, black):
+        players = {}
+        for name, opinion in (("red", red), ("black", black)):
             player = LMPlayer(model_folder, temperature=1, seed=0, dtype="float32", symmetries=1)
             player.evaluator = Opinion(*opinion)  # type: ignore[assignment]
-            players.append(player)
-        ((_, game),) = play_games({0: Pairing(*players)}, max_plies=6)
+            players[Spec("lm", options=(("name", name),))] = player
+        ((_, game),) = play_games({0: Pairing(*players)}, max_plies=6, open_player=players.__getitem__)
         assert (game.result, game.headers["Termination"], game.headers["PlyCount"]) == ending
 
 
