@@ -10,26 +10,10 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, entry_points, version
-from typing import Final
 
 from lm import install_command
+from lm.cli.commands import EXTRAS, our_packages, package_of, plugins, release
 from lm.cli.console import fail
-
-EXTRAS: Final = {
-    "terminal": "play",
-    "match": "play",
-    "selfplay": "play",
-    "train": "train",
-    "ladder": "train",
-    "data": "train",
-    "evaluate": "play",
-    "report": "report",
-    "explain": "report",
-}
-"""The extra that a command needs. Commands of other packages (`PLUGINS`) need ``play``; the rest, the rules alone."""
-PLUGINS: Final = "xqlm.commands"
-"""The group of entry points by which another package adds commands: functions for typer."""
 
 
 def main() -> None:
@@ -44,9 +28,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except ModuleNotFoundError as error:
-        if package_of(error.name or "") in our_packages():
+        if package_of(error.name) in our_packages():
             raise
-        fail(f"this needs {package_of(error.name or '')}: {install_command(EXTRAS.get(command_of(words), 'play'))}")
+        fail(f"this needs {package_of(error.name)}: {install_command(EXTRAS.get(command_of(words), 'play'))}")
     except Exception as error:
         if not is_users_fault(error):
             raise
@@ -60,7 +44,7 @@ def run(words: Sequence[str]) -> None:
     try:
         from lm.cli.app import app
     except ModuleNotFoundError as error:
-        if package_of(error.name or "") in our_packages():
+        if package_of(error.name) in our_packages():
             raise
     else:
         app(list(words))  # which leaves by SystemExit
@@ -69,19 +53,11 @@ def run(words: Sequence[str]) -> None:
         return
     from xiangqi.__main__ import run as run_rules
 
-    others = [*(entry.name for entry in entry_points(group=PLUGINS)), *EXTRAS]
+    others = [*(entry.name for entry in plugins()), *EXTRAS]
     if command_of(words) in others:
         extra = EXTRAS.get(command_of(words), "play")
         fail(f"{command_of(words)} needs more than the rules: {install_command(extra)}")
     run_rules(words, "xqlm", f"{', '.join(others)} need more than the rules: {install_command('all')}")
-
-
-def release() -> str:
-    """Return the name and the version of what is installed, as ``xqlm 0.1.0``."""
-    try:
-        return f"xqlm {version('xqlm')}"
-    except PackageNotFoundError:
-        return "xqlm, not installed"
 
 
 def command_of(words: Sequence[str]) -> str:
@@ -92,13 +68,3 @@ def command_of(words: Sequence[str]) -> str:
 def is_users_fault(error: Exception) -> bool:
     """Whether an error says what is wrong with the input: one of our own classes, or the operating system's no."""
     return isinstance(error, OSError) or package_of(type(error).__module__) in our_packages()
-
-
-def our_packages() -> set[str]:
-    """Return the names of our packages and of those that add commands."""
-    return {"xiangqi", "lm", *(package_of(entry.module) for entry in entry_points(group=PLUGINS))}
-
-
-def package_of(module: str) -> str:
-    """Return the name of the package that a module belongs to."""
-    return module.partition(".")[0]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import Annotated
 
 import typer
 
-from lm.cli import PLUGINS, games, measuring, play, release, tools, training
+from lm.cli import games, measuring, play, tools, training
+from lm.cli.commands import plugins, release
 from lm.cli.console import say
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ def xqlm(
     """Xiangqi (Chinese chess): play it, study it, and train a language model on it."""
 
 
-for entry in entry_points(group=PLUGINS):
+for entry in plugins():
     try:
         app.command(entry.name)(entry.load())
     except Exception as error:  # another package's fault is no reason to do without our own commands

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from importlib.metadata import entry_points, version
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 import lm
 from lm import UserError, cli, install_command
 from lm.cli import training
+from lm.cli.commands import EXTRAS, plugins
 from xiangqi import STARTING_FEN, InvalidFenError
 from xiangqi.formats import load
 
@@ -100,7 +101,7 @@ class TestCommands:
     def test_help_names_every_command(self, xqlm) -> None:
         code, out, _ = xqlm("--help")
         assert code == 0
-        for name in ("play", "perft", "convert", *cli.EXTRAS):
+        for name in ("play", "perft", "convert", *EXTRAS):
             assert name in out
 
     def test_version(self, xqlm) -> None:
@@ -110,8 +111,8 @@ class TestCommands:
         from lm.cli.app import app
 
         commands = {command.name or command.callback.__name__ for command in app.registered_commands}
-        others = {entry.name for entry in entry_points(group=cli.PLUGINS)}
-        assert commands == {"perft", "convert"} | cli.EXTRAS.keys() | others
+        others = {entry.name for entry in plugins()}
+        assert commands == {"perft", "convert"} | EXTRAS.keys() | others
 
 
 class TestOtherPackagesCommands:
@@ -179,9 +180,9 @@ class TestMissingPackages:
         monkeypatch.delitem(sys.modules, "lm.cli.app", raising=False)
 
     @pytest.mark.usefixtures("without_typer")
-    @pytest.mark.parametrize("command", ["play", *cli.EXTRAS])
+    @pytest.mark.parametrize("command", ["play", *EXTRAS])
     def test_the_rules_alone_name_the_extra_of_any_other_command(self, xqlm, command: str) -> None:
-        needed = install_command(cli.EXTRAS.get(command, "play"))
+        needed = install_command(EXTRAS.get(command, "play"))
         assert xqlm(command) == (2, "", f"xqlm: {command} needs more than the rules: {needed}\n")
 
     @pytest.mark.usefixtures("without_typer")
