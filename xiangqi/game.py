@@ -23,7 +23,7 @@ import numpy as np
 
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.kernels import replay
-from xiangqi.move import Color, InvalidMoveError, Move
+from xiangqi.move import NULL_MOVE, Color, InvalidMoveError, Move
 
 if TYPE_CHECKING:
     from xiangqi.formats.errors import FormatError
@@ -46,13 +46,13 @@ def count_legal(board: Board, moves: Sequence[Move]) -> int:
 
     >>> count_legal(Board(), [Move.from_iccs("h2e2"), Move.from_iccs("h2e2")])
     1
-    >>> from xiangqi import NULL_MOVE
     >>> count_legal(Board(), [Move.from_iccs("h2e2"), NULL_MOVE, Move.from_iccs("e2e6")])
     3
     """
     indices = np.array([move.index for move in moves], np.int16)
     cells, turn, count = board.cells.copy(), board.turn, 0
-    for end in [*np.flatnonzero(indices < 0).tolist(), len(moves)]:
+    passes = [ply for ply, move in enumerate(moves) if move is NULL_MOVE] if NULL_MOVE in moves else []
+    for end in [*passes, len(moves)]:
         played = int(replay(cells, turn, indices[count:end]))
         if count + played < end:
             return count + played

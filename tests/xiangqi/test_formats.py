@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import xiangqi
-from xiangqi import FormatError, Game, Move, UnknownFormatError, formats
+from xiangqi import NULL_MOVE, Board, FormatError, Game, GameNode, Move, UnknownFormatError, formats
 from xiangqi.formats import FORMATS, convert, load, save, sniff, streams
 from xiangqi.formats.streams import bare_suffix, open_replacing
 from xiangqi.formats.text import TextDecoder, parse_result
@@ -352,6 +354,60 @@ class TestText:
         assert decoder.decode("象棋比賽楊官璘胡榮華".encode("big5")) == "象棋比賽楊官璘胡榮華"
         assert decoder.decode("王".encode("big5")) == "王"
         assert TextDecoder().decode("王".encode("gb18030")) == "王"
+
+
+# --- Any tree, in every format that can hold it ----------------------------------------------------------------------
+
+STARTS = (Board().fen(), "3k5/9/2P3P2/2P3P2/9/9/9/9/9/4K4 b - - 0 1", "4k4/9/9/9/4c4/9/9/9/4A4/4K3R w - - 0 1")
+remarks = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.just("\n"), max_size=12).map(str.strip)
+
+
+@st.composite
+def trees(draw: st.DrawFn, lines: bool = False) -> Game:
+    """Trees of legal moves with remarks on them; with ``lines``, main lines of moves and passes with opinions."""
+    game = Game({"Red": draw(st.sampled_from(["", "柳大华", "L. {in} [x]"]))}, draw(st.sampled_from(STARTS)))
+    game.result = draw(st.sampled_from(xiangqi.RESULTS))
+    nodes: list[GameNode] = [game]
+    for _ in range(draw(st.integers(0, 12))):
+        parent = nodes[-1] if lines else draw(st.sampled_from(nodes))
+        moves = parent.board().legal_moves + [NULL_MOVE] * lines
+        if not moves:
+            continue
+        node = parent.add_variation(draw(st.sampled_from(moves)))
+        if lines:
+            parent.eval = draw(st.none() | st.integers(-30_000, 30_000).map(lambda score: score / 100))
+        else:
+            node.comment = draw(remarks)
+        nodes.append(node)
+    if not lines:
+        game.comment = draw(remarks)
+    return game
+
+
+def told(game: Game) -> object:
+    """What a game says, without the counters of its start, which not every format has."""
+    nodes = [(node.ply, node.move, node.comment, node.starting_comment, node.nags) for node in game.walk()]
+    return game.fen.split()[:2], game.result, game.headers.get("Red", ""), game.comment, nodes
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize("name", ["xqf", "dhtmlxq", "pgn"])
+    @settings(max_examples=40)
+    @given(game=trees())
+    def test_tree(self, name: str, game: Game) -> None:
+        module = FORMATS[name]
+        data = module.dumps(game)  # type: ignore[attr-defined]
+        errors: list[FormatError] = []
+        (again,) = load(io.BytesIO(data if isinstance(data, bytes) else data.encode()), errors.append)
+        if name == "pgn":
+            for node in (game, *game.walk()):  # what braces cannot hold
+                node.comment = "\n".join(line.strip() for line in node.comment.replace("}", "｝").split("\n"))
+        assert (told(again), errors) == (told(game), [])
+
+    @settings(max_examples=40)
+    @given(game=trees(lines=True))
+    def test_line(self, game: Game) -> None:
+        assert told(formats.jsonl.loads(formats.jsonl.dumps(game))) == told(game)
 
 
 # --- Damaged files ----------------------------------------------------------------------------------------------------
