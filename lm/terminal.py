@@ -11,18 +11,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from lm import UserError
+from lm.matches.pool import OpenPlayer
+from lm.matches.table import HUMANS, PERSON, SIDES, Seat, Table
 from lm.players.player import Choice, Player, PlayerError
-from lm.players.specs import load_player
+from lm.players.specs import Spec
 from xiangqi import BLACK, RED, STARTING_FEN, Board, InvalidMoveError, Move
 from xiangqi.formats import save
-from xiangqi.game import Game
 from xiangqi.move import COLOR_NAMES
 from xiangqi.text import Pieces
 
-SIDES = {"red": (RED,), "black": (BLACK,), "both": (RED, BLACK), "none": ()}
 HELP = """\
-Type a move as h2e2, 炮二平五 or C2=5, or one of these:
+Type a move as {moves}, or one of these:
   undo     take back your last move and the answer to it
+  redo     play again what you took back
   hint     what the player would do in your place
   moves    all legal moves
   draw     offer a draw, or accept one
@@ -32,19 +33,25 @@ Type a move as h2e2, 炮二平五 or C2=5, or one of these:
   save F   write the game to the file F (.pgn, .xqf, .jsonl)
   new      start again
   quit     leave"""
+CLEAR = "\x1b[2J\x1b[H"
+"""Clears a screen and goes to its upper left corner."""
+
+HEADERS = {"Event": "Terminal game"}
 
 
 class Terminal:
     """A game between a person and a player, told as text.
 
     ``side`` is what the person plays: ``red``, ``black``, ``both`` or ``none``. ``ask`` returns a line for a prompt and
-    raises ``EOFError`` when there are no more; ``say`` shows one. Raises ``UserError`` for an unknown side, and
-    ``InvalidFenError``; a spec that names no player raises ``UserError`` as soon as the player is needed.
+    raises ``EOFError`` when there are no more; ``say`` shows one. ``color`` is for a terminal that shows colours,
+    ``letters`` for one that has no Chinese characters, ``redraw`` for a screen, on which each board takes the place of
+    the last. Raises ``UserError`` for an unknown side, and ``InvalidFenError``; a player that cannot be opened raises
+    ``UserError`` as soon as it is needed.
     """
 
     def __init__(
         self,
-        spec: str = "lm",
+        spec: Spec,
         side: str = "red",
         fen: str = STARTING_FEN,
         *,
@@ -52,18 +59,18 @@ class Terminal:
         say: Callable[[str], None] = print,
         color: bool = False,
         letters: bool = False,
+        redraw: bool = False,
+        open_player: OpenPlayer = Spec.open,
     ) -> None:
-        if side not in SIDES:
-            raise UserError(f"no side {side!r} (sides: {', '.join(SIDES)})")
-        self.humans = SIDES[side]
-        self.board = Board(fen)
-        if not self.board.is_valid():
-            raise UserError(f"cannot play from this position ({self.board.status().name}): {fen}")
-        self._spec, self._fen, self._ask, self._say = spec, fen, ask, say
-        self._color, self._letters = color, letters
-        self._flipped = self.humans == (BLACK,)
-        self._ending: tuple[str, str] | None = None
-        self._person_offers = self._player_offers = False
+        if side not in HUMANS:
+            raise UserError(f"no side {side!r} (sides: {', '.join(HUMANS)})")
+        self._fen, self._spec, self._open_player = fen, spec, open_player
+        red, black = (PERSON if color in HUMANS[side] else Seat.of(spec) for color in (RED, BLACK))
+        self._seats = red, black
+        self.table = Table(fen, self._seats)
+        self._ask, self._say = ask, say
+        self._color, self._letters, self._redraw = color, letters, redraw
+        self._flipped = HUMANS[side] == {BLACK}
         self._saved = 0
         self._loading: Future[Player] | None = None
 
@@ -72,8 +79,8 @@ class Terminal:
     def run(self) -> None:
         """Play until the person leaves or the input ends. A game that has not been saved is then printed as PGN."""
         with ThreadPoolExecutor(1) as thread:
-            if self.humans != (RED, BLACK):  # the player wakes up while the person looks at the board
-                self._loading = thread.submit(load_player, self._spec)
+            if len(self.table.persons) < 2:  # the player wakes up while the person looks at the board
+                self._loading = thread.submit(self._open_player, self._spec)
             self._show()
             try:
                 while self._step():
@@ -83,52 +90,52 @@ class Terminal:
             finally:
                 if self._loading:
                     self._loading.result().close()
-        if self.board.ply > self._saved:
-            self._say(f"The game was not saved; here it is:\n\n{self._game()}")
+        if self.table.board.ply > self._saved:
+            self._say(f"The game was not saved; here it is:\n\n{self.table.record(HEADERS)}")
 
     def _step(self) -> bool:
         """Let whoever is to move do something; return whether to go on."""
-        if self._ending is None and self.board.turn not in self.humans:
+        if self.table.awaits_player:
             try:
                 self._let_player_move()
             except PlayerError as error:
                 self._say(f"The player failed: {error}\nPress Enter to ask it again.")
             else:
-                return bool(self.humans) or self._ending is None
-        prompt = f"{COLOR_NAMES[self.board.turn]}> " if self._ending is None else "over> "
-        return self._obey(self._ask(prompt).strip())
+                return bool(self.table.persons) or self.table.ending is None
+        over = self.table.ending is not None
+        return self._obey(self._ask("over> " if over else f"{COLOR_NAMES[self.table.turn]}> ").strip())
 
     def _player(self) -> Player:
         if self._loading is None:  # both sides are people's, and one of them asks for a hint
             self._loading = Future()
-            self._loading.set_result(load_player(self._spec))
+            self._loading.set_result(self._open_player(self._spec))
         return self._loading.result()
 
     def _let_player_move(self) -> None:
-        choice = self._player().choose([self.board])[0]
-        self._player_offers = choice.draw
-        mover = COLOR_NAMES[self.board.turn].capitalize()
-        if choice.move is None:
-            self._end(("0-1", "1-0")[self.board.turn], f"{mover} resigns")
-        elif choice.draw and self._person_offers:
-            self._end("1/2-1/2", "draw agreed")
-        else:
+        table = self.table
+        choice = self._player().choose([table.board])[0]
+        mover, was_offered = SIDES[table.turn], table.offer is not None
+        name = self._name(choice.move) if choice.move else ""
+        try:
+            table.answer(choice)
+        except ValueError as error:
+            raise PlayerError(str(error)) from None
+        if choice.move:
+            self._show()
             expects = "" if choice.value is None else f", expecting {choice.value:.0%}"
-            offers = " and offers a draw" if choice.draw else ""
-            self._say(f"{mover} plays {self._name(choice.move)}{expects}{offers}")
-            self._push(choice.move)
-        self._person_offers = False
+            offers = " and offers a draw" if table.offer is not None else ""
+            declines = ", and declines the draw" if was_offered and table.ending is None else ""
+            self._say(f"{mover} plays {name}{expects}{offers}{declines}")
+        self._tell_ending()
 
     def _push(self, move: Move) -> None:
-        self.board.push(move)
-        outcome = self.board.outcome()
+        self.table.push(move)
         self._show()
-        if outcome:
-            self._end(outcome.result, ". ".join((outcome.reason, *outcome.evidence)))
+        self._tell_ending()
 
-    def _end(self, result: str, reason: str) -> None:
-        self._ending = result, reason
-        self._say(f"{result}: {reason}")
+    def _tell_ending(self) -> None:
+        if (ending := self.table.ending) is not None:
+            self._say(". ".join((f"{ending.text} ({ending.result})", *ending.evidence)))
 
     # --- What the person types ----------------------------------------------------------------------------------------
 
@@ -136,15 +143,16 @@ class Terminal:
         command, _, argument = line.partition(" ")
         commands: dict[str, Callable[[], None]] = {
             "": lambda: None,
-            "help": lambda: self._say(HELP),
-            "?": lambda: self._say(HELP),
+            "help": self._help,
+            "?": self._help,
             "undo": self._undo,
+            "redo": self._redo,
             "hint": self._hint,
-            "moves": lambda: self._say(" ".join(map(self._name, self.board.legal_moves))),
+            "moves": lambda: self._say(" ".join(map(self._name, self.table.board.legal_moves))),
             "draw": self._draw,
             "resign": self._resign,
             "flip": self._flip,
-            "fen": lambda: self._say(self.board.fen()),
+            "fen": lambda: self._say(self.table.board.fen()),
             "save": lambda: self._save(argument),
             "new": self._new,
         }
@@ -153,31 +161,33 @@ class Terminal:
         try:
             if command in commands:
                 commands[command]()
-            elif self._ending:
+            elif self.table.ending:
                 self._say("The game is over: undo, new, save FILE or quit.")
             else:
-                self._player_offers = False
-                self._push(parse_move(self.board, line))
+                self._push(parse_move(self.table.board, line))
         except ValueError as error:
             if isinstance(error, UserError) and not isinstance(error, PlayerError):
                 raise  # there is no such player: nothing that could be typed would help
             self._say(f"{error} (help lists what can be typed)")
         return True
 
+    def _help(self) -> None:
+        self._say(HELP.format(moves="h2e2 or C2=5" if self._letters else "h2e2, 炮二平五 or C2=5"))
+
     def _undo(self) -> None:
-        mine = [ply for ply in range(self.board.ply) if (self.board.ply - ply + self.board.turn) % 2 in self.humans]
-        if not mine:
-            raise ValueError("there is no move of yours to take back")
-        while self.board.ply > mine[-1]:
-            self.board.pop()
-        self._ending, self._saved = None, min(self._saved, self.board.ply)
+        self.table.undo()
+        self._saved = min(self._saved, self.table.board.ply)
         self._show()
 
+    def _redo(self) -> None:
+        self.table.redo()
+        self._show()
+        self._tell_ending()
+
     def _hint(self) -> None:
-        if self._ending:
+        if self.table.ending:
             raise ValueError("the game is over")
-        choice = self._player().choose([self.board])[0]
-        self._say(f"Hint: {self._advice(choice)}")
+        self._say(f"Hint: {self._advice(self._player().choose([self.table.board])[0])}")
 
     def _advice(self, choice: Choice) -> str:
         if choice.move is None:
@@ -185,15 +195,16 @@ class Terminal:
         return ", ".join(f"{self._name(m)} {p:.0%}" for m, p in choice.candidates[:3]) or self._name(choice.move)
 
     def _draw(self) -> None:
-        if self._ending is None and self._player_offers:
-            self._end("1/2-1/2", "draw agreed")
-        else:
-            self._person_offers = True
+        if self.table.ending is None:
+            self.table.offer_draw(self.table.turn)
+            self._tell_ending()
+        if self.table.ending is None:
             self._say("You offer a draw with your next move.")
 
     def _resign(self) -> None:
-        if self._ending is None:
-            self._end(("0-1", "1-0")[self.board.turn], f"{COLOR_NAMES[self.board.turn].capitalize()} resigns")
+        if self.table.ending is None:
+            self.table.resign(self.table.turn)
+            self._tell_ending()
 
     def _flip(self) -> None:
         self._flipped = not self._flipped
@@ -203,34 +214,30 @@ class Terminal:
         if not name:
             raise ValueError("save needs a file name, as in: save game.pgn")
         try:
-            save(self._game(), Path(name).expanduser())
+            save(self.table.record(HEADERS), Path(name).expanduser())
         except OSError as error:
             raise ValueError(f"cannot write {name}: {error.strerror}") from None
-        self._saved = self.board.ply
+        self._saved = self.table.board.ply
         self._say(f"Saved to {name}")
 
     def _new(self) -> None:
-        self.board.set_fen(self._fen)
-        self._ending, self._person_offers, self._player_offers, self._saved = None, False, False, 0
+        self.table = Table(self._fen, self._seats)
+        self._saved = 0
+        if self._loading is not None:
+            self._loading.result().new_game()
         self._show()
 
     # --- What the person sees -----------------------------------------------------------------------------------------
 
-    def _game(self) -> Game:
-        names = ["Person" if color in self.humans else self._spec for color in (RED, BLACK)]
-        headers = {"Game": "Chinese Chess", "Event": "Terminal game", "Red": names[0], "Black": names[1]}
-        if self._ending:
-            headers |= {"Result": self._ending[0], "Termination": self._ending[1]}
-        return Game.from_board(self.board, headers)
-
     def _name(self, move: Move) -> str:
-        return move.iccs if self._letters else f"{self.board.chinese(move)} ({move.iccs})"
+        return move.iccs if self._letters else f"{self.table.board.chinese(move)} ({move.iccs})"
 
     def _show(self) -> None:
         pieces: Pieces = "letters" if self._letters else "traditional"
-        side = BLACK if self._flipped else RED
-        self._say(self.board.unicode(orientation=side, pieces=pieces, color=self._color))
-        if self.board.is_check() and self.board.has_legal_moves():
+        board, side = self.table.board, BLACK if self._flipped else RED
+        text = board.unicode(orientation=side, pieces=pieces, color=self._color)
+        self._say(f"{CLEAR if self._redraw else ''}{text}")
+        if board.is_check() and board.has_legal_moves():
             self._say("Check!")
 
 
@@ -250,9 +257,25 @@ def parse_move(board: Board, line: str) -> Move:
     raise InvalidMoveError(f"not a move: {line!r}")
 
 
+def shows_chinese(encoding: str) -> bool:
+    """Whether text in this encoding can hold Chinese characters.
+
+    >>> shows_chinese("utf-8"), shows_chinese("gb18030"), shows_chinese("latin-1"), shows_chinese("ascii")
+    (True, True, False, False)
+    """
+    try:
+        "帥將楚河漢界".encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def main(spec: str, side: str, fen: str | None, letters: bool) -> None:
-    """Play on the process's own terminal, with colours and line editing if it is one."""
-    screen = sys.stdin.isatty() and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    """Play on the process's own terminal, with colours, redrawing and line editing if it is one.
+
+    Where it cannot show Chinese characters the pieces are letters.
+    """
+    screen = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  gives input() its line editing
 
@@ -262,5 +285,13 @@ def main(spec: str, side: str, fen: str | None, letters: bool) -> None:
             print(line)  # a transcript shows what was typed
         return line
 
-    terminal = Terminal(spec, side, fen or STARTING_FEN, ask=ask, color=screen, letters=letters)
+    terminal = Terminal(
+        Spec.parse(spec),
+        side,
+        fen or STARTING_FEN,
+        ask=ask,
+        color=screen and "NO_COLOR" not in os.environ,
+        letters=letters or not shows_chinese(sys.stdout.encoding),
+        redraw=screen,
+    )
     terminal.run()

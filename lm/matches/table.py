@@ -26,6 +26,13 @@ from xiangqi.game import ChildNode, Game, GameNode
 from xiangqi.rulings import Rules
 
 SIDES: Final = ("Red", "Black")
+HUMANS: Final[dict[str, frozenset[Color]]] = {
+    "red": frozenset({RED}),
+    "black": frozenset({BLACK}),
+    "both": frozenset({RED, BLACK}),
+    "none": frozenset(),
+}
+"""Which sides persons play, by name: one of them, both, or none (a player plays itself)."""
 
 _LOST_BY: Final = {
     "checkmate": "{winner} wins by checkmate",

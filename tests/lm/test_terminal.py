@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
 
 from lm import UserError, terminal
-from lm.players.player import Choice, PlayerError
-from lm.terminal import Terminal, parse_move
+from lm.players.player import Choice, Player, PlayerError
+from lm.players.specs import Spec
+from lm.terminal import CLEAR, Terminal, parse_move
 from xiangqi import Board, InvalidFenError, InvalidMoveError, Move
 from xiangqi.engine import Info, Wdl
 from xiangqi.formats import load
@@ -14,17 +17,18 @@ from xiangqi.formats import load
 MATED_IN_THREE = ["h2e2", "e2e6", "b2b4", "b4e4"]
 
 
-class Opponent:
+class Opponent(Player):
     """Pushes the pawn on file i, or else plays its first legal move."""
 
     name = "opponent"
 
     def __init__(self) -> None:
         self.closed = False
+        self.games = 1
         self.offers_draws = self.resigns = False
         self.failures = 0
 
-    def choose(self, boards):
+    def choose(self, boards, limits=None):
         if self.failures:
             self.failures -= 1
             raise PlayerError("fell over")
@@ -39,24 +43,28 @@ class Opponent:
             (push or moves)[0], Info(wdl=Wdl(0, 500, 500)), ((moves[0], 0.5), (moves[1], 0.3)), self.offers_draws
         )
 
+    def new_game(self):
+        self.games += 1
+
     def close(self):
         self.closed = True
+
+
+OPPONENT = Spec.parse("py:tests:opponent,name=opponent")
+NOBODY = Spec.parse("py:nobody:here")
 
 
 @pytest.fixture
 def opponent(monkeypatch: pytest.MonkeyPatch) -> Opponent:
     opponent = Opponent()
-
-    def load_player(spec: str) -> Opponent:
-        if spec != "opponent":
-            raise UserError(f"no player {spec!r}")
-        return opponent
-
-    monkeypatch.setattr(terminal, "load_player", load_player)
+    monkeypatch.setitem(PLAYERS, OPPONENT, opponent)
     return opponent
 
 
-def converse(*lines: str, spec: str = "opponent", **options) -> tuple[Terminal, str]:
+PLAYERS: dict[Spec, Player] = {}
+
+
+def converse(*lines: str, spec: Spec = OPPONENT, **options) -> tuple[Terminal, str]:
     """Type these lines and return what was said."""
     said = []
     waiting = list(lines)
@@ -67,7 +75,10 @@ def converse(*lines: str, spec: str = "opponent", **options) -> tuple[Terminal, 
         said.append(f"{prompt}{waiting[0]}")
         return waiting.pop(0)
 
-    talk = Terminal(spec, ask=ask, say=said.append, **options)
+    def open_player(spec: Spec) -> Player:
+        return PLAYERS[spec] if spec in PLAYERS else spec.open()
+
+    talk = Terminal(spec, ask=ask, say=said.append, open_player=open_player, **options)
     talk.run()
     return talk, "\n".join(said)
 
@@ -80,7 +91,7 @@ def boards(said: str) -> list[list[str]]:
 
 
 def moves_of(talk: Terminal) -> list[str]:
-    return [move.iccs for move in talk.board.move_stack]
+    return [move.iccs for move in talk.table.board.move_stack]
 
 
 @pytest.mark.usefixtures("opponent")
@@ -95,13 +106,13 @@ class TestMoves:
         assert moves_of(talk)[1] == "h9g7"
 
     def test_both_sides_can_be_peoples(self) -> None:
-        talk, _ = converse("h2e2", "h9g7", side="both", spec="nobody")
+        talk, _ = converse("h2e2", "h9g7", side="both", spec=NOBODY)
         assert moves_of(talk) == ["h2e2", "h9g7"]
 
     def test_none_watches_a_whole_game(self) -> None:
         talk, said = converse(side="none")
-        assert talk.board.outcome() is not None
-        assert talk.board.outcome().reason in said
+        assert talk.table.board.outcome() is not None
+        assert talk.table.board.outcome().reason in said
 
     @pytest.mark.parametrize("text", ["h2h8", "z9z8", "前马进五", "C5=5", "how?", "i6i5"])
     def test_a_bad_move_costs_a_line_and_nothing_else(self, text: str) -> None:
@@ -122,45 +133,45 @@ class TestMoves:
 class TestEndings:
     def test_mate_is_announced_and_then_there_is_nothing_to_play(self, opponent: Opponent) -> None:
         talk, said = converse(*MATED_IN_THREE, "a0a1", "resign", "hint")
-        assert "1-0: checkmate. " in said
+        assert "Red wins by checkmate (1-0). " in said
         assert "check from e4 and has no legal move" in said
         assert "The game is over" in said
-        assert talk.board.ply == 7
+        assert talk.table.board.ply == 7
 
     def test_undo_after_the_end_goes_on(self, opponent: Opponent) -> None:
         talk, _ = converse(*MATED_IN_THREE, "undo", "a0a1")
         assert moves_of(talk)[-2] == "a0a1"
 
     def test_resigning(self, opponent: Opponent) -> None:
-        assert "0-1: Red resigns" in converse("resign")[1]
+        assert "Black wins: Red resigned (0-1)" in converse("resign")[1]
         opponent.resigns = True
-        assert "1-0: Black resigns" in converse("h2e2")[1]
+        assert "Red wins: Black resigned (1-0)" in converse("h2e2")[1]
 
     def test_resigning_by_the_other_colours(self, opponent: Opponent) -> None:
-        assert "0-1: Red resigns" not in converse("resign", side="black")[1]
-        assert "1-0: Black resigns" in converse("resign", side="black")[1]
-        assert "1-0: Black resigns" in converse("h2e2", "resign", side="both")[1]
+        assert "Black wins: Red resigned (0-1)" not in converse("resign", side="black")[1]
+        assert "Red wins: Black resigned (1-0)" in converse("resign", side="black")[1]
+        assert "Red wins: Black resigned (1-0)" in converse("h2e2", "resign", side="both")[1]
         opponent.resigns = True
-        assert "0-1: Red resigns" in converse(side="black")[1]
+        assert "Black wins: Red resigned (0-1)" in converse(side="black")[1]
 
     def test_mate_by_black_is_blacks_win(self, opponent: Opponent) -> None:
         said = converse("b2b0", side="black", fen="3k5/9/9/9/9/9/9/1r7/r8/4K4 b")[1]
-        assert "0-1: checkmate" in said
+        assert "Black wins by checkmate (0-1)" in said
         assert '[Result "0-1"]' in said
 
     def test_the_saved_game_names_its_winner(self, opponent: Opponent) -> None:
         assert '[Result "1-0"]' in converse(*MATED_IN_THREE, "a0a1")[1]
         assert '[Result "1-0"]' in converse("h9g7", "resign", side="black")[1]
-        assert '[Termination "Black resigns"]' in converse("h9g7", "resign", side="black")[1]
+        assert '[Termination "resignation"]' in converse("h9g7", "resign", side="black")[1]
 
     def test_draw_is_agreed_only_by_both(self, opponent: Opponent) -> None:
         talk, said = converse("draw", "h2e2", "b2b4")
         assert "agreed" not in said
-        assert talk.board.ply == 4
+        assert talk.table.board.ply == 4
         opponent.offers_draws = True
         assert "(i6i5), expecting 25% and offers a draw" in converse("h2e2")[1]
-        assert "1/2-1/2: draw agreed" in converse("draw", "h2e2")[1]
-        assert "1/2-1/2: draw agreed" in converse("h2e2", "draw")[1]
+        assert "Draw: draw agreed (1/2-1/2)" in converse("draw", "h2e2")[1]
+        assert "Draw: draw agreed (1/2-1/2)" in converse("h2e2", "draw")[1]
         assert "agreed" not in converse("h2e2", "b2b4")[1]
 
 
@@ -226,13 +237,53 @@ class TestWhatIsSeen:
         assert "Check!" in converse("quit", fen="3k5/9/9/9/9/9/9/9/4r4/4K4 w")[1]
         assert "Check!" not in converse("quit")[1]
 
+    def test_a_screen_is_cleared_for_each_board_and_what_is_said_of_it_stands_below(self) -> None:
+        said = converse("h2e2", letters=True, redraw=True)[1]
+        screens = said.split(CLEAR)[1:]
+        assert len(screens) == 3
+        assert screens[-1].splitlines()[20] == "Black plays i6i5, expecting 25%"
+        assert "\x1b" not in converse("h2e2", letters=True)[1]
+
+    @pytest.mark.parametrize(("encoding", "chinese"), [("latin-1", False), ("ascii", False), ("utf-8", True)])
+    def test_a_terminal_without_characters_gets_letters(
+        self, monkeypatch: pytest.MonkeyPatch, encoding: str, chinese: bool
+    ) -> None:
+        output = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace", write_through=True)
+        monkeypatch.setattr(sys, "stdout", output)
+        monkeypatch.setattr(sys, "stdin", io.StringIO("help\nh2e2\nmoves\nhint\nquit\n"))
+        terminal.main("greedy:seed=1", "red", None, False)
+        said = output.buffer.getvalue().decode(encoding)
+        assert ("帥" in said) == chinese
+        assert "?" not in said.replace('"?"', "")  # which PGN writes for what is unknown
+        assert "C2=5" in said
+
     def test_mate_is_not_called_check(self) -> None:
         said = converse(*MATED_IN_THREE)[1]
-        assert said.index("1-0: checkmate") > 0
+        assert said.index("Red wins by checkmate (1-0)") > 0
         assert "Check!" not in said
 
+    def test_an_offer_that_is_not_taken_up_is_declined_and_lapses(self, opponent: Opponent) -> None:
+        said = converse("draw", "h2e2", "b2b4")[1]
+        assert "expecting 25%, and declines the draw" in said
+        assert said.count("declines") == 1
 
+    def test_undo_takes_back_an_agreed_draw(self, opponent: Opponent) -> None:
+        opponent.offers_draws = True
+        talk, _ = converse("h2e2", "draw", "undo")
+        assert (talk.table.ending, talk.table.board.ply) == (None, 2)
+
+
+@pytest.mark.usefixtures("opponent")
 class TestCommands:
+    def test_redo_plays_again_what_was_taken_back(self) -> None:
+        talk, said = converse("h2e2", "undo", "redo", "redo")
+        assert moves_of(talk) == ["h2e2", "i6i5"]
+        assert "no move to play again" in said
+
+    def test_the_player_is_told_of_a_new_game(self, opponent: Opponent) -> None:
+        converse("h2e2", "new", "new")
+        assert opponent.games == 3
+
     def test_undo_takes_back_to_the_persons_own_move(self, opponent: Opponent) -> None:
         talk, said = converse("h2e2", "b2b4", "undo", "undo", "undo")
         assert moves_of(talk) == []
@@ -240,7 +291,7 @@ class TestCommands:
 
     def test_undo_as_black_keeps_reds_first_move(self, opponent: Opponent) -> None:
         talk, said = converse("h9g7", "undo", "undo", side="black")
-        assert talk.board.ply == 1
+        assert talk.table.board.ply == 1
         assert "no move of yours" in said
 
     def test_hint_names_the_likeliest(self, opponent: Opponent) -> None:
@@ -250,15 +301,15 @@ class TestCommands:
         talk, said = converse("help", "moves", "fen", "flip", "h2e2", "new")
         assert "炮二平五 (h2e2)" in said
         assert Board().fen() in said
-        assert talk.board == Board()
-        assert talk.board.ply == 0
+        assert talk.table.board == Board()
+        assert talk.table.board.ply == 0
 
     def test_save(self, opponent: Opponent, tmp_path: Path) -> None:
         path = tmp_path / "game.pgn"
         _, said = converse("h2e2", f"save {path}")
         (game,) = load(path)
         assert [move.iccs for move in game.moves()] == ["h2e2", "i6i5"]
-        assert (game.headers["Red"], game.headers["Black"]) == ("Person", "opponent")
+        assert (game.headers["Red"], game.headers["Black"]) == ("Human", "opponent")
         assert "not saved" not in said
 
     def test_save_that_fails_is_told(self, opponent: Opponent, tmp_path: Path) -> None:
@@ -282,16 +333,16 @@ class TestFailures:
 
     def test_a_spec_that_names_no_player_ends_the_session(self, opponent: Opponent) -> None:
         for lines in ([], ["h2e2"], ["hint"]):
-            with pytest.raises(UserError, match="no player 'nobody'"):
-                converse(*lines, spec="nobody")
+            with pytest.raises(UserError, match="No module named 'nobody'"):
+                converse(*lines, spec=NOBODY)
 
     def test_bad_beginnings(self) -> None:
         with pytest.raises(UserError, match="no side 'green'"):
-            Terminal(side="green")
+            Terminal(OPPONENT, side="green")
         with pytest.raises(InvalidFenError):
-            Terminal(fen="nonsense")
-        with pytest.raises(UserError, match="KINGS_FACING"):
-            Terminal(fen="4k4/9/9/9/9/9/9/9/9/4K4 w")
+            Terminal(OPPONENT, fen="nonsense")
+        with pytest.raises(InvalidFenError, match="kings facing"):
+            Terminal(OPPONENT, fen="4k4/9/9/9/9/9/9/9/9/4K4 w")
 
     def test_the_player_is_closed(self, opponent: Opponent) -> None:
         converse("quit")
