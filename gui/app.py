@@ -30,7 +30,8 @@ from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw
 if TYPE_CHECKING:
     from gui.controller import Controller
     from gui.games_folder import GamesFolder
-    from gui.session import Ending, Session
+    from gui.session import Session
+    from lm.matches.table import Ending
 
 WINDOW_SIZE = (1180, 900)
 DRAG_START = 6
@@ -136,7 +137,7 @@ class App:
 
     def _banner(self) -> Ending | None:
         session = self.session
-        return session.outcome if session.live and self._dismissed != session.generation else None
+        return session.ending if session.live and self._dismissed != session.generation else None
 
     def patience(self, now: float) -> float:
         """Return for how many seconds what is drawn at ``now`` stays true if no event comes."""
@@ -234,7 +235,8 @@ def _sit_down(side: str | None, fen: str | None, games_dir: Path) -> tuple[Sessi
     Returns also what is to be said about that. Raises ``ValueError``.
     """
     from gui.games_folder import GamesFolder
-    from gui.session import HUMANS, Session
+    from gui.session import Session
+    from lm.matches.table import HUMANS
     from xiangqi import STARTING_FEN, Move
 
     if side is not None and side not in HUMANS:

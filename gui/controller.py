@@ -15,8 +15,9 @@ from gui.actions import Action, Tone
 from gui.games_folder import GamesFolder
 from gui.pasting import read_pasted
 from gui.player_process import Failed, Loaded, Report, Request, describe
-from gui.session import COLOR_NAMES, Session
+from gui.session import Session
 from gui.worker import Worker
+from lm.matches.table import SIDES
 from lm.players.levels import DEFAULT_LEVEL, LEVELS, Level, find_level
 from lm.players.specs import Spec
 from xiangqi import STARTING_FEN, Color, Move, Square
@@ -158,16 +159,13 @@ class Controller:
 
     def _take(self, choice: Choice) -> None:
         session = self.session
-        if choice.move is None:
-            session.player_resigns()
-            return
         asked = session.offer is not None
         try:
-            session.player_moves(choice.move, choice.draw)
+            session.answer(choice)
         except ValueError as error:
             self.error = f"{self.player_name} failed: {describe(error)}"
             return
-        if asked and session.outcome is None:
+        if asked and session.ending is None:
             self.say("Your offer of a draw is declined.")
 
     def _keep(self) -> None:
@@ -197,14 +195,14 @@ class Controller:
         session = self.session
         if not session.live:
             return f"Looking back at move {session.viewed} of {session.board.ply}. End returns.", "busy"
-        if session.outcome is not None:
-            return f"{session.outcome.text}.", "good"
+        if session.ending is not None:
+            return f"{session.ending.text}.", "good"
         if self.error is not None:
             stuck = "The player cannot move. U takes your move back."
             return stuck if session.awaits_player else "The player is not ready.", "alert"
         if session.awaits_player:
             return ("Thinking..." if self.loaded == self.spec else "Loading model..."), "busy"
-        side = COLOR_NAMES[session.board.turn]
+        side = SIDES[session.board.turn]
         mine = "Your move" if len(session.humans) == 1 else f"{side} to move"
         text = f"Check! {mine}." if session.checked_king is not None else f"{mine}."
         if session.offer == 1 - session.board.turn:
@@ -232,10 +230,10 @@ class Controller:
     def side(self, color: Color) -> tuple[str, str]:
         """Return who plays a side, and the side's name."""
         if color in self.session.humans:
-            return "You" if len(self.session.humans) == 1 else "Player", COLOR_NAMES[color]
+            return "You" if len(self.session.humans) == 1 else "Player", SIDES[color]
         if self.level is not None:
-            return f"{self.player.kind} · {self.level.name}", COLOR_NAMES[color]
-        return self.player_name, COLOR_NAMES[color]
+            return f"{self.player.kind} · {self.level.name}", SIDES[color]
+        return self.player_name, SIDES[color]
 
     def armed(self, action: Action) -> bool:
         """Whether the action waits to be confirmed by doing it again."""
@@ -248,9 +246,9 @@ class Controller:
             case Action.UNDO:
                 return session.can_undo
             case Action.RESIGN:
-                return session.outcome is None and bool(session.humans)
+                return session.ending is None and bool(session.humans)
             case Action.DRAW:
-                return session.outcome is None and session.person not in (None, session.offer)
+                return session.ending is None and session.person not in (None, session.offer)
             case Action.LEVEL:
                 return self.has_levels
             case Action.SWAP:
@@ -323,7 +321,7 @@ class Controller:
         self._notice = ("", "quiet", 0.0)
 
     def _gives_up(self, action: Action) -> bool:
-        playing = self.session.board.ply > 0 and self.session.outcome is None
+        playing = self.session.board.ply > 0 and self.session.ending is None
         return action is Action.RESIGN or (action in (Action.NEW, Action.PASTE) and playing)
 
     def _next_level(self) -> None:
@@ -339,7 +337,7 @@ class Controller:
     def _offer_draw(self) -> None:
         session = self.session
         session.offer_draw()
-        if session.outcome is None:
+        if session.ending is None:
             when = "with your next move" if session.awaits_human else "now"
             self.say(f"You offer a draw {when}.")
 
@@ -373,7 +371,7 @@ class Controller:
     def _save(self) -> None:
         try:
             path = self.games.save(self.session.game(self.player_name))
-            if self.session.outcome is not None:
+            if self.session.ending is not None:
                 self.games.drop()
         except (OSError, ValueError) as error:
             self.say(f"Not saved: {describe(error)}", "alert")

@@ -13,7 +13,7 @@ from gui.layout import Layout
 
 if TYPE_CHECKING:
     from gui.controller import Controller
-    from gui.session import Ending
+    from lm.matches.table import Ending
 
 BUTTONS = (
     Action.NEW,
@@ -151,7 +151,7 @@ class Panel:
 
     def _draw_card(self, screen: pygame.Surface, rect: Rect, color: int, now: float) -> None:
         session = self.controller.session
-        active = session.outcome is None and session.board.turn == color
+        active = session.ending is None and session.board.turn == color
         _box(screen, rect, theme.RAISED if active else theme.BACKGROUND, 10)
         if active:
             _box(screen, Rect(rect.x, rect.y + 10, 4, rect.height - 20), theme.GOLD, 2)

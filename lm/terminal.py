@@ -15,7 +15,7 @@ from lm.matches.pool import OpenPlayer
 from lm.matches.table import HUMANS, PERSON, SIDES, Seat, Table
 from lm.players.player import Choice, Player, PlayerError
 from lm.players.specs import Spec
-from xiangqi import BLACK, RED, STARTING_FEN, Board, InvalidMoveError, Move
+from xiangqi import BLACK, RED, STARTING_FEN, Board, Color, InvalidMoveError, Move
 from xiangqi.formats import save
 from xiangqi.move import COLOR_NAMES
 from xiangqi.text import Pieces
@@ -65,7 +65,7 @@ class Terminal:
         if side not in HUMANS:
             raise UserError(f"no side {side!r} (sides: {', '.join(HUMANS)})")
         self._fen, self._spec, self._open_player = fen, spec, open_player
-        red, black = (PERSON if color in HUMANS[side] else Seat.of(spec) for color in (RED, BLACK))
+        red, black = (PERSON if color in HUMANS[side] else Seat(spec.name) for color in (RED, BLACK))
         self._seats = red, black
         self.table = Table(fen, self._seats)
         self._ask, self._say = ask, say
@@ -196,15 +196,20 @@ class Terminal:
 
     def _draw(self) -> None:
         if self.table.ending is None:
-            self.table.offer_draw(self.table.turn)
+            self.table.offer_draw(self._person())
+            if self.table.ending is None:
+                self._say("You offer a draw with your next move.")
             self._tell_ending()
-        if self.table.ending is None:
-            self._say("You offer a draw with your next move.")
 
     def _resign(self) -> None:
         if self.table.ending is None:
-            self.table.resign(self.table.turn)
+            self.table.resign(self._person())
             self._tell_ending()
+
+    def _person(self) -> Color:
+        if (side := self.table.person) is None:
+            raise ValueError("neither side is yours")
+        return side
 
     def _flip(self) -> None:
         self._flipped = not self._flipped

@@ -109,7 +109,7 @@ def play_games(
                 if players is None:
                     break
                 waiting.pop()
-                seats = Seat.of(pairing.red), Seat.of(pairing.black)
+                seats = Seat(pairing.red.name), Seat(pairing.black.name)
                 table = Table(seats=seats, opening=pairing.opening, rules=rules, max_plies=max_plies)
                 running.append(_Running(index, pairing, table, players))
             going_on, running = running, []

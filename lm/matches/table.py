@@ -2,12 +2,12 @@
 
 The board on the screen, the one in a terminal and matches all play at such a table.
 
->>> table = Table(seats=(Seat("Ann"), Seat("Bob")))
+>>> table = Table(seats=(PERSON, Seat("lm")))
 >>> table.push(Move.from_iccs("h2e2"))
 >>> table.offer_draw(RED)
 >>> table.accept_draw(BLACK)
 >>> table.ending.text, table.record().headers["Termination"]
-('Draw: draw agreed', 'draw agreed')
+('Draw agreed', 'draw agreed')
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from lm.players.player import Choice
-from lm.players.specs import Spec
 from xiangqi import BLACK, NULL_MOVE, RED, STARTING_FEN, Board, Color, IllegalMoveError, InvalidFenError, Move
 from xiangqi.engine import Limit
 from xiangqi.game import ChildNode, Game, GameNode
@@ -68,26 +67,21 @@ class Ending:
     def text(self) -> str:
         """The ending in words."""
         if self.winner is None:
-            return f"Draw: {self.reason}"
+            return "Draw agreed" if self.reason == "draw agreed" else f"Draw: {self.reason}"
         winner, loser = SIDES[self.winner], SIDES[1 - self.winner]
         return _LOST_BY.get(self.reason, "{winner} wins: " + self.reason).format(winner=winner, loser=loser)
 
 
 @dataclass(frozen=True)
 class Seat:
-    """Who plays a side: a player that a spec names, or else a person."""
+    """Who plays a side: a person, or a program."""
 
     name: str
     """What records call them."""
-    player: Spec | None = None
-
-    @classmethod
-    def of(cls, spec: Spec) -> Seat:
-        """Return the seat of a player, with its name."""
-        return cls(spec.name, spec)
+    is_person: bool = False
 
 
-PERSON: Final = Seat("Human")
+PERSON: Final = Seat("Human", is_person=True)
 
 
 @dataclass(frozen=True)
@@ -160,7 +154,14 @@ class Table:
     @property
     def persons(self) -> frozenset[Color]:
         """The sides that persons play."""
-        return frozenset(color for color in (RED, BLACK) if self.seats[color].player is None)
+        return frozenset(color for color in (RED, BLACK) if self.seats[color].is_person)
+
+    @property
+    def person(self) -> Color | None:
+        """The side of the person at the table; of two, the one to move."""
+        if not self.persons:
+            return None
+        return self.turn if self.turn in self.persons else 1 - self.turn
 
     @property
     def awaits_person(self) -> bool:

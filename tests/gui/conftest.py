@@ -17,7 +17,8 @@ from gui.app import App, open_window
 from gui.controller import Controller
 from gui.games_folder import GamesFolder
 from gui.player_process import Chosen, Failed, Loaded, describe
-from gui.session import HUMANS, Session
+from gui.session import Session
+from lm.matches.table import HUMANS
 from lm.players.player import Choice
 from xiangqi import STARTING_FEN, Move
 

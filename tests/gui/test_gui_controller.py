@@ -5,7 +5,8 @@ import pytest
 from gui.actions import Action
 from gui.games_folder import GamesFolder
 from gui.player_process import Failed
-from gui.session import HUMANS, Session
+from gui.session import Session
+from lm.matches.table import HUMANS
 from lm.players.levels import LEVELS
 from lm.players.player import Choice
 from xiangqi import BLACK, RED, STARTING_FEN, Move, parse_square
@@ -55,9 +56,9 @@ class TestPlaying:
 
     def test_it_plays_itself_if_nobody_sits_there(self, seat):
         table = seat(Scripted("h2e2 h9g7 b0c2"), session=Session(humans=HUMANS["none"]))
-        table.wait(lambda: table.session.outcome is not None)
+        table.wait(lambda: table.session.ending is not None)
         assert table.moves == ["h2e2", "h9g7", "b0c2"]
-        assert table.session.outcome.text == "Red wins: Black resigned"
+        assert table.session.ending.text == "Red wins: Black resigned"
 
     def test_an_answer_is_held_back_for_the_eye(self, seat):
         table = seat(Scripted("h9g7"))
@@ -169,7 +170,7 @@ class TestDraws:
         assert table.controller.status()[0] == "Your move. A draw is offered: D accepts, a move declines."
         assert table.controller.label(Action.DRAW) == "Accept draw"
         table.controller.do(Action.DRAW)
-        assert table.session.outcome.text == "Draw agreed"
+        assert table.session.ending.text == "Draw agreed"
         assert table.session.game("lm").headers["Result"] == "1/2-1/2"
 
     def test_a_move_declines_the_players_offer(self, seat):
@@ -187,8 +188,8 @@ class TestDraws:
         assert table.controller.label(Action.DRAW) == "Draw offered"
         assert not table.controller.enabled(Action.DRAW)
         table.play("h2e2")
-        table.wait(lambda: table.session.outcome is not None)
-        assert table.session.outcome.text == "Draw agreed"
+        table.wait(lambda: table.session.ending is not None)
+        assert table.session.ending.text == "Draw agreed"
 
     def test_the_player_declines_by_moving_and_that_is_told(self, seat):
         table = seat(Scripted("h9g7"))
@@ -206,15 +207,15 @@ class TestDraws:
         table.play("h2e2")
         assert table.controller.label(Action.DRAW) == "Accept draw"
         table.controller.do(Action.DRAW)
-        assert table.session.outcome.text == "Draw agreed"
+        assert table.session.ending.text == "Draw agreed"
         table.controller.do(Action.UNDO)
-        assert table.session.outcome is None
+        assert table.session.ending is None
         assert table.moves == ["h2e2"]
 
     def test_a_player_agrees_with_itself(self, seat):
         table = seat(Scripted("h2e2= h9g7="), session=Session(humans=HUMANS["none"]))
-        table.wait(lambda: table.session.outcome is not None)
-        assert table.session.outcome.text == "Draw agreed"
+        table.wait(lambda: table.session.ending is not None)
+        assert table.session.ending.text == "Draw agreed"
 
     @pytest.mark.parametrize("change", [Action.UNDO, Action.NEW])
     def test_an_offer_goes_with_its_game(self, seat, change):
@@ -284,9 +285,9 @@ class TestActions:
             table.controller.do(action)
             assert table.controller.label(action) == "Sure?"
             assert table.moves == ["h2e2", "h9g7"]
-            assert table.session.outcome is None
+            assert table.session.ending is None
         table.controller.do(Action.RESIGN)
-        assert table.session.outcome.winner == BLACK
+        assert table.session.ending.winner == BLACK
         table.controller.do(Action.NEW)  # that game is over, so nothing is given up
         assert table.moves == []
 
@@ -295,7 +296,7 @@ class TestActions:
         table.controller.do(Action.RESIGN)
         table.tick(60)
         table.controller.do(Action.RESIGN)
-        assert table.session.outcome is None
+        assert table.session.ending is None
 
     def test_what_cannot_be_done_does_nothing(self, seat):
         table = seat(Scripted())

@@ -10,7 +10,7 @@ from gui import theme
 from gui.actions import Action
 from gui.layout import arrange
 from gui.panel import BUTTONS, NAVIGATION, banner_rect, draw_banner, draw_error, draw_status
-from gui.session import Ending
+from lm.matches.table import Ending
 from xiangqi import BLACK, RED, STARTING_FEN, Move
 
 BLACK_BEGINS = STARTING_FEN.replace(" w ", " b ")
@@ -225,7 +225,7 @@ class TestBanner:
         assert not self.shown(app)
 
     def test_a_click_on_it_shows_the_board_and_touches_nothing_there(self, app):
-        rect = banner_rect(app.layout, app.session.outcome)
+        rect = banner_rect(app.layout, app.session.ending)
         assert self.shown(app)
         click(app, rect.center)
         assert not self.shown(app)
@@ -383,7 +383,7 @@ class TestLongTexts:
     def test_pieces_taken(self, open_board, layout):
         app = open_board("3k5/9/9/9/9/9/9/9/9/4K4 w")
         none = self.panel(app, layout)
-        app.session.start_fen = "rnbakabnr/1c5c1/p1p1p1p1p/1n1n1n1n1/9/9/9/9/9/RNBAKABNR w"
+        app.session.table.game.fen = "rnbakabnr/1c5c1/p1p1p1p1p/1n1n1n1n1/9/9/9/9/9/RNBAKABNR w"
         place = moved_pixels(none, self.panel(app, layout))
         assert place.width > 50
         for card in layout.cards:

@@ -1,6 +1,8 @@
 import pytest
 
-from gui.session import HUMANS, Session
+from gui.session import Session
+from lm.matches.table import HUMANS
+from lm.players.player import Choice
 from xiangqi import BLACK, PIECES, RED, STARTING_FEN, IllegalMoveError, InvalidFenError, Move, parse_square
 
 
@@ -104,7 +106,7 @@ class TestUndo:
         session = played("h2e2", "h9g7")
         session.resign()
         session.undo()
-        assert session.outcome is None
+        assert session.ending is None
         assert session.board.ply == 2
 
     def test_every_change_makes_earlier_answers_stale(self):
@@ -157,41 +159,41 @@ class TestEndings:
     def test_checkmate(self):
         session = Session("4k4/R8/9/9/9/9/9/9/9/3K4R w")
         session.play(Move.from_iccs("i0i9"))
-        assert session.outcome is not None
-        assert session.outcome.text == "Red wins by checkmate"
+        assert session.ending is not None
+        assert session.ending.text == "Red wins by checkmate"
         with pytest.raises(IllegalMoveError, match="after the end"):
             session.play(Move.from_iccs("e9d9"))
 
     def test_stalemate_loses(self):
         session = Session("3k5/R8/9/9/9/9/9/9/9/4K4 b")
-        assert session.outcome is not None
-        assert session.outcome.text == "Red wins: Black has no legal move"
+        assert session.ending is not None
+        assert session.ending.text == "Red wins: Black has no legal move"
 
     def test_resignation_is_of_the_person(self):
         session = played("h2e2")
         session.resign()
-        assert session.outcome is not None
-        assert (session.outcome.winner, session.outcome.result) == (BLACK, "0-1")
+        assert session.ending is not None
+        assert (session.ending.winner, session.ending.result) == (BLACK, "0-1")
 
     def test_the_player_resigns(self):
         session = played("h2e2")
-        session.player_resigns()
-        assert session.outcome is not None
-        assert session.outcome.text == "Red wins: Black resigned"
+        session.answer(Choice(None))
+        assert session.ending is not None
+        assert session.ending.text == "Red wins: Black resigned"
 
     def test_repetition_comes_with_its_evidence(self):
         session = played(*["h2e2", "h9g7", "e2h2", "g7h9"] * 2)
-        assert session.outcome is not None
-        assert session.outcome.text == "Draw: repetition"
-        assert session.outcome.evidence
+        assert session.ending is not None
+        assert session.ending.text == "Draw: repetition"
+        assert session.ending.evidence
 
     def test_perpetual_check_names_the_loser(self):
         session = Session("3k5/9/9/9/9/9/9/9/3r5/R3K4 w", humans=HUMANS["both"])
         for iccs in ["a0a9", "d9d8", *["a9a8", "d8d9", "a8a9", "d9d8"] * 3]:
-            if session.outcome is None:
+            if session.ending is None:
                 session.play(Move.from_iccs(iccs))
-        assert session.outcome is not None
-        assert session.outcome.text == "Black wins: Red checked perpetually"
+        assert session.ending is not None
+        assert session.ending.text == "Black wins: Red checked perpetually"
 
 
 class TestPositions:

@@ -170,8 +170,8 @@ class TestEndings:
         assert talk.table.board.ply == 4
         opponent.offers_draws = True
         assert "(i6i5), expecting 25% and offers a draw" in converse("h2e2")[1]
-        assert "Draw: draw agreed (1/2-1/2)" in converse("draw", "h2e2")[1]
-        assert "Draw: draw agreed (1/2-1/2)" in converse("h2e2", "draw")[1]
+        assert "Draw agreed (1/2-1/2)" in converse("draw", "h2e2")[1]
+        assert "Draw agreed (1/2-1/2)" in converse("h2e2", "draw")[1]
         assert "agreed" not in converse("h2e2", "b2b4")[1]
 
 

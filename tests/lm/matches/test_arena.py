@@ -442,14 +442,14 @@ class TestFiles:
         path, left = tmp_path / "match.pgn", tmp_path / "left"
         evil = Spec.parse(f"uci:cmd=touch {left},depth=1")
         pairings = match_pairings(evil, Spec("py", "this:f"), 2, load_openings())
-        table = Table(seats=(Seat.of(evil), Seat.of(evil)), max_plies=0)
+        table = Table(seats=(Seat(evil.name), Seat(evil.name)), max_plies=0)
         path.write_text(str(table.record({"Round": "1", "Event": "a against b"})))
         opened = []
         with pytest.raises(UserError, match="holds other games"):
             dict(play_to_file(self.pairings(2), path, open_player=opened.append))
         path.unlink()
         for index, pairing in pairings.items():  # also of a match between them that is over
-            table = Table(seats=tuple(map(Seat.of, pairing.seats)), opening=pairing.opening, max_plies=0)
+            table = Table(seats=(Seat(evil.name), Seat("py:this:f")), opening=pairing.opening, max_plies=0)
             stated = {"Round": str(index + 1), "Adjudication": "rules computer, draw at ply 0", **pairing.headers}
             with path.open("a") as file:
                 file.write(f"{table.record(stated)}\n\n")

@@ -4,12 +4,11 @@ import pytest
 
 from lm.matches.table import PERSON, Ending, Seat, Table, TimeControl
 from lm.players.player import Choice
-from lm.players.specs import Spec
 from xiangqi import BLACK, RED, Board, IllegalMoveError, InvalidFenError, Move
 from xiangqi.engine import Limit
 from xiangqi.game import Game
 
-PLAYER = Seat.of(Spec.parse("greedy:seed=1"))
+PLAYER = Seat("greedy:seed=1")
 
 
 def move(iccs: str) -> Move:
