@@ -16,7 +16,7 @@ _POSITION: Final = re.compile(
     r"(?:\s+moves\s+(?P<moves>.*))?",
     re.IGNORECASE | re.DOTALL,
 )
-_FIRST_MOVE: Final = re.compile(r"^\s*1\s*[.．、]", re.MULTILINE)
+_FIRST_MOVE: Final = re.compile(r"^\s*1\s*[.\N{FULLWIDTH FULL STOP}\N{IDEOGRAPHIC COMMA}]", re.MULTILINE)
 
 
 def read_pasted(text: str) -> Game:
@@ -37,13 +37,13 @@ def read_pasted(text: str) -> Game:
     ...
     ValueError: neither a game nor a position: 'hello'
     """
-    text = text.strip().lstrip("\ufeff")
+    text = text.encode("utf-8", "replace").decode("utf-8-sig").strip()
     if (position := _POSITION.fullmatch(text)) is not None:
         game = Game(fen=position["fen"] or STARTING_FEN)
         return pgn.loads(f'[FEN "{game.fen}"]\n{position["moves"]}') if position["moves"] else game
     lost: list[FormatError] = []
     try:
-        game_or_none = next(formats.load(io.BytesIO(text.encode("utf-8", "replace")), lost.append), None)
+        game_or_none = next(formats.load(io.BytesIO(text.encode()), lost.append), None)
     except UnknownFormatError:
         return _read_moves(text)
     if game_or_none is None:
