@@ -43,7 +43,8 @@ from transformers import (
 from lm import data_path
 from lm.dataset.shards import Shard, cached
 from lm.model.config import XiangqiConfig
-from lm.model.model import CPU_HAS_BF16, XiangqiLM
+from lm.model.model import XiangqiLM
+from lm.model.precision import CPU_HAS_BF16
 from lm.model.tokenizer import PAD, VOCABULARY
 from lm.training.batches import GameBatches
 from lm.training.memory import keep_memory

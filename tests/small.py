@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
+import numpy as np
 import torch
 
+from lm.model.cache import Entries, KVCache
 from lm.model.config import XiangqiConfig
-from lm.model.model import XiangqiLM
+from lm.model.encoding import Encoder, GameMoves
+from lm.model.model import PolicyOutput, XiangqiLM
 from xiangqi import Board
 
 
@@ -28,3 +32,27 @@ def random_game(seed: int, plies: int) -> Board:
     while board.ply < plies and (moves := board.legal_moves):
         board.push(chance.choice(moves))
     return board
+
+
+class Reader:
+    """Reads games on from ply to ply, each with a path through the cache."""
+
+    def __init__(self, model: XiangqiLM) -> None:
+        self.model, self.cache = model, KVCache(model.config, entries=8)
+        self.paths: dict[int, Entries] = {}
+
+    def read_on(self, games: list[GameMoves], names: list[int], plies: list[int]) -> PolicyOutput:
+        """Read the named games as far as they have so many moves, and score the last ply of each."""
+        parts = []
+        for game, name, end in zip(games, names, plies, strict=True):
+            path = self.paths.get(name, np.zeros(0, np.int64))
+            parts.append(replace(game, moves=game.moves[:end], first=len(path)))
+            self.paths[name] = np.append(path, self.cache.take(end + 1 - len(path)))
+        features = Encoder(self.model.config.input_groups, self.model.config.candidate_groups)(parts)
+        rows = torch.from_numpy(features.lengths).cumsum(0) - 1
+        paths = [self.paths[name] for name in names]
+        with torch.inference_mode():
+            out = self.model(**features.tensors(), rows=rows, cache=self.cache, paths=paths)
+        out.wdl_logits = out.wdl_logits[rows]
+        assert isinstance(out, PolicyOutput)
+        return out

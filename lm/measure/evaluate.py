@@ -22,7 +22,8 @@ from lm.dataset.records import UNKNOWN, Record, read_records, split_of
 from lm.measure.stats import SAMPLES, interval, resample, share_interval
 from lm.model import char
 from lm.model.encoding import Encoder, Features, GameMoves
-from lm.model.model import XiangqiLM, candidates_of, has_bf16
+from lm.model.model import XiangqiLM, candidates_of
+from lm.model.precision import has_bf16
 from lm.model.prompts import Voice
 from lm.players.char_policy import score_games
 from lm.players.policy import average
@@ -271,7 +272,7 @@ def evaluate(
     (3.784, 3.784)
     """
     config = char.reading_config(model)
-    encoder, longest = Encoder(config), config.n_context - 1
+    encoder, longest = Encoder(config.input_groups, config.candidate_groups), config.n_context - 1
     lines = [GameMoves(line.moves[:longest], line.cells, line.turn, line.clock) for line in lines]
     voices = torch.as_tensor(np.broadcast_to(np.asarray(voice, np.int64), len(lines)).copy())
     lengths = np.array([len(line.moves) + 1 for line in lines], np.int64)

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from lm import UserError, require
-from lm.model.cache import KVCache
+from lm.model.cache import Entries, KVCache
 from lm.model.encoding import Encoder, Features, GameMoves
 from lm.model.features import INPUT_GROUPS
 from lm.model.model import XiangqiLM
@@ -141,7 +141,8 @@ def rows_of_pieces(
 
     >>> from lm.model.model import XiangqiConfig
     >>> config, board = XiangqiConfig(), Board()
-    >>> owners, groups = rows_of_pieces(Encoder(config)([GameMoves.of(board)]), config.input_groups, board)
+    >>> features = Encoder(config.input_groups, config.candidate_groups)([GameMoves.of(board)])
+    >>> owners, groups = rows_of_pieces(features, config.input_groups, board)
     >>> (owners[groups == 0] == sorted(board.piece_map())).all()
     np.True_
     """
@@ -174,12 +175,14 @@ class _Score:
 
     def __init__(self, model: XiangqiLM, line: GameMoves, move: Move, voice: Voice) -> None:
         self.model, self.voice = model, voice
-        encoder, last = Encoder(model.config), len(line.moves)
-        self.cache = KVCache(model.config, 1, model.dtype)
+        encoder, last = Encoder(model.config.input_groups, model.config.candidate_groups), len(line.moves)
+        self.cache = KVCache(model.config, last, model.dtype)
+        self.path = self.cache.take(last)
         if last:
             before = encoder([replace(line, moves=line.moves[:-1])]).tensors()
+            read = before["inputs"], before["input_starts"], before["lengths"]
             with torch.no_grad():
-                model.states(before["inputs"], before["input_starts"], before["lengths"], cache=self.cache)
+                model.states(*read, cache=self.cache, paths=[self.path])
         self.features = encoder([replace(line, first=last)])
         self.tensors = self.features.tensors()
         self.index = self.features.moves(0).tolist().index(move.index)
@@ -194,6 +197,7 @@ class _Score:
         """Return the scores ``(S,)`` with S versions ``(S, k, D)`` of the rows."""
         versions, tensors = len(rows), self.tensors
         change = (rows - self.rows).sum(1)  # (S, D)
+        past = _Past(self.cache, self.path, versions)
         hook = self.model.table.register_forward_hook(lambda module, args, sums: sums + change)
         try:
             out = self.model(
@@ -203,7 +207,8 @@ class _Score:
                 candidates=tensors["candidates"].repeat(versions, 1),
                 candidate_counts=tensors["candidate_counts"].repeat(versions),
                 voices=torch.full((versions,), self.voice),
-                cache=_Past(self.cache, versions),
+                cache=past,
+                paths=past.paths,
             )
         finally:
             hook.remove()
@@ -212,13 +217,12 @@ class _Score:
 
 
 class _Past(KVCache):
-    """A game that was read, several times over, each layer in a tensor of its own so that gradients pass through it."""
+    """A game that was read, gone on with in several versions of its last ply: they share the entries of the plies
+    before. Each layer is a tensor of its own, so that gradients pass through it."""
 
-    def __init__(self, cache: KVCache, versions: int) -> None:
-        size = int(cache.lengths[0]) + 1
-        self.keys: Any = [layer[:1, :size].repeat(versions, 1, 1, 1) for layer in cache.keys]
-        self.values: Any = [layer[:1, :size].repeat(versions, 1, 1, 1) for layer in cache.values]
-        self.lengths = cache.lengths.repeat(versions)
-
-    def _reserve(self, plies: int) -> None:
-        """Do nothing: there is room for the one ply that is added."""
+    def __init__(self, cache: KVCache, path: Entries, versions: int) -> None:
+        last = len(path)
+        more = torch.zeros(versions, *cache.keys.shape[2:], dtype=cache.keys.dtype)
+        self.keys: Any = [torch.cat([layer[path], more]) for layer in cache.keys]
+        self.values: Any = [torch.cat([layer[path], more]) for layer in cache.values]
+        self.paths = [np.append(np.arange(last), last + i) for i in range(versions)]

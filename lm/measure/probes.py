@@ -60,7 +60,7 @@ def random_twin(model: XiangqiLM, seed: int = 0) -> XiangqiLM:
 @torch.inference_mode()
 def layer_states(model: XiangqiLM, lines: Sequence[GameMoves]) -> list[torch.Tensor]:
     """Return the states of all plies after the input sum and after each block, ``n_layer + 1`` times ``(N, D)``."""
-    encoder = Encoder(model.config)
+    encoder = Encoder(model.config.input_groups, model.config.candidate_groups)
     collected: list[list[torch.Tensor]] = [[] for _ in range(model.config.n_layer + 1)]
     order = []
     real = torch.zeros(0)

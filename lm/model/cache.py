@@ -1,8 +1,14 @@
-"""Keys and values of games in progress."""
+"""Keys and values of the plies that were read: numbered entries, and games as paths of them.
+
+A ply's keys and values depend on the plies before it alone. So games that begin alike can share the entries of what
+they have in common: the moves of one game as it goes on, a variation, the branches of a search tree.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
@@ -12,79 +18,83 @@ from torch import Tensor
 
 from lm.model.config import XiangqiConfig
 
+Entries: TypeAlias = NDArray[np.int64]
+"""Numbers of entries ``(n,)``. Those of a game's plies, in order, are its path."""
+
+SPARE: Final = 0
+"""The entry that belongs to no game: padding is written to it, and read from it where it is masked."""
+
 
 class KVCache:
-    """Keys and values of games in progress, a slot a game, each with its own length.
+    """Keys and values of plies, ``(n_layer, N, nh, hs)`` each: one entry a ply, N of them, more as they are needed.
 
-    ``keys`` and ``values`` are ``(n_layer, slots, capacity, nh, hs)`` and grow with the longest game; ``lengths``,
-    ``(slots,)``, may be lowered to take plies back.
+    >>> cache = KVCache(XiangqiConfig(n_layer=1, n_head=1, n_embd=8), entries=4)
+    >>> game = cache.take(3)
+    >>> variation = np.append(game[:2], cache.take(1))
+    >>> game.tolist(), variation.tolist(), len(cache)
+    ([1, 2, 3], [1, 2, 4], 4)
+    >>> cache.free(game[2:])
+    >>> cache.take(1).tolist()
+    [3]
     """
 
-    def __init__(self, config: XiangqiConfig, slots: int, dtype: torch.dtype = torch.float32) -> None:
-        shape = (config.n_layer, slots, 64, config.n_head, config.n_embd // config.n_head)
+    def __init__(self, config: XiangqiConfig, entries: int = 256, dtype: torch.dtype = torch.float32) -> None:
+        shape = (config.n_layer, 1 + entries, config.n_head, config.n_embd // config.n_head)
         self.keys, self.values = torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=dtype)
-        self.lengths = torch.zeros(slots, dtype=torch.long)
+        self._free = list(range(entries, SPARE, -1))  # the next one to be taken is the last
 
-    def extend(self, slots: Tensor, lengths: Tensor) -> tuple[Tensor, list[PastLayer]]:
-        """Make room for ``lengths`` ``(B,)`` more plies of the games in ``slots`` ``(B,)``.
+    def __len__(self) -> int:
+        """Return how many entries are taken."""
+        return self.keys.shape[1] - 1 - len(self._free)
 
-        Returns which plies ``(1 or B, T)`` of their games these are, and the layers that attention puts them into. What
-        pads a game lands behind its end, where it does no harm.
+    def take(self, n: int) -> Entries:
+        """Return n entries that were free; they are the caller's until they are freed."""
+        if n > len(self._free):
+            size = self.keys.shape[1]
+            more = max(n, size)
+            self.keys, self.values = (F.pad(x, (0, 0, 0, 0, 0, more)) for x in (self.keys, self.values))
+            self._free = [*range(size + more - 1, size - 1, -1), *self._free]
+        return np.array([self._free.pop() for _ in range(n)], np.int64)
+
+    def free(self, entries: Entries) -> None:
+        """Give entries back. None of them may be free already, or on a path that is still to be read."""
+        self._free += entries[::-1].tolist()
+
+    def layers(self, paths: Sequence[Entries], lengths: Sequence[int]) -> tuple[Tensor, list[PastLayer]]:
+        """Return how attention reads games on, given their paths and how many plies at the end of each are new.
+
+        The new plies are padded to the same number T for all B games. Returns which plies of their games they are,
+        ``(B, T)``, and a view of each layer.
         """
-        starts, taken, T = self.lengths[slots].tolist(), slots.tolist(), int(lengths.max())
-        size = max(starts) + T
-        self._reserve(size)
-        self.lengths.index_add_(0, slots, lengths)
-        # Games side by side that stand at the same ply are a part of the cache; others have to be gathered.
-        if taken == list(range(taken[0], taken[0] + len(taken))) and len(set(starts)) == 1:
-            games: slice | Tensor = slice(taken[0], taken[0] + len(taken))
-            plies: slice | Tensor = slice(starts[0], size)
-            where = torch.arange(starts[0], size).unsqueeze(0)
-        else:
-            games = slots
-            plies = where = torch.tensor(starts).unsqueeze(1) + torch.arange(T)
-        mask = None
-        if where.numel() > 1:
-            mask = torch.zeros(len(where), 1, T, size, dtype=self.keys.dtype)
-            mask.masked_fill_(torch.arange(size) > where[:, None, :, None], float("-inf"))
-        places = slots.repeat_interleave(T).numpy(), np.broadcast_to(where.numpy(), (len(taken), T)).flatten()
+        B, T, S = len(paths), max(lengths), max(map(len, paths))
+        seen, new = np.full((B, S), SPARE), np.full((B, T), SPARE)
+        for b, (path, length) in enumerate(zip(paths, lengths, strict=True)):
+            seen[b, : len(path)] = path
+            new[b, :length] = path[len(path) - length :]
+        starts = np.array([len(path) - length for path, length in zip(paths, lengths, strict=True)])
+        plies = starts[:, None] + np.arange(T)  # (B, T)
+        later = torch.from_numpy(np.arange(S) > plies[:, None, :, None])  # (B, 1, T, S)
+        mask = torch.zeros(later.shape, dtype=self.keys[0].dtype).masked_fill_(later, float("-inf"))
         layers = zip(self.keys, self.values, strict=True)
-        return where, [PastLayer(keys, values, games, plies, size, mask, places) for keys, values in layers]
-
-    def widen(self, slots: int) -> None:
-        """Add so many slots."""
-        more = (0, 0, 0, 0, 0, 0, 0, slots)
-        self.keys, self.values = F.pad(self.keys, more), F.pad(self.values, more)
-        self.lengths = F.pad(self.lengths, (0, slots))
-
-    def _reserve(self, plies: int) -> None:
-        capacity = self.keys.shape[2]
-        if plies > capacity:
-            more = (0, 0, 0, 0, 0, max(plies, 2 * capacity) - capacity)
-            self.keys, self.values = F.pad(self.keys, more), F.pad(self.values, more)
+        return torch.from_numpy(plies), [PastLayer(keys, values, seen, new, plies, mask) for keys, values in layers]
 
 
 @dataclass
 class PastLayer:
-    """One layer of a cache, as attention sees it: where the new plies go, and which of the old each may look at."""
+    """One layer of a cache as attention sees it: where to put the new plies, and which plies each may look at."""
 
-    keys: Tensor  # (slots, capacity, nh, hs)
+    keys: Tensor  # (N, nh, hs)
     values: Tensor
-    games: slice | Tensor  # slots of the games, (B,)
-    plies: slice | Tensor  # places of the new plies, (B, T)
-    size: int  # S, the longest game with its new plies
-    mask: Tensor | None  # (1 or B, 1, T, S) 0 where a new ply may look, else -inf; None if everywhere
-    places: tuple[NDArray[np.int64], NDArray[np.int64]]  # slots and plies again, (B T,) each, a game after the other
+    seen: NDArray[np.int64]  # (B, S) entries of each game with its new plies, then SPARE
+    new: NDArray[np.int64]  # (B, T) those of the new plies
+    plies: NDArray[np.int64]  # (B, T) how many plies stand before each in its game
+    mask: Tensor  # (B, 1, T, S) 0 where a new ply may look, else -inf
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Take in the new plies' ``(B, nh, T, hs)``, and return those of all plies ``(B, nh, S, hs)``."""
         return self._append(self.keys, k), self._append(self.values, v)
 
-    def _append(self, old: Tensor, new: Tensor) -> Tensor:
-        if isinstance(self.games, slice):
-            old[self.games, self.plies] = new.transpose(1, 2)
-            found = old[self.games, : self.size]
-        else:
-            old[self.games.unsqueeze(1), self.plies] = new.transpose(1, 2)
-            found = old[:, : self.size].index_select(0, self.games)
-        return found.transpose(1, 2)
+    def _append(self, old: Tensor, added: Tensor) -> Tensor:
+        old[torch.from_numpy(self.new)] = added.transpose(1, 2)
+        found = old.index_select(0, torch.from_numpy(self.seen).flatten())
+        return found.view(*self.seen.shape, *old.shape[1:]).transpose(1, 2)

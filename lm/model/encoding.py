@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +19,6 @@ from xiangqi.board import Board
 from xiangqi.jit import compiled
 from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
 from xiangqi.move import SQUARES, mirror_square
-
-if TYPE_CHECKING:
-    from lm.model.config import XiangqiConfig
 
 _MIRROR = np.array([mirror_square(sq) for sq in SQUARES])
 _START = Board()
@@ -109,38 +106,40 @@ class Features:
 
 
 class Encoder:
-    """Encodes games with the feature groups that a model's configuration switches on."""
+    """Encodes games with the feature groups that a model has, of `features.INPUT_GROUPS` and `CANDIDATE_GROUPS`.
 
-    def __init__(self, config: XiangqiConfig) -> None:
-        self.config = config
-        self._input_map = _compact(features.INPUT_GROUPS, config.input_groups)
+    Raises ``ValueError`` that names groups which do not exist.
+    """
+
+    def __init__(self, input_groups: Sequence[str], candidate_groups: Sequence[str]) -> None:
+        self._input_map = _compact(features.INPUT_GROUPS, input_groups)
         self._all_inputs = bool((self._input_map >= 0).all())
         columns, (moves, *contexts) = features.CANDIDATE_COLUMNS, features.CANDIDATE_GROUPS
-        self._columns = [at for at, name in enumerate(columns) if name in config.candidate_groups]
+        self._columns = [at for at, name in enumerate(columns) if name in candidate_groups]
         starts = features.CANDIDATE_OFFSETS[
             [list(features.CANDIDATE_GROUPS).index(columns[at]) for at in self._columns]
         ]
-        chosen = [name for name in config.candidate_groups if name != moves]
+        chosen = [name for name in candidate_groups if name != moves]
         context_map = _compact({name: features.CANDIDATE_GROUPS[name] for name in contexts}, chosen)
         self._shift = np.where(np.array(self._columns) == 0, 0, context_map[starts] - starts).astype(np.int32)
 
-    def __call__(self, lines: Sequence[GameMoves]) -> Features:
-        """Encode a batch of games (their plies from ``line.first`` on)."""
-        lengths = np.array([len(line.moves) + 1 - line.first for line in lines], np.int64)
+    def __call__(self, games: Sequence[GameMoves]) -> Features:
+        """Encode a batch of games (their plies from ``first`` on)."""
+        lengths = np.array([len(game.moves) + 1 - game.first for game in games], np.int64)
         plies = int(lengths.sum())
         inputs = np.empty(plies * features.MAX_INPUTS, np.int32)
         candidates = np.empty((plies * features.MAX_CANDIDATES, features.CANDIDATE_WIDTH), np.int32)
         input_ends, candidate_ends = np.empty(plies, np.int64), np.empty(plies, np.int64)
         turns = np.empty(plies, np.int8)
         n_in = n_cand = at = 0
-        for line, length in zip(lines, lengths.tolist(), strict=True):
+        for game, length in zip(games, lengths.tolist(), strict=True):
             more_in, more_cand = features.encode_game(
-                line.cells.copy(), line.turn, line.clock, line.moves, line.first,
+                game.cells.copy(), game.turn, game.clock, game.moves, game.first,
                 inputs[n_in:], input_ends[at : at + length], candidates[n_cand:], candidate_ends[at : at + length],
             )  # fmt: skip
             input_ends[at : at + length] += n_in
             candidate_ends[at : at + length] += n_cand
-            turns[at : at + length] = (np.arange(line.first, line.first + length) + line.turn) % 2
+            turns[at : at + length] = (np.arange(game.first, game.first + length) + game.turn) % 2
             n_in, n_cand, at = n_in + more_in, n_cand + more_cand, at + length
         inputs, candidates = inputs[:n_in], candidates[:n_cand]
         if not self._all_inputs:
@@ -149,7 +148,7 @@ class Encoder:
             inputs, input_ends = inputs[inputs >= 0], kept[input_ends]
         if self._columns != list(range(features.CANDIDATE_WIDTH)):
             candidates = candidates[:, self._columns] + self._shift
-        positions = np.array([line.first for line in lines], np.int64)
+        positions = np.array([game.first for game in games], np.int64)
         return Features(inputs, input_ends, candidates, candidate_ends, lengths, turns, positions)
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import LogitsProcessor
+from torch import Tensor
+from transformers import GenerationMixin, LogitsProcessor, LogitsProcessorList
+from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from lm import UserError
-from lm.model.prompts import NO_PROMPT, Prompt
+from lm.model.config import XiangqiConfig
+from lm.model.encoding import Encoder, GameMoves
+from lm.model.prompts import NO_PROMPT, End, Prompt, Source, Voice
 from lm.model.sampling import Sampling
 from lm.model.tokenizer import (
     BOS,
@@ -23,6 +28,91 @@ from lm.model.tokenizer import (
     word,
 )
 from xiangqi import MOVES, Board
+from xiangqi.kernels import MOVE_ROTATED
+
+
+class TokenGenerationMixin(GenerationMixin):
+    """What lets transformers' ``generate()`` drive `XiangqiLM`: games given as tokens are replayed, and what the model
+    says of their positions becomes what it says of the next token."""
+
+    if TYPE_CHECKING:  # what the model has beside it
+        config: XiangqiConfig
+
+        @property
+        def device(self) -> torch.device: ...
+
+        __call__: Callable[..., Any]
+
+    def read_tokens(self, input_ids: Tensor, voices: Tensor | None = None) -> CausalLMOutputWithPast:
+        """Return the log-probabilities ``(B, 1, vocabulary)`` of what follows in each game ``(B, T)``.
+
+        Moves share the chance that the game goes on: of legal ones the score counts, of others that of the move table
+        alone. ``[PAD]`` follows what has ended, or breaks the rules. Where no ``voices`` ``(B,)`` are given, a game has
+        that of its source, or else the human one. Raises ``UserError`` for what is no game.
+        """
+        games = [TokenGame.read(row) for row in input_ids.tolist()]
+        logits = torch.full((len(games), VOCABULARY), float("-inf"), device=self.device)
+        logits[[i for i, game in enumerate(games) if game.over or game.illegal], PAD] = 0.0
+        going = [i for i, game in enumerate(games) if not (game.over or game.illegal)]
+        if not going:
+            return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
+        if voices is None:
+            engine = (game.prompt.source == Source.ENGINE for game in games)
+            voices = torch.tensor([Voice.ENGINE if x else Voice.HUMAN for x in engine])
+        encode = Encoder(self.config.input_groups, self.config.candidate_groups)
+        features = encode([GameMoves.of(games[i].board) for i in going])
+        last = torch.from_numpy(np.cumsum(features.lengths) - 1)
+        prompts = np.concatenate([games[i].prompts() for i in going])
+        tensors = features.tensors() | {"prompts": torch.from_numpy(prompts), "rows": last, "voices": voices[going]}
+        out = self(**{name: tensor.to(self.device) for name, tensor in tensors.items()})
+        for row, (i, ply) in enumerate(zip(going, last.tolist(), strict=True)):
+            turn, legal = int(features.turns[ply]), torch.from_numpy(features.moves(ply))
+            turned = MOVE_ROTATED if turn else np.arange(len(MOVE_ROTATED))
+            moves = out.move_logits[row, torch.from_numpy(turned.astype(np.int64))].float()
+            moves[legal] = out.scores[row, : len(legal)]
+            ends = out.end_logits[ply].log_softmax(-1)
+            logits[i, : len(moves)] = ends[End.GOES_ON] + moves.log_softmax(-1)
+            resigning = [End.RESIGNS, End.OPPONENT_RESIGNS][:: -1 if turn else 1]  # Red, Black
+            logits[i, MATE:] = ends[[End.MATED, *resigning, End.DRAW_AGREED]]
+        return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
+
+    def generate(  # type: ignore[override]
+        self, *args: Any, logits_processor: Sequence[LogitsProcessor] | None = None, **kwargs: Any
+    ) -> Any:
+        """Go on with games to their ends, or as far as ``max_new_tokens``, or ``max_length``, or the model can read.
+
+        ``logits_processor`` is by default the rules alone; with an empty list moves may break them, and a game in which
+        one did is given up. With ``do_sample``, the settings ``temperature``, ``top_k`` and ``top_p`` are those of
+        `ConsistentSampling`, so that games end however few moves are left to choose from. What else may be asked for is
+        that of transformers' ``GenerationMixin``. Raises ``UserError`` for settings that make no sense, and for others
+        that truncate.
+        """
+        given = kwargs.get("generation_config")
+        asked = {**(vars(given) if given is not None else {}), **kwargs}
+        if given is None and not kwargs.keys() & {"max_new_tokens", "max_length"}:
+            kwargs["max_length"] = self.config.n_context  # the library's own would be 20 tokens
+        processors = LogitsProcessorList([LegalMoves()] if logits_processor is None else logits_processor)
+        if asked.get("do_sample"):
+            for name in ("min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff"):
+                if asked.get(name) not in (None, 0.0, 1.0):
+                    raise UserError(
+                        f"{name} would cut off the endings of games: choose among temperature, top_k, top_p"
+                    )
+            all_of_it = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
+            sampling = {name: asked.get(name) for name in all_of_it}
+            processors.append(ConsistentSampling(**{name: x for name, x in sampling.items() if x is not None}))
+            kwargs |= all_of_it
+        return super().generate(*args, logits_processor=processors, **kwargs)  # type: ignore[misc]
+
+    def prepare_inputs_for_generation(  # type: ignore[override]
+        self, input_ids: Tensor, voices: Tensor | None = None, attention_mask: Tensor | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Hand ``generate()``'s tokens on, and voices; what else it brings has no meaning here: padding is seen."""
+        return {"input_ids": input_ids, "voices": voices}
+
+    def _prepare_cache_for_generation(self, *args: Any, **kwargs: Any) -> bool:
+        """Games in ``generate()`` are read anew at each ply; `lm.players.policy.Evaluator` plays with a cache."""
+        return False
 
 
 class LegalMoves(LogitsProcessor):
@@ -122,6 +212,10 @@ class TokenGame:
             else:
                 game._ask(word(token))
         return game
+
+    def prompts(self) -> NDArray[np.int64]:
+        """Return the rows of the prompt table at the plies of the game of n moves ``(n + 1, 3)``."""
+        return self.prompt.rows(np.arange(self.board.ply + 1) % 2 == 0)
 
     def _ask(self, token: str) -> None:
         """Take a prompt. Raises `UserError` if it is none, or stands behind a move or another one of its kind."""

@@ -19,44 +19,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import (
-    AutoModelForCausalLM,
-    GenerationConfig,
-    GenerationMixin,
-    LogitsProcessor,
-    LogitsProcessorList,
-    PreTrainedModel,
-)
+from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils.generic import ModelOutput
 
-from lm import UserError
-from lm.model.cache import KVCache, PastLayer
+from lm.model import losses
+from lm.model.cache import Entries, KVCache, PastLayer
 from lm.model.config import XiangqiConfig
-from lm.model.encoding import Encoder, GameMoves
 from lm.model.features import CANDIDATE_GROUPS
-from lm.model.generation import ConsistentSampling, LegalMoves, TokenGame
-from lm.model.losses import LOSS_WEIGHTS
-from lm.model.prompts import PROMPT_ROWS, End, Source, Voice
+from lm.model.generation import TokenGenerationMixin
+from lm.model.prompts import PROMPT_ROWS, End, Voice
 from lm.model.tokenizer import BOS, MATE, PAD, VOCABULARY
-from xiangqi.kernels import MOVE_ROTATED
-
-CPU_HAS_BF16: Final = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-"""Whether this processor has instructions for bfloat16, which make it two to three times as fast as float32; without
-them it takes forty times as long."""
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies in bfloat16 faster than in float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and CPU_HAS_BF16
 
 
 class ZeroLinear(nn.Linear):
@@ -168,26 +146,31 @@ def spread(values: Tensor, counts: Tensor, width: int, empty: float) -> Tensor:
 
 @dataclass
 class PolicyOutput(ModelOutput):
-    """What the model says about R rows (ply and voice)."""
+    """What the model says of N plies and of R rows, each a ply and a voice."""
 
     loss: Tensor | None = None
+    """Where labels were given."""
     scores: Tensor | None = None
     """Scores of the candidates ``(R, M)``, -inf beyond each ply's candidates; their softmax is the policy."""
+    moves: Tensor | None = None
+    """Numbers of the candidates as the mover sees them ``(C,)``, one row's after the other's."""
+    counts: Tensor | None = None
+    """Candidates of each row ``(R,)``."""
     move_logits: Tensor | None = None
     """Scores ``(R, 2086)`` of all moves by the move table alone: what the model thinks before the rules speak."""
     wdl_logits: Tensor | None = None
-    """Loss, draw, win for the mover, ``(N, 3)`` for all plies."""
+    """Loss, draw, win for the mover, ``(N, 3)``."""
     end_logits: Tensor | None = None
-    """Scores of each `End`, ``(N, 5)`` for all plies."""
+    """Scores of each `End`, ``(N, 5)``."""
+    reply_logits: Tensor | None = None
+    """Scores of the opponent's next moves ``(K, 2086)``, at the plies where they were asked for."""
     policy_loss: Tensor | None = None
     value_loss: Tensor | None = None
 
 
-class XiangqiLM(PreTrainedModel, GenerationMixin):
-    """The language model.
-
-    `forward` takes the tensors of `Features`, or `input_ids`: games as tokens, which it replays itself.
-    """
+class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
+    """The language model: `states` reads games, `score` scores their legal moves, and `forward` adds the losses or, of
+    tokens, says what follows (`TokenGenerationMixin`)."""
 
     config: XiangqiConfig
     config_class = XiangqiConfig
@@ -241,17 +224,17 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
 
     def states(
         self,
-        inputs: Tensor,
-        input_starts: Tensor,
-        lengths: Tensor,
-        prompts: Tensor | None = None,
+        inputs: Tensor,  # flat rows of the input table
+        input_starts: Tensor,  # (N,) where each ply's rows start
+        lengths: Tensor,  # (B,) plies of each game
+        prompts: Tensor | None = None,  # (N, 3) rows of the prompt table
         cache: KVCache | None = None,
-        slots: Tensor | None = None,
+        paths: Sequence[Entries] = (),
     ) -> Tensor:
-        """Return the states ``(N, D)`` of all plies of a batch of games.
+        """Return the states ``(N, D)`` of all plies of B games.
 
-        With a ``cache``, the plies go on with the games in its ``slots`` ``(B,)`` (the first B if not given) and are
-        taken into it. Raises ``ValueError`` for games longer than ``config.n_context``.
+        With a ``cache`` the games are read on: their ``paths`` hold the entries of the plies read before, then those
+        that the plies given here are to have. Raises ``ValueError`` for games longer than ``config.n_context``.
         """
         B, T = len(lengths), int(lengths.max())
         x = self.table(inputs, input_starts)  # (N, D)
@@ -263,186 +246,98 @@ class XiangqiLM(PreTrainedModel, GenerationMixin):
             flat = (torch.arange(T, device=x.device) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)
             x = x.new_zeros(B * T, x.shape[-1]).index_copy(0, flat, x)
         x = x.view(B, T, -1)
-        past: list[PastLayer] | None = None
         if cache is None:
-            where, longest = torch.arange(T, device=x.device).unsqueeze(0), T  # (1 or B, T) plies
+            plies, longest, past = torch.arange(T, device=x.device).unsqueeze(0), T, None  # (1 or B, T)
         else:
-            slots = torch.arange(B) if slots is None else slots
-            where, past = cache.extend(slots, lengths)
-            longest = int(cache.lengths[slots].max())
+            longest = max(map(len, paths))
+            plies, past = cache.layers(paths, lengths.tolist())
         if longest > self.config.n_context:
             raise ValueError(f"a game is longer than the model's {self.config.n_context} plies")
-        x = x + self.positions(where.clamp(max=self.config.n_context - 1))
+        x = x + self.positions(plies.clamp(max=self.config.n_context - 1))
         first = x
         for i, block in enumerate(self.blocks):
             x = block(x, first, past[i] if past else None)
         x = x.view(B * T, -1)
         return self.output_norm(x if flat is None else x[flat])
 
-    def forward(
+    def score(
         self,
-        inputs: Tensor | None = None,  # flat rows of the input table
-        input_starts: Tensor | None = None,  # (N,) where each ply's rows start
-        lengths: Tensor | None = None,  # (B,) plies a game
-        candidates: Tensor | None = None,  # (C, groups) rows of the candidate table, of all plies' legal moves
-        candidate_counts: Tensor | None = None,  # (N,) legal moves of each ply
-        prompts: Tensor | None = None,  # (N, 3) rows of the prompt table
+        inputs: Tensor,
+        input_starts: Tensor,
+        lengths: Tensor,
+        candidates: Tensor,  # (C, groups) rows of the candidate tables, of all plies' legal moves
+        candidate_counts: Tensor,  # (N,) legal moves of each ply
+        prompts: Tensor | None = None,
         rows: Tensor | None = None,  # (R,) plies to score; all of them if not given
-        voices: Tensor | None = None,  # (R,) each a Voice; human if not given
-        labels: Tensor | None = None,  # (R,) place of the right move among the candidates
-        checked: Tensor | None = None,  # (S,) rows whose unmasked scores learn the rules too; all if not given
-        wdl: Tensor | None = None,  # (N,) 0 loss, 1 draw, 2 win for the mover, -100 unknown
-        expected: Tensor | None = None,  # (N,) expected score of the mover by an engine, 0 to 1, NaN unknown
-        ends: Tensor | None = None,  # (N,) the right End, -100 unknown
-        replies: Tensor | None = None,  # (N,) number of the opponent's next move as the mover sees it, -100 unknown
-        counts: Tensor | None = None,  # (6,) terms of each loss in the whole batch, if this is but a part of it
-        cache: KVCache | None = None,
-        slots: Tensor | None = None,  # (B,) the games' slots in the cache
+        voices: Tensor | None = None,  # (R,) a Voice each; human if not given
+        replied: Tensor | None = None,  # (N,) whether to foresee the reply at a ply
         unmasked: bool = True,  # whether to score all moves, as losses need; of few rows candidates alone are faster
-        input_ids: Tensor | None = None,  # (B, T) tokens, instead of everything else
-        **kwargs: Any,
-    ) -> PolicyOutput | CausalLMOutputWithPast:
-        if input_ids is not None:
-            return self._read_tokens(input_ids, voices)
-        if inputs is None or input_starts is None or lengths is None or candidates is None or candidate_counts is None:
-            raise ValueError("forward needs input_ids, or the tensors of lm.model.encoding.Features")
-        h = self.states(inputs, input_starts, lengths, prompts, cache, slots)  # (N, D)
-        wdl_logits, end_logits = self.value_head(h).float(), self.end_head(h).float()
-        reply_losses = self._reply_losses(h, replies)
+        cache: KVCache | None = None,
+        paths: Sequence[Entries] = (),
+    ) -> PolicyOutput:
+        """Read games, as `states` does, and score their legal moves: the network from its input to its heads."""
+        h = self.states(inputs, input_starts, lengths, prompts, cache, paths)  # (N, D)
+        out = PolicyOutput(wdl_logits=self.value_head(h).float(), end_logits=self.end_head(h).float())
+        if self.reply_head is not None and replied is not None:
+            out.reply_logits = self.reply_head(h[replied])
         if rows is not None:
-            h = h[rows]
+            h = h[rows]  # (R, D)
         if voices is not None:
             h = h + self.engine_voice(h) * (voices == Voice.ENGINE).unsqueeze(1)
-        lines, of, per_row = candidates_of(rows, candidates, candidate_counts)
-        moves, contexts, query = lines[:, 0], lines[:, 1:], self.context_query(h)
+        lines, of, out.counts = candidates_of(rows, candidates, candidate_counts)
+        out.moves, contexts, query = lines[:, 0], lines[:, 1:], self.context_query(h)
         if unmasked:
-            move_logits = self.move_head(h)  # (R, 2086)
-            move = pick(move_logits, of, moves.unsqueeze(1)).squeeze(1)
+            out.move_logits = self.move_head(h)
+            move = pick(out.move_logits, of, out.moves.unsqueeze(1)).squeeze(1)
             context = pick(self.context_head(query), of, contexts).sum(-1, dtype=torch.float32)
         else:
-            move_logits = None
-            move = (F.embedding(moves, self.move_head.weight) * h[of]).sum(-1) + self.move_head.bias[moves]
+            move = (F.embedding(out.moves, self.move_head.weight) * h[of]).sum(-1) + self.move_head.bias[out.moves]
             begins = torch.arange(len(lines), dtype=contexts.dtype) * contexts.shape[1]
             told = F.embedding_bag(contexts.reshape(-1), self.context_head.weight, begins, mode="sum")
             context = (told * query[of]).sum(-1) + self.context_head.bias[contexts].sum(-1)
-        found = move.float() + context.float()
-        scores = spread(found, per_row, max(1, int(candidate_counts.max())), float("-inf"))  # (R, M)
-        out = PolicyOutput(scores=scores, move_logits=move_logits, wdl_logits=wdl_logits, end_logits=end_logits)
-        if labels is not None and move_logits is not None:
-            checked = torch.arange(len(labels), device=h.device) if checked is None else checked
-            right = moves[per_row.cumsum(0) - per_row + labels].long()
-            losses = [  # in the order of LOSS_WEIGHTS
-                F.cross_entropy(scores, labels, reduction="none"),
-                F.cross_entropy(move_logits[checked].float(), right[checked], reduction="none"),
-                *self._value_losses(wdl_logits, wdl, expected),
-                self._end_losses(end_logits, ends),
-                reply_losses,
-            ]
-            # Means over the batch; the parts of a batch add up to it.
-            counts = torch.tensor([len(x) for x in losses], device=h.device) if counts is None else counts
-            means = dict(zip(LOSS_WEIGHTS, torch.stack([x.sum() for x in losses]) / counts.clamp(min=1), strict=True))
-            out.policy_loss, out.value_loss = means["policy"], means["result"] + means["opinion"]
-            out.loss = sum(LOSS_WEIGHTS[name] * mean for name, mean in means.items())
+        scores = move.float() + context.float()  # (C,)
+        out.scores = spread(scores, out.counts, max(1, int(candidate_counts.max())), float("-inf"))  # (R, M)
         return out
 
-    def _read_tokens(self, input_ids: Tensor, voices: Tensor | None) -> CausalLMOutputWithPast:
-        """Return the log-probabilities ``(B, 1, vocabulary)`` of what follows in each game.
-
-        Moves share the chance that the game goes on: of legal ones the score counts, of others that of the move table
-        alone. ``[PAD]`` follows what has ended, or breaks the rules. Where no voices are given, a game has that of its
-        source, or else the human one. Raises ``UserError`` for what is no game.
-        """
-        games = [TokenGame.read(row) for row in input_ids.tolist()]
-        logits = torch.full((len(games), VOCABULARY), float("-inf"), device=self.device)
-        logits[[i for i, game in enumerate(games) if game.over or game.illegal], PAD] = 0.0
-        going = [i for i, game in enumerate(games) if not (game.over or game.illegal)]
-        if not going:
-            return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
-        prompts = np.concatenate([games[i].prompt.rows(np.arange(games[i].board.ply + 1) % 2 == 0) for i in going])
-        if voices is None:
-            voices = torch.tensor([int(game.prompt.source == Source.ENGINE) for game in games])
-        features = Encoder(self.config)([GameMoves.of(games[i].board) for i in going])
-        last = torch.from_numpy(np.cumsum(features.lengths) - 1)
-        tensors = features.tensors() | {"prompts": torch.from_numpy(prompts), "rows": last, "voices": voices[going]}
-        out = self(**{name: tensor.to(self.device) for name, tensor in tensors.items()})
-        for row, (i, ply) in enumerate(zip(going, last.tolist(), strict=True)):
-            turn, legal = int(features.turns[ply]), torch.from_numpy(features.moves(ply))
-            turned = MOVE_ROTATED if turn else np.arange(len(MOVE_ROTATED))
-            moves = out.move_logits[row, torch.from_numpy(turned.astype(np.int64))].float()
-            moves[legal] = out.scores[row, : len(legal)]
-            ends = out.end_logits[ply].log_softmax(-1)
-            logits[i, : len(moves)] = ends[0] + moves.log_softmax(-1)
-            logits[i, MATE:] = ends[[1, 2 + turn, 3 - turn, 4]]  # Red resigns, or Black
-        return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
-
-    def generate(  # type: ignore[override]
-        self, *args: Any, logits_processor: Sequence[LogitsProcessor] | None = None, **kwargs: Any
-    ) -> Any:
-        """Go on with games to their ends, or as far as ``max_new_tokens``, or ``max_length``, or the model can read.
-
-        ``logits_processor`` is by default the rules alone; with an empty list moves may break them, and a game in which
-        one did is given up. With ``do_sample``, the settings ``temperature``, ``top_k`` and ``top_p`` are those of
-        `ConsistentSampling`, so that games end however few moves are left to choose from. What else may be asked for is
-        that of transformers' ``GenerationMixin``. Raises ``UserError`` for settings that make no sense, and for others
-        that truncate.
-        """
-        given = kwargs.get("generation_config")
-        asked = (vars(given) if given is not None else {}) | kwargs
-        if given is None and not kwargs.keys() & {"max_new_tokens", "max_length"}:
-            kwargs["max_length"] = self.config.n_context  # the library's own would be 20 tokens
-        processors = LogitsProcessorList([LegalMoves()] if logits_processor is None else logits_processor)
-        if asked.get("do_sample"):
-            for name in ("min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff"):
-                if asked.get(name) not in (None, 0.0, 1.0):
-                    raise UserError(
-                        f"{name} would cut off the endings of games: choose among temperature, top_k, top_p"
-                    )
-            all_of_it = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
-            sampling = {name: asked.get(name) for name in all_of_it}
-            processors.append(ConsistentSampling(**{name: x for name, x in sampling.items() if x is not None}))
-            kwargs |= all_of_it
-        return super().generate(*args, logits_processor=processors, **kwargs)  # type: ignore[misc]
-
-    def prepare_inputs_for_generation(  # type: ignore[override]
-        self, input_ids: Tensor, voices: Tensor | None = None, attention_mask: Tensor | None = None, **kwargs: Any
-    ) -> dict[str, Any]:
-        """Hand ``generate()``'s tokens on, and voices; what else it brings has no meaning here: padding is seen."""
-        return {"input_ids": input_ids, "voices": voices}
-
-    def _prepare_cache_for_generation(self, *args: Any, **kwargs: Any) -> bool:
-        """Games in ``generate()`` are read anew at each ply; `lm.players.policy.Evaluator` plays with a cache."""
-        return False
-
-    @staticmethod
-    def _value_losses(wdl_logits: Tensor, wdl: Tensor | None, expected: Tensor | None) -> list[Tensor]:
-        """Return the losses where a result is known, and where an opinion is."""
-        results = opinions = wdl_logits[:0].sum(1)
+    def forward(
+        self,
+        input_ids: Tensor | None = None,  # (B, T) games as tokens, instead of all else but voices
+        voices: Tensor | None = None,
+        labels: Tensor | None = None,  # (R,) place of the right move among the candidates: without it there is no loss
+        checked: Tensor | None = None,  # (S,) rows that learn the rules too; all if not given
+        wdl: Tensor | None = None,  # (N,) 0 loss, 1 draw, 2 win for the mover, -100 unknown
+        expected: Tensor | None = None,  # (N,) expected score of the mover by an engine, 0 to 1, NaN unknown
+        ends: Tensor | None = None,  # (N,) an End each, -100 unknown
+        replies: Tensor | None = None,  # (N,) number of the opponent's next move as the mover sees it, -100 unknown
+        counts: Tensor | None = None,  # (6,) terms of each loss in the whole batch, if this is but a part of it
+        **position: Any,  # what else `score` takes
+    ) -> PolicyOutput | CausalLMOutputWithPast:
+        """Return what `score` does and the losses, or, of ``input_ids``, what `read_tokens` does."""
+        if input_ids is not None:
+            return self.read_tokens(input_ids, voices)
+        replied = None if replies is None else replies >= 0
+        out = self.score(voices=voices, replied=replied, **position)
+        if labels is None:
+            return out
+        assert out.scores is not None and out.moves is not None and out.counts is not None
+        assert out.move_logits is not None and out.wdl_logits is not None and out.end_logits is not None
+        right = out.moves[out.counts.cumsum(0) - out.counts + labels].long()
+        parts = {
+            "policy": losses.policy_losses(out.scores, labels),
+            "rules": losses.rules_losses(out.move_logits, right, checked),
+        }
         if wdl is not None:
-            known = wdl >= 0
-            results = F.cross_entropy(wdl_logits[known], wdl[known], reduction="none")
+            parts["result"] = losses.result_losses(out.wdl_logits, wdl)
         if expected is not None:
-            known = ~expected.isnan()
-            p = wdl_logits[known].softmax(-1)
-            score = (p[:, 2] + 0.5 * p[:, 1]).clamp(1e-4, 1 - 1e-4)
-            target = expected[known]
-            # Written out, for `F.binary_cross_entropy` stops at a score that is no number; training says so better.
-            opinions = -(target * score.log() + (1 - target) * (1 - score).log())
-        return [results, opinions]
-
-    def _reply_losses(self, h: Tensor, replies: Tensor | None) -> Tensor:
-        """Return the losses of the plies whose reply is known."""
-        if self.reply_head is None or replies is None:
-            return h[:0, 0].float()
-        known = replies >= 0
-        return F.cross_entropy(self.reply_head(h[known]).float(), replies[known], reduction="none")
-
-    @staticmethod
-    def _end_losses(end_logits: Tensor, ends: Tensor | None) -> Tensor:
-        """Return the losses of the plies where it is known whether the game ended."""
-        if ends is None:
-            return end_logits[:0, 0]
-        known = ends >= 0
-        return F.cross_entropy(end_logits[known], ends[known], reduction="none")
+            parts["opinion"] = losses.opinion_losses(out.wdl_logits, expected)
+        if ends is not None:
+            parts["end"] = losses.end_losses(out.end_logits, ends)
+        if out.reply_logits is not None and replies is not None:
+            parts["reply"] = losses.reply_losses(out.reply_logits, replies)
+        means = losses.means(parts, counts)
+        out.policy_loss, out.value_loss = means["policy"], means["result"] + means["opinion"]
+        out.loss = losses.total(means)
+        return out
 
 
 AutoModelForCausalLM.register(XiangqiConfig, XiangqiLM)

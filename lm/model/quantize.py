@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from lm import UserError
 from lm.model.cache import PastLayer
-from lm.model.model import CPU_HAS_BF16, Block
+from lm.model.model import Block
+from lm.model.precision import CPU_HAS_BF16
 from xiangqi.jit import fastmath
 
 FEW: Final = 16
@@ -86,7 +87,8 @@ class Int8Block(nn.Module):
             return found
         y = np.empty((B * T, D), np.float32)
         flat = x.reshape(-1, D).numpy(), first.reshape(-1, D).numpy()
-        read(*flat, past.keys.numpy(), past.values.numpy(), *past.places, y, *self.weights)
+        places = past.seen, past.new.ravel(), past.plies.ravel()
+        read(*flat, past.keys.numpy(), past.values.numpy(), *places, y, *self.weights)
         return torch.from_numpy(y).view(B, T, D)
 
 
@@ -102,10 +104,11 @@ def quantize(blocks: nn.ModuleList) -> None:
 def read(
     x: Floats,  # (R, D)
     first: Floats,  # (R, D)
-    keys: Floats,  # (slots, capacity, nh, hs)
+    keys: Floats,  # (N, nh, hs)
     values: Floats,
-    games: NDArray[np.int64],  # (R,) slot of each ply's game
-    plies: NDArray[np.int64],  # (R,) and its place there
+    seen: NDArray[np.int64],  # (B, S) entries of each game
+    new: NDArray[np.int64],  # (R,) the entry of each ply, one game's plies after the other's
+    plies: NDArray[np.int64],  # (R,) how many plies stand before it in its game
     y: Floats,  # (R, D) the result
     keep: Floats,  # (D,)
     again: Floats,  # (D,)
@@ -120,15 +123,15 @@ def read(
     down_scale: Floats,
 ) -> None:
     """Read plies as `lm.model.model.Block` does, and take them into the cache; those of one game follow one another."""
-    nh, hs = keys.shape[2:]
+    nh, hs = keys.shape[1:]
     stream = keep * x + again * first
     known = multiply(qkv, qkv_scale, normalize(stream, norms[0])).reshape(-1, 3, nh, hs)
-    seen = np.empty((len(x), nh, hs), np.float32)
+    told = np.empty((len(x), nh, hs), np.float32)
     for r in range(len(x)):
-        game, ply = games[r], plies[r]
-        keys[game, ply], values[game, ply] = known[r, 1], known[r, 2]
-        seen[r] = attend(known[r, 0], keys[game, : ply + 1], values[game, : ply + 1])
-    stream += normalize(multiply(proj, proj_scale, seen.reshape(x.shape)), norms[1])
+        keys[new[r]], values[new[r]] = known[r, 1], known[r, 2]
+        path = seen[r * len(seen) // len(x), : plies[r] + 1]
+        told[r] = attend(known[r, 0], keys, values, path)
+    stream += normalize(multiply(proj, proj_scale, told.reshape(x.shape)), norms[1])
     inner = np.maximum(multiply(up, up_scale, normalize(stream, norms[2])), np.float32(0))
     y[:] = stream + normalize(multiply(down, down_scale, inner * inner), norms[3])
 
@@ -177,20 +180,20 @@ def normalize(x: Floats, weight: Floats) -> Floats:
 
 
 @fastmath
-def attend(q: Floats, keys: Floats, values: Floats) -> Floats:
-    """Return what a ply ``(nh, hs)`` sees in S plies ``(S, nh, hs)``, ``(nh, hs)``."""
-    S, nh, hs = keys.shape
+def attend(q: Floats, keys: Floats, values: Floats, path: NDArray[np.int64]) -> Floats:
+    """Return what a ply ``(nh, hs)`` sees in the S plies whose entries ``(N, nh, hs)`` are on a path, ``(nh, hs)``."""
+    S, (nh, hs) = len(path), q.shape
     seen = np.zeros((nh, hs), np.float32)
     scores = np.empty(S, np.float32)
     for h in range(nh):
         for s in range(S):
             total = np.float32(0)
             for i in range(hs):
-                total += q[h, i] * keys[s, h, i]
+                total += q[h, i] * keys[path[s], h, i]
             scores[s] = total / np.sqrt(np.float32(hs))
         chances = np.exp(scores - scores.max())
         chances /= chances.sum()
         for s in range(S):
             for i in range(hs):
-                seen[h, i] += chances[s] * values[s, h, i]
+                seen[h, i] += chances[s] * values[path[s], h, i]
     return seen

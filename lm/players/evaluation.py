@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xiangqi import Board, Move
 
-if TYPE_CHECKING:
-    pass
-
-
 SLOTS: Final = 128
 """Games of which a player remembers keys and values; of more, the least recently played are read again."""
-
-
-TAKEN_BACK: Final = 4
-"""Moves that a game may have taken back and still count as the same."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,30 +12,84 @@ from numpy.typing import NDArray
 
 from lm.model.cache import KVCache
 from lm.model.encoding import Encoder, GameMoves
-from lm.model.model import XiangqiLM, candidates_of, spread
+from lm.model.model import XiangqiLM, spread
 from lm.model.prompts import NO_PROMPT, Prompt, Voice
 from lm.model.quantize import FEW
-from lm.players.evaluation import SLOTS, TAKEN_BACK, Evaluation, recent
+from lm.players.evaluation import SLOTS, Evaluation, recent
 from xiangqi import MOVES, Board
 from xiangqi.kernels import MOVE_MIRRORED
 
-if TYPE_CHECKING:
-    pass
+MIRRORED: Final = torch.tensor(MOVE_MIRRORED)
+"""Numbers of the moves with left and right exchanged ``(2086,)``."""
 
 
-@dataclass
-class _Read:
-    """The game that a slot of the cache holds."""
+class _ReadGames:
+    """The games whose plies are in a cache, as a tree: those that begin alike share the entries of what they have in
+    common. Each entry is known by what stands before it, which is another entry or the position that a game starts
+    from, and by the move that led from there; -1 stands for no move."""
 
-    start: bytes = b""
-    moves: bytes = b""
-    """Two bytes each."""
-    used: int = 0
-    """When it was last asked for."""
+    def __init__(self, cache: KVCache) -> None:
+        self.cache = cache
+        self._entries: dict[tuple[int | bytes, int], int] = {}
+        self._keys: dict[int, tuple[int | bytes, int]] = {}  # the same the other way round
+        self._users: dict[int, int] = {}  # how many plies follow an entry, and one more if a game ends there
+        self._games: dict[int, None] = {}  # last entries of games, the one that was asked for last stands last
 
-    def __post_init__(self) -> None:
-        self.firm = self.moves[: max(0, len(self.moves) - 2 * TAKEN_BACK)]
-        """The moves that are not taken back: a game without them is another."""
+    def __len__(self) -> int:
+        """Return how many games are remembered."""
+        return len(self._games)
+
+    def find(self, start: bytes, moves: list[int]) -> list[int]:
+        """Return the path of a game as far as it was read."""
+        path: list[int] = []
+        before: int | bytes = start
+        for move in (-1, *moves):
+            entry = self._entries.get((before, move))
+            if entry is None:
+                break
+            path.append(entry)
+            before = entry
+        return path
+
+    def add(self, start: bytes, moves: list[int], path: list[int]) -> None:
+        """Remember a game that was read along a path. Entries that tell what others already tell are freed."""
+        before: int | bytes = start
+        spare = []
+        for move, read in zip((-1, *moves), path, strict=True):
+            entry = self._entries.setdefault((before, move), read)
+            if entry not in self._users:
+                self._keys[entry], self._users[entry] = (before, move), 0
+                if isinstance(before, int):
+                    self._users[before] += 1
+            elif entry != read:
+                spare.append(read)
+            if isinstance(before, int) and before in self._games:  # a game that went on is remembered with this one
+                del self._games[before]
+                self._users[before] -= 1
+            before = entry
+        assert isinstance(before, int)
+        if before in self._games:
+            del self._games[before]
+        else:
+            self._users[before] += 1
+        self._games[before] = None
+        self.cache.free(np.array(spare, np.int64))
+
+    def forget(self, keep: int) -> None:
+        """Forget all but so many games, those first that were not asked for the longest."""
+        while len(self._games) > keep:
+            entry: int | bytes = next(iter(self._games))
+            assert isinstance(entry, int)
+            del self._games[entry]
+            while isinstance(entry, int):
+                self._users[entry] -= 1
+                if self._users[entry]:
+                    break
+                del self._users[entry]
+                self.cache.free(np.array([entry]))
+                key = self._keys.pop(entry)
+                del self._entries[key]
+                entry = key[0]
 
 
 class Evaluator:
@@ -44,7 +97,7 @@ class Evaluator:
 
     Games are recognised by their moves, so any board will do, also after a move was taken back. ``prompt`` is what kind
     of game the side to move asks for; with two ``symmetries`` the mirror image is read too, and answers are averaged.
-    Up to ``slots`` games, and as many mirror images, are remembered.
+    Up to ``slots`` games, and as many mirror images, are remembered; what they have in common is read and kept once.
     """
 
     judges: Final = True
@@ -53,10 +106,8 @@ class Evaluator:
     def __init__(self, model: XiangqiLM, slots: int = SLOTS, prompt: Prompt = NO_PROMPT, symmetries: int = 1) -> None:
         self.model, self.prompt, self.symmetries = model, prompt, symmetries
         self._room = slots
-        self._encoder = Encoder(model.config)
-        self._cache = KVCache(model.config, symmetries, model.dtype)
-        self._games = [_Read() for _ in range(symmetries)]
-        self._clock = 0
+        self._encoder = Encoder(model.config.input_groups, model.config.candidate_groups)
+        self._games = _ReadGames(KVCache(model.config, dtype=model.dtype))
         self._lock = threading.Lock()
 
     @torch.inference_mode()
@@ -69,84 +120,63 @@ class Evaluator:
             return evaluations
 
     def _batch(self, boards: Sequence[Board], voice: Voice) -> list[Evaluation]:
-        self._clock += 1
-        lines = [self._line(board) for board in boards]
+        games = [self._moves_of(board) for board in boards]
         if self.symmetries == 2:
-            lines += [line.mirror() for line in lines]
-        slots, games = [], []
+            games += [game.mirror() for game in games]
         askers = self.symmetries * [board.turn for board in boards]
-        for line, asker in zip(lines, askers, strict=True):
-            # What is cached depends on whom a result is asked for.
-            start = line.cells.tobytes() + bytes([line.turn, min(line.clock, 255), asker if self.prompt.aim else 0])
-            slot, shared = self._slot_for(start, line.moves.tobytes())
-            # The last ply is always read, also when the position was read before: its state is wanted.
-            line.first = min(shared, len(line.moves))
-            self._games[slot] = _Read(used=self._clock)  # what is read is known only once it has been
-            games.append(_Read(start, line.moves.tobytes(), self._clock))
-            self._cache.lengths[slot] = line.first
-            slots.append(slot)
-        features = self._encoder(lines)
-        last = np.cumsum(features.lengths) - 1
-        rows = torch.from_numpy(last)
-        tensors = features.tensors()
-        out = self.model(
-            **tensors,
-            prompts=self._prompts(features.turns == np.repeat(askers, features.lengths)),
-            rows=rows,
-            voices=torch.full_like(rows, voice) if voice else None,
-            cache=self._cache,
-            slots=torch.tensor(slots),
-            unmasked=len(lines) > FEW,
-        )
-        for slot, game in zip(slots, games, strict=True):
-            self._games[slot] = game
+        # What is cached depends on whom a result is asked for.
+        asked = [asker if self.prompt.aim else 0 for asker in askers]
+        starts = [g.cells.tobytes() + bytes([g.turn, min(g.clock, 255), x]) for g, x in zip(games, asked, strict=True)]
+        moves = [game.moves.tolist() for game in games]
+        # The last ply is always read, also when the position was read before: its state is wanted.
+        known = [self._games.find(*game)[: len(game[1])] for game in zip(starts, moves, strict=True)]
+        for game, path in zip(games, known, strict=True):
+            game.first = len(path)
+        features = self._encoder(games)
+        cache, ends = self._games.cache, np.cumsum(features.lengths)
+        new = cache.take(int(ends[-1]))
+        paths = [
+            np.append(np.array(path, np.int64), more)
+            for path, more in zip(known, np.split(new, ends[:-1]), strict=True)
+        ]
+        rows = torch.from_numpy(ends - 1)
+        try:
+            out = self.model(
+                **features.tensors(),
+                prompts=self._prompts(features.turns == np.repeat(askers, features.lengths)),
+                rows=rows,
+                voices=torch.full_like(rows, voice) if voice else None,
+                cache=cache,
+                paths=paths,
+                unmasked=len(games) > FEW,
+            )
+        except BaseException:  # what is read is known only once it has been
+            cache.free(new)
+            raise
+        for start, played, entries in zip(starts, moves, paths, strict=True):
+            self._games.add(start, played, entries.tolist())
+        self._games.forget(self._room * self.symmetries)
         assert out.scores is not None and out.wdl_logits is not None and out.end_logits is not None
-        scores, wdl, ends = out.scores, out.wdl_logits[rows].softmax(-1).flip(-1), out.end_logits[rows].softmax(-1)
+        scores, wdl, over = out.scores, out.wdl_logits[rows].softmax(-1).flip(-1), out.end_logits[rows].softmax(-1)
         if self.symmetries == 2:
-            legal, _, counts = candidates_of(rows, tensors["candidates"], tensors["candidate_counts"])
-            scores = average(scores, legal[:, 0].long(), counts)
-            wdl, ends = (x.view(2, len(boards), -1).mean(0) for x in (wdl, ends))
+            scores = average(scores, out.moves.long(), out.counts)
+            wdl, over = (x.view(2, len(boards), -1).mean(0) for x in (wdl, over))
         found = []
         for i in range(len(boards)):
-            moves = [MOVES[m] for m in features.moves(int(last[i])).tolist()]
-            values = (x.float().numpy() for x in (scores[i, : len(moves)], wdl[i], ends[i]))
+            moves = [MOVES[m] for m in features.moves(int(rows[i])).tolist()]
+            values = (x.float().numpy() for x in (scores[i, : len(moves)], wdl[i], over[i]))
             found.append(Evaluation(moves, *values))
         return found
 
-    def _line(self, board: Board) -> GameMoves:
-        line = GameMoves.of(board)
-        if len(line.moves) >= self.model.config.n_context:  # a game beyond what the model reads: only its end
-            line = GameMoves.of(recent(board, self.model.config.n_context // 2))
-        return line
+    def _moves_of(self, board: Board) -> GameMoves:
+        game = GameMoves.of(board)
+        if len(game.moves) >= self.model.config.n_context:  # a game beyond what the model reads: only its end
+            game = GameMoves.of(recent(board, self.model.config.n_context // 2))
+        return game
 
     def _prompts(self, asks: NDArray[np.bool_]) -> torch.Tensor | None:
         """Return the prompts ``(N, 3)`` of plies at which the asker is to move or not."""
         return torch.from_numpy(self.prompt.rows(asks)) if any(self.prompt) else None
-
-    def _slot_for(self, start: bytes, moves: bytes) -> tuple[int, int]:
-        """Return the slot of the game that has most plies in common with this one, and how many.
-
-        A slot taken in this batch already is not given twice. Where no game goes on, slots are added up to the
-        limit, and then the least recently used one is emptied.
-        """
-        best, shared = -1, 0
-        for slot, game in enumerate(self._games):
-            if game.start != start or game.used == self._clock or not moves.startswith(game.firm):
-                continue
-            common = len(game.firm)
-            while common < len(moves) and moves[common : common + 2] == game.moves[common : common + 2]:
-                common += 2
-            if 1 + common // 2 > shared:
-                best, shared = slot, 1 + common // 2
-        if best >= 0:
-            return best, shared
-        oldest = min(range(len(self._games)), key=lambda slot: self._games[slot].used)
-        more = min(len(self._games), self._room * self.symmetries - len(self._games))
-        if self._games[oldest].used and more:
-            oldest = len(self._games)
-            self._games += [_Read() for _ in range(more)]
-            self._cache.widen(more)
-        return oldest, 0
 
 
 def average(scores: torch.Tensor, moves: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
@@ -161,7 +191,7 @@ def average(scores: torch.Tensor, moves: torch.Tensor, counts: torch.Tensor) -> 
     tensor([[0.6000, 0.0333]])
     """
     R, logp = len(scores) // 2, scores.log_softmax(-1)
-    mirrored = torch.tensor(MOVE_MIRRORED)[moves]
+    mirrored = MIRRORED[moves]
     own, of_images = (spread(x, counts, scores.shape[1], -1).argsort(-1) for x in (moves, mirrored))
     image = torch.empty_like(logp[:R]).scatter_(1, own[:R], logp[R:].gather(1, of_images[R:]))
     return (logp[:R] + image) / 2

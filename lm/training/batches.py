@@ -68,7 +68,7 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         threads: int = 1,
         weights: Mapping[str, float] | None = None,
     ) -> None:
-        self.shards, self.encoder = shards, Encoder(config)
+        self.shards, self.encoder = shards, Encoder(config.input_groups, config.candidate_groups)
         check(weights or {}, shards)
         self.steps, self.seed, self.parts, self.stride = steps, seed, parts, stride
         self._guess, self._known = steps, -1

@@ -30,7 +30,8 @@ from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard
 from lm.model import char
 from lm.model.loading import load_model
-from lm.model.model import XiangqiLM, has_bf16
+from lm.model.model import XiangqiLM
+from lm.model.precision import has_bf16
 from lm.training.batches import GameBatches
 from lm.training.callbacks import Bar, Budget, EarlyLook, Saving, say
 from lm.training.char_batches import CharBatches

@@ -113,7 +113,9 @@ class TestShares:
 
     @pytest.mark.parametrize("board", POSITIONS, ids=lambda board: f"ply{board.ply}")
     def test_rows_belong_to_the_pieces_they_speak_of(self, model: XiangqiLM, board: Board) -> None:
-        features = Encoder(model.config)([GameMoves.of(board, first=board.ply)])
+        features = Encoder(model.config.input_groups, model.config.candidate_groups)(
+            [GameMoves.of(board, first=board.ply)]
+        )
         owners, groups = rows_of_pieces(features, model.config.input_groups, board)
         men = board.piece_map()
         for group in (0, 1):  # board, status: one row a piece

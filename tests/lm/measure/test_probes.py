@@ -30,7 +30,7 @@ class TestStates:
         lines = [GameMoves.of(random_game(seed, plies)) for seed, plies in ((1, 30), (2, 5), (3, 17))]
         layers = layer_states(model, lines)
         assert [tuple(layer.shape) for layer in layers] == [(55, 32)] * 3
-        tensors = Encoder(model.config)(lines).tensors()
+        tensors = Encoder(model.config.input_groups, model.config.candidate_groups)(lines).tensors()
         with torch.inference_mode():
             expected = model.states(tensors["inputs"], tensors["input_starts"], tensors["lengths"])
             torch.testing.assert_close(model.output_norm(layers[-1]), expected, atol=1e-5, rtol=1e-4)

@@ -224,7 +224,7 @@ class TestEvaluation:
     def test_a_game_at_once_is_scored_as_position_by_position(self, model: PreTrainedModel) -> None:
         games = [random_game(seed, 3 + 17 * seed) for seed in range(2)]
         lines = [GameMoves.of(game) for game in games]
-        features = Encoder(reading_config(model))(lines)
+        features = Encoder([], ["move"])(lines)
         scores, legal, mass = score_games(model, lines, features)
         place = 0
         for game in games:

@@ -37,7 +37,7 @@ def games() -> list[GameMoves]:
 
 
 def encoder(inputs: tuple[str, ...] = INPUTS, candidates: tuple[str, ...] = CANDIDATES) -> Encoder:
-    return Encoder(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, input_groups=inputs, candidate_groups=candidates))
+    return Encoder(inputs, candidates)
 
 
 def starts(groups: dict[str, int], chosen: tuple[str, ...]) -> dict[str, int]:
@@ -90,14 +90,14 @@ class TestSubsets:
         inputs: tuple[str, ...],
         candidates: tuple[str, ...],
     ) -> None:
-        some = encoder(inputs, candidates)
-        features = some(games())
+        features = encoder(inputs, candidates)(games())
         assert inputs_of(features, inputs) == [[row for row in ply if row[0] in inputs] for ply in whole[0]]
         assert candidates_of(features, candidates) == [
             [[row for row in move if row[0] in candidates] for move in ply] for ply in whole[1]
         ]
-        assert features.inputs.max() < some.config.input_rows
-        contexts = some.config.candidate_rows - CANDIDATE_GROUPS["move"]
+        config = XiangqiConfig(input_groups=inputs, candidate_groups=candidates)
+        assert features.inputs.max() < config.input_rows
+        contexts = config.candidate_rows - CANDIDATE_GROUPS["move"]
         assert features.candidates[:, 1:].max(initial=-1) < contexts
 
     def test_the_order_in_which_groups_are_named_does_not_matter(self) -> None:

@@ -11,20 +11,19 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from lm import UserError
-from lm.model.cache import KVCache
-from lm.model.config import XiangqiConfig
 from lm.model.encoding import Encoder, GameMoves
 from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
 from lm.model.loading import load_model
 from lm.model.losses import LOSS_WEIGHTS
 from lm.model.model import XiangqiLM, pick
 from lm.model.prompts import End, Voice
-from small import random_game, small_model
+from small import Reader, random_game, small_model
+from xiangqi import Board
 
 
 def full(model: XiangqiLM, *lines: GameMoves, voice: Voice = Voice.HUMAN) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.inference_mode():
-        tensors = Encoder(model.config)(lines).tensors()
+        tensors = Encoder(model.config.input_groups, model.config.candidate_groups)(lines).tensors()
         plies = len(tensors["input_starts"])
         out = model(**tensors, voices=torch.full((plies,), voice))
     assert out.scores is not None and out.wdl_logits is not None
@@ -40,52 +39,44 @@ class TestGradients:
         torch.testing.assert_close(table.grad.float(), torch.tensor([[0.0, 0, 0], [0, 0, 10]]), atol=0.05, rtol=0)
 
 
-class TestCache:
+class TestReadingOn:
+    """Games of which a cache holds the beginning."""
+
     def test_a_ply_at_a_time_equals_the_whole_game(self, model: XiangqiLM) -> None:
-        board = random_game(3, 90)
-        line = GameMoves.of(board)
-        scores, wdl = full(model, line)
-        cache = KVCache(model.config, 1)
-        for ply in range(len(line.moves) + 1):
-            part = GameMoves(line.moves[:ply], line.cells, line.turn, line.clock, first=ply)
-            with torch.inference_mode():
-                out = model(**Encoder(model.config)([part]).tensors(), cache=cache)
+        game = GameMoves.of(random_game(3, 90))
+        scores, wdl = full(model, game)
+        reader = Reader(model)
+        for ply in range(len(game.moves) + 1):
+            out = reader.read_on([game], [0], [ply])
             width = out.scores.shape[1]
             torch.testing.assert_close(out.scores[0], scores[ply, :width], atol=1e-4, rtol=0)
             torch.testing.assert_close(out.wdl_logits[0], wdl[ply], atol=1e-4, rtol=0)
 
-    def test_games_of_many_lengths_in_one_batch(self, model: XiangqiLM) -> None:
-        games = [GameMoves.of(random_game(seed, 10 + 25 * seed)) for seed in range(4)]
-        encoder, cache = Encoder(model.config), KVCache(model.config, 6)
-        slots = torch.tensor([5, 0, 3, 2])
-        for share in (0.3, 0.8, 1.0):  # each game in three pieces of its own length
-            lines = []
-            for line, done in zip(games, cache.lengths[slots].tolist(), strict=True):
-                lines.append(GameMoves(line.moves[: int(share * len(line.moves))], line.cells, first=done))
-            with torch.inference_mode():
-                out = model(**encoder(lines).tensors(), cache=cache, slots=slots)
-        ends = torch.from_numpy(np.cumsum([len(x.moves) + 1 - x.first for x in lines]) - 1)
-        for i, line in enumerate(games):
-            scores, _ = full(model, line)
+    @pytest.mark.parametrize("lengths", [(10, 35, 60, 85), (70, 70, 70, 70)])
+    def test_games_of_many_lengths_in_one_batch(self, model: XiangqiLM, lengths: tuple[int, ...]) -> None:
+        games = [GameMoves.of(random_game(seed, length)) for seed, length in enumerate(lengths)]
+        reader = Reader(model)
+        for share in (0.3, 0.8, 1.0):  # each game in three pieces of its own length, from different places
+            plies = [int(share * len(game.moves)) for game in games]
+            out = reader.read_on(games, [3, 0, 2, 1], plies)
+        for i, game in enumerate(games):
+            scores, _ = full(model, game)
             width = min(scores.shape[1], out.scores.shape[1])
-            torch.testing.assert_close(out.scores[ends[i], :width], scores[-1, :width], atol=1e-4, rtol=0)
+            torch.testing.assert_close(out.scores[i, :width], scores[-1, :width], atol=1e-4, rtol=0)
 
-    @pytest.mark.parametrize("slots", [[2, 3, 4], [3, 0, 5]])
-    def test_games_in_step(self, model: XiangqiLM, slots: list[int]) -> None:
-        """Games that stand at the same ply, side by side in the cache or not, a ply or more at a time."""
-        games = [GameMoves.of(random_game(seed, 70)) for seed in range(3)]
-        encoder, cache = Encoder(model.config), KVCache(model.config, 6)
-        whole = [full(model, line)[0] for line in games]
-        first = 0
-        for plies in (60, 61, 64, 66):
-            lines = [GameMoves(line.moves[:plies], line.cells, first=first) for line in games]
-            rows = torch.arange(1, 4) * (plies + 1 - first) - 1
-            with torch.inference_mode():
-                out = model(**encoder(lines).tensors(), rows=rows, cache=cache, slots=torch.tensor(slots))
-            for found, scores in zip(out.scores, whole, strict=True):
-                width = min(len(found), scores.shape[1])
-                torch.testing.assert_close(found[:width], scores[plies, :width], atol=1e-4, rtol=0)
-            first = plies + 1
+    def test_a_variation_shares_the_entries_of_its_game(self, model: XiangqiLM) -> None:
+        game = random_game(5, 40)
+        variation = Board.from_moves(game.move_stack[:25])
+        variation.push(variation.legal_moves[3])
+        reader = Reader(model)
+        reader.read_on([GameMoves.of(game)], [0], [40])
+        before = reader.cache.keys.clone()
+        reader.paths[1] = reader.paths[0][:26]
+        out = reader.read_on([GameMoves.of(variation)], [1], [26])
+        assert len(reader.cache) == 42
+        assert torch.equal(reader.cache.keys[:, reader.paths[0]], before[:, reader.paths[0]])
+        expected, _ = full(model, GameMoves.of(variation))
+        torch.testing.assert_close(out.scores[0], expected[-1, : out.scores.shape[1]], atol=1e-4, rtol=0)
 
     def test_a_batch_equals_its_games_one_by_one(self, model: XiangqiLM) -> None:
         games = [GameMoves.of(random_game(seed, 7 + 31 * seed)) for seed in range(3)]
@@ -127,7 +118,9 @@ class TestShape:
     @pytest.mark.parametrize("chosen", [["move"], list(CANDIDATE_GROUPS)])
     def test_candidates_alone_score_the_same(self, chosen: list[str]) -> None:
         model = small_model(candidate_groups=chosen)
-        tensors = Encoder(model.config)([GameMoves.of(random_game(7, 30))]).tensors()
+        tensors = Encoder(model.config.input_groups, model.config.candidate_groups)(
+            [GameMoves.of(random_game(7, 30))]
+        ).tensors()
         with torch.inference_mode():
             rows = torch.tensor([30, 3])
             all_moves, alone = (model(**tensors, rows=rows, unmasked=unmasked) for unmasked in (True, False))
@@ -154,7 +147,7 @@ class TestShape:
 
     def test_unknown_groups_are_named(self) -> None:
         with pytest.raises(ValueError, match="nonsense"):
-            Encoder(XiangqiConfig(input_groups=("nonsense",)))
+            Encoder(["nonsense"], ["move"])
 
 
 class TestLosses:
@@ -176,7 +169,7 @@ class TestLosses:
         """Of all moves, legal or not, as the mover sees them, at the plies that are asked for."""
         self.only(monkeypatch, "rules")
         board = random_game(7, 20)
-        features = Encoder(model.config)([GameMoves.of(board)])
+        features = Encoder(model.config.input_groups, model.config.candidate_groups)([GameMoves.of(board)])
         labels = features.labels(np.array([*(move.index for move in board.move_stack), -1]))[:-1]
         assert len(set(labels.tolist())) > 5
         with torch.inference_mode():
@@ -197,7 +190,7 @@ class TestLosses:
         """Of the legal moves alone."""
         self.only(monkeypatch, "policy")
         board = random_game(7, 20)
-        features = Encoder(model.config)([GameMoves.of(board)])
+        features = Encoder(model.config.input_groups, model.config.candidate_groups)([GameMoves.of(board)])
         labels = features.labels(np.array([*(move.index for move in board.move_stack), -1]))[:-1]
         with torch.inference_mode():
             out = model(**features.tensors(), rows=torch.arange(20), labels=torch.from_numpy(labels))
@@ -215,7 +208,9 @@ class TestLosses:
         model = small_model()
         model.value_head.weight.data.zero_()
         model.value_head.bias.data = 5 * torch.eye(3)[favoured]
-        tensors = Encoder(model.config)([GameMoves.of(random_game(1, 3))]).tensors() | {"labels": torch.zeros(4).long()}
+        tensors = Encoder(model.config.input_groups, model.config.candidate_groups)(
+            [GameMoves.of(random_game(1, 3))]
+        ).tensors() | {"labels": torch.zeros(4).long()}
         for part, taught in (
             ("result", [{"wdl": torch.full((4,), result)} for result in (0, 1, 2)]),
             ("opinion", [{"expected": torch.full((4,), score)} for score in (0.0, 0.5, 1.0)]),
@@ -231,7 +226,9 @@ class TestLosses:
         model = small_model()
         model.end_head.weight.data.zero_()
         model.end_head.bias.data = 5 * torch.eye(len(End))[favoured]
-        tensors = Encoder(model.config)([GameMoves.of(random_game(1, 3))]).tensors() | {"labels": torch.zeros(4).long()}
+        tensors = Encoder(model.config.input_groups, model.config.candidate_groups)(
+            [GameMoves.of(random_game(1, 3))]
+        ).tensors() | {"labels": torch.zeros(4).long()}
         losses = [model(**tensors, ends=torch.tensor([-100, -100, -100, end])).loss.item() for end in range(len(End))]
         assert min(losses) == losses[favoured] < 0.1
         assert sorted(losses)[1] > 4
@@ -254,7 +251,7 @@ class TestReplies:
         model, line = small_model(), GameMoves.of(random_game(4, 30))
         model.foresee_replies(True)
         assert model.config.replies
-        tensors = Encoder(model.config)([line]).tensors()
+        tensors = Encoder(model.config.input_groups, model.config.candidate_groups)([line]).tensors()
         plies = len(tensors["input_starts"])
         labels, replies = torch.zeros(plies, dtype=torch.long), torch.full((plies,), -100)
         replies[:5] = torch.arange(5)

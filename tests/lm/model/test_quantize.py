@@ -8,11 +8,10 @@ import torch
 from torch import nn
 
 from lm import UserError
-from lm.model.cache import KVCache
-from lm.model.encoding import Encoder, GameMoves
+from lm.model.encoding import GameMoves
 from lm.model.model import XiangqiLM
 from lm.model.quantize import FEW, Int8Block, Int8Linear, quantize
-from small import random_game, small_model
+from small import Reader, random_game, small_model
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +26,6 @@ def models() -> tuple[XiangqiLM, XiangqiLM]:
                 source = like.block.get_submodule(name)
                 module.weight.data = source.weight * source.scale.unsqueeze(1)
     return rounded, plain
-
-
-def last_scores(model: XiangqiLM, lines: list[GameMoves], cache: KVCache, slots: list[int]) -> torch.Tensor:
-    """Return the scores at the last ply of each game, of which the cache may hold a part."""
-    features = Encoder(model.config)(lines)
-    rows = torch.from_numpy(features.lengths).cumsum(0) - 1
-    with torch.inference_mode():
-        found = model(**features.tensors(), rows=rows, cache=cache, slots=torch.tensor(slots)).scores
-    assert isinstance(found, torch.Tensor)
-    return found
 
 
 class TestInt8Linear:
@@ -59,34 +48,35 @@ class TestFewPlies:
     """The kernel that reads them, beside PyTorch reading the same numbers."""
 
     def test_a_ply_at_a_time(self, models: tuple[XiangqiLM, XiangqiLM]) -> None:
-        line, caches = GameMoves.of(random_game(3, 90)), [KVCache(model.config, 1) for model in models]
-        for ply in range(len(line.moves) + 1):
-            part = [GameMoves(line.moves[:ply], line.cells, first=ply)]
-            found, exact = (last_scores(m, part, c, [0]) for m, c in zip(models, caches, strict=True))
+        game, readers = GameMoves.of(random_game(3, 90)), [Reader(model) for model in models]
+        for ply in range(len(game.moves) + 1):
+            found, exact = (reader.read_on([game], [0], [ply]).scores for reader in readers)
             torch.testing.assert_close(found, exact, atol=1e-3, rtol=1e-4)
-        torch.testing.assert_close(caches[0].keys, caches[1].keys, atol=1e-4, rtol=1e-4)
+        rounded, plain = (reader.cache.keys[:, reader.paths[0]] for reader in readers)
+        torch.testing.assert_close(rounded, plain, atol=1e-4, rtol=1e-4)
 
-    @pytest.mark.parametrize("slots", [[0, 1, 2], [4, 0, 3]])
+    @pytest.mark.parametrize("names", [[0, 1, 2], [2, 0, 1]])
     @pytest.mark.parametrize("lengths", [(30, 30, 30), (70, 12, 30)])
     def test_plies_of_several_games(
-        self, models: tuple[XiangqiLM, XiangqiLM], slots: list[int], lengths: tuple[int, ...]
+        self, models: tuple[XiangqiLM, XiangqiLM], names: list[int], lengths: tuple[int, ...]
     ) -> None:
-        """At one place in the cache and game, or at several; games that stand at the same ply have as many new ones."""
+        """At one ply or at several; games that stand at the same ply have as many new ones. Entries in any order."""
         games = [GameMoves.of(random_game(seed, length)) for seed, length in enumerate(lengths)]
         news = (1, 4, 2) if len(set(lengths)) > 1 else (3, 3, 3)
         assert 3 * max(news) <= FEW
-        firsts = [len(line.moves) + 1 - new for line, new in zip(games, news, strict=True)]
-        before = [GameMoves(line.moves[: first - 1], line.cells) for line, first in zip(games, firsts, strict=True)]
-        lines = [GameMoves(line.moves, line.cells, first=first) for line, first in zip(games, firsts, strict=True)]
-        cache = KVCache(models[1].config, 5)
-        last_scores(models[1], before, cache, slots)
-        caches = [cache, copy.deepcopy(cache)]
-        found, exact = (last_scores(m, lines, c, slots) for m, c in zip(models, caches, strict=True))
+        reader = Reader(models[1])
+        reader.cache.free(reader.cache.take(8)[[3, 7, 0, 4, 1, 6, 2, 5]])
+        for step in (0.4, 1.0):  # entries of the games lie between each other
+            plies = [int(step * (n - new)) for n, new in zip(lengths, news, strict=True)]
+            reader.read_on(games, names, plies)
+        readers = copy.deepcopy(reader), reader
+        readers[0].model = models[0]
+        found, exact = (reader.read_on(games, names, list(lengths)).scores for reader in readers)
         torch.testing.assert_close(found, exact, atol=1e-3, rtol=1e-4)
 
     def test_many_at_once_read_nearly_the_same(self, models: tuple[XiangqiLM, XiangqiLM]) -> None:
-        line = [GameMoves.of(random_game(5, FEW))]
-        found, exact = (last_scores(model, line, KVCache(model.config, 1), [0]) for model in models)
+        game = [GameMoves.of(random_game(5, FEW))]
+        found, exact = (Reader(model).read_on(game, [0], [FEW]).scores for model in models)
         torch.testing.assert_close(found, exact, atol=0.02, rtol=0)
 
     def test_blocks_of_odd_width_stay_as_they_are(self) -> None:

@@ -130,4 +130,4 @@ class TestPrompts:
         )  # fmt: skip
         asked = read(f"{prompts} {prompt} {' '.join(move.iccs for move in moves)}")
         told = Lessons.of([(shard, 0)], 100, np.ones((1, 3), np.bool_)).prompts
-        np.testing.assert_array_equal(asked.prompt.rows(np.arange(10) % 2 == 0), told)
+        np.testing.assert_array_equal(asked.prompts(), told)

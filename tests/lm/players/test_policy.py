@@ -10,6 +10,8 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
@@ -88,30 +90,55 @@ class TestEvaluator:
             evaluator([board])
             board.push(move)
         assert read == [1] * 20
-        board.pop()
-        board.pop()
-        board.pop()
+        for _ in range(9):
+            board.pop()
         evaluator([board])
         assert read[-1] == 1  # taken back: nothing but the state of the last ply is wanted
+        board.push(board.legal_moves[0])
+        evaluator([board])
+        assert read[-1] == 1  # a variation shares what stands before it
+        evaluator([random_game(1, 20)])
+        assert read[-1] <= 2  # and the game itself is still known
 
-    def test_whatever_was_read_before_the_answer_is_the_same(self, model: XiangqiLM) -> None:
-        """Games that go on, go back, branch and take each other's slots."""
-        evaluator = Evaluator(model, slots=3)
-        chance = np.random.default_rng(0)
-        games = [random_game(seed, 60) for seed in range(4)]
-        games.append(Board.from_moves(games[0].move_stack[:30] + random_game(0, 30).legal_moves[:1]))
-        for _ in range(25):
+    @settings(max_examples=8, deadline=None)
+    @given(
+        st.lists(
+            st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30), st.integers(0, 3)), min_size=1, max_size=3),
+            min_size=1,
+            max_size=8,
+        ),
+        st.integers(1, 4),
+        st.sampled_from([1, 2]),
+    )
+    def test_whatever_was_read_before_the_answer_is_the_same(
+        self, model: XiangqiLM, batches: list[list[tuple[int, int, int]]], slots: int, symmetries: int
+    ) -> None:
+        """Games that go on, are taken back and branch off, in any order, and push each other out of the memory."""
+        evaluator = Evaluator(model, slots=slots, symmetries=symmetries)
+        for batch in batches:
             boards = []
-            for game in chance.choice(len(games), 3):
-                board = games[game].copy()
-                for _ in range(int(chance.integers(board.ply))):
-                    board.pop()
+            for seed, plies, variation in batch:
+                board = random_game(seed, plies)
+                if variation:
+                    board.push(board.legal_moves[variation])
                 boards.append(board)
             for board, found in zip(boards, evaluator(boards), strict=True):
-                fresh = Evaluator(model, slots=1)([board])[0]
+                fresh = Evaluator(model, slots=1, symmetries=symmetries)([board])[0]
                 assert found.moves == fresh.moves
                 np.testing.assert_allclose(found.scores, fresh.scores, atol=1e-4)
                 np.testing.assert_allclose(found.wdl, fresh.wdl, atol=1e-4)
+            games = evaluator._games
+            assert len(games) <= slots * symmetries
+            assert len(games.cache) == len(games._keys) <= len(games) * 32
+
+    @pytest.mark.parametrize("symmetries", [1, 2])
+    def test_games_that_are_forgotten_leave_no_entries_behind(self, model: XiangqiLM, symmetries: int) -> None:
+        evaluator = Evaluator(model, slots=2, symmetries=symmetries)
+        for seed in range(4):
+            evaluator([random_game(seed, 10), random_game(seed, 12)])
+        cache = evaluator._games.cache
+        assert len(evaluator._games) == 2 * symmetries
+        assert len(cache) <= 2 * symmetries * 13
 
     def test_an_interrupted_reading_is_forgotten(self, model: XiangqiLM, monkeypatch: pytest.MonkeyPatch) -> None:
         evaluator, board = Evaluator(model, slots=2), random_game(3, 20)
@@ -120,14 +147,8 @@ class TestEvaluator:
             patch.setattr(model.blocks[1], "forward", Mock(side_effect=KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 evaluator([board])
+        assert len(evaluator._games.cache) == 0
         np.testing.assert_allclose(evaluator([board])[0].scores, whole.scores, atol=1e-4)
-
-    @pytest.mark.parametrize("symmetries", [1, 2])
-    def test_room_is_made_for_the_games_there_are(self, model: XiangqiLM, symmetries: int) -> None:
-        evaluator = Evaluator(model, slots=5, symmetries=symmetries)
-        for games, slots in ((1, 1), (1, 1), (3, 4), (7, 5), (2, 5)):
-            evaluator([random_game(seed, 10) for seed in range(games)])
-            assert evaluator._cache.keys.shape[1] == len(evaluator._games) == slots * symmetries
 
     def test_more_games_than_slots(self, model: XiangqiLM) -> None:
         boards = [random_game(seed, 10) for seed in range(7)]

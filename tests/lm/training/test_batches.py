@@ -173,7 +173,7 @@ def lessons_of(shard: Shard, longest: int = 100, asked: bool = False, mirror: bo
     """What is taught of all games of a shard, in their order."""
     games = [(shard, game) for game in range(len(shard.results))]
     lessons = Lessons.of(games, longest, np.full((len(games), 3), asked))
-    return tensors(Encoder(CONFIG), lessons, np.full(len(games), mirror))
+    return tensors(Encoder(CONFIG.input_groups, CONFIG.candidate_groups), lessons, np.full(len(games), mirror))
 
 
 MATED = Board.from_moves("h2e2 i6i5 e2e6 i5i4 b2b4 i4i3 b4e4")
