@@ -39,7 +39,7 @@ from lm.model.encoding import GameMoves
 from xiangqi.board import Board
 from xiangqi.formats import FormatError
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raised when the meaning of a shard's arrays changes, so that cached ones are made anew."""
 NO_OPINION: Final = 255
 """In the place of an engine's opinion."""
@@ -172,8 +172,9 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
     """Read files of records and write a shard at ``out``; return counts of what happened to the games.
 
     Records that cannot be read or that break the rules are listed with the reason in ``out/rejects.jsonl``. Of copies
-    of one game, the one with engine opinions is kept. ``progress`` is called with the number of games read so far.
-    Raises ``UserError`` if there is no valid game, and at once if ``out`` is a folder of other things than a shard.
+    of one game, the one with engine opinions is kept, with the source that either names. ``progress`` is called with
+    the number of games read so far. Raises ``UserError`` if there is no valid game, and at once if ``out`` is a folder
+    of other things than a shard.
     """
     if out.exists() and not _makes_way({path.name for path in out.iterdir()}):
         raise UserError(f"{out} is there already and holds other things than a shard, which would be lost")
@@ -193,12 +194,18 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
                 progress(counts["read"])
             keys.add((record.key(), record.opening()))
             identity = record.identity()
-            other = chosen.get(identity)
-            if other is not None:
-                counts["duplicates"] += 1
-                if record.best is None or other[1].best is not None:
-                    continue
-            chosen[identity] = number, record
+            first = chosen.get(identity)
+            if first is None:
+                chosen[identity] = number, record
+                continue
+            counts["duplicates"] += 1
+            copies = [first, (number, record)]
+            if record.best is not None and first[1].best is None:
+                copies.reverse()
+            (kept_from, kept), (_, dropped) = copies
+            if kept.source == paths[kept_from].name:  # its file does not say where the game comes from
+                kept.source = dropped.source
+            chosen[identity] = kept_from, kept
     if not chosen:
         raise UserError(f"no valid game in {', '.join(map(str, paths))}")
     records = list(chosen.values())

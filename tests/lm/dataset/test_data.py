@@ -121,6 +121,19 @@ class TestBuild:
                 assert (getattr(shard, name) == getattr(shards[0], name)).all(), name
             assert np.abs(shard.expected.astype(int) - shards[0].expected).max() <= 1
 
+    @pytest.mark.parametrize("annotated_first", [True, False])
+    def test_the_copy_with_opinions_gets_the_source_that_the_other_names(
+        self, annotated_first: bool, tmp_path: Path
+    ) -> None:
+        board = random_game(1, 20)
+        best = " ".join(move.iccs for move in board.move_stack)
+        annotated = write(tmp_path / "annotated.jsonl", line(board, best=best))
+        plain = write(tmp_path / "plain.jsonl", line(board, source="club/records:1.pgn"))
+        build([annotated, plain] if annotated_first else [plain, annotated], tmp_path / "shard")
+        shard = Shard.open(tmp_path / "shard")
+        assert shard.meta["sources"] == ["club/records"]
+        assert (shard.best >= 0).all()
+
     def test_copies_and_mirror_images_count_once_and_opinions_win(self, tmp_path: Path) -> None:
         board = random_game(3, 20)
         mirrored = Board.from_moves([move.mirror() for move in board.move_stack])
