@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,6 +68,12 @@ class Evaluation:
     """Chances of loss, draw and win for the mover, ``(N, 3)``."""
     outcome: NDArray[np.int8]
     """0, 1, 2: the mover lost, drew, won; `UNKNOWN`. ``(N,)``."""
+
+    def of_plies(self, where: NDArray[np.bool_]) -> Evaluation:
+        """Return what was found at some of the positions, ``(N,)``."""
+        figures = {name: values[where] for name, values in self.figures.items()}
+        rest = {name: getattr(self, name)[where] for name in ("game", "ply", "phase", "forecast", "outcome")}
+        return replace(self, figures=figures, **rest)
 
     def report(self, where: NDArray[np.bool_] | None = None, samples: int = SAMPLES) -> dict[str, Any]:
         """Return the means over all positions, or those ``where`` ``(N,)``, ``None`` where there is nothing to average.
@@ -273,14 +279,15 @@ def evaluate(
     """
     config = char.reading_config(model)
     encoder, longest = Encoder(config.input_groups, config.candidate_groups), config.n_context - 1
-    lines = [GameMoves(line.moves[:longest], line.cells, line.turn, line.clock) for line in lines]
+    lines = [line.with_past() for line in lines]
+    lines = [replace(line, moves=line.moves[:longest]) for line in lines]
     voices = torch.as_tensor(np.broadcast_to(np.asarray(voice, np.int64), len(lines)).copy())
     lengths = np.array([len(line.moves) + 1 for line in lines], np.int64)
     starts, positions = np.cumsum(lengths) - lengths, int(lengths.sum())
     found = Evaluation(
         games=len(lines),
         game=np.repeat(np.arange(len(lines)), lengths),
-        ply=np.arange(positions) - np.repeat(starts, lengths),
+        ply=np.arange(positions) - np.repeat(starts + [line.invented for line in lines], lengths),
         phase=np.concatenate([phases(line) for line in lines]),
         figures={name: np.full(positions, np.nan, np.float32) for name in (*FIGURES, "value_brier")},
         forecast=np.zeros((positions, 3), np.float32),
@@ -293,7 +300,7 @@ def evaluate(
         chosen = [lines[i] for i in batch]
         place = np.concatenate([np.arange(starts[i], starts[i] + lengths[i]) for i in batch])
         features = encoder(chosen)
-        played = np.concatenate([np.append(line.moves, -1) for line in chosen]).astype(np.int16)
+        played = np.concatenate([_played(line) for line in chosen])
         labels = torch.from_numpy(features.labels(played))
         rows = (labels >= 0).nonzero().squeeze(1)
         game = torch.from_numpy(np.repeat(batch, features.lengths))
@@ -325,7 +332,14 @@ def evaluate(
     miss = found.forecast[known] - np.eye(3, dtype=np.float32)[found.outcome[known]]
     found.figures["value_brier"][known] = np.square(miss).sum(1)
     model.train(was_training)
-    return found
+    return found.of_plies(found.ply >= 0)
+
+
+def _played(line: GameMoves) -> NDArray[np.int16]:
+    """Return the moves that were played at a game's positions, -1 for an invented one and at the end."""
+    played = np.append(line.moves, -1).astype(np.int16)
+    played[: line.invented] = -1
+    return played
 
 
 def _read(model: XiangqiLM, tensors: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -7,7 +7,8 @@ plies: before each move, and the position at its end.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from lm.model import features
+from lm.model.history import invent
 from xiangqi.board import Board
 from xiangqi.jit import compiled
 from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
-from xiangqi.move import SQUARES, mirror_square
+from xiangqi.move import PIECES, SQUARES, mirror_square
 
 _MIRROR = np.array([mirror_square(sq) for sq in SQUARES])
 _START = Board()
@@ -37,6 +39,8 @@ class GameMoves:
     """Plies without capture before them."""
     first: int = 0
     """First ply to encode; earlier ones are already in a cache."""
+    invented: int = 0
+    """How many of the moves, at the beginning, nobody played: 1 where a past was invented."""
 
     @classmethod
     def of(cls, board: Board, first: int = 0) -> GameMoves:
@@ -56,7 +60,33 @@ class GameMoves:
 
     def mirror(self) -> GameMoves:
         """Return the game with left and right exchanged."""
-        return GameMoves(MOVE_MIRRORED[self.moves], self.cells[_MIRROR], self.turn, self.clock, self.first)
+        return replace(self, moves=MOVE_MIRRORED[self.moves], cells=self.cells[_MIRROR])
+
+    def with_past(self) -> GameMoves:
+        """Return the game with a quiet ply invented before it, if it does not begin with the initial position.
+
+        The model has not learned to read positions without a past (`lm.model.history`).
+        """
+        if self.invented or np.array_equal(self.cells, _START.cells):
+            return self
+        past = _past(self.cells.tobytes(), self.turn, self.clock)
+        if past is None:
+            return self
+        move, cells, clock = past
+        moves = np.concatenate([[move], self.moves]).astype(np.int16)
+        return replace(self, moves=moves, cells=cells.copy(), turn=1 - self.turn, clock=clock, invented=1)
+
+
+@lru_cache(4096)
+def _past(cells: bytes, turn: int, clock: int) -> tuple[int, NDArray[np.uint8], int] | None:
+    """Return the move that is invented before a position, and the cells and the clock before it."""
+    position = Board(None)
+    position.set_piece_map({sq: piece for sq, code in enumerate(cells) if (piece := PIECES[code])})
+    position.turn, position.halfmove_clock = turn, clock
+    if (past := invent(position)) is None:
+        return None
+    move, before = past
+    return move.index, before.cells.copy(), before.halfmove_clock
 
 
 @dataclass

@@ -169,7 +169,7 @@ class Evaluator:
         return found
 
     def _moves_of(self, board: Board) -> GameMoves:
-        game = GameMoves.of(board)
+        game = GameMoves.of(board).with_past()
         if len(game.moves) >= self.model.config.n_context:  # a game beyond what the model reads: only its end
             game = GameMoves.of(recent(board, self.model.config.n_context // 2))
         return game

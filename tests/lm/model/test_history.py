@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lm.dataset.records import Record
+from lm.measure.evaluate import evaluate, line_of
+from lm.model.encoding import GameMoves
 from lm.model.history import invent, moves_into
+from lm.players.policy import Evaluator
+from small import small_model
 from xiangqi import STARTING_FEN, Board
 
 FENS = [
@@ -52,3 +58,45 @@ def test_a_check_is_given_by_the_invented_move() -> None:
 def test_where_nothing_can_have_been_moved_nothing_is_invented() -> None:
     """Black's king would have faced the other on e9, and on d8 stands a knight."""
     assert invent(Board("3k5/3N5/9/9/9/9/9/9/9/4K4 w")) is None
+
+
+class TestTheModelReadsIt:
+    FEN = FENS[1]
+
+    def test_a_position_is_read_as_if_the_invented_ply_had_been_played(self) -> None:
+        move, before = invent(Board(self.FEN)) or pytest.fail("nothing was invented")
+        before.push(move)
+        played = GameMoves.of(before)
+        read = GameMoves.of(Board(self.FEN)).with_past()
+        assert (read.moves.tolist(), read.cells.tolist(), read.turn) == (
+            played.moves.tolist(),
+            played.cells.tolist(),
+            played.turn,
+        )
+
+    def test_players_and_measures_are_given_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        board, model = Board(self.FEN), small_model()
+        player, measure = Evaluator(model)([board])[0].wdl, evaluate(model, [GameMoves.of(board)], [2]).forecast[0]
+        monkeypatch.setattr(GameMoves, "with_past", lambda self: self)
+        alone = evaluate(model, [GameMoves.of(board)], [2]).forecast[0]
+        assert np.allclose(player[::-1], measure, atol=1e-2)
+        assert not np.allclose(alone, measure, atol=1e-2)
+
+    def test_games_from_the_initial_position_are_left_alone(self) -> None:
+        game = GameMoves.of(Board.from_moves("h2e2 h9g7"))
+        assert game.with_past() is game
+
+    def test_a_game_from_a_position_keeps_its_past_as_it_goes_on(self) -> None:
+        board = Board(self.FEN)
+        first = GameMoves.of(board).with_past()
+        board.push(board.legal_moves[0])
+        later = GameMoves.of(board).with_past()
+        assert later.moves[:-1].tolist() == first.moves.tolist()
+        assert later.with_past() is later
+
+    def test_measures_leave_the_invented_ply_out(self) -> None:
+        record = Record(np.array([move.index for move in Board(self.FEN).legal_moves[:1]], np.int16), fen=self.FEN)
+        found = evaluate(small_model(), [line_of(record)], [2])
+        assert found.ply.tolist() == [0, 1]
+        assert np.isnan(found.figures["nll"]).tolist() == [False, True]
+        assert found.outcome.tolist() == [0, 2]  # Black is to move, and Red won
