@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from transformers import PreTrainedModel, TrainerState
 
 from lm import UserError, data_path
+from lm.dataset.records import UNKNOWN
 from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard
 from lm.measure.evaluate import evaluate
-from lm.measure.held_out import TEST_PLIES, held_out
+from lm.measure.held_out import TEST_PLIES, Games, held_out
 from lm.model.loading import load_any_model
 from lm.model.model import XiangqiLM
+from lm.model.prompts import Voice
 from lm.model.tokenizer import char_tokenizer, move_tokenizer
 from lm.training.checkpoints import advice, publish, write_json, writing
 
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 
 TOKENIZERS: Final = {"move": move_tokenizer, "char": char_tokenizer}
 """What a model may read: moves, together with the position; or the characters of moves, as in 2020 (`char`)."""
+LEAST_TEMPERED: Final = 100
+"""Games with a result by which the value head's temperature is fitted, at least."""
 ABOUT: Final = {
     "move": """It reads a game ply by ply, sees the position through the rules, and says which legal move comes next, in
 the voice of humans or of an engine, and who will win.""",
@@ -74,12 +80,14 @@ def deliver(
     """Write the result of a run, ``out/model``: weights, configuration, tokenizer, figures and model card.
 
     ``start`` is what it started from, if not from zero; ``seen`` are the games that either was trained on, as far as
-    that is known. The model loses the head that foresees replies. Raises
-    ``UserError`` for weights that are no numbers and a disk that is full.
+    that is known. The model loses the head that foresees replies, and its value head is tempered. Raises ``UserError``
+    for weights that are no numbers and a disk that is full.
     """
     aside = out / "unfinished" / "model"
+    slope = 1.0
     if isinstance(model, XiangqiLM):
         model.foresee_replies(False)
+        slope = temper(model, held_out(shards, "validation", TEST_PLIES[tokens], seen)[Voice.HUMAN])
     # Half the bits do: a move's score keeps three digits, and the file stays small enough to ship.
     weights = {name: x.half() for name, x in model.state_dict().items()}
     if spoilt := [name for name, x in weights.items() if not bool(x.isfinite().all())]:
@@ -98,6 +106,7 @@ def deliver(
         "parameters": sum(p.numel() for p in model.parameters()),
         "steps": state.global_step,
         **{name: last[name] for name in ("plies", "cpu_seconds", "loss", "policy_loss", "value_loss")},
+        "value_slope": slope,
         "before": spent_before(start),
         "trained_on": len(seen),
         "start_is_known": start is None or SeenGames.load(start) is not None,
@@ -114,6 +123,41 @@ def deliver(
     write_json(aside / "metrics.json", figures)
     (aside / "README.md").write_text(card(figures), encoding="utf-8")
     publish(aside, out)
+
+
+def temper(model: XiangqiLM, games: Games) -> float:
+    """Scale the logits of the value head by the one factor with which they predict the results of games best.
+
+    Returns the factor. With fewer than `LEAST_TEMPERED` results it is 1, and the model is left as it is. This is the
+    temperature scaling of C. Guo et al., "On Calibration of Modern Neural Networks", 2017, put into the weights.
+    """
+    lines, results = games
+    if sum(result != UNKNOWN for result in results) < LEAST_TEMPERED:
+        return 1.0
+    found = evaluate(model, lines, results)
+    known = found.outcome != UNKNOWN
+    slope = best_slope(np.log(found.forecast[known].astype(np.float64) + 1e-12), found.outcome[known])
+    with torch.no_grad():
+        for parameter in model.value_head.parameters():
+            parameter.mul_(slope)
+    return slope
+
+
+def best_slope(logits: NDArray[np.float64], outcomes: NDArray[np.int8]) -> float:
+    """Return the factor, to 1% and between 1/4 and 4, by which logits ``(N, 3)`` predict outcomes ``(N,)`` best.
+
+    >>> logits = np.log([[0.9, 0.05, 0.05], [0.05, 0.05, 0.9]]).repeat([4, 4], 0)
+    >>> best_slope(logits, np.array([0, 0, 0, 2, 2, 2, 2, 0], np.int8)) < 1  # too sure
+    True
+    """
+
+    def loss(slope: float) -> float:
+        scaled = slope * logits
+        scaled -= scaled.max(1, keepdims=True)
+        chosen = scaled[np.arange(len(outcomes)), outcomes]
+        return float(np.mean(np.log(np.exp(scaled).sum(1)) - chosen))
+
+    return float(min(np.geomspace(0.25, 4, 280), key=loss))
 
 
 def sources_of(shards: Sequence[Shard]) -> dict[str, dict[str, Any]]:

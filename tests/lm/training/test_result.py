@@ -1,0 +1,54 @@
+"""What a run makes of its result beside the weights."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from lm.measure.evaluate import evaluate
+from lm.model.encoding import GameMoves
+from lm.training.result import LEAST_TEMPERED, best_slope, temper
+from small import small_model
+from xiangqi import Board
+
+
+def games(number: int) -> tuple[list[GameMoves], list[int]]:
+    """Short random games whose results have nothing to do with their moves."""
+    rng = random.Random(1)
+    lines = []
+    for _ in range(number):
+        board = Board()
+        for _ in range(6):
+            board.push(rng.choice(board.legal_moves))
+        lines.append(GameMoves.of(board))
+    return lines, [rng.randrange(3) for _ in lines]
+
+
+class TestTemper:
+    def test_a_head_that_is_too_sure_is_made_less_so(self) -> None:
+        model = small_model()
+        lines, results = games(LEAST_TEMPERED)
+        before = np.log(evaluate(model, lines, results).forecast)
+        slope = temper(model, (lines, results))
+        assert slope < 0.9
+        after = np.log(evaluate(model, lines, results).forecast)
+        # Logits are known up to a constant of each position.
+        differences = [x[:, :2] - x[:, 2:] for x in (before, after)]
+        assert differences[1] == pytest.approx(slope * differences[0], abs=0.05)
+
+    def test_a_few_games_say_nothing(self) -> None:
+        model = small_model()
+        untouched = [parameter.clone() for parameter in model.value_head.parameters()]
+        assert temper(model, games(LEAST_TEMPERED - 1)) == 1.0
+        assert all((a == b).all() for a, b in zip(untouched, model.value_head.parameters(), strict=True))
+
+    @pytest.mark.parametrize("truth", [0.5, 1.0, 2.0])
+    def test_the_slope_is_the_one_that_made_the_outcomes(self, truth: float) -> None:
+        rng = np.random.default_rng(1)
+        logits = rng.normal(size=(20_000, 3))
+        chances = np.exp(truth * logits)
+        chances /= chances.sum(1, keepdims=True)
+        outcomes = (rng.random((len(logits), 1)) > chances.cumsum(1)).sum(1).astype(np.int8)
+        assert best_slope(logits, outcomes) == pytest.approx(truth, rel=0.1)
