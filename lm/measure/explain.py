@@ -106,8 +106,10 @@ def explain(model: XiangqiLM, board: Board, move: Move, voice: Voice = Voice.HUM
     from captum.attr import IntegratedGradients
 
     board.parse_iccs(move.iccs)
-    read = board if board.ply < model.config.n_context - 1 else recent(board, model.config.n_context // 2)
-    score = _Score(model, GameMoves.of(read).with_past(), move, voice)
+    game = GameMoves.of(board).with_past()
+    if len(game.moves) >= model.config.n_context:  # a game beyond what the model reads: only its end
+        game = GameMoves.of(recent(board, model.config.n_context // 2))
+    score = _Score(model, game, move, voice)
     owners, groups = rows_of_pieces(score.features, model.config.input_groups, board)
     mine = np.flatnonzero(owners >= 0)
     if not len(mine):

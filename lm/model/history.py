@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from xiangqi import ADVISOR, BISHOP, CANNON, KING, KNIGHT, MOVES, PAWN, ROOK, Board, Move, kernels
-from xiangqi.kernels import MOVE_FROM, MOVE_TO
+from xiangqi.kernels import MOVE_FROM, MOVE_ROTATED, MOVE_TO
 
 PREFERENCE: Final = (KING, ADVISOR, BISHOP, PAWN, KNIGHT, ROOK, CANNON)
 """Which piece is taken to have moved, if it may have: the one that changes least by moving first."""
@@ -32,7 +32,8 @@ def moves_into(position: Board) -> Iterator[tuple[Move, Board]]:
     cells, opponent = position.cells, 1 - position.turn
     found = np.flatnonzero((cells[MOVE_TO] >> 3 == opponent) & (cells[MOVE_TO] > 0) & (cells[MOVE_FROM] == 0))
     rank = {kind: i for i, kind in enumerate(PREFERENCE)}
-    for index in sorted(found.tolist(), key=lambda index: rank[cells[MOVE_TO[index]] & 7]):
+    as_seen = MOVE_ROTATED if opponent else np.arange(len(MOVES))  # a turned position gets the turned move
+    for index in sorted(found.tolist(), key=lambda index: (rank[cells[MOVE_TO[index]] & 7], as_seen[index])):
         a, b = int(MOVE_FROM[index]), int(MOVE_TO[index])
         before = cells.copy()
         before[a], before[b] = before[b], 0

@@ -48,6 +48,15 @@ def test_every_quiet_move_that_was_played_is_among_them() -> None:
         board.pop()
 
 
+def test_a_position_that_is_turned_round_gets_the_same_past() -> None:
+    for fen in FENS[1:]:
+        here, there = (
+            invent(board) or pytest.fail("nothing was invented") for board in (Board(fen), Board(fen).rotate())
+        )
+        assert there[0] == here[0].rotate()
+        assert there[1] == here[1].rotate()
+
+
 def test_a_check_is_given_by_the_invented_move() -> None:
     position = Board("4k4/9/9/9/9/9/9/9/4R4/3K5 b")
     move, before = invent(position) or pytest.fail("nothing was invented")
