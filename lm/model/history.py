@@ -33,7 +33,7 @@ def moves_into(position: Board) -> Iterator[tuple[Move, Board]]:
     found = np.flatnonzero((cells[MOVE_TO] >> 3 == opponent) & (cells[MOVE_TO] > 0) & (cells[MOVE_FROM] == 0))
     rank = {kind: i for i, kind in enumerate(PREFERENCE)}
     as_seen = MOVE_ROTATED if opponent else np.arange(len(MOVES))  # a turned position gets the turned move
-    for index in sorted(found.tolist(), key=lambda index: (rank[cells[MOVE_TO[index]] & 7], as_seen[index])):
+    for index in sorted(found.tolist(), key=lambda index: (rank[int(cells[MOVE_TO[index]]) & 7], as_seen[index])):
         a, b = int(MOVE_FROM[index]), int(MOVE_TO[index])
         before = cells.copy()
         before[a], before[b] = before[b], 0
