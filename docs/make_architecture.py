@@ -42,7 +42,7 @@ def room(module: str, names: dict[str, Path]) -> str:
 
 
 def picture() -> str:
-    """Return the rooms and who imports whom, as a Mermaid flowchart."""
+    """Return the rooms and who imports whom, as a Mermaid flowchart, without the arrows that follow from others."""
     names = modules()
     arrows: defaultdict[str, set[str]] = defaultdict(set)
     for module, path in names.items():
@@ -57,8 +57,22 @@ def picture() -> str:
         lines.append(f"  subgraph {wing}_wing[{wing}]")
         lines += [f"    {name.replace('.', '_')}[{name}]" for name in rooms if name.split(".")[0] == wing]
         lines.append("  end")
-    lines += [f"  {a.replace('.', '_')} --> {b.replace('.', '_')}" for a in sorted(arrows) for b in sorted(arrows[a])]
+    for a in sorted(arrows):
+        for b in sorted(arrows[a]):
+            if not any(b in reached(between, arrows) for between in arrows[a] - {b}):
+                lines.append(f"  {a.replace('.', '_')} --> {b.replace('.', '_')}")
     return "\n".join([*lines, "```"])
+
+
+def reached(start: str, arrows: dict[str, set[str]]) -> set[str]:
+    """Return the rooms to which arrows lead from one, over others too."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        for name in arrows.get(waiting.pop(), set()) - found:
+            found.add(name)
+            waiting.append(name)
+    return found
 
 
 def listing() -> str:
