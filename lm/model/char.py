@@ -33,6 +33,7 @@ from transformers.utils import logging as transformers_logging
 
 from lm import UserError
 from lm.model.config import XiangqiConfig
+from lm.model.loading import TRUSTED, check_trust
 from lm.model.tokenizer import CHAR_BOS, CHAR_PAD, CHARS
 from xiangqi import MOVES
 
@@ -67,22 +68,29 @@ def start_from(path: Path) -> PreTrainedModel:
     """Return a causal language model over characters that starts from a checkpoint of BERT's, GPT-2's or a like kind.
 
     It has the checkpoint's shape and all its weights but the embeddings, which are new, except that characters which
-    its own tokenizer knows keep theirs. Raises ``UserError`` that names a directory without such a model.
+    its own tokenizer knows keep theirs. Raises ``UserError`` that names a directory without such a model, or with one
+    that `check_trust` refuses.
     """
     transformers_logging.disable_progress_bar()
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # it would list every weight that is new on purpose
     try:
-        config = AutoConfig.from_pretrained(path, local_files_only=True)
+        check_trust(path)
+        config = AutoConfig.from_pretrained(path, **TRUSTED)
         if isinstance(config, XiangqiConfig):
             raise ValueError("it reads positions, not characters")
         foreign = config.vocab_size != len(CHARS)
         config.update({"is_decoder": True, **VOCABULARY})
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            path, config=config, local_files_only=True, dtype=torch.float32, ignore_mismatched_sizes=True
+            path,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            **TRUSTED,
         )
         if foreign and (rows := _rows_of_chars(path)):
-            whole = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, dtype=torch.float32)
+            whole = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, use_safetensors=True, **TRUSTED)
             old, new = (cast(Tensor, x.get_input_embeddings().weight) for x in (whole, model))
             new.data[-len(rows) :] = old.data[rows]
         if not (model._supports_sdpa and hasattr(config, "max_position_embeddings")):
@@ -98,7 +106,7 @@ def start_from(path: Path) -> PreTrainedModel:
 def _rows_of_chars(path: Path) -> list[int]:
     """Return the tokens of the files and ranks in a checkpoint's own vocabulary; none if it lacks any of them."""
     try:
-        vocabulary = AutoTokenizer.from_pretrained(path, local_files_only=True).get_vocab()
+        vocabulary = AutoTokenizer.from_pretrained(path, **TRUSTED).get_vocab()
     except Exception:  # a checkpoint without a tokenizer, or with one that needs what is not installed
         return []
     rows = [vocabulary.get(char, -1) for char in CHARS[2:]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
@@ -14,10 +15,8 @@ from lm.model.model import XiangqiLM
 from lm.model.quantize import quantize
 from lm.model.tokenizer import CHARS
 
-if TYPE_CHECKING:
-    pass
-
-
+TRUSTED: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}
+"""How anything is loaded from a folder: nothing is fetched, and no code that lies there is run."""
 DTYPES: Final = ("int8", "float32")
 """What a model's large matrices are kept in for play: in 8 bits the same moves in a third of the time.
 
@@ -52,10 +51,18 @@ def load_any_model(directory: str | Path | None = None, dtype: str = "float32") 
     model: PreTrainedModel
     found: dict[str, Any]  # the annotations of transformers leave it out
     try:
+        check_trust(path)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            path, local_files_only=True, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True
+            path,
+            dtype=torch.float32,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **TRUSTED,
         )
         model, found = loaded
+    except UserError:
+        raise
     except Exception as error:  # whatever a damaged file makes the libraries raise
         raise UserError(f"damaged model in {path}: {error}") from None
     finally:
@@ -76,3 +83,16 @@ def load_any_model(directory: str | Path | None = None, dtype: str = "float32") 
     if isinstance(model, XiangqiLM) and dtype == "int8":
         quantize(model.blocks)
     return model.eval()
+
+
+def check_trust(path: Path) -> None:
+    """Raise ``UserError`` if the model in a folder brings code of its own, or weights in nothing but pickles.
+
+    A pickle runs whatever its writer wanted; weights in safetensors are numbers alone. Raises ``ValueError`` or
+    ``OSError`` where a file of settings cannot be read.
+    """
+    for name in ("config.json", "tokenizer_config.json"):
+        if (path / name).is_file() and "auto_map" in json.loads((path / name).read_text("utf-8")):
+            raise UserError(f"the model in {path} is not loaded: its {name} asks to run code of its own (auto_map)")
+    if (path / "config.json").is_file() and not any(path.glob("*.safetensors")):
+        raise UserError(f"the model in {path} is not loaded: there are no weights in safetensors, the one trusted form")
