@@ -181,11 +181,7 @@ def _along(cells: Cells, x: int, d: int, reach: NDArray[np.int32], unit: int) ->
 
 @compiled
 def cheapest(reached: int, side: int) -> int:
-    """Return the class of the cheapest piece of ``side`` in an entry of ``reach``, or 0.
-
-    >>> cheapest(int(UNIT[ROOK] + UNIT[CANNON]), 0)
-    2
-    """
+    """Return the class of the cheapest piece of ``side`` in an entry of ``reach``, or 0."""
     units = (reached >> (16 * side)) & 0xFFFF
     if units == 0:
         return 0
@@ -205,22 +201,14 @@ def status(piece: int, reached: int) -> int:
 
 @compiled
 def kind_on(piece: int, sq: int) -> int:
-    """Return the kind of a piece on a square: its type, or `CROSSED`.
-
-    >>> kind_on(PAWN, 44), kind_on(PAWN, 45)
-    (7, 8)
-    """
+    """Return the kind of a piece on a square: its type, or `CROSSED`."""
     kind = piece & 7
     return CROSSED if kind == PAWN and (sq >= 45) == (piece < 8) else kind
 
 
 @compiled
 def worst(grades: int) -> int:
-    """Return the largest bucket of losses in a sum of grades.
-
-    >>> worst(int(GRADE[ROOK, 2] + GRADE[PAWN, 2]))
-    4
-    """
+    """Return the largest bucket of losses in a sum of grades."""
     return 4 if grades >> 32 else 3 if grades >> 24 else 2 if grades >> 16 else 1 if grades >> 8 else 0
 
 

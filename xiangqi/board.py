@@ -119,72 +119,39 @@ class Board:
     # --- FEN ----------------------------------------------------------------------------------------------------------
 
     def set_fen(self, fen: str) -> None:
-        """Set up a position and forget the history. Raises ``InvalidFenError`` and then leaves the board as it was.
-
-        >>> board = Board()
-        >>> board.set_fen("4k4/9/9/9/9/9/9/9/9/3K5 b")
-        >>> COLOR_NAMES[board.turn]
-        'black'
-        """
+        """Set up a position and forget the history. Raises ``InvalidFenError`` and then leaves the board as it was."""
         self._cells[:], self.turn, self.halfmove_clock, self.fullmove_number = parse_fen(fen)
         self._reset_history()
 
     def placement(self) -> str:
-        """Return the first field of the FEN.
-
-        >>> Board().placement()
-        'rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR'
-        """
+        """Return the first field of the FEN."""
         return write_placement(self._cells)
 
     def fen(self) -> str:
-        """Return the position in FEN, with ``w``/``b`` for the side to move and both counters.
-
-        >>> Board("4k4/9/9/9/9/9/9/9/9/3K5 b").fen()
-        '4k4/9/9/9/9/9/9/9/9/3K5 b - - 0 1'
-        """
+        """Return the position in FEN, with ``w``/``b`` for the side to move and both counters."""
         return f"{self.placement()} {'wb'[self.turn]} - - {self.halfmove_clock} {self.fullmove_number}"
 
     # --- Pieces -------------------------------------------------------------------------------------------------------
 
     def piece_at(self, square: Square) -> Piece | None:
-        """Return the piece on a square.
-
-        >>> Board().piece_at(0)
-        Piece.from_symbol('R')
-        """
+        """Return the piece on a square."""
         return PIECES[self._cells[square]]
 
     def set_piece_at(self, square: Square, piece: Piece | None) -> None:
         """Put a piece on a square, or take away what stands there. The history is forgotten.
 
         Raises ``ValueError`` for what is no square.
-
-        >>> board = Board()
-        >>> board.set_piece_at(0, None)
-        >>> board.placement().endswith("/1NBAKABNR")
-        True
         """
         _check_square(square)
         self._cells[square] = piece.code if piece else 0
         self._reset_history()
 
     def piece_map(self) -> dict[Square, Piece]:
-        """Return all pieces by square, in order of squares.
-
-        >>> len(Board().piece_map())
-        32
-        """
+        """Return all pieces by square, in order of squares."""
         return {sq: piece for sq, code in enumerate(self._cells) if (piece := PIECES[code])}
 
     def set_piece_map(self, pieces: Mapping[Square, Piece]) -> None:
-        """Set up exactly these pieces. The history is forgotten. Raises ``ValueError`` for what is no square.
-
-        >>> board = Board(None)
-        >>> board.set_piece_map({0: Piece.from_symbol("R"), 4: Piece.from_symbol("K"), 85: Piece.from_symbol("k")})
-        >>> board.fen()
-        '4k4/9/9/9/9/9/9/9/9/R3K4 w - - 0 1'
-        """
+        """Set up exactly these pieces. The history is forgotten. Raises ``ValueError`` for what is no square."""
         cells = bytearray(90)
         for sq, piece in pieces.items():
             _check_square(sq)
@@ -203,11 +170,7 @@ class Board:
         return [sq for sq in SQUARES if self._cells[sq] == code]
 
     def king(self, color: Color) -> Square | None:
-        """Return the square of a king, or ``None``.
-
-        >>> square_name(Board().king(RED))
-        'e0'
-        """
+        """Return the square of a king, or ``None``."""
         found = self._cells.find(color * 8 + KING)
         return None if found < 0 else found
 
@@ -240,47 +203,26 @@ class Board:
 
     @property
     def legal_moves(self) -> list[Move]:
-        """All legal moves, in order of the squares that they leave.
-
-        >>> Move.from_iccs("h2e2") in Board().legal_moves
-        True
-        """
+        """All legal moves, in order of the squares that they leave."""
         indices = _scratch.moves
         moves: list[Move] = _MOVES.take(indices[: kernels.legal_moves(self._view, self.turn, indices)]).tolist()
         return moves
 
     def legal_move_indices(self) -> NDArray[np.int16]:
-        """Return the numbers of the legal moves among the 2086, ``(n,)``.
-
-        >>> Board().legal_move_indices().shape
-        (44,)
-        """
+        """Return the numbers of the legal moves among the 2086, ``(n,)``."""
         indices = _scratch.moves
         return indices[: kernels.legal_moves(self._view, self.turn, indices)].copy()
 
     def has_legal_moves(self) -> bool:
-        """Whether there is any legal move; if not, the side to move has lost.
-
-        >>> Board("4k4/R8/9/9/9/9/9/9/9/3K1R3 b").has_legal_moves()
-        False
-        """
+        """Whether there is any legal move; if not, the side to move has lost."""
         return kernels.legal_moves(self._view, self.turn, _scratch.moves) > 0
 
     def is_legal(self, move: Move) -> bool:
-        """Whether a move is legal. The null move never is.
-
-        >>> board = Board()
-        >>> board.is_legal(Move.from_iccs("h2e2")), board.is_legal(Move.from_iccs("h2h8"))
-        (True, False)
-        """
+        """Whether a move is legal. The null move never is."""
         return bool(kernels.is_legal(self._view, self.turn, move.from_square, move.to_square))
 
     def is_capture(self, move: Move) -> bool:
-        """Whether a move takes a piece.
-
-        >>> Board().is_capture(Move.from_iccs("h2h9"))
-        True
-        """
+        """Whether a move takes a piece."""
         return move is not NULL_MOVE and self._cells[move.to_square] != 0
 
     def push(self, move: Move) -> None:
@@ -308,14 +250,7 @@ class Board:
         self.turn ^= 1
 
     def pop(self) -> Move:
-        """Take back the last move and return it. Raises ``IndexError`` if there is none.
-
-        >>> board = Board.from_moves("h2e2 h9g7")
-        >>> board.pop()
-        Move.from_iccs('h9g7')
-        >>> board.ply
-        1
-        """
+        """Take back the last move and return it. Raises ``IndexError`` if there is none."""
         move, captured, self.halfmove_clock, self._key = self._stack.pop()
         if move is not NULL_MOVE:
             cells = self._cells
@@ -327,37 +262,21 @@ class Board:
         return move
 
     def peek(self) -> Move:
-        """Return the last move. Raises ``IndexError`` if there is none.
-
-        >>> Board.from_moves("h2e2 h9g7").peek()
-        Move.from_iccs('h9g7')
-        """
+        """Return the last move. Raises ``IndexError`` if there is none."""
         return self._stack[-1][0]
 
     @property
     def move_stack(self) -> list[Move]:
-        """The moves played since the board was set up.
-
-        >>> Board.from_moves("h2e2 h9g7").move_stack
-        [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
-        """
+        """The moves played since the board was set up."""
         return [entry[0] for entry in self._stack]
 
     @property
     def ply(self) -> int:
-        """Number of moves played since the board was set up.
-
-        >>> Board.from_moves("h2e2 h9g7").ply
-        2
-        """
+        """Number of moves played since the board was set up."""
         return len(self._stack)
 
     def root(self) -> Board:
-        """Return a copy of the position before the first move of the history.
-
-        >>> Board.from_moves("h2e2 h9g7").root() == Board()
-        True
-        """
+        """Return a copy of the position before the first move of the history."""
         board = self.copy()
         while board._stack:
             board.pop()
@@ -390,11 +309,7 @@ class Board:
         return list(out[: kernels.attackers(self._view, square, color, out)].tolist())
 
     def is_check(self) -> bool:
-        """Whether the side to move stands in check.
-
-        >>> Board("4k4/9/9/9/9/9/9/9/9/3KR4 b").is_check()
-        True
-        """
+        """Whether the side to move stands in check."""
         return bool(kernels.in_check(self._view, self.turn))
 
     def checkers(self) -> list[Square]:
@@ -412,12 +327,7 @@ class Board:
         return squares
 
     def gives_check(self, move: Move) -> bool:
-        """Whether a legal move would leave the other side in check.
-
-        >>> board = Board("4k4/9/9/9/9/9/9/9/9/R2K5 w")
-        >>> [move.iccs for move in board.legal_moves if board.gives_check(move)]
-        ['a0a9']
-        """
+        """Whether a legal move would leave the other side in check."""
         if move is NULL_MOVE:
             return bool(kernels.in_check(self._view, 1 - self.turn))
         king = kernels.find_king(self._view, 1 - self.turn)
@@ -452,11 +362,7 @@ class Board:
     # --- The end of the game ------------------------------------------------------------------------------------------
 
     def is_checkmate(self) -> bool:
-        """Whether the side to move is in check and has no legal move.
-
-        >>> Board("R3k4/R8/9/9/9/9/9/9/9/3K5 b").is_checkmate()
-        True
-        """
+        """Whether the side to move is in check and has no legal move."""
         return self.is_check() and not self.has_legal_moves()
 
     def is_stalemate(self) -> bool:
@@ -468,27 +374,15 @@ class Board:
         return not self.is_check() and not self.has_legal_moves()
 
     def repetitions(self) -> int:
-        """Return how often the position has stood since the last capture or null move, this time included.
-
-        >>> Board.from_moves("h2e2 h9g7 e2h2 g7h9").repetitions()
-        2
-        """
+        """Return how often the position has stood since the last capture or null move, this time included."""
         return rulings.repetitions(self)
 
     def is_repetition(self, count: int = 3) -> bool:
-        """Whether the position stands for the ``count``-th time, or more, since the last capture or null move.
-
-        >>> Board.from_moves("h2e2 h9g7 e2h2 g7h9 " * 2).is_repetition()
-        True
-        """
+        """Whether the position stands for the ``count``-th time, or more, since the last capture or null move."""
         return rulings.repetitions(self) >= count
 
     def is_insufficient_material(self) -> bool:
-        """Whether no side has a rook, knight, cannon or pawn.
-
-        >>> Board("3aka3/9/9/9/9/9/9/9/9/4K4 w").is_insufficient_material()
-        True
-        """
+        """Whether no side has a rook, knight, cannon or pawn."""
         return rulings.is_insufficient_material(self)
 
     def outcome(self, rules: rulings.Rules = "computer", *, insufficient_material: bool = False) -> Outcome | None:
@@ -502,21 +396,13 @@ class Board:
         return rulings.outcome(self, rules, insufficient_material=insufficient_material)
 
     def is_game_over(self, rules: rulings.Rules = "computer", *, insufficient_material: bool = False) -> bool:
-        """Whether ``outcome`` is not ``None``.
-
-        >>> Board().is_game_over(), Board.from_moves("h2e2 h9g7 e2h2 g7h9 " * 2).is_game_over()
-        (False, True)
-        """
+        """Whether ``outcome`` is not ``None``."""
         return self.outcome(rules, insufficient_material=insufficient_material) is not None
 
     # --- Notation -----------------------------------------------------------------------------------------------------
 
     def iccs(self, move: Move) -> str:
-        """Return a move in ICCS.
-
-        >>> Board().iccs(Move.from_iccs("h2e2"))
-        'h2e2'
-        """
+        """Return a move in ICCS."""
         return move.iccs
 
     def wxf(self, move: Move) -> str:
@@ -571,34 +457,19 @@ class Board:
         return notation.parse_chinese(self, text)
 
     def push_iccs(self, text: str) -> Move:
-        """Parse, play and return a move. Raises as ``parse_iccs`` and then leaves the board as it was.
-
-        >>> board = Board()
-        >>> board.push_iccs("h2e2"), board.push_iccs("h9g7")
-        (Move.from_iccs('h2e2'), Move.from_iccs('h9g7'))
-        """
+        """Parse, play and return a move. Raises as ``parse_iccs`` and then leaves the board as it was."""
         move = self.parse_iccs(text)
         self.push(move)
         return move
 
     def push_wxf(self, text: str) -> Move:
-        """Parse, play and return a move. Raises as ``parse_wxf`` and then leaves the board as it was.
-
-        >>> board = Board()
-        >>> board.push_wxf("C2=5"), board.push_wxf("H8+7")
-        (Move.from_iccs('h2e2'), Move.from_iccs('h9g7'))
-        """
+        """Parse, play and return a move. Raises as ``parse_wxf`` and then leaves the board as it was."""
         move = self.parse_wxf(text)
         self.push(move)
         return move
 
     def push_chinese(self, text: str) -> Move:
-        """Parse, play and return a move. Raises as ``parse_chinese`` and then leaves the board as it was.
-
-        >>> board = Board()
-        >>> board.push_chinese("炮二平五"), board.push_chinese("马8进7")
-        (Move.from_iccs('h2e2'), Move.from_iccs('h9g7'))
-        """
+        """Parse, play and return a move. Raises as ``parse_chinese`` and then leaves the board as it was."""
         move = self.parse_chinese(text)
         self.push(move)
         return move
@@ -630,23 +501,11 @@ class Board:
         return find_faults(self)
 
     def is_valid(self) -> bool:
-        """Whether ``status()`` finds nothing wrong.
-
-        >>> Board().is_valid(), Board("9/9/9/9/9/9/9/9/9/4K4").is_valid()
-        (True, False)
-        """
+        """Whether ``status()`` finds nothing wrong."""
         return self.status() == Status.VALID
 
     def copy(self, stack: bool = True) -> Board:
-        """Return an independent copy, with or without its history.
-
-        >>> board = Board.from_moves("h2e2")
-        >>> copy = board.copy()
-        >>> copy.pop()
-        Move.from_iccs('h2e2')
-        >>> board.ply, copy.ply
-        (1, 0)
-        """
+        """Return an independent copy, with or without its history."""
         board = Board(None)
         board._cells[:] = self._cells
         board.turn, board._key = self.turn, self._key
@@ -664,11 +523,7 @@ class Board:
         return _replay, (self.root().fen(), self.move_stack)
 
     def mirror(self) -> Board:
-        """Return the position with left and right exchanged, without its history.
-
-        >>> Board.from_moves("h2e2").mirror().placement() == Board.from_moves("b2e2").placement()
-        True
-        """
+        """Return the position with left and right exchanged, without its history."""
         board = self.copy(stack=False)
         for sq in SQUARES:
             board._cells[mirror_square(sq)] = self._cells[sq]

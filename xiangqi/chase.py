@@ -88,12 +88,7 @@ def chase(cells: Cells, a: int, b: int) -> int:
 
 @compiled
 def is_chased(cells: Cells, b: int) -> bool:
-    """Whether any piece chases the one on ``b``.
-
-    >>> from xiangqi import Board, parse_square
-    >>> is_chased(Board("3k5/9/9/9/2n6/9/9/9/2R6/4K4 w").cells.copy(), parse_square("c5"))
-    True
-    """
+    """Whether any piece chases the one on ``b``."""
     for a in range(90):
         if cells[a] != 0 and chase(cells, a, b) != NO_CHASE:
             return True
@@ -102,15 +97,7 @@ def is_chased(cells: Cells, b: int) -> bool:
 
 @compiled
 def rewind(cells: Cells, moves: MoveBuffer) -> None:
-    """Take back ``moves`` ``(n,)``, none of which took a piece.
-
-    >>> from xiangqi import Board
-    >>> board = Board.from_moves("h2e2 h9g7")
-    >>> cells = board.cells.copy()
-    >>> rewind(cells, np.array([move.index for move in board.move_stack], np.int16))
-    >>> bool((cells == Board().cells).all())
-    True
-    """
+    """Take back ``moves`` ``(n,)``, none of which took a piece."""
     for i in range(len(moves) - 1, -1, -1):
         _unmake(cells, moves[i])
 

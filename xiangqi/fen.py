@@ -69,11 +69,7 @@ def parse_fen(fen: str) -> tuple[bytes, Color, int, int]:
 
 
 def write_placement(cells: bytes | bytearray) -> str:
-    """Return the first field of a FEN for 90 cells.
-
-    >>> write_placement(bytes(90))
-    '9/9/9/9/9/9/9/9/9/9'
-    """
+    """Return the first field of a FEN for 90 cells."""
     text = cells.translate(_CELL_TO_LETTER).decode("ascii")
     rows = "/".join([text[start : start + 9] for start in range(81, -1, -9)])
     for digit, run in _RUNS:

@@ -68,13 +68,7 @@ def _full_fen(fen: str) -> str:
 
 
 class GameNode:
-    """A position of a game tree: the `Game` itself or a `ChildNode`.
-
-    >>> game = Game()
-    >>> node = game.add_main_line([Move.from_iccs("h2e2"), Move.from_iccs("h9g7")])
-    >>> node.move.iccs, node.parent.move.iccs, node.parent.parent is game
-    ('h9g7', 'h2e2', True)
-    """
+    """A position of a game tree: the `Game` itself or a `ChildNode`."""
 
     __slots__ = ("_nags", "comment", "variations")
 
@@ -111,21 +105,11 @@ class GameNode:
         self._nags = set(nags)
 
     def has_nags(self) -> bool:
-        """Whether there is any annotation glyph; cheaper than asking ``nags``.
-
-        >>> game = Game.from_pgn("1. h2e2! h9g7 *")
-        >>> [node.has_nags() for node in game.main_line()]
-        [True, False]
-        """
+        """Whether there is any annotation glyph; cheaper than asking ``nags``."""
         return bool(self._nags)
 
     def line(self) -> list[ChildNode]:
-        """Return the nodes from the first move of the game up to this one.
-
-        >>> game = Game.from_pgn("1. h2e2 h9g7 (1... h7e7) *")
-        >>> [node.move.iccs for node in game.next().variations[1].line()]
-        ['h2e2', 'h7e7']
-        """
+        """Return the nodes from the first move of the game up to this one."""
         nodes = []
         node: GameNode = self
         while isinstance(node, ChildNode):
@@ -134,12 +118,7 @@ class GameNode:
         return nodes[::-1]
 
     def game(self) -> Game:
-        """Return the root of the tree. Raises ``ValueError`` for a node that belongs to no game.
-
-        >>> game = Game.from_pgn("1. h2e2 h9g7 *")
-        >>> game.end().game() is game
-        True
-        """
+        """Return the root of the tree. Raises ``ValueError`` for a node that belongs to no game."""
         node: GameNode = self
         while isinstance(node, ChildNode):
             node = node.parent
@@ -148,11 +127,7 @@ class GameNode:
         return node
 
     def board(self) -> Board:
-        """Return the position at this node, with the moves that led to it as its history.
-
-        >>> Game().add_variation(Move.from_iccs("h2e2")).board().peek()
-        Move.from_iccs('h2e2')
-        """
+        """Return the position at this node, with the moves that led to it as its history."""
         board = Board(self.game().fen)
         for node in self.line():
             board.push(node.move)
@@ -160,50 +135,27 @@ class GameNode:
 
     @property
     def ply(self) -> int:
-        """Number of moves from the start of the game.
-
-        >>> Game.from_pgn("1. h2e2 h9g7 *").end().ply
-        2
-        """
+        """Number of moves from the start of the game."""
         return len(self.line())
 
     @property
     def turn(self) -> Color:
-        """The side to move at this node.
-
-        >>> game = Game.from_pgn("1. h2e2 h9g7 *")
-        >>> [node.turn for node in game.main_line()]
-        [1, 0]
-        """
+        """The side to move at this node."""
         return (self.game().start_turn + self.ply) % 2
 
     def next(self) -> ChildNode | None:
-        """Return the main continuation, or ``None`` where the line ends.
-
-        >>> Game.from_pgn("1. h2e2 h9g7 *").next()
-        <ChildNode at ply 1: h2e2>
-        """
+        """Return the main continuation, or ``None`` where the line ends."""
         return self.variations[0] if self.variations else None
 
     def end(self) -> GameNode:
-        """Return the last node of the main line from here: the node itself if nothing follows.
-
-        >>> Game.from_pgn("1. h2e2 h9g7 *").end()
-        <ChildNode at ply 2: h9g7>
-        """
+        """Return the last node of the main line from here: the node itself if nothing follows."""
         node: GameNode = self
         while node.variations:
             node = node.variations[0]
         return node
 
     def main_line(self) -> Iterator[ChildNode]:
-        """Iterate over the nodes that follow this one in the main line.
-
-        >>> game = Game()
-        >>> _ = game.add_main_line([Move.from_iccs("h2e2"), Move.from_iccs("h9g7")])
-        >>> [node.move.iccs for node in game.main_line()]
-        ['h2e2', 'h9g7']
-        """
+        """Iterate over the nodes that follow this one in the main line."""
         variations = self.variations
         while variations:
             node = variations[0]
@@ -224,23 +176,13 @@ class GameNode:
             waiting.extend(reversed(node.variations))
 
     def variation(self, move: Move) -> ChildNode | None:
-        """Return the continuation that starts with ``move``, or ``None``.
-
-        >>> game = Game.from_pgn("1. h2e2 (1. c3c4) *")
-        >>> game.variation(Move.from_iccs("c3c4"))
-        <ChildNode at ply 1: c3c4>
-        """
+        """Return the continuation that starts with ``move``, or ``None``."""
         return next((node for node in self.variations if node.move is move), None)
 
     # --- Editing ------------------------------------------------------------------------------------------------------
 
     def add_variation(self, move: Move) -> ChildNode:
-        """Add a continuation after those that exist and return its node. The move is not checked to be legal.
-
-        >>> game = Game()
-        >>> game.add_variation(Move.from_iccs("h2e2")), game.add_variation(Move.from_iccs("c3c4"))
-        (<ChildNode at ply 1: h2e2>, <ChildNode at ply 1: c3c4>)
-        """
+        """Add a continuation after those that exist and return its node. The move is not checked to be legal."""
         node = ChildNode(self, move)
         self.variations.append(node)
         return node
@@ -249,9 +191,6 @@ class GameNode:
         """Add ``moves`` one after another as the main line from here; what was main becomes a variation.
 
         Returns the last node (this one if there are no moves). Moves are not checked to be legal.
-
-        >>> Game().add_main_line([Move.from_iccs("h2e2"), Move.from_iccs("h9g7")])
-        <ChildNode at ply 2: h9g7>
         """
         node: GameNode = self
         for move in moves:
@@ -337,11 +276,7 @@ class GameNode:
 
 
 class ChildNode(GameNode):
-    """A node that a move leads to.
-
-    >>> Game.from_pgn("1. h2e2 h9g7 *").next()
-    <ChildNode at ply 1: h2e2>
-    """
+    """A node that a move leads to."""
 
     __slots__ = ("move", "parent", "starting_comment")
 
@@ -361,23 +296,11 @@ class ChildNode(GameNode):
         self.starting_comment = ""
 
     def is_main_line(self) -> bool:
-        """Whether the node lies on the main line of the game.
-
-        >>> game = Game.from_pgn("1. h2e2 (1. c3c4) *")
-        >>> [node.is_main_line() for node in game.variations]
-        [True, False]
-        """
+        """Whether the node lies on the main line of the game."""
         return all(node.parent.variations[0] is node for node in self.line())
 
     def promote(self) -> None:
-        """Move this variation one place up among its rivals; the main one stays where it is.
-
-        >>> game = Game()
-        >>> first, second = map(game.add_variation, [Move.from_iccs("h2e2"), Move.from_iccs("b2e2")])
-        >>> second.promote()
-        >>> game.next() is second
-        True
-        """
+        """Move this variation one place up among its rivals; the main one stays where it is."""
         self._move_to(max(self._place() - 1, 0))
 
     def promote_to_main(self) -> None:
@@ -391,23 +314,11 @@ class ChildNode(GameNode):
         self._move_to(0)
 
     def demote(self) -> None:
-        """Move this variation one place down among its rivals.
-
-        >>> game = Game.from_pgn("1. h2e2 (1. c3c4) (1. b0c2) *")
-        >>> game.variations[0].demote()
-        >>> [node.move.iccs for node in game.variations]
-        ['c3c4', 'h2e2', 'b0c2']
-        """
+        """Move this variation one place down among its rivals."""
         self._move_to(self._place() + 1)
 
     def delete(self) -> None:
-        """Take this node, and all that follows it, out of its game.
-
-        >>> game = Game.from_pgn("1. h2e2 h9g7 *")
-        >>> game.end().delete()
-        >>> game.moves()
-        [Move.from_iccs('h2e2')]
-        """
+        """Take this node, and all that follows it, out of its game."""
         del self.parent.variations[self._place()]
 
     def _place(self) -> int:
@@ -454,11 +365,7 @@ class Game(GameNode):
 
     @classmethod
     def from_board(cls, board: Board, headers: Mapping[str, str] | None = None) -> Game:
-        """Return the game that a board's history tells.
-
-        >>> Game.from_board(Board.from_moves("h2e2 h9g7")).moves()
-        [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
-        """
+        """Return the game that a board's history tells."""
         game = cls(headers, board.root().fen())
         game.add_main_line(board.move_stack)
         return game
@@ -505,11 +412,6 @@ class Game(GameNode):
     def result(self) -> str:
         """How the game ended: ``1-0`` (Red won), ``0-1``, ``1/2-1/2`` or ``*``. Setting anything else raises
         ``ValueError``.
-
-        >>> game = Game()
-        >>> game.result = "1-0"
-        >>> game.headers
-        {'Result': '1-0'}
         """
         result = self.headers.get("Result", "*")
         return result if result in RESULTS else "*"
@@ -522,37 +424,19 @@ class Game(GameNode):
 
     @property
     def start_turn(self) -> Color:
-        """The side that moves first, ``RED`` or ``BLACK``.
-
-        >>> Game(fen="4k4/9/9/9/9/9/9/9/9/3K5 b").start_turn
-        1
-        """
+        """The side that moves first, ``RED`` or ``BLACK``."""
         return 1 if self.fen.split()[1] == "b" else 0
 
     def moves(self) -> list[Move]:
-        """Return the moves of the main line.
-
-        >>> Game.from_pgn("1. h2e2 (1. c3c4) h9g7 *").moves()
-        [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
-        """
+        """Return the moves of the main line."""
         return [node.move for node in self.main_line()]
 
     def end_board(self) -> Board:
-        """Return the position at the end of the main line, with its history.
-
-        >>> Game.from_pgn("1. h2e2 h9g7 *").end_board().ply
-        2
-        """
+        """Return the position at the end of the main line, with its history."""
         return self.end().board()
 
     def reported(self, on_error: Callable[[FormatError], None]) -> Game:
-        """Call ``on_error`` with each of ``errors`` and return the game: the last thing that readers do.
-
-        >>> game = Game.from_pgn("1. h2e2 h9g7 2. nonsense *")
-        >>> game.reported(print)  # doctest: +ELLIPSIS
-        line 1, ply 3: ...
-        <Game ? - ?, *, 2 plies>
-        """
+        """Call ``on_error`` with each of ``errors`` and return the game: the last thing that readers do."""
         for error in self.errors:
             on_error(error)
         return self

@@ -146,12 +146,7 @@ ZOBRIST_TURN = np.uint64(0x9E3779B97F4A7C15)
 
 @compiled
 def find_king(cells: Cells, color: int) -> int:
-    """Return the square of a colour's king, or -1: its own palace is looked at first, then the whole board.
-
-    >>> from xiangqi import Board
-    >>> find_king(Board().cells.copy(), BLACK)
-    85
-    """
+    """Return the square of a colour's king, or -1: its own palace is looked at first, then the whole board."""
     code = color * 8 + KING
     for sq in PALACE[color]:
         if cells[sq] == code:
@@ -237,12 +232,7 @@ def is_exposed(cells: Cells, a: int, b: int, king: int, by: int) -> bool:
 
 @compiled
 def in_check(cells: Cells, color: int) -> bool:
-    """Whether the king of ``color`` stands in check.
-
-    >>> from xiangqi import Board
-    >>> in_check(Board("4k4/9/9/9/9/9/9/9/9/3KR4 b").cells.copy(), BLACK)
-    True
-    """
+    """Whether the king of ``color`` stands in check."""
     king = find_king(cells, color)
     return king >= 0 and is_attacked(cells, king, 1 - color)
 
@@ -435,12 +425,7 @@ def is_pseudo_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
 
 @compiled
 def is_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
-    """Whether the side to move may go from ``a`` to ``b``.
-
-    >>> from xiangqi import Board, parse_square
-    >>> is_legal(Board().cells.copy(), RED, parse_square("h2"), parse_square("h9"))
-    True
-    """
+    """Whether the side to move may go from ``a`` to ``b``."""
     if not is_pseudo_legal(cells, turn, a, b):
         return False
     king = find_king(cells, turn)
@@ -495,12 +480,7 @@ def replay(cells: Cells, turn: int, moves: NDArray[np.int16]) -> int:
 
 @compiled
 def zobrist(cells: Cells, turn: int) -> int:
-    """Return the 64-bit key of a position: placement and side to move.
-
-    >>> from xiangqi import Board
-    >>> zobrist(Board().cells.copy(), RED) == Board().key
-    True
-    """
+    """Return the 64-bit key of a position: placement and side to move."""
     key = ZOBRIST_TURN if turn else np.uint64(0)  # both unsigned, or numba makes floats of them
     for sq in range(90):
         key ^= ZOBRIST[cells[sq], sq]

@@ -87,26 +87,14 @@ _PAWN_CHECKS = constant(
 
 @compiled
 def fill(lines: NDArray[np.int16], sq: int) -> None:
-    """Note in ``lines`` that a square is taken.
-
-    >>> lines = np.zeros(19, np.int16)
-    >>> fill(lines, 20)
-    >>> int(lines[2]), int(lines[9 + 2])
-    (4, 4)
-    """
+    """Note in ``lines`` that a square is taken."""
     lines[FILE[sq]] |= 1 << RANK[sq]
     lines[9 + RANK[sq]] |= 1 << FILE[sq]
 
 
 @compiled
 def empty(lines: NDArray[np.int16], sq: int) -> None:
-    """Note in ``lines`` that a square is not taken.
-
-    >>> lines = np.full(19, 1 << 2, np.int16)
-    >>> empty(lines, 20)
-    >>> int(lines[2]), int(lines[9 + 2])
-    (0, 0)
-    """
+    """Note in ``lines`` that a square is not taken."""
     lines[FILE[sq]] &= ~(1 << RANK[sq])
     lines[9 + RANK[sq]] &= ~(1 << FILE[sq])
 
@@ -140,12 +128,7 @@ def survey(view: Cells, men: NDArray[np.int16], lines: NDArray[np.int16]) -> Non
 
 @compiled
 def targets(view: Cells, a: int, out: NDArray[np.int16]) -> int:
-    """Write the squares where the piece on ``a`` could go, its king's safety aside; return how many.
-
-    >>> from xiangqi import Board, parse_square
-    >>> targets(Board().cells.copy(), parse_square("h2"), np.empty(90, np.int16))
-    12
-    """
+    """Write the squares where the piece on ``a`` could go, its king's safety aside; return how many."""
     piece = view[a]
     kind, side, n = piece & 7, piece // 8, 0
     if kind == ROOK or kind == CANNON:

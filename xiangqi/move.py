@@ -107,38 +107,22 @@ def square(file: int, rank: int) -> Square:
 
 
 def square_file(sq: Square) -> int:
-    """Return the file of a square, 0 to 8.
-
-    >>> square_file(25)
-    7
-    """
+    """Return the file of a square, 0 to 8."""
     return sq % FILES
 
 
 def square_rank(sq: Square) -> int:
-    """Return the rank of a square, 0 to 9.
-
-    >>> square_rank(25)
-    2
-    """
+    """Return the rank of a square, 0 to 9."""
     return sq // FILES
 
 
 def square_name(sq: Square) -> str:
-    """Return the ICCS name of a square.
-
-    >>> square_name(25)
-    'h2'
-    """
+    """Return the ICCS name of a square."""
     return SQUARE_NAMES[sq]
 
 
 def parse_square(name: str) -> Square:
-    """Return the square of an ICCS name; raises ``ValueError`` for anything else.
-
-    >>> parse_square("h2")
-    25
-    """
+    """Return the square of an ICCS name; raises ``ValueError`` for anything else."""
     try:
         return SQUARE_NAMES.index(name)
     except ValueError:
@@ -217,11 +201,7 @@ class Piece(_Constant):
         return cls(RED if symbol.isupper() else BLACK, kind)
 
     def symbol(self) -> str:
-        """Return the FEN letter: upper case for Red, lower case for Black.
-
-        >>> Piece(RED, CANNON).symbol(), Piece(BLACK, CANNON).symbol()
-        ('C', 'c')
-        """
+        """Return the FEN letter: upper case for Red, lower case for Black."""
         letter = _LETTERS[self.type]
         return letter if self.color == RED else letter.lower()
 

@@ -94,11 +94,7 @@ class Outcome:
 
     @property
     def result(self) -> str:
-        """The result as PGN writes it: ``1-0``, ``0-1`` or ``1/2-1/2``.
-
-        >>> Outcome(BLACK, "stalemate").result
-        '0-1'
-        """
+        """The result as PGN writes it: ``1-0``, ``0-1`` or ``1/2-1/2``."""
         return "1/2-1/2" if self.winner is None else ("1-0", "0-1")[self.winner]
 
     def __str__(self) -> str:
@@ -143,12 +139,7 @@ def _no_moves(board: Board) -> Outcome:
 
 
 def is_insufficient_material(board: Board) -> bool:
-    """Whether no side has a rook, knight, cannon or pawn.
-
-    >>> from xiangqi import Board
-    >>> is_insufficient_material(Board("3aka3/9/9/9/9/9/9/9/9/4K4 w"))
-    True
-    """
+    """Whether no side has a rook, knight, cannon or pawn."""
     cells = board._cells
     return not any(code in cells for code in _FORCE)
 
@@ -173,12 +164,7 @@ def _recurrences(board: Board) -> list[int]:
 
 
 def repetitions(board: Board) -> int:
-    """Return how often the current position has stood since the last capture or null move, this time included.
-
-    >>> from xiangqi import Board
-    >>> repetitions(Board.from_moves("h2e2 h9g7 e2h2 g7h9"))
-    2
-    """
+    """Return how often the current position has stood since the last capture or null move, this time included."""
     return 1 + len(_recurrences(board))
 
 
@@ -297,10 +283,6 @@ def quiet_plies(board: Board) -> int:
 
     Checks beyond a side's tenth and the replies to them are not counted; of plies before the start of the board's
     history, which its FEN only numbers, all are.
-
-    >>> from xiangqi import Board
-    >>> quiet_plies(Board.from_moves("h2e2 h9g7"))
-    2
     """
     clock = board.halfmove_clock
     known = min(clock, len(board._stack))

@@ -34,11 +34,7 @@ COLORS: Final = MappingProxyType({"green": "#2f8f5b", "blue": "#2f6fb5", "red": 
 
 @dataclass(frozen=True)
 class Arrow:
-    """An arrow along a move. ``weight``, from 0 to 1, is told by its width; ``label`` is written on it.
-
-    >>> Arrow(Move.from_iccs("h2e2"), color="blue", weight=0.35, label="35%").color
-    'blue'
-    """
+    """An arrow along a move. ``weight``, from 0 to 1, is told by its width; ``label`` is written on it."""
 
     move: Move
     color: str = "green"
@@ -48,12 +44,7 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Mark:
-    """A mark on a point: a ring about the piece there, or a dot. ``weight``, from 0 to 1, is told by its strength.
-
-    >>> dots = [Mark(move.to_square) for move in Board().legal_moves if move.iccs.startswith("b0")]
-    >>> len(dots)
-    2
-    """
+    """A mark on a point: a ring about the piece there, or a dot. ``weight``, from 0 to 1, is told by its strength."""
 
     square: Square
     color: str = "green"
@@ -78,10 +69,6 @@ def board(
     ``orientation`` is the side that sits at the bottom (the board is turned, never mirrored); ``last_move`` the move
     to show as the last, by default the board's own (``NULL_MOVE`` for none); ``check`` whether a king in check glows;
     ``size`` the width in pixels, or ``None`` for as much as there is room. Raises ``ValueError`` for unknown options.
-
-    >>> from xiangqi import Board
-    >>> board(Board(), pieces="letters", size=300)[-7:]
-    '</svg>\\n'
     """
     check_options(orientation, pieces, coordinates)
     if last_move is None:

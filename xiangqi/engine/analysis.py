@@ -56,61 +56,20 @@ class Analysis:
 
     @property
     def info(self) -> Info:
-        """The newest information about the best line.
-
-        >>> from xiangqi.engine import popen_uci
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine:
-        ...         analysis = await engine.analysis(Board(), Limit(depth=3))
-        ...         await analysis.wait()
-        ...         print(analysis.info.score)
-        >>> asyncio.run(main())
-        +0.30 for red
-        """
+        """The newest information about the best line."""
         return self.multipv[0]
 
     @property
     def done(self) -> bool:
-        """Whether the search has ended.
-
-        >>> from xiangqi.engine import popen_uci
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine, await engine.analysis(Board()) as analysis:
-        ...         print(analysis.done)
-        >>> asyncio.run(main())
-        False
-        """
+        """Whether the search has ended."""
         return self._result.done()
 
     async def wait(self) -> PlayResult:
-        """Wait for the search to end and return how. Raises ``EngineError``.
-
-        >>> from xiangqi.engine import popen_uci
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine:
-        ...         analysis = await engine.analysis(Board(), Limit(time=0.1))
-        ...         print((await analysis.wait()).move)
-        >>> asyncio.run(main())
-        h2e2
-        """
+        """Wait for the search to end and return how. Raises ``EngineError``."""
         return await asyncio.shield(self._result)
 
     def stop(self) -> None:
-        """Ask the engine to end the search; its best move so far follows.
-
-        >>> from xiangqi.engine import popen_uci
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine:
-        ...         analysis = await engine.analysis(Board())  # without end
-        ...         analysis.stop()
-        ...         print((await analysis.wait()).move)
-        >>> asyncio.run(main())
-        h2e2
-        """
+        """Ask the engine to end the search; its best move so far follows."""
         if not self.done:
             self._engine._send("stop")
             self.stopped = True

@@ -114,43 +114,16 @@ class Engine:
 
     @property
     def pid(self) -> int:
-        """Process number of the engine.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine:
-        ...         print(engine.pid > 0)
-        >>> asyncio.run(main())
-        True
-        """
+        """Process number of the engine."""
         return self._process.transport.get_pid()
 
     @property
     def returncode(self) -> int | None:
-        """Exit status of the process, or ``None`` while it runs.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine:
-        ...         print(engine.returncode)
-        ...     print(engine.returncode)
-        >>> asyncio.run(main())
-        None
-        0
-        """
+        """Exit status of the process, or ``None`` while it runs."""
         return self._process.transport.get_returncode()
 
     async def quit(self) -> None:
-        """Ask the engine to leave, and kill it if it does not within two seconds. Never raises; may be called twice.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     engine = await popen_uci(COMMAND)
-        ...     await engine.quit()
-        ...     print(engine.returncode)
-        >>> asyncio.run(main())
-        0
-        """
+        """Ask the engine to leave, and kill it if it does not within two seconds. Never raises; may be called twice."""
         if self._failed is None:
             self._fail(EngineTerminatedError, "the engine was closed", kill=False)
             self._send("stop\nquit" if self._search and not self._search.done else "quit")
@@ -247,14 +220,7 @@ class Engine:
     # --- Commands -----------------------------------------------------------------------------------------------------
 
     async def configure(self, options: Mapping[str, OptionValue]) -> None:
-        """Set options. Raises ``EngineOptionError``, and then sets none, if the engine would not take one of them.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine:
-        ...         await engine.configure({"MultiPV": 2})
-        >>> asyncio.run(main())
-        """
+        """Set options. Raises ``EngineOptionError``, and then sets none, if the engine would not take one of them."""
         lines = [self._set_option(name, value) for name, value in options.items()]
         async with self._lock:
             await self._settle()
@@ -275,25 +241,11 @@ class Engine:
         raise self._error(EngineOptionError, f"the engine has no option {name!r}; it has {known}")
 
     async def ping(self) -> None:
-        """Wait until the engine has done all it was told. Stops a running analysis.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine:
-        ...         await engine.ping()
-        >>> asyncio.run(main())
-        """
+        """Wait until the engine has done all it was told. Stops a running analysis."""
         await self.configure({})
 
     async def new_game(self) -> None:
-        """Tell the engine that what follows is another game.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> async def main() -> None:
-        ...     async with await popen_uci(COMMAND) as engine:
-        ...         await engine.new_game()
-        >>> asyncio.run(main())
-        """
+        """Tell the engine that what follows is another game."""
         async with self._lock:
             await self._settle()
             lines = ["isready"]
@@ -458,15 +410,7 @@ async def popen_ucci(
     timeout: float = TIMEOUT,
     cwd: str | None = None,
 ) -> Engine:
-    """Start a UCCI engine and return it when it is ready. See ``popen_uci``.
-
-    >>> from xiangqi.engine.example import COMMAND
-    >>> async def main() -> None:
-    ...     async with await popen_ucci(COMMAND) as engine:
-    ...         print((await engine.play(Board(), Limit(time=0.1))).move)
-    >>> asyncio.run(main())
-    h2e2
-    """
+    """Start a UCCI engine and return it when it is ready. See ``popen_uci``."""
     return await open_engine(command, UCCI, options, None, timeout, cwd)
 
 
@@ -478,15 +422,7 @@ async def open_engine(
     timeout: float,
     cwd: str | None,
 ) -> Engine:
-    """Start an engine that speaks ``dialect`` and return it when it is ready. See ``popen_uci``.
-
-    >>> from xiangqi.engine.example import COMMAND
-    >>> async def main() -> None:
-    ...     async with await open_engine(COMMAND, UCCI, None, None, TIMEOUT, None) as engine:
-    ...         print(engine.id["name"])
-    >>> asyncio.run(main())
-    Example
-    """
+    """Start an engine that speaks ``dialect`` and return it when it is ready. See ``popen_uci``."""
     if first_rank not in (None, 0, 1):
         raise ValueError(f"ranks are numbered from 0 or 1, not from {first_rank!r}")
     words = shlex.split(command) if isinstance(command, str) else list(command)

@@ -51,13 +51,6 @@ class EngineProcess(asyncio.SubprocessProtocol):
         Raises ``OSError`` or ``ValueError`` if that cannot be done.
 
         ``on_line`` is told each line that is not empty, ``on_end`` once that the process is gone.
-
-        >>> async def main() -> None:
-        ...     process = await EngineProcess.start(["echo", "one"], None, print, lambda: print("gone"))
-        ...     await process.ended
-        >>> asyncio.run(main())
-        one
-        gone
         """
         loop = asyncio.get_running_loop()
         _, process = await loop.subprocess_exec(
@@ -101,29 +94,13 @@ class EngineProcess(asyncio.SubprocessProtocol):
             self.on_end()
 
     def write(self, text: str) -> None:
-        """Write a line to the process; nothing if it no longer listens.
-
-        >>> async def main() -> None:
-        ...     process = await EngineProcess.start(["head", "-n", "1"], None, print, lambda: None)
-        ...     process.write("one")
-        ...     await process.ended
-        >>> asyncio.run(main())
-        one
-        """
+        """Write a line to the process; nothing if it no longer listens."""
         stdin = self.transport.get_pipe_transport(0)
         if isinstance(stdin, asyncio.WriteTransport) and not stdin.is_closing():
             stdin.write(f"{text}\n".encode())
 
     def kill(self) -> None:
-        """Kill the process and, where it has started some, its children. Harmless if it has ended.
-
-        >>> async def main() -> None:
-        ...     process = await EngineProcess.start(["cat"], None, print, lambda: print("gone"))
-        ...     process.kill()
-        ...     await process.ended
-        >>> asyncio.run(main())
-        gone
-        """
+        """Kill the process and, where it has started some, its children. Harmless if it has ended."""
         if self._exited:  # by now its number may be another's
             return
         pid = self.transport.get_pid()
@@ -134,15 +111,7 @@ class EngineProcess(asyncio.SubprocessProtocol):
                 os.killpg(pid, signal.SIGKILL)
 
     def tail(self) -> str:
-        """Return the last lines that the process wrote to stderr, in one.
-
-        >>> async def main() -> None:
-        ...     process = await EngineProcess.start(["sh", "-c", "echo no net >&2"], None, print, lambda: None)
-        ...     await process.ended
-        ...     print(process.tail())
-        >>> asyncio.run(main())
-        no net
-        """
+        """Return the last lines that the process wrote to stderr, in one."""
         return " | ".join(_decode(self.stderr).strip().splitlines()[-3:])
 
 

@@ -71,65 +71,25 @@ class SimpleAnalysis:
 
     @property
     def info(self) -> Info:
-        """The newest information about the best line.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     analysis = engine.analysis(Board(), Limit(depth=3))
-        ...     result = analysis.wait()
-        ...     print(analysis.info.score)
-        +0.30 for red
-        """
+        """The newest information about the best line."""
         return self._analysis.info
 
     @property
     def multipv(self) -> list[Info]:
-        """The newest information about each line, best first.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     analysis = engine.analysis(Board(), Limit(depth=3), multipv=2)
-        ...     result = analysis.wait()
-        ...     print(*[info.pv[0] for info in analysis.multipv])
-        h2e2 c3c4
-        """
+        """The newest information about each line, best first."""
         return list(self._analysis.multipv)
 
     @property
     def done(self) -> bool:
-        """Whether the search has ended.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     analysis = engine.analysis(Board())
-        ...     print(analysis.done)
-        ...     analysis.stop()
-        ...     print(analysis.wait().move, analysis.done)
-        False
-        h2e2 True
-        """
+        """Whether the search has ended."""
         return self._analysis.done
 
     def wait(self) -> PlayResult:
-        """Wait for the search to end and return how. Raises ``EngineError``.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     print(engine.analysis(Board(), Limit(time=0.1)).wait().move)
-        h2e2
-        """
+        """Wait for the search to end and return how. Raises ``EngineError``."""
         return _wait_for(self._analysis.wait())
 
     def stop(self) -> None:
-        """Ask the engine to end the search; its best move so far follows.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     analysis = engine.analysis(Board())  # without end
-        ...     analysis.stop()
-        ...     print(analysis.wait().move)
-        h2e2
-        """
+        """Ask the engine to end the search; its best move so far follows."""
         _background().call_soon_threadsafe(self._analysis.stop)
 
     def __enter__(self) -> Self:
@@ -176,13 +136,7 @@ class SimpleEngine:
         timeout: float = TIMEOUT,
         cwd: str | None = None,
     ) -> Self:
-        """Start a UCI engine; see the function ``popen_uci``.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND, options={"MultiPV": 2}) as engine:
-        ...     print(engine.id["name"])
-        Example
-        """
+        """Start a UCI engine; see the function ``popen_uci``."""
         return cls(_wait_for(open_engine(command, UCI, options, first_rank, timeout, cwd)))
 
     @classmethod
@@ -194,99 +148,45 @@ class SimpleEngine:
         timeout: float = TIMEOUT,
         cwd: str | None = None,
     ) -> Self:
-        """Start a UCCI engine; see the function ``popen_ucci``.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_ucci(COMMAND) as engine:
-        ...     print(engine.play(Board(), Limit(depth=1)).move)
-        h2e2
-        """
+        """Start a UCCI engine; see the function ``popen_ucci``."""
         return cls(_wait_for(open_engine(command, UCCI, options, None, timeout, cwd)))
 
     @property
     def id(self) -> dict[str, str]:
-        """What the engine says about itself, as its ``name``.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     print(engine.id)
-        {'name': 'Example'}
-        """
+        """What the engine says about itself, as its ``name``."""
         return self._engine.id
 
     @property
     def options(self) -> dict[str, Option]:
-        """The options that the engine declares, by name.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     print(engine.options["MultiPV"].max)
-        2
-        """
+        """The options that the engine declares, by name."""
         return self._engine.options
 
     @property
     def pid(self) -> int:
-        """Process number of the engine.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     print(engine.pid > 0)
-        True
-        """
+        """Process number of the engine."""
         return self._engine.pid
 
     @property
     def returncode(self) -> int | None:
-        """Exit status of the process, or ``None`` while it runs.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     print(engine.returncode)
-        None
-        >>> engine.returncode
-        0
-        """
+        """Exit status of the process, or ``None`` while it runs."""
         return self._engine.returncode
 
     def configure(self, options: Mapping[str, OptionValue]) -> None:
-        """Set options; see ``Engine.configure``.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     engine.configure({"MultiPV": 2})
-        """
+        """Set options; see ``Engine.configure``."""
         _wait_for(self._engine.configure(options))
 
     def ping(self) -> None:
-        """Wait until the engine has done all it was told.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     engine.ping()
-        """
+        """Wait until the engine has done all it was told."""
         _wait_for(self._engine.ping())
 
     def new_game(self) -> None:
-        """Tell the engine that what follows is another game.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     engine.new_game()
-        """
+        """Tell the engine that what follows is another game."""
         _wait_for(self._engine.new_game())
 
     def play(
         self, board: Board, limit: Limit, *, root_moves: Iterable[Move] | None = None, draw_offered: bool = False
     ) -> PlayResult:
-        """Let the engine think and return its move; see ``Engine.play``.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     result = engine.play(Board(), Limit(red_clock=60, black_clock=60))
-        >>> result.move, result.ponder
-        (Move.from_iccs('h2e2'), Move.from_iccs('h9g7'))
-        """
+        """Let the engine think and return its move; see ``Engine.play``."""
         return _wait_for(self._engine.play(board, limit, root_moves=root_moves, draw_offered=draw_offered))
 
     @overload
@@ -300,15 +200,7 @@ class SimpleEngine:
     def analyse(
         self, board: Board, limit: Limit, *, multipv: int | None = None, root_moves: Iterable[Move] | None = None
     ) -> Info | list[Info]:
-        """Let the engine think and return what it found; see ``Engine.analyse``.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-        ...     for info in engine.analyse(Board(), Limit(depth=3), multipv=2):
-        ...         print(info.score, *info.pv)
-        +0.30 for red h2e2 h9g7 h0g2
-        +0.20 for red c3c4 g6g5 b0c2
-        """
+        """Let the engine think and return what it found; see ``Engine.analyse``."""
         if multipv is None:
             return _wait_for(self._engine.analyse(board, limit, root_moves=root_moves))
         return _wait_for(self._engine.analyse(board, limit, multipv=multipv, root_moves=root_moves))
@@ -321,27 +213,11 @@ class SimpleEngine:
         multipv: int | None = None,
         root_moves: Iterable[Move] | None = None,
     ) -> SimpleAnalysis:
-        """Start a search and return it while it runs; see ``Engine.analysis``.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> with SimpleEngine.popen_uci(COMMAND) as engine, engine.analysis(Board()) as analysis:
-        ...     for info in analysis:
-        ...         if info.depth >= 5:  # it would go on for ever
-        ...             break
-        >>> print(info.score)
-        +0.30 for red
-        """
+        """Start a search and return it while it runs; see ``Engine.analysis``."""
         return SimpleAnalysis(_wait_for(self._engine.analysis(board, limit, multipv=multipv, root_moves=root_moves)))
 
     def quit(self) -> None:
-        """Ask the engine to leave, and kill it if it does not; see ``Engine.quit``.
-
-        >>> from xiangqi.engine.example import COMMAND
-        >>> engine = SimpleEngine.popen_uci(COMMAND)
-        >>> engine.quit()
-        >>> engine.returncode
-        0
-        """
+        """Ask the engine to leave, and kill it if it does not; see ``Engine.quit``."""
         _wait_for(self._engine.quit())
         self._finalizer.detach()
 

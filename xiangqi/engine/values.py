@@ -39,46 +39,15 @@ class EngineError(RuntimeError):
 
 
 class EngineStartError(EngineError):
-    """The engine cannot be started, or does not speak the protocol, or does not play xiangqi.
-
-    >>> from xiangqi.engine import SimpleEngine
-    >>> try:
-    ...     SimpleEngine.popen_uci("no-such-engine")
-    ... except EngineStartError as error:
-    ...     print(error)
-    cannot start the engine: no such file or directory (command: no-such-engine)
-    """
+    """The engine cannot be started, or does not speak the protocol, or does not play xiangqi."""
 
 
 class EngineTerminatedError(EngineError):
-    """The engine's process has ended, or was ended after an earlier error.
-
-    >>> from xiangqi.engine import SimpleEngine
-    >>> from xiangqi.engine.example import COMMAND
-    >>> engine = SimpleEngine.popen_uci(COMMAND)
-    >>> engine.quit()
-    >>> try:
-    ...     engine.ping()
-    ... except EngineTerminatedError as error:
-    ...     print(error.reason)
-    the engine was closed
-    """
+    """The engine's process has ended, or was ended after an earlier error."""
 
 
 class EngineTimeoutError(EngineError):
-    """The engine has not answered in time and was killed.
-
-    >>> import os, signal
-    >>> from xiangqi.engine import SimpleEngine
-    >>> from xiangqi.engine.example import COMMAND
-    >>> engine = SimpleEngine.popen_uci(COMMAND, timeout=2)
-    >>> os.kill(engine.pid, signal.SIGSTOP)
-    >>> try:
-    ...     engine.ping()
-    ... except EngineTimeoutError as error:
-    ...     print(error.reason)
-    the engine did not answer 'isready' with 'readyok' within 2 s
-    """
+    """The engine has not answered in time and was killed."""
 
 
 class EngineMoveError(EngineError):
@@ -86,40 +55,16 @@ class EngineMoveError(EngineError):
 
     ``bestmove (none)`` and ``nobestmove`` are for a game that is over; an engine resigns by ``bestmove h2e2 resign`` or
     ``bestmove resign``.
-
-    >>> from xiangqi import Board
-    >>> from xiangqi.engine import SimpleEngine
-    >>> from xiangqi.engine.example import COMMAND
-    >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-    ...     try:
-    ...         engine.play(Board("4k4/9/9/9/9/9/9/9/9/3K5 w"), Limit(depth=1))
-    ...     except EngineMoveError as error:
-    ...         print(error.reason)
-    the engine played 'h2e2', no legal move in 4k4/9/9/9/9/9/9/9/9/3K5 w - - 0 1
     """
 
 
 class EngineOptionError(EngineError, ValueError):
-    """The engine has no such option, or the option does not take that value.
-
-    >>> from xiangqi.engine import SimpleEngine
-    >>> from xiangqi.engine.example import COMMAND
-    >>> with SimpleEngine.popen_uci(COMMAND) as engine:
-    ...     try:
-    ...         engine.configure({"MultiPV": 3})
-    ...     except EngineOptionError as error:
-    ...         print(error.reason)
-    option MultiPV takes a number from 1 to 2, not 3
-    """
+    """The engine has no such option, or the option does not take that value."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option as an engine declares it.
-
-    >>> Option("Threads", "spin", default="1", min=1, max=512).text(4)
-    '4'
-    """
+    """An option as an engine declares it."""
 
     name: str
     type: str
@@ -167,11 +112,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Limit:
-    """When a search is to end: whichever comes first of what is given. Times are in seconds.
-
-    >>> Limit(time=0.5, depth=10)
-    Limit(time=0.5, depth=10)
-    """
+    """When a search is to end: whichever comes first of what is given. Times are in seconds."""
 
     time: float | None = None
     """For this move."""
@@ -199,19 +140,11 @@ class Limit:
         return f"Limit({', '.join(given)})"
 
     def clock(self, color: Color) -> float | None:
-        """Return the time that one side has on the clock.
-
-        >>> Limit(red_clock=60, black_clock=45).clock(RED)
-        60
-        """
+        """Return the time that one side has on the clock."""
         return self.red_clock if color == RED else self.black_clock
 
     def increment(self, color: Color) -> float:
-        """Return the time that one side gains with each move.
-
-        >>> Limit(red_clock=60, red_increment=2).increment(RED)
-        2
-        """
+        """Return the time that one side gains with each move."""
         return self.red_increment if color == RED else self.black_increment
 
     def longest(self, color: Color) -> float | None:
@@ -254,11 +187,7 @@ class Score:
         return Score(color, None if self.cp is None else -self.cp, None if self.mate is None else -self.mate)
 
     def centipawns(self, mate: int = 10000) -> int:
-        """Return the opinion as one number, a mate in ``n`` being ``mate - n``.
-
-        >>> Score(RED, cp=35).centipawns(), Score(RED, mate=3).centipawns()
-        (35, 9997)
-        """
+        """Return the opinion as one number, a mate in ``n`` being ``mate - n``."""
         if self.mate is None:
             return self.cp or 0
         return mate - self.mate if self.mate > 0 else -mate - self.mate
@@ -281,19 +210,11 @@ class Wdl(NamedTuple):
 
     @property
     def expected(self) -> float:
-        """The score to be expected, from 0 (loss) to 1 (win).
-
-        >>> Wdl(0, 1000, 0).expected
-        0.5
-        """
+        """The score to be expected, from 0 (loss) to 1 (win)."""
         return (self.win + self.draw / 2) / (sum(self) or 1)
 
     def turned(self) -> Wdl:
-        """Return the chances as the other side sees them.
-
-        >>> Wdl(700, 200, 100).turned()
-        Wdl(win=100, draw=200, loss=700)
-        """
+        """Return the chances as the other side sees them."""
         return Wdl(self.loss, self.draw, self.win)
 
 
@@ -343,11 +264,7 @@ class Info:
 
 @dataclass(frozen=True)
 class PlayResult:
-    """How a search has ended.
-
-    >>> PlayResult(None, None, Info(), resigned=True).move is None
-    True
-    """
+    """How a search has ended."""
 
     move: Move | None
     """``None`` if the engine has computed none, as when the game is over, or if it resigns."""

@@ -31,29 +31,17 @@ class Dialect(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the protocol, with which a client greets an engine.
-
-        >>> UCI.name, UCCI.name
-        ('uci', 'ucci')
-        """
+        """Name of the protocol, with which a client greets an engine."""
         ...
 
     @property
     def first_rank(self) -> int | None:
-        """Number of Red's back rank, if the protocol fixes it.
-
-        >>> UCI.first_rank, UCCI.first_rank
-        (None, 0)
-        """
+        """Number of Red's back rank, if the protocol fixes it."""
         ...
 
     @property
     def centipawns(self) -> int:
-        """Centipawns of a score of 100 that does not say its unit.
-
-        >>> UCI.centipawns, UCCI.centipawns
-        (100, 400)
-        """
+        """Centipawns of a score of 100 that does not say its unit."""
         ...
 
     def set_option(self, option: Option, text: str) -> str:

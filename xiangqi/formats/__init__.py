@@ -39,41 +39,23 @@ __all__ = [
 
 
 class Format(Protocol):
-    """What a module of this package offers. One that is only read has no ``write``.
-
-    >>> sorted(suffix for module in FORMATS.values() for suffix in module.SUFFIXES)
-    ['.cbf', '.cbl', '.cbr', '.dhtmlxq', '.jsonl', '.ndjson', '.pgn', '.ubb', '.xqf']
-    """
+    """What a module of this package offers. One that is only read has no ``write``."""
 
     SUFFIXES: tuple[str, ...]
     """Suffixes in lower case with their dot, for ``save``."""
 
     def sniff(self, head: bytes) -> bool:
-        """Whether a file that starts with these bytes (up to 64 KiB, unpacked) looks like the format.
-
-        >>> FORMATS["jsonl"].sniff(b'{"moves": "h2e2 h9g7"}'), FORMATS["xqf"].sniff(b'{"moves": "h2e2 h9g7"}')
-        (True, False)
-        """
+        """Whether a file that starts with these bytes (up to 64 KiB, unpacked) looks like the format."""
 
     def read(self, source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
         """Iterate over the games, with what is sound of each.
 
         Each fault goes to ``on_error``, and to the ``errors`` of its game; so does each game that is lost as a whole.
         Raises `FormatError` if the file as a whole cannot be read.
-
-        >>> games = FORMATS["jsonl"].read(io.BytesIO(b'{"moves": "h2e2 h9g7", "result": "0-1"}'))
-        >>> next(games)
-        <Game ? - ?, 0-1, 2 plies>
         """
 
     def write(self, games: Iterable[Game], path: str | os.PathLike[str], **options: Any) -> int:
-        """Write the games and return how many they were. Raises `FormatError` if the format cannot hold them.
-
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as directory:
-        ...     FORMATS["pgn"].write([Game(), Game()], f"{directory}/games.pgn", notation="chinese")
-        2
-        """
+        """Write the games and return how many they were. Raises `FormatError` if the format cannot hold them."""
 
 
 # In the order in which they are tried: strict signatures first.
@@ -90,15 +72,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
 
 
 def sniff(source: str | os.PathLike[str]) -> str:
-    """Return the name of the format of a file by what it holds. Raises `UnknownFormatError` or ``OSError``.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as directory:
-    ...     path = f"{directory}/whatever"
-    ...     count = FORMATS["dhtmlxq"].write([Game()], path)
-    ...     sniff(path)
-    'dhtmlxq'
-    """
+    """Return the name of the format of a file by what it holds. Raises `UnknownFormatError` or ``OSError``."""
     with open_bytes(source) as file:
         return _sniff(file, source_name(source))[0]
 
@@ -174,11 +148,7 @@ def save(games: Game | Iterable[Game], path: str | os.PathLike[str], **options: 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What became of a conversion.
-
-    >>> print(Conversion(12, [FormatError("illegal move 'h9h8'", path="a.pgn", line=3, ply=2)]).errors[0])
-    a.pgn, line 3, ply 2: illegal move 'h9h8'
-    """
+    """What became of a conversion."""
 
     games: int
     """Number of games written."""

@@ -60,11 +60,7 @@ _TEXTS: Final = {
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that starts with these bytes is XML whose root is a CBF record.
-
-    >>> sniff(b'<?xml version="1.0"?><ChineseChessRecord Version="1.0">')
-    True
-    """
+    """Whether a file that starts with these bytes is XML whose root is a CBF record."""
     return _BEGINNING.match(_decode(head[:4096])) is not None
 
 
@@ -73,11 +69,6 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
 
     Faults of its moves, and XML that breaks off after the header, go to ``on_error``. Raises ``FormatError`` if the
     file is no CBF or the position cannot be read.
-
-    >>> import io
-    >>> moves = '<MoveList><Move value="00-00"/><Move value="77-47"/></MoveList>'
-    >>> [game.moves() for game in read(io.BytesIO(f"<ChineseChessRecord>{moves}</ChineseChessRecord>".encode()))]
-    [[Move.from_iccs('h2e2')]]
     """
     path = source_name(source)
     with open_bytes(source) as file:

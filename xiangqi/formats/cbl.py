@@ -178,11 +178,7 @@ class _Record:
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that starts with these bytes is a record or a library.
-
-    >>> sniff(LIBRARY_MAGIC), sniff(RECORD_MAGIC), sniff(b"XQ")
-    (True, True, False)
-    """
+    """Whether a file that starts with these bytes is a record or a library."""
     return head[:16] in (RECORD_MAGIC, LIBRARY_MAGIC)
 
 
@@ -191,9 +187,6 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
 
     Faults of the moves, and records of a library that cannot be read, go to ``on_error``. Raises ``FormatError`` for
     whatever is neither library nor record.
-
-    >>> list(read(io.BytesIO(LIBRARY_MAGIC + bytes(48))))  # a library without records
-    []
     """
     path = source_name(source)
     with open_bytes(source) as file:

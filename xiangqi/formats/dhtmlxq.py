@@ -100,10 +100,6 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
 
     Faults of the moves, and games that cannot be read, go to ``on_error``. Raises ``FormatError`` if there is no game
     at all.
-
-    >>> import io
-    >>> [game.result for game in read(io.BytesIO(dumps(Game({"Result": "1-0"})).encode()))]
-    ['1-0']
     """
     path = source_name(source)
     decoder = TextDecoder()
@@ -143,9 +139,6 @@ def dumps(game: Game) -> str:
     """Return a game as DhtmlXQ.
 
     Raises ``FormatError`` for what the format cannot hold: null moves and positions with more pieces than a set has.
-
-    >>> "[DhtmlXQ_result]和棋[/DhtmlXQ_result]" in dumps(Game({"Result": "1/2-1/2"}))
-    True
     """
     tags = [(tag, game.headers.get(header, "").strip("?")) for tag, header in _TEXTS.items()]
     tags.append(("date", game.headers.get("Date", "").replace(".", "-").strip("?-")))
@@ -178,13 +171,7 @@ def dumps(game: Game) -> str:
 
 
 def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
-    """Write games as UTF-8 and return how many. Raises ``OSError`` and, as ``dumps``, ``FormatError``.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as directory:
-    ...     write([Game({"Red": "柳大华"}), Game()], f"{directory}/games.ubb")
-    2
-    """
+    """Write games as UTF-8 and return how many. Raises ``OSError`` and, as ``dumps``, ``FormatError``."""
     count = 0
     with open_replacing(path) as file:
         for game in games:

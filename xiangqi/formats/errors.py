@@ -53,36 +53,18 @@ class FormatError(ValueError):
 
 
 class UnknownFormatError(FormatError):
-    """No reader knows the file, or no writer the suffix.
-
-    >>> import io
-    >>> from xiangqi import load
-    >>> list(load(io.BytesIO(b"neither fish nor fowl")))
-    Traceback (most recent call last):
-        ...
-    xiangqi.formats.errors.UnknownFormatError: not in a known format (xqf, cbl, cbf, jsonl, dhtmlxq, pgn)
-    """
+    """No reader knows the file, or no writer the suffix."""
 
 
 class Faults:
-    """The faults of one game while it is read.
-
-    >>> faults = Faults("a.pgn")
-    >>> faults.add("illegal move 'e2e9'", line=3, ply=1)
-    >>> print(*faults.errors)
-    a.pgn, line 3, ply 1: illegal move 'e2e9'
-    """
+    """The faults of one game while it is read."""
 
     def __init__(self, path: str | None = None, game: int | None = None) -> None:
         self.path, self.game = path, game
         self.errors: list[FormatError] = []
 
     def is_full(self) -> bool:
-        """Whether there are so many that no more are taken note of, so that their places need not be looked for.
-
-        >>> Faults("a.pgn").is_full()
-        False
-        """
+        """Whether there are so many that no more are taken note of, so that their places need not be looked for."""
         return len(self.errors) > MAX_FAULTS
 
     def add(self, reason: str, *, line: int | None = None, offset: int | None = None, ply: int | None = None) -> None:
@@ -103,11 +85,7 @@ class Faults:
     def error(
         self, reason: str, *, line: int | None = None, offset: int | None = None, ply: int | None = None
     ) -> FormatError:
-        """Return the error to raise where the game as a whole cannot be read.
-
-        >>> print(Faults("a.cbl", 2).error("two pieces on one square", offset=4096))
-        a.cbl, game 2, byte 4096: two pieces on one square
-        """
+        """Return the error to raise where the game as a whole cannot be read."""
         return FormatError(reason, path=self.path, game=self.game, line=line, offset=offset, ply=ply)
 
 
@@ -116,11 +94,5 @@ ErrorHandler = Callable[[FormatError], None]
 
 
 def log_error(error: FormatError) -> None:
-    """Report a fault to the log ``xiangqi.formats``: what readers do if nothing else is asked for.
-
-    >>> import io
-    >>> from xiangqi import load
-    >>> list(load(io.StringIO("1. h2e2 h2e2 *"), on_error=log_error))  # logs "line 1, ply 2: illegal move 'h2e2': …"
-    [<Game ? - ?, *, 1 plies>]
-    """
+    """Report a fault to the log ``xiangqi.formats``: what readers do if nothing else is asked for."""
     LOG.warning("%s", error)

@@ -58,11 +58,7 @@ _WORD_STARTS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that starts with these bytes looks like lines of JSON.
-
-    >>> sniff(b'{"moves": "h2e2 h9g7"}'), sniff(b"1. h2e2 h9g7 *")
-    (True, False)
-    """
+    """Whether a file that starts with these bytes looks like lines of JSON."""
     found = _BEGINNING.search(head.replace(b"\r", b"\n"))
     if found is None or pgn.begins(head):
         return False
@@ -221,13 +217,7 @@ def _annotate(game: Game, turn: int, record: dict[str, Any]) -> Iterator[tuple[i
 
 
 def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
-    """Write games to a file, which appears when all are written, and return how many they were.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as directory:
-    ...     write([Game(), Game()], f"{directory}/games.jsonl.gz")
-    2
-    """
+    """Write games to a file, which appears when all are written, and return how many they were."""
     with open_replacing(path) as file:
         return write_to(games, file)
 

@@ -41,12 +41,7 @@ Report = Callable[[int, str, int], None]
 
 
 class Step(NamedTuple):
-    """One move of a stored tree.
-
-    >>> step = Step(25, 22, continued=False, alternative=False, comment="", place=1024)
-    >>> square_name(step.from_square), square_name(step.to_square)
-    ('h2', 'e2')
-    """
+    """One move of a stored tree."""
 
     from_square: Square
     to_square: Square
@@ -143,11 +138,7 @@ def _first_turn(steps: Sequence[Step], pieces: Mapping[Square, Piece], turn: Col
 
 
 def set_up(pieces: Mapping[Square, Piece], turn: Color = RED) -> Board:
-    """Return the board with these pieces on it and ``turn`` to move.
-
-    >>> set_up({4: Piece.from_symbol("K"), 84: Piece.from_symbol("k")}).fen()
-    '3k5/9/9/9/9/9/9/9/9/4K4 w - - 0 1'
-    """
+    """Return the board with these pieces on it and ``turn`` to move."""
     board = Board(None)
     board.set_piece_map(pieces)
     board.set_fen(f"{board.placement()} {'wb'[turn]}")
@@ -191,9 +182,6 @@ def slot_squares(board: Board) -> list[Square | None]:
     """Return where the 32 pieces stand in the order of ``SLOTS``, ``None`` for a piece that is not on the board.
 
     Raises ``FormatError`` if there are more pieces of a kind than a set has.
-
-    >>> slot_squares(Board())[:4]
-    [0, 1, 2, 3]
     """
     squares: list[Square | None] = [None] * 32
     for square, piece in sorted(board.piece_map().items()):

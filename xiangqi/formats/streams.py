@@ -81,11 +81,7 @@ def open_lines(source: Source) -> Iterator[io.BufferedReader]:
 
 
 def read_whole(file: io.BufferedReader, path: str | None) -> bytes:
-    """Return all that is left of a file. Raises ``FormatError`` if that is more than ``MAX_FILE``.
-
-    >>> read_whole(io.BufferedReader(io.BytesIO(b"XQ")), None)
-    b'XQ'
-    """
+    """Return all that is left of a file. Raises ``FormatError`` if that is more than ``MAX_FILE``."""
     data = bytearray()
     while chunk := file.read(1 << 20):
         data += chunk
@@ -108,11 +104,7 @@ def with_head(file: io.BufferedReader, size: int) -> tuple[bytes, io.BufferedRea
 
 
 def with_name(file: io.BufferedReader, name: str | None) -> io.BufferedReader:
-    """Return a file that has this name, or the file itself if there is none to give.
-
-    >>> source_name(with_name(io.BufferedReader(io.BytesIO()), "games.pgn"))
-    'games.pgn'
-    """
+    """Return a file that has this name, or the file itself if there is none to give."""
     return file if name is None else io.BufferedReader(_Rejoined(b"", file, name), HEAD)
 
 
