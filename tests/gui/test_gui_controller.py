@@ -400,6 +400,17 @@ class TestClipboardAndFiles:
         assert tone == "alert"
         assert "\n" not in line
 
+    def test_what_a_pasted_game_names_is_never_opened(self, seat, tmp_path):
+        """A record from elsewhere must not run a program or import a module."""
+        table = seat(Scripted("b9c7"))
+        left = tmp_path / "left"
+        table.clipboard.text = f'[Red "Human"]\n[Black "uci:cmd=touch {left},depth=1"]\n\n1. h2e2 h9g7 *\n'
+        table.paste()
+        table.play("b0c2")
+        table.wait(lambda: len(table.moves) == 4)
+        assert [spec.partition(":")[0] for spec in table.specs] == ["lm"]
+        assert not left.exists()
+
     @pytest.mark.parametrize(
         "text",
         [

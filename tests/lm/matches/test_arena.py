@@ -310,7 +310,7 @@ for line in sys.stdin:
         script.write_text(self.THINKER)
         spec = f"uci:cmd=sh -c '{sys.executable} -u {script} 2>>{log}',movetime=60000"
         players = [spec, "random"] if command == "match" else ["--player", spec]
-        words = [sys.executable, "-m", "lm.cli", command, *players, "-n", "8", "--openings", "start"]
+        words = [sys.executable, "-m", "lm.cli", command, *players, "-n", "8", "--openings", "start", "--cores", "1"]
         run = subprocess.Popen([*words, *(["--out", str(out)] if kept else [])], stderr=subprocess.PIPE, text=True)
         try:
             while not log.exists() or "thinking" not in log.read_text():
@@ -449,7 +449,8 @@ class TestFiles:
             dict(play_to_file(self.pairings(2), path, open_player=opened.append))
         path.unlink()
         for index, pairing in pairings.items():  # also of a match between them that is over
-            table = Table(seats=(Seat(evil.name), Seat("py:this:f")), opening=pairing.opening, max_plies=0)
+            red, black = (Seat(spec.name) for spec in pairing.seats)
+            table = Table(seats=(red, black), opening=pairing.opening, max_plies=0)
             stated = {"Round": str(index + 1), "Adjudication": "rules computer, draw at ply 0", **pairing.headers}
             with path.open("a") as file:
                 file.write(f"{table.record(stated)}\n\n")
