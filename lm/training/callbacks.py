@@ -95,7 +95,7 @@ class Budget(TrainerCallback):
     """Makes a run as long as the CPU seconds that it may take.
 
     The learning rate stays at its peak until the plateau's share of them is spent. How many steps the fall has is then
-    known from the speed of late. It is told to ``note`` once a checkpoint has been written, so that a run killed after
+    known from its recent speed. It is told to ``note`` once a checkpoint has been written, so that a run killed after
     that repeats the fall exactly, and one killed before it measures again.
     """
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import torch
@@ -41,7 +41,7 @@ class XiangqiTrainer(Trainer):
         self.look: Callable[[], None] = lambda: None  # what is done before each saving
         self._logged: int | None = None  # the step of the last log in this sitting, or the one it went on from
         self._spent: float | None = None  # as of the mark, as soon as it is asked for
-        self._mark = time.process_time()
+        self._mark = process_time()
 
     def plan(self, preset: Preset) -> None:
         """Go on by a preset of another length."""
@@ -53,7 +53,7 @@ class XiangqiTrainer(Trainer):
         if self._spent is None:
             history = reversed(self.state.log_history)
             self._spent = next((entry["cpu_seconds"] for entry in history if "cpu_seconds" in entry), 0.0)
-        now = time.process_time()
+        now = process_time()
         new = torch.tensor([now - self._mark], device=self.args.device)
         self._spent, self._mark = self._spent + float(self.accelerator.reduce(new, "sum")), now
         return self._spent
