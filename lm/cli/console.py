@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -40,11 +41,13 @@ def interruptible(advice: str = "the same command goes on") -> Iterator[None]:
 
 
 @contextmanager
-def progress(title: str, total: int | None) -> Iterator[tuple[Report, Callable[[int, str], None]]]:
+def progress(
+    title: str, total: int | None, at_once: bool = False
+) -> Iterator[tuple[Report, Callable[[int, str], None]]]:
     """Show on standard error how far the work is, its rate and the time left; yields ``report`` and ``advance``.
 
     ``report(text)`` prints a line above the bar; ``advance(done, note)`` moves the bar. Where there is no terminal, a
-    line is printed now and then.
+    line is printed now and then, the first one after a while or, if ``at_once``, for what is done first.
     """
     from rich.console import Console
     from rich.progress import (
@@ -73,7 +76,7 @@ def progress(title: str, total: int | None) -> Iterator[tuple[Report, Callable[[
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(title.replace("[", r"\["), total=total, note="")
-        said = time.monotonic()
+        said = -math.inf if at_once else time.monotonic()
 
         def advance(done: int, note: str) -> None:
             nonlocal said

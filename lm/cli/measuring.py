@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lm import one_of, require
+from lm import data_path, one_of, require
 from lm.cli.console import progress, say, write
 from lm.cli.options import FilesArgument, ModelOption, PuzzlesOption
 from lm.cli.shipped import open_shard, shipped_games
@@ -33,8 +33,10 @@ def evaluate(
 ) -> None:
     """Measure how well a model foresees the moves of games; without files, of the shipped ones of that voice."""
     with progress("loading the model", None):
-        from lm.dataset.records import SPLITS
+        from lm.dataset.records import SPLITS, opening
+        from lm.dataset.seen import SeenGames
         from lm.measure import evaluate as evaluation
+        from lm.measure.held_out import records_of
         from lm.measure.puzzles import solve
         from lm.measure.stray import RANDOM_PLIES, after_random_plies
         from lm.model.loading import load_any_model
@@ -45,15 +47,14 @@ def evaluate(
         if split is not None:
             one_of("--split", split, SPLITS)
         loaded = load_any_model(model)
+        trained_on = SeenGames.load(model or data_path("model"))
     symmetries = min(symmetries, readings(loaded))
     asked = read_puzzles(puzzles)
-    rejected: list[object] = []
-    chosen, chosen_split = (files, split) if files else (shipped_games(), split or "test")
-    with progress("reading games", None) as (_, advance):
-        records = evaluation.read_games(chosen, chosen_split, rejected.append, lambda done: advance(done, ""))
+    shard = open_shard(files or shipped_games(), Path("cache"))
+    records = records_of(shard, split if files else split or "test")
     if not files:
         records = [record for record in records if (record.tier == "engine") == (whose == Voice.ENGINE)]
-    with progress("foreseeing their moves", len(records)) as (_, advance):
+    with progress("foreseeing their moves", len(records), at_once=True) as (_, advance):
         found = evaluation.evaluate(
             loaded,
             [evaluation.line_of(record) for record in records],
@@ -62,15 +63,15 @@ def evaluate(
             lambda done: advance(done, ""),
             symmetries,
         )
-    report = found.report() | {"rejected": len(rejected), "voice": voice, "symmetries": symmetries}
+    seen = None if trained_on is None else sum(opening(record.moves) in trained_on for record in records)
+    facts = {"rejected": shard.meta["rejected"], "seen": seen, "voice": voice, "symmetries": symmetries}
+    report = found.report() | facts
     if as_json:
         report |= {"by": found.breakdown(evaluation.labels_of(records)), "calibration": found.calibration()}
     if asked:
         report["puzzles"] = solve(loaded, asked, whose, symmetries=symmetries)
     if random_games:
         report["after_random_plies"] = after_random_plies(loaded, random_games)
-    if rejected:
-        say(f"games that could not be read: {len(rejected)}, the first: {rejected[0]}")
     if as_json:
         print(json.dumps(report))
         return
@@ -81,6 +82,8 @@ def evaluate(
         parts[f"its own play after {RANDOM_PLIES} random plies"] = report["after_random_plies"]
     for title, part in parts.items():
         print(title)
+        if part is report:
+            print(f"games that the model has seen in training: {'not known' if seen is None else seen}")
         for name, (low, high) in part["interval"].items():
             print(f"{name:20} {part[name]:.4f}  ({low:.4f} to {high:.4f})")
 
@@ -101,6 +104,7 @@ def report(
     require("matplotlib", "report")
     from lm.measure import figures
     from lm.measure import report as reporting
+    from lm.measure.held_out import records_of
     from lm.model.loading import load_any_model
     from xiangqi.formats.streams import open_replacing
 
@@ -112,9 +116,9 @@ def report(
         shard = open_shard(files or shipped_games(), Path("cache"))
         found = reporting.gather(
             loaded,
-            reporting.records_of(shard, split, limit),
+            records_of(shard, split, limit),
             puzzles=asked,
-            learners=reporting.records_of(shard, "validation" if split == "test" else "test", limit or 300),
+            learners=records_of(shard, "validation" if split == "test" else "test", limit or 300),
             stray=random_games,
             run=run,
             selfplay=selfplay,

@@ -25,7 +25,7 @@ def open_shard(files: list[Path], cache: Path) -> Shard:
     """Open the shard of these files, making it first if they are new or have changed."""
     from lm.dataset.shards import Shard, cached
 
-    with progress("reading games", None) as (_, advance):
+    with progress("reading games", None, at_once=True) as (_, advance):
         shard = Shard.open(cached(files, cache, lambda games: advance(games, "")))
     if os.environ.get("RANK", "0") == "0":
         say_rejected(shard)

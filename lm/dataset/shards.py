@@ -190,7 +190,7 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
     for number, path in enumerate(paths):
         for record in read_records(path, reject):
             counts["read"] += 1
-            if counts["read"] % 500 == 0:
+            if counts["read"] % 100 == 0:
                 progress(counts["read"])
             keys.add((record.key(), record.opening()))
             identity = record.identity()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from lm import UserError
-from lm.dataset.records import UNKNOWN, Record, read_records, split_of
+from lm.dataset.records import UNKNOWN, Record
 from lm.measure.stats import SAMPLES, interval, resample, share_interval
 from lm.model import char
 from lm.model.encoding import Encoder, Features, GameMoves
@@ -28,7 +27,6 @@ from lm.model.prompts import Voice
 from lm.players.char_policy import score_games
 from lm.players.policy import average
 from xiangqi import CANNON, KNIGHT, ROOK, Board
-from xiangqi.formats import FormatError
 from xiangqi.kernels import MOVE_FROM, MOVE_TO
 
 FIGURES: Final = ("top1", "top3", "nll", "legal_argmax", "legal_mass")
@@ -174,28 +172,6 @@ def _ece(bins: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 # --- Games ------------------------------------------------------------------------------------------------------------
-
-
-def read_games(
-    paths: Sequence[Path],
-    split: str | None,
-    on_error: Callable[[FormatError], None],
-    advance: Callable[[int], None] = lambda games: None,
-) -> list[Record]:
-    """Return the valid games of files, or those of a split; ``advance`` is called with the number of games read.
-
-    Raises ``UserError`` if there are none.
-    """
-    records, done = [], 0
-    for path in paths:
-        for record in read_records(path, on_error):
-            done += 1
-            advance(done)
-            if split is None or split_of(record.key()) == split:
-                records.append(record)
-    if not records:
-        raise UserError(f"{', '.join(map(str, paths))}: no valid games{f' of the {split} split' if split else ''}")
-    return records
 
 
 def line_of(record: Record) -> GameMoves:

@@ -1,11 +1,14 @@
-"""Games that a model was not trained on."""
+"""Games by which a model is judged: those of a split of a shard."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from lm.dataset.records import opening
+import numpy as np
+
+from lm import UserError
+from lm.dataset.records import Record, opening
 from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard
 from lm.model.encoding import GameMoves
@@ -36,3 +39,25 @@ def held_out(shards: Sequence[Shard], split: str, plies: int, seen: SeenGames | 
                 games[voice][0].append(line)
                 games[voice][1].append(int(shard.results[game]))
     return games
+
+
+def records_of(shard: Shard, split: str | None, most: int = 0) -> list[Record]:
+    """Return the games of a split of a shard, or all if that is ``None``; about ``most`` of them if that is not 0.
+
+    Raises ``UserError`` if there are none.
+    """
+    games = np.arange(len(shard.splits)) if split is None else shard.games(split)
+    if not len(games):
+        raise UserError(f"no games of the {split} split in {', '.join(shard.meta['files'])}")
+    if most:
+        games = games[:: max(1, len(games) // most)]
+    return [
+        Record(
+            shard.moves_of(game),
+            int(shard.results[game]),
+            source=shard.meta["sources"][shard.sources[game]],
+            tier=shard.meta["tiers"][shard.tiers[game]],
+            fen=shard.meta["starts"].get(str(game)),
+        )
+        for game in games.tolist()
+    ]

@@ -18,7 +18,6 @@ from transformers import PreTrainedModel
 
 from lm import UserError
 from lm.dataset.records import Record
-from lm.dataset.shards import Shard
 from lm.measure import figures
 from lm.measure.evaluate import LEGALITY, evaluate, labels_of, line_of
 from lm.measure.probes import probe, random_twin
@@ -36,25 +35,6 @@ if TYPE_CHECKING:
 LEAST_PROBED: Final = 10
 """Games by which the probes are judged, where there are as many; a third of those they were fitted on is enough."""
 OWN_WORD: Final = ("resignation", "draw agreed")
-
-
-def records_of(shard: Shard, split: str, most: int = 0) -> list[Record]:
-    """Return the games of a split of a shard, or about ``most`` of them. Raises ``UserError`` if there are none."""
-    games = shard.games(split)
-    if not len(games):
-        raise UserError(f"no games of the {split} split in {', '.join(shard.meta['files'])}")
-    if most:
-        games = games[:: max(1, len(games) // most)]
-    return [
-        Record(
-            shard.line(game).moves,
-            int(shard.results[game]),
-            source=shard.meta["sources"][shard.sources[game]],
-            tier=shard.meta["tiers"][shard.tiers[game]],
-            fen=shard.meta["starts"].get(str(game)),
-        )
-        for game in games.tolist()
-    ]
 
 
 def gather(

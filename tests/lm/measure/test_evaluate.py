@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,11 @@ import pytest
 import torch
 
 from lm import UserError, cli
-from lm.dataset.records import UNKNOWN, split_of
-from lm.measure.evaluate import FIGURES, Evaluation, batches, evaluate, line_of, read_games
+from lm.dataset.records import SPLITS, UNKNOWN, opening, record_of, split_of
+from lm.dataset.seen import SeenGames
+from lm.dataset.shards import Shard, build
+from lm.measure.evaluate import FIGURES, Evaluation, batches, evaluate, line_of
+from lm.measure.held_out import records_of
 from lm.model import char
 from lm.model.encoding import GameMoves
 from lm.model.model import XiangqiLM
@@ -307,56 +311,59 @@ def records() -> list[Game]:
     return [as_record(b, r, gid) for gid, (b, r) in enumerate(zip(GAMES, results, strict=True))]
 
 
-def measure(model: XiangqiLM, path: Path) -> dict[str, object]:
-    found = read_games([path], None, pytest.fail)
-    return evaluate(model, [line_of(r) for r in found], [r.result for r in found]).report(samples=20)
+class TestRecords:
+    """Of a shard, which is how all that judges by games reads files."""
 
-
-class TestFiles:
-    @pytest.mark.parametrize("name", ["games.pgn.zst", "games.jsonl", "games.jsonl.zst", "games.jsonl.gz"])
-    def test_the_format_does_not_matter(self, model: XiangqiLM, records: list[Game], name: str, tmp_path: Path) -> None:
-        save(records, tmp_path / "games.pgn")
-        save(records, tmp_path / name)
-        assert measure(model, tmp_path / name) == measure(model, tmp_path / "games.pgn")
-
-    def test_broken_lines_are_counted(self, records: list[Game], tmp_path: Path) -> None:
-        path = tmp_path / "games.jsonl"
-        save(records, path)
-        lines = path.read_text().splitlines()
-        lines[1:1] = ["{rubbish", '{"moves": "h2e2 h2e2", "result": "1-0"}', '{"moves": "", "result": "1-0"}']
-        path.write_text("\n".join(lines))
-        errors: list[Exception] = []
-        assert len(read_games([path], None, errors.append)) == len(records)
-        assert len(errors) == 3
-        assert "line 2" in str(errors[0])
-        assert "ply 2" in str(errors[1])
+    def shard(self, games: list[Game], folder: Path) -> Shard:
+        save(games, folder / "games.jsonl")
+        build([folder / "games.jsonl"], folder / "shard")
+        return Shard.open(folder / "shard")
 
     def test_a_split_is_its_games_and_the_splits_are_all_games(self, tmp_path: Path) -> None:
-        records = [as_record(random_game(gid, 4), "1-0", gid) for gid in range(300)]
-        save(records, path := tmp_path / "games.jsonl")
-        found = {split: read_games([path], split, pytest.fail) for split in ("train", "validation", "test")}
-        for split, games in found.items():
-            assert {split_of(game.key()) for game in games} == {split}
-        assert sum(map(len, found.values())) == 300
-        assert len(read_games([path], None, pytest.fail)) == 300
+        games = [as_record(random_game(gid, 4), "1-0", gid) for gid in range(300)]
+        shard = self.shard(games, tmp_path)
+        found = {split: records_of(shard, split) for split in SPLITS}
+        for split, chosen in found.items():
+            expected = sorted(
+                tuple(record.moves) for record in map(record_of, games) if split_of(record.key()) == split
+            )
+            assert sorted(tuple(record.moves) for record in chosen) == expected
+        assert len(records_of(shard, None)) == 300
+        assert len(records_of(shard, None, most=30)) == 30
 
-    def test_a_file_without_games_of_the_split(self, records: list[Game], tmp_path: Path) -> None:
-        save([as_record(GAMES[0], "1-0", 1)], path := tmp_path / "one.jsonl")
+    def test_a_copy_without_a_group_is_held_out_with_the_game(self, tmp_path: Path) -> None:
+        """By its own opening alone it would be a game for training."""
+        board = random_game(1, 20)
+        assert split_of(opening(GameMoves.of(board).moves)) == "train"
+        assert split_of("gid:67") == "test"
+        longer = random_game(1, 60)
+        copies = [as_record(Board.from_moves(longer.move_stack[:n]), "1-0", gid) for n, gid in ((55, 67), (60, 1))]
+        shard = self.shard(copies, tmp_path)
+        assert len(records_of(shard, "test")) == 2
+
+    def test_a_file_without_games_of_the_split(self, tmp_path: Path) -> None:
         assert split_of("gid:1") == "train"
-        save([as_record(GAMES[0], "1-0", 3)], other := tmp_path / "three.jsonl")
-        with pytest.raises(UserError, match=r"one\.jsonl, .*three\.jsonl: no valid games of the test split"):
-            read_games([path, other], "test", pytest.fail)
-        with pytest.raises(UserError, match=r"one\.jsonl: no valid games of the test split"):
-            read_games([path], "test", pytest.fail)
+        shard = self.shard([as_record(GAMES[0], "1-0", 1)], tmp_path)
+        with pytest.raises(UserError, match=r"no games of the test split in .*games\.jsonl"):
+            records_of(shard, "test")
 
     def test_positions_are_read_from_where_they_start(self, model: XiangqiLM, tmp_path: Path) -> None:
         path = tmp_path / "game.jsonl"
         path.write_text('{"fen": "3k5/9/9/9/9/9/9/9/4R4/4K4 b - - 0 1", "moves": "d9d8 e1e2"}\n')
-        (record,) = read_games([path], None, pytest.fail)
+        build([path], tmp_path / "shard")
+        (record,) = records_of(Shard.open(tmp_path / "shard"), None)
         report = evaluate(model, [line_of(record)], [record.result]).report(samples=1)
         assert report["plies"] == 2
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, in which commands keep the games that they have read."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("here")
 class TestCommand:
     def test_a_model_of_characters_reads_once(self, xqlm, records: list[Game], tmp_path: Path) -> None:
         path = tmp_path / "games.pgn"
@@ -373,7 +380,7 @@ class TestCommand:
         code, out, err = xqlm("evaluate", path, "--model", model_folder, "--json")
         report = json.loads(out)
         assert code == 0
-        assert "games that could not be read: 1, the first: " in err
+        assert "games rejected: 1, see cache" in err
         assert report["rejected"] == 1
         assert report["plies"] == sum(board.ply for board in GAMES)
         for name in ("top1", "top3", "nll", "legal_argmax", "legal_mass", "value_brier", "value_ece", "legal_games"):
@@ -384,11 +391,33 @@ class TestCommand:
         assert set(report["by"]["tier"]) == {"master"}
         assert set(report["by"]["source"]) == {"here"}
 
+    @pytest.mark.parametrize(("name", "known"), [("games.pgn.zst", True), ("games.jsonl.gz", True), ("x.jsonl", False)])
+    def test_it_says_how_many_games_the_model_was_trained_on(
+        self, xqlm, model_folder: Path, records: list[Game], name: str, known: bool, here: Path
+    ) -> None:
+        """Two of these: one of them mirrored, and under another number."""
+        save(records, here / name)
+        shutil.copytree(model_folder, here / "model")
+        if known:
+            mirrored = Board.from_moves([move.mirror() for move in GAMES[1].move_stack])
+            SeenGames.of(opening(GameMoves.of(board).moves) for board in (GAMES[3], mirrored)).save(here / "model")
+        code, out, _ = xqlm("evaluate", name, "--model", "model", "--json")
+        assert (code, json.loads(out)["seen"]) == (0, 2 if known else None)
+        code, out, _ = xqlm("evaluate", name, "--model", "model")
+        said = f"games that the model has seen in training: {2 if known else 'not known'}"
+        assert (code, out.splitlines()[1]) == (0, said)
+
+    def test_without_a_terminal_it_soon_says_that_it_reads(self, xqlm, model_folder: Path, here: Path) -> None:
+        save([as_record(random_game(gid, 3), "1-0", gid) for gid in range(120)], here / "games.jsonl")
+        code, _, err = xqlm("evaluate", "games.jsonl", "--model", model_folder)
+        assert code == 0
+        assert err.startswith("reading games: 100\nforeseeing their moves: ")
+
     def test_for_people(self, xqlm, model_folder: Path, records: list[Game], tmp_path: Path) -> None:
         save(records, path := tmp_path / "games.pgn")
         code, out, _ = xqlm("evaluate", path, "--model", model_folder, "--voice", "engine")
         assert code == 0
-        assert out.startswith(f"5 games, {sum(board.ply for board in GAMES)} plies\ntop1 ")
+        assert out.startswith(f"5 games, {sum(board.ply for board in GAMES)} plies\ngames that the model has seen")
 
     def test_several_files_however_they_are_given(
         self, xqlm, model_folder: Path, records: list[Game], tmp_path: Path

@@ -356,13 +356,15 @@ class TestCommand:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(cli.measuring, "open_shard", lambda *args: pytest.fail("games were read first"))
-        monkeypatch.setattr("lm.measure.evaluate.read_games", lambda *args: pytest.fail("games were read first"))
         code, out, err = xqlm(*words, "--model", model_folder)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert reason in err
         assert not list(tmp_path.iterdir())
 
-    def test_puzzles_and_random_openings_in_evaluate(self, xqlm, model_folder: Path, tmp_path: Path) -> None:
+    def test_puzzles_and_random_openings_in_evaluate(
+        self, xqlm, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
         game = Game({"Result": "1-0"})
         game.add_main_line(random_game(1, 20).move_stack)
         save([game], tmp_path / "games.jsonl")
