@@ -15,6 +15,7 @@ What pieces reach and what they are worth is told by `xiangqi.attacks`, mate in 
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -108,11 +109,16 @@ def _offsets(groups: Mapping[str, int]) -> NDArray[np.int32]:
     return np.concatenate([[0], np.cumsum(list(groups.values()))]).astype(np.int32)
 
 
-INPUT_OFFSETS: Final = constant(_offsets(INPUT_GROUPS))
-CANDIDATE_OFFSETS: Final = constant(
-    np.maximum(0, _offsets(CANDIDATE_GROUPS) - CANDIDATE_GROUPS["move"]).astype(np.int32)
-)
+INPUT_OFFSETS: Final = _offsets(INPUT_GROUPS)
+CANDIDATE_OFFSETS: Final = np.maximum(0, _offsets(CANDIDATE_GROUPS) - CANDIDATE_GROUPS["move"]).astype(np.int32)
 """Where each block starts: the moves in a table of their own, the others one after another in a second one."""
+
+InputGroups = namedtuple("InputGroups", INPUT_GROUPS)  # type: ignore[misc]
+CandidateGroups = namedtuple("CandidateGroups", CANDIDATE_GROUPS)  # type: ignore[misc]
+_INPUT_START: Final[Any] = InputGroups(*INPUT_OFFSETS[:-1].tolist())
+_START: Final[Any] = CandidateGroups(*CANDIDATE_OFFSETS[:-1].tolist())
+_COLUMN: Final[Any] = CandidateGroups(*(CANDIDATE_COLUMNS.index(name) for name in CANDIDATE_GROUPS))
+"""The first column of each block in a candidate's line. (Of tuples with names numba makes constants.)"""
 CANDIDATE_WIDTH: Final = len(CANDIDATE_COLUMNS)
 
 MAX_INPUTS: Final = 768
@@ -126,63 +132,66 @@ _ROOM = constant(np.array([0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8, 8, 8, 8, 8]
 _ROWS = 2048
 """More than either block has of which `SEVERAL` rows are told; see `_keep`."""
 
-_PLY = np.dtype(
-    [
-        # A position, seen from its mover's side. Arrays of 90 are by square, those of 2 for the mover and the enemy.
-        ("cells", np.uint8, 90),
-        ("men", np.int16, (2, 92)),  # as `mates.survey` writes them, and the lines
-        ("lines", np.int16, 19),
-        ("reach", np.int32, 90),
-        ("kind", np.int8, 90),  # of the piece there, see `attacks.kind_on`
-        ("status", np.int8, 90),
-        ("squares", np.uint8, 90),  # of the pieces
-        ("pieces", np.int64),  # how many
-        ("man", np.uint8, 90),  # where among the mover's men each of his pieces is
-        ("moves", np.int16, (2, MAX_MOVES)),  # legal ones of the mover, and of the enemy if he were to move
-        ("counts", np.int64, 2),  # of these moves
-        ("kings", np.int64, 2),
-        ("rooms", np.int64, 2),  # beside the kings
-        ("grades", np.int64, 2),  # sums over each side's pieces
-        ("checked", np.int64),
-        ("threatened", np.int64),  # the enemy threatens mate
-        ("last_kind", np.int64),  # the piece that moved last,
-        ("last_to", np.int64),  # where it is,
-        ("last_took", np.int64),  # and whether it took
-        ("own_kind", np.int64),  # the piece that the mover moved last, if he has it still,
-        ("own_from", np.int64),  # whence
-        ("own_to", np.int64),  # and where to
-        ("turn", np.int64),
-        ("mover", np.int64),  # always 0, and the enemy 1: of a literal numba would make a kernel of its own
-        ("enemy", np.int64),
-        # A piece whose moves are candidates.
-        ("a", np.uint8),
-        ("old_eyes", np.int32, 90),  # where it could capture
-        ("old_room", np.int64),
-        ("lifted", np.int32, 90),  # what reaches each square without it
-        ("attacked", np.int64),  # by the piece that moved last
-        # A candidate, made on the board.
-        ("move", np.int64),
-        ("b", np.uint8),
-        ("captured", np.int64),
-        ("king", np.int64),  # where the mover's is now
-        ("eyes", np.int32, 90),  # where its piece could capture next
-        ("room", np.int64),
-        ("after", np.int32, 90),  # what reaches each square
-        ("check", np.int64),
-        ("mates", np.int64),
-        ("threats", np.int64, 2),  # of mate in one by each side
-        ("touched", np.int64, SEVERAL),  # rows and worth, see `_keep`
-        ("eyed", np.int64, SEVERAL),
-        # What is kept from ply to ply, and room to work in.
-        ("mating", np.int16, 2),  # a move with which each side mated lately
-        ("replies", np.int16, (2, MAX_MOVES)),  # see `mates.mates`
-        ("scratch", np.int16, (2, MAX_MOVES)),
-        ("changed", np.uint8, 90),
-        ("balances", np.int64, MAX_CANDIDATES),
-    ],
-    align=True,
-)
-"""What the kernels of this module know and tell each other."""
+# What the kernels of this module know of a ply, and tell each other, is one record, `_PLY`, of these parts. Arrays of
+# 90 are by square, those of 2 for the mover and the enemy.
+_POSITION: Final[list[Any]] = [  # as its mover sees it
+    ("cells", np.uint8, 90),
+    ("men", np.int16, (2, 92)),  # as `mates.survey` writes them, and the lines
+    ("lines", np.int16, 19),
+    ("man_index", np.uint8, 90),  # where among the mover's men each of his pieces is
+    ("piece_squares", np.uint8, 90),
+    ("piece_count", np.int64),
+    ("kinds", np.int8, 90),  # of the piece there, see `attacks.kind_on`
+    ("reach", np.int32, 90),  # what reaches each square, see `attacks.attack`
+    ("statuses", np.int8, 90),  # how the piece there is attacked and defended, see `attacks.status`
+    ("grades", np.int64, 2),  # sums over each side's pieces
+    ("moves", np.int16, (2, MAX_MOVES)),  # legal ones of the mover, and of the enemy if he were to move
+    ("move_counts", np.int64, 2),
+    ("kings", np.int64, 2),
+    ("king_rooms", np.int64, 2),  # free squares beside the kings
+    ("in_check", np.int64),
+    ("mate_threatened", np.int64),  # by the enemy
+    ("turn", np.int64),
+    ("mover", np.int64),  # always 0, and the enemy 1: of a literal numba would make a kernel of its own
+    ("enemy", np.int64),
+]
+_LAST_MOVES: Final[list[Any]] = [
+    ("last_kind", np.int64),  # the piece that moved last,
+    ("last_to", np.int64),  # where it is, -1 before the first move,
+    ("last_took", np.int64),  # and whether it took
+    ("own_kind", np.int64),  # the piece that the mover moved last, if he has it still,
+    ("own_from", np.int64),  # whence
+    ("own_to", np.int64),  # and where to
+]
+_PIECE: Final[list[Any]] = [  # whose moves are candidates
+    ("origin", np.uint8),
+    ("old_eyes", np.int32, 90),  # where it could capture
+    ("old_room", np.int64),  # the class of how many squares it could go to
+    ("reach_without", np.int32, 90),  # what reaches each square without it
+    ("attacked_by_last", np.int64),  # whether the piece that moved last attacks it
+]
+_CANDIDATE: Final[list[Any]] = [  # a move, made on the board
+    ("move", np.int64),
+    ("target", np.uint8),
+    ("captured", np.int64),
+    ("king", np.int64),  # where the mover's is now
+    ("eyes", np.int32, 90),  # where its piece could capture next
+    ("room", np.int64),  # and the class of how many squares it could go to
+    ("reach_after", np.int32, 90),  # what reaches each square
+    ("gives_check", np.int64),
+    ("gives_mate", np.int64),
+    ("threats", np.int64, 2),  # of mate in one by each side
+    ("touched", np.int64, SEVERAL),  # rows and worth, see `_keep`
+    ("eyed", np.int64, SEVERAL),
+]
+_KEPT: Final[list[Any]] = [  # from ply to ply, and room to work in
+    ("mating", np.int16, 2),  # a move with which each side mated lately
+    ("replies", np.int16, (2, MAX_MOVES)),  # see `mates.mates`
+    ("scratch", np.int16, (2, MAX_MOVES)),
+    ("changed", np.uint8, 90),  # squares of the pieces whose status a move may change
+    ("balances", np.int64, MAX_CANDIDATES),  # what each candidate wins less what it loses
+]
+_PLY = np.dtype([*_POSITION, *_LAST_MOVES, *_PIECE, *_CANDIDATE, *_KEPT], align=True)
 Ply: TypeAlias = Any
 """A record of `_PLY`."""
 
@@ -233,27 +242,27 @@ def _look(p: Ply, cells: Cells, turn: int) -> None:
         piece = cells[sq if turn == 0 else 89 - sq]
         p.cells[sq] = piece ^ 8 if piece != 0 and turn == 1 else piece
         p.reach[sq] = 0
-    p.pieces = 0
+    p.piece_count = 0
     for sq in range(90):
         if p.cells[sq] != 0:
-            p.squares[p.pieces] = sq
-            attack(p.cells, p.squares[p.pieces], UNIT[p.cells[sq]], p.reach)
-            p.pieces += 1
+            p.piece_squares[p.piece_count] = sq
+            attack(p.cells, p.piece_squares[p.piece_count], UNIT[p.cells[sq]], p.reach)
+            p.piece_count += 1
     survey(p.cells, p.men, p.lines)
     for i in range(2, 2 + p.men[0, 1]):
-        p.man[p.men[0, i]] = i
+        p.man_index[p.men[0, i]] = i
     for side in range(2):
-        p.counts[side] = legal_moves(p.cells, side, p.moves[side])
+        p.move_counts[side] = legal_moves(p.cells, side, p.moves[side])
         p.kings[side] = find_king(p.cells, side)
-        p.rooms[side] = room_beside(p.cells, p.kings[side], p.reach)
+        p.king_rooms[side] = room_beside(p.cells, p.kings[side], p.reach)
         p.grades[side], p.mating[side] = 0, -1
-    for i in range(p.pieces):
-        sq = p.squares[i]
+    for i in range(p.piece_count):
+        sq = p.piece_squares[i]
         piece = p.cells[sq]
-        p.kind[sq], p.status[sq] = kind_on(piece, sq), status(piece, p.reach[sq])
-        p.grades[piece // 8] += GRADE[p.kind[sq], p.status[sq]]
-    p.checked = p.kings[0] >= 0 and is_attacked(p.cells, p.kings[0], p.enemy)
-    p.threatened = p.kings[0] >= 0 and not p.checked and _could_mate(p, p.enemy, p.kings[0])
+        p.kinds[sq], p.statuses[sq] = kind_on(piece, sq), status(piece, p.reach[sq])
+        p.grades[piece // 8] += GRADE[p.kinds[sq], p.statuses[sq]]
+    p.in_check = p.kings[0] >= 0 and is_attacked(p.cells, p.kings[0], p.enemy)
+    p.mate_threatened = p.kings[0] >= 0 and not p.in_check and _could_mate(p, p.enemy, p.kings[0])
 
 
 @compiled
@@ -293,22 +302,21 @@ def _write_inputs(space: Ply, last: int, seen: int, clock: int, ply: int, out: N
     ``seen`` is how often it stood before, and ``clock`` the number of plies since a capture.
     """
     p = space[0]
-    o_move, o_counters, o_board, o_status, o_tactics, o_own, o_enemy = INPUT_OFFSETS[:7]
-    out[n] = o_move + last
-    out[n + 1] = o_counters + seen
-    out[n + 2] = o_counters + 3 + min(15, clock // 8)
-    out[n + 3] = o_counters + 19 + min(63, ply // 4)
+    out[n] = _INPUT_START.move + last
+    out[n + 1] = _INPUT_START.counters + seen
+    out[n + 2] = _INPUT_START.counters + 3 + min(15, clock // 8)
+    out[n + 3] = _INPUT_START.counters + 19 + min(63, ply // 4)
     n += 4
-    for i in range(p.pieces):
-        sq = p.squares[i]
+    for i in range(p.piece_count):
+        sq = p.piece_squares[i]
         piece = p.cells[sq]
         index = ((piece & 7) - 1 + 7 * (piece // 8)) * 90 + sq
-        out[n] = o_board + index
-        out[n + 1] = o_status + index * 10 + p.status[sq]
+        out[n] = _INPUT_START.board + index
+        out[n + 1] = _INPUT_START.status + index * 10 + p.statuses[sq]
         n += 2
     for side in range(2):
-        offset = o_own if side == 0 else o_enemy
-        for i in range(min(p.counts[side], 128)):
+        offset = _INPUT_START.own_moves if side == 0 else _INPUT_START.enemy_moves
+        for i in range(min(p.move_counts[side], 128)):
             move = p.moves[side, i]
             out[n] = offset + move
             n += 1
@@ -316,10 +324,10 @@ def _write_inputs(space: Ply, last: int, seen: int, clock: int, ply: int, out: N
             if p.cells[b] != 0:
                 out[n] = offset + 2086 + ((p.cells[b] & 7) - 1) * 90 + b
                 n += 1
-    out[n] = o_tactics + p.checked
-    out[n + 1] = o_tactics + 2 + worst(p.grades[0])
-    out[n + 2] = o_tactics + 7 + worst(p.grades[1])
-    out[n + 3] = o_tactics + 12 + p.threatened
+    out[n] = _INPUT_START.tactics + p.in_check
+    out[n + 1] = _INPUT_START.tactics + 2 + worst(p.grades[0])
+    out[n + 2] = _INPUT_START.tactics + 7 + worst(p.grades[1])
+    out[n + 3] = _INPUT_START.tactics + 12 + p.mate_threatened
     return n + 4
 
 
@@ -329,59 +337,59 @@ def _write_inputs(space: Ply, last: int, seen: int, clock: int, ply: int, out: N
 @compiled
 def _lift(p: Ply, a: int) -> None:
     """Note what is known of the piece on ``a``, and what reaches each square without it."""
-    p.a = a
+    p.origin = a
     for sq in range(90):
         p.old_eyes[sq] = 0
-    p.old_room = _ROOM[attack(p.cells, p.a, UNIT[p.cells[a]], p.old_eyes)]
+    p.old_room = _ROOM[attack(p.cells, p.origin, UNIT[p.cells[a]], p.old_eyes)]
     for sq in range(90):
-        p.lifted[sq] = p.reach[sq] - p.old_eyes[sq]
-    unblock(p.cells, p.lines, p.a, p.lifted, 1)
-    p.attacked = p.last_to >= 0 and reaches(p.cells, p.last_to, p.a)
+        p.reach_without[sq] = p.reach[sq] - p.old_eyes[sq]
+    unblock(p.cells, p.lines, p.origin, p.reach_without, 1)
+    p.attacked_by_last = p.last_to >= 0 and reaches(p.cells, p.last_to, p.origin)
 
 
 @compiled
 def _make(p: Ply, move: int) -> None:
     """Make a move of the piece that is lifted, and note where pieces reach then."""
-    a, b = p.a, int(MOVE_TO[move])
+    a, b = p.origin, int(MOVE_TO[move])
     piece, captured = p.cells[a], p.cells[b]
-    p.move, p.b, p.captured = move, b, captured
+    p.move, p.target, p.captured = move, b, captured
     p.king = b if a == p.kings[0] else p.kings[0]
     p.cells[a] = 0
-    empty(p.lines, p.a)
+    empty(p.lines, p.origin)
     for sq in range(90):
-        p.after[sq] = p.lifted[sq]
+        p.reach_after[sq] = p.reach_without[sq]
         p.eyes[sq] = 0
     if captured == 0:
-        unblock(p.cells, p.lines, p.b, p.after, -1)
+        unblock(p.cells, p.lines, p.target, p.reach_after, -1)
     else:
-        attack(p.cells, p.b, -UNIT[captured], p.after)
+        attack(p.cells, p.target, -UNIT[captured], p.reach_after)
     p.cells[b] = piece
-    p.room = _ROOM[attack(p.cells, p.b, UNIT[piece], p.eyes)]
+    p.room = _ROOM[attack(p.cells, p.target, UNIT[piece], p.eyes)]
     for sq in range(90):
-        p.after[sq] += p.eyes[sq]
-    p.men[0, p.man[a]] = b
-    fill(p.lines, p.b)
+        p.reach_after[sq] += p.eyes[sq]
+    p.men[0, p.man_index[a]] = b
+    fill(p.lines, p.target)
 
 
 @compiled
 def _unmake(p: Ply) -> None:
     """Take the move back."""
-    p.cells[p.a] = p.cells[p.b]
-    p.cells[p.b] = p.captured
-    p.men[0, p.man[p.a]] = p.a
-    fill(p.lines, p.a)
+    p.cells[p.origin] = p.cells[p.target]
+    p.cells[p.target] = p.captured
+    p.men[0, p.man_index[p.origin]] = p.origin
+    fill(p.lines, p.origin)
     if p.captured == 0:
-        empty(p.lines, p.b)
+        empty(p.lines, p.target)
 
 
 @compiled
 def _look_for_mates(p: Ply) -> None:
     """Note if the candidate gives check or mates, and if a side could mate next."""
     king = p.kings[1]
-    p.check = king >= 0 and cheapest(p.after[king], 0) != 0 and is_attacked(p.cells, king, p.mover)
-    p.mates = p.check and evasion(p.cells, p.enemy, king, p.scratch[0]) < 0
-    p.threats[0] = king >= 0 and not p.check and p.b != king and _could_mate(p, p.mover, king)
-    p.threats[1] = p.king >= 0 and not p.mates and _could_mate(p, p.enemy, p.king)
+    p.gives_check = king >= 0 and cheapest(p.reach_after[king], 0) != 0 and is_attacked(p.cells, king, p.mover)
+    p.gives_mate = p.gives_check and evasion(p.cells, p.enemy, king, p.scratch[0]) < 0
+    p.threats[0] = king >= 0 and not p.gives_check and p.target != king and _could_mate(p, p.mover, king)
+    p.threats[1] = p.king >= 0 and not p.gives_mate and _could_mate(p, p.enemy, p.king)
 
 
 @compiled
@@ -398,22 +406,22 @@ def _touch(p: Ply) -> tuple[int, int]:
     """Find rows of ``touched`` and of ``eyes`` for the other pieces; return the grades of both sides after the move."""
     for at in range(SEVERAL):
         p.touched[at] = p.eyed[at] = 0
-    a, b, n = p.a, p.b, 0
-    for i in range(p.pieces):
-        sq = p.squares[i]
+    a, b, n = p.origin, p.target, 0
+    for i in range(p.piece_count):
+        sq = p.piece_squares[i]
         p.changed[n] = sq
-        n += (p.reach[sq] ^ p.after[sq] | p.eyes[sq]) != 0
-    own, enemy = p.grades[0] - GRADE[p.kind[a], p.status[a]], p.grades[1]
-    own += GRADE[kind_on(p.cells[b], b), status(p.cells[b], p.after[b])]
+        n += (p.reach[sq] ^ p.reach_after[sq] | p.eyes[sq]) != 0
+    own, enemy = p.grades[0] - GRADE[p.kinds[a], p.statuses[a]], p.grades[1]
+    own += GRADE[kind_on(p.cells[b], b), status(p.cells[b], p.reach_after[b])]
     if p.captured:
-        enemy -= GRADE[p.kind[b], p.status[b]]
+        enemy -= GRADE[p.kinds[b], p.statuses[b]]
     mover = (p.cells[b] & 7) - 1
     for i in range(n):
         sq = p.changed[i]
-        kind = p.kind[sq]
+        kind = p.kinds[sq]
         if sq == a or sq == b or kind == KING:
             continue
-        piece, was, now = p.cells[sq], p.status[sq], status(p.cells[sq], p.after[sq])
+        piece, was, now = p.cells[sq], p.statuses[sq], status(p.cells[sq], p.reach_after[sq])
         index, worth = (piece & 7) - 1 + 7 * (piece // 8), VALUE[kind]
         if was != now:
             _keep(p.touched, worth, 1 + (index * 10 + was) * 10 + now)
@@ -423,7 +431,7 @@ def _touch(p: Ply) -> tuple[int, int]:
             else:
                 enemy += change
         if p.eyes[sq] != 0:
-            guarded, new = p.after[sq] >> 16 != 0, p.old_eyes[sq] == 0
+            guarded, new = p.reach_after[sq] >> 16 != 0, p.old_eyes[sq] == 0
             _keep(p.eyed, worth, 1 + ((mover * 14 + index) * 2 + guarded) * 2 + new)
     return own, enemy
 
@@ -455,7 +463,7 @@ def _near(p: Ply, mover: int) -> int:
     """Return the row of ``near``."""
     if p.last_to < 0:
         return 0
-    files, ranks = abs(FILE[p.b] - FILE[p.last_to]), RANK[p.b] - RANK[p.last_to]
+    files, ranks = abs(FILE[p.target] - FILE[p.last_to]), RANK[p.target] - RANK[p.last_to]
     return 1 + (mover * 9 + int(files)) * 9 + int(min(4, max(-4, ranks))) + 4
 
 
@@ -465,42 +473,43 @@ def _write_line(p: Ply, seen: int, line: NDArray[np.int32]) -> int:
 
     ``seen`` is how often the position after it has stood before.
     """
-    a, b, check = p.a, p.b, p.check
-    taken, before, now = p.captured & 7, p.status[a], status(p.cells[b], p.after[b])
+    a, b, check = p.origin, p.target, p.gives_check
+    taken, before, now = p.captured & 7, p.statuses[a], status(p.cells[b], p.reach_after[b])
     mover = (p.cells[b] & 7) - 1
-    gain = min(9, VALUE[p.kind[b]]) if taken else 0
+    gain = min(9, VALUE[p.kinds[b]]) if taken else 0
     net = gain - LOSS[kind_on(p.cells[b], b), now]
     own_grades, enemy_grades = _touch(p)
     lost, own_lost, hanging = worst(p.grades[0]), worst(own_grades), worst(enemy_grades)
     fork = enemy_grades > 0 and worst(enemy_grades - (1 << 8 * hanging)) >= 3
     balance = gain - BUCKET_VALUE[own_lost]
-    own_room, enemy_room = room_beside(p.cells, p.king, p.after), room_beside(p.cells, p.kings[1], p.after)
+    own_room, enemy_room = room_beside(p.cells, p.king, p.reach_after), room_beside(p.cells, p.kings[1], p.reach_after)
     retakes, attacks = b == p.last_to, p.last_to >= 0 and p.eyes[p.last_to] != 0
-    same, flees = a == p.own_to, p.attacked and not retakes
+    same, flees = a == p.own_to, p.attacked_by_last and not retakes
     undoes = same and b == p.own_from
     guards = p.own_kind != 0 and not same and p.eyes[p.own_to] != 0
-    answer = 1 + p.threats[1] if p.threatened and not p.mates else 0
-    blunder = p.threats[1] and not p.threatened
-    o = CANDIDATE_OFFSETS
-    line[0] = p.move
-    line[1] = o[1] + taken * 90 + b
-    line[2] = o[2] + mover * 90 + b
-    line[3] = o[3] + (mover * 8 + taken) * 20 + now * 2 + check
-    line[4] = o[4] + (mover * 10 + before) * 10 + now
-    line[5] = o[5] + (mover * 7 + _exchange(net)) * 10 + before
-    line[6] = o[6] + (((lost * 5 + own_lost) * 5 + hanging) * 2 + fork) * 2 + check
-    line[7] = o[7] + ((seen * 2 + p.mates) * 3 + answer) * 2 + p.checked
-    line[8] = o[8] + ((((retakes * 2 + same) * 2 + undoes) * 2 + attacks) * 2 + flees) * 8 + taken
-    line[9] = o[9] + (mover * 9 + p.old_room) * 9 + p.room
-    line[10] = o[10] + ((p.rooms[0] * 5 + own_room) * 5 + p.rooms[1]) * 5 + enemy_room
-    line[11] = o[11] + _near(p, mover)
-    line[12] = o[12] + (((p.last_kind * 2 + p.last_took) * 7 + mover) * 2 + p.attacked) * 2 + attacks
-    line[13] = o[13] + ((p.own_kind * 7 + mover) * 2 + same) * 2 + guards
-    line[14] = o[14] + (p.threats[0] * 2 + blunder) * 5 + enemy_room
-    line[15] = o[15] + _level(balance) * 16 + check
+    answer = 1 + p.threats[1] if p.mate_threatened and not p.gives_mate else 0
+    blunder = p.threats[1] and not p.mate_threatened
+    line[_COLUMN.move] = p.move
+    line[_COLUMN.capture] = _START.capture + taken * 90 + b
+    line[_COLUMN.piece_to] = _START.piece_to + mover * 90 + b
+    line[_COLUMN.context] = _START.context + (mover * 8 + taken) * 20 + now * 2 + check
+    line[_COLUMN.shelter] = _START.shelter + (mover * 10 + before) * 10 + now
+    line[_COLUMN.exchange] = _START.exchange + (mover * 7 + _exchange(net)) * 10 + before
+    line[_COLUMN.hanging] = _START.hanging + (((lost * 5 + own_lost) * 5 + hanging) * 2 + fork) * 2 + check
+    line[_COLUMN.mate] = _START.mate + ((seen * 2 + p.gives_mate) * 3 + answer) * 2 + p.in_check
+    line[_COLUMN.last] = _START.last + ((((retakes * 2 + same) * 2 + undoes) * 2 + attacks) * 2 + flees) * 8 + taken
+    line[_COLUMN.reach] = _START.reach + (mover * 9 + p.old_room) * 9 + p.room
+    line[_COLUMN.kings] = _START.kings + ((p.king_rooms[0] * 5 + own_room) * 5 + p.king_rooms[1]) * 5 + enemy_room
+    line[_COLUMN.near] = _START.near + _near(p, mover)
+    line[_COLUMN.reply] = (
+        _START.reply + (((p.last_kind * 2 + p.last_took) * 7 + mover) * 2 + p.attacked_by_last) * 2 + attacks
+    )
+    line[_COLUMN.plan] = _START.plan + ((p.own_kind * 7 + mover) * 2 + same) * 2 + guards
+    line[_COLUMN.threat] = _START.threat + (p.threats[0] * 2 + blunder) * 5 + enemy_room
+    line[_COLUMN.balance] = _START.balance + _level(balance) * 16 + check
     for i in range(SEVERAL):
-        line[16 + i] = o[16] + p.touched[i] % _ROWS
-        line[16 + SEVERAL + i] = o[17] + p.eyed[i] % _ROWS
+        line[_COLUMN.touched + i] = _START.touched + p.touched[i] % _ROWS
+        line[_COLUMN.eyes + i] = _START.eyes + p.eyed[i] % _ROWS
     return int(balance)
 
 
@@ -513,23 +522,23 @@ def _write_candidates(
     ``keys`` are those of the positions up to this one, ``last_capture`` is the first of them after a capture.
     """
     p = space[0]
-    told, best = min(p.counts[0], MAX_CANDIDATES), -9
+    told, best = min(p.move_counts[0], MAX_CANDIDATES), -9
     for i in range(told):
         move = int(p.moves[0, i])
-        if i == 0 or MOVE_FROM[move] != p.a:  # moves of one piece come together
+        if i == 0 or MOVE_FROM[move] != p.origin:  # moves of one piece come together
             _lift(p, int(MOVE_FROM[move]))
         _make(p, move)
         _look_for_mates(p)
         seen = 0
         if p.captured == 0:
-            a, b = (p.a, p.b) if p.turn == 0 else (89 - p.a, 89 - p.b)
-            key = zobrist_after(keys[ply], p.cells[p.b] | 8 * p.turn, 0, a, b)
+            a, b = (p.origin, p.target) if p.turn == 0 else (89 - p.origin, 89 - p.target)
+            key = zobrist_after(keys[ply], p.cells[p.target] | 8 * p.turn, 0, a, b)
             seen = _occurrences(keys, last_capture, ply + 1, key)
         p.balances[i] = _write_line(p, seen, out[n + i])
         best = max(best, p.balances[i])
         _unmake(p)
     for i in range(told):
-        out[n + i, 15] += _behind(best - p.balances[i]) * 2
+        out[n + i, _COLUMN.balance] += _behind(best - p.balances[i]) * 2
     return int(n + told)
 
 

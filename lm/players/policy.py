@@ -51,11 +51,12 @@ class _ReadGames:
             before = entry
         return path
 
-    def add(self, start: bytes, moves: list[int], path: list[int]) -> None:
-        """Remember a game that was read along a path. Entries that tell what others already tell are freed."""
-        before: int | bytes = start
+    def add(self, start: bytes, moves: list[int], known: list[int], new: list[int]) -> None:
+        """Remember a game of which a part was known and the rest was read into new entries. Those of them that tell
+        what others already tell are freed."""
+        before: int | bytes = known[-1] if known else start
         spare = []
-        for move, read in zip((-1, *moves), path, strict=True):
+        for move, read in zip([-1, *moves][len(known) :], new, strict=True):
             entry = self._entries.setdefault((before, move), read)
             if entry not in self._users:
                 self._keys[entry], self._users[entry] = (before, move), 0
@@ -129,16 +130,14 @@ class Evaluator:
         starts = [g.cells.tobytes() + bytes([g.turn, min(g.clock, 255), x]) for g, x in zip(games, asked, strict=True)]
         moves = [game.moves.tolist() for game in games]
         # The last ply is always read, also when the position was read before: its state is wanted.
-        known = [self._games.find(*game)[: len(game[1])] for game in zip(starts, moves, strict=True)]
+        known = [self._games.find(start, played)[: len(played)] for start, played in zip(starts, moves, strict=True)]
         for game, path in zip(games, known, strict=True):
             game.first = len(path)
         features = self._encoder(games)
         cache, ends = self._games.cache, np.cumsum(features.lengths)
-        new = cache.take(int(ends[-1]))
-        paths = [
-            np.append(np.array(path, np.int64), more)
-            for path, more in zip(known, np.split(new, ends[:-1]), strict=True)
-        ]
+        taken = cache.take(int(ends[-1]))
+        new = [entries.tolist() for entries in np.split(taken, ends[:-1])]
+        paths = [np.array(path + more, np.int64) for path, more in zip(known, new, strict=True)]
         rows = torch.from_numpy(ends - 1)
         try:
             out = self.model(
@@ -151,10 +150,10 @@ class Evaluator:
                 unmasked=len(games) > FEW,
             )
         except BaseException:  # what is read is known only once it has been
-            cache.free(new)
+            cache.free(taken)
             raise
-        for start, played, entries in zip(starts, moves, paths, strict=True):
-            self._games.add(start, played, entries.tolist())
+        for read in zip(starts, moves, known, new, strict=True):
+            self._games.add(*read)
         self._games.forget(self._room * self.symmetries)
         assert out.scores is not None and out.wdl_logits is not None and out.end_logits is not None
         scores, wdl, over = out.scores, out.wdl_logits[rows].softmax(-1).flip(-1), out.end_logits[rows].softmax(-1)
@@ -163,9 +162,9 @@ class Evaluator:
             wdl, over = (x.view(2, len(boards), -1).mean(0) for x in (wdl, over))
         found = []
         for i in range(len(boards)):
-            moves = [MOVES[m] for m in features.moves(int(rows[i])).tolist()]
-            values = (x.float().numpy() for x in (scores[i, : len(moves)], wdl[i], over[i]))
-            found.append(Evaluation(moves, *values))
+            legal = [MOVES[m] for m in features.moves(int(rows[i])).tolist()]
+            values = (x.float().numpy() for x in (scores[i, : len(legal)], wdl[i], over[i]))
+            found.append(Evaluation(legal, *values))
         return found
 
     def _moves_of(self, board: Board) -> GameMoves:
