@@ -259,7 +259,7 @@ class TestGliding:
         assert start["h2"] == "red 炮" and "e2" not in start
         assert "h2" not in between and "e2" not in between
         assert end["e2"] == "red 炮" and "h2" not in end
-        assert app.view.moving(10.0 + 0.5 * GLIDE) and not app.view.moving(10.0 + 1.01 * GLIDE)
+        assert app.view.moving(10.1) and not app.view.moving(10.5)  # long enough for the eye, too short to wait for
 
     def test_a_piece_that_is_taken_fades(self, board):
         app = board()
