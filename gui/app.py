@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -47,21 +45,10 @@ _CLOSING = (pygame.QUIT, pygame.WINDOWCLOSE)
 
 
 class _SystemClipboard:
-    """The desktop's clipboard."""
+    """The desktop's clipboard. Under X11, SDL 2 finds nothing in it if the text comes in parts, as long ones do."""
 
     def get(self) -> str:
         return pygame.scrap.get_text() if pygame.scrap.has_text() else ""
-
-    def fetch(self) -> str:
-        """Ask X itself: SDL 2 does not take what comes in parts, as all beyond some 250 kB does."""
-        if pygame.display.get_driver() != "x11":
-            return ""
-        asked = subprocess.run(
-            [sys.executable, "-X", "utf8", "-c", "import tkinter; print(tkinter.Tk().clipboard_get())"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        return asked.stdout.decode("utf-8", "replace")
 
     def put(self, text: str) -> None:
         pygame.scrap.put_text(text)

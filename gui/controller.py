@@ -40,10 +40,6 @@ class Clipboard(Protocol):
         """Return the text in the clipboard, empty if there is none."""
         ...
 
-    def fetch(self) -> str:
-        """Return the text where ``get`` has found none; takes its time and is called in a thread of its own."""
-        ...
-
     def put(self, text: str) -> None:
         """Replace what is in the clipboard."""
         ...
@@ -342,14 +338,17 @@ class Controller:
             self.say(f"You offer a draw {when}.")
 
     def _paste(self) -> None:
+        text = self.clipboard.get()
+        if not text.strip():
+            self.say("No text in the clipboard, or more than 250 kB, which is too much.", "alert")
+            return
         self._notice = ("Reading...", "busy", math.inf)
-        threading.Thread(target=self._read_pasted, args=(self.clipboard.get(),), daemon=True).start()
+        threading.Thread(target=self._read_pasted, args=(text,), daemon=True).start()
 
     def _read_pasted(self, text: str) -> None:
         """Read a text, which for a long one or for the first, for which code may be compiled, takes seconds."""
         try:
-            text = text or self.clipboard.fetch()
-            self._pasted.put(read_pasted(text) if text.strip() else "The clipboard has no text.")
+            self._pasted.put(read_pasted(text))
         except Exception as error:
             self._pasted.put(describe(error))
         self._notify()

@@ -25,13 +25,10 @@ from xiangqi import STARTING_FEN, Move
 
 class MemoryClipboard:
     def __init__(self):
-        self.text = self.behind = ""
+        self.text = ""
 
     def get(self):
         return self.text
-
-    def fetch(self):
-        return self.behind
 
     def put(self, text):
         self.text = text

@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from gui import controller
 from gui.actions import Action
 from gui.games_folder import GamesFolder
 from gui.player_process import Failed
@@ -451,16 +452,12 @@ class TestClipboardAndFiles:
         assert "a0a9" in line
         assert tone == "alert"
 
-    def test_what_the_window_cannot_get_is_fetched_another_way(self, seat):
+    def test_nothing_waits_while_a_paste_is_read(self, seat, monkeypatch):
         table = seat(Scripted())
-        table.clipboard.behind = "h2e2 h9g7" + " " * 2_000_000
-        table.paste()
-        assert table.moves == ["h2e2", "h9g7"]
-
-    def test_nothing_waits_while_a_paste_is_read(self, seat):
-        table = seat(Scripted("h9g7"))
         gate = threading.Event()
-        table.clipboard.fetch = lambda: str(gate.wait(60)) and "h2e2 h9g7"
+        read = controller.read_pasted
+        monkeypatch.setattr(controller, "read_pasted", lambda text: gate.wait(60) and read(text))
+        table.clipboard.text = "h2e2 h9g7"
         table.controller.do(Action.PASTE)
         table.tick(60)
         assert table.controller.status() == ("Reading...", "busy")
