@@ -1,4 +1,4 @@
-"""``python -m xiangqi``: what the rules alone can do on the command line."""
+"""``python -m xiangqi``: the commands that need the rules alone."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 
 def perft(depth: int, fen: str | None = None) -> None:
-    """Count the leaves of the tree of legal moves, and say how fast. Raises ``InvalidFenError``."""
+    """Print the number of leaves of the tree of legal moves, and the speed. Raises ``InvalidFenError``."""
     from xiangqi.board import Board
 
     board = Board(fen) if fen else Board()
-    board.perft(min(depth, 2))  # whatever has to be compiled is compiled here
+    board.perft(min(depth, 2))  # compiles what is not compiled yet, outside the timing
     start = time.perf_counter()
     leaves = board.perft(depth)
     seconds = time.perf_counter() - start
@@ -22,30 +22,30 @@ def perft(depth: int, fen: str | None = None) -> None:
 
 
 def convert(source: Path, target: Path) -> None:
-    """Rewrite games in another format, which the suffix of the target names.
+    """Rewrite games in the format that the suffix of ``target`` names.
 
-    What cannot be read is left out and reported on standard error. Raises ``FormatError`` or ``OSError``.
+    Faults are left out and reported on standard error. Raises ``FormatError`` or ``OSError``.
     """
     from xiangqi.formats import convert
 
     conversion = convert(source, target)
     for error in conversion.errors:
         print(f"not converted: {error}", file=sys.stderr)
-    faults = f", {len(conversion.errors)} faults: what is sound was kept" if conversion.errors else ""
+    faults = f", {len(conversion.errors)} faults: everything sound was kept" if conversion.errors else ""
     print(f"{conversion.games} games written to {target}{faults}")
 
 
 def parse(words: Sequence[str], prog: str, epilog: str | None = None) -> argparse.Namespace:
-    """Read a command line; its ``run`` is the command to call with the rest of it."""
+    """Parse a command line. ``run`` of the result is the function to call with the other options."""
     parser = argparse.ArgumentParser(prog=prog, description="The rules of xiangqi (Chinese chess).", epilog=epilog)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    command = commands.add_parser("perft", help="count the leaves of the tree of legal moves, and say how fast")
+    command = commands.add_parser("perft", help="count the leaves of the tree of legal moves, and time it")
     command.add_argument("depth", metavar="DEPTH", nargs="?", type=_plies, default=4, help="plies (default: 4)")
     command.add_argument("--fen", help="position to start from")
     command.set_defaults(run=perft)
     command = commands.add_parser("convert", help="rewrite games in another format")
-    command.add_argument("source", metavar="IN", type=Path, help="games in any format that can be read")
-    command.add_argument("target", metavar="OUT", type=Path, help="the suffix says the format: .pgn, .xqf, .jsonl, …")
+    command.add_argument("source", metavar="IN", type=Path, help="games in any readable format")
+    command.add_argument("target", metavar="OUT", type=Path, help="the suffix gives the format: .pgn, .xqf, .jsonl, …")
     command.set_defaults(run=convert)
     return parser.parse_args(words)
 
@@ -57,13 +57,13 @@ def _plies(text: str) -> int:
 
 
 def run(words: Sequence[str], prog: str = "python -m xiangqi", epilog: str | None = None) -> None:
-    """Do what a command line says. Raises ``SystemExit`` if it is wrong, and what the commands raise."""
+    """Run a command line. Raises ``SystemExit`` if it is wrong, and whatever its command raises."""
     options = vars(parse(words, prog, epilog))
     options.pop("run")(**options)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line and exit code 2."""
+    """Run the command line. A user's mistake gives a one-line error and exit code 2."""
     from xiangqi.fen import InvalidFenError
     from xiangqi.formats import FormatError
 

@@ -1,10 +1,11 @@
-"""What reaches each square, kept up from move to move, and what an exchange there costs, compiled by numba.
+"""Which pieces attack each square, updated from move to move, and the cost of an exchange there; compiled by numba.
 
-A map ``reach`` ``(90,)`` gives for each square the sum of the units (`UNIT`) of all pieces that could capture there,
-pinned or not, whatever stands there: how many of each class and side. A few sums take a move in (`attack`, `unblock`).
+An attack map ``reach`` ``(90,)`` holds for each square the sum of the units (`UNIT`) of all pieces that could capture
+there, pinned or not, whatever stands on it. It counts the attackers of each class and side. `attack` and `unblock`
+update it after a move.
 
 Exchange values: pawn 1, pawn across the river 2, advisor and bishop 2, knight and cannon 4, rook 9. The *status* of a
-piece is the class of its cheapest attacker (none, PAB, NC, R, K), twice, and one more if it is defended.
+piece is twice the class of its cheapest attacker (none, PAB, NC, R, K), plus 1 if the piece is defended.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from xiangqi.mates import FILE, RANK
 from xiangqi.move import BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, SQUARES
 
 CROSSED: Final = 8
-"""Stands among the kinds of pieces for a pawn across the river."""
+"""Kind of a pawn that has crossed the river; the other kinds are the piece types."""
 VALUE: Final = constant(np.array([0, 100, 2, 2, 4, 9, 4, 1, 2], np.int64))
 """Exchange values by kind."""
 
@@ -30,7 +31,7 @@ _CLASS_VALUE = constant(np.array([0, 2, 4, 9, 100]))
 UNIT: Final = constant(
     np.array([0 if p & 7 == 0 else 16 ** (_CLASS[p & 7] - 1 + 4 * (p // 8)) for p in range(16)], np.int64)
 )
-"""How a piece counts where it reaches: by class in four bits each, cheapest lowest, Red's below Black's."""
+"""What a piece adds to the squares that it attacks: four bits a class, cheapest lowest, Red's below Black's."""
 
 
 def _losses() -> NDArray[np.int64]:
@@ -38,24 +39,24 @@ def _losses() -> NDArray[np.int64]:
     for kind in (kind for kind in range(1, 9) if kind != KING):
         for attacker in range(1, 5):
             table[kind, 2 * attacker] = VALUE[kind]
-            if attacker < 4:  # a king may not take what is defended
+            if attacker < 4:  # a king may not capture a defended piece
                 table[kind, 2 * attacker + 1] = max(0, VALUE[kind] - _CLASS_VALUE[attacker])
     return table
 
 
 LOSS: Final = constant(_losses())
-"""``[kind, status]``: what a piece's owner loses there by one exchange if the other side is to move."""
+"""``[kind, status]``: what the owner of a piece loses by one exchange if the other side is to move."""
 BUCKET_VALUE: Final = constant(np.array([0, 1, 2, 4, 9], np.int64))
-"""What a loss in each of five buckets counts as: none, 1, 2 or 3, 4 or 5, more."""
+"""Value of a loss in each of the five buckets: 0, 1, 2 or 3, 4 or 5, more."""
 GRADE: Final = constant(
     np.array([[1 << 8 * bisect([1, 2, 4, 6], loss) for loss in losses] for losses in LOSS.tolist()])
 )
-"""``[kind, status]``: a one in the byte that counts losses of this bucket; see `worst`."""
+"""``[kind, status]``: 1 in the byte that counts losses of this bucket; see `worst`."""
 
 _EYE = constant(
     _table([[sq for sq in SQUARES if x in LEAP_OVER[BISHOP, sq, 1 : LEAP_OVER[BISHOP, sq, 0] + 1]] for x in SQUARES], 4)
 )
-"""Squares from which a bishop jumps over each."""
+"""For each square, the squares from which a bishop jumps over it."""
 
 
 def _neighbours() -> NDArray[np.int8]:
@@ -70,14 +71,14 @@ def _neighbours() -> NDArray[np.int8]:
 
 
 _NEXT = constant(_neighbours())
-"""``[way, place, taken]``: the next taken place of a line, up (0) or down (1) from one, or -1."""
+"""``[way, place, taken]``: the next occupied place of a line, up (0) or down (1) from ``place``, or -1."""
 
 
 @compiled
 def attack(cells: Cells, a: int, unit: int, reach: NDArray[np.int32]) -> int:
-    """Add ``unit`` wherever the piece on ``a`` could capture; return how many squares it could go to.
+    """Add ``unit`` to each square on which the piece on ``a`` could capture; return the number of its moves.
 
-    Its king's safety is left aside.
+    The safety of its king is ignored.
 
     >>> from xiangqi import Board, parse_square, square_name
     >>> reach = np.zeros(90, np.int32)
@@ -124,16 +125,16 @@ def attack(cells: Cells, a: int, unit: int, reach: NDArray[np.int32]) -> int:
 
 @compiled
 def unblock(cells: Cells, lines: NDArray[np.int16], x: int, reach: NDArray[np.int32], sign: int) -> None:
-    """Note what the other pieces reach more when ``x`` becomes empty, or with ``sign`` -1 less when it is filled.
+    """Add the attacks of other pieces that open when ``x`` becomes empty; with ``sign`` -1 subtract those it blocks.
 
-    ``lines`` are the taken squares of each file and rank as `mates.survey` writes them.
+    ``lines`` holds the occupied squares of each file and rank, as `mates.survey` writes them.
 
     >>> from xiangqi import Board, parse_square
     >>> from xiangqi.mates import survey
     >>> cells, reach = Board().cells.copy(), np.zeros(90, np.int32)
     >>> men, lines = np.empty((2, 92), np.int16), np.empty(19, np.int16)
     >>> survey(cells, men, lines)
-    >>> unblock(cells, lines, parse_square("b0"), reach, 1)  # the rook on a0 sees the bishop behind the knight
+    >>> unblock(cells, lines, parse_square("b0"), reach, 1)  # the rook on a0 attacks the bishop behind the knight
     >>> np.flatnonzero(reach).tolist()
     [2]
     """
@@ -144,11 +145,11 @@ def unblock(cells: Cells, lines: NDArray[np.int16], x: int, reach: NDArray[np.in
         first = _NEXT[way, place, taken]
         if first < 0:
             continue
-        beyond, sq = d ^ 1, start + step * first  # it sees farther on the other side of x
+        beyond, sq = d ^ 1, start + step * first  # its attack goes on beyond x
         kind, unit = cells[sq] & 7, sign * UNIT[cells[sq]]
         if kind == ROOK:
             _along(cells, x, beyond, reach, unit)
-        elif kind == CANNON:  # x was its screen; now the next piece beyond is
+        elif kind == CANNON:  # x was its screen; now it is the next piece beyond
             screen = _along(cells, x, beyond, reach, -unit)
             if screen >= 0:
                 _along(cells, screen, beyond, reach, unit)
@@ -169,7 +170,7 @@ def unblock(cells: Cells, lines: NDArray[np.int16], x: int, reach: NDArray[np.in
 
 @compiled
 def _along(cells: Cells, x: int, d: int, reach: NDArray[np.int32], unit: int) -> int:
-    """Add ``unit`` from ``x`` to the next piece in direction ``d``, with it; return that piece's square, or -1."""
+    """Add ``unit`` to the squares from ``x`` up to the next piece in direction ``d``; return its square, or -1."""
     step, sq = STEP[d], x
     for _ in range(EDGE[x, d]):
         sq += step
@@ -190,7 +191,7 @@ def cheapest(reached: int, side: int) -> int:
 
 @compiled
 def status(piece: int, reached: int) -> int:
-    """Return the status of a piece where ``reached`` is the entry of ``reach``.
+    """Return the status of a piece on a square whose entry of ``reach`` is ``reached``.
 
     >>> status(KNIGHT, int(UNIT[8 + ROOK] + UNIT[PAWN]))  # a defended knight that a rook attacks
     7
@@ -214,7 +215,7 @@ def worst(grades: int) -> int:
 
 @compiled
 def room_beside(cells: Cells, king: int, reach: NDArray[np.int32]) -> int:
-    """Return how many squares beside a king are not its own side's, and not in the enemy's reach; 0 without a king.
+    """Return how many squares a king could step to: no own piece there and no enemy attack. Without a king, 0.
 
     >>> from xiangqi import Board
     >>> room_beside(Board().cells.copy(), 4, np.zeros(90, np.int32))

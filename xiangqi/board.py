@@ -1,4 +1,4 @@
-"""The board: a position, the moves that led to it, and the rules that bind the next one.
+"""The board: a position, the moves that led to it, and the legal next ones.
 
 >>> from xiangqi import Board
 >>> board = Board()
@@ -54,7 +54,7 @@ _MOVES: Final[NDArray[np.object_]] = kernels.constant(np.array(MOVES, dtype=obje
 
 
 class _Scratch(threading.local):
-    """Room for a list of moves, of each thread its own: kernels write to it without Python's lock."""
+    """A move buffer for each thread, because kernels write to it without holding the GIL."""
 
     def __init__(self) -> None:
         self.moves = np.empty(kernels.MAX_MOVES, np.int16)
@@ -71,9 +71,9 @@ def _check_square(sq: Square) -> None:
 class Board:
     """A position with its history. ``Board()`` is the start, ``Board(fen)`` any other, ``Board(None)`` empty.
 
-    ``fen`` has placement, side to move (``w`` or ``r``, ``b``), two placeholders and two counters; everything after the
-    placement may be left out. ``E``/``H`` are read for ``B``/``N``. Raises ``InvalidFenError``. Positions that could
-    never arise are accepted: ``status()`` names what is wrong with them.
+    ``fen`` has placement, side to move (``w`` or ``r``, ``b``), two placeholders and two counters. Everything after the
+    placement may be left out. ``E`` and ``H`` are read as ``B`` and ``N``. Raises ``InvalidFenError``. Positions that
+    cannot arise in a game are accepted; ``status()`` lists what is wrong with them.
 
     >>> board = Board("rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR r")
     >>> board == Board(), board.turn == RED, len(board.legal_moves)
@@ -87,7 +87,7 @@ class Board:
     halfmove_clock: int
     """Plies since the last capture."""
     fullmove_number: int
-    """Number of the move, counted from 1; grows after Black's."""
+    """Move number, from 1; it increases after Black's move."""
 
     def __init__(self, fen: str | None = STARTING_FEN) -> None:
         self._cells = bytearray(90)
@@ -101,9 +101,9 @@ class Board:
 
     @classmethod
     def from_moves(cls, moves: str | Iterable[Move | str], fen: str = STARTING_FEN) -> Board:
-        """Return the board after ``moves`` (``Move`` objects or ICCS), each checked to be legal.
+        """Return the board after ``moves`` (``Move`` objects or ICCS), which must be legal.
 
-        Raises ``InvalidMoveError`` or ``IllegalMoveError`` naming the ply.
+        Raises ``InvalidMoveError`` or ``IllegalMoveError``; the message names the ply.
 
         >>> Board.from_moves("h2e2 h9g7").ply
         2
@@ -119,7 +119,7 @@ class Board:
     # --- FEN ----------------------------------------------------------------------------------------------------------
 
     def set_fen(self, fen: str) -> None:
-        """Set up a position and forget the history. Raises ``InvalidFenError`` and then leaves the board as it was."""
+        """Set up a position and clear the history. Raises ``InvalidFenError``; the board is then unchanged."""
         self._cells[:], self.turn, self.halfmove_clock, self.fullmove_number = parse_fen(fen)
         self._reset_history()
 
@@ -138,9 +138,9 @@ class Board:
         return PIECES[self._cells[square]]
 
     def set_piece_at(self, square: Square, piece: Piece | None) -> None:
-        """Put a piece on a square, or take away what stands there. The history is forgotten.
+        """Put a piece on a square, or empty it. The history is cleared.
 
-        Raises ``ValueError`` for what is no square.
+        Raises ``ValueError`` if ``square`` is not one.
         """
         _check_square(square)
         self._cells[square] = piece.code if piece else 0
@@ -151,7 +151,7 @@ class Board:
         return {sq: piece for sq, code in enumerate(self._cells) if (piece := PIECES[code])}
 
     def set_piece_map(self, pieces: Mapping[Square, Piece]) -> None:
-        """Set up exactly these pieces. The history is forgotten. Raises ``ValueError`` for what is no square."""
+        """Set up exactly these pieces. The history is cleared. Raises ``ValueError`` for a key that is not a square."""
         cells = bytearray(90)
         for sq, piece in pieces.items():
             _check_square(sq)
@@ -176,11 +176,11 @@ class Board:
 
     def _reset_history(self) -> None:
         self._stack.clear()
-        self._key = int(kernels.zobrist(self._view, RED))  # the side to move is added when asked for
+        self._key = int(kernels.zobrist(self._view, RED))  # ``key`` adds the side to move
 
     @property
     def cells(self) -> NDArray[np.uint8]:
-        """The 90 cells, ``color * 8 + type`` or 0, as a read-only array ``(90,)`` that follows the board.
+        """The 90 cells, ``color * 8 + type`` or 0, as a read-only view ``(90,)`` of the board.
 
         >>> Board().cells[:9].tolist()
         [5, 4, 3, 2, 1, 2, 3, 4, 5]
@@ -191,7 +191,7 @@ class Board:
 
     @property
     def key(self) -> int:
-        """64-bit Zobrist key of placement and side to move, kept incrementally by ``push`` and ``pop``.
+        """64-bit Zobrist key of placement and side to move, updated incrementally by ``push`` and ``pop``.
 
         >>> board = Board.from_moves("h2e2 h9g7 e2h2 g7h9")
         >>> board.key == Board().key
@@ -203,13 +203,13 @@ class Board:
 
     @property
     def legal_moves(self) -> list[Move]:
-        """All legal moves, in order of the squares that they leave."""
+        """All legal moves, in order of their origin squares."""
         indices = _scratch.moves
         moves: list[Move] = _MOVES.take(indices[: kernels.legal_moves(self._view, self.turn, indices)]).tolist()
         return moves
 
     def legal_move_indices(self) -> NDArray[np.int16]:
-        """Return the numbers of the legal moves among the 2086, ``(n,)``."""
+        """Return the indices of the legal moves in ``MOVES``, ``(n,)``."""
         indices = _scratch.moves
         return indices[: kernels.legal_moves(self._view, self.turn, indices)].copy()
 
@@ -222,11 +222,11 @@ class Board:
         return bool(kernels.is_legal(self._view, self.turn, move.from_square, move.to_square))
 
     def is_capture(self, move: Move) -> bool:
-        """Whether a move takes a piece."""
+        """Whether a move captures a piece."""
         return move is not NULL_MOVE and self._cells[move.to_square] != 0
 
     def push(self, move: Move) -> None:
-        """Play a move, or pass with ``NULL_MOVE``. It is not checked to be legal: see ``push_iccs`` for that.
+        """Play a move, or pass with ``NULL_MOVE``. Legality is not checked, unlike in ``push_iccs``.
 
         >>> board = Board()
         >>> board.push(Move.from_iccs("h2e2"))
@@ -296,10 +296,10 @@ class Board:
     # --- Attacks and check --------------------------------------------------------------------------------------------
 
     def attackers(self, color: Color, square: Square) -> list[Square]:
-        """Return the squares of ``color``'s pieces that could capture on ``square``, pins left aside.
+        """Return the squares of ``color``'s pieces that could capture on ``square``, ignoring pins.
 
-        A square held by a piece of the same colour is thereby defended by them. A king is not an attacker along an open
-        file (see ``checkers``). Raises ``ValueError`` for what is no square.
+        If a piece of the same colour stands there, these are its defenders. A king does not attack along an open file
+        (but see ``checkers``). Raises ``ValueError`` if ``square`` is not one.
 
         >>> [square_name(sq) for sq in Board().attackers(RED, 20)]
         ['b0']
@@ -309,11 +309,11 @@ class Board:
         return list(out[: kernels.attackers(self._view, square, color, out)].tolist())
 
     def is_check(self) -> bool:
-        """Whether the side to move stands in check."""
+        """Whether the side to move is in check."""
         return bool(kernels.in_check(self._view, self.turn))
 
     def checkers(self) -> list[Square]:
-        """Return the squares of the pieces that give check, the enemy king on an open file included.
+        """Return the squares of the pieces that give check, including the enemy king on an open file.
 
         >>> [square_name(sq) for sq in Board("4k4/9/3N5/9/9/9/9/9/9/3KR4 b").checkers()]
         ['e0', 'd7']
@@ -327,11 +327,11 @@ class Board:
         return squares
 
     def gives_check(self, move: Move) -> bool:
-        """Whether a legal move would leave the other side in check."""
+        """Whether a legal move puts the other side in check."""
         if move is NULL_MOVE:
             return bool(kernels.in_check(self._view, 1 - self.turn))
         king = kernels.find_king(self._view, 1 - self.turn)
-        if king < 0 or king == move.to_square:  # there is none, or none is left
+        if king < 0 or king == move.to_square:  # no king, or the move captures it
             return False
         return bool(kernels.is_exposed(self._view, move.from_square, move.to_square, king, self.turn))
 
@@ -366,7 +366,7 @@ class Board:
         return self.is_check() and not self.has_legal_moves()
 
     def is_stalemate(self) -> bool:
-        """Whether the side to move is not in check and has no legal move; in xiangqi that loses too.
+        """Whether the side to move is not in check and has no legal move, which loses in xiangqi.
 
         >>> Board("4k4/R8/9/9/9/9/9/9/9/3K1R3 b").is_stalemate()
         True
@@ -374,21 +374,21 @@ class Board:
         return not self.is_check() and not self.has_legal_moves()
 
     def repetitions(self) -> int:
-        """Return how often the position has stood since the last capture or null move, this time included."""
+        """Return how often the position has occurred since the last capture or null move, including now."""
         return rulings.repetitions(self)
 
     def is_repetition(self, count: int = 3) -> bool:
-        """Whether the position stands for the ``count``-th time, or more, since the last capture or null move."""
+        """Whether the position has occurred at least ``count`` times since the last capture or null move."""
         return rulings.repetitions(self) >= count
 
     def is_insufficient_material(self) -> bool:
-        """Whether no side has a rook, knight, cannon or pawn."""
+        """Whether neither side has a rook, knight, cannon or pawn."""
         return rulings.is_insufficient_material(self)
 
     def outcome(self, rules: rulings.Rules = "computer", *, insufficient_material: bool = False) -> Outcome | None:
         """Return how the game has ended, or ``None`` if it goes on. See ``xiangqi.rulings`` for the rule sets.
 
-        With ``insufficient_material``, a position in which no side could ever attack is drawn too.
+        With ``insufficient_material``, a position in which neither side could ever attack is drawn too.
 
         >>> print(Board("4k4/R8/9/9/9/9/9/9/9/3K1R3 b").outcome())
         1-0 (stalemate)
@@ -422,7 +422,7 @@ class Board:
         return notation.chinese(self, move, traditional)
 
     def parse_iccs(self, text: str) -> Move:
-        """Return the legal move that ``text`` means. Raises ``InvalidMoveError`` or ``IllegalMoveError``.
+        """Return the legal move that an ICCS text describes. Raises ``InvalidMoveError`` or ``IllegalMoveError``.
 
         >>> Board().parse_iccs("H2-E2")
         Move.from_iccs('h2e2')
@@ -437,7 +437,7 @@ class Board:
         return move
 
     def parse_wxf(self, text: str) -> Move:
-        """Return the legal move that ``text`` means.
+        """Return the legal move that a WXF text describes.
 
         Raises ``InvalidMoveError``, ``IllegalMoveError`` or ``AmbiguousMoveError``.
 
@@ -447,7 +447,7 @@ class Board:
         return notation.parse_wxf(self, text)
 
     def parse_chinese(self, text: str) -> Move:
-        """Return the legal move that ``text`` means, simplified or traditional.
+        """Return the legal move that a text in Chinese notation describes, simplified or traditional.
 
         Raises ``InvalidMoveError``, ``IllegalMoveError`` or ``AmbiguousMoveError``.
 
@@ -457,26 +457,26 @@ class Board:
         return notation.parse_chinese(self, text)
 
     def push_iccs(self, text: str) -> Move:
-        """Parse, play and return a move. Raises as ``parse_iccs`` and then leaves the board as it was."""
+        """Parse, play and return a move. Raises like ``parse_iccs``; the board is then unchanged."""
         move = self.parse_iccs(text)
         self.push(move)
         return move
 
     def push_wxf(self, text: str) -> Move:
-        """Parse, play and return a move. Raises as ``parse_wxf`` and then leaves the board as it was."""
+        """Parse, play and return a move. Raises like ``parse_wxf``; the board is then unchanged."""
         move = self.parse_wxf(text)
         self.push(move)
         return move
 
     def push_chinese(self, text: str) -> Move:
-        """Parse, play and return a move. Raises as ``parse_chinese`` and then leaves the board as it was."""
+        """Parse, play and return a move. Raises like ``parse_chinese``; the board is then unchanged."""
         move = self.parse_chinese(text)
         self.push(move)
         return move
 
     def _why_illegal(self, move: Move) -> str:
         if move is NULL_MOVE:
-            return "nobody may pass"
+            return "passing is not allowed"
         piece, target = self.piece_at(move.from_square), self.piece_at(move.to_square)
         if piece is None:
             return f"there is no piece on {square_name(move.from_square)}"
@@ -486,12 +486,12 @@ class Board:
             return f"{square_name(move.to_square)} holds a piece of the same side"
         if kernels.is_pseudo_legal(self._view, self.turn, move.from_square, move.to_square):
             return "it leaves the king in check"
-        return "the piece does not move so"
+        return "the piece cannot move like that"
 
     # --- Whole boards -------------------------------------------------------------------------------------------------
 
     def status(self) -> Status:
-        """Return everything that is wrong with the position.
+        """Return the faults of the position.
 
         >>> Board().status()
         <Status.VALID: 0>
@@ -501,7 +501,7 @@ class Board:
         return find_faults(self)
 
     def is_valid(self) -> bool:
-        """Whether ``status()`` finds nothing wrong."""
+        """Whether ``status()`` finds no fault."""
         return self.status() == Status.VALID
 
     def copy(self, stack: bool = True) -> Board:
@@ -531,9 +531,9 @@ class Board:
         return board
 
     def rotate(self) -> Board:
-        """Return the position turned by 180 degrees with the sides exchanged, without its history.
+        """Return the position turned by 180 degrees with the colours exchanged, without its history.
 
-        What was Black's to do is now Red's: the position as its other player sees it.
+        A position with Black to move becomes the equivalent one with Red to move.
 
         >>> Board.from_moves("h2e2").rotate().fen()
         'rnbakabnr/9/4c2c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 1 1'
@@ -593,7 +593,7 @@ class Board:
 
 
 def _replay(fen: str, moves: list[Move]) -> Board:
-    """Return a pickled board: its moves are as legal as they were, and may be passes."""
+    """Return a pickled board. Its moves may be illegal or null moves, as on the original."""
     board = Board(fen)
     for move in moves:
         board.push(move)

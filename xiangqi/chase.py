@@ -1,8 +1,8 @@
-"""What it is to chase a piece: the kernels behind the repetition rulings.
+"""Chases: the kernels behind the repetition rulings.
 
-A hunter chases its prey when it threatens to win something by taking it. ``chase`` says so for one pair of squares, and
-why; ``new_chases`` says it for a line of moves, following each piece by identity. The definitions are those set out in
-``docs/rulings.md``, where they are compared with another program's.
+A hunter chases its prey when it threatens to win something by capturing it. ``chase`` decides this for one pair of
+squares; ``new_chases`` decides it for a line of moves, following each piece by identity. The definitions are in
+``docs/rulings.md``, with a comparison to those of another program.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK
 
 NO_CHASE = 0
 UNEQUAL = 1
-"""The prey is worth more than its hunter, so that a recapture would not make good the loss."""
+"""The prey is worth more than its hunter, so that a recapture would not make up for the loss."""
 UNPROTECTED = 2
 """The prey's side would have no legal recapture."""
 
 
 @compiled
 def _make(cells: Cells, move: int) -> None:
-    """Play a move that takes nothing; -1 is the null move."""
+    """Play a move that captures nothing; -1 is the null move."""
     if move >= 0:
         cells[MOVE_TO[move]] = cells[MOVE_FROM[move]]
         cells[MOVE_FROM[move]] = 0
@@ -32,7 +32,7 @@ def _make(cells: Cells, move: int) -> None:
 
 @compiled
 def _unmake(cells: Cells, move: int) -> None:
-    """Take back a move that took nothing."""
+    """Take back a move that captured nothing."""
     if move >= 0:
         cells[MOVE_FROM[move]] = cells[MOVE_TO[move]]
         cells[MOVE_TO[move]] = 0
@@ -40,7 +40,7 @@ def _unmake(cells: Cells, move: int) -> None:
 
 @compiled
 def _is_protected(cells: Cells, a: int, b: int) -> bool:
-    """Whether there is a legal recapture once the piece on ``a`` has taken on ``b``."""
+    """Whether there is a legal recapture after the piece on ``a`` captures on ``b``."""
     hunter, prey = cells[a], cells[b]
     cells[b] = hunter
     cells[a] = 0
@@ -58,9 +58,9 @@ def _is_protected(cells: Cells, a: int, b: int) -> bool:
 def chase(cells: Cells, a: int, b: int) -> int:
     """Return why the piece on ``a`` chases the piece on ``b``: ``UNEQUAL``, ``UNPROTECTED``, or ``NO_CHASE``.
 
-    Kings and pawns chase nobody; kings and pawns that have not crossed the river are not chased. The capture must be
-    legal, so that a pinned hunter chases only the piece that pins it. Two pieces of one kind that could take each other
-    do not chase. ``cells`` ``(90,)`` is changed and restored while it runs.
+    Kings and pawns do not chase; kings, and pawns that have not crossed the river, are not chased. The capture must be
+    legal, so a pinned hunter chases only the piece that pins it. Two pieces of the same type that could capture each
+    other do not chase. ``cells`` ``(90,)`` is changed during the call and restored.
 
     >>> from xiangqi import Board, parse_square
     >>> cells = Board("3k5/9/9/9/2n6/9/9/9/2R6/4K4 w").cells.copy()
@@ -97,14 +97,14 @@ def is_chased(cells: Cells, b: int) -> bool:
 
 @compiled
 def rewind(cells: Cells, moves: MoveBuffer) -> None:
-    """Take back ``moves`` ``(n,)``, none of which took a piece."""
+    """Take back ``moves`` ``(n,)``, none of which captured a piece."""
     for i in range(len(moves) - 1, -1, -1):
         _unmake(cells, moves[i])
 
 
 @compiled
 def checks(cells: Cells, turn: int, moves: MoveBuffer, out: NDArray[np.bool_]) -> None:
-    """Play ``moves`` ``(n,)``, none of which takes a piece, and write to ``out`` ``(n,)`` which of them give check.
+    """Play ``moves`` ``(n,)``, none a capture, and write to ``out`` ``(n,)`` which of them give check.
 
     >>> from xiangqi import Board, Move
     >>> moves = np.array([Move.from_iccs(iccs).index for iccs in ("a1a9", "e9e8", "a9a8")], np.int16)
@@ -121,10 +121,10 @@ def checks(cells: Cells, turn: int, moves: MoveBuffer, out: NDArray[np.bool_]) -
 
 @compiled
 def new_chases(cells: Cells, turn: int, moves: MoveBuffer, home: NDArray[np.uint8], out: NDArray[np.bool_]) -> None:
-    """Play ``moves`` ``(n,)``, none of which takes a piece, and write to ``out`` ``(n, 90)`` what each newly chases.
+    """Play ``moves`` ``(n,)``, none a capture, and write to ``out`` ``(n, 90)`` which pieces each newly chases.
 
-    A piece goes by the square it stood on before the first move. It is newly chased by a move after which it is chased
-    and before which it was not. ``home`` ``(90,)`` must hold 0 to 89; afterwards it holds each piece's first square.
+    A piece is identified by its square before the first move. A move newly chases a piece that is chased after it and
+    was not chased before. ``home`` ``(90,)`` must hold 0 to 89; afterwards it holds each piece's first square.
 
     >>> from xiangqi import Board, Move
     >>> moves = np.array([Move.from_iccs(iccs).index for iccs in ("e1c1", "c5e4")], np.int16)

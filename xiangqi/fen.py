@@ -1,4 +1,4 @@
-"""FEN, the one line of text that is a position: placement, side to move, two placeholders and two counters.
+"""FEN, a position as one line of text: placement, side to move, two placeholders and two counters.
 
     rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 0 1
 
@@ -14,7 +14,7 @@ from xiangqi.move import BLACK, PIECES, RED, Color, Piece
 
 
 class InvalidFenError(ValueError):
-    """The text is not the FEN of a xiangqi position; the message says which part of it is wrong.
+    """The text is not the FEN of a xiangqi position; the message names the wrong part.
 
     >>> parse_fen("9/9/9 w")
     Traceback (most recent call last):
@@ -27,7 +27,7 @@ _NO_PIECE: Final = 255
 
 
 def _cell_of_letter(char: str) -> int:
-    """Return what a character of FEN stands for: a piece code, 0 for an empty cell (``1``), or ``_NO_PIECE``."""
+    """Return the meaning of a FEN character: a piece code, 0 for an empty cell (``1``), or ``_NO_PIECE``."""
     if char == "1":
         return 0
     try:
@@ -46,8 +46,8 @@ _TWO_DIGITS: Final = re.compile("[1-9][1-9]")
 def parse_fen(fen: str) -> tuple[bytes, Color, int, int]:
     """Return the 90 cells, the side to move, the halfmove clock and the move number. Raises ``InvalidFenError``.
 
-    Everything after the placement may be left out, and the counters may be ``-``. ``r`` is read for ``w``, ``E`` and
-    ``H`` for ``B`` and ``N``.
+    Everything after the placement may be left out, and the counters may be ``-``. ``r`` is read as ``w``, ``E`` and
+    ``H`` as ``B`` and ``N``.
 
     >>> cells, turn, halfmove_clock, fullmove_number = parse_fen("4k4/9/9/9/9/9/9/9/9/3K5 b - - 7 31")
     >>> cells.index(1), turn == BLACK, halfmove_clock, fullmove_number
@@ -62,7 +62,7 @@ def parse_fen(fen: str) -> tuple[bytes, Color, int, int]:
         raise InvalidFenError(f"side to move of FEN must be w, r or b: {fields[1]!r}")
     if fields[2] != "-" or fields[3] != "-":
         raise InvalidFenError(f"third and fourth field of a xiangqi FEN are '-': {fen!r}")
-    # Some programs leave the counters open, and some count moves from 0; that is read as 1.
+    # Some programs leave the counters open; others count moves from 0, which is read as 1.
     halfmove_clock = 0 if fields[4] == "-" else _parse_count(fields[4], "halfmove clock")
     fullmove_number = 1 if fields[5] == "-" else max(_parse_count(fields[5], "move number"), 1)
     return cells, BLACK if fields[1] == "b" else RED, halfmove_clock, fullmove_number
@@ -79,7 +79,7 @@ def write_placement(cells: bytes | bytearray) -> str:
 
 
 def _parse_placement(text: str) -> bytes:
-    """Return the 90 cells of a FEN's first field, all at once; only a field that is wrong is looked at by character."""
+    """Return the 90 cells of a FEN's first field. It is converted as a whole; only errors are located by character."""
     spread = text
     for digit, run in _RUNS:
         spread = spread.replace(digit, run)

@@ -1,7 +1,7 @@
 """Games as trees: headers, main line, variations, comments, annotation glyphs, evaluations and clocks.
 
-A `Game` is the root of the tree and stands before the first move; every other node is a `ChildNode`, reached by its
-``move``. ``variations[0]`` of a node goes on with the main line.
+A `Game` is the root of the tree, the position before the first move. Every other node is a `ChildNode`, reached by its
+``move``. ``variations[0]`` of a node continues the main line.
 
 >>> from xiangqi import Game, Move
 >>> game = Game({"Red": "胡荣华", "Black": "杨官璘"})
@@ -40,9 +40,9 @@ _CLOCK: Final = re.compile(r"\[%clk\s+(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{0,9})?
 
 
 def count_legal(board: Board, moves: Sequence[Move]) -> int:
-    """Return how many of ``moves``, played one after another from ``board``, are legal before the first that is not.
+    """Return how many of ``moves``, played from ``board``, come before the first illegal one.
 
-    Null moves may stand anywhere: a side passes.
+    Null moves are accepted anywhere.
 
     >>> count_legal(Board(), [Move.from_iccs("h2e2"), Move.from_iccs("h2e2")])
     1
@@ -63,7 +63,7 @@ def count_legal(board: Board, moves: Sequence[Move]) -> int:
 
 @lru_cache(maxsize=1024)
 def _full_fen(fen: str) -> str:
-    """Return a FEN with nothing left out. Raises ``InvalidFenError``."""
+    """Return a FEN with all its fields. Raises ``InvalidFenError``."""
     return STARTING_FEN if fen == STARTING_FEN else Board(fen).fen()
 
 
@@ -79,18 +79,18 @@ class GameNode:
     variations: list[ChildNode]
     """The continuations; the first is the main one."""
     comment: str
-    """The remark after the move (at the root: before the first move), tags such as ``[%eval 0.35]`` included."""
+    """The comment after the move (at the root: before the first move), including tags such as ``[%eval 0.35]``."""
 
     def __init__(self) -> None:
         self.variations = []
         self.comment = ""
         self._nags: set[int] | None = None
 
-    # --- Looking around -----------------------------------------------------------------------------------------------
+    # --- Reading ------------------------------------------------------------------------------------------------------
 
     @property
     def nags(self) -> set[int]:
-        """The numeric annotation glyphs of the move, as ``{1}`` for ``!`` (``$1``).
+        """The numeric annotation glyphs of the move: ``!``, in PGN ``$1``, is ``{1}``.
 
         >>> game = Game.from_pgn("1. h2e2! h9g7 *")
         >>> game.next().nags
@@ -105,11 +105,11 @@ class GameNode:
         self._nags = set(nags)
 
     def has_nags(self) -> bool:
-        """Whether there is any annotation glyph; cheaper than asking ``nags``."""
+        """Whether the move has an annotation glyph; cheaper than reading ``nags``."""
         return bool(self._nags)
 
     def line(self) -> list[ChildNode]:
-        """Return the nodes from the first move of the game up to this one."""
+        """Return the nodes from the first move of the game to this one."""
         nodes = []
         node: GameNode = self
         while isinstance(node, ChildNode):
@@ -148,7 +148,7 @@ class GameNode:
         return self.variations[0] if self.variations else None
 
     def end(self) -> GameNode:
-        """Return the last node of the main line from here: the node itself if nothing follows."""
+        """Return the last node of the main line from here; this node if nothing follows."""
         node: GameNode = self
         while node.variations:
             node = node.variations[0]
@@ -163,7 +163,7 @@ class GameNode:
             variations = node.variations
 
     def walk(self) -> Iterator[ChildNode]:
-        """Iterate over all nodes below this one, a move before its continuations and a main line before its rivals.
+        """Iterate over all nodes below this one depth first, main lines before their variations.
 
         >>> game = Game.from_pgn("1. h2e2 (1. c3c4 g6g5) h9g7 *")
         >>> [node.move.iccs for node in game.walk()]
@@ -182,15 +182,15 @@ class GameNode:
     # --- Editing ------------------------------------------------------------------------------------------------------
 
     def add_variation(self, move: Move) -> ChildNode:
-        """Add a continuation after those that exist and return its node. The move is not checked to be legal."""
+        """Add a continuation after the existing ones and return its node. Legality is not checked."""
         node = ChildNode(self, move)
         self.variations.append(node)
         return node
 
     def add_main_line(self, moves: Iterable[Move]) -> GameNode:
-        """Add ``moves`` one after another as the main line from here; what was main becomes a variation.
+        """Add ``moves`` as the main line from here; the old main line becomes a variation.
 
-        Returns the last node (this one if there are no moves). Moves are not checked to be legal.
+        Returns the last node (this one if there are no moves). Legality is not checked.
         """
         node: GameNode = self
         for move in moves:
@@ -199,11 +199,11 @@ class GameNode:
             node = child
         return node
 
-    # --- What the comment says to programs ----------------------------------------------------------------------------
+    # --- Tags in the comment ------------------------------------------------------------------------------------------
 
     @property
     def eval(self) -> float | None:
-        """Evaluation of the position at this node in pawns, good for Red if positive; kept as ``[%eval 0.35]``.
+        """Evaluation of the position at this node in pawns, positive if good for Red; stored as ``[%eval 0.35]``.
 
         A mate in ``n`` moves (``[%eval #3]``, ``[%eval #-3]``) reads as ``MATE_EVAL - n`` or ``n - MATE_EVAL``.
 
@@ -232,7 +232,7 @@ class GameNode:
 
     @property
     def best(self) -> Move | None:
-        """The move that an engine would have played in place of this node's; kept as ``[%best h2e2]``.
+        """The move that an engine would have played instead of this node's; stored as ``[%best h2e2]``.
 
         >>> game = Game.from_pgn("1. h2e2 {[%best b2e2]} *")
         >>> game.next().best
@@ -250,7 +250,7 @@ class GameNode:
 
     @property
     def clock(self) -> float | None:
-        """Seconds left to the player after the move; kept as ``[%clk 0:01:02]``.
+        """Seconds left to the player after the move; stored as ``[%clk 0:01:02]``.
 
         >>> node = Game().add_variation(Move.from_iccs("h2e2"))
         >>> node.clock = 62
@@ -276,7 +276,7 @@ class GameNode:
 
 
 class ChildNode(GameNode):
-    """A node that a move leads to."""
+    """A node reached by a move."""
 
     __slots__ = ("move", "parent", "starting_comment")
 
@@ -285,7 +285,7 @@ class ChildNode(GameNode):
     parent: GameNode
     """The node before the move."""
     starting_comment: str
-    """The remark before the move, as at the head of a variation."""
+    """The comment before the move, such as at the head of a variation."""
 
     def __init__(self, parent: GameNode, move: Move) -> None:
         self.variations = []
@@ -300,11 +300,11 @@ class ChildNode(GameNode):
         return all(node.parent.variations[0] is node for node in self.line())
 
     def promote(self) -> None:
-        """Move this variation one place up among its rivals; the main one stays where it is."""
+        """Move this variation one place up among its siblings; the main one stays where it is."""
         self._move_to(max(self._place() - 1, 0))
 
     def promote_to_main(self) -> None:
-        """Make this variation the main one among its rivals.
+        """Make this variation the main one among its siblings.
 
         >>> game = Game.from_pgn("1. h2e2 (1. c3c4) (1. b0c2) *")
         >>> game.variations[2].promote_to_main()
@@ -314,11 +314,11 @@ class ChildNode(GameNode):
         self._move_to(0)
 
     def demote(self) -> None:
-        """Move this variation one place down among its rivals."""
+        """Move this variation one place down among its siblings."""
         self._move_to(self._place() + 1)
 
     def delete(self) -> None:
-        """Take this node, and all that follows it, out of its game."""
+        """Remove this node and everything after it from its game."""
         del self.parent.variations[self._place()]
 
     def _place(self) -> int:
@@ -338,8 +338,8 @@ class ChildNode(GameNode):
 class Game(GameNode):
     """A game: its headers, its starting position and, as the root of the tree, its moves.
 
-    ``headers`` are those of PGN (``Event``, ``Date``, ``Red``, ``Black``, ``Result`` and so on), copied. ``FEN`` among
-    them is the starting position, which is also to be read and set as ``fen``; the argument ``fen`` goes before a
+    ``headers`` are those of PGN (``Event``, ``Date``, ``Red``, ``Black``, ``Result`` and so on); they are copied. The
+    header ``FEN`` is the starting position, also available as the property ``fen``. The argument ``fen`` overrides the
     header. Raises ``InvalidFenError``.
 
     >>> game = Game({"Result": "1-0"})
@@ -353,7 +353,7 @@ class Game(GameNode):
     parent: None = None
     headers: dict[str, str]
     errors: list[FormatError]
-    """What was wrong with the text or file that the game was read from: what is left is sound, but not all there is."""
+    """Faults of the text or file that the game was read from. The game holds everything else."""
 
     def __init__(self, headers: Mapping[str, str] | None = None, fen: str | None = None) -> None:
         self.variations = []
@@ -365,7 +365,7 @@ class Game(GameNode):
 
     @classmethod
     def from_board(cls, board: Board, headers: Mapping[str, str] | None = None) -> Game:
-        """Return the game that a board's history tells."""
+        """Return the game that consists of a board's history."""
         game = cls(headers, board.root().fen())
         game.add_main_line(board.move_stack)
         return game
@@ -374,13 +374,13 @@ class Game(GameNode):
     def from_pgn(cls, text: str) -> Game:
         """Return the first game of a PGN text.
 
-        A move that is not sound ends its line, and ``errors`` says why. Raises ``FormatError`` if the text has no game,
-        or one of which nothing can be read.
+        An unsound move ends its line, and ``errors`` gives the reason. Raises ``FormatError`` if the text has no game,
+        or a game without a readable part.
 
         >>> Game.from_pgn('[Red "A"]  1. H2-E2 H9-G7 *').moves()
         [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
         >>> print(*Game.from_pgn("1. h2e2 h9h8 *").errors)  # doctest: +ELLIPSIS
-        line 1, ply 2: illegal move 'h9h8': the piece does not move so in ...
+        line 1, ply 2: illegal move 'h9h8': the piece cannot move like that in ...
         """
         from xiangqi.formats import pgn
 
@@ -388,9 +388,9 @@ class Game(GameNode):
 
     @property
     def fen(self) -> str:
-        """FEN of the starting position, kept as the header ``FEN`` if it is not the usual one.
+        """FEN of the starting position, stored as the header ``FEN`` unless it is the usual one.
 
-        Raises ``InvalidFenError`` for a header, or a text to be set, that is no FEN.
+        Reading and setting it raise ``InvalidFenError`` for a text that is not a FEN.
 
         >>> game = Game()
         >>> game.fen = "4k4/9/9/9/9/9/9/9/9/3K5 b"
@@ -410,9 +410,7 @@ class Game(GameNode):
 
     @property
     def result(self) -> str:
-        """How the game ended: ``1-0`` (Red won), ``0-1``, ``1/2-1/2`` or ``*``. Setting anything else raises
-        ``ValueError``.
-        """
+        """Result of the game: ``1-0`` (Red won), ``0-1``, ``1/2-1/2`` or ``*``. Another value raises ``ValueError``."""
         result = self.headers.get("Result", "*")
         return result if result in RESULTS else "*"
 
@@ -436,13 +434,13 @@ class Game(GameNode):
         return self.end().board()
 
     def reported(self, on_error: Callable[[FormatError], None]) -> Game:
-        """Call ``on_error`` with each of ``errors`` and return the game: the last thing that readers do."""
+        """Call ``on_error`` with each of ``errors`` and return the game. Readers do this last."""
         for error in self.errors:
             on_error(error)
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle and copy the tree as a list, because a chain of nodes would exhaust the stack."""
+        """Pickle the tree as a list, because recursion over a long line would exhaust the stack."""
         numbers: dict[GameNode, int] = {self: 0}
         rows = []
         for number, node in enumerate(self.walk(), 1):

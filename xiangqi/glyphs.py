@@ -1,6 +1,6 @@
-"""Outlines of the characters on pieces and board, so that a picture looks the same with any fonts or none.
+"""Outlines of the characters on pieces and board, so that a picture does not depend on fonts.
 
-Cut from TW-Kai 98.1 by ``gui/fonts/make_glyphs.py``. Attribution: National Development Council, Taiwan, 2015, CNS11643
+Taken from TW-Kai 98.1 by ``gui/fonts/make_glyphs.py``. Attribution: National Development Council, Taiwan, 2015, CNS11643
 Chinese Standard Interchange Code, TW-Kai; Open Government Data License 1.0 (``gui/fonts/LICENSE-kai.txt``).
 """
 

@@ -1,7 +1,7 @@
-"""Compilation by numba: once on a machine, kept on disk from then on, and said to the user while it takes its time.
+"""Compilation by numba: once on a machine, cached on disk, with a notice to the user while it lasts.
 
-The machine code lies beside the package, or, where that is read-only, in the user's cache folder (``NUMBA_CACHE_DIR``
-names another). If nothing can be written, each run compiles anew.
+The machine code lies beside the package or, if that folder is read-only, in the user's cache folder
+(``NUMBA_CACHE_DIR`` names another). If neither is writable, each run compiles again.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from numba.core import event
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SHARED: Final = tuple(Path(__file__).with_name(name) for name in ("attacks.py", "kernels.py", "mates.py", "move.py"))
-"""Files whose functions and tables are compiled into whatever uses them."""
+"""Files whose functions and tables are compiled into the functions that use them."""
 
 
 def compiled(function: F) -> F:
-    """Compile a function that makes no arrays to machine code when it is first called. It runs without Python's lock.
+    """Compile a function that allocates no arrays to machine code at its first call. It runs without the GIL.
 
     >>> @compiled
     ... def double(x: int) -> int:
@@ -34,39 +34,39 @@ def compiled(function: F) -> F:
 
 
 def allocating(function: F) -> F:
-    """Compile a function that makes arrays, likewise."""
+    """Compile a function that allocates arrays; otherwise like `compiled`."""
     return _compile(function, allocates=True)
 
 
 def fastmath(function: F) -> F:
-    """Compile a function of floats, likewise. Its sums may be taken in any order, so many terms are added at once."""
+    """Compile a function of floats, like `allocating`. Sums may be reordered, so that they can be vectorized."""
     return _compile(function, allocates=True, fastmath=True)
 
 
 def _compile(function: F, allocates: bool, fastmath: bool = False) -> F:
-    # Arrays that come from outside outlive the call. Numba would count, atomically, who holds them, at every call.
+    # Arrays passed in outlive the call; without this, numba would update their reference counts atomically each time.
     options: dict[str, Any] = {"nogil": True, "_nrt": allocates, "fastmath": fastmath}
     try:
         dispatcher: Any = njit(cache=True, **options)(function)
-    except RuntimeError:  # numba has found no folder to write to, or no file that the function comes from
-        _announcement.when = f"at every start, for neither {_SHARED[0].parent} nor a cache folder can be written"
+    except RuntimeError:  # numba found no folder to write to, or no source file
+        _announcement.when = f"at every start, because neither {_SHARED[0].parent} nor a cache folder is writable"
         dispatcher = njit(**options)(function)
         return cast(F, dispatcher)
-    # Numba would keep the code until the function's own file changes, though others' code is part of it.
+    # Numba invalidates the cache only when the function's own file changes, although it inlines code from others.
     files = sorted({Path(inspect.getfile(function)), *_SHARED})
     dispatcher._cache._cache_file._source_stamp = tuple((f.stat().st_mtime, f.stat().st_size) for f in files)
     return cast(F, dispatcher)
 
 
 class _Announcement(event.Listener):
-    """Says so on the standard error when something of this project has to be compiled."""
+    """Prints a notice on standard error when a function of this project is compiled."""
 
     when = "once"
-    said = False
+    printed = False
 
     def on_start(self, event: Any) -> None:
-        if not self.said and event.data["dispatcher"].py_func.__module__.startswith(("xiangqi.", "lm.")):
-            self.said = True
+        if not self.printed and event.data["dispatcher"].py_func.__module__.startswith(("xiangqi.", "lm.")):
+            self.printed = True
             print(f"xiangqi: compiling, {self.when}; this takes up to a minute", file=sys.stderr, flush=True)
 
     def on_end(self, event: Any) -> None:

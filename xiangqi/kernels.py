@@ -1,16 +1,16 @@
-"""The rules at machine speed: attacks, legal moves, perft and hashing over 90 cells, compiled by numba.
+"""Compiled rules: attacks, legal moves, perft and hashing over 90 cells, by numba.
 
 Every kernel reads a position as ``cells``, a ``uint8`` array of 90 piece codes (``color * 8 + type``, 0 for an empty
-square, square = rank * 9 + file), and the side to move, 0 for Red and 1 for Black. Kernels never allocate; whoever
-calls brings the output array. They run without Python's lock, so that threads may look at one position at a time, none
-writes to ``cells`` unless it says so: `perft` and `replay`, which take a copy. A position without a king is played as
-one that can never be in check.
+square, square = rank * 9 + file), and the side to move, 0 for Red and 1 for Black. Kernels never allocate; the caller
+passes the output array. They run without the GIL. Several threads may read one position at the same time, because only
+`perft` and `replay` write to ``cells``; pass them a copy. A side without a king is never in check.
 
-A piece's side is ``piece // 8``: of ``piece >> 3`` numba makes an unsigned number, and compares it as a float.
+A piece's side is written ``piece // 8``, because numba makes ``piece >> 3`` unsigned and compares it as a float.
 
-Legal moves come from one pass. Unless the king stands in check, only three kinds of move can expose it: a king's own,
-one *from* a square that shields the king (``from`` mask), and one *to* a square between the king and a bare enemy
-cannon, which would become its screen (``to`` mask). Only those are tested, without being made: see `is_exposed`.
+Legal moves are generated in one pass. Unless the king is in check, only three kinds of move can expose it: a move of
+the king, a move *from* a square that shields it (``from`` mask), and a move *to* a square between the king and an enemy
+cannon without a screen (``to`` mask), which would give the cannon one. Only those are tested, by `is_exposed`, without
+making them.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ Cells = NDArray[np.uint8]
 MoveBuffer = NDArray[np.int16]
 
 MAX_MOVES = 2086
-"""Length of a move buffer that no position, however odd, can overflow."""
+"""Length of a move buffer that no position can overflow."""
 
 # --- Tables -----------------------------------------------------------------------------------------------------------
 
 
 def constant(array: NDArray[T]) -> NDArray[T]:
-    """Return a table that everybody shares, so that nobody can write to it: its values are compiled into the kernels.
+    """Make a table read-only and return it. Its values are compiled into the kernels, so they must not change.
 
     >>> constant(np.arange(3))[0] = 5
     Traceback (most recent call last):
@@ -61,7 +61,7 @@ def constant(array: NDArray[T]) -> NDArray[T]:
 
 
 def _table(rows: list[list[Any]], width: int) -> NDArray[np.int16]:
-    """Pack rows of numbers into an array whose column 0 is the row's length."""
+    """Pack rows of numbers into an array; column 0 holds the length of each row."""
     table = np.full((len(rows), width + 1), -1, np.int16)
     for i, row in enumerate(rows):
         table[i, 0] = len(row)
@@ -80,7 +80,7 @@ _LEAPS = {
 
 
 def _may_go(kind: int, color: int, a: int, b: int) -> bool:
-    """Whether a piece whose step leads from ``a`` to ``b`` may stand on both, and a pawn go sideways."""
+    """Whether a piece with a step from ``a`` to ``b`` may stand on both, and a pawn may step sideways there."""
     if kind == KING:
         return all(3 <= sq % 9 <= 5 and (sq <= 26 or sq >= 63) for sq in (a, b))
     if kind == ADVISOR:
@@ -91,7 +91,7 @@ def _may_go(kind: int, color: int, a: int, b: int) -> bool:
 
 
 def _leaps(piece: int, a: int) -> list[tuple[int, int]]:
-    """Return where a piece that is no rook or cannon may go, and what square must be empty for it, or -1."""
+    """Return where a piece other than a rook or cannon may go, each with the square that must be empty, or -1."""
     kind, color, found = piece & 7, piece // 8, []
     for df, dr in _LEAPS.get(kind, []):
         if kind == PAWN and color == BLACK:
@@ -104,11 +104,11 @@ def _leaps(piece: int, a: int) -> list[tuple[int, int]]:
 
 
 LEAP_TO = constant(np.array([_table([[b for b, _ in _leaps(p, a)] for a in SQUARES], 8) for p in range(16)], np.int8))
-"""``[piece, sq]``: how many squares a king, advisor, bishop, knight or pawn could go to, and which."""
+"""``[piece, sq]``: the number of squares a king, advisor, bishop, knight or pawn can go to, then the squares."""
 LEAP_OVER = constant(
     np.array([_table([[leg for _, leg in _leaps(p, a)] for a in SQUARES], 8) for p in range(16)], np.int8)
 )
-"""``[piece, sq]``: beside each of these the square that must be empty, or -1."""
+"""``[piece, sq]``: for each square of ``LEAP_TO``, the square that must be empty, or -1."""
 KNIGHT_FROM_LEG = constant(_table([[dict(_leaps(KNIGHT, a))[b] for a, _ in _leaps(KNIGHT, b)] for b in SQUARES], 8))
 """Leg of a knight that jumps from ``LEAP_TO[KNIGHT, sq]`` to ``sq``: always a diagonal neighbour of ``sq``."""
 PAWN_FROM = constant(
@@ -117,7 +117,7 @@ PAWN_FROM = constant(
         np.int8,
     )
 )
-"""``[color, sq]``: how many squares a pawn attacks ``sq`` from, and which."""
+"""``[color, sq]``: the number of squares from which a pawn attacks ``sq``, then the squares."""
 
 STEP = constant(np.array([1, -1, 9, -9], np.int16))
 EDGE = constant(np.array([[8 - s % 9, s % 9, 9 - s // 9, s // 9] for s in SQUARES], np.int16))
@@ -146,7 +146,7 @@ ZOBRIST_TURN = np.uint64(0x9E3779B97F4A7C15)
 
 @compiled
 def find_king(cells: Cells, color: int) -> int:
-    """Return the square of a colour's king, or -1: its own palace is looked at first, then the whole board."""
+    """Return the square of a colour's king, or -1. The search begins in its own palace."""
     code = color * 8 + KING
     for sq in PALACE[color]:
         if cells[sq] == code:
@@ -161,7 +161,7 @@ def find_king(cells: Cells, color: int) -> int:
 def checker(cells: Cells, king: int, by: int) -> tuple[int, int]:
     """Return the square of a piece of side ``by`` that checks a king on ``king``, and of its screen, or -1 for each.
 
-    A king that faces it across an open file counts.
+    A king that faces it on an open file counts.
 
     >>> from xiangqi import Board, parse_square, square_name
     >>> cells = Board("4k4/4p4/9/9/9/9/9/4C4/9/3K5 b").cells.copy()
@@ -173,7 +173,7 @@ def checker(cells: Cells, king: int, by: int) -> tuple[int, int]:
 
 @compiled
 def _checker_after(cells: Cells, a: int, b: int, king: int, by: int) -> tuple[int, int]:
-    """Return what ``checker`` would if the piece on ``a`` stood on ``b``. -1 for ``a`` and ``b``: as it is."""
+    """Return the result of ``checker`` if the piece on ``a`` stood on ``b``; with -1 for both, nothing is moved."""
     moved = cells[a] if a >= 0 else 0
     rook, cannon, facing, knight, pawn = by * 8 + ROOK, by * 8 + CANNON, by * 8 + KING, by * 8 + KNIGHT, by * 8 + PAWN
     for d in range(4):
@@ -206,7 +206,7 @@ def _checker_after(cells: Cells, a: int, b: int, king: int, by: int) -> tuple[in
 
 @compiled
 def is_attacked(cells: Cells, sq: int, by: int) -> bool:
-    """Whether a king on ``sq`` would be in check from side ``by``, the facing king included.
+    """Whether a king on ``sq`` would be in check from side ``by``, including by the facing king.
 
     >>> from xiangqi import Board, parse_square
     >>> is_attacked(Board().cells.copy(), parse_square("e5"), BLACK)
@@ -219,7 +219,7 @@ def is_attacked(cells: Cells, sq: int, by: int) -> bool:
 def is_exposed(cells: Cells, a: int, b: int, king: int, by: int) -> bool:
     """Whether a king on ``king`` would be in check from side ``by`` if the piece on ``a`` stood on ``b``.
 
-    With ``b`` -1 the piece is taken away. A king that moves itself stands on ``b``.
+    With ``b`` -1 the piece is removed. If the king itself moves, ``king`` is ``b``.
 
     >>> from xiangqi import Board, parse_square
     >>> cells = Board("3k5/9/9/9/4r4/9/9/4A4/9/4K4 w").cells.copy()
@@ -232,7 +232,7 @@ def is_exposed(cells: Cells, a: int, b: int, king: int, by: int) -> bool:
 
 @compiled
 def in_check(cells: Cells, color: int) -> bool:
-    """Whether the king of ``color`` stands in check."""
+    """Whether the king of ``color`` is in check."""
     king = find_king(cells, color)
     return king >= 0 and is_attacked(cells, king, 1 - color)
 
@@ -253,10 +253,9 @@ def _between(cells: Cells, a: int, b: int) -> int:
 
 @compiled
 def reaches(cells: Cells, a: int, b: int) -> bool:
-    """Whether the piece on ``a`` could capture on ``b`` by its movement alone, whatever stands there.
+    """Whether the piece on ``a`` attacks or defends ``b``, whatever stands there.
 
-    This is attack and defence at once: pins and the king's safety are not looked at; kings do not reach across an open
-    file (facing is a matter of check, see ``is_attacked``).
+    Pins and the safety of the king are ignored. Kings do not reach along an open file; ``is_attacked`` includes that.
 
     >>> from xiangqi import Board, parse_square
     >>> cells = Board().cells.copy()
@@ -278,7 +277,7 @@ def reaches(cells: Cells, a: int, b: int) -> bool:
 
 @compiled
 def attackers(cells: Cells, sq: int, by: int, out: NDArray[np.uint8]) -> int:
-    """Write the squares of the pieces of side ``by`` that reach ``sq``, ascending; return how many.
+    """Write the squares of the pieces of side ``by`` that reach ``sq``, ascending; return their number.
 
     >>> from xiangqi import Board, parse_square, square_name
     >>> out = np.empty(90, np.uint8)
@@ -299,7 +298,7 @@ def attackers(cells: Cells, sq: int, by: int, out: NDArray[np.uint8]) -> int:
 
 @compiled
 def _has(low: int, high: int, sq: int) -> bool:
-    """Whether a set of squares kept in two 64-bit words holds ``sq``."""
+    """Whether a set of squares, stored in two 64-bit words, contains ``sq``."""
     return bool(((low >> sq) if sq < 45 else (high >> (sq - 45))) & 1)
 
 
@@ -311,13 +310,13 @@ def _with(low: int, high: int, sq: int) -> tuple[int, int]:
 
 @compiled
 def _is_safe(cells: Cells, a: int, b: int, king: int, enemy: int) -> bool:
-    """Whether the king, now on ``king``, stands in no check after the move from ``a`` to ``b``."""
+    """Whether the king, now on ``king``, is not in check after the move from ``a`` to ``b``."""
     return not is_exposed(cells, a, b, b if a == king else king, enemy)
 
 
 @compiled
 def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
-    """Write the indices of the legal moves to ``out`` (room for ``MAX_MOVES``) and return how many.
+    """Write the indices of the legal moves to ``out`` ``(MAX_MOVES,)`` and return their number.
 
     >>> from xiangqi import Board
     >>> out = np.empty(MAX_MOVES, np.int16)
@@ -341,7 +340,7 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
                     continue
                 if first < 0:
                     first = s
-                    if piece == cannon:  # bare: whoever steps between becomes the screen
+                    if piece == cannon:  # without a screen: a piece that moves between becomes one
                         t = king + step
                         while t != s:
                             to_low, to_high = _with(to_low, to_high, t)
@@ -407,7 +406,7 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
 
 @compiled
 def is_pseudo_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
-    """Whether the side to move may go from ``a`` to ``b`` if its king's safety is left aside.
+    """Whether the side to move may go from ``a`` to ``b``, ignoring the safety of its king.
 
     >>> from xiangqi import Board, parse_square
     >>> cells = Board("4k4/9/9/9/4r4/9/9/9/4R4/4K4 w").cells.copy()
@@ -434,9 +433,9 @@ def is_legal(cells: Cells, turn: int, a: int, b: int) -> bool:
 
 @compiled
 def perft(cells: Cells, turn: int, depth: int, buffers: NDArray[np.int16]) -> int:
-    """Count the leaves of the tree of legal moves; ``buffers`` is ``(depth, MAX_MOVES)``. Bulk-counts the last ply.
+    """Count the leaves of the tree of legal moves, with bulk counting at the last ply.
 
-    ``cells`` is changed and restored while it runs.
+    ``buffers`` is ``(depth, MAX_MOVES)``. ``cells`` is changed during the call and restored.
 
     >>> from xiangqi import Board
     >>> perft(Board().cells.copy(), RED, 2, np.empty((2, MAX_MOVES), np.int16))
@@ -462,7 +461,7 @@ def perft(cells: Cells, turn: int, depth: int, buffers: NDArray[np.int16]) -> in
 
 @compiled
 def replay(cells: Cells, turn: int, moves: NDArray[np.int16]) -> int:
-    """Play ``moves`` on ``cells`` (changed) and return how many were legal before the first that was not.
+    """Play ``moves`` on ``cells``, in place, up to the first illegal one; return how many were played.
 
     >>> from xiangqi import Board, Move
     >>> moves = np.array([Move.from_iccs(iccs).index for iccs in ("h2e2", "h9g7", "h2e2")], np.int16)
@@ -481,7 +480,7 @@ def replay(cells: Cells, turn: int, moves: NDArray[np.int16]) -> int:
 @compiled
 def zobrist(cells: Cells, turn: int) -> int:
     """Return the 64-bit key of a position: placement and side to move."""
-    key = ZOBRIST_TURN if turn else np.uint64(0)  # both unsigned, or numba makes floats of them
+    key = ZOBRIST_TURN if turn else np.uint64(0)  # both unsigned, because numba would mix signed and unsigned to float
     for sq in range(90):
         key ^= ZOBRIST[cells[sq], sq]
     return int(key)

@@ -1,14 +1,14 @@
-"""Mate in one, told without going through all moves: few moves can give check, and most checks have a known answer.
+"""Mate in one without trying all moves: few moves give check, and most checks have a known reply.
 
-A move gives check if the piece that moves does from where it goes; if it leaves a line of its side's rook or cannon or
-the leg of its side's knight; or if it steps in front of its side's bare cannon. Only such moves are made and looked at,
-and the reply that last met each of them is tried first.
+A move can give check in three ways. The moved piece gives it from its target. Or it leaves the line of a rook or
+cannon, or the leg of a knight, of its own side. Or it becomes the screen of a cannon of its own side. Only such moves
+are tried, and the reply that last refuted each of them is tested first.
 
-What is known of a position is kept for many looks at it and at its neighbours, as `survey` writes it:
+`survey` writes these two arrays, which can be reused for a position and its neighbours:
 
-- ``men`` ``(2, 92)``: for Red and Black the number of rooks, cannons and knights, that of all pieces, and their
-  squares, those three kinds first;
-- ``lines`` ``(19,)``: which squares of the nine files, then of the ten ranks, are taken, one bit each.
+- ``men`` ``(2, 92)``: for Red and Black the number of rooks, cannons and knights, the number of all pieces, and their
+  squares, those three types first;
+- ``lines`` ``(19,)``: the occupied squares of the nine files, then of the ten ranks, one bit each.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _seen() -> NDArray[np.int16]:
 
 
 SEEN: Final = constant(_seen())
-"""``[pieces, place, taken]``: the squares of a line with so many pieces between them and a place on it."""
+"""``[pieces, place, taken]``: the squares of a line with that number of pieces between them and ``place``."""
 _LEG = np.full((90, 90), -1, np.int8)
 for _sq in SQUARES:
     for _i in range(1, LEAP_TO[KNIGHT, _sq, 0] + 1):
@@ -66,7 +66,7 @@ for _sq in SQUARES:
 constant(_LEG)
 """``[knight, target]``: the leg of a jump, or -1."""
 _NEAR_KNIGHT = constant((_LEG >= 0) | ((_LEG >= 0).astype(int) @ (_LEG >= 0) > 0))
-"""``[knight, king]`` whether two jumps could take the king, or one."""
+"""``[knight, king]``: whether a knight could capture the king within two jumps."""
 
 _PAWN_CHECKS = constant(
     np.array(
@@ -82,26 +82,26 @@ _PAWN_CHECKS = constant(
         ]
     )
 )
-"""``[color, king]``: how many moves of a pawn of that colour check a king there, and which."""
+"""``[color, king]``: the number of pawn moves of that colour that check a king there, then the moves."""
 
 
 @compiled
 def fill(lines: NDArray[np.int16], sq: int) -> None:
-    """Note in ``lines`` that a square is taken."""
+    """Mark a square as occupied in ``lines``."""
     lines[FILE[sq]] |= 1 << RANK[sq]
     lines[9 + RANK[sq]] |= 1 << FILE[sq]
 
 
 @compiled
 def empty(lines: NDArray[np.int16], sq: int) -> None:
-    """Note in ``lines`` that a square is not taken."""
+    """Mark a square as empty in ``lines``."""
     lines[FILE[sq]] &= ~(1 << RANK[sq])
     lines[9 + RANK[sq]] &= ~(1 << FILE[sq])
 
 
 @compiled
 def survey(view: Cells, men: NDArray[np.int16], lines: NDArray[np.int16]) -> None:
-    """Write down what `mating_move` wants to know of a position (see the head of this module).
+    """Fill ``men`` and ``lines`` for a position, as described at the top of the module.
 
     >>> from xiangqi import Board
     >>> men, lines = np.empty((2, 92), np.int16), np.empty(19, np.int16)
@@ -128,7 +128,7 @@ def survey(view: Cells, men: NDArray[np.int16], lines: NDArray[np.int16]) -> Non
 
 @compiled
 def targets(view: Cells, a: int, out: NDArray[np.int16]) -> int:
-    """Write the squares where the piece on ``a`` could go, its king's safety aside; return how many."""
+    """Write the pseudo-legal target squares of the piece on ``a``; return their number."""
     piece = view[a]
     kind, side, n = piece & 7, piece // 8, 0
     if kind == ROOK or kind == CANNON:
@@ -161,16 +161,17 @@ def targets(view: Cells, a: int, out: NDArray[np.int16]) -> int:
 def _line_checks(
     view: Cells, side: int, king: int, a: int, men: NDArray[np.int16], taken: int, out: NDArray[np.int16], n: int
 ) -> int:
-    """Add to ``out[:n]`` the checks by the rook or cannon on ``a``, in the king's line, along it or opened by others.
+    """Add to ``out[:n]`` the checks by a rook or cannon on ``a`` that stands on a line with the king.
 
-    ``taken`` are the taken squares of that line. Returns how many moves there are now.
+    It moves along that line, or another piece opens it. ``taken`` holds the occupied squares of the line. Returns the
+    new number of moves.
     """
     same_file = FILE[a] == FILE[king]
     step, start = (9, FILE[a]) if same_file else (1, 9 * RANK[a])
     place, its = (RANK[a], RANK[king]) if same_file else (FILE[a], FILE[king])
     low, high = min(a, king), max(a, king)
     jumps = 1 if view[a] & 7 == CANNON else 0
-    # It moves along the line itself.
+    # The piece itself moves along the line.
     goes = SEEN[0, place, taken] & ~taken | SEEN[jumps, place, taken] & taken
     goes &= SEEN[jumps, its, taken & ~(1 << place)]
     if goes != 0:
@@ -179,7 +180,7 @@ def _line_checks(
             if goes >> at & 1 and (view[b] == 0 or view[b] // 8 != side):
                 out[n] = MOVE_INDEX[a, b]
                 n += 1
-    # One of its side's leaves the line, or takes another that stands in it.
+    # A piece of its own side leaves the line, or captures another piece on it.
     if SEEN[jumps + 1, its, taken] >> place & 1:
         for x in range(low + step, high, step):
             if view[x] != 0 and view[x] // 8 == side:
@@ -189,7 +190,7 @@ def _line_checks(
                     if view[b] != 0 or not (low < b < high and (b - low) % step == 0):
                         out[n] = MOVE_INDEX[x, b]
                         n += 1
-    # One of its side's steps in front of a bare cannon.
+    # A piece of its own side becomes the screen of a cannon without one.
     if jumps == 1 and SEEN[0, its, taken] >> place & 1:
         for j in range(2, 2 + men[side, 1]):
             x = men[side, j]
@@ -208,10 +209,10 @@ def _line_checks(
 def checking_moves(
     view: Cells, side: int, king: int, men: NDArray[np.int16], lines: NDArray[np.int16], out: NDArray[np.int16]
 ) -> int:
-    """Write the moves of ``side`` that check the king on ``king``, which now stands in no check; return how many.
+    """Write the moves of ``side`` that may check the king on ``king``, which is not in check; return their number.
 
-    A move may come twice, and some do not give check after all, or leave their own king in it. Of the squares that
-    ``men`` names, those without a piece of the side are passed over.
+    A move may occur twice. Some moves do not give check after all, or leave their own king in check. Squares in ``men``
+    without a piece of ``side`` are skipped.
 
     >>> from xiangqi import Board
     >>> cells = Board("3k5/9/9/9/9/9/3N5/3R5/9/4K4 w").cells.copy()  # any move of the knight opens the rook's file
@@ -259,7 +260,7 @@ def checking_moves(
                         out[n] = MOVE_INDEX[a, b]
                         n += 1
             leg = _LEG[a, king]
-            if leg >= 0 and view[leg] != 0 and view[leg] // 8 == side:  # its own side's piece leaves its leg
+            if leg >= 0 and view[leg] != 0 and view[leg] // 8 == side:  # a piece of its own side leaves its leg
                 end = n + targets(view, leg, out[n:])
                 for i in range(n, end):
                     out[i] = MOVE_INDEX[leg, out[i]]
@@ -276,10 +277,10 @@ def checking_moves(
 
 @compiled
 def evasion(view: Cells, side: int, king: int, scratch: NDArray[np.int16]) -> int:
-    """Return a legal move of ``side``, whose king on ``king`` stands in check, or -1: mate.
+    """Return a legal move of ``side``, whose king on ``king`` is in check, or -1 if it is mate.
 
-    It is mostly one of the king's. Another must take a piece that gives check, step into its line or onto the leg of
-    its jump, or be made by a cannon's screen.
+    King moves are tried first. Any other move must capture a checking piece, block its line or the leg of its jump, or
+    remove the screen of a cannon.
 
     >>> from xiangqi import Board
     >>> from xiangqi.move import MOVES
@@ -288,7 +289,7 @@ def evasion(view: Cells, side: int, king: int, scratch: NDArray[np.int16]) -> in
     Move.from_iccs('g0e1')
     """
     code, enemy = side * 8 + KING, 1 - side
-    if view[king] != code:  # it has just been taken, and what is left is played as if it could not be in check
+    if view[king] != code:  # it was captured, and a side without a king is never in check
         return int(scratch[0]) if legal_moves(view, side, scratch) > 0 else -1
     for i in range(1, LEAP_TO[KING, king, 0] + 1):
         b = LEAP_TO[KING, king, i]
@@ -315,10 +316,10 @@ def _in_line(a: int, b: int) -> bool:
 
 @compiled
 def mates(view: Cells, side: int, move: int, king: int, replies: NDArray[np.int16], scratch: NDArray[np.int16]) -> bool:
-    """Whether a move that `checking_moves` may have written is legal and mates the king on ``king``.
+    """Whether a move from `checking_moves` is legal and mates the king on ``king``.
 
-    ``replies`` ``(2, MAX_MOVES)``, at first all -1, keeps a move that met each, which mostly meets it again.
-    ``view`` is changed and restored while it runs.
+    ``replies`` ``(2, MAX_MOVES)``, at first all -1, stores the last refutation of each move, to be tested first.
+    ``view`` is changed during the call and restored.
 
     >>> from xiangqi import Board, Move
     >>> cells = Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w").cells.copy()
@@ -346,7 +347,7 @@ def mates(view: Cells, side: int, move: int, king: int, replies: NDArray[np.int1
 
 @compiled
 def _answers(view: Cells, side: int, move: int, king: int) -> bool:
-    """Whether a move of ``side``, whose king stands on ``king``, is legal."""
+    """Whether a move of ``side``, whose king is on ``king``, is legal."""
     a, b = MOVE_FROM[move], MOVE_TO[move]
     return bool(is_pseudo_legal(view, side, a, b) and _is_safe(view, a, b, king, 1 - side))
 
@@ -361,10 +362,10 @@ def mating_move(
     replies: NDArray[np.int16],
     scratch: NDArray[np.int16],
 ) -> int:
-    """Return a move with which ``side`` mates the king on ``king``, which now stands in no check, or -1.
+    """Return a move by which ``side`` mates the king on ``king``, which is not in check, or -1.
 
-    ``men`` and ``lines`` are what `survey` tells, ``replies`` is kept from look to look (see `mates`), ``scratch``
-    ``(2, MAX_MOVES)`` is overwritten, and ``view`` is changed and restored while it runs.
+    ``men`` and ``lines`` come from `survey`. ``replies`` is kept from call to call (see `mates`). ``scratch``
+    ``(2, MAX_MOVES)`` is overwritten. ``view`` is changed during the call and restored.
 
     >>> from xiangqi import Board
     >>> from xiangqi.move import MOVES
@@ -383,7 +384,7 @@ def mating_move(
 
 @allocating
 def mates_in_one(view: Cells, side: int) -> bool:
-    """Whether ``side``, to move, has a move that checkmates. ``view`` is changed and restored while it runs.
+    """Whether ``side``, to move, can checkmate in one. ``view`` is changed during the call and restored.
 
     >>> from xiangqi import Board
     >>> mates_in_one(Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w").cells.copy(), 0)
@@ -393,7 +394,7 @@ def mates_in_one(view: Cells, side: int) -> bool:
     if king < 0:
         return False
     replies, scratch = np.full((2, MAX_MOVES), -1, np.int16), np.empty((2, MAX_MOVES), np.int16)
-    if is_attacked(view, king, side):  # out of turn: any move may leave the check as it is
+    if is_attacked(view, king, side):  # the other side is in check out of turn: any move may keep the check
         for i in range(legal_moves(view, side, scratch[0])):
             if mates(view, side, scratch[0, i], king, replies, scratch[1]):
                 return True

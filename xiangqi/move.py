@@ -1,8 +1,8 @@
-"""Squares, pieces and moves: the interned vocabulary of the game.
+"""Squares, pieces and moves. Pieces and moves are interned.
 
-A square is an integer ``rank * 9 + file``. File 0 is ``a``, at Red's left hand; rank 0 is Red's back rank, so that
-``a0`` is square 0 and ``i9`` is square 89. There are only 2086 geometrically possible moves; each exists once, as
-``MOVES[index]``, so moves compare and hash by identity.
+A square is an integer ``rank * 9 + file``. File 0 is ``a``, on Red's left; rank 0 is Red's back rank. So ``a0`` is
+square 0 and ``i9`` is square 89. Only 2086 moves are geometrically possible. Each exists once, as ``MOVES[index]``, so
+moves compare and hash by identity.
 
 >>> from xiangqi import Move
 >>> move = Move.from_iccs("h2e2")
@@ -23,7 +23,7 @@ Color = int
 Square = int
 """A point of the board, 0 (``a0``) to 89 (``i9``)."""
 PieceType = int
-"""A kind of piece, ``KING`` (1) to ``PAWN`` (7)."""
+"""A piece type, ``KING`` (1) to ``PAWN`` (7)."""
 
 RED: Final[Color] = 0
 """The side at ranks 0 to 4, which moves first."""
@@ -47,9 +47,9 @@ CANNON: Final[PieceType] = 6
 PAWN: Final[PieceType] = 7
 """兵 卒, the soldier."""
 PIECE_TYPES: Final = (KING, ADVISOR, BISHOP, KNIGHT, ROOK, CANNON, PAWN)
-"""All kinds of pieces."""
+"""All piece types."""
 PIECE_NAMES: Final = ("", "king", "advisor", "bishop", "knight", "rook", "cannon", "pawn")
-"""English name by kind of piece."""
+"""English name by piece type."""
 
 FILES: Final = 9
 RANKS: Final = 10
@@ -87,7 +87,7 @@ class IllegalMoveError(ValueError):
 
 
 class AmbiguousMoveError(ValueError):
-    """The text fits more than one legal move of the position.
+    """The text matches more than one legal move of the position.
 
     >>> from xiangqi import Board
     >>> Board("4k4/9/9/P1P6/P1P6/9/9/9/9/3K5 w").push_chinese("前兵进一")
@@ -122,7 +122,7 @@ def square_name(sq: Square) -> str:
 
 
 def parse_square(name: str) -> Square:
-    """Return the square of an ICCS name; raises ``ValueError`` for anything else."""
+    """Return the square with an ICCS name. Raises ``ValueError`` if there is none."""
     try:
         return SQUARE_NAMES.index(name)
     except ValueError:
@@ -130,7 +130,7 @@ def parse_square(name: str) -> Square:
 
 
 def rotate_square(sq: Square) -> Square:
-    """Turn the board by 180 degrees: what Red sees from his side becomes what Black sees from his.
+    """Return the square after a turn of the board by 180 degrees, which exchanges Red's view and Black's.
 
     >>> square_name(rotate_square(parse_square("a0")))
     'i9'
@@ -139,7 +139,7 @@ def rotate_square(sq: Square) -> Square:
 
 
 def mirror_square(sq: Square) -> Square:
-    """Mirror left and right.
+    """Return the square after a left-right reflection of the board.
 
     >>> square_name(mirror_square(parse_square("a0")))
     'i0'
@@ -148,19 +148,19 @@ def mirror_square(sq: Square) -> Square:
 
 
 class _Constant:
-    """One of the objects that exist once and are everywhere the same: it does not change."""
+    """Base of interned objects, which are immutable."""
 
     __slots__ = ()
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a {type(self).__name__.lower()} does not change")
+        raise AttributeError(f"a {type(self).__name__.lower()} cannot be changed")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"a {type(self).__name__.lower()} does not change")
+        raise AttributeError(f"a {type(self).__name__.lower()} cannot be changed")
 
 
 def _new(cls: type[T], **values: object) -> T:
-    """Make a constant, whose class looks up what there is already."""
+    """Create an interned object. Its class cannot be called for that: the call looks up existing objects."""
     constant = object.__new__(cls)
     for name, value in values.items():
         object.__setattr__(constant, name, value)
@@ -168,7 +168,7 @@ def _new(cls: type[T], **values: object) -> T:
 
 
 class Piece(_Constant):
-    """A coloured piece. There are fourteen, interned: ``Piece(RED, ROOK) is Piece.from_symbol("R")``.
+    """A coloured piece. There are fourteen, all interned: ``Piece(RED, ROOK) is Piece.from_symbol("R")``.
 
     >>> Piece.from_symbol("c")
     Piece.from_symbol('c')
@@ -236,10 +236,9 @@ PIECES: Final = _intern_pieces()
 
 
 class Move(_Constant):
-    """A move from one square to another, interned: there is one object a move.
+    """A move from one square to another. Moves are interned: there is one object for each.
 
-    ``Move(from_square, to_square)`` looks it up; a pair of squares that no piece could ever travel between raises
-    ``InvalidMoveError``.
+    ``Move(from_square, to_square)`` looks it up. It raises ``InvalidMoveError`` if no piece could ever make the move.
 
     >>> Move.from_iccs("b0c2")
     Move.from_iccs('b0c2')
@@ -254,7 +253,7 @@ class Move(_Constant):
     from_square: Square
     to_square: Square
     iccs: str
-    """The move in ICCS, as ``h2e2``."""
+    """The move in ICCS, such as ``h2e2``."""
 
     def __new__(cls, from_square: Square, to_square: Square) -> Move:
         move = _BY_SQUARES.get((from_square, to_square))
@@ -339,7 +338,7 @@ MOVES: Final = tuple(
 """All 2086 moves, by index."""
 
 NULL_MOVE: Final = _new(Move, index=-1, from_square=0, to_square=0, iccs="0000")
-"""Passing the turn. Never legal; useful for analysis (``board.push(NULL_MOVE)``)."""
+"""A pass. It is never legal, but useful for analysis (``board.push(NULL_MOVE)``)."""
 
 _BY_ICCS: Final = {m.iccs: m for m in MOVES} | {"0000": NULL_MOVE}
 _BY_SQUARES: Final = {(m.from_square, m.to_square): m for m in MOVES}

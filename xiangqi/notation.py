@@ -1,8 +1,8 @@
-"""Move notation, both ways: UCI, WXF and Chinese. (ICCS is a move's own name: ``Move.iccs``, ``Move.from_iccs``.)
+"""Reading and writing moves in UCI, WXF and Chinese notation. (For ICCS see ``Move.iccs`` and ``Move.from_iccs``.)
 
-WXF and Chinese name a piece by its file, counted from its player's right hand, and say how far it goes: ``C2=5`` and
-炮二平五 are the cannon of file 2 going sideways to file 5. Pieces of one kind on one file, tandem pieces, are told
-apart from front to rear:
+WXF and Chinese notation name a piece by its file, counted from its player's right, and how far it goes: ``C2=5`` and
+炮二平五 are the cannon of file 2 moving sideways to file 5. Pieces of one type on one file (tandem pieces) are numbered
+from front to rear:
 
 ===================  ====================================  ===================================================
 tandem               WXF                                   Chinese
@@ -19,13 +19,13 @@ pawns on two files   ``+3=4``, ``33=4``, ``-3=4``,         一兵平四 to 五�
 
 WXF follows "Official Xiangqi Piece Names and Notation" of the World Xiangqi Federation
 (http://www.wxf.org/xq/computer/wxf_notation.html), with the mark before the letter and ``=`` for its full stop. Chinese
-follows the rules of the Chinese Xiangqi Association of 2020, article 7.5 (two and three on a file), and where these are
-silent "中国象棋电脑应用规范（二）：着法表示" of 2006 (https://www.xqbase.com/protocol/cchess_move.htm). Advisors and
-bishops take no mark: of two on a file only one can advance and only the other retreat. Both standards end at five pawns
-a side; where an invented position has more, or more than two of another kind on several files, the number of the piece
-in the order of the last row stands before its letter in WXF too: ``6P=4``.
+notation follows the rules of the Chinese Xiangqi Association of 2020, article 7.5 (two and three on a file), and
+otherwise "中国象棋电脑应用规范（二）：着法表示" of 2006 (https://www.xqbase.com/protocol/cchess_move.htm). Advisors and
+bishops take no mark: of two on a file only one can advance and only the other can retreat. Both standards end at five
+pawns a side. If a composed position has more, or more than two of another type on several files, WXF too puts the
+number of the piece, in the order of the last row, before its letter: ``6P=4``.
 
-The parsers read these and whatever else is in use as long as it fits one legal move only: see ``parse_wxf`` and
+The parsers accept these and other common spellings if exactly one legal move matches: see ``parse_wxf`` and
 ``parse_chinese``.
 """
 
@@ -68,12 +68,12 @@ if TYPE_CHECKING:
     from xiangqi.board import Board
 
 _OBLIQUE: Final = (ADVISOR, BISHOP, KNIGHT)
-"""Pieces whose moves end with a file in every direction; the others say how many ranks they go."""
+"""Pieces whose moves always end with a file number; the others end with a number of ranks unless they go sideways."""
 
 _WXF_LETTERS: Final = " KAEHRCP"
 _WXF_ACTIONS: Final = ("=", "+", "-")
 _WXF_MARKS: Final = {2: ("+", "-"), 3: ("+", "", "-"), 4: ("++", "+", "-", "--"), 5: ("++", "+", "", "-", "--")}
-"""Marks of tandem pieces by their number, from front to rear; the middle one goes by its file."""
+"""Marks of tandem pieces by their number, from front to rear; the middle one is named by its file."""
 
 _CHINESE_DIGITS: Final = "〇一二三四五六七八九"
 _ASCII_DIGITS: Final = "0123456789"
@@ -88,7 +88,7 @@ _TRADITIONAL_MARKS: Final = {2: "前後", 3: "前中後"}
 
 
 def uci(move: Move, first_rank: int = 0) -> str:
-    """Return a move as UCI engines write it, Red's back rank being ``first_rank``.
+    """Return a move in UCI. ``first_rank`` is the number of Red's back rank.
 
     Pikafish counts ranks from 0, as ICCS does; Fairy-Stockfish counts from 1 to 10.
 
@@ -102,7 +102,7 @@ def uci(move: Move, first_rank: int = 0) -> str:
 
 
 def parse_uci(text: str, first_rank: int = 0) -> Move:
-    """Return the move that a UCI engine means, Red's back rank being ``first_rank``. Raises ``InvalidMoveError``.
+    """Return the move of a UCI text. ``first_rank`` is the number of Red's back rank. Raises ``InvalidMoveError``.
 
     >>> parse_uci("b10c8", first_rank=1)
     Move.from_iccs('b9c7')
@@ -126,7 +126,7 @@ _UCI: Final = re.compile(r"([a-i])(\d|10)([a-i])(\d|10)", re.ASCII)
 
 
 def wxf(board: Board, move: Move) -> str:
-    """Return a legal move in WXF, as ``C2=5``; every legal move of a position has a text of its own.
+    """Return a legal move in WXF, such as ``C2=5``. Different legal moves of a position have different texts.
 
     The letters are ``K``, ``A``, ``E``, ``H``, ``R``, ``C`` and ``P``. For tandem pieces see the table of the module.
     Raises ``IllegalMoveError``.
@@ -144,7 +144,7 @@ def wxf(board: Board, move: Move) -> str:
         return f"{letter}{file}{_WXF_ACTIONS[action]}{number}"
     tandem = [squares for squares in columns.values() if len(squares) > 1]
     most = 2 if type in (ADVISOR, BISHOP) else 5 if type == PAWN else 3
-    if len(tandem) > 1:  # the file takes the place of the letter, which only pawns may leave out
+    if len(tandem) > 1:  # the file replaces the letter, which only pawns may omit
         most = 3 if type == PAWN else 0
     if max(map(len, tandem)) <= most:
         stem = letter if len(tandem) == 1 else str(file)
@@ -156,10 +156,10 @@ def wxf(board: Board, move: Move) -> str:
 
 
 def chinese(board: Board, move: Move, traditional: bool = False) -> str:
-    """Return a legal move in Chinese notation; every legal move of a position has a text of its own.
+    """Return a legal move in Chinese notation. Different legal moves of a position have different texts.
 
-    Red counts in Chinese numerals; Black in Arabic ones, full-width in traditional text. The number of a tandem pawn
-    is always Chinese (一卒平5). For tandem pieces see the table of the module. Raises ``IllegalMoveError``.
+    Red uses Chinese numerals; Black uses Arabic ones, full-width in traditional text. The number of a tandem pawn is
+    always Chinese (一卒平5). For tandem pieces see the table of the module. Raises ``IllegalMoveError``.
 
     >>> from xiangqi import Board
     >>> board = Board()
@@ -188,12 +188,12 @@ def chinese(board: Board, move: Move, traditional: bool = False) -> str:
 
 
 def _file(sq: Square, color: int) -> int:
-    """Return the number of a square's file, 1 to 9 from its player's right hand."""
+    """Return the number of a square's file, 1 to 9 from the player's right."""
     return sq % 9 + 1 if color == BLACK else 9 - sq % 9
 
 
 def _describe(board: Board, move: Move) -> tuple[PieceType, int, int]:
-    """Return type of piece, action (0 traverse, 1 advance, -1 retreat) and closing number of a legal move."""
+    """Return piece type, action (0 traverse, 1 advance, -1 retreat) and final number of a legal move."""
     if not board.is_legal(move):
         raise IllegalMoveError(f"illegal move {move.iccs!r}: {board._why_illegal(move)} in {board.fen()}")
     type = board._cells[move.from_square] & 7
@@ -209,7 +209,7 @@ def _columns(board: Board, type: PieceType) -> dict[int, list[Square]]:
     cells, red = board._cells, board.turn == RED
     code = board.turn * 8 + type
     columns: dict[int, list[Square]] = {}
-    # Seen from its player, the board is read file by file from the right, each from the far end.
+    # From the mover's side: files from right to left, each from the far end.
     sq = cells.find(code)
     while sq >= 0:
         columns.setdefault(9 - sq % 9 if red else sq % 9 + 1, []).append(sq)
@@ -221,7 +221,7 @@ def _columns(board: Board, type: PieceType) -> dict[int, list[Square]]:
 
 
 def _stands_out(column: list[Square], move: Move, type: PieceType) -> bool:
-    """Whether the file alone tells which piece of a column moves."""
+    """Whether the file alone identifies the piece of a column that moves."""
     if type in (ADVISOR, BISHOP):
         step = move.to_square - move.from_square
         return sum((sq, sq + step) in _BY_SQUARES for sq in column) == 1
@@ -229,7 +229,7 @@ def _stands_out(column: list[Square], move: Move, type: PieceType) -> bool:
 
 
 def _ordinal(tandem: list[list[Square]], sq: Square) -> int:
-    """Return the number of a piece among all that stand tandem, from 1: right to left, front to rear."""
+    """Return the number of a piece among all tandem pieces, from 1: right to left, front to rear."""
     return [other for squares in tandem for other in squares].index(sq) + 1
 
 
@@ -237,13 +237,13 @@ def _ordinal(tandem: list[list[Square]], sq: Square) -> int:
 
 
 class _Words(NamedTuple):
-    """What a text says before the board is looked at."""
+    """The parts of a move text, parsed without the board."""
 
     type: PieceType
     mark: str
-    """``+``, ``M`` (middle), ``-``, ``++``, ``--`` or nothing."""
+    """``+``, ``M`` (middle), ``-``, ``++``, ``--`` or empty."""
     place: int
-    """Number of a tandem piece, from 1, or 0: in its file if that is given, else among all tandem pieces."""
+    """Number of a tandem piece from 1, or 0: within its file if that is given, else among all tandem pieces."""
     file: int
     """1 to 9, or 0 if not given."""
     action: int
@@ -251,16 +251,16 @@ class _Words(NamedTuple):
 
 
 def parse_wxf(board: Board, text: str) -> Move:
-    """Return the legal move that ``text`` means in WXF.
+    """Return the legal move that a WXF text describes.
 
-    Read are capital and small letters, also ``N``, ``B``, ``G`` and ``S`` for horse, elephant, king and pawn; ``.`` for
+    Accepted are upper and lower case; ``N``, ``B``, ``G`` and ``S`` for horse, elephant, king and pawn; ``.`` for
     ``=``; marks before or after the letter (``+C=5``, ``C+=5``) and with the file (``+P3=4``, ``3+=4``); numbers of
     tandem pawns with their file, as Fairy-Stockfish writes them (``23=4``: the second from the front on file 3), or
-    counted through (``2P=4``, ``Pb=4``). What fits several pieces is taken if only one of them can legally make the
-    move.
+    among all (``2P=4``, ``Pb=4``). A text that matches several pieces is accepted if only one of them can legally make
+    the move.
 
-    Raises ``InvalidMoveError`` if the text is no WXF, ``IllegalMoveError`` if the move is not legal,
-    ``AmbiguousMoveError`` if several legal moves fit.
+    Raises ``InvalidMoveError`` if the text is not WXF, ``IllegalMoveError`` if the move is not legal, and
+    ``AmbiguousMoveError`` if several legal moves match.
 
     >>> from xiangqi import Board
     >>> parse_wxf(Board(), "C2=5")
@@ -270,14 +270,14 @@ def parse_wxf(board: Board, text: str) -> Move:
 
 
 def parse_chinese(board: Board, text: str) -> Move:
-    """Return the legal move that ``text`` means in Chinese notation.
+    """Return the legal move that a text in Chinese notation describes.
 
-    Read are simplified and traditional characters in any mixture, the characters of either side (车, 車 and 俥), and
-    Chinese, half- and full-width digits; for pawns tandem on two files also 前兵九平八 and 前九平八. What fits several
-    pieces is taken if only one of them can legally make the move.
+    Accepted are simplified and traditional characters in any mixture, the characters of either side (车, 車 and 俥),
+    and Chinese, half-width and full-width digits; for tandem pawns on two files also 前兵九平八 and 前九平八. A text
+    that matches several pieces is accepted if only one of them can legally make the move.
 
-    Raises ``InvalidMoveError`` if the text is no Chinese notation, ``IllegalMoveError`` if the move is not legal,
-    ``AmbiguousMoveError`` if several legal moves fit.
+    Raises ``InvalidMoveError`` if the text is not Chinese notation, ``IllegalMoveError`` if the move is not legal, and
+    ``AmbiguousMoveError`` if several legal moves match.
 
     >>> from xiangqi import Board
     >>> parse_chinese(Board(), "炮二平五") is parse_chinese(Board(), "砲２平５")
@@ -289,7 +289,7 @@ def parse_chinese(board: Board, text: str) -> Move:
 _TYPES: Final = {"K": KING, "A": ADVISOR, "B": BISHOP, "N": KNIGHT, "R": ROOK, "C": CANNON, "P": PAWN}
 _ACTIONS: Final = {"=": 0, "+": 1, "-": -1}
 
-# The spellings of WXF, of which a pawn's "b" for "second" is left as it is, and of Chinese in one alphabet.
+# Both notations are mapped to one alphabet. In WXF the "b" of "Pb" (second pawn) is handled separately.
 _WXF_SPELLING: Final = str.maketrans("EHGS.−–", "BNKP=--")
 _CHINESE_SPELLING: Final = str.maketrans(
     "帅帥将將仕士相象马馬傌车車俥炮砲包兵卒平进進退前中后後〇一二三四五六七八九",
@@ -343,7 +343,7 @@ def _read(text: str, spelled: str, what: str, expected: str) -> _Words:
 
 
 def _resolve(board: Board, text: str, words: _Words, wxf: bool) -> Move:
-    """Return the one legal move that fits the words."""
+    """Return the one legal move that matches the words."""
     type, mark, place, file, action, number = words
     if not mark and not place:
         index = _lone_piece(board._view, board.turn, type, file, action, number)
@@ -365,14 +365,14 @@ def _resolve(board: Board, text: str, words: _Words, wxf: bool) -> Move:
     elif squares:
         reason = f"no {piece} goes that way from {' or '.join([square_name(sq) for sq in squares])}"
     elif mark or place:
-        reason = f"no such {piece} stands tandem" + (f" on file {file}" if file else "")
+        reason = f"there is no such tandem {piece}" + (f" on file {file}" if file else "")
     else:
         reason = f"there is no {piece} on file {file}"
     raise IllegalMoveError(f"illegal move {text!r}: {reason} in {board.fen()}")
 
 
 def _candidates(columns: dict[int, list[Square]], words: _Words, wxf: bool) -> list[Square]:
-    """Return the squares of the pieces that the words could name."""
+    """Return the squares of the pieces that match the words."""
     type, mark, place, file, _, _ = words
     tandem = {f: squares for f, squares in columns.items() if len(squares) > 1}
     if not mark and not place:
@@ -386,13 +386,13 @@ def _candidates(columns: dict[int, list[Square]], words: _Words, wxf: bool) -> l
     for squares in [tandem.get(file, [])] if file else tandem.values():
         count = len(squares)
         if place:
-            # "33" is by WXF the middle pawn of three on file 3; elsewhere the third one there.
+            # In WXF "33" is the middle pawn of three on file 3; in other programs it is the third one.
             middle = wxf and place == file and count == 3 and len(tandem) > 1
             index = 1 if middle else place - 1
         elif mark == "M":
             index = count // 2 if count % 2 else count
         else:
-            # Of four or five pawns the first and last are "++" and "--" in WXF, and "+" and "-" the next ones.
+            # Of four or five pawns WXF names the first and last "++" and "--", and the next ones "+" and "-".
             index = 1 if wxf and len(mark) == 1 and type == PAWN and 4 <= count <= 5 else 0
             if mark[0] == "-":
                 index = count - 1 - index
@@ -402,7 +402,7 @@ def _candidates(columns: dict[int, list[Square]], words: _Words, wxf: bool) -> l
 
 @compiled
 def _target(sq: int, type: int, action: int, number: int, color: int) -> int:
-    """Return where a piece on ``sq`` would go, or -1 if that is no square."""
+    """Return the target of a piece on ``sq``, or -1 if it is off the board."""
     ahead = -9 if color == BLACK else 9
     if action != 0 and type not in _OBLIQUE:
         target = sq + action * number * ahead
@@ -421,10 +421,7 @@ def _target(sq: int, type: int, action: int, number: int, color: int) -> int:
 
 @compiled
 def _lone_piece(cells: Cells, turn: int, type: int, file: int, action: int, number: int) -> int:
-    """Return the number of the legal move meant if one piece of the type stands on the file, which is the usual case.
-
-    Otherwise return -1.
-    """
+    """Return the index of the legal move if one piece of the type stands on the file (the usual case), else -1."""
     column = 9 - file if turn == RED else file - 1
     found = -1
     for sq in range(column, 90, 9):

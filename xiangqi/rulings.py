@@ -1,4 +1,4 @@
-"""How games end: mate, stalemate, repetition, and draws, each with the evidence for the verdict.
+"""Ends of games: mate, stalemate, repetition and other draws, with the evidence for each verdict.
 
 Rule sets:
 
@@ -7,9 +7,9 @@ Rule sets:
 ``check_only``
     The same without chases: of repetitions, only perpetual check loses.
 ``none``
-    Nothing but mate and stalemate ends the game.
+    Only mate and stalemate end the game.
 
-``docs/rulings.md`` states the rules in full and names where another program rules otherwise.
+``docs/rulings.md`` has the full rules and a comparison with another program.
 
 >>> from xiangqi import Board
 >>> board = Board.from_moves("h2e2 h9g7 e2h2 g7h9 " * 2)
@@ -63,7 +63,7 @@ Reason = Literal[
 QUIET_PLIES: Final = 120
 """Plies without a capture after which the game is drawn."""
 COUNTED_CHECKS: Final = 10
-"""Checks of each side that count among those plies; later ones and the replies to them do not."""
+"""Checks of each side that count towards ``QUIET_PLIES``; later checks and the replies to them do not."""
 
 _RULES: Final = get_args(Rules)
 _WHY: Final = {
@@ -77,7 +77,7 @@ _FORCE: Final = tuple(color * 8 + kind for kind in (ROOK, KNIGHT, CANNON, PAWN) 
 class Outcome:
     """How a game ended.
 
-    ``str(outcome)`` tells it in a line.
+    ``str(outcome)`` is a one-line summary.
 
     >>> from xiangqi import Board
     >>> print(Board("R3k4/R8/9/9/9/9/9/9/9/3K5 b").outcome())
@@ -88,13 +88,13 @@ class Outcome:
     """``RED``, ``BLACK``, or ``None`` for a draw."""
     reason: Reason
     span: tuple[int, int] | None = None
-    """Plies the verdict rests on: ``board.move_stack[span[0]:span[1]]`` are the moves."""
+    """The plies that justify the verdict: ``board.move_stack[span[0]:span[1]]`` are the moves."""
     evidence: tuple[str, ...] = ()
-    """Why, a sentence a fact; plies are counted from 1."""
+    """The reasons, one sentence for each fact; plies are counted from 1."""
 
     @property
     def result(self) -> str:
-        """The result as PGN writes it: ``1-0``, ``0-1`` or ``1/2-1/2``."""
+        """The result in PGN: ``1-0``, ``0-1`` or ``1/2-1/2``."""
         return "1/2-1/2" if self.winner is None else ("1-0", "0-1")[self.winner]
 
     def __str__(self) -> str:
@@ -104,8 +104,8 @@ class Outcome:
 def outcome(board: Board, rules: Rules = "computer", *, insufficient_material: bool = False) -> Outcome | None:
     """Return how the game on ``board`` has ended under ``rules``, or ``None`` if it goes on.
 
-    With ``insufficient_material``, a position in which no side has a rook, knight, cannon or pawn is drawn too. Raises
-    ``ValueError`` for an unknown rule set.
+    With ``insufficient_material``, a position in which neither side has a rook, knight, cannon or pawn is drawn too.
+    Raises ``ValueError`` for an unknown rule set.
 
     >>> from xiangqi import Board
     >>> board = Board.from_moves("e1d1 d9e9 d1e1 e9d9 " * 2, "3k5/9/9/9/9/9/9/9/4R4/5K3 w")
@@ -139,7 +139,7 @@ def _no_moves(board: Board) -> Outcome:
 
 
 def is_insufficient_material(board: Board) -> bool:
-    """Whether no side has a rook, knight, cannon or pawn."""
+    """Whether neither side has a rook, knight, cannon or pawn."""
     cells = board._cells
     return not any(code in cells for code in _FORCE)
 
@@ -148,7 +148,7 @@ def is_insufficient_material(board: Board) -> bool:
 
 
 def _recurrences(board: Board) -> list[int]:
-    """Return how many plies ago the current position stood, latest first, back to the last capture or null move."""
+    """Return how many plies ago the position occurred before, latest first, since the last capture or null move."""
     stack, key = board._stack, board._key
     window = min(board.halfmove_clock, len(stack))
     if window < 4:
@@ -164,15 +164,15 @@ def _recurrences(board: Board) -> list[int]:
 
 
 def repetitions(board: Board) -> int:
-    """Return how often the current position has stood since the last capture or null move, this time included."""
+    """Return how often the position has occurred since the last capture or null move, including now."""
     return 1 + len(_recurrences(board))
 
 
 def repetition_outcome(board: Board, rules: Rules = "computer", count: int = 3) -> Outcome | None:
-    """Return the verdict on a position that stands for the ``count``-th time, or ``None`` if it does not.
+    """Return the verdict on the ``count``-th occurrence of the position, or ``None`` if it occurred less often.
 
-    Games are judged at the third time. A search may ask with ``count=2``, to know on first return to a position how the
-    cycle would be judged if both sides kept to it. Raises ``ValueError`` for an unknown rule set or a count below 2.
+    Games are judged at the third occurrence. With ``count=2`` a search can find out at the second how the cycle will be
+    judged if both sides repeat it. Raises ``ValueError`` for an unknown rule set or a count below 2.
 
     >>> from xiangqi import Board
     >>> board = Board.from_moves("h2e2 h9g7 e2h2 g7h9")
@@ -189,7 +189,7 @@ def repetition_outcome(board: Board, rules: Rules = "computer", count: int = 3) 
 
 
 class _Span:
-    """The moves between two occurrences of a position, none of them a capture, with what each of them does."""
+    """The moves between two occurrences of a position, none a capture, with the checks and chases they make."""
 
     def __init__(self, board: Board, plies: int) -> None:
         self.board = board
@@ -202,13 +202,13 @@ class _Span:
         chase.checks(self.cells.copy(), self.turn, self.moves, self.checks)
 
     def new_chases(self) -> NDArray[np.bool_]:
-        """Return the pieces that each move newly chases, by their square at the start: ``(plies, 90)``."""
+        """Return which pieces each move newly chases, by their square at the start: ``(plies, 90)``."""
         chased = np.zeros((len(self.moves), 90), np.bool_)
         chase.new_chases(self.cells.copy(), self.turn, self.moves, np.arange(90, dtype=np.uint8), chased)
         return chased
 
     def of(self, color: Color) -> slice:
-        """Return the places of one side's moves."""
+        """Return the slice of one side's moves."""
         return slice(color ^ self.turn, None, 2)
 
     def verdict(self, rules: Rules) -> Outcome:
@@ -224,7 +224,7 @@ class _Span:
         perpetual = [color for color in (RED, BLACK) if prey[color]]
         if perpetual:
             return self._against(perpetual, "perpetual chase", self._tell_chases(prey))
-        return self._draw("no side newly chases one and the same piece with every move")
+        return self._draw("no side newly chases the same piece with every move")
 
     def _against(
         self, guilty: list[Color], reason: Literal["perpetual check", "perpetual chase"], evidence: Iterator[str]
@@ -241,10 +241,10 @@ class _Span:
     # --- Evidence -----------------------------------------------------------------------------------------------------
 
     def _tell_span(self) -> str:
-        return f"the position after ply {self.end} stood after ply {self.start} already, and no piece was taken since"
+        return f"the position after ply {self.end} is the one after ply {self.start}, with no capture in between"
 
     def _replay(self) -> Iterator[tuple[int, Board, str]]:
-        """Yield, after each move, its place in the span, the board, and its name."""
+        """Yield after each move its index in the span, the board, and a description of the move."""
         board = self.board.copy()
         moves = [board.pop() for _ in self.moves][::-1]
         for i, move in enumerate(moves):
@@ -275,14 +275,14 @@ class _Span:
                         )
 
 
-# --- The long quiet ---------------------------------------------------------------------------------------------------
+# --- Draw after 120 plies without a capture ---------------------------------------------------------------------------
 
 
 def quiet_plies(board: Board) -> int:
-    """Return the plies without a capture as the draw counts them.
+    """Return the plies without a capture that count towards the draw.
 
-    Checks beyond a side's tenth and the replies to them are not counted; of plies before the start of the board's
-    history, which its FEN only numbers, all are.
+    Checks beyond a side's tenth and the replies to them do not count. Plies before the start of the board's history,
+    known only from the halfmove clock of the FEN, all count.
     """
     clock = board.halfmove_clock
     known = min(clock, len(board._stack))

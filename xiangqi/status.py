@@ -1,4 +1,4 @@
-"""What can be wrong with a position that somebody has set up."""
+"""Faults of a position that was set up by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Status(enum.IntFlag):
-    """Everything that can be wrong with a position, as flags; ``Status.VALID`` is none of it.
+    """The possible faults of a position, as flags; ``Status.VALID`` means none.
 
     >>> from xiangqi import Board
     >>> status = Board("4k4/9/9/9/9/9/9/9/9/4K4 w").status()
@@ -52,7 +52,7 @@ class Status(enum.IntFlag):
     """Two pawns of one side on one file, neither of which has crossed the river."""
     KINGS_FACING = enum.auto()
     OPPOSITE_CHECK = enum.auto()
-    """The side that has just moved stands in check, so its king could be taken (facing kings included)."""
+    """The side that is not to move is in check, so its king could be captured (including by the facing king)."""
 
 
 _TOO_MANY: Final = {
@@ -67,7 +67,7 @@ _TOO_MANY: Final = {
 
 
 def find_faults(board: Board) -> Status:
-    """Return everything that is wrong with a position."""
+    """Return the faults of a position."""
     status = Status.VALID
     if not board.pieces(RED, KING):
         status |= Status.NO_RED_KING

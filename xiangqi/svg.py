@@ -1,6 +1,6 @@
-"""The board as a picture: ``svg.board(board)`` returns an SVG document. Jupyter shows a ``Board`` so by itself.
+"""The board as an SVG document: ``svg.board(board)``. Jupyter displays a ``Board`` this way.
 
-Characters are drawn as outlines, so that the picture needs no font. Everything else about it is an argument:
+Characters are drawn as outlines, so no font is needed. Arguments control the rest:
 
 >>> from xiangqi import Board, Move, svg
 >>> board = Board.from_moves("h2e2 h9g7")
@@ -29,12 +29,12 @@ from xiangqi.move import BLACK, COLOR_NAMES, FILE_NAMES, NULL_MOVE, PIECE_NAMES,
 from xiangqi.text import Coordinates, Pieces, check_options
 
 COLORS: Final = MappingProxyType({"green": "#2f8f5b", "blue": "#2f6fb5", "red": "#c8382c", "yellow": "#e0a100"})
-"""Names of our own greens and reds; arrows and marks take these and whatever else SVG knows as a colour."""
+"""Named colours. Arrows and marks take these and any other SVG colour."""
 
 
 @dataclass(frozen=True)
 class Arrow:
-    """An arrow along a move. ``weight``, from 0 to 1, is told by its width; ``label`` is written on it."""
+    """An arrow along a move. ``weight``, from 0 to 1, sets its width; ``label`` is written on it."""
 
     move: Move
     color: str = "green"
@@ -44,7 +44,7 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Mark:
-    """A mark on a point: a ring about the piece there, or a dot. ``weight``, from 0 to 1, is told by its strength."""
+    """A mark on a point: a ring around the piece there, or a dot. ``weight``, from 0 to 1, sets its opacity."""
 
     square: Square
     color: str = "green"
@@ -66,9 +66,9 @@ def board(
 ) -> str:
     """Return a board as an SVG document.
 
-    ``orientation`` is the side that sits at the bottom (the board is turned, never mirrored); ``last_move`` the move
-    to show as the last, by default the board's own (``NULL_MOVE`` for none); ``check`` whether a king in check glows;
-    ``size`` the width in pixels, or ``None`` for as much as there is room. Raises ``ValueError`` for unknown options.
+    ``orientation`` is the side at the bottom (the board is turned, not mirrored). ``last_move`` is the move to mark, by
+    default the board's last (``NULL_MOVE`` for none). ``check`` marks a king in check. ``size`` is the width in pixels,
+    or ``None`` to fill the available space. Raises ``ValueError`` for unknown options.
     """
     check_options(orientation, pieces, coordinates)
     if last_move is None:
@@ -76,7 +76,7 @@ def board(
     men = board.piece_map()
     king = board.king(board.turn) if check and board.is_check() else None
     spots = [mark if isinstance(mark, Mark) else Mark(mark) for mark in marks]
-    # The weightiest arrow lies on top.
+    # The arrow with the largest weight is drawn last, on top.
     ways = sorted((arrow if isinstance(arrow, Arrow) else Arrow(arrow) for arrow in arrows), key=lambda way: way.weight)
     margin = _MARGIN if coordinates else _NARROW_MARGIN
 
@@ -103,7 +103,7 @@ def board(
     )
 
 
-# --- Measures and colours, in units of which a field has 60 -----------------------------------------------------------
+# --- Sizes and colours; neighbouring points are 60 units apart --------------------------------------------------------
 
 _STEP: Final = 60
 _WIDTH: Final = 8 * _STEP
@@ -123,7 +123,7 @@ def _n(value: float) -> str:
 
 
 def _xy(sq: Square, orientation: Color) -> tuple[int, int]:
-    """Return the centre of a point on the picture."""
+    """Return the coordinates of a point of the board."""
     if orientation == BLACK:
         sq = 89 - sq
     return sq % 9 * _STEP, (9 - sq // 9) * _STEP
@@ -193,7 +193,7 @@ _GRID: Final = _grid()
 
 
 def _river(name: str) -> str:
-    """Return the river's name: the Chu river and the border of Han."""
+    """Return the inscription of the river: Chu river, Han border."""
     y = 4.5 * _STEP
     spots = zip(name, (1.25, 2.5, 5.5, 6.75), strict=True)
     glyphs = [f'<path transform="translate({_n(x * _STEP)} {_n(y)}) scale(0.1)" d="{GLYPHS[c]}"/>' for c, x in spots]
@@ -225,7 +225,7 @@ def _text(text: str, x: float, y: float, height: float = 15) -> str:
     return f'<text x="{_n(x)}" y="{_n(y + 0.36 * height)}">{escape(text)}</text>'
 
 
-# --- What stands on it ------------------------------------------------------------------------------------------------
+# --- Pieces and marks -------------------------------------------------------------------------------------------------
 
 
 def _man(piece: Piece, sq: Square, orientation: Color, pieces: Pieces) -> str:
@@ -253,7 +253,7 @@ def _glow(sq: Square, orientation: Color) -> str:
 
 
 def _corners(sq: Square, orientation: Color) -> str:
-    """Return four corners about a point, as xiangqi boards show the last move."""
+    """Return four corners around a point, the usual mark of the last move."""
     x, y = _xy(sq, orientation)
     reach, arm = _RADIUS + 2, 11
     corners = "".join(
@@ -288,7 +288,7 @@ def _arrow(arrow: Arrow, orientation: Color) -> str:
     (ax, ay), (bx, by) = _xy(arrow.move.from_square, orientation), _xy(arrow.move.to_square, orientation)
     strength = _strength(arrow.weight)
     length = math.hypot(bx - ax, by - ay)
-    # Drawn lying along the x axis, then turned: from the rim of the piece to a little short of the target's centre.
+    # Drawn along the x axis, then rotated: from the edge of the piece to just before the centre of the target.
     start, tip = _RADIUS * 0.6, length - 4
     half = 2 + 4 * strength
     head, barb = 12 + 9 * strength, 7 + 7 * strength

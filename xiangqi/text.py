@@ -1,7 +1,7 @@
 """The board as text, for terminals and bug reports.
 
-Chinese pieces are drawn with full-width characters only, two columns each whatever the font and the language of the
-terminal, so that lines and pieces stay aligned.
+With Chinese pieces all characters are full-width: two columns each in any font and terminal, so everything stays
+aligned.
 
 >>> from xiangqi import Board, text
 >>> print(text.board(Board.from_moves("h2e2"), pieces="letters"))
@@ -37,17 +37,17 @@ if TYPE_CHECKING:
     from xiangqi.board import Board
 
 Pieces = Literal["traditional", "simplified", "letters"]
-"""What is written on the pieces: characters, or the letters of FEN."""
+"""How pieces are labelled: Chinese characters, or the letters of FEN."""
 
 Coordinates = Literal["iccs", "files"]
-"""Names of files and ranks as in ``h2e2``, or each player's numbers of the files as in 炮二平五."""
+"""Labels at the edge: files and ranks as in ``h2e2``, or each player's file numbers as in 炮二平五."""
 
 
 class _Strokes(NamedTuple):
     point: str
     bar: str
     line: str
-    """From a point to the next on the rank; the strokes below are as wide."""
+    """From a point to the next on its rank; the strokes below have the same width."""
     blank: str
     falling: str
     rising: str
@@ -88,7 +88,7 @@ _NARROW: Final = _Strokes(
     black_files="123456789",
 )
 
-# Colours of a terminal with 256: a wooden board, its pieces in red and black.
+# Colours of a 256-colour terminal: a wooden board with red and black pieces.
 _WOOD: Final = "48;5;222"
 _LAST_MOVE: Final = "48;5;150"
 _CHECK: Final = "48;5;210"
@@ -108,10 +108,10 @@ def board(
 ) -> str:
     """Return a board as 19 lines of text, and one or two more for ``coordinates``, without a newline at the end.
 
-    ``orientation`` is the side that sits at the bottom (the board is turned, never mirrored); ``last_move`` the move
-    to show as the last, by default the board's own (``NULL_MOVE`` for none). It is shown by brackets or, in ``color``
-    (ANSI codes for 256 colours), by a green ground; then a king in check is on a red one. Raises ``ValueError`` for
-    unknown options.
+    ``orientation`` is the side at the bottom (the board is turned, not mirrored). ``last_move`` is the move to mark, by
+    default the board's last (``NULL_MOVE`` for none); it is marked by brackets. With ``color`` (ANSI codes for 256
+    colours) it has a green background instead, and a king in check a red one. Raises ``ValueError`` for unknown
+    options.
 
     >>> from xiangqi import Board
     >>> board(Board(), coordinates=None).splitlines()[0].strip()
@@ -161,7 +161,7 @@ def board(
 
 
 def check_options(orientation: Color, pieces: str, coordinates: str | None) -> None:
-    """Raise ``ValueError`` unless the options of a picture of the board are known."""
+    """Raise ``ValueError`` if an option of a drawing of the board is unknown."""
     if orientation not in (RED, BLACK):
         raise ValueError(f"orientation must be RED or BLACK: {orientation!r}")
     if pieces not in ("traditional", "simplified", "letters"):
@@ -175,7 +175,7 @@ def _name(piece: Piece, pieces: Pieces) -> str:
 
 
 def _between(row: int, river: str, strokes: _Strokes) -> str:
-    """Return what is drawn between a row of points and the next, rows counted from the top."""
+    """Return the line between a row of points and the next; rows are counted from the top."""
     if row == 4:
         return strokes.bar + river + strokes.bar
     gaps = [strokes.blank] * 8

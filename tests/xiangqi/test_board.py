@@ -216,12 +216,12 @@ class TestMoves:
         ("text", "error", "message"),
         [
             ("xyz", InvalidMoveError, "not an ICCS move: 'xyz'"),
-            ("0000", IllegalMoveError, "illegal move '0000': nobody may pass"),
+            ("0000", IllegalMoveError, "illegal move '0000': passing is not allowed"),
             ("e5e6", IllegalMoveError, "there is no piece on e5"),
             ("h9g7", IllegalMoveError, "it is red's turn"),
             ("a0b0", IllegalMoveError, "b0 holds a piece of the same side"),
-            ("b0d1", IllegalMoveError, "the piece does not move so"),
-            ("h2h8", IllegalMoveError, "the piece does not move so"),
+            ("b0d1", IllegalMoveError, "the piece cannot move like that"),
+            ("h2h8", IllegalMoveError, "the piece cannot move like that"),
         ],
     )
     def test_why_a_move_is_illegal(self, text, error, message):

@@ -66,7 +66,7 @@ def test_nothing_can_be_written(install, tmp_path):
     environment = {"HOME": str(blocked), "XDG_CACHE_HOME": str(blocked / "cache")}
     output, error = run(install, **environment)
     assert output == "False"
-    assert error.startswith(NOTICE + f"at every start, for neither {install} nor a cache folder can be written")
+    assert error.startswith(NOTICE + f"at every start, because neither {install} nor a cache folder is writable")
 
 
 def test_read_only_package(install, tmp_path):

@@ -328,12 +328,12 @@ class TestErrors:
             ("炮二平二", "goes that way from h2"),
             ("炮二进九", "goes that way from h2"),
             ("马二进五", "goes that way from h0"),
-            ("仕四进六", "does not move so"),
+            ("仕四进六", "cannot move like that"),
             ("车一进三", "holds a piece of the same side"),
             ("炮二进八", "goes that way from h2"),
-            ("前炮平五", "no such red cannon stands tandem"),
-            ("前兵三平四", "stands tandem on file 3"),
-            ("三兵平四", "no such red pawn stands tandem"),
+            ("前炮平五", "there is no such tandem red cannon"),
+            ("前兵三平四", "tandem red pawn on file 3"),
+            ("三兵平四", "there is no such tandem red pawn"),
         ],
     )
     def test_impossible(self, text, reason):

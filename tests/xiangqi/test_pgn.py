@@ -393,7 +393,7 @@ class TestFaults:
         (game,), errors = read("1. h2e2 " + "(1. e2e9) " * 5000 + "h9g7 *")
         assert iccs(game) == ["h2e2", "h9g7"]
         assert len(errors) == 101
-        assert str(errors[-1]) == "game 1: more than 100 faults: the others are not told"
+        assert str(errors[-1]) == "game 1: more than 100 faults: the rest are not listed"
 
     def test_lines_are_those_of_the_file(self) -> None:
         _, errors = read(CHINESE + "\n" + CHINESE.replace("马二进三", "马二进五") + CHINESE)

@@ -55,8 +55,8 @@ class TestRepetition:
             "repetition",
             (0, 8),
             (
-                "the position after ply 8 stood after ply 0 already, and no piece was taken since",
-                "no side newly chases one and the same piece with every move",
+                "the position after ply 8 is the one after ply 0, with no capture in between",
+                "no side newly chases the same piece with every move",
             ),
         )
 
@@ -128,7 +128,7 @@ class TestPerpetualCheck:
             "perpetual check",
             (0, 8),
             (
-                "the position after ply 8 stood after ply 0 already, and no piece was taken since",
+                "the position after ply 8 is the one after ply 0, with no capture in between",
                 "ply 1: red e1d1 checks from d1",
                 "ply 3: red d1e1 checks from e1",
                 "ply 5: red e1d1 checks from d1",

@@ -326,7 +326,7 @@ class TestBrokenFiles:
         assert [node.comment for node in game.walk()] == ["main", "good", "", "other"]
         assert game.errors == errors
         assert [(error.path, error.offset, error.ply) for error in errors] == [(str(path), 1044, 2)]
-        assert f"{path}, byte 1044, ply 2: illegal move 'h9h8': the piece does not move so" in str(errors[0])
+        assert f"{path}, byte 1044, ply 2: illegal move 'h9h8': the piece cannot move like that" in str(errors[0])
 
     @pytest.mark.parametrize("version", [10, 11, 18])
     def test_the_first_move_may_be_unsound(self, version: int) -> None:

@@ -106,7 +106,7 @@ class Analysis:
             engine._fail(EngineTimeoutError, f"the engine did not move within {self._longest:.1f} s")
             return
         elif self._pinged > engine._heard:
-            engine._fail(EngineTimeoutError, f"the engine hangs: silent for {now - engine._heard:.1f} s")
+            engine._fail(EngineTimeoutError, f"the engine hangs: no output for {now - engine._heard:.1f} s")
             return
         else:
             engine._send("isready")

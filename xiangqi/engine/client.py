@@ -336,7 +336,7 @@ class Engine:
 
     def _check_limit(self, board: Board, limit: Limit) -> None:
         if limit.depth is None and limit.nodes is None and limit.longest(board.turn) is None:
-            raise ValueError(f"{limit!r} never ends a search of {COLOR_NAMES[board.turn]}'s")
+            raise ValueError(f"{limit!r} does not limit a search for {COLOR_NAMES[board.turn]}")
 
     async def _begin(
         self, board: Board, limit: Limit, lines: int, moves: Iterable[Move] | None, draw: bool = False

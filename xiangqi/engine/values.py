@@ -14,7 +14,7 @@ class EngineError(RuntimeError):
     """Something is wrong with an engine; the message is one line with all that is known.
 
     >>> print(EngineError("the engine died", "./pikafish", "info depth 1", "Out of memory"))
-    the engine died (command: ./pikafish; it last said 'info depth 1'; its stderr ends with 'Out of memory')
+    the engine died (command: ./pikafish; its last line was 'info depth 1'; its stderr ends with 'Out of memory')
     """
 
     reason: str
@@ -32,7 +32,7 @@ class EngineError(RuntimeError):
         if self.command:
             known.append(f"command: {self.command}")
         if self.last_said:
-            known.append(f"it last said {self.last_said[:200]!r}")
+            known.append(f"its last line was {self.last_said[:200]!r}")
         if self.stderr:
             known.append(f"its stderr ends with {self.stderr!r}")
         return f"{self.reason} ({'; '.join(known)})" if known else self.reason

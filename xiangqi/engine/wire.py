@@ -302,7 +302,7 @@ def parse_best_move(
         if move is not None:
             break
     else:
-        raise ValueError(f"the engine played {words[1][:40]!r}, no legal move in {board.fen()}")
+        raise ValueError(f"the engine played {words[1][:40]!r}, which is not legal in {board.fen()}")
     ponder = None
     if "ponder" in rest[:-1]:
         after = board.copy(stack=False)

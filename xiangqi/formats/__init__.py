@@ -112,7 +112,7 @@ def load(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     >>> [game.moves() for game in load(io.StringIO("1. h2e2 h9h8 1-0"), errors.append)]
     [[Move.from_iccs('h2e2')]]
     >>> print(*errors)  # doctest: +ELLIPSIS
-    line 1, ply 2: illegal move 'h9h8': the piece does not move so in ...
+    line 1, ply 2: illegal move 'h9h8': the piece cannot move like that in ...
     """
     games = _load(source, on_error)
     next(games)  # so that a file that cannot be opened, or is none of games, is told now

@@ -120,7 +120,7 @@ class _Reader:
         self.faults.add(reason, line=place, ply=ply)
 
     def doctype(self, *_: object) -> None:
-        self.fail(self.parser.CurrentLineNumber, "a CBF file has no document type and no entities of its own")
+        self.fail(self.parser.CurrentLineNumber, "a document type is not allowed in a CBF file")
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if not self.open and name != _ROOT:
@@ -156,7 +156,7 @@ class _Reader:
             if match := _MOVE.fullmatch(value):
                 origin, target = _square(match[1], match[2]), _square(match[3], match[4])
             else:
-                fault = f"a move is written as in '77-47', not {value!r:.40}"
+                fault = f"expected a move like '77-47', found {value!r:.40}"
             waiting += alternative
             if not continued:
                 if waiting == 0 and i < last:

@@ -74,12 +74,12 @@ class Faults:
         >>> for _ in range(1000):
         ...     faults.add("illegal move")
         >>> len(faults.errors), faults.is_full(), str(faults.errors[-1])
-        (101, True, 'more than 100 faults: the others are not told')
+        (101, True, 'more than 100 faults: the rest are not listed')
         """
         if self.is_full():
             return
         if len(self.errors) == MAX_FAULTS:
-            reason, line, offset, ply = f"more than {MAX_FAULTS} faults: the others are not told", None, None, None
+            reason, line, offset, ply = f"more than {MAX_FAULTS} faults: the rest are not listed", None, None, None
         self.errors.append(self.error(reason, line=line, offset=offset, ply=ply))
 
     def error(

@@ -118,7 +118,7 @@ def _parse(text: str, path: str | None, line: int | None) -> Game:
     try:
         record = json.loads(text)
     except RecursionError:
-        raise faults.error("not JSON that one can read: too deeply nested", line=line) from None
+        raise faults.error("the JSON is nested too deeply", line=line) from None
     except ValueError as error:
         raise faults.error(f"not JSON: {error}", line=line) from None
     if not isinstance(record, dict):
