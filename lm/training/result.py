@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, TrainerState
 
@@ -34,17 +35,6 @@ TOKENIZERS: Final = {"move": move_tokenizer, "char": char_tokenizer}
 """What a model may read: moves, together with the position; or the characters of moves, as in 2020 (`char`)."""
 LEAST_TEMPERED: Final = 100
 """Games with a result by which the value head's temperature is fitted, at least."""
-ABOUT: Final = {
-    "move": """It reads a game ply by ply, sees the position through the rules, and says which legal move comes next, in
-the voice of humans or of an engine, and who will win.""",
-    "char": """It reads a game as the characters of its ICCS moves, sees no board and writes on, as the system of Su
-Jianlin did in 2020 (https://kexue.fm/archives/7877). Of the legal moves it plays the one with the likeliest
-characters.""",
-}
-
-HOW_READ: Final = """Each is read as it is and mirrored, and what the
-model thinks of both is averaged, as its players do; the last column is of one reading, as is all that a model of
-characters says."""
 
 
 def spent_before(start: Path | None) -> dict[str, float]:
@@ -173,66 +163,9 @@ def sources_of(shards: Sequence[Shard]) -> dict[str, dict[str, Any]]:
     }
 
 
-def card(figures: dict[str, Any]) -> str:
-    """Return the model card of a run's figures."""
-    rows = [
-        f"| {voice} | {x['games']} | {x['plies']} | {x['top1']:.4f} | {x['top3']:.4f} | {x['nll']:.4f} "
-        f"| {x['legal_argmax']:.4f} |\n"
-        for voice, x in figures["test"].items()
-    ]
-    sources = [f"| {name} | {x['games']:,} | {x['licence']} |\n" for name, x in figures["sources"].items()]
-    if not rows:
-        held_out = "None: all games of the test split were read in training, by this run or what it started from."
-    elif figures["start_is_known"]:
-        held_out = f"Games of the test split that training never saw, mirrored or not. {HOW_READ}"
-    else:
-        held_out = (
-            "Games of the test split, which this run never saw, mirrored or not. **Which games the model that it\n"
-            f"started from has read is not known: it may have read these.** {HOW_READ}"
-        )
-    plies, seconds = figures["before"]["plies"], figures["before"]["cpu_seconds"]
-    start = f"It started from a model with {plies:,} plies and {seconds:,.0f} CPU seconds behind it.\n" if plies else ""
-    return f"""---
-library_name: transformers
-license: mit
-pipeline_tag: text-generation
-tags: [xiangqi, chinese-chess, board-game]
----
-
-# A language model that plays xiangqi
-
-{ABOUT[figures["tokens"]]}
-{figures["layers"]} layers of width {figures["width"]}, {figures["parameters"] / 1e6:.1f} million parameters, kept in 16
-bits.
-
-```python
-import lm
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-model = AutoModelForCausalLM.from_pretrained("this folder")
-tokenizer = AutoTokenizer.from_pretrained("this folder")
-game = model.generate(**tokenizer("h2e2 h9g7", return_tensors="pt"), max_new_tokens=10)
-print(tokenizer.decode(game[0]))
-```
-
-## Training
-
-{figures["plies"]:,} plies read in {figures["steps"]:,} steps, {figures["cpu_seconds"]:,.0f} CPU seconds. Last losses:
-policy {figures["policy_loss"]:.4f}, value {figures["value_loss"]:.4f}.
-{start}Games: {", ".join(figures["files"])}, {sum(x["games"] for x in figures["data"]):,} in
-all, of which 3% were held out. `trained_on.npy` has a hash of the opening (the first 50 plies, mirrored or not) of each
-of the {figures["trained_on"]:,} games that it, or what it started from, was trained on.
-
-| source | games | licence |
-|---|---|---|
-{"".join(sources)}
-## Held-out games
-
-{held_out}
-
-| voice | games | plies | top-1 | top-3 | NLL, nats | unmasked argmax legal |
-|---|---|---|---|---|---|---|
-{"".join(rows)}
-Measured by the run itself; `xqlm evaluate FILE --model FOLDER --split test --json` does so for all held-out
-games of a file.
-"""
+def card(figures: Mapping[str, Any]) -> str:
+    """Return the model card of a run's figures, in Markdown."""
+    templates = Environment(
+        loader=PackageLoader("lm.training"), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    return templates.get_template("card.md").render(figures)

@@ -254,6 +254,8 @@ class TestPage:
         read = Reader(text)
         assert read.open == []
         assert read.links == []
+        assert "<h1>A &lt;model&gt; &amp; more</h1>" in text
+        assert "games &lt;some&gt;" in text
         assert read.headings == [
             "A <model> & more", "Moves foreseen", "The rules, unmasked", "Who wins", "Puzzles", "The board inside",
             "How its games end", "Training",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
+from typing import Any
 
 import numpy as np
 import pytest
 
+from lm import data_path
 from lm.measure.evaluate import evaluate
 from lm.model.encoding import GameMoves
-from lm.training.result import LEAST_TEMPERED, best_slope, temper
+from lm.training.result import LEAST_TEMPERED, best_slope, card, temper
 from small import small_model
 from xiangqi import Board
 
@@ -52,3 +55,23 @@ class TestTemper:
         chances /= chances.sum(1, keepdims=True)
         outcomes = (rng.random((len(logits), 1)) > chances.cumsum(1)).sum(1).astype(np.int8)
         assert best_slope(logits, outcomes) == pytest.approx(truth, rel=0.1)
+
+
+class TestCard:
+    @pytest.fixture
+    def figures(self) -> dict[str, Any]:
+        return json.loads((data_path("model") / "metrics.json").read_text("utf-8"))
+
+    def test_the_shipped_one_says_what_the_figures_are(self, figures: dict[str, Any]) -> None:
+        assert card(figures) == (data_path("model") / "README.md").read_text("utf-8")
+
+    def test_it_does_not_vouch_for_what_it_started_from(self, figures: dict[str, Any]) -> None:
+        assert "is not known: it may have read these" in card(figures | {"start_is_known": False})
+        assert "is not known: it may have read these" not in card(figures | {"start_is_known": True})
+
+    def test_without_held_out_games(self, figures: dict[str, Any]) -> None:
+        assert "None: all games of the test split were read in training" in card(figures | {"test": {}})
+
+    def test_names_stand_as_they_are(self, figures: dict[str, Any]) -> None:
+        sources = {"a<b & 象棋": {"games": 1234, "licence": "not stated"}}
+        assert "| a<b & 象棋 | 1,234 | not stated |\n" in card(figures | {"sources": sources})
