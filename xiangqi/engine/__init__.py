@@ -3,12 +3,12 @@
 >>> import sys
 >>> from xiangqi import Board
 >>> from xiangqi.engine import EngineError, Limit, SimpleEngine
->>> toy = '''
+>>> script = '''
 ... while (line := input()) != "quit":
 ...     answers = {"uci": "uciok", "isready": "readyok"}
 ...     print(answers.get(line, "bestmove h2e2" if line.startswith("go") else ""), flush=True)
 ... '''
->>> with SimpleEngine.popen_uci([sys.executable, "-c", toy]) as engine:
+>>> with SimpleEngine.popen_uci([sys.executable, "-c", script]) as engine:
 ...     print(engine.play(Board(), Limit(time=0.1)).move)
 h2e2
 >>> try:
@@ -17,18 +17,18 @@ h2e2
 ...     print(error)
 cannot start the engine: no such file or directory (command: no-such-engine --fast)
 
-``SimpleEngine`` blocks and may be used from any thread; ``popen_uci`` and ``popen_ucci`` give the same as coroutines.
-Whatever an engine does wrong ends in an ``EngineError`` that says which command it was, what it said last, and the end
-of its standard error. An engine that hangs is killed, and none leaves a process behind. A search without a time of its
-own may take as long as it likes while the engine says something, or at least answers ``isready``.
+``SimpleEngine`` blocks and may be used from any thread; ``popen_uci`` and ``popen_ucci`` are the asyncio versions. Any
+failure of an engine raises an ``EngineError`` with the command, the engine's last line, and the end of its standard
+error. An engine that hangs is killed, and no process is left behind. A search without a time limit may take any time,
+as long as the engine writes output or at least answers ``isready``.
 
-UCI engines number the ranks from 0 (Pikafish) or from 1 (Fairy-Stockfish). Which one it is shows in an engine's first
-move from the starting position, where no square that Red can leave in one numbering can be left in the other: unless
-``first_rank`` is given, an engine is asked for that move, at depth 1 and in a second at most, before its first search.
-Engines that play many variants are set to xiangqi.
+UCI engines number the ranks from 0 (Pikafish) or from 1 (Fairy-Stockfish). An engine's first move from the starting
+position shows which, because no square that Red can leave in one numbering can be left in the other. Unless
+``first_rank`` is given, the client therefore asks for that move before the first search, at depth 1 and for at most a
+second. Engines that play several variants are set to xiangqi.
 
-What an engine says is read as far as it makes sense: an odd number or an unknown word costs nothing but itself. The
-scores of UCCI engines are told in centipawns, see ``Score``.
+Malformed numbers and unknown words in an engine's output are skipped; the rest is kept. The scores of UCCI engines are
+converted to centipawns, see ``Score``.
 """
 
 from xiangqi.engine.analysis import Analysis

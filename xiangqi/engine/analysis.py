@@ -1,4 +1,4 @@
-"""A search that an engine runs: what it says meanwhile, how it ends, and the watch over it."""
+"""A search that an engine runs: its information, its result, and its timeouts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from xiangqi.engine.client import Engine
 
 _QUEUE: Final = 1000
-"""Pieces of information that an analysis keeps for a reader who is late; older ones are dropped."""
+"""``Info`` objects that an analysis queues for a slow reader; older ones are dropped."""
 
 
 class Analysis:
-    """A search that runs: iterate over it for information as it comes, or ``wait`` for its end.
+    """A running search: iterate over it for information as it arrives, or ``wait`` for its end.
 
-    Made by ``Engine.analysis``. As a context manager it stops the search when left. ``async for`` ends with the search
-    and raises what went wrong.
+    Created by ``Engine.analysis``. As a context manager it stops the search on exit. ``async for`` ends with the search
+    and raises its error.
 
     >>> from xiangqi.engine import popen_uci
     >>> from xiangqi.engine.example import COMMAND
@@ -65,7 +65,7 @@ class Analysis:
         return self._result.done()
 
     async def wait(self) -> PlayResult:
-        """Wait for the search to end and return how. Raises ``EngineError``."""
+        """Wait for the search to end and return its result. Raises ``EngineError``."""
         return await asyncio.shield(self._result)
 
     def stop(self) -> None:
@@ -97,7 +97,7 @@ class Analysis:
         return self._queue.popleft()
 
     def _watch(self) -> None:
-        """Wake up when the engine is late, or when it has been silent for long, and see whether it lives."""
+        """Fail the search if the engine is late or does not answer; ping an engine that has been silent."""
         engine, now = self._engine, self._loop.time()
         due = self._deadline or max(engine._heard, self._pinged) + engine.timeout
         if now < due:

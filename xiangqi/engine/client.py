@@ -1,4 +1,4 @@
-"""The engine client in asyncio: the talk with an engine. See ``xiangqi.engine``, its front."""
+"""The asyncio client for engines. See ``xiangqi.engine``, which exports it."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from xiangqi.engine.wire import UCCI, UCI, Dialect, parse_option, position
 from xiangqi.move import COLOR_NAMES, Move
 
 TIMEOUT: Final = 10.0
-"""Seconds in which an engine has to answer what needs no thought."""
+"""Seconds in which an engine must answer commands that need no search."""
 QUIT_GRACE: Final = 2.0
-"""Seconds that an engine gets to leave after ``quit`` before it is killed."""
+"""Seconds between ``quit`` and the killing of an engine that has not exited."""
 FIRST_MOVE: Final = 1.0
-"""Seconds that an engine gets for the move that shows how it numbers ranks."""
+"""Seconds allowed for the move that shows how an engine numbers ranks."""
 
 
 class Engine:
-    """A running engine, for asyncio. Made by ``popen_uci`` and ``popen_ucci``.
+    """A running engine, for asyncio. Created by ``popen_uci`` and ``popen_ucci``.
 
-    One search runs at a time: any further call stops an ``analysis`` that is still running. After an error that ended
-    the process, every call raises ``EngineTerminatedError``.
+    One search runs at a time: every other call stops a running ``analysis``. After an error that ended the process,
+    every call raises ``EngineTerminatedError``.
 
     >>> from xiangqi.engine.example import COMMAND
     >>> async def main() -> None:
@@ -55,13 +55,13 @@ class Engine:
 
     command: tuple[str, ...]
     id: dict[str, str]
-    """What the engine says about itself: ``name``, ``author``, and in UCCI also ``copyright`` and ``user``."""
+    """The engine's ``id`` lines: ``name``, ``author``, and in UCCI also ``copyright`` and ``user``."""
     options: dict[str, Option]
     """The options that the engine declares, by name."""
     first_rank: int | None
-    """Number of Red's back rank in the engine's moves, or ``None`` as long as it is not known."""
+    """Number of Red's back rank in the engine's moves, or ``None`` if it is not known yet."""
     timeout: float
-    """Seconds in which the engine has to answer what needs no thought, and may be late with a timed move."""
+    """Seconds in which the engine must answer commands without a search; also how late a timed move may be."""
 
     _process: EngineProcess
 
@@ -99,7 +99,7 @@ class Engine:
             raise
 
     def _own_options(self, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-        """Return the options that make a player of xiangqi, and of milliseconds, of the engine."""
+        """Return the options that set the variant to xiangqi and the time unit to milliseconds."""
         given = {name.lower() for name in options}
         own: dict[str, OptionValue] = {}
         variant = self.options.get("UCI_Variant")
@@ -123,7 +123,7 @@ class Engine:
         return self._process.transport.get_returncode()
 
     async def quit(self) -> None:
-        """Ask the engine to leave, and kill it if it does not within two seconds. Never raises; may be called twice."""
+        """Send ``quit`` and kill the engine if it does not exit in two seconds. Never raises; may be called twice."""
         if self._failed is None:
             self._fail(EngineTerminatedError, "the engine was closed", kill=False)
             self._send("stop\nquit" if self._search and not self._search.done else "quit")
@@ -151,7 +151,7 @@ class Engine:
         return kind(reason, shlex.join(self.command), self._said, process.tail() if process else "")
 
     def _fail(self, kind: type[EngineError], reason: str, kill: bool = True) -> None:
-        """End whatever is under way with an error; the first one is what later calls will be told."""
+        """End pending calls with an error. Later calls raise with the reason of the first error."""
         if self._failed is None:
             self._failed = self._error(kind, reason)
             if self._search:
@@ -161,7 +161,7 @@ class Engine:
         if kill:
             self._process.kill()
 
-    # --- Talking ------------------------------------------------------------------------------------------------------
+    # --- Lines sent and received --------------------------------------------------------------------------------------
 
     def _send(self, text: str) -> None:
         self._process.write(text)
@@ -185,7 +185,7 @@ class Engine:
                 option = parse_option(" ".join(words), self._dialect)
                 self.options[option.name] = option
         elif word != "readyok":
-            return  # garbage is no sign of life
+            return  # unknown output does not count as activity
         self._heard = self._loop.time()
 
     async def _ask(self, text: str, answer: str) -> None:
@@ -210,7 +210,7 @@ class Engine:
             raise self._error(EngineTerminatedError, self._failed.reason)
 
     async def _settle(self) -> None:
-        """Stop a search that still runs, so that its move is not taken for the answer to the next one."""
+        """Stop a running search, so that its move is not mistaken for the result of the next one."""
         self._check()
         if self._search and not self._search.done:
             self._search.stop()
@@ -220,14 +220,14 @@ class Engine:
     # --- Commands -----------------------------------------------------------------------------------------------------
 
     async def configure(self, options: Mapping[str, OptionValue]) -> None:
-        """Set options. Raises ``EngineOptionError``, and then sets none, if the engine would not take one of them."""
+        """Set options. If one of them is unknown or invalid, raises ``EngineOptionError`` and sets none."""
         lines = [self._set_option(name, value) for name, value in options.items()]
         async with self._lock:
             await self._settle()
             await self._ask("\n".join([*lines, "isready"]), "readyok")
 
     def _set_option(self, name: str, value: OptionValue) -> str:
-        """Return the line that sets an option."""
+        """Return the command that sets an option."""
         for option in self.options.values():
             if option.name.lower() == name.lower():
                 try:
@@ -237,15 +237,15 @@ class Engine:
                 if option.name.lower() == "multipv":
                     self._multipv = int(text)
                 return self._dialect.set_option(option, text)
-        known = ", ".join(self.options) or "none at all"
+        known = ", ".join(self.options) or "none"
         raise self._error(EngineOptionError, f"the engine has no option {name!r}; it has {known}")
 
     async def ping(self) -> None:
-        """Wait until the engine has done all it was told. Stops a running analysis."""
+        """Wait until the engine has processed all commands. Stops a running analysis."""
         await self.configure({})
 
     async def new_game(self) -> None:
-        """Tell the engine that what follows is another game."""
+        """Tell the engine that a new game begins."""
         async with self._lock:
             await self._settle()
             lines = ["isready"]
@@ -258,11 +258,11 @@ class Engine:
     async def play(
         self, board: Board, limit: Limit, *, root_moves: Iterable[Move] | None = None, draw_offered: bool = False
     ) -> PlayResult:
-        """Let the engine think and return its move. The board is left as it is.
+        """Search and return the engine's move. The board is not changed.
 
-        ``root_moves`` are the only moves that it may choose from. A draw can be offered to UCCI engines. Raises
-        ``EngineError``, also if the engine names no move where there is one, and ``ValueError`` for a limit or moves
-        that make no sense. If the caller is cancelled, the search is stopped.
+        ``root_moves`` restricts the choice. ``draw_offered`` offers a draw, to UCCI engines only. Raises
+        ``EngineError``, also if the engine names no move although there is one, and ``ValueError`` for a limit that
+        does not end the search or for illegal ``root_moves``. If the caller is cancelled, the search is stopped.
 
         >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
@@ -290,9 +290,9 @@ class Engine:
     async def analyse(
         self, board: Board, limit: Limit, *, multipv: int | None = None, root_moves: Iterable[Move] | None = None
     ) -> Info | list[Info]:
-        """Let the engine think and return its last word on its best line, or on its ``multipv`` best, in a list.
+        """Search and return the final information about the best line, or a list for the ``multipv`` best lines.
 
-        Where there are fewer moves than ``multipv`` the list is shorter. Raises as ``play``.
+        The list is shorter if there are fewer moves than ``multipv``. Raises like ``play``.
 
         >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
@@ -317,15 +317,15 @@ class Engine:
         multipv: int | None = None,
         root_moves: Iterable[Move] | None = None,
     ) -> Analysis:
-        """Start a search, without end if there is no limit, and return it while it runs. Raises as ``play``.
+        """Start a search and return it while it runs; without a limit it is infinite. Raises like ``play``.
 
-        ``async for info in await engine.analysis(board): ...`` reads it; it runs until stopped, or until the next call.
+        Read it by ``async for info in await engine.analysis(board): ...``. The next call of the engine stops it.
 
         >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
         ...     async with await popen_uci(COMMAND) as engine, await engine.analysis(Board()) as analysis:
         ...         async for info in analysis:
-        ...             if info.depth >= 5:  # it would go on for ever
+        ...             if info.depth >= 5:  # the search is infinite
         ...                 break
         ...         print(info.score)
         >>> asyncio.run(main())
@@ -344,7 +344,7 @@ class Engine:
         """Start a search. The caller holds the lock."""
         await self._settle()
         if self._search and self._search.stopped:
-            # An engine that had moved already may answer the stop as well: what it says before "readyok" is old.
+            # The engine may have moved before it read "stop" and answer that too; all before "readyok" is outdated.
             await self._ask("isready", "readyok")
         if self.first_rank is None:
             await self._find_first_rank(limit.longest(board.turn))
@@ -360,7 +360,7 @@ class Engine:
         return self._search
 
     async def _find_first_rank(self, longest: float | None) -> None:
-        """Ask for a move from the starting position, which takes no longer than the search that it is asked for."""
+        """Ask for a move from the starting position, for at most the time of the search that follows."""
         board, limit = Board(), Limit(depth=1, time=min(FIRST_MOVE, longest or FIRST_MOVE))
         self._search = Analysis(self, board, limit, 1)
         self._send(f"{position(board, 0)}\n{self._dialect.go(limit, board, None, 0, False)}")
@@ -389,9 +389,9 @@ async def popen_uci(
 ) -> Engine:
     """Start a UCI engine and return it when it is ready.
 
-    ``command`` is a list of arguments, or one string that is split as a shell would. ``timeout`` is in seconds;
-    ``first_rank``, 0 or 1, saves finding out how the engine numbers ranks. Raises ``EngineStartError`` or
-    ``EngineOptionError``.
+    ``command`` is a list of arguments, or a string that is split like a shell command. ``timeout`` is in seconds.
+    ``first_rank``, 0 or 1, is the number of Red's back rank; by default the client finds out. Raises
+    ``EngineStartError`` or ``EngineOptionError``.
 
     >>> from xiangqi.engine.example import COMMAND
     >>> async def main() -> None:
@@ -424,9 +424,9 @@ async def open_engine(
 ) -> Engine:
     """Start an engine that speaks ``dialect`` and return it when it is ready. See ``popen_uci``."""
     if first_rank not in (None, 0, 1):
-        raise ValueError(f"ranks are numbered from 0 or 1, not from {first_rank!r}")
+        raise ValueError(f"first_rank must be 0 or 1, not {first_rank!r}")
     words = shlex.split(command) if isinstance(command, str) else list(command)
-    if words:  # Debian puts engines where root does not look
+    if words:  # Debian installs engines in /usr/games, which is not in root's PATH
         words[0] = shutil.which(words[0]) or shutil.which(words[0], path="/usr/games") or words[0]
     engine = Engine(words, dialect, first_rank, timeout)
     await engine._open(cwd, options or {})

@@ -1,7 +1,7 @@
-r"""A toy engine to try the client of ``xiangqi.engine`` with, and the one that its examples run.
+r"""A minimal engine to try the client of ``xiangqi.engine``; the examples of that package run it.
 
-It speaks UCI and UCCI, plays two openings by heart and resigns when they end. It imports next to nothing, so that it
-starts at once.
+It supports UCI and UCCI, plays two stored openings and resigns when they end. It imports only ``sys``, so that it
+starts fast.
 
 >>> from xiangqi import Board
 >>> from xiangqi.engine import Limit, SimpleEngine
@@ -14,17 +14,17 @@ Example h9g7
 import sys
 
 COMMAND = (sys.executable, "-S", __file__)
-"""What starts it."""
+"""The command that starts it."""
 
 LINES = (
     ("h2e2", "h9g7", "h0g2", "i9h9", "i0h0", "b9c7", "c3c4", "g6g5", "b0c2", "d9e8"),
     ("c3c4", "g6g5", "b0c2", "b9c7", "h0g2", "h9g7", "b2a2", "h7i7", "a0b0", "i9h9"),
 )
-"""All that it knows, its favourite first."""
+"""The stored openings, best first."""
 
 
 def main() -> None:
-    r"""Answer the lines of standard input up to ``quit``.
+    r"""Answer the commands on standard input until ``quit``.
 
     >>> import io
     >>> from unittest import mock

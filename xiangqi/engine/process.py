@@ -1,4 +1,4 @@
-"""A process that talks in lines: what is between an engine and the operating system."""
+"""The process of an engine: starting, lines of input and output, killing."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LINE_END: Final = re.compile(rb"[\r\n]")
 
 
 class EngineProcess(asyncio.SubprocessProtocol):
-    """An engine's process: cuts its output into lines, keeps the tail of its stderr, and notices its end.
+    """An engine's process. Splits its output into lines, keeps the tail of its stderr, and reports its end.
 
-    Made by ``start``.
+    Created by ``start``.
 
     >>> async def main() -> None:
     ...     process = await EngineProcess.start(["sh", "-c", "echo one; exit 3"], None, print, lambda: None)
@@ -33,7 +33,7 @@ class EngineProcess(asyncio.SubprocessProtocol):
 
     transport: asyncio.SubprocessTransport
     ended: asyncio.Future[None]
-    """Done when the process is gone."""
+    """Done when the process has ended."""
 
     def __init__(self, on_line: Callable[[str], None], on_end: Callable[[], None]) -> None:
         self.on_line, self.on_end = on_line, on_end
@@ -46,11 +46,10 @@ class EngineProcess(asyncio.SubprocessProtocol):
     async def start(
         cls, command: Sequence[str], cwd: str | None, on_line: Callable[[str], None], on_end: Callable[[], None]
     ) -> Self:
-        """Start ``command`` in the folder ``cwd``, in a group of processes of its own.
+        """Start ``command`` in the folder ``cwd``, in its own process group.
 
-        Raises ``OSError`` or ``ValueError`` if that cannot be done.
-
-        ``on_line`` is told each line that is not empty, ``on_end`` once that the process is gone.
+        ``on_line`` is called with each line that is not empty, ``on_end`` once when the process has ended. Raises
+        ``OSError`` or ``ValueError`` if the command cannot be started.
         """
         loop = asyncio.get_running_loop()
         _, process = await loop.subprocess_exec(
@@ -58,7 +57,7 @@ class EngineProcess(asyncio.SubprocessProtocol):
             *command,
             cwd=cwd,
             start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # a process group on Windows
         )
         return process
 
@@ -81,9 +80,9 @@ class EngineProcess(asyncio.SubprocessProtocol):
             self.on_line(text)
 
     def process_exited(self) -> None:
-        self.kill()  # children that it leaves would keep the pipes open
+        self.kill()  # its children would keep the pipes open
         self._exited = True
-        # What it wrote last may still be on its way; if somebody keeps the pipes open all the same, do not wait.
+        # The last output may still be in the pipe. If another process keeps the pipes open, do not wait for it.
         asyncio.get_running_loop().call_later(0.2, self.connection_lost, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -94,14 +93,14 @@ class EngineProcess(asyncio.SubprocessProtocol):
             self.on_end()
 
     def write(self, text: str) -> None:
-        """Write a line to the process; nothing if it no longer listens."""
+        """Write a line to the process; do nothing if its input is closed."""
         stdin = self.transport.get_pipe_transport(0)
         if isinstance(stdin, asyncio.WriteTransport) and not stdin.is_closing():
             stdin.write(f"{text}\n".encode())
 
     def kill(self) -> None:
-        """Kill the process and, where it has started some, its children. Harmless if it has ended."""
-        if self._exited:  # by now its number may be another's
+        """Kill the process and its children. Does nothing if it has ended."""
+        if self._exited:  # another process may have its number by now
             return
         pid = self.transport.get_pid()
         if sys.platform == "win32":
@@ -111,7 +110,7 @@ class EngineProcess(asyncio.SubprocessProtocol):
                 os.killpg(pid, signal.SIGKILL)
 
     def tail(self) -> str:
-        """Return the last lines that the process wrote to stderr, in one."""
+        """Return the last lines that the process wrote to stderr, joined to one."""
         return " | ".join(_decode(self.stderr).strip().splitlines()[-3:])
 
 

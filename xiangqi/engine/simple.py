@@ -1,4 +1,4 @@
-"""The engine client for programs without asyncio: every call blocks, and may come from any thread."""
+"""The blocking client for engines. Every call may come from any thread."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _starting = threading.Lock()
 
 
 def _background() -> asyncio.AbstractEventLoop:
-    """Return the event loop in which all ``SimpleEngine``s live, in a thread of its own."""
+    """Return the event loop of all ``SimpleEngine``s, which runs in its own thread."""
     with _starting:
         return _loop()
 
 
 def _forget() -> None:
-    """Begin anew in a forked process: threads do not survive a fork, and one of them may hold the lock."""
+    """Reset loop and lock in a forked process: threads do not survive a fork, and one of them may hold the lock."""
     global _starting
     _starting = threading.Lock()
     _loop.cache_clear()
@@ -51,13 +51,13 @@ def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     future = asyncio.run_coroutine_threadsafe(coroutine, _background())
     try:
         return future.result()
-    except BaseException:  # above all Ctrl-C: the search is stopped
+    except BaseException:  # such as Ctrl-C: stop the search
         future.cancel()
         raise
 
 
 class SimpleAnalysis:
-    """A running search, blocking: see ``Analysis``. Iterating over it waits for information.
+    """A running search, blocking; see ``Analysis``. Iteration waits for the next information.
 
     >>> from xiangqi.engine.example import COMMAND
     >>> with SimpleEngine.popen_uci(COMMAND) as engine, engine.analysis(Board(), Limit(depth=3)) as analysis:
@@ -85,7 +85,7 @@ class SimpleAnalysis:
         return self._analysis.done
 
     def wait(self) -> PlayResult:
-        """Wait for the search to end and return how. Raises ``EngineError``."""
+        """Wait for the search to end and return its result. Raises ``EngineError``."""
         return _wait_for(self._analysis.wait())
 
     def stop(self) -> None:
@@ -109,9 +109,9 @@ class SimpleAnalysis:
 
 
 class SimpleEngine:
-    """A running engine, blocking: every method is that of ``Engine``.
+    """A running engine, blocking. The methods are those of ``Engine``.
 
-    Close it, or use it as a context manager. One that is forgotten is killed when it is collected or Python exits.
+    Close it or use it as a context manager. Otherwise it is killed when it is garbage-collected or Python exits.
 
     >>> from xiangqi.engine.example import COMMAND
     >>> board = Board()
@@ -153,7 +153,7 @@ class SimpleEngine:
 
     @property
     def id(self) -> dict[str, str]:
-        """What the engine says about itself, as its ``name``."""
+        """The engine's ``id`` lines, such as its ``name``."""
         return self._engine.id
 
     @property
@@ -176,17 +176,17 @@ class SimpleEngine:
         _wait_for(self._engine.configure(options))
 
     def ping(self) -> None:
-        """Wait until the engine has done all it was told."""
+        """Wait until the engine has processed all commands."""
         _wait_for(self._engine.ping())
 
     def new_game(self) -> None:
-        """Tell the engine that what follows is another game."""
+        """Tell the engine that a new game begins."""
         _wait_for(self._engine.new_game())
 
     def play(
         self, board: Board, limit: Limit, *, root_moves: Iterable[Move] | None = None, draw_offered: bool = False
     ) -> PlayResult:
-        """Let the engine think and return its move; see ``Engine.play``."""
+        """Search and return the engine's move; see ``Engine.play``."""
         return _wait_for(self._engine.play(board, limit, root_moves=root_moves, draw_offered=draw_offered))
 
     @overload
@@ -200,7 +200,7 @@ class SimpleEngine:
     def analyse(
         self, board: Board, limit: Limit, *, multipv: int | None = None, root_moves: Iterable[Move] | None = None
     ) -> Info | list[Info]:
-        """Let the engine think and return what it found; see ``Engine.analyse``."""
+        """Search and return the final information; see ``Engine.analyse``."""
         if multipv is None:
             return _wait_for(self._engine.analyse(board, limit, root_moves=root_moves))
         return _wait_for(self._engine.analyse(board, limit, multipv=multipv, root_moves=root_moves))
@@ -217,7 +217,7 @@ class SimpleEngine:
         return SimpleAnalysis(_wait_for(self._engine.analysis(board, limit, multipv=multipv, root_moves=root_moves)))
 
     def quit(self) -> None:
-        """Ask the engine to leave, and kill it if it does not; see ``Engine.quit``."""
+        """Send ``quit`` and kill the engine if it does not exit; see ``Engine.quit``."""
         _wait_for(self._engine.quit())
         self._finalizer.detach()
 

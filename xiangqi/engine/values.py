@@ -1,4 +1,4 @@
-"""What passes between a client and an engine, as values: options, limits, scores, information, results and errors."""
+"""Values that client and engine exchange: options, limits, scores, information, results and errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OptionValue = str | int | bool | None
 
 
 class EngineError(RuntimeError):
-    """Something is wrong with an engine; the message is one line with all that is known.
+    """An engine failed. The message is one line with the reason, the command and the engine's last output.
 
     >>> print(EngineError("the engine died", "./pikafish", "info depth 1", "Out of memory"))
     the engine died (command: ./pikafish; its last line was 'info depth 1'; its stderr ends with 'Out of memory')
@@ -39,7 +39,7 @@ class EngineError(RuntimeError):
 
 
 class EngineStartError(EngineError):
-    """The engine cannot be started, or does not speak the protocol, or does not play xiangqi."""
+    """The engine cannot be started, does not support the protocol, or does not play xiangqi."""
 
 
 class EngineTerminatedError(EngineError):
@@ -51,20 +51,20 @@ class EngineTimeoutError(EngineError):
 
 
 class EngineMoveError(EngineError):
-    """The engine has answered with a move that is illegal or that nobody can read, or, when it was to play, with none.
+    """The engine's move is illegal or unreadable, or there is none although the game is not over.
 
-    ``bestmove (none)`` and ``nobestmove`` are for a game that is over; an engine resigns by ``bestmove h2e2 resign`` or
-    ``bestmove resign``.
+    ``bestmove (none)`` and ``nobestmove`` mean no move; an engine resigns by ``bestmove h2e2 resign`` or ``bestmove
+    resign``.
     """
 
 
 class EngineOptionError(EngineError, ValueError):
-    """The engine has no such option, or the option does not take that value."""
+    """The engine has no such option, or the option does not accept the value."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option as an engine declares it."""
+    """An option that an engine declares."""
 
     name: str
     type: str
@@ -75,7 +75,7 @@ class Option:
     choices: tuple[str, ...] = ()
 
     def text(self, value: OptionValue) -> str:
-        """Return ``value`` as the engine wants it. Raises ``ValueError`` if the option does not take it.
+        """Return ``value`` as the engine expects it. Raises ``ValueError`` if the option does not accept it.
 
         >>> Option("Ponder", "check").text(True), Option("Style", "combo", choices=("solid", "wild")).text("Wild")
         ('true', 'wild')
@@ -112,7 +112,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Limit:
-    """When a search is to end: whichever comes first of what is given. Times are in seconds."""
+    """When a search ends: at the first of the given limits. Times are in seconds."""
 
     time: float | None = None
     """For this move."""
@@ -148,7 +148,7 @@ class Limit:
         return self.red_increment if color == RED else self.black_increment
 
     def longest(self, color: Color) -> float | None:
-        """Return how long a search may take at most if it keeps to the limit, or ``None`` if that has no bound.
+        """Return the longest time that a search within the limit can take, or ``None`` if it is unbounded.
 
         >>> Limit(red_clock=60, red_increment=2).longest(RED), Limit(depth=10).longest(RED)
         (62, None)
@@ -161,9 +161,9 @@ class Limit:
 
 @dataclass(frozen=True)
 class Score:
-    """An engine's opinion of a position, in centipawns or moves to mate, as ``color`` sees it.
+    """An engine's evaluation of a position, in centipawns or moves to mate, from the view of ``color``.
 
-    UCCI engines count in hundredths of a knight or cannon; here that is told in centipawns, four times as many.
+    UCCI engines count in hundredths of a knight or cannon. These are converted to centipawns, four for each.
 
     >>> Score(1, cp=-35).pov(RED)
     Score(color=0, cp=35, mate=None)
@@ -174,10 +174,10 @@ class Score:
     color: Color
     cp: int | None = None
     mate: int | None = None
-    """Moves until the enemy is mated; negative if ``color`` is."""
+    """Moves until the other side is mated; negative if ``color`` is mated."""
 
     def pov(self, color: Color) -> Score:
-        """Return the same opinion as ``color`` sees it.
+        """Return the same score from the view of ``color``.
 
         >>> print(Score(RED, cp=35), "is", Score(RED, cp=35).pov(1))
         +0.35 for red is -0.35 for black
@@ -187,7 +187,7 @@ class Score:
         return Score(color, None if self.cp is None else -self.cp, None if self.mate is None else -self.mate)
 
     def centipawns(self, mate: int = 10000) -> int:
-        """Return the opinion as one number, a mate in ``n`` being ``mate - n``."""
+        """Return the score as one number; a mate in ``n`` is ``mate - n``."""
         if self.mate is None:
             return self.cp or 0
         return mate - self.mate if self.mate > 0 else -mate - self.mate
@@ -210,17 +210,17 @@ class Wdl(NamedTuple):
 
     @property
     def expected(self) -> float:
-        """The score to be expected, from 0 (loss) to 1 (win)."""
+        """The expected score, from 0 (loss) to 1 (win)."""
         return (self.win + self.draw / 2) / (sum(self) or 1)
 
     def turned(self) -> Wdl:
-        """Return the chances as the other side sees them."""
+        """Return the chances of the other side."""
         return Wdl(self.loss, self.draw, self.win)
 
 
 @dataclass(frozen=True)
 class Info:
-    """What an engine has said about one of its lines. Fields that it has not mentioned are ``None`` or empty.
+    """An engine's information about one of its lines. Fields that were not given are ``None`` or empty.
 
     >>> from xiangqi import Board
     >>> from xiangqi.engine.wire import UCI, parse_info
@@ -241,16 +241,16 @@ class Info:
     """Seconds of search."""
     nodes: int | None = None
     nps: int | None = None
-    """Nodes a second."""
+    """Nodes per second."""
     hashfull: int | None = None
     """Thousandths of the hash table in use."""
     pv: tuple[Move, ...] = ()
-    """The line itself, so far as it is legal."""
+    """The moves of the line, up to the first illegal one."""
     string: str | None = None
     """Free text."""
 
     def updated(self, later: Info) -> Info:
-        """Return what is known of a line once ``later`` has been said of it as well; what that leaves out stays.
+        """Return the information with the fields of ``later`` that are given; the others are kept.
 
         >>> info = Info(depth=3, nodes=50).updated(Info(depth=4))
         >>> info.depth, info.nodes
@@ -264,13 +264,13 @@ class Info:
 
 @dataclass(frozen=True)
 class PlayResult:
-    """How a search has ended."""
+    """The result of a search."""
 
     move: Move | None
-    """``None`` if the engine has computed none, as when the game is over, or if it resigns."""
+    """``None`` if the engine resigns or has no move, such as when the game is over."""
     ponder: Move | None
-    """The answer that the engine expects."""
+    """The reply that the engine expects."""
     info: Info
-    """What the engine said about the move."""
+    """The information about the move."""
     draw_offered: bool = False
     resigned: bool = False

@@ -1,10 +1,9 @@
-"""The text of UCI and of UCCI, written and read.
+"""Reading and writing the text of UCI and UCCI.
 
 Sources: "Description of the universal chess interface" (Huber and Meyer-Kahlen, 2006); 中国象棋通用引擎协议 (UCCI) 3.0,
 www.xqbase.com/protocol/cchess_ucci.htm.
 
-Words are parted by any white space. What an engine says is read as far as it makes sense: a number that is none, or a
-word that is not known, costs nothing but itself.
+Words may be separated by any white space. Malformed numbers and unknown words are skipped; the rest is kept.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from xiangqi.move import NULL_MOVE, Color, Move
 from xiangqi.notation import parse_uci, uci
 
 UCCI_LIGHT_PIECE: Final = 400
-"""Centipawns of what UCCI counts as 100, a knight or a cannon: such a piece is worth four pawns in exchange."""
+"""Centipawns of a UCCI score of 100, the value of a knight or cannon: in exchange such a piece is worth four pawns."""
 
 
 class Dialect(Protocol):
-    """What UCI and UCCI say differently.
+    """The differences between UCI and UCCI.
 
     >>> [dialect.go(Limit(time=2), Board(), None, 0, False) for dialect in (UCI, UCCI)]
     ['go movetime 2000', 'go time 2000 movestogo 1']
@@ -31,21 +30,21 @@ class Dialect(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the protocol, with which a client greets an engine."""
+        """Name of the protocol, which is also the first command to an engine."""
         ...
 
     @property
     def first_rank(self) -> int | None:
-        """Number of Red's back rank, if the protocol fixes it."""
+        """Number of Red's back rank if the protocol fixes it, else ``None``."""
         ...
 
     @property
     def centipawns(self) -> int:
-        """Centipawns of a score of 100 that does not say its unit."""
+        """Centipawns of a score of 100 without a unit."""
         ...
 
     def set_option(self, option: Option, text: str) -> str:
-        """Return the line that sets an option.
+        """Return the command that sets an option.
 
         >>> option = Option("Hash", "spin")
         >>> UCI.set_option(option, "64"), UCCI.set_option(option, "64")
@@ -54,7 +53,7 @@ class Dialect(Protocol):
         ...
 
     def go(self, limit: Limit, board: Board, moves: Sequence[Move] | None, first_rank: int, draw: bool) -> str:
-        """Return the lines that start a search, of ``moves`` only if they are given, endless without a limit.
+        """Return the command that starts a search: restricted to ``moves`` if given, infinite without a limit.
 
         >>> UCI.go(Limit(depth=9), Board(), [Move.from_iccs("h2e2")], 1, False)
         'go depth 9 searchmoves h3e3'
@@ -107,14 +106,14 @@ class _Ucci:
             modes.append(f"depth {limit.depth}")
         if limit.nodes is not None:
             modes.append(f"nodes {limit.nodes}")
-        if limit.time is not None:  # all the time until a time control one move away
+        if limit.time is not None:  # the time for one move is all the time until a time control after that move
             modes.append(f"time {_milliseconds(limit.time)} movestogo 1")
         elif (clock := limit.clock(us)) is not None:
             modes.append(f"time {_milliseconds(clock)} {self._rate(limit, us, '')}")
             if (theirs := limit.clock(them)) is not None:
                 modes[-1] += f" opptime {_milliseconds(theirs)} {self._rate(limit, them, 'opp')}"
         if len(modes) > 1:
-            raise ValueError(f"UCCI limits a search in one way only, not by {' and '.join(modes)}")
+            raise ValueError(f"UCCI takes one kind of limit only, not {' and '.join(modes)}")
         go = f"go {'draw ' if draw else ''}{modes[0] if modes else 'infinite'}"
         if moves is None:
             return go
@@ -139,7 +138,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def read_move(text: str, board: Board, first_rank: int) -> Move | None:
-    """Return the legal move that an engine means, or ``None``.
+    """Return the legal move of an engine's text, or ``None``.
 
     >>> read_move("H10G8", Board.from_moves("h2e2"), 1)
     Move.from_iccs('h9g7')
@@ -152,7 +151,7 @@ def read_move(text: str, board: Board, first_rank: int) -> Move | None:
 
 
 def _read_line(words: Sequence[str], board: Board, first_rank: int | None) -> tuple[Move, ...]:
-    """Return the moves that ``words`` begin with, so far as they are legal."""
+    """Return the moves at the beginning of ``words``, up to the first that is not legal."""
     moves: list[Move] = []
     if first_rank is not None:
         board = board.copy(stack=False)
@@ -166,9 +165,9 @@ def _read_line(words: Sequence[str], board: Board, first_rank: int | None) -> tu
 
 
 def position(board: Board, first_rank: int) -> str:
-    """Return the ``position`` line of a board: where its last capture left it, and the moves since.
+    """Return the ``position`` command for a board: the position after its last capture, and the moves since.
 
-    No position before a capture can come again, so engines need no more to see repetitions; UCCI asks for just this.
+    Positions before a capture cannot recur, so this is enough for engines to detect repetitions. UCCI requires it.
 
     >>> position(Board.from_moves("h2e2 h9g7"), 1)
     'position fen rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 0 1 moves h3e3 h10g8'
@@ -187,9 +186,9 @@ _OPTION_WORDS: Final = ("name", "type", "default", "min", "max", "var")
 
 
 def parse_option(text: str, dialect: Dialect) -> Option:
-    """Read the declaration of an option, what follows ``option``. Raises ``ValueError`` if it has no name or no type.
+    """Parse the declaration of an option, the text after ``option``. Raises ``ValueError`` without a name or type.
 
-    A bound that is no number is none.
+    A bound that is not a number is ignored.
 
     >>> parse_option("style type combo default normal var solid var normal", UCCI).choices
     ('solid', 'normal')
@@ -210,7 +209,7 @@ def parse_option(text: str, dialect: Dialect) -> Option:
 
 
 def _number(text: str) -> float | None:
-    """Return the number that a word says, or ``None`` if it says none, or one beyond all that is counted."""
+    """Return the number in a word, or ``None`` if there is none or it does not fit into 64 bits."""
     number: float
     try:
         number = int(text)
@@ -229,10 +228,10 @@ _COUNTS: Final = frozenset(("multipv", "depth", "seldepth", "nodes", "nps", "has
 
 
 def parse_info(words: Sequence[str], board: Board, first_rank: int | None, dialect: Dialect) -> Info:
-    """Return what an ``info`` line says of a search on ``board``; ``words`` are those after ``info``.
+    """Return the information of an ``info`` line about a search on ``board``; ``words`` are those after ``info``.
 
-    UCI says ``score cp 20`` or ``score mate 3``; UCCI says ``score 5``, in hundredths of a knight or cannon, which is
-    told in centipawns (``UCCI_LIGHT_PIECE``).
+    UCI has ``score cp 20`` or ``score mate 3``. UCCI has ``score 5``, in hundredths of a knight or cannon, which is
+    converted to centipawns (``UCCI_LIGHT_PIECE``).
 
     >>> info = parse_info("depth 3 score cp 20 nodes - pv h2e2 h9g7".split(), Board(), 0, UCI)
     >>> info.depth, info.score, info.nodes, info.pv
@@ -281,11 +280,11 @@ _NO_MOVE: Final = ("(none)", "none", "null", "0000", "resign")
 def parse_best_move(
     words: Sequence[str], board: Board, info: Info, first_rank: int | None
 ) -> tuple[PlayResult, int | None]:
-    """Read what ends a search on ``board``, and from it the number of Red's back rank, where that is not known.
+    """Parse the line that ends a search on ``board``; return the result and the number of Red's back rank.
 
-    ``words`` are a ``bestmove`` or ``nobestmove`` line; ``info`` is what the engine has said about the move. To resign
-    takes a word, ``bestmove h2e2 resign`` or ``bestmove resign``: ``nobestmove`` says that no move was computed (UCCI
-    3.0, section 15), and a program that merely names no move loses no game by that. Raises ``ValueError`` for a move
+    ``words`` are a ``bestmove`` or ``nobestmove`` line; ``info`` is the information about the move. If ``first_rank``
+    is ``None``, the move decides it. An engine resigns only by the word, as in ``bestmove h2e2 resign`` or ``bestmove
+    resign``; ``nobestmove`` means that no move was computed (UCCI 3.0, section 15). Raises ``ValueError`` for a move
     that is not legal.
 
     >>> result, first_rank = parse_best_move("bestmove h3e3 ponder h10g8".split(), Board(), Info(), None)
