@@ -145,7 +145,7 @@ class TestRecord:
     def test_unknown_piece(self) -> None:
         data = bytearray(record(moves(TREE)))
         data[2120 + 5] = 0x18
-        with pytest.raises(FormatError, match="byte 2125: there is no piece with the code 0x18"):
+        with pytest.raises(FormatError, match="byte 2125: unknown piece code 0x18"):
             cbl.loads(bytes(data))
 
     def test_unknown_version(self) -> None:

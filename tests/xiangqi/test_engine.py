@@ -133,7 +133,7 @@ class TestLimit:
         assert UCCI.go(DEPTH_1, board, board.legal_moves, 0, False) == "go depth 1"
 
     def test_ucci_takes_one_kind_only(self):
-        with pytest.raises(ValueError, match="one way only, not by depth 3 and nodes 9"):
+        with pytest.raises(ValueError, match="one kind of limit only, not depth 3 and nodes 9"):
             UCCI.go(Limit(depth=3, nodes=9), Board(), None, 0, False)
 
     @pytest.mark.parametrize("name", ["time", "depth", "red_clock", "black_increment"])
@@ -472,7 +472,7 @@ class TestRanks:
         assert log.read_text().count("go ") == 1
 
     def test_wrong(self):
-        with pytest.raises(ValueError, match="not from 2"):
+        with pytest.raises(ValueError, match="not 2"):
             SimpleEngine.popen_uci(fake(), first_rank=2)
 
     def test_chess_engine(self):

@@ -1,8 +1,8 @@
-"""Files of games: one module a format, each with ``read``, ``sniff`` and, where it can write, ``write``.
+"""Files of games: one module for each format, with ``read``, ``sniff`` and, if it can write, ``write``.
 
-`load` looks at what a file holds, never at its name; `save` goes by the suffix. Both unpack and pack ``.gz`` and
-``.zst``. Reading streams: a file of a million games needs the memory of one, and a pipe is read once. What is sound is
-kept, what is not is reported, in all formats alike: see `xiangqi.formats.errors`.
+`load` recognises a file by its content, not by its name; `save` goes by the suffix. Gzip and zstd are unpacked, and
+``.gz`` and ``.zst`` compress. Games are streamed, so memory holds one at a time, and the source may be a pipe. In all
+formats the sound part of a game is kept and faults are reported: see `xiangqi.formats.errors`.
 
 >>> import io
 >>> from xiangqi.formats import load
@@ -39,26 +39,26 @@ __all__ = [
 
 
 class Format(Protocol):
-    """What a module of this package offers. One that is only read has no ``write``."""
+    """The interface of a format's module. A format that is only read has no ``write``."""
 
     SUFFIXES: tuple[str, ...]
-    """Suffixes in lower case with their dot, for ``save``."""
+    """Suffixes for ``save``, in lower case with the dot."""
 
     def sniff(self, head: bytes) -> bool:
         """Whether a file that starts with these bytes (up to 64 KiB, unpacked) looks like the format."""
 
     def read(self, source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
-        """Iterate over the games, with what is sound of each.
+        """Iterate over the games, each with its sound part.
 
-        Each fault goes to ``on_error``, and to the ``errors`` of its game; so does each game that is lost as a whole.
-        Raises `FormatError` if the file as a whole cannot be read.
+        ``on_error`` is called with each fault, also in the ``errors`` of its game, and with an error for each game that
+        cannot be read at all. Raises `FormatError` if the whole file cannot be read.
         """
 
     def write(self, games: Iterable[Game], path: str | os.PathLike[str], **options: Any) -> int:
         """Write the games and return how many they were. Raises `FormatError` if the format cannot hold them."""
 
 
-# In the order in which they are tried: strict signatures first.
+# In the order of detection: strict signatures first.
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         "xqf": cast(Format, xqf),
@@ -72,13 +72,13 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
 
 
 def sniff(source: str | os.PathLike[str]) -> str:
-    """Return the name of the format of a file by what it holds. Raises `UnknownFormatError` or ``OSError``."""
+    """Return the name of the format of a file, by its content. Raises `UnknownFormatError` or ``OSError``."""
     with open_bytes(source) as file:
         return _sniff(file, source_name(source))[0]
 
 
 def _sniff(file: io.BufferedReader, name: str | None) -> tuple[str, io.BufferedReader]:
-    """Return the name of the format of a file, and the file still to be read from where it stands."""
+    """Return the name of the format of a file, and a file with the same bytes still to be read."""
     head = file.peek(HEAD)[:HEAD]
     found = _find_format(head)
     if not found:  # a pipe may have delivered only a few bytes so far
@@ -95,14 +95,14 @@ def _find_format(head: bytes) -> str:
 
 
 def load(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
-    """Iterate over the games of a file, whatever its format.
+    """Iterate over the games of a file in any format.
 
-    ``source`` is a path or an open file; it is read once, so that it may be a pipe. What is sound is kept: an unsound
-    move costs its line from there on, in a variation that branch, in the main line all that follows. ``on_error`` is
-    called with a `FormatError` for each fault, and for each game that is lost as a whole; it may raise to stop. A game
-    that lost something has its faults in ``errors``, too.
+    ``source`` is a path or an open file. It is read once, so it may be a pipe. An unsound move ends its line: it is
+    dropped with the moves that follow it; everything else is kept. ``on_error`` is called with a `FormatError` for each
+    fault, and for each game that cannot be read at all; it may raise to stop. The faults of a game are also in its
+    ``errors``.
 
-    Raises `UnknownFormatError` if no reader knows the file, `FormatError` if it cannot be read as a whole, and
+    Raises `UnknownFormatError` if the format is not known, `FormatError` if the whole file cannot be read, and
     ``OSError`` if the path cannot be opened.
 
     >>> import io
@@ -115,7 +115,7 @@ def load(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     line 1, ply 2: illegal move 'h9h8': the piece cannot move like that in ...
     """
     games = _load(source, on_error)
-    next(games)  # so that a file that cannot be opened, or is none of games, is told now
+    next(games)  # raises now if the file cannot be opened or its format is not known
     return cast(Iterator[Game], games)
 
 
@@ -128,10 +128,10 @@ def _load(source: Source, on_error: ErrorHandler) -> Iterator[Game | None]:
 
 
 def save(games: Game | Iterable[Game], path: str | os.PathLike[str], **options: Any) -> int:
-    """Write games to a file in the format of its suffix and return how many they were.
+    """Write games to a file in the format of its suffix and return their number.
 
-    ``options`` go to the format's ``write``, as ``notation="chinese"`` for PGN. The file appears when all is written.
-    Raises `UnknownFormatError` for a suffix that no writer knows, `FormatError` for games that the format cannot hold.
+    ``options`` go to the format's ``write``, such as ``notation="chinese"`` for PGN. The file appears when all games
+    are written. Raises `UnknownFormatError` for an unknown suffix, `FormatError` for games that the format cannot hold.
 
     >>> save(Game(), "game.docx")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -148,19 +148,18 @@ def save(games: Game | Iterable[Game], path: str | os.PathLike[str], **options: 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What became of a conversion."""
+    """The result of a conversion."""
 
     games: int
     """Number of games written."""
     errors: list[FormatError]
-    """What could not be read: faults of games that were written without what is unsound, and games that are missing."""
+    """Faults of the games that were written, and errors for the games that could not be read at all."""
 
 
 def convert(source: Source, path: str | os.PathLike[str], **options: Any) -> Conversion:
     """Rewrite a file of games in the format of another suffix.
 
-    Raises as `load` and `save`, and the first error if nothing could be read, neither a whole game nor a move; then
-    nothing is written.
+    Raises like `load` and `save`. If nothing could be read, not even a move, raises the first error and writes nothing.
 
     >>> import io, tempfile
     >>> with tempfile.TemporaryDirectory() as directory:

@@ -1,17 +1,17 @@
-"""CBF: the XML records of CCBridge (象棋桥), known from a widely used collection of master games.
+"""CBF: the XML records of CCBridge (象棋桥), the format of a widely used collection of master games.
 
     <ChineseChessRecord Version="1.0">
       <Head> <Name>…</Name> <Red>…</Red> <RecordResult>1</RecordResult> <FEN>…</FEN> … </Head>
       <MoveList> <Move value="00-00"/> <Move value="77-47"/> … <Move value="40-50" end="1"/> </MoveList>
     </ChineseChessRecord>
 
-A square is two digits, file from Red's left and rank from the top; the first move, which goes nowhere, stands for the
-starting position. Where these facts come from: the files of that collection as their public readers and writers
-(cchess, icyElephant) describe them, which have one line of moves and no remarks.
+A square is two digits, file from Red's left and rank from the top. The first move, ``00-00``, stands for the starting
+position. Sources: the public readers and writers of that collection's files (cchess, icyElephant). Those files have one
+line of moves and no comments.
 
-Not verified: how alternatives and remarks are kept, as no such file is known. By analogy with CBR, ``end="1"`` closes a
-line, any other attribute that is set to 1 says that an alternative to the move follows later, and text inside a move is
-a remark. What follows a closed line although no alternative was announced is a fault, not guessed at.
+Not verified: variations and comments, because no such file is known. By analogy with CBR, ``end="1"`` ends a line, any
+other attribute with the value 1 announces a variation that replaces the move, and text inside a move is a comment.
+Moves after the end of a line without an announced variation are a fault.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ _TEXTS: Final = {
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that starts with these bytes is XML whose root is a CBF record."""
+    """Whether a file that starts with these bytes is XML with a CBF record as its root."""
     return _BEGINNING.match(_decode(head[:4096])) is not None
 
 
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """Yield the one game of a CBF file.
 
-    Faults of its moves, and XML that breaks off after the header, go to ``on_error``. Raises ``FormatError`` if the
-    file is no CBF or the position cannot be read.
+    ``on_error`` is called with faults of its moves and with XML errors after the header. Raises ``FormatError`` if the
+    file is not CBF or the position cannot be read.
     """
     path = source_name(source)
     with open_bytes(source) as file:
@@ -77,9 +77,9 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
 
 
 def loads(data: bytes, path: str | None = None) -> Game:
-    """Return the game in the bytes of a CBF file; ``path`` is what errors call it.
+    """Return the game in the bytes of a CBF file; errors name ``path``.
 
-    Faults are in the game's ``errors``. Raises ``FormatError`` as `read` does.
+    Faults are in the game's ``errors``. Raises ``FormatError`` like `read`.
 
     >>> moves = '<MoveList><Move value="00-00"/><Move value="77-47"/></MoveList>'
     >>> loads(f"<ChineseChessRecord>{moves}</ChineseChessRecord>".encode()).moves()
@@ -89,7 +89,7 @@ def loads(data: bytes, path: str | None = None) -> Game:
 
 
 class _Reader:
-    """One pass of the XML parser over a file; it goes by events, so nesting costs neither stack nor time."""
+    """One pass of the XML parser over a file. It is event-driven, so deep nesting costs no stack."""
 
     def __init__(self, data: bytes, path: str | None) -> None:
         self.faults = Faults(path)
@@ -100,7 +100,7 @@ class _Reader:
         self.moves: list[tuple[dict[str, str], str, int]] = []
         self.attributes: dict[str, str] = {}
         self.line = 1
-        self.parser = expat.ParserCreate("utf-8")  # whatever the file declares: it has been decoded before
+        self.parser = expat.ParserCreate("utf-8")  # overrides the declared encoding: the text is decoded already
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
         self.parser.CharacterDataHandler = self.text.append
@@ -142,7 +142,7 @@ class _Reader:
         self.open.pop()
 
     def steps(self) -> Iterator[Step]:
-        """Yield the moves after the one that stands for the starting position."""
+        """Yield the moves, without the one that stands for the starting position."""
         last = len(self.moves) - 1
         waiting = 0
         for i, (attributes, text, line) in enumerate(self.moves):
@@ -191,7 +191,7 @@ class _Reader:
 
 
 def _decode(data: bytes) -> str:
-    """Decode by the encoding that the XML declares where it is Chinese, else by what the bytes look like."""
+    """Decode by the declared encoding if that is a Chinese one, else by detection."""
     declared = re.match(rb"""<\?xml[^>]{0,200}encoding=["'](gb2312|gbk|gb18030|big5)["']""", data, re.IGNORECASE)
     if declared:
         return data.decode("big5" if declared[1].lower() == b"big5" else "gb18030", "replace")

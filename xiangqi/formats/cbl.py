@@ -2,7 +2,7 @@
 
 A CBR file is one record: fields at fixed offsets (text is UTF-16LE, ended by a zero), then the tree of moves. A CBL
 file is a library of them: a header, an index of 276 bytes for each slot, then the records at multiples of 4096 bytes; a
-long record takes several slots. Neither is enciphered. Squares count from a9, row by row, to i0.
+long record takes several slots. Neither is encrypted. Squares are numbered row by row, from a9 to i0.
 
 ========= ======== ====== ========================================================
 record v2 v1       size   field
@@ -11,20 +11,20 @@ record v2 v1       size   field
 19        19       1      version of the record, 1 or 2
 180       52       128    title; the other texts are in ``_TEXTS`` below
 2076      1820     1      result (0-4)
-2112      1856     1      who moves first (1 Red, 2 Black)
+2112      1856     1      side that moves first (1 Red, 2 Black)
 2120      1864     90     the board, ``0x1n`` red and ``0x2n`` black, n as in ``_CODES``
-2214      1958            the root, then moves depth first
+2214      1958            the root, then the moves depth first
 ========= ======== ====== ========================================================
 
-A move is flags (1: the line ends here, 2: an alternative follows later, 4: a comment), a reserved byte, origin, target;
-a comment is its length in bytes and the text. The root is such a record with two equal squares.
+A move is flags (1: the line ends here, 2: a variation follows later, 4: a comment), a reserved byte, origin, target. A
+comment is its length in bytes and the text. The root is such a record with two equal squares.
 
-Where these facts come from: the public readers of vschess, cchess and others, and two public descriptions of the
-format whose authors checked it against 248 games and 1570 libraries. Not verified here against files that
-CCBridge wrote: none could be had under a licence, so our tests build theirs. Of version 1 only one description exists
-(its squares are two digits, file and rank from the top, in one byte); there its orientation is taken on trust. Deleted
-records cannot be told from others and are read too. Versions from 3 on, and the compressed libraries of the first
-CCBridge, are undocumented and refused.
+Sources: the public readers of vschess, cchess and others, and two public descriptions of the format, whose authors
+checked it against 248 games and 1570 libraries. Not verified against files that CCBridge wrote, because none was
+available under a licence; our tests build their files. Version 1 has a single description (its squares are two digits,
+file and rank from the top, in one byte), and its orientation is not verified. Deleted records cannot be distinguished
+from others and are read too. Versions from 3 on, and the compressed libraries of the first CCBridge, are undocumented
+and refused.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SUFFIXES: Final = (".cbl", ".cbr")
 LIBRARY_MAGIC: Final = b"CCBridgeLibrary\0"
 RECORD_MAGIC: Final = b"CCBridge Record\0"
 MAX_RECORD: Final = 16 << 20
-"""Bytes beyond which something is not taken for one record, nor for the index of a library: a bound on memory."""
+"""Largest size in bytes of a record, and of the index of a library: a bound on memory."""
 _SLOT: Final = 4096
 _INDEX: Final = 66624
 _CODES: Final = {
@@ -106,7 +106,7 @@ class _Record:
         self.faults.add(reason, offset=self.base + place, ply=ply)
 
     def take(self, size: int) -> bytes:
-        """Return the next bytes; at the end of the record fewer, which is a fault and the last that is read."""
+        """Return the next ``size`` bytes. If the record has fewer, report a fault and stop reading after them."""
         if size > len(self.data) - self.at:
             self.report(self.at, f"the record ends in the middle of the game: {size} bytes expected here")
             size = len(self.data) - self.at
@@ -115,7 +115,7 @@ class _Record:
         return self.data[self.at - size : self.at]
 
     def square(self, code: int) -> Square:
-        """Return the square of a code; -1 if it is none."""
+        """Return the square of a code, or -1 if there is none."""
         file, row = (code >> 4, code & 15) if self.old else (code % 9, code // 9)
         return (9 - row) * 9 + file if file < 9 and row < 10 else -1
 
@@ -133,7 +133,7 @@ class _Record:
         return Step(self.square(origin), self.square(target), continued, alternative, comment, place)
 
     def steps(self) -> Iterator[Step]:
-        """Yield the moves. Files in the wild may end early in a record that moves nothing, or in padding."""
+        """Yield the moves. Real files may end early, in a record with two equal squares or in padding."""
         while not self.cut_off and (step := self.step()) is not None and step.from_square != step.to_square:
             yield step
 
@@ -146,7 +146,7 @@ class _Record:
                 if code in _CODES:
                     pieces[(9 - row) * 9 + file] = _CODES[code]
                 elif code > 1:
-                    self.fail(place, f"there is no piece with the code 0x{code:02x}")
+                    self.fail(place, f"unknown piece code 0x{code:02x}")
         return pieces
 
     def headers(self) -> dict[str, str]:
@@ -167,7 +167,7 @@ class _Record:
         place = self.at
         if place < len(self.data) and (root := self.step()) is not None:
             if root.from_square != root.to_square:
-                self.report(place, "the tree of a CBR record must begin with a root that moves nothing")
+                self.report(place, "the root of a CBR record must have two equal squares")
             else:
                 comment = root.comment
                 if root.continued and self.at < len(self.data):
@@ -185,8 +185,8 @@ def sniff(head: bytes) -> bool:
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """Iterate over the games of a library, or over the one game of a CBR file.
 
-    Faults of the moves, and records of a library that cannot be read, go to ``on_error``. Raises ``FormatError`` for
-    whatever is neither library nor record.
+    ``on_error`` is called with faults of the moves and with records of a library that cannot be read. Raises
+    ``FormatError`` if the file is neither a library nor a record.
     """
     path = source_name(source)
     with open_bytes(source) as file:
@@ -206,7 +206,7 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
 
 
 def loads(data: bytes, path: str | None = None) -> Game:
-    """Return the game in the bytes of a CBR file; ``path`` is what errors call it.
+    """Return the game in the bytes of a CBR file; errors name ``path``.
 
     Faults of the moves are in the game's ``errors``. Raises ``FormatError`` if the header or the position cannot be
     read.
@@ -219,9 +219,9 @@ def loads(data: bytes, path: str | None = None) -> Game:
 
 
 def _records(file: io.BufferedReader, path: str | None) -> Iterator[tuple[int, bytes | None]]:
-    """Iterate over the records of a library with their first bytes; of one that is too long, the bytes are ``None``.
+    """Iterate over the records of a library as ``(offset, bytes)``; the bytes of one that is too long are ``None``.
 
-    A record starts wherever on the raster of slots there is the mark of one.
+    A record starts at each slot that begins with the signature of one.
     """
     head = file.read(MAX_RECORD)
     if len(head) < 64:

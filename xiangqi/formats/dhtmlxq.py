@@ -1,4 +1,4 @@
-"""DhtmlXQ, also called UBB: the text records of dpxq.com (东萍象棋网) that web pages and forums exchange.
+"""DhtmlXQ, also called UBB: the text records of dpxq.com (东萍象棋网), common on web pages and forums.
 
     [DhtmlXQ]
     [DhtmlXQ_title]…[/DhtmlXQ_title]
@@ -9,16 +9,17 @@
     [DhtmlXQ_comment1_4]…[/DhtmlXQ_comment1_4]
     [/DhtmlXQ]
 
-A square is two digits, file from Red's left and rank from the top. ``binit`` has the 32 pieces in the order red
-``RNBAKABNRCCPPPPP``, then black, 99 for one that is not on the board; a move is origin and target. ``move_B_N_K`` is
-variation K: it leaves line B (0 is the main line) and its first move replaces move N, counted from the start of the
-game. ``commentN`` follows move N of the main line (0: before the first), ``commentB_N`` move N of line B; ``||`` is a
-line break. A file may hold many games, each in ``[DhtmlXQ]``, ``[DhtmlXQiFrame]`` or the like, or one with bare tags.
+A square is two digits, file from Red's left and rank from the top. ``binit`` has the squares of the 32 pieces in the
+order red ``RNBAKABNRCCPPPPP``, then black; 99 is a piece not on the board. A move is origin and target. ``move_B_N_K``
+is variation K: it leaves line B (0 is the main line), and its first move replaces move N, counted from the start of the
+game. ``commentN`` follows move N of the main line (0: before the first), ``commentB_N`` move N of line B. ``||`` is a
+line break. A file may hold several games, each in a tag such as ``[DhtmlXQ]`` or ``[DhtmlXQiFrame]``, or one game
+without such a tag.
 
-Where these facts come from: the script of dpxq.com's own board (DhtmlXQ_www_dpxq_com.js), the reader of vschess (which
-also knows ``[DhtmlXQ_fen]`` and ``\\uXXXX``), and published records, two of which are among our tests. Pages of the
-site that keep the moves in a script as ``[0_1_0]…[/0_1_0][0_4_1]…`` are read as well. Not supported: the lettered move
-list of the board's first versions, for which a clear error is raised.
+Sources: the script of the board of dpxq.com (DhtmlXQ_www_dpxq_com.js), the reader of vschess (which also supports
+``[DhtmlXQ_fen]`` and ``\\uXXXX``), and published records, two of which are among our tests. Pages of the site with
+moves in a script, as ``[0_1_0]…[/0_1_0][0_4_1]…``, are read too. The lettered move list of the board's first versions
+is not supported and reported as a fault.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from xiangqi.move import BLACK, RED, Color, Piece, Square
 SUFFIXES: Final = (".ubb", ".dhtmlxq")
 
 MAX_RECORD: Final = 8 << 20
-"""Bytes of text beyond which something is not taken for one game: a bound on memory."""
+"""Largest size in bytes of a game's text: a bound on memory."""
 
 _TOKEN: Final = re.compile(
     r"\[(?P<end>/?)(?:DhtmlXQ(?:_(?P<tag>\w{1,40})|(?P<wrapper>[A-Za-z]{0,20}))|(?P<line>\d{1,6}_\d{1,6}_\d{1,6}))\]",
@@ -80,13 +81,13 @@ _RESULT_TEXTS: Final = {"1-0": "红胜", "0-1": "黑胜", "1/2-1/2": "和棋", "
 _UNICODE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 _Line = tuple[int, str]
-"""The line of the file where a tag stands, and what is in it."""
+"""Line number of a tag in the file, and the text of the tag."""
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that starts with these bytes has a tag of DhtmlXQ in it (in any encoding that keeps ASCII).
+    """Whether a file that starts with these bytes contains a DhtmlXQ tag, in any encoding compatible with ASCII.
 
-    A PGN file may mention such a tag in a header or comment.
+    False for a PGN file, which may mention such a tag in a header or comment.
 
     >>> sniff(b"<html> ... [DhtmlXQ_movelist]7747[/DhtmlXQ_movelist]"), sniff(b'[Event "[DhtmlXQ_movelist]7747"]')
     (True, False)
@@ -96,10 +97,10 @@ def sniff(head: bytes) -> bool:
 
 
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
-    """Iterate over the games of a text or page with DhtmlXQ in UTF-8, GB18030 or Big5, one in memory at a time.
+    """Iterate over the games of a text or page in UTF-8, GB18030 or Big5, with one game in memory at a time.
 
-    Faults of the moves, and games that cannot be read, go to ``on_error``. Raises ``FormatError`` if there is no game
-    at all.
+    ``on_error`` is called with faults of the moves and with games that cannot be read. Raises ``FormatError`` if there
+    is no game.
     """
     path = source_name(source)
     decoder = TextDecoder()
@@ -122,7 +123,7 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
 
 
 def loads(text: str, path: str | None = None) -> Game:
-    """Return the first game of a text; ``path`` is what errors call it.
+    """Return the first game of a text; errors name ``path``.
 
     Faults of the moves are in the game's ``errors``. Raises ``FormatError`` if there is no game or its position cannot
     be read.
@@ -138,14 +139,14 @@ def loads(text: str, path: str | None = None) -> Game:
 def dumps(game: Game) -> str:
     """Return a game as DhtmlXQ.
 
-    Raises ``FormatError`` for what the format cannot hold: null moves and positions with more pieces than a set has.
+    Raises ``FormatError`` for null moves and for positions with more pieces than a set has.
     """
     tags = [(tag, game.headers.get(header, "").strip("?")) for tag, header in _TEXTS.items()]
     tags.append(("date", game.headers.get("Date", "").replace(".", "-").strip("?-")))
     tags.append(("result", _RESULT_TEXTS[game.result]))
     squares = slot_squares(game.board())
     tags.append(("binit", "".join("99" if square is None else _digits(square) for square in squares)))
-    if game.start_turn == BLACK:  # readers would otherwise guess from the first move, which may be missing
+    if game.start_turn == BLACK:  # otherwise readers guess from the first move, and there may be none
         tags.append(("fen", game.fen))
     comments = []
     lines: deque[tuple[int, int, int, GameNode]] = deque([(0, 0, 0, game)])
@@ -171,7 +172,7 @@ def dumps(game: Game) -> str:
 
 
 def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
-    """Write games as UTF-8 and return how many. Raises ``OSError`` and, as ``dumps``, ``FormatError``."""
+    """Write games as UTF-8 and return their number. Raises ``OSError`` and, like ``dumps``, ``FormatError``."""
     count = 0
     with open_replacing(path) as file:
         for game in games:
@@ -185,7 +186,7 @@ def _digits(square: Square) -> str:
 
 
 def _escape(text: str) -> str:
-    """Write a line break as ``||`` and keep what would be read as something else apart with ``\\uXXXX``."""
+    """Write a line break as ``||``, and characters with a special meaning as ``\\uXXXX``."""
     text = text.replace("\\u", "\\u005cu").replace("|", "\\u007c").replace("\n", "||")
     return re.sub(r"\[(?=/?(?:DhtmlXQ|\d))", lambda _: "\\u005b", text, flags=re.IGNORECASE)
 
@@ -193,13 +194,14 @@ def _escape(text: str) -> str:
 def _unescape(text: str) -> str:
     text = clean_comment(text).rstrip("|").replace("||", "\n")
     text = _UNICODE.sub(lambda match: chr(int(match[1], 16)), text)
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # joins halves of one character
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # joins surrogate pairs
 
 
 def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
-    """Iterate over pieces of the file as ``(number of the first line, text)``; the text of an endless one is ``None``.
+    """Iterate over parts of the file as ``(number of the first line, text)``; the text is ``None`` if it is too long.
 
-    They are cut at wrappers, which no game spans: before the last in a line if it opens, after it if it closes.
+    The file is cut at wrapper tags, because no game spans one: at the last in a line, before an opening tag and after a
+    closing one.
     """
     text = bytearray()
     size, number, first = 0, 1, 1
@@ -222,10 +224,10 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
 
 
 def _games(text: str, line: int) -> Iterator[dict[str, _Line]]:
-    """Yield the tags of each game by name in lower case, for a text whose first line has the number ``line``.
+    """Yield the tags of each game by lower-case name, for a text whose first line has the number ``line``.
 
-    A tag without an end goes as far as the next tag, or to the end of the text. The page of a game may repeat its tags,
-    once filled and once empty: what is filled counts.
+    A tag that is not closed ends at the next tag or at the end of the text. If a page repeats a tag, once filled and
+    once empty, the filled one is used.
     """
     tags: dict[str, _Line] = {}
     name, start, seen, wrapped = "", 0, 0, False
@@ -252,14 +254,14 @@ def _games(text: str, line: int) -> Iterator[dict[str, _Line]]:
 
 
 def _is_game(tags: dict[str, _Line], wrapped: bool) -> bool:
-    """Whether tags make a game: by its position or moves, or, between wrappers, by any header that says something."""
+    """Whether tags make a game: they have a position or moves, or, inside a wrapper, a header that is not empty."""
     if not tags.keys().isdisjoint(_ESSENTIAL):
         return True
     return wrapped and any(text.strip() for name, (_, text) in tags.items() if name in _TEXTS)
 
 
 class _Reader:
-    """Makes the game of the tags of one record."""
+    """Builds the game from the tags of one record."""
 
     def __init__(self, tags: dict[str, _Line], path: str | None, number: int | None = None) -> None:
         self.tags, self.faults = tags, Faults(path, number)
@@ -275,7 +277,7 @@ class _Reader:
                 parent, ply, number = map(int, match.groups())
                 if number in self.moves:
                     self.report(place, f"there are two variations {number}")
-                    number = -len(self.moves)  # nothing can refer to it
+                    number = -len(self.moves)  # a number that no tag can refer to
                 if self.add_line(number, ply, place, text):
                     self.rivals.setdefault((parent, ply), []).append(number)
             elif match := _COMMENT.fullmatch(name):
@@ -289,7 +291,7 @@ class _Reader:
         self.faults.add(reason, line=place, ply=ply)
 
     def add_line(self, number: int, start: int, place: int, text: str) -> bool:
-        """Take in the moves of a line; false if there are none."""
+        """Store the moves of a line; return whether there are any."""
         text = "".join(text.split())
         digits = _DIGITS.match(text).end()  # type: ignore[union-attr]
         if digits < len(text):
@@ -304,7 +306,7 @@ class _Reader:
         return bool(self.moves[number])
 
     def steps(self) -> Iterator[Step]:
-        """Yield the moves depth first: a line to its end, then the rivals of its last moves, then of earlier ones."""
+        """Yield the moves depth first: a line to its end, then its variations, those of its last moves first."""
         waiting = [deque([0] if self.moves[0] else self.rivals.pop((0, 1), []))]
         while waiting:
             if not waiting[-1]:
@@ -358,7 +360,7 @@ class _Reader:
     def game(self) -> Game:
         pieces, turn = self.position()
         game = build_game(self.headers(), pieces, turn, self.steps(), self.comments.get((0, 0), ""), self.report)
-        for (parent, ply), numbers in self.rivals.items():  # steps() takes out what it has used
+        for (parent, ply), numbers in self.rivals.items():  # steps() has removed those that it used
             if parent not in self.cut_off:
                 reason = f"variation {numbers[0]} leaves line {parent} at move {ply}, where there is none"
                 self.report(self.places[numbers[0]], reason)
@@ -368,6 +370,6 @@ class _Reader:
 
 
 def _square(digits: str) -> Square:
-    """Return the square of two digits; -1 if it is none."""
+    """Return the square of two digits, or -1 if there is none."""
     file, row = int(digits[0]), int(digits[1])
     return (9 - row) * 9 + file if file < 9 else -1

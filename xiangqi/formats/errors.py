@@ -1,8 +1,8 @@
-"""What can go wrong with a file of games, and how it is told.
+"""Faults of files of games, and how readers report them.
 
-There is one way for all formats. What cannot be read costs as little as possible: an unsound move costs its line from
-there on, a broken record its game. Each fault is a `FormatError` with its place; those of a game stand in
-``Game.errors``, and a reader calls ``on_error`` with each of them, and with each game that is lost as a whole.
+All formats follow the same rules. As much as possible is kept: an unsound move ends its line, and an unreadable record
+loses its game. Each fault is a `FormatError` with its place. The faults of a game are in ``Game.errors``. A reader
+calls ``on_error`` with each of them, and with an error for each game that cannot be read at all.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Final
 LOG: Final = logging.getLogger("xiangqi.formats")
 
 MAX_FAULTS: Final = 100
-"""Faults of one game that are told one by one: a bound on memory."""
+"""Largest number of faults that are listed for one game: a bound on memory."""
 
 
 class FormatError(ValueError):
-    """A file, a game of it, or a move of that cannot be read.
+    """A file, a game or a move cannot be read.
 
-    ``path`` is the file, ``game`` the number of the game in a file that holds several, ``line`` the line of a text
-    file, ``offset`` the byte of a binary one, ``ply`` the ply of the game, ``reason`` what is wrong. All numbers but
-    ``offset`` count from 1; what is not known is ``None``. The message joins them.
+    ``path`` is the file, ``game`` the number of the game in a file of several, ``line`` the line of a text file,
+    ``offset`` the byte of a binary file, ``ply`` the ply of the game, ``reason`` the fault. All numbers except
+    ``offset`` count from 1; unknown ones are ``None``. The message joins them.
 
     >>> print(FormatError("unknown piece 'x'", path="a.pgn", line=12))
     a.pgn, line 12: unknown piece 'x'
@@ -45,7 +45,7 @@ class FormatError(ValueError):
 
     def __str__(self) -> str:
         place = [self.path] if self.path else []
-        game = self.game if self.line is None else None  # a line says it all
+        game = self.game if self.line is None else None  # the line is enough
         for name, number in (("game", game), ("line", self.line), ("byte", self.offset), ("ply", self.ply)):
             if number is not None:
                 place.append(f"{name} {number}")
@@ -53,22 +53,22 @@ class FormatError(ValueError):
 
 
 class UnknownFormatError(FormatError):
-    """No reader knows the file, or no writer the suffix."""
+    """The format of a file, or a suffix, is not known."""
 
 
 class Faults:
-    """The faults of one game while it is read."""
+    """Collects the faults of one game while it is read."""
 
     def __init__(self, path: str | None = None, game: int | None = None) -> None:
         self.path, self.game = path, game
         self.errors: list[FormatError] = []
 
     def is_full(self) -> bool:
-        """Whether there are so many that no more are taken note of, so that their places need not be looked for."""
+        """Whether the list is full, so that callers need not compute places for further faults."""
         return len(self.errors) > MAX_FAULTS
 
     def add(self, reason: str, *, line: int | None = None, offset: int | None = None, ply: int | None = None) -> None:
-        """Take note of a fault; of more than ``MAX_FAULTS``, only that there are more.
+        """Add a fault. After ``MAX_FAULTS`` faults, one entry says that there are more.
 
         >>> faults = Faults()
         >>> for _ in range(1000):
@@ -85,14 +85,14 @@ class Faults:
     def error(
         self, reason: str, *, line: int | None = None, offset: int | None = None, ply: int | None = None
     ) -> FormatError:
-        """Return the error to raise where the game as a whole cannot be read."""
+        """Return the error to raise if the whole game cannot be read."""
         return FormatError(reason, path=self.path, game=self.game, line=line, offset=offset, ply=ply)
 
 
 ErrorHandler = Callable[[FormatError], None]
-"""Called with each fault before the game comes; it may raise to stop the reading."""
+"""Called with each fault before its game is yielded; it may raise to stop reading."""
 
 
 def log_error(error: FormatError) -> None:
-    """Report a fault to the log ``xiangqi.formats``: what readers do if nothing else is asked for."""
+    """Report a fault to the logger ``xiangqi.formats``. This is the default ``on_error`` of readers."""
     LOG.warning("%s", error)

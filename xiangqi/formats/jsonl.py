@@ -1,13 +1,13 @@
-"""Games as lines of JSON: what training corpora are kept in.
+"""Games as lines of JSON, the format of training corpora.
 
-Two kinds of line are read. Ours, which is also written, has ``moves`` (ICCS, separated by spaces), ``result``,
-optionally ``fen``, ``best`` (an engine's move for every ply, ``-`` for none) and ``score`` (its opinion of the position
-before every ply, good for the mover if positive, or null), and any other keys as headers: ``red_elo`` is the header
-``RedElo``. That of the character-level system of 2020 has ``iccs`` (a list), ``fen`` and ``items`` (Chinese headers, of
-which 棋局结果 is the result).
+Two kinds of line are read. The first, which is also written, has ``moves`` (ICCS, separated by spaces), ``result``,
+optionally ``fen``, ``best`` (an engine's move for each ply, ``-`` for none) and ``score`` (its score of the position
+before each ply, positive if good for the mover, or null). Other keys are headers: ``red_elo`` is the header ``RedElo``.
+The second, of the character-level system of 2020, has ``iccs`` (a list), ``fen`` and ``items`` (Chinese headers, with
+the result as 棋局结果).
 
-``best`` becomes ``[%best]`` of the node of its ply. ``score`` is divided by 100, brought to Red's view and becomes
-``[%eval]`` of the node before, as it is about the position there. Variations and remarks have no place in these lines.
+``best`` becomes ``[%best]`` of the node of its ply. ``score`` is divided by 100, converted to Red's view and becomes
+``[%eval]`` of the node before, because it is about that position. Variations and comments are not stored.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from xiangqi.move import Move
 SUFFIXES: Final = (".jsonl", ".ndjson")
 
 MAX_LINE: Final = 8 << 20
-"""Bytes beyond which a line is not read: a bound on memory."""
+"""Largest size of a line in bytes: a bound on memory."""
 
 _SCORE_LIMIT: Final = 10**8
 
@@ -67,9 +67,9 @@ def sniff(head: bytes) -> bool:
 
 
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
-    """Iterate over the games of a file, one in memory at a time.
+    """Iterate over the games of a file, with one in memory at a time.
 
-    Faults of the moves, and lines that cannot be read, go to ``on_error``. Raises `FormatError` if the file's
+    ``on_error`` is called with faults of the moves and with lines that cannot be read. Raises `FormatError` if the
     compression is broken, ``OSError`` if the path cannot be opened.
 
     >>> line = '{"moves": "h2e2 h9g7", "result": "1-0", "red": "A", "best": "b2e2 -", "score": [40, -35]}'
@@ -92,7 +92,7 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
 
 
 def _lines(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
-    """Iterate over the lines that are not empty, with their numbers; ``None`` stands for one that is too long."""
+    """Iterate over the lines that are not empty, with their numbers; a line that is too long is ``None``."""
     number = 1
     while line := file.readline(MAX_LINE):
         if len(line) == MAX_LINE and line[-1:] != b"\n":
@@ -105,7 +105,7 @@ def _lines(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
 
 
 def loads(line: str | bytes) -> Game:
-    """Return the game of one line. Faults of its moves are in its ``errors``. Raises `FormatError` if it is none.
+    """Return the game of one line. Faults of its moves are in ``errors``. Raises `FormatError` if there is no game.
 
     >>> loads('{"iccs": ["h2e2", "h9g7"], "items": {"棋局结果": "黑方胜"}}').result
     '0-1'
@@ -155,7 +155,7 @@ def _words(value: Any) -> list[Any]:
 
 
 def _moves(words: list[Any]) -> tuple[list[Move], str]:
-    """Return the moves before the first word that is none, and what is wrong with that."""
+    """Return the moves before the first word that is not a move, and the fault of that word."""
     moves: list[Move] = []
     try:
         for word in words:
@@ -174,7 +174,7 @@ def _why_illegal(board: Board, moves: list[Move], ply: int) -> str:
         board.parse_iccs(moves[ply].iccs)
     except ValueError as error:
         return str(error)
-    raise AssertionError("the move is legal after all")
+    raise AssertionError("count_legal and parse_iccs disagree")
 
 
 def _headers(record: dict[str, Any]) -> dict[str, str]:
@@ -194,7 +194,7 @@ def _headers(record: dict[str, Any]) -> dict[str, str]:
 
 
 def _annotate(game: Game, turn: int, record: dict[str, Any]) -> Iterator[tuple[int | None, str]]:
-    """Write what an engine said of each ply into the comments; yield what cannot be read, with its ply."""
+    """Write the engine's moves and scores into the comments; yield faults, each with its ply."""
     best, scores = record.get("best") or "", record.get("score") or []
     if not isinstance(best, str) or not isinstance(scores, list):
         yield None, "best is not a string or score is not a list"
@@ -217,13 +217,13 @@ def _annotate(game: Game, turn: int, record: dict[str, Any]) -> Iterator[tuple[i
 
 
 def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
-    """Write games to a file, which appears when all are written, and return how many they were."""
+    """Write games to a file, which appears when all are written, and return their number."""
     with open_replacing(path) as file:
         return write_to(games, file)
 
 
 def write_to(games: Iterable[Game], file: BinaryIO) -> int:
-    """Write games to an open binary file and return how many they were.
+    """Write games to an open binary file and return their number.
 
     >>> file = io.BytesIO()
     >>> write_to([Game.from_pgn("1. h2e2 h9g7 1-0")], file)

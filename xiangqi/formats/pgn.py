@@ -1,16 +1,14 @@
 """PGN for xiangqi: moves in ICCS, WXF or Chinese, in UTF-8, GB18030 or Big5, with comments, variations and glyphs.
 
-Headers are read as they are, but for four things: ``White`` becomes ``Red`` (``WhiteElo`` becomes ``RedElo``), results
-are brought to ``1-0``, ``0-1``, ``1/2-1/2`` or ``*``, the starting position goes to ``Game.fen``, and ``Game``,
-``Variant`` and ``Format``, which say nothing about the game, are left out. Whatever ``Format`` claims, each move is
-read as what it looks like. A null move, by which a side passes, is written ``--``; ``Z0``, ``0000``, ``00-00`` and
-``@@@@`` are read as well. A comment between the number of a move and the move is the remark before it.
+Headers are kept, with four exceptions: ``White`` becomes ``Red`` (``WhiteElo`` becomes ``RedElo``), results are
+converted to ``1-0``, ``0-1``, ``1/2-1/2`` or ``*``, the starting position goes to ``Game.fen``, and ``Game``,
+``Variant`` and ``Format`` are dropped. The notation of each move is detected, whatever ``Format`` is. A null move (a
+pass) is written ``--``; ``Z0``, ``0000``, ``00-00`` and ``@@@@`` are read as well. A comment between a move number and
+its move is the comment before the move.
 
-What cannot be read costs its line from there on: a variation ends before the unsound move, the main line keeps what
-stands before it, and the variations that lead elsewhere are kept.
+An unsound move ends its line: it is dropped with the moves that follow it. Variations from earlier moves are kept.
 
-Source of the format: https://www.xqbase.com/protocol/cchess_pgn.htm, and for everything that it leaves open the PGN
-standard of 1994 (http://www.saremba.de/chessgml/standards/pgn/pgn-complete.htm).
+Source of the format: https://www.xqbase.com/protocol/cchess_pgn.htm, and otherwise the PGN standard of 1994 (http://www.saremba.de/chessgml/standards/pgn/pgn-complete.htm).
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ Notation = Literal["iccs", "wxf", "chinese", "traditional"]
 """How moves are written: ``H2-E2``, ``C2=5``, ``炮二平五`` or ``炮二平五`` in traditional characters."""
 
 MAX_GAME: Final = 8 << 20
-"""Bytes of text beyond which something is not taken for one game: a bound on memory."""
+"""Largest size in bytes of a game's text: a bound on memory."""
 
 _WIDTH: Final = 80
 
@@ -47,7 +45,7 @@ def sniff(head: bytes) -> bool:
 
 
 def begins(head: bytes) -> bool:
-    """Whether a file starts as PGN does, with a header or move 1, comments left aside: it can be nothing else then.
+    """Whether a file starts with a header or move 1, after any comments, which is certain to be PGN.
 
     >>> begins(b'{see [DhtmlXQ_movelist]} [Red "A"]'), begins(b'<html> [Red "A"]')
     (True, False)
@@ -55,9 +53,9 @@ def begins(head: bytes) -> bool:
     return _BEGINNING.match(head.replace(b"\r", b"\n")) is not None
 
 
-# --- Cutting a file into games ----------------------------------------------------------------------------------------
+# --- Splitting a file into games --------------------------------------------------------------------------------------
 
-# Single bytes are looked at only where no Chinese encoding can have them as the second half of a character.
+# The patterns use single bytes only where no Chinese encoding has them as the second byte of a character.
 _TAG_START: Final = re.compile(rb'^(?:\xef\xbb\xbf)?[ \t]*\[[ \t]*([^\s"\[\]%{}]+)[ \t]*"', re.MULTILINE)
 _ONE: Final = (
     rb"(?:1|\xef\xbc\x91|\xa3\xb1|\xa2\xb0)\s*"  # 1, and as a full-width digit in UTF-8, GB18030 and Big5
@@ -68,17 +66,16 @@ _BEGINNING: Final = re.compile(
     rb"(?:\xef\xbb\xbf)?(?>\s+|\{[^}]*\}|[;%][^\n]*\n)*+(?:" + _TAG_START.pattern[1:] + rb"|" + _ONE + rb"\s*[^\s\d.])"
 )
 _NO_MOVES: Final = re.compile(rb"[ \t]*(?:[%;]|\[[^\]\n]*(?:\]\s*)?$)")
-"""A line before the moves that has none: a remark, or a header that is broken."""
+"""A line before the moves without a move: a comment or a malformed header."""
 _RESULT_AT_END: Final = re.compile(rb"(?:1-0|0-1|1/2-1/2|\*)\s*$")
 
 
 def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
-    """Iterate over the games as ``(number of the first line, text)``; the text of an endless one is ``None``.
+    """Iterate over the games as ``(number of the first line, text)``; the text is ``None`` if it is too long.
 
-    A game starts with a tag after moves, with a tag that it has already after a blank line, or, where games have no
-    tags, with a move 1 after a result. Other blank lines do not count, because some programs put them anywhere. Within
-    a comment only a tag at the very start of a line is one, which is how the reader finds its way again after a comment
-    that nobody closed.
+    A new game starts with a tag after moves, with a repeated tag after a blank line, or, without tags, with move 1
+    after a result. Other blank lines are ignored, because some programs write them anywhere. Within a comment only a
+    tag at the very start of a line counts, so that reading recovers after a comment that is not closed.
     """
     text = bytearray()
     tags: set[bytes] = set()
@@ -117,10 +114,10 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
 
 
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
-    """Iterate over the games of a PGN file, one in memory at a time.
+    """Iterate over the games of a PGN file, with one in memory at a time.
 
-    Faults of the moves, and games of which nothing can be read, go to ``on_error``. Raises `FormatError` if the file's
-    compression is broken, ``OSError`` if the path cannot be opened.
+    ``on_error`` is called with faults of the moves and with games that cannot be read at all. Raises `FormatError` if
+    the compression is broken, ``OSError`` if the path cannot be opened.
 
     >>> import io
     >>> games = read(io.StringIO('[Red "A"]  1. H2-E2 H9-G7  1-0'))
@@ -146,7 +143,7 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
 def loads(text: str) -> Game:
     """Return the first game of a text. Faults of its moves are in its ``errors``.
 
-    Raises `FormatError` if there is no game, or one of which nothing can be read.
+    Raises `FormatError` if there is no game or it cannot be read at all.
 
     >>> loads("1. 炮二平五 马8进7 *").moves()
     [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
@@ -165,7 +162,7 @@ def loads(text: str) -> Game:
 
 _TAG: Final = re.compile(r'\s*\[\s*([^\s"\[\]%{}]+)\s*"((?:[^"\\\n]|\\.)*)"\s*\]')
 _SLOPPY_TAG: Final = re.compile(r'\s*\[\s*([^\s"\[\]%{}]+)\s*"(.*)"[^\S\n]*\][^\S\n]*$', re.MULTILINE)
-"""A tag whose value has quotation marks or backslashes that nobody escaped."""
+"""A tag whose value has unescaped quotation marks or backslashes."""
 _BROKEN_TAG: Final = re.compile(r"\s*([\[%][^\n]*)")
 _REMARK_LINE: Final = re.compile(r"\s*;([^\n]*)")
 _ESCAPED: Final = re.compile(r'\\(["\\])')
@@ -208,7 +205,7 @@ _MOVE_OF_TEXT: Final = {
 
 
 def _parse(text: str, first: int, faults: Faults) -> Game | None:
-    """Return the game of a text that starts in line ``first``, or ``None`` if there is nothing in it."""
+    """Return the game of a text that starts in line ``first``, or ``None`` if the text is empty."""
     headers: dict[str, str] = {}
     remarks: list[str] = []
     fen, position = STARTING_FEN, 0
@@ -253,7 +250,7 @@ def _line(text: str, match: re.Match[str], first: int) -> int:
 
 
 def _clean(headers: dict[str, str]) -> str:
-    """Bring headers to their common form and return the result that they claim."""
+    """Normalize the headers in place and return their result."""
     for key in [key for key in headers if key == "White" or (key.startswith("White") and key[5].isupper())]:
         headers.setdefault("Red" + key[5:], headers.pop(key))
     for key in ("Game", "Variant", "Format", "FEN", "SetUp"):
@@ -264,20 +261,20 @@ def _clean(headers: dict[str, str]) -> str:
 
 
 def _read_plainly(game: Game, body: str) -> str | None:
-    """Read a game of legal moves and comments, which is what most of large files are, in few steps.
+    """Read a game of legal moves and comments only: a fast path for most games of large files.
 
-    Returns its result, or ``None`` for a game with anything else in it.
+    Returns the result, or ``None`` if the game has anything else.
     """
-    if body.rfind("{") > body.rfind("}"):  # each brace that is not closed would have to be searched to the end
+    if body.rfind("{") > body.rfind("}"):  # unclosed braces would make the search quadratic
         return None
     moves: list[Move] = []
-    board = None  # only names of moves, not squares, have to be looked up on it
+    board = None  # needed for WXF and Chinese moves only
     comments: dict[int, list[str]] = {}
     result = None
     texts = _COMMENT.split(body)
     for place, text in enumerate(texts):
         if place % 2:
-            if texts[place - 1].rstrip().endswith((".", "…")):  # a remark before a move
+            if texts[place - 1].rstrip().endswith((".", "…")):  # a comment before a move
                 return None
             if result is None:
                 comments.setdefault(len(moves), []).append(_clean_comment(text))
@@ -317,7 +314,7 @@ def _read_plainly(game: Game, body: str) -> str | None:
 
 
 class _Left(NamedTuple):
-    """The line that an open variation has left, to go back to it."""
+    """The state to restore when an open variation ends."""
 
     node: GameNode
     skipped: int
@@ -325,20 +322,20 @@ class _Left(NamedTuple):
     ply: int
     """Ply of the board where the variation begins."""
     varied: Move | None
-    """The move that was taken back for the variation, if it is one that could be played."""
+    """The move that was taken back for the variation, or ``None`` if it was not played."""
 
 
 def _read_movetext(game: Game, body: str, first: int, faults: Faults) -> str:
-    """Read any text of moves and return its result. ``first`` is the number of its first line."""
+    """Read any movetext and return its result. ``first`` is the number of its first line."""
     if not body.isascii():
         body = _PIECES.sub(_half_width, body)
     board = game.board()
     node: GameNode = game
-    skipped = 0  # moves of this line since the last sound one: these are passed over, with all that belongs to them
-    opened = numbered = False  # a variation has been opened, or the number of a move given, and the move not yet
-    before: list[str] = []  # remarks before that move
+    skipped = 0  # moves of this line from the unsound one on, which are skipped with their comments and glyphs
+    opened = numbered = False  # the last token but comments opened a variation, or was a move number
+    before: list[str] = []  # comments before the next move
     left: list[_Left] = []
-    buried = 0  # variations that are open within what is passed over
+    buried = 0  # open variations within the skipped part
     comments: dict[GameNode, list[str]] = {}
     result = last_result = "*"
 
@@ -380,7 +377,7 @@ def _read_movetext(game: Game, body: str, first: int, faults: Faults) -> str:
             elif skipped == 0:
                 report("a variation opens where there is no move to vary")
             left.append(_Left(node, skipped, opened, board.ply, varied))
-            # The alternatives to a move that was passed over are sound, those to what followed from it are not.
+            # Variations that replace the unsound move itself can be read; those of later moves cannot.
             opened = varied is not None or skipped == 1
             node = node.parent if varied is not None else node  # type: ignore[assignment]
             skipped, numbered, before = 0 if opened else 2, False, []
@@ -389,7 +386,7 @@ def _read_movetext(game: Game, body: str, first: int, faults: Faults) -> str:
                 if not skipped:
                     report("a variation closes that was never opened")
                 continue
-            remark = before if opened else []  # of a variation that was nothing but a remark
+            remark = before if opened else []  # the variation held only a comment
             node, skipped, opened, ply, varied = left.pop()
             while board.ply > ply:
                 board.pop()
@@ -425,7 +422,7 @@ def _read_movetext(game: Game, body: str, first: int, faults: Faults) -> str:
 
 
 def _half_width(match: re.Match[str]) -> str:
-    """Return a piece of movetext with half-width punctuation, letters and digits; comments keep what they have."""
+    """Return a piece of movetext with half-width punctuation, letters and digits; comments are not changed."""
     text = match[0]
     if text[0] == "｛":
         return "{" + text[1:].rstrip("｝").replace("}", "｝") + "}" * text.endswith("｝")
@@ -463,16 +460,16 @@ _TAG_LIKE: Final = re.compile(r"(?<=\n)\[")
 
 
 def write(games: Iterable[Game], path: str | os.PathLike[str], notation: Notation = "iccs") -> int:
-    """Write games to a file, which appears when all are written, and return how many they were.
+    """Write games to a file, which appears when all are written, and return their number.
 
-    Raises `FormatError` for a move that ``notation`` cannot name because it is not legal.
+    Raises `FormatError` for a move that cannot be written in ``notation`` because it is not legal.
     """
     with open_replacing(path) as file:
         return write_to(games, file, notation)
 
 
 def write_to(games: Iterable[Game], file: BinaryIO, notation: Notation = "iccs") -> int:
-    """Write games to an open binary file and return how many they were. Raises as `write`.
+    """Write games to an open binary file and return their number. Raises like `write`.
 
     >>> file = io.BytesIO()
     >>> write_to([loads("1. h2e2 h9g7 1-0")], file, "traditional")
@@ -488,7 +485,7 @@ def write_to(games: Iterable[Game], file: BinaryIO, notation: Notation = "iccs")
 
 
 def dumps(game: Game, notation: Notation = "iccs") -> str:
-    """Return a game as PGN. Raises `FormatError` as `write`.
+    """Return a game as PGN. Raises `FormatError` like `write`.
 
     >>> print(dumps(loads("1. h2e2 {best by test} (1. b2e2) 1... h9g7 1-0"), "wxf"))
     [Game "Chinese Chess"]
@@ -521,7 +518,7 @@ def _escape(value: str) -> str:
 
 
 def _wrap(tokens: Iterable[str]) -> str:
-    """Join tokens by spaces and line breaks; "(" and ")" cling to what they enclose."""
+    """Join tokens by spaces and line breaks, without a space after "(" and before ")"."""
     parts: list[str] = []
     column, clings = 0, True
     for token in tokens:
@@ -537,7 +534,7 @@ def _wrap(tokens: Iterable[str]) -> str:
 
 
 def _tokens(game: Game, notation: Notation) -> Iterator[str]:
-    """Iterate over the words of a game. A list of things to do stands in for recursion, which long games exhaust."""
+    """Iterate over the tokens of a game. An explicit stack is used, because long games would exhaust recursion."""
     board = game.board()
     plies: list[int] = []  # where each open variation began
     needs_number = True
@@ -579,7 +576,7 @@ def _tokens(game: Game, notation: Notation) -> Iterator[str]:
 
 
 def _continuation(node: GameNode) -> list[tuple[str, ChildNode]]:
-    """Return what there is to write after a node, last things first."""
+    """Return the actions that write the continuations of a node, last first."""
     if not node.variations:
         return []
     main, *rivals = node.variations
@@ -601,7 +598,7 @@ def _move_text(board: Board, move: Move, notation: Notation) -> str:
 
 
 def _comment(text: str) -> str:
-    """Return a comment, if there is any, in braces, none of them within, and no line of it that looks like a header."""
+    """Return a comment in braces, without inner braces or lines that look like headers; "" for an empty comment."""
     if not text or not (text := clean_comment(text)):
         return ""
     return "{" + _TAG_LIKE.sub(" [", text.replace("}", "｝")) + "}"

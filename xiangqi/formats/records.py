@@ -1,8 +1,8 @@
-"""What the coordinate formats (XQF, CBR, CBF, DhtmlXQ) have in common.
+"""Code shared by the coordinate formats (XQF, CBR, CBF, DhtmlXQ).
 
-All of them give the starting squares of the pieces and then moves as pairs of squares, with no word on who is to move
-first that could be trusted: whoever owns the first piece that moves. The binary ones store the tree of moves depth
-first, each move with two marks: a continuation follows, and after that an alternative to this very move follows.
+All of them have the starting squares of the pieces, then moves as pairs of squares. Their field for the side that moves
+first is not reliable; the owner of the first piece that moves is used. The binary formats store the tree of moves depth
+first. Each move has two marks: whether a continuation follows, and whether a variation that replaces it follows later.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ SLOTS: Final = tuple(map(Piece.from_symbol, "RNBAKABNRCCPPPPPrnbakabnrccppppp"))
 """The 32 pieces in the order in which XQF and DhtmlXQ list their squares."""
 
 RESULTS: Final = ("*", "1-0", "0-1", "1/2-1/2", "*")
-"""Results by the number that XQF, CBR and CBF give them; 4 is "several"."""
+"""Results by their number in XQF, CBR and CBF; 4 is "several"."""
 
 Report = Callable[[int, str, int], None]
-"""Takes note of a fault of the file at a place (byte offset or line), for a reason, at a ply."""
+"""Called with each fault: its place in the file (byte offset or line), the reason and the ply."""
 
 
 class Step(NamedTuple):
@@ -48,11 +48,11 @@ class Step(NamedTuple):
     continued: bool
     """Whether the next step is a reply to this one."""
     alternative: bool
-    """Whether, after all that follows from this step, there is an alternative to it."""
+    """Whether a variation that replaces this step comes after its continuations."""
     comment: str
     place: int
     fault: str = ""
-    """Why the text of the move says no move at all, if so."""
+    """Why the text of the move cannot be read, or ``""``."""
 
 
 def build_game(
@@ -63,11 +63,11 @@ def build_game(
     comment: str,
     report: Report,
 ) -> Game:
-    """Make a game of a position and a stored tree of moves.
+    """Build a game from a position and a stored tree of moves.
 
-    A move that is not legal is reported and left out with all that follows from it; its alternatives are kept. The
-    first move says who begins, ``turn`` only where there is none. The work and the memory are linear in the steps,
-    however deep they are nested.
+    An illegal move is reported and dropped with its continuations; the variations that replace it are kept. The owner
+    of the first piece moved begins; without moves it is ``turn``. Time and memory are linear in the number of steps,
+    whatever their nesting.
 
     >>> faults = []
     >>> steps = [Step(25, 22, True, False, "", 0), Step(88, 69, True, False, "", 4), Step(0, 99, False, False, "", 8)]
@@ -79,7 +79,7 @@ def build_game(
     board = set_up(pieces, _first_turn(steps, pieces, turn))
     game = Game(headers, board.fen())
     game.comment = comment
-    parent: GameNode | None = game  # None: what is read follows from a move that was left out
+    parent: GameNode | None = game  # None below a move that was dropped
     branches: list[tuple[GameNode | None, int]] = []
     for step in steps:
         node: GameNode | None = None
@@ -106,7 +106,7 @@ def build_game(
 
 
 def _whole_tree(steps: Iterable[Step]) -> Iterator[Step]:
-    """Yield the steps up to the last of the tree: what may follow in the file is not asked for."""
+    """Yield the steps up to the end of the tree, without reading further."""
     announced = 0
     for step in steps:
         yield step
@@ -119,7 +119,7 @@ def _whole_tree(steps: Iterable[Step]) -> Iterator[Step]:
 
 def _first_turn(steps: Sequence[Step], pieces: Mapping[Square, Piece], turn: Color) -> Color:
     """Return the colour of the first piece that makes a legal move from the starting position."""
-    announced: list[bool] = []  # of each alternative that is still to come, whether it is one to the first move
+    announced: list[bool] = []  # for each announced variation, whether it replaces the first move
     at_root = True
     for step in steps:
         if at_root and step.from_square in pieces:
@@ -138,7 +138,7 @@ def _first_turn(steps: Sequence[Step], pieces: Mapping[Square, Piece], turn: Col
 
 
 def set_up(pieces: Mapping[Square, Piece], turn: Color = RED) -> Board:
-    """Return the board with these pieces on it and ``turn`` to move."""
+    """Return a board with these pieces and ``turn`` to move."""
     board = Board(None)
     board.set_piece_map(pieces)
     board.set_fen(f"{board.placement()} {'wb'[turn]}")
@@ -165,7 +165,7 @@ def find_fault(board: Board, from_square: Square, to_square: Square) -> str:
 
 
 def marks(node: ChildNode) -> tuple[bool, bool]:
-    """Return the two marks of a stored move: whether it is continued and whether there is a later alternative.
+    """Return the two marks of a stored move: whether it is continued and whether a variation replaces it later.
 
     Raises ``FormatError`` for a null move, which none of these formats can hold.
 
@@ -179,9 +179,9 @@ def marks(node: ChildNode) -> tuple[bool, bool]:
 
 
 def slot_squares(board: Board) -> list[Square | None]:
-    """Return where the 32 pieces stand in the order of ``SLOTS``, ``None`` for a piece that is not on the board.
+    """Return the squares of the 32 pieces in the order of ``SLOTS``; ``None`` for a piece not on the board.
 
-    Raises ``FormatError`` if there are more pieces of a kind than a set has.
+    Raises ``FormatError`` if there are more pieces of a type than a set has.
     """
     squares: list[Square | None] = [None] * 32
     for square, piece in sorted(board.piece_map().items()):
@@ -198,9 +198,9 @@ _NAG_SIGNS: Final = {1: "!", 2: "?", 3: "!!", 4: "??", 5: "!?", 6: "?!"}
 
 
 def remark(node: GameNode) -> str:
-    """Return all that a node has to say as the one comment that these formats allow.
+    """Return the annotations of a node as one comment, because these formats allow one for each move.
 
-    Assessments come first, as ``!`` or ``$13``, then the comment before the move, then the one after it.
+    It has the glyphs, such as ``!`` or ``$13``, then the comment before the move, then the comment after it.
 
     >>> remark(Game.from_pgn("1. h2e2!? {an idea} *").next())
     '!?\\nan idea'
@@ -217,7 +217,7 @@ _DATE: Final = re.compile(
 
 
 def pgn_date(text: str) -> str:
-    """Return a date as PGN writes it; what cannot be understood is left as it is, and no date is ``""``.
+    """Return a date in the form of PGN; text that is not a date is returned unchanged, an empty date as ``""``.
 
     >>> pgn_date("1997年11月16日"), pgn_date("2018-3-4"), pgn_date("2004"), pgn_date("0000-00-00")
     ('1997.11.16', '2018.03.04', '2004.??.??', '')

@@ -1,4 +1,4 @@
-"""Opening and writing files of games: compression, safe replacement, and errors as `FormatError`."""
+"""Opening and writing files of games: compression, atomic replacement, and errors as `FormatError`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import IO, Any, BinaryIO, Final, cast
 from xiangqi.formats.errors import FormatError
 
 Source = str | os.PathLike[str] | IO[bytes] | IO[str]
-"""What a reader takes: the path of a file, or an open file in binary or text mode."""
+"""The argument of a reader: the path of a file, or an open file in binary or text mode."""
 
 HEAD: Final = 65536
-"""Number of bytes that sniffing looks at."""
+"""Number of bytes used to detect the format."""
 
 MAX_FILE: Final = 64 << 20
-"""Bytes, unpacked, beyond which a file that has to be read as a whole is refused: a bound on memory."""
+"""Largest unpacked size in bytes of a file that must be read as a whole: a bound on memory."""
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -41,10 +41,10 @@ def source_name(source: Source) -> str | None:
 
 @contextmanager
 def open_bytes(source: Source) -> Iterator[io.BufferedReader]:
-    """Open a source for reading bytes; gzip and zstd are recognised by content and unpacked on the way.
+    """Open a source for reading bytes; gzip and zstd are recognised by content and unpacked.
 
-    Text streams are read as UTF-8. A stream that the caller opened is left open. Raises ``OSError`` if a path cannot be
-    opened and, here or from the reader's calls inside the ``with``, ``FormatError`` for broken compression.
+    Text streams are encoded as UTF-8. A stream opened by the caller is left open. Raises ``OSError`` if a path cannot
+    be opened. Raises ``FormatError`` for broken compression, also while reading inside the ``with`` block.
 
     >>> with open_bytes(io.BytesIO(gzip.compress(b"1. h2e2 *"))) as file:
     ...     file.read()
@@ -63,14 +63,14 @@ def open_bytes(source: Source) -> Iterator[io.BufferedReader]:
     except (zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise FormatError(f"broken compression: {error}", path=name) from None
     except Exception as error:
-        if type(error).__name__ == "ZstdError":  # imported only where a file needs it
+        if type(error).__name__ == "ZstdError":  # by name, because zstandard is imported only if needed
             raise FormatError(f"broken compression: {error}", path=name) from None
         raise
 
 
 @contextmanager
 def open_lines(source: Source) -> Iterator[io.BufferedReader]:
-    """Open a source as `open_bytes` does, with every line end, be it LF, CRLF or CR, made LF.
+    """Open a source like `open_bytes`, with all line ends (LF, CRLF, CR) converted to LF.
 
     >>> with open_lines(io.BytesIO(b"1. h2e2\\r2. h0g2\\r\\n*")) as file:
     ...     file.readlines()
@@ -81,7 +81,7 @@ def open_lines(source: Source) -> Iterator[io.BufferedReader]:
 
 
 def read_whole(file: io.BufferedReader, path: str | None) -> bytes:
-    """Return all that is left of a file. Raises ``FormatError`` if that is more than ``MAX_FILE``."""
+    """Return the rest of a file. Raises ``FormatError`` if it is larger than ``MAX_FILE``."""
     data = bytearray()
     while chunk := file.read(1 << 20):
         data += chunk
@@ -91,9 +91,9 @@ def read_whole(file: io.BufferedReader, path: str | None) -> bytes:
 
 
 def with_head(file: io.BufferedReader, size: int) -> tuple[bytes, io.BufferedReader]:
-    """Return the first ``size`` bytes of a file, or all if there are fewer, and the file with these still to be read.
+    """Return the first ``size`` bytes of a file, or all if there are fewer, and a file that starts with them again.
 
-    Unlike ``peek`` this waits for a pipe that delivers little at a time.
+    Unlike ``peek`` this waits for slow pipes.
 
     >>> head, file = with_head(io.BufferedReader(io.BytesIO(b"1. h2e2 *")), 4)
     >>> head, file.read()
@@ -104,7 +104,7 @@ def with_head(file: io.BufferedReader, size: int) -> tuple[bytes, io.BufferedRea
 
 
 def with_name(file: io.BufferedReader, name: str | None) -> io.BufferedReader:
-    """Return a file that has this name, or the file itself if there is none to give."""
+    """Return the file with a name; the file itself if ``name`` is ``None``."""
     return file if name is None else io.BufferedReader(_Rejoined(b"", file, name), HEAD)
 
 
@@ -113,7 +113,7 @@ def _is_binary(stream: IO[Any]) -> bool:
 
 
 class _Unclosed(io.RawIOBase):
-    """A view of a caller's stream that closing leaves alone."""
+    """A view of a caller's stream; closing it leaves the stream open."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -128,7 +128,7 @@ class _Unclosed(io.RawIOBase):
 
 
 class _Encoder:
-    """A text stream seen as UTF-8 bytes."""
+    """A text stream read as UTF-8 bytes."""
 
     def __init__(self, stream: Any) -> None:
         self._stream, self._rest = stream, b""
@@ -141,7 +141,7 @@ class _Encoder:
 
 
 class _Rejoined(io.RawIOBase):
-    """Bytes that were read ahead, then the rest of their file."""
+    """Bytes that were read ahead, followed by the rest of their file."""
 
     def __init__(self, head: bytes, file: io.BufferedReader, name: str | None) -> None:
         self._head, self._file, self.name = head, file, name
@@ -176,7 +176,7 @@ class _PlainLineEnds(io.RawIOBase):
 
 
 class _ZstdReader(io.RawIOBase):
-    """A zstd file unpacked; unlike zstandard's own reader this one does not take a cut file for a whole one."""
+    """An unpacked zstd file. Unlike zstandard's own reader, it raises an error for a truncated file."""
 
     def __init__(self, file: Any, decompressor: Any) -> None:
         self._file, self._decompressor = file, decompressor
@@ -188,7 +188,7 @@ class _ZstdReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while not self._rest:
-            # Few bytes at a time, because each four of them may hold 128 KiB.
+            # Few bytes at a time, because four bytes can expand to 128 KiB.
             data = (self._frame.unused_data if self._frame and self._frame.eof else b"") or self._file.read(1024)
             if self._frame is None or self._frame.eof:
                 if not data:
@@ -196,7 +196,7 @@ class _ZstdReader(io.RawIOBase):
                 self._frame = self._decompressor.decompressobj()
             elif not data:
                 raise EOFError("the file ends in the middle of a frame")
-            self._rest = memoryview(self._frame.decompress(data))  # to be cut without copying
+            self._rest = memoryview(self._frame.decompress(data))  # slices without copying
         size = min(len(self._rest), len(buffer))
         buffer[:size] = self._rest[:size]
         self._rest = self._rest[size:]
@@ -228,11 +228,10 @@ def _zstandard(name: str | None) -> Any:
 
 @contextmanager
 def open_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file for writing bytes under a temporary name that takes the place of ``path`` when all went well.
+    """Open a temporary file for writing bytes, which replaces ``path`` if the ``with`` block succeeds.
 
-    A file that is replaced hands on its mode and, as far as the system allows, its owner; of a link, what it points to
-    is replaced. A suffix ``.gz`` or ``.zst`` compresses. Raises ``OSError``, or ``FormatError`` if zstandard is wanted
-    and missing.
+    The mode of an existing file is kept, and its owner if the system allows that. A link is followed. The suffixes
+    ``.gz`` and ``.zst`` compress. Raises ``OSError``, or ``FormatError`` if zstandard is needed and not installed.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as directory:
@@ -243,7 +242,7 @@ def open_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     (False, ['game.pgn'])
     """
     target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():  # a pipe or a device: there is nothing to replace
+    if target.exists() and not target.is_file():  # a pipe or a device cannot be replaced
         with open(target, "wb") as file, _packed(file, target) as out:
             yield out
         return
@@ -254,23 +253,23 @@ def open_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         os.replace(part, target)
     except OSError as error:
         if error.filename == str(part):
-            error.filename = os.fspath(path)  # nobody knows the temporary name
+            error.filename = os.fspath(path)  # users do not know the temporary name
         raise
     finally:
         part.unlink(missing_ok=True)
 
 
 def _creator(target: Path) -> Callable[[str, int], int]:
-    """Return what opens a new file, for ``open``, with the owner and the mode of ``target`` if that is there."""
+    """Return an opener for ``open`` that creates a file with the owner and mode of ``target`` if it exists."""
 
     def create(part: str, flags: int) -> int:
         try:
             old = target.stat()
         except FileNotFoundError:
             return os.open(part, flags, 0o666)
-        fd = os.open(part, flags, 0o600)  # never more open than the old one, not for a moment
+        fd = os.open(part, flags, 0o600)  # at no time more accessible than the old file
         if hasattr(os, "chown"):
-            for owner, group in ((-1, old.st_gid), (old.st_uid, -1)):  # one may be allowed where the other is not
+            for owner, group in ((-1, old.st_gid), (old.st_uid, -1)):  # one may be allowed without the other
                 with suppress(OSError):
                     os.chown(part, owner, group)
         os.chmod(part, stat.S_IMODE(old.st_mode))
@@ -292,7 +291,7 @@ def _packed(file: BinaryIO, target: Path) -> Iterator[BinaryIO]:
 
 
 def bare_suffix(path: str | os.PathLike[str]) -> str:
-    """Return the suffix of a path in lower case, that of compression left aside.
+    """Return the suffix of a path in lower case, without a suffix of compression.
 
     >>> bare_suffix("games.PGN.zst")
     '.pgn'

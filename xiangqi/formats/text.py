@@ -1,4 +1,4 @@
-"""What formats made of text have in common: Chinese encodings, and the many ways of writing a result."""
+"""Code shared by text formats: Chinese encodings, control characters, and spellings of results."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 
 
 class TextDecoder:
-    """Turns the pieces of one file into text: UTF-8 where it is that, else GB18030 or Big5, whichever fits better.
+    """Decodes the parts of one file: as UTF-8 if valid, else as GB18030 or Big5, whichever is likelier.
 
-    Each piece is judged by itself and by what came before it, so that a short name is read as the rest of its file.
+    Evidence from earlier parts is kept, so that a short name is decoded like the rest of its file.
 
     >>> TextDecoder().decode("胡荣华".encode("gb18030")), TextDecoder().decode("胡榮華".encode("big5"))
     ('胡荣华', '胡榮華')
@@ -20,7 +20,7 @@ class TextDecoder:
         self._gb = self._big5 = 0
 
     def decode(self, data: bytes) -> str:
-        """Return the text of ``data``; bytes that are wrong in every encoding become U+FFFD.
+        """Return the text of ``data``; bytes that are invalid in all encodings become U+FFFD.
 
         >>> decoder = TextDecoder()
         >>> decoder.decode("仙人指路".encode("gb18030")), decoder.decode(b"1. h2e2 h9g7 *")
@@ -32,7 +32,7 @@ class TextDecoder:
             text = data.decode("utf-8-sig", "replace")
         bad = text.count("\ufffd")
         if 4 * bad < len(text) - len(text.encode("ascii", "ignore")):
-            return text  # UTF-8 with a few bytes broken
+            return text  # UTF-8 with a few invalid bytes
         self._weigh(data)
         first, second = ("gb18030", "big5hkscs") if self._gb >= self._big5 else ("big5hkscs", "gb18030")
         for encoding in (first, second):
@@ -43,7 +43,7 @@ class TextDecoder:
         return data.decode(first, "replace")
 
     def _weigh(self, data: bytes) -> None:
-        """Count the characters that would be common ones: in either encoding these have rows of their own."""
+        """Count the characters that would be common ones; each encoding has its own range for these."""
         for lead, trail in _PAIR.findall(data):
             self._gb += (0xB0 <= lead[0] <= 0xD7 or 0xA1 <= lead[0] <= 0xA3) and trail[0] >= 0xA1
             self._big5 += 0xA1 <= lead[0] <= 0xC6 and (trail[0] <= 0x7E or trail[0] >= 0xA1)
@@ -56,7 +56,7 @@ _CONTROLS_BUT_BREAKS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 
 
 def one_line(text: str) -> str:
-    """Return a text with a space for each run of control characters, line breaks among them.
+    """Return a text with a space for each run of control characters, including line breaks.
 
     >>> one_line("五羊杯\\r\\n第12\\0轮 ")
     '五羊杯 第12 轮 '
@@ -65,7 +65,7 @@ def one_line(text: str) -> str:
 
 
 def clean_header(text: str) -> str:
-    """Return a header's text on one line and without padding.
+    """Return a header's text on one line, without padding.
 
     >>> clean_header("五羊杯\\r\\n第12轮 ")
     '五羊杯 第12轮'
@@ -90,7 +90,7 @@ _DRAW: Final = re.compile(r"1/2(\s*[-:]\s*1/2)?|½(-½)?|0?\.5-0?\.5|.*和.*|dra
 
 
 def parse_result(text: str) -> str:
-    """Return ``1-0``, ``0-1``, ``1/2-1/2`` or ``*`` for a result in any of its spellings.
+    """Return ``1-0``, ``0-1``, ``1/2-1/2`` or ``*`` for a result in any common spelling.
 
     >>> [parse_result(text) for text in ("1-0", "黑方胜", "红先和", "½-½", "?")]
     ['1-0', '0-1', '1/2-1/2', '1/2-1/2', '*']

@@ -1,4 +1,4 @@
-"""XQF: the game records of XQStudio (象棋演播室), the commonest format for annotated games and puzzles.
+"""XQF: the game records of XQStudio (象棋演播室), the most common format for annotated games and puzzles.
 
 A file holds one game: a header of 1024 bytes and a tree of moves. Text is GB18030. A square is ``file * 10 + rank``.
 
@@ -6,24 +6,23 @@ A file holds one game: a header of 1024 bytes and a tree of moves. Text is GB180
 offset size field
 ====== ==== ==================================================================
 0      2    ``XQ``
-2      1    version: up to 10 plain; from 11 enciphered; from 12 the pieces are also rotated (18 is the last known)
+2      1    version: up to 10 plain; from 11 encrypted; from 12 the pieces are also rotated (18 is the last known)
 3      1    key mask; 4: product (4); 8: four key bytes (4); 12: sum of keys; 13-15: keys of pieces, origins, targets
 16     32   squares of the pieces, red ``RNBAKABNRCCPPPPP``, then black; above 89: not on the board
-48     2    first ply; 50: who moves (0 Red, 1 Black); 51: result (0-4)
+48     2    first ply; 50: side to move (0 Red, 1 Black); 51: result (0-4)
 64     2    kind: 0 whole game, 1 opening, 2 middle game, 3 endgame
 80          texts, a length byte each: title (64), second title (64), event (64), date (16), place (16), red (16), black
             (16), time rule (64), red's time (16), black's time (16), reserved (32), annotator (16), author (16)
 1024        the tree: the root, then moves depth first
 ====== ==== ==================================================================
 
-A move is origin + 24 + key, target + 32 + key, flags, a reserved byte. To version 10 the flags are ``0xF0`` for a
-continuation and ``0x0F`` for an alternative, and the length of the comment (4 bytes) always follows; later they are
-``0x80``, ``0x40``, and ``0x20`` for a comment, whose length (plus a key) only then follows.
+A move is origin + 24 + key, target + 32 + key, flags, a reserved byte. Up to version 10 the flags are ``0xF0`` for a
+continuation and ``0x0F`` for a variation, and the length of the comment (4 bytes) always follows. Later they are
+``0x80``, ``0x40``, and ``0x20`` for a comment, and the length (plus a key) follows only if there is one.
 
-Where these facts come from: version 1.0 as published by the author of the format (XQF.TXT, 2001, whose example is among
-our tests); the ciphers, flags and alternatives from the source of XQStudio, which he published later (XQFileRW.pas).
-Not verified: enciphered files are tested with those of an independent encoder written from that source, not with files
-that XQStudio saved itself.
+Sources: for version 1.0 the description by the author of the format (XQF.TXT, 2001; its example is among our tests);
+for encryption, flags and variations the source of XQStudio, which he published later (XQFileRW.pas). Encrypted files
+are tested with those of an independent encoder written from that source, not with files saved by XQStudio.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ def _decode(raw: bytes, encoding: str) -> str:
 
 
 def _square(code: int) -> Square:
-    """Return the square of a code; -1 if it is none."""
+    """Return the square of a code, or -1 if there is none."""
     file, rank = divmod(code, 10)
     return rank * 9 + file if file < 9 else -1
 
@@ -125,7 +124,7 @@ class _Reader:
         self.faults.add(reason, offset=place, ply=ply)
 
     def take(self, size: int) -> bytes:
-        """Return the next bytes; at the end of the file fewer, which is a fault and the last that is read."""
+        """Return the next ``size`` bytes. If the file has fewer, report a fault and stop reading after them."""
         if size > len(self.body) - self.at:
             self.report(_HEADER_SIZE + self.at, f"the file ends in the middle of the game: {size} bytes expected here")
             size = len(self.body) - self.at
@@ -161,7 +160,7 @@ class _Reader:
             length -= self.keys.comment_length
             if length < 0:
                 self.report(place, "the length of a comment is negative")
-                self.cut_off, length = True, 0  # nobody knows where the next move begins
+                self.cut_off, length = True, 0  # the start of the next move is unknown
         return clean_comment(_decode(self.take(length), self.encoding))
 
     def steps(self) -> Iterator[Step]:
@@ -197,7 +196,7 @@ class _Reader:
         steps: Iterable[Step] = ()
         if self.body and (root := self.step()) is not None:
             comment = root.comment
-            # The root of version 1.0 announces a move whatever follows; of a diagram the file ends there.
+            # In version 1.0 the root always announces a move; the file of a diagram ends there.
             if root.continued and (self.at < len(self.body) or self.version > 10):
                 steps = self.steps()
         game = build_game(self.headers(), pieces, turn, steps, comment, self.report)
@@ -207,14 +206,15 @@ class _Reader:
 
 def sniff(head: bytes) -> bool:
     """Whether a file that starts with these bytes is XQF."""
-    # A text may begin with the same letters, but has no zero bytes, of which a header is full.
+    # A text file may begin with the same letters, but has no zero bytes; a header has many.
     return head[:2] == MAGIC and len(head) >= 3 and head[2] <= 32 and b"\0" in head[:_HEADER_SIZE]
 
 
 def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """Yield the one game of an XQF file of any version.
 
-    Faults of its moves go to ``on_error``. Raises ``FormatError`` if the header or the position cannot be read.
+    ``on_error`` is called with faults of its moves. Raises ``FormatError`` if the header or the position cannot be
+    read.
     """
     path = source_name(source)
     with open_bytes(source) as file:
@@ -223,7 +223,7 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
 
 
 def loads(data: bytes, path: str | None = None, encoding: str = "gb18030") -> Game:
-    """Return the game in the bytes of an XQF file of any version; ``path`` is what errors call the file.
+    """Return the game in the bytes of an XQF file of any version; errors name ``path``.
 
     ``encoding`` is that of the texts; early files from Taiwan may need ``big5``. Faults of the moves are in the
     game's ``errors``. Raises ``FormatError`` if the header or the position cannot be read.
@@ -235,10 +235,10 @@ def loads(data: bytes, path: str | None = None, encoding: str = "gb18030") -> Ga
 
 
 def dumps(game: Game) -> bytes:
-    """Return a game as the bytes of an XQF file of version 1.0, which every reader of the format understands.
+    """Return a game as the bytes of an XQF file of version 1.0, which every reader of the format supports.
 
-    Texts that are too long for the header are cut. Raises ``FormatError`` for what the format cannot hold: null moves
-    and positions with more pieces than a set has.
+    Texts that are too long for the header are truncated. Raises ``FormatError`` for null moves and for positions with
+    more pieces than a set has.
     """
     board = game.board()
     head = bytearray(_HEADER_SIZE)
@@ -260,9 +260,9 @@ def dumps(game: Game) -> bytes:
 
 
 def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
-    """Write the one game that there is to a file and return 1.
+    """Write a single game to a file and return 1.
 
-    Raises ``OSError`` and, for no game or several or as ``dumps`` does, ``FormatError``.
+    Raises ``OSError``, and ``FormatError`` if ``games`` is not exactly one game or if ``dumps`` raises it.
     """
     found = list(itertools.islice(games, 2))
     if len(found) != 1:
@@ -278,7 +278,7 @@ def _record(origin: int, target: int, continued: bool, alternative: bool, reserv
 
 
 def _cut(text: str, room: int) -> bytes:
-    """Encode as many characters as there is room for. A header that says "unknown" (``?``) is left empty."""
+    """Encode as many characters as there is room for. An unknown header (``?``) is left empty."""
     if not text.strip("?. "):
         return b""
     text = text[:room]
