@@ -316,7 +316,7 @@ class TestCommand:
             games[-1].add_main_line(random_game(gid, 12).move_stack)
         save(games[:80], tmp_path / "games.jsonl")
         save(games[80:], tmp_path / "more.pgn")
-        words = ["--games", "games.jsonl", "more.pgn", "--model", model_folder, "--random-games", 2]
+        words = ["games.jsonl", "more.pgn", "--model", model_folder, "--random-games", 2]
         words += ["--out", "page.html", "--json"]
         code, out, err = xqlm("report", *words)
         assert code == 0
@@ -330,7 +330,7 @@ class TestCommand:
         ("words", "reason"),
         [
             (["--split", "train"], "--split must be one of test, validation: 'train'"),
-            (["--games", "/no/such.pgn"], "/no/such.pgn: No such file"),
+            (["/no/such.pgn"], "/no/such.pgn: No such file"),
             (["--model", "/nowhere"], "no model in /nowhere"),
         ],
     )
@@ -372,7 +372,7 @@ class TestCommand:
         save([game], tmp_path / "games.jsonl")
         puzzle = {"fen": "4k4/R8/9/9/9/9/9/9/8R/3K5 w - - 0 1", "moves": "i1i9", "kind": "mate"}
         (tmp_path / "puzzles.jsonl").write_text(json.dumps(puzzle))
-        words = ["--games", tmp_path / "games.jsonl", "--model", model_folder, "--random-games", 2]
+        words = [tmp_path / "games.jsonl", "--model", model_folder, "--random-games", 2]
         words += ["--puzzles", tmp_path / "puzzles.jsonl"]
         code, out, _ = xqlm("evaluate", *words, "--json")
         found = json.loads(out)
