@@ -1,12 +1,12 @@
-"""Speed of play: what a policy move costs in a running game, K/V cached, beside reading the game again.
+"""Speed of play: the cost of a policy move in a running game, with the K/V cache and without it.
 
     python benchmarks/infer.py [--model DIR] [--dtype NAME] [--threads N] [--cpu] [--json]
 
-Recorded games stand at ply 80. A *move* is the whole way from a board to a choice: the game is looked up in the cache,
-its new plies are encoded and read, as they are and mirrored, the legal moves are scored, one is taken that repeats
-nothing to its harm. Against an opponent two plies are new, his and ours; in self-play one. Games played at once stand
-at different plies, and two of each are new, as in a match. Each figure is the median over games; with ``--cpu``, for a
-machine with other work on it, of the processor's time.
+Recorded games are at ply 80. A *move* is all the work from a board to a choice: the game is looked up in the cache, its
+new plies are encoded and read (two readings: as they are and mirrored), the legal moves are scored, and one that does
+not lose by repetition is chosen. Against an opponent two plies are new; in self-play one. Games played in parallel are
+at different plies with two new plies each, as in a match. Each figure is the median over games. ``--cpu`` measures
+processor time, for a machine with other work.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ STEPS = 8
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", type=Path, help="model folder; the shipped one")
+    parser.add_argument("--model", type=Path, help="model folder (default: the shipped model)")
     parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--cpu", action="store_true", help="count the processor's time")
+    parser.add_argument("--cpu", action="store_true", help="measure processor time")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -1,11 +1,11 @@
-"""Time the rules library beside python-chess, cchess and pyffish: one machine, one run, one table.
+"""Compare the speed of the rules library with python-chess, cchess and pyffish, in one run.
 
     python benchmarks/rules.py            # about a minute
     python benchmarks/rules.py --json
 
-Every library is fed positions of the same kind: from games of random legal moves, of chess for python-chess. The
-libraries take turns, what counts is the processor's time and of that the best of several rounds, so that other work
-on the machine does little harm. The last columns say what our figure is to python-chess's, and what it is meant to be.
+All libraries get positions from games of random legal moves (games of chess for python-chess). The libraries alternate,
+and the best processor time of several rounds is used, to reduce the effect of other work on the machine. The last
+columns are the ratio to python-chess and its target.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ LIBRARIES = ("xiangqi", "python-chess", "cchess", "pyffish")
 GAMES, PLIES = 20, 80
 ROUNDS = 5
 AT_LEAST = 0.05
-"""Seconds that a measurement lasts at least."""
+"""Minimum duration of a measurement in seconds."""
 
 Job = Callable[[], int]
-"""Does some work and returns how much it was."""
+"""Does some work and returns the amount."""
 
 
 @dataclass
 class Row:
-    """One line of the table: what is counted, and a job for every library that can do it."""
+    """One row of the table: a quantity, and a job for each library that supports it."""
 
     name: str
     jobs: dict[str, Job]
     target: float | None = None
-    """Ratio to python-chess that the row is meant to show."""
+    """Target ratio to python-chess."""
     floor: float | None = None
-    """Rate that it is meant to show."""
+    """Target rate."""
     rates: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -82,7 +82,7 @@ def _random_games(new_board: Callable[[], Any]) -> list[tuple[list[str], list[An
     return games
 
 
-# --- What the libraries are made to do --------------------------------------------------------------------------------
+# --- Jobs of the libraries --------------------------------------------------------------------------------------------
 
 
 def chess_perft(board: chess.Board, depth: int) -> int:
@@ -98,12 +98,12 @@ def chess_perft(board: chess.Board, depth: int) -> int:
 
 
 def cchess_legal(board: cchess.ChessBoard) -> list[Any]:
-    """Return the legal moves: cchess makes pseudo-legal ones."""
+    """Return the legal moves; cchess itself generates pseudo-legal ones."""
     return [move for move in board.create_moves() if not board.is_checked_move(*move)]
 
 
 def cchess_perft(board: cchess.ChessBoard, depth: int) -> int:
-    """Count leaves with cchess, which takes no move back but copies the board."""
+    """Count leaves with cchess, which cannot take back a move and copies the board."""
     moves = cchess_legal(board)
     if depth == 1:
         return len(moves)
@@ -117,7 +117,7 @@ def cchess_perft(board: cchess.ChessBoard, depth: int) -> int:
 
 
 def pyffish_perft(fen: str, moves: list[str], depth: int) -> int:
-    """Count leaves with pyffish, whose positions are a FEN and moves."""
+    """Count leaves with pyffish, which represents a position by a FEN and moves."""
     legal = pyffish.legal_moves("xiangqi", fen, moves)
     if depth == 1:
         return len(legal)
@@ -186,7 +186,7 @@ def _read_chess(games: Sequence[tuple[Any, Sequence[Any]]]) -> Job:
 
 
 def rows() -> list[Row]:
-    """Return everything that is measured."""
+    """Return the rows to measure."""
     ours, theirs = _random_games(xiangqi.Board), _random_games(chess.Board)
     fens, chess_fens = ([fen for fens, _ in games for fen in fens] for games in (ours, theirs))
     boards, chess_boards = list(map(xiangqi.Board, fens)), list(map(chess.Board, chess_fens))
@@ -264,7 +264,7 @@ def rows() -> list[Row]:
 
 
 def import_times() -> dict[str, float]:
-    """Return the processor's seconds of ``import xiangqi``, and of first calls as well, once compiled and before."""
+    """Return processor seconds of ``import xiangqi`` alone, with first calls, and with compilation."""
     first = (
         "import xiangqi; b = xiangqi.Board(); b.push_iccs('h2e2'); b.is_check(); b.attackers(0, 4); b.perft(1); "
         "b.outcome(); xiangqi.Board.from_moves('h2e2 h9g7 e2h2 g7h9 ' * 2).outcome()"
@@ -280,7 +280,7 @@ def import_times() -> dict[str, float]:
 
 
 def _run(script: str, folder: str) -> float:
-    """Return the processor's seconds of a Python of its own."""
+    """Return processor seconds of a separate Python process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -315,7 +315,7 @@ def _table(measured: Sequence[Row]) -> str:
 def main() -> None:
     """Measure everything and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print figures for a program to read")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     arguments = parser.parse_args()
     measured = rows()
     for _ in range(ROUNDS):

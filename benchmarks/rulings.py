@@ -1,10 +1,10 @@
-"""Compare the repetition rulings with pyffish over generated cycles, and say by name why they differ.
+"""Compare the repetition rulings with pyffish on generated cycles, and classify the differences.
 
     python benchmarks/rulings.py --cycles 20000        # the table of docs/rulings.md
 
-The rules are written here a second time, in plain Python over ``Board``, with one switch for each clause that pyffish
-is known to read differently. A difference is filed under the fewest switches that, once thrown, bring agreement. With
-no switch thrown, this second version must agree with the library on every cycle: that is tested.
+This is a second implementation of the rules, in plain Python over ``Board``, with a switch for each clause that pyffish
+interprets differently. The class of a difference is the smallest set of switches that brings agreement. Without
+switches this implementation must agree with the library on every cycle, which is tested.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ SWITCHES = {
 
 @dataclass(frozen=True)
 class Cycle:
-    """A position and moves that bring it back twice."""
+    """A position and moves that return to it twice."""
 
     fen: str
     moves: tuple[Move, ...]
@@ -121,7 +121,7 @@ def lap(board: Board, rng: random.Random) -> list[Move] | None:
 
 
 def _closing(own: list[Move], steps: int, rng: random.Random) -> Move | None:
-    """Return a move towards home for the side that has made ``own``."""
+    """Return a move that leads back, for the side that has made ``own``."""
     last, first = own[-1], own[0]
     try:
         if steps == 2 or len(own) == 3:
@@ -136,7 +136,7 @@ def _closing(own: list[Move], steps: int, rng: random.Random) -> Move | None:
 
 
 def _wander(board: Board, rng: random.Random, own: list[Move]) -> Move | None:
-    """Return any move that takes nothing, going on from ``own``; if a piece stands chased, mostly one of its moves."""
+    """Return a move after ``own`` that captures nothing; if a piece is chased, usually one of its moves."""
     quiet = [move for move in board.legal_moves if not board.is_capture(move)]
     if own:
         quiet = [move for move in quiet if move.from_square == own[-1].to_square]
@@ -159,7 +159,7 @@ def _presses(board: Board, moved: Square, how: str) -> bool:
 
 
 def cycles(seed: int, laps_a_position: int = 500) -> Iterator[Cycle]:
-    """Yield cycles without end: random laps, twice the same or two different ones from one position."""
+    """Yield cycles endlessly: two random laps from one position, the same or different ones."""
     rng = random.Random(seed)
     while True:
         board = rng.choice((played_position, invented_position))(rng)
@@ -202,7 +202,7 @@ def pyffish_winner(cycle: Cycle) -> Color | None:
 
 
 def switched_winner(cycle: Cycle, thrown: frozenset[str] = frozenset()) -> Color | None:
-    """Return the winner by the rules as written here, with some switches thrown."""
+    """Return the winner by the rules of this file, with the given switches on."""
     board = Board(cycle.fen)
     sides: dict[Color, list[tuple[bool, set[Square]]]] = {RED: [], BLACK: []}
     home = {sq: sq for sq in SQUARES}
@@ -300,14 +300,14 @@ def _may_take(board: Board, a: Square, b: Square) -> bool:
 
 
 def _crowded(board: Board, a: Square) -> bool:
-    """Whether anything stands diagonally next to a square."""
+    """Whether a piece stands diagonally next to a square."""
     return any(
         board.piece_at(sq) is not None and abs(sq % 9 - a % 9) == 1 and abs(sq // 9 - a // 9) == 1 for sq in SQUARES
     )
 
 
 def _has_root(board: Board, a: Square, b: Square) -> bool:
-    """Whether pyffish sees a defender of ``b``: one that is not pinned now and attacks it with ``a`` taken away."""
+    """Whether pyffish finds a defender of ``b``: one that is not pinned now and attacks ``b`` with ``a`` removed."""
     hunters = int(board.cells[a] >> 3)
     pinned = board.pinned(1 - hunters)
     king, general = board.king(1 - hunters), board.king(hunters)
@@ -326,7 +326,7 @@ def _has_root(board: Board, a: Square, b: Square) -> bool:
 
 
 def _attacks_anew(before: Board, after: Board, move: Move, a: Square, b: Square) -> bool:
-    """Whether pyffish takes the attack of ``a`` on ``b`` for new."""
+    """Whether pyffish regards the attack of ``a`` on ``b`` as new."""
     piece = after.piece_at(a)
     assert piece is not None
     old = before.copy(stack=False)
@@ -340,7 +340,7 @@ def _attacks_anew(before: Board, after: Board, move: Move, a: Square, b: Square)
 
 
 def _discoverers(board: Board, hunters: Color) -> set[Square]:
-    """Return the pieces of one side that would give check by leaving their square."""
+    """Return the pieces of one side that would give a discovered check by moving."""
     found = set()
     for sq, piece in board.piece_map().items():
         if piece.color == hunters and piece.type != KING:
@@ -354,7 +354,7 @@ def _discoverers(board: Board, hunters: Color) -> set[Square]:
 
 
 def _king_retakes(board: Board, a: Square, b: Square) -> bool:
-    """Whether the king of the piece on ``b`` could take what takes there."""
+    """Whether the king of the piece on ``b`` could recapture there."""
     king = board.king(int(board.cells[b] >> 3))
     assert king is not None
     taken = board.copy(stack=False)
@@ -370,7 +370,7 @@ def _king_retakes(board: Board, a: Square, b: Square) -> bool:
 
 
 def explain(cycle: Cycle) -> tuple[str, ...]:
-    """Return the fewest switches under which the rules as written here agree with pyffish; ``()`` if none do."""
+    """Return the smallest set of switches under which the rules of this file agree with pyffish; ``()`` if none."""
     winner = pyffish_winner(cycle)
     for size in range(1, len(SWITCHES) + 1):
         for names in itertools.combinations(SWITCHES, size):
@@ -381,21 +381,21 @@ def explain(cycle: Cycle) -> tuple[str, ...]:
 
 @dataclass
 class Comparison:
-    """What the library and pyffish said of some cycles."""
+    """The verdicts of the library and pyffish on a sample of cycles."""
 
     cycles: int = 0
     decisive: int = 0
-    """Cycles that either of them scores for one side."""
+    """Cycles that at least one of them scores as a win."""
     agreed: int = 0
-    """Decisive cycles that both score alike."""
+    """Decisive cycles with the same score in both."""
     reasons: Counter[str] = field(default_factory=Counter)
     """The library's reasons."""
     classes: dict[tuple[str, ...], list[Cycle]] = field(default_factory=dict)
-    """The cycles judged otherwise, by the switches that explain them."""
+    """The cycles judged differently, by the switches that explain them."""
 
 
 def compare(sample: Iterable[Cycle]) -> Comparison:
-    """Judge every cycle of ``sample`` by the library and by pyffish."""
+    """Judge each cycle of ``sample`` with the library and with pyffish."""
     result = Comparison()
     for cycle in sample:
         ours, theirs = cycle.board().outcome(), pyffish_winner(cycle)
@@ -417,8 +417,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     result = compare(itertools.islice(cycles(args.seed), args.cycles))
-    print(f"{result.cycles} cycles, {result.decisive} decisive for either program")
-    print(f"{result.agreed} of those judged alike ({result.agreed / max(result.decisive, 1):.1%})")
+    print(f"{result.cycles} cycles, {result.decisive} decisive in at least one program")
+    print(f"{result.agreed} of those with the same verdict ({result.agreed / max(result.decisive, 1):.1%})")
     for reason, n in result.reasons.most_common():
         print(f"{n:7d} {reason}")
     for names, found in sorted(result.classes.items(), key=lambda item: -len(item[1])):

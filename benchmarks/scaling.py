@@ -1,12 +1,11 @@
-"""What a larger run costs: the measured figures that docs/scaling.md reckons with.
+"""The cost of a larger run: the measured figures of docs/scaling.md.
 
     python benchmarks/scaling.py             # a minute or two
     python benchmarks/scaling.py --json
 
-Times are the processor's, of one core. What is measured: turning records into a shard, the memory that takes, and the
-shard's size; encoding a step of games, and how much of that the compiled rules take, which threads do side by side;
-planning an epoch of many games; writing a checkpoint; parameters and FLOPs of the presets (as `benchmarks/train.py`
-counts them).
+Times are processor times of one core. Measured are: converting records to a shard, with the memory and the size of the
+shard; encoding a step of games, with the part of the compiled rules, which threads run in parallel; planning an epoch
+of many games; writing a checkpoint; parameters and FLOPs of the presets (counted as in `benchmarks/train.py`).
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ from lm.training.presets import PRESETS
 from xiangqi import load, save
 
 PLANNED = 1_000_000
-"""Games of an epoch that is planned."""
+"""Games in the epoch that is planned."""
 
 
 class Timed:
-    """A function, and the processor's time that this thread has spent in it."""
+    """A function with the processor time that this thread has spent in it."""
 
     def __init__(self, function: object) -> None:
         self.function, self.seconds = function, 0.0
@@ -52,7 +51,7 @@ class Timed:
 
 
 def conversion(games: int, folder: Path) -> dict[str, float]:
-    """Return the speed of reading PGN into a shard, the memory it takes, and the shard's size."""
+    """Return the speed of converting PGN to a shard, its memory, and the size of the shard."""
     save(islice(load(data_path("games") / "practical.pgn.zst"), games), folder / "games.pgn")
     build([folder / "games.pgn"], folder / "warm")
     start = time.process_time()
@@ -71,7 +70,7 @@ def conversion(games: int, folder: Path) -> dict[str, float]:
 
 
 def encoding(shard: Shard) -> dict[str, float]:
-    """Return the cost of encoding steps, and the share of the compiled rules in it."""
+    """Return the cost of encoding steps, and the part of the compiled rules."""
     preset = PRESETS["small"]
     batches = GameBatches([shard], preset.config(), preset.part_plies, 99, 1)
     batches.encode(0)
@@ -89,7 +88,7 @@ def encoding(shard: Shard) -> dict[str, float]:
 
 
 def planning(shard: Shard) -> dict[str, float]:
-    """Return the cost of shuffling and cutting an epoch of many games, with lengths as in the shard."""
+    """Return the cost of shuffling and dividing an epoch of many games, with lengths as in the shard."""
     lengths = np.resize(np.diff(shard.offsets), PLANNED)
     plies, nothing = int(lengths.sum()), np.zeros(PLANNED, np.uint8)
     many = Shard(
@@ -110,7 +109,7 @@ def planning(shard: Shard) -> dict[str, float]:
 
 
 def checkpoint(folder: Path) -> dict[str, float]:
-    """Return the speed of writing a model and the two moments that AdamW keeps."""
+    """Return the speed of writing a model and the two moments of AdamW."""
     model = XiangqiLM(PRESETS["small"].config())
     start = time.process_time()
     model.save_pretrained(folder)

@@ -1,19 +1,20 @@
-"""Speed of training: plies a second, and model FLOPs beside what a large matrix product reaches in the same run.
+"""Speed of training: plies per second, and model FLOPs compared with a large matrix product in the same run.
 
     python benchmarks/train.py                       # some minutes
-    python benchmarks/train.py --threads 1 --cpu     # where other work runs: the processor's time counts, not the clock
+    python benchmarks/train.py --threads 1 --cpu     # on a busy machine: processor time instead of wall time
     python benchmarks/train.py --json
 
-In one process, in turns, so that other work on the machine falls on each alike; the best of several rounds counts:
+These run in one process and alternate, so that other work on the machine affects all alike; the best of several rounds
+is used:
 
 - the model of a preset, trained by `lm.training.run`'s Trainer on the shipped games;
 - transformers' GPT2LMHeadModel of the same depth and width, over the same games as tokens, under a plain Trainer;
-- the product of two large float32 matrices, the yardstick for the share of model FLOPs;
-- both of these in bfloat16, too, where the processor has it;
+- the product of two large float32 matrices, the reference for model FLOPs;
+- both of these in bfloat16, too, if the processor supports it;
 - the loading of batches alone, by as many threads.
 
-Model FLOPs are those of the matrix products that the mathematics asks for, forwards and twice that backwards: no
-padding, half of the attention, no look-ups in tables.
+Model FLOPs are those of the necessary matrix products, forward and twice that backward: without padding, with half of
+the attention, without table look-ups.
 """
 
 from __future__ import annotations
@@ -53,12 +54,12 @@ from lm.training.run import make_trainer
 from lm.training.trainer import XiangqiTrainer
 
 WARM = 2
-"""Steps at the beginning of a round that are not counted."""
+"""Warm-up steps of a round, which are not counted."""
 
 
 @dataclass
 class Clock:
-    """Reads the clock, or the time that the processor has spent on this process."""
+    """Returns wall time, or the processor time of this process."""
 
     cpu: bool
 
@@ -67,7 +68,7 @@ class Clock:
 
 
 class Stopwatch(TrainerCallback):
-    """Notes when each step of a Trainer ends."""
+    """Records the time at which each step of a Trainer ends."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock, self.ends = clock, [clock()]
@@ -77,7 +78,7 @@ class Stopwatch(TrainerCallback):
 
 
 def rate_of(trainer: Trainer, plies: Callable[[int], int], clock: Clock) -> float:
-    """Train and return plies a second: the median over steps, of which ``plies(i)`` is the size."""
+    """Train and return plies per second: the median over steps; step ``i`` has ``plies(i)`` plies."""
     watch = Stopwatch(clock)
     trainer.add_callback(watch)
     trainer.remove_callback(PrinterCallback)
@@ -125,7 +126,7 @@ def gpt2_rate(shard: Shard, preset: Preset, clock: Clock, folder: Path, bf16: bo
 
 
 def matmul_rate(clock: Clock, dtype: torch.dtype, size: int = 2048) -> float:
-    """Return the floating-point operations a second of a large matrix product."""
+    """Return the floating-point operations per second of a large matrix product."""
     a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
     best = np.inf
     for _ in range(6):
@@ -136,7 +137,7 @@ def matmul_rate(clock: Clock, dtype: torch.dtype, size: int = 2048) -> float:
 
 
 def loading_rate(shard: Shard, preset: Preset, config: XiangqiConfig, clock: Clock, threads: int) -> float:
-    """Return plies a second of batches that nobody trains on."""
+    """Return plies per second of loading alone."""
     batches = GameBatches([shard], config, preset.batch_plies, 1000, 2, threads=threads)
     for i in range(4):
         batches[i]
@@ -147,7 +148,7 @@ def loading_rate(shard: Shard, preset: Preset, config: XiangqiConfig, clock: Clo
 
 
 def flops_a_ply(shard: Shard, config: XiangqiConfig) -> float:
-    """Return the model FLOPs of a training step a ply."""
+    """Return the model FLOPs of training, per ply."""
     batches, total, plies = GameBatches([shard], config, 4096, 99, 1), 0.0, 0
     with torch.device("meta"):
         model = XiangqiLM(config)
@@ -157,7 +158,7 @@ def flops_a_ply(shard: Shard, config: XiangqiConfig) -> float:
     for i in range(4):
         item = batches.encode(i)
         lengths = item["lengths"].double()
-        # A ply looks at those up to itself: a product of two vectors with each, and a sum of as many.
+        # A ply attends to the plies up to itself: for each, a product of two vectors and a weighted sum.
         attention = 2 * config.n_layer * config.n_embd * float((lengths * (lengths + 1) / 2).sum())
         total += 6 * (trunk * float(lengths.sum()) + a_row * len(item["rows"]) + attention)
         plies += int(lengths.sum())
@@ -167,10 +168,10 @@ def flops_a_ply(shard: Shard, config: XiangqiConfig) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
     parser.add_argument("--preset", default="small", choices=PRESETS)
-    parser.add_argument("--steps", type=int, default=8, help="steps a round")
+    parser.add_argument("--steps", type=int, default=8, help="steps per round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--cpu", action="store_true", help="count the processor's time")
+    parser.add_argument("--cpu", action="store_true", help="measure processor time")
     parser.add_argument("--data", type=Path, help="a shard, instead of the shipped games")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()

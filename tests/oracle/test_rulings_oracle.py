@@ -81,13 +81,13 @@ class TestPyffish:
         result = comparison.compare(itertools.islice(comparison.cycles(seed=1), 10_000))
         text = (ROOT / "docs" / "rulings.md").read_text(encoding="utf-8")
         assert f"{result.decisive} were decisive" in text
-        assert f"on {result.agreed} of those" in text
+        assert f"In {result.agreed} of those" in text
         for names, cycles in result.classes.items():
             assert f"| {' + '.join(names)} | {len(cycles)} |" in text
 
 
 class TestDocumentation:
-    """Every position of docs/rulings.md is judged as it says there."""
+    """The verdicts on the positions of docs/rulings.md are those of the page."""
 
     EXAMPLE = re.compile(r"^    (\S+ [wb]) moves (.+)\n    here (\S+) \((.+)\), pyffish (\S+)$", re.MULTILINE)
 
