@@ -177,7 +177,7 @@ class TestRecord:
 
     def test_tree_without_root(self) -> None:
         game = cbl.loads(record(moves(TREE, root="")[4:]))
-        assert "byte 2214: the tree of a CBR record must begin with a root" in str(*game.errors)
+        assert "byte 2214: the root of a CBR record must have two equal squares" in str(*game.errors)
         assert (game.moves(), game.headers["Red"]) == ([], "胡荣华")
 
 
