@@ -253,7 +253,7 @@ def _between(cells: Cells, a: int, b: int) -> int:
 
 @compiled
 def reaches(cells: Cells, a: int, b: int) -> bool:
-    """Whether the piece on ``a`` attacks or defends ``b``, whatever stands there.
+    """Whether the piece on ``a`` could capture on ``b`` by its movement alone, whatever stands on ``b``.
 
     Pins and the safety of the king are ignored. Kings do not reach along an open file; ``is_attacked`` includes that.
 

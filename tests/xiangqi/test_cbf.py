@@ -39,7 +39,7 @@ class TestReading:
 
     def test_set_up_position(self) -> None:
         game = cbf.loads(record('<Move value="00-01"/>', "<FEN>r3k4/9/9/9/9/9/9/9/9/3K5 r</FEN>").encode())
-        assert game.fen == "r3k4/9/9/9/9/9/9/9/9/3K5 b - - 0 1"  # the first move says who begins
+        assert game.fen == "r3k4/9/9/9/9/9/9/9/9/3K5 b - - 0 1"  # the owner of the first piece moved begins
 
     def test_without_moves(self) -> None:
         assert not cbf.loads(record("").encode()).variations

@@ -104,7 +104,7 @@ class TestRecord:
     def test_set_up_position_with_black_to_move(self) -> None:
         fen = "r3k4/9/9/9/9/9/9/9/9/3K5 b - - 0 1"
         assert cbl.loads(record(moves([], END), fen)).fen == fen
-        # The first move says more than the field, which programs fill in differently.
+        # The first move is more reliable than the field, which programs fill in differently.
         wrong = record(moves([("a9a8", END, "")]), fen.replace(" b ", " w "))
         assert cbl.loads(wrong).fen == fen
 

@@ -49,7 +49,7 @@ def bare(value):
 
 
 def has_docstring(value):
-    """Whether somebody wrote a docstring: dataclasses and named tuples get one that only repeats the signature."""
+    """Whether there is a written docstring, not the signature that dataclasses and named tuples get as one."""
     text = getattr(bare(value), "__doc__", None) or ""
     is_generated = dataclasses.is_dataclass(value) or issubclass(value, tuple) if inspect.isclass(value) else False
     return bool(text.strip()) and not (is_generated and text.startswith(f"{value.__name__}("))

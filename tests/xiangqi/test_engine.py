@@ -89,7 +89,7 @@ class TestLimit:
         assert UCI.go(clocks, board, None, 0, False) == "go wtime 60000 btime 50500 winc 1000 binc 2000 movestogo 9"
 
     def test_a_clock_without_increment(self):
-        """Sudden death: UCI leaves the increments out, UCCI says that they are 0."""
+        """Sudden death: UCI omits the increments, UCCI sends 0."""
         clocks, board = Limit(red_clock=60, black_clock=50), Board()
         assert UCI.go(clocks, board, None, 0, False) == "go wtime 60000 btime 50000"
         assert UCCI.go(clocks, board, None, 0, False) == "go time 60000 increment 0 opptime 50000 oppincrement 0"
@@ -264,7 +264,7 @@ class TestInfo:
         [(UCCI, "score -25", -100), (UCCI, "score cp -25", -25), (UCCI, "score 12.5", 50), (UCI, "score -25", -25)],
     )
     def test_score_in_hundredths_of_a_light_piece(self, dialect, text, cp):
-        """UCCI counts a knight or cannon as 100, and we as 400; who says "cp" means it."""
+        """UCCI counts a knight or cannon as 100, and we as 400; a score with "cp" is not converted."""
         info = self.read(f"depth 5 {text} pv h9g7", board=Board.from_moves("h2e2"), dialect=dialect)
         assert info.score == Score(BLACK, cp=cp)
 
@@ -578,7 +578,7 @@ class TestUcci:
                 engine.play(Board(), DEPTH_1)
 
     def test_late_answer_to_a_stop_is_not_the_next_move(self):
-        """An engine that is told to stop when it has just moved answers that, too, as section 3 (6) asks it to."""
+        """An engine that has just moved answers a late stop as well, as section 3 (6) requires."""
         with popen("late-nobestmove", "ucci", best="h0g2") as engine:
             engine.analysis(Board())
             assert engine.play(Board(), DEPTH_1).move is Move.from_iccs("h0g2")
@@ -831,7 +831,7 @@ class TestMisbehaviour:
 
     @pytest.mark.parametrize("end", ["quit", "kill", "crash"])
     def test_children_that_an_engine_leaves_die_with_it(self, end):
-        """They hold on to its pipes, and nobody waits for that."""
+        """They keep its pipes open, and the client does not wait for them."""
         engine = popen("leaves-a-child")
         (child,) = Path(f"/proc/{engine.pid}/task/{engine.pid}/children").read_text().split()
         if end == "crash":

@@ -385,7 +385,7 @@ def trees(draw: st.DrawFn, lines: bool = False) -> Game:
 
 
 def told(game: Game) -> object:
-    """What a game says, without the counters of its start, which not every format has."""
+    """The content of a game without the counters of its start, which some formats do not store."""
     nodes = [(node.ply, node.move, node.comment, node.starting_comment, node.nags) for node in game.walk()]
     return game.fen.split()[:2], game.result, game.headers.get("Red", ""), game.comment, nodes
 

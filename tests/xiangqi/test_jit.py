@@ -59,7 +59,7 @@ def test_changed_kernels_are_compiled_into_their_callers(install):
 
 
 def test_nothing_can_be_written(install, tmp_path):
-    """Neither the package's folder nor the home: the rules work all the same, and the user is told what it costs."""
+    """Neither the package's folder nor the home is writable: the rules still work, and a notice is printed."""
     blocked = tmp_path / "file"  # a home that is no folder, which not even root can write to
     blocked.write_text("")
     (install / "__pycache__").write_text("")

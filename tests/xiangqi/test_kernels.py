@@ -76,7 +76,7 @@ def captures(cells, a, b):
 
 
 def moves_to(cells, a, b):
-    """Whether the piece on ``a`` goes to ``b``, be it empty or an enemy's, the king's safety left aside."""
+    """Whether the piece on ``a`` can move to ``b``, empty or with an enemy piece, ignoring its king's safety."""
     mover, target = PIECES[cells[a]], PIECES[cells[b]]
     if mover is None or (target is not None and target.color == mover.color):
         return False

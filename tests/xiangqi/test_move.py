@@ -172,7 +172,7 @@ class TestConstants:
         assert [name for name, value in shared.items() if can_be_changed(value)] == []
 
     def test_tables_are_seen_through(self):
-        """The test above means what it says."""
+        """The test above is effective."""
         table = np.zeros(1)
         mapping = MappingProxyType({1: table})
         assert all(map(can_be_changed, [[], {}, set(), bytearray(), table, (1, [2]), mapping, Loose()]))

@@ -57,7 +57,7 @@ def iccs(game: GameNode) -> list[str]:
 
 
 def shape(game: Game) -> object:
-    """Everything that a game says, as plain data."""
+    """The content of a game as plain data."""
     nodes = [(node.ply, node.move.iccs, node.comment, node.starting_comment, sorted(node.nags)) for node in game.walk()]
     return game.headers, game.fen, game.comment, nodes
 

@@ -290,7 +290,7 @@ class TestWriting:
 
 
 class TestDiagrams:
-    """Version 1.0 announces a move after the root whatever follows; so it does where the file ends with the root."""
+    """In version 1.0 the root always announces a move, even if the file ends there."""
 
     @pytest.mark.parametrize("comment", ["", "好棋"])
     def test_without_moves(self, comment: str) -> None:
