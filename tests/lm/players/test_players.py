@@ -264,7 +264,11 @@ class TestEnginePlayer:
             wait_for(lambda: "go infinite" in told(tmp_path))
             player.stop()
             assert [found.move for found in choice.result(timeout=60)] == [Move.from_iccs("h2e2")] * 2
-            assert player.choose([Board()])[0].move is Move.from_iccs("h2e2")  # stopped once is not stopped for good
+            stops = told(tmp_path).count("stop")
+            assert stops == 2
+            player.choose([Board()] * 3)  # stopped once is not stopped for good
+            player.new_game()
+            assert told(tmp_path).count("stop") == stops
 
     def test_its_thought_can_be_followed_and_stopped(self, tmp_path: Path) -> None:
         with fake_engine(tmp_path, "uci") as player:
