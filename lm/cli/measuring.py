@@ -105,6 +105,7 @@ def report(
     from lm.measure import figures
     from lm.measure import report as reporting
     from lm.measure.held_out import records_of
+    from lm.measure.stats import for_json
     from lm.model.loading import load_any_model
     from xiangqi.formats.streams import open_replacing
 
@@ -133,7 +134,7 @@ def report(
         file.write(reporting.page(found, "A language model of xiangqi, measured", facts).encode())
     say(f"report written to {out}")
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps(found, default=for_json))
 
 
 def explain(

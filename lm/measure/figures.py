@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from lm.measure.probes import Probes
+    from lm.measure.report import Ended
+
 BLUE: Final = "#2f6fb5"
 ORANGE: Final = "#d9822b"
 GREEN: Final = "#2f8f5b"
@@ -228,19 +231,21 @@ def puzzles(found: Mapping[str, Any]) -> Figure:
         return figure
 
 
-def probes(found: Mapping[str, Any]) -> Figure:
+def probes(found: Probes) -> Figure:
     """Draw how well a linear map reads the board from each layer."""
     with drawing() as new:
         figure = new(figsize=(9.2, 2.9))
         for axes, name, title in zip(
             figure.subplots(1, 2), ("pieces", "points"), ("pieces named", "all points right"), strict=True
         ):
-            for (label, layers), color in zip(found["layers"].items(), (BLUE, GREY), strict=False):
+            for (label, layers), color in zip(found.layers.items(), (BLUE, GREY), strict=False):
                 x = range(len(layers))
-                low, high = ([layer["interval"][name][i] for layer in layers] for i in (0, 1))
+                low, high = ([layer.interval[name][i] for layer in layers] for i in (0, 1))
                 axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-                axes.plot(x, [layer[name] for layer in layers], color=color, marker="o", markersize=4, label=label)
-            axes.axhline(found["chance"][name], color=ORANGE, linewidth=1, linestyle=(0, (4, 3)), label="commonest")
+                shares = [getattr(layer, name) for layer in layers]
+                axes.plot(x, shares, color=color, marker="o", markersize=4, label=label)
+            chance = getattr(found.chance, name)
+            axes.axhline(chance, color=ORANGE, linewidth=1, linestyle=(0, (4, 3)), label="commonest")
             axes.set(title=title, xlabel="layer (0: the sum of the inputs)")
             axes.set_xticks(list(x))
         axes.legend(loc="best")
@@ -292,19 +297,19 @@ def smooth(values: Sequence[float], weight: float = 0.8) -> list[float]:
     return found
 
 
-def endings(counts: Mapping[str, Mapping[str, Any]]) -> Figure:
+def endings(counts: Mapping[str, Ended]) -> Figure:
     """Draw how games of self-play end."""
     with drawing() as new:
         figure = new(figsize=(6.0, 0.8 + 0.34 * len(counts)))
         axes = figure.subplots()
-        shares = [part["share"] for part in counts.values()]
+        shares = [part.share for part in counts.values()]
         errors = [
-            [max(0.0, part["share"] - part["interval"][0]) for part in counts.values()],
-            [max(0.0, part["interval"][1] - part["share"]) for part in counts.values()],
+            [max(0.0, part.share - part.interval[0]) for part in counts.values()],
+            [max(0.0, part.interval[1] - part.share) for part in counts.values()],
         ]
         axes.barh(range(len(counts)), shares, 0.62, xerr=errors, color=BLUE, alpha=0.85, capsize=2,
                   error_kw={"elinewidth": 1, "ecolor": INK})  # fmt: skip
-        axes.set_yticks(range(len(counts)), [f"{name} ({part['games']})" for name, part in counts.items()])
+        axes.set_yticks(range(len(counts)), [f"{name} ({part.games})" for name, part in counts.items()])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set(xlabel="share of games", xlim=(0, 1))

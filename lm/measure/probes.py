@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +26,30 @@ from xiangqi.kernels import MOVE_FROM, MOVE_TO
 CLASSES: Final = 15
 RIDGE: Final = 1e-5
 """Of the mean variance of a layer's components, added to each: enough to keep the solution stable."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How well the board is told from the states of a layer, or without any."""
+
+    pieces: float
+    """Share of the points with a piece on them of which the piece is named."""
+    points: float
+    """Share of all points of which it is said rightly what stands there."""
+    interval: dict[str, list[float]]
+    """Of either, by name: 95%, by games."""
+
+
+@dataclass(frozen=True)
+class Probes:
+    """How well each layer of some models tells the board."""
+
+    plies: dict[str, int]
+    """Positions on which the probes were fitted, ``train``, and by which they were judged, ``test``."""
+    chance: Reading
+    """Of always naming what is commonest on a point."""
+    layers: dict[str, list[Reading]]
+    """By the name of the model; the first is of the sum of the inputs."""
 
 
 def boards(line: GameMoves) -> NDArray[np.int64]:
@@ -114,43 +139,35 @@ def fit(states: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torc
 
 def probe(
     models: dict[str, XiangqiLM], train: Sequence[GameMoves], test: Sequence[GameMoves], samples: int = SAMPLES
-) -> dict[str, Any]:
+) -> Probes:
     """Return how well each layer of each model tells the board, measured on the ``test`` games after fitting on others.
 
-    ``pieces`` is the share of points with a piece on them of which the probe names it, ``points`` that of all points it
-    gets right; ``chance`` the same for always naming what is commonest on a point. Intervals are by games.
+    Intervals are by bootstrap over ``samples`` samples of the games.
     """
     learned = torch.from_numpy(np.concatenate([boards(line) for line in train]))
     asked = np.concatenate([boards(line) for line in test])
     game = np.repeat(np.arange(len(test)), [len(line.moves) + 1 for line in test])
     one_hot = torch.nn.functional.one_hot(learned, CLASSES).flatten(1)  # (N, 90 * 15)
 
-    def judge(named: NDArray[np.int64]) -> dict[str, Any]:
+    def judge(named: NDArray[np.int64]) -> Reading:
         right, occupied = named == asked, asked > 0
         by_ply = np.stack([(right & occupied).sum(1), occupied.sum(1), right.sum(1), np.full(len(right), 90)], 1)
         sums = np.stack([np.bincount(game, column) for column in by_ply.T], 1).astype(np.float64)
         total, drawn = sums.sum(0), resample(sums, samples)
         pieces, points = float(total[0] / total[1]), float(total[2] / total[3])
-        return {
-            "pieces": pieces,
-            "points": points,
-            "interval": {
-                "pieces": share_interval(pieces, drawn[:, 0] / drawn[:, 1], len(test)),
-                "points": share_interval(points, drawn[:, 2] / drawn[:, 3], len(test)),
-            },
+        interval = {
+            "pieces": share_interval(pieces, drawn[:, 0] / drawn[:, 1], len(test)),
+            "points": share_interval(points, drawn[:, 2] / drawn[:, 3], len(test)),
         }
+        return Reading(pieces, points, interval)
 
     commonest = one_hot.sum(0).view(90, CLASSES).argmax(1).numpy()
-    found: dict[str, Any] = {
-        "plies": {"train": len(learned), "test": len(asked)},
-        "chance": judge(np.broadcast_to(commonest, asked.shape)),
-        "layers": {},
-    }
+    layers: dict[str, list[Reading]] = {}
     for name, model in models.items():
-        layers = zip(layer_states(model, train), layer_states(model, test), strict=True)
-        found["layers"][name] = []
-        for seen, unseen in layers:
+        layers[name] = []
+        for seen, unseen in zip(layer_states(model, train), layer_states(model, test), strict=True):
             weights, bias = fit(seen, one_hot)
             guess = (unseen.double() @ weights + bias).view(-1, 90, CLASSES).argmax(-1)
-            found["layers"][name].append(judge(guess.numpy()))
-    return found
+            layers[name].append(judge(guess.numpy()))
+    chance = judge(np.broadcast_to(commonest, asked.shape))
+    return Probes({"train": len(learned), "test": len(asked)}, chance, layers)

@@ -23,7 +23,7 @@ from lm.measure import figures
 from lm.measure.evaluate import evaluate, labels_of, line_of
 from lm.measure.probes import probe, random_twin
 from lm.measure.puzzles import Puzzle, solve
-from lm.measure.stats import SAMPLES, share_with_interval
+from lm.measure.stats import SAMPLES, for_json, share_with_interval
 from lm.measure.stray import RANDOM_PLIES, after_random_plies
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Voice
@@ -115,7 +115,29 @@ def training_log(run: Path) -> list[dict[str, float]]:
     return logs[max(logs)]
 
 
-def endings(path: Path, samples: int = SAMPLES) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Ended:
+    """The games that ended in one way."""
+
+    games: int
+    share: float
+    """Of all games."""
+    interval: list[float]
+    """Of the share: 95%."""
+
+
+@dataclass(frozen=True)
+class Endings:
+    """How games ended."""
+
+    games: int
+    by: dict[str, Ended]
+    """By ``mate``, ``ruling``, ``own word`` or ``ply limit``."""
+    reasons: dict[str, int]
+    """Games by what their record says, most first."""
+
+
+def endings(path: Path, samples: int = SAMPLES) -> Endings:
     """Return how the games of a file ended: by mate, by a ruling, by the players' own word, or at the limit of plies.
 
     Raises ``UserError`` if no game says so.
@@ -134,11 +156,11 @@ def endings(path: Path, samples: int = SAMPLES) -> dict[str, Any]:
         )  # fmt: skip
     if not kinds:
         raise UserError(f"{path}: no game says how it ended")
-    found: dict[str, Any] = {"games": len(kinds), "by": {}, "reasons": dict(reasons.most_common())}
+    by = {}
     for kind in ("mate", "ruling", "own word", "ply limit"):
         share, bounds = share_with_interval(np.array([k == kind for k in kinds]), samples)
-        found["by"][kind] = {"games": kinds.count(kind), "share": share, "interval": bounds}
-    return found
+        by[kind] = Ended(kinds.count(kind), share, bounds)
+    return Endings(len(kinds), by, dict(reasons.most_common()))
 
 
 # --- The page ---------------------------------------------------------------------------------------------------------
@@ -160,7 +182,7 @@ def page(found: Mapping[str, Any], title: str, facts: Mapping[str, str]) -> str:
     if found["probes"]:
         drawn["probes"] = figures.probes(found["probes"])
     if found["endings"]:
-        drawn["endings"] = figures.endings(found["endings"]["by"])
+        drawn["endings"] = figures.endings(found["endings"].by)
     if found["training"]:
         drawn["training"] = figures.training(found["training"])
     templates = Environment(
@@ -170,7 +192,7 @@ def page(found: Mapping[str, Any], title: str, facts: Mapping[str, str]) -> str:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.policies["json.dumps_kwargs"] = {}  # in the order in which things were found
+    templates.policies["json.dumps_kwargs"] = {"default": for_json}  # and no sorting
     return templates.get_template("report.html").render(
         found=found,
         title=title,

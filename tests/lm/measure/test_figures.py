@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from matplotlib.colors import to_hex
 
 from lm.measure import figures
 from lm.measure.figures import BLUE, GREEN, GREY, ORANGE
-from lm.measure.report import page
+from lm.measure.probes import Probes, Reading
+from lm.measure.report import Ended, Endings, page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +34,11 @@ def part(start: float, names: tuple[str, ...] = MOVES + RULES + VALUES, **counts
     values = {name: round(start + 0.01 * i, 4) for i, name in enumerate(names)}
     intervals = {name: [round(value - 0.02, 4), round(value + 0.03, 4)] for name, value in values.items()}
     return {"games": 100, "plies": 2000} | counts | values | {"interval": intervals}
+
+
+def reading(start: float) -> Reading:
+    found = part(start, ("pieces", "points"))
+    return Reading(found["pieces"], found["points"], found["interval"])
 
 
 def bins(*forecasts_and_results: tuple[float, float, int]) -> list[Part]:
@@ -82,24 +89,24 @@ SOLVED = part(0.30, ("first_move", "whole_line"), positions=500) | {
     }
 }
 PUZZLES = {"human": part(0.25, ("first_move", "whole_line"), positions=500) | {"by": {}}, "engine": SOLVED}
-PROBES: Part = {
-    "plies": {"train": 900, "test": 300},
-    "chance": part(0.6, ("pieces", "points")),
-    "layers": {
-        "trained": [part(0.75, ("pieces", "points")), part(0.95, ("pieces", "points"))],
-        "random weights": [part(0.65, ("pieces", "points")), part(0.62, ("pieces", "points"))],
+PROBES = Probes(
+    {"train": 900, "test": 300},
+    reading(0.6),
+    {
+        "trained": [reading(0.75), reading(0.95)],
+        "random weights": [reading(0.65), reading(0.62)],
     },
-}
-ENDINGS: Part = {
-    "games": 10,
-    "reasons": {"checkmate": 5, "ply limit": 3, "resignation": 2},
-    "by": {
-        "mate": {"games": 5, "share": 0.5, "interval": [0.3, 0.8]},
-        "ruling": {"games": 0, "share": 0.0, "interval": [0.0, 0.25]},
-        "own word": {"games": 2, "share": 0.2, "interval": [0.1, 0.45]},
-        "ply limit": {"games": 3, "share": 0.3, "interval": [0.15, 0.6]},
+)
+ENDINGS = Endings(
+    10,
+    {
+        "mate": Ended(5, 0.5, [0.3, 0.8]),
+        "ruling": Ended(0, 0.0, [0.0, 0.25]),
+        "own word": Ended(2, 0.2, [0.1, 0.45]),
+        "ply limit": Ended(3, 0.3, [0.15, 0.6]),
     },
-}
+    {"checkmate": 5, "ply limit": 3, "resignation": 2},
+)
 
 
 def title(axes: Axes) -> str:
@@ -290,13 +297,13 @@ class TestOtherFigures:
             assert axes.get_xlabel().startswith("layer")
             drawn = curves(axes)
             for label, color in (("trained", BLUE), ("random weights", GREY)):
-                layers = PROBES["layers"][label]
-                assert drawn[label] == (color, [0, 1], [layer[name] for layer in layers])
-                assert list(bands(axes)[color].values()) == [layer["interval"][name] for layer in layers]
-            assert drawn["commonest"][2] == [PROBES["chance"][name]] * 2
+                layers = PROBES.layers[label]
+                assert drawn[label] == (color, [0, 1], [getattr(layer, name) for layer in layers])
+                assert list(bands(axes)[color].values()) == [layer.interval[name] for layer in layers]
+            assert drawn["commonest"][2] == [getattr(PROBES.chance, name)] * 2
 
     def test_how_games_end(self) -> None:
-        (axes,) = figures.endings(ENDINGS["by"]).axes
+        (axes,) = figures.endings(ENDINGS.by).axes
         labels = [label.get_text() for label in axes.get_yticklabels()]
         assert labels == ["mate (5)", "ruling (0)", "own word (2)", "ply limit (3)"]
         assert axes.get_xlabel() == "share of games"
@@ -304,9 +311,9 @@ class TestOtherFigures:
         assert top < bottom  # the first kind is the topmost
         (container,) = [each for each in axes.containers if hasattr(each, "patches")]
         shares = {round(bar.get_y() + bar.get_height() / 2): bar.get_width() for bar in container.patches}
-        assert shares == {i: part["share"] for i, part in enumerate(ENDINGS["by"].values())}
-        for segment, part in zip(container.errorbar.lines[2][0].get_segments(), ENDINGS["by"].values(), strict=True):
-            assert [segment[0][0], segment[1][0]] == pytest.approx(part["interval"])
+        assert shares == {i: part.share for i, part in enumerate(ENDINGS.by.values())}
+        for segment, part in zip(container.errorbar.lines[2][0].get_segments(), ENDINGS.by.values(), strict=True):
+            assert [segment[0][0], segment[1][0]] == pytest.approx(part.interval)
 
     def test_training_curves_show_what_was_logged(self) -> None:
         log = [*LOG, {"step": 40, "eval_nll": 1.9, "eval_top1": 0.3}, {"step": 60, "eval_nll": 1.8, "eval_top1": 0.4}]
@@ -417,10 +424,10 @@ class TestTables:
         names = ("pieces", "points")
         assert tables["The board inside"] == [
             ["model", "layer", "pieces named", "all points right"],
-            ["commonest", "–", *self.cells(PROBES["chance"], names)],
+            ["commonest", "–", *self.cells(asdict(PROBES.chance), names)],
             *(
-                [model, str(i), *self.cells(layer, names)]
-                for model, layers in PROBES["layers"].items()
+                [model, str(i), *self.cells(asdict(layer), names)]
+                for model, layers in PROBES.layers.items()
                 for i, layer in enumerate(layers)
             ),
         ]

@@ -67,18 +67,18 @@ class TestProbe:
             model.table.weight.copy_(torch.eye(1260))
             model.positions.weight.zero_()
         found = probe({"all-seeing": model}, games[:45], games[45:], samples=20)
-        assert found["layers"]["all-seeing"][0]["points"] > 0.995
+        assert found.layers["all-seeing"][0].points > 0.995
 
     def test_better_than_chance_and_below_one(self, games: list[GameMoves]) -> None:
         model = small_model()
         found = probe({"small": model, "twin": random_twin(model)}, games[:45], games[45:], samples=50)
-        assert found["plies"] == {"train": 45 * 41, "test": 15 * 41}
-        assert [len(layers) for layers in found["layers"].values()] == [3, 3]
-        for layers in found["layers"].values():
+        assert found.plies == {"train": 45 * 41, "test": 15 * 41}
+        assert [len(layers) for layers in found.layers.values()] == [3, 3]
+        for layers in found.layers.values():
             for layer in layers:
-                low, high = layer["interval"]["pieces"]
-                assert low < layer["pieces"] < high
-                assert found["chance"]["pieces"] - 0.1 < layer["pieces"] < 1
+                low, high = layer.interval["pieces"]
+                assert low < layer.pieces < high
+                assert found.chance.pieces - 0.1 < layer.pieces < 1
 
     def test_the_seed_decides_the_weights_of_a_random_twin(self, model: XiangqiLM) -> None:
         one, again, other = (random_twin(model, seed).table.weight for seed in (1, 1, 2))
@@ -89,5 +89,5 @@ class TestProbe:
         found = probe({}, [start], [start, GameMoves.of(Board.from_moves("h2e2"))], samples=5)
         # Of the three positions two are the start (or look like it to the mover); in the third, Black to move, the
         # enemy's cannon has left b7 (h2 turned) for e7: two points differ, of which e7 has a piece on it.
-        assert found["chance"]["points"] == pytest.approx(1 - 2 / 270)
-        assert found["chance"]["pieces"] == pytest.approx(1 - 1 / 96)
+        assert found.chance.points == pytest.approx(1 - 2 / 270)
+        assert found.chance.pieces == pytest.approx(1 - 1 / 96)

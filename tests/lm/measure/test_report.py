@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -161,13 +162,13 @@ class TestTrainingLog:
 class TestEndings:
     def test_counted_by_kind(self, games: Path) -> None:
         found = endings(games, samples=100)
-        assert found["games"] == 10
-        assert {kind: part["games"] for kind, part in found["by"].items()} == {
+        assert found.games == 10
+        assert {kind: part.games for kind, part in found.by.items()} == {
             "mate": 5, "ruling": 1, "own word": 2, "ply limit": 2,
         }  # fmt: skip
-        low, high = found["by"]["mate"]["interval"]
-        assert low < found["by"]["mate"]["share"] == 0.5 < high
-        assert found["reasons"]["checkmate"] == 4
+        low, high = found.by["mate"].interval
+        assert low < found.by["mate"].share == 0.5 < high
+        assert found.reasons["checkmate"] == 4
 
     def test_the_players_own_word(self, xqlm: Any, tmp_path: Path) -> None:
         """Of games that a model played with itself: one that says when they are over, and never hopes to win."""
@@ -186,16 +187,16 @@ class TestEndings:
             ]
             assert xqlm("selfplay", *words, "--out", tmp_path / out)[0] == 0
         said, limited = (endings(tmp_path / out, samples=10) for out in ("said.pgn", "limited.pgn"))
-        assert said["by"]["own word"]["share"] == 1.0
-        assert said["reasons"].keys() <= {"resignation", "draw agreed"}
-        assert said["reasons"]["resignation"] > 0
-        assert limited["by"]["ply limit"]["games"] + limited["by"]["own word"]["games"] == 4
+        assert said.by["own word"].share == 1.0
+        assert said.reasons.keys() <= {"resignation", "draw agreed"}
+        assert said.reasons["resignation"] > 0
+        assert limited.by["ply limit"].games + limited.by["own word"].games == 4
 
     def test_three_of_a_kind_are_no_law(self, tmp_path: Path) -> None:
         save([Game({"Termination": "checkmate"})] * 3, tmp_path / "games.pgn")
-        found = endings(tmp_path / "games.pgn", samples=10)["by"]
-        assert found["mate"]["interval"] == pytest.approx([0.438, 1], abs=1e-3)
-        assert found["ruling"]["interval"] == pytest.approx([0, 0.562], abs=1e-3)
+        found = endings(tmp_path / "games.pgn", samples=10).by
+        assert found["mate"].interval == pytest.approx([0.438, 1], abs=1e-3)
+        assert found["ruling"].interval == pytest.approx([0, 0.562], abs=1e-3)
 
     def test_games_that_do_not_say(self, tmp_path: Path) -> None:
         save([Game()], tmp_path / "games.pgn")
@@ -263,6 +264,8 @@ class TestPage:
         assert read.images == 8
         assert "<td>own word</td><td>2</td><td>0.200" in text
         assert json.loads(read.data)["played"]["human"]["top1"] == found["played"]["human"]["top1"]
+        for name in ("endings", "probes"):
+            assert json.loads(read.data)[name] == asdict(found[name])
         assert not re.search(r"\bnan\b", text)
 
     def test_it_says_whose_voice_solves_and_that_two_readings_count(self, found: dict[str, Any]) -> None:
@@ -287,7 +290,7 @@ class TestPage:
     def test_probes_are_judged_by_ten_games_where_there_are_as_many(self, model: XiangqiLM) -> None:
         for games, asked in ((25, 13), (7, 7)):
             found = gather(model, records(range(games)), learners=records(range(40, 44)), stray=0, samples=5)
-            assert found["probes"]["plies"]["test"] == asked * 31
+            assert found["probes"].plies["test"] == asked * 31
 
     def test_a_model_of_characters(self, puzzles: list[Puzzle]) -> None:
         model = new_model(n_layer=1, n_head=1, n_embd=16, plies=64).eval()
