@@ -10,7 +10,7 @@ from gui import NoDisplayError
 
 
 def main() -> int:
-    """Read the command line and open the window; a user's mistake is one line and exit code 2."""
+    """Read the command line and open the window; a user's mistake gets a one-line message and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m gui", description="Play xiangqi in a window.")
     parser.add_argument("--player", default="lm", metavar="SPEC", help="the opponent, as lm:temperature=0.5 or random")
     parser.add_argument("--side", choices=("red", "black", "both", "none"), help="what you play (default: red)")

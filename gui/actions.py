@@ -1,4 +1,4 @@
-"""What a person can do at the board, by button or by key."""
+"""The actions of a person at the board, by button or by key."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Action(enum.Enum):
 
     @property
     def label(self) -> str:
-        """The words on the button."""
+        """The text on the button."""
         return self.value[0]
 
     @property
     def shortcut(self) -> str:
-        """The key, with ``Ctrl+`` before it if that is held with it."""
+        """The key, prefixed with ``Ctrl+`` if it needs that."""
         return self.value[1]

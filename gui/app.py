@@ -1,7 +1,6 @@
-"""The window: it opens at once, shows its first frame, and only then wakes the rules and the player.
+"""The window. It opens at once and draws its first frame before the rules and the player are loaded.
 
-The loop sleeps until something happens: an event, an answer of the player, or the next step of an animation. Only then
-is anything drawn.
+The loop sleeps until the next event, report of the player or step of an animation, and draws only then.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ _CLOSING = (pygame.QUIT, pygame.WINDOWCLOSE)
 
 
 class _SystemClipboard:
-    """The desktop's clipboard. Under X11, SDL 2 finds nothing in it if the text comes in parts, as long ones do."""
+    """The desktop's clipboard. Under X11, SDL 2 reads nothing if the text comes in parts, as long texts do."""
 
     def get(self) -> str:
         return pygame.scrap.get_text() if pygame.scrap.has_text() else ""
@@ -75,7 +74,7 @@ def open_window() -> pygame.Window:
 
 
 class App:
-    """The window's own state: where the pointer is, what is dragged, and whether the result has been waved away."""
+    """The window's own state: the pointer, the dragged piece, and whether the result has been dismissed."""
 
     def __init__(self, window: pygame.Window, controller: Controller) -> None:
         self.window, self.controller = window, controller
@@ -93,7 +92,7 @@ class App:
     # --- Frames -------------------------------------------------------------------------------------------------------
 
     def frame(self, now: float) -> None:
-        """Draw everything once."""
+        """Draw one frame."""
         screen = self.window.get_surface()
         if screen.get_size() != self.layout.size:
             self.layout = _layout(self.window)
@@ -127,7 +126,7 @@ class App:
         return session.ending if session.live and self._dismissed != session.generation else None
 
     def patience(self, now: float) -> float:
-        """Return for how many seconds what is drawn at ``now`` stays true if no event comes."""
+        """Return how many seconds a frame drawn at ``now`` stays current if no event comes."""
         if self.view.moving(now):
             return FRAME
         return min(self.controller.patience(), DOTS if self.controller.thinking else math.inf)
@@ -135,7 +134,7 @@ class App:
     # --- Events -------------------------------------------------------------------------------------------------------
 
     def handle(self, event: pygame.Event) -> None:
-        """React to one event."""
+        """Handle one event."""
         if event.type in _CLOSING:
             self.running = False
         elif event.type == pygame.KEYDOWN:
@@ -202,7 +201,7 @@ def _layout(window: pygame.Window) -> Layout:
 
 
 def _draw_first(window: pygame.Window, message: str) -> None:
-    """Draw the board without pieces and a line of text, while nothing else is there yet."""
+    """Draw the board without pieces and a line of text, before anything else is loaded."""
     layout, screen = _layout(window), window.get_surface()
     screen.fill(theme.BACKGROUND)
     BoardView().draw(screen, layout, 0, Marks(), 0.0)
@@ -212,14 +211,14 @@ def _draw_first(window: pygame.Window, message: str) -> None:
 
 def _wake() -> None:
     """Wake the loop from another thread."""
-    with contextlib.suppress(pygame.error):  # the window is gone already
+    with contextlib.suppress(pygame.error):  # the window is closed already
         pygame.event.post(pygame.Event(_WAKE))
 
 
 def _sit_down(side: str | None, fen: str | None, games_dir: Path) -> tuple[Session, GamesFolder, str]:
-    """Load the rules, let numba have them ready, and go on with the game that is kept or set another one up.
+    """Load the rules, compile them, and resume the kept game or set up a new one.
 
-    Returns also what is to be said about that. Raises ``ValueError``.
+    The third value returned is a notice about that, possibly empty. Raises ``ValueError``.
     """
     from gui.games_folder import GamesFolder
     from gui.session import Session
@@ -230,7 +229,7 @@ def _sit_down(side: str | None, fen: str | None, games_dir: Path) -> tuple[Sessi
         raise ValueError(f"no such side: {side!r} (allowed: {', '.join(HUMANS)})")
     session = Session(fen or STARTING_FEN, HUMANS[side or "red"])
     rehearsal = Session()
-    for iccs in ("h2e2", "h9g7", "e2h2", "g7h9") * 2:  # ends by repetition, so that the rulings are compiled as well
+    for iccs in ("h2e2", "h9g7", "e2h2", "g7h9") * 2:  # ends by repetition, which compiles the rulings too
         rehearsal.play(Move.from_iccs(iccs))
     games = GamesFolder(games_dir)
     try:
@@ -249,7 +248,7 @@ T = TypeVar("T")
 
 
 def _wait_for_rules(window: pygame.Window, prepare: Callable[[], T]) -> T | None:
-    """Run ``prepare`` in a thread while the window lives; ``None`` if the window was closed meanwhile."""
+    """Run ``prepare`` in a thread and return its result, or ``None`` if the window is closed meanwhile."""
     pool = ThreadPoolExecutor(1)
     future = pool.submit(prepare)
     pool.shutdown(wait=False)
@@ -269,11 +268,11 @@ def main(
 ) -> int:
     """Open the window and play until it is closed; returns the exit code, 0.
 
-    ``player_spec`` names the opponent as ``lm.players.specs.load_player`` reads it; ``side`` is what the person plays:
-    ``red``, ``black``, ``both`` or ``none``. If neither that nor ``fen`` is given, the game that was in play when the
-    window was last closed goes on; if there was none, the person gets Red. Games are saved in ``games_dir``, by default
-    ``~/xiangqi``. Raises ``NoDisplayError`` where no window can be opened, and ``ValueError`` for an unknown side or a
-    bad FEN.
+    ``player_spec`` is the spec of the opponent, for ``lm.players.specs.load_player``. ``side`` is the person's:
+    ``red``, ``black``, ``both`` or ``none``. Without ``side`` and ``fen``, the game in play when the window was last
+    closed is resumed; if there was none, the person plays Red. Games are saved in ``games_dir``, by default
+    ``~/xiangqi``. Raises ``NoDisplayError`` if no window can be opened, and ``ValueError`` for an unknown side or a bad
+    FEN.
     """
     window, worker, games = open_window(), None, None
     try:
@@ -291,7 +290,7 @@ def main(
                 controller.say(notice)
             run(App(window, controller))
     finally:
-        window.destroy()  # before SDL takes its memory away, and at once, whatever the player is busy with
+        window.destroy()  # before SDL frees its memory, and at once, even while the player thinks
         pygame.display.quit()
         if worker is not None:
             worker.close()
@@ -315,9 +314,9 @@ def run(app: App) -> None:
 
 
 def _wait_for_events(due: float) -> list[pygame.Event]:
-    """Wait for events, until ``due`` at the longest.
+    """Wait for events, until ``due`` at most.
 
-    ``pygame.event.wait`` looks for them a thousand times a second, which costs 3% of a core.
+    ``pygame.event.wait`` polls a thousand times a second, which takes 3% of a core.
     """
     pause, longest = PAUSES
     while not (events := pygame.event.get()) and (left := due - time.monotonic()) > 0:

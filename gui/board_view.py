@@ -1,4 +1,4 @@
-"""Draws the board: wood, lines, pieces and marks, and lets pieces glide when the position changes."""
+"""Draws the board: wood, lines, pieces and marks. Pieces glide when the position changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RED_FILES, _BLACK_FILES = "九八七六五四三二一", "１２３４５６７
 
 @dataclass
 class Marks:
-    """What is shown on the position: the piece in hand and where it may go, the last move, the king in check."""
+    """The marks on a position: the selected piece and its targets, the last move, the king in check."""
 
     selected: int | None = None
     targets: Sequence[int] = ()
@@ -37,7 +37,7 @@ class _Glide:
 
 @dataclass
 class BoardView:
-    """Keeps the pieces that are on their way; everything else is handed in with each frame."""
+    """Keeps the pieces that are gliding; everything else is an argument of each frame."""
 
     traditional: bool = True
     cells: tuple[int, ...] = (0,) * 90
@@ -51,7 +51,7 @@ class BoardView:
     def show(
         self, cells: Sequence[int], now: float, layout: Layout, bottom: int, dropped: tuple[int, Point] | None = None
     ) -> None:
-        """Change the position; pieces glide to their new squares, a piece ``dropped`` from where it was let go."""
+        """Change the position; pieces glide to their new squares, a ``dropped`` piece from the pixel of the drop."""
         new, old = tuple(cells), self.cells
         if new == old:
             return
@@ -71,7 +71,7 @@ class BoardView:
         self.cells, self._since = new, now
 
     def moving(self, now: float) -> bool:
-        """Whether anything still glides, so that the next frame differs from this one."""
+        """Whether a piece is still gliding, so that the next frame differs."""
         return now - self._since < GLIDE
 
     def draw(
@@ -83,7 +83,7 @@ class BoardView:
         now: float,
         dragged: Point | None = None,
     ) -> None:
-        """Draw the board; the selected piece is drawn at ``dragged`` if that is given."""
+        """Draw the board, with the selected piece at ``dragged`` if that is given."""
         self._draw_plate(screen, layout, bottom)
         cell = layout.cell
         if marks.last_move is not None:
@@ -160,7 +160,7 @@ class BoardView:
 
 
 def _render_plate(layout: Layout, bottom: int) -> pygame.Surface:
-    """Draw what never changes: wood, frame, lines, river, and the numbers of the files as each side counts them."""
+    """Draw the fixed parts: wood, frame, lines, river, and the file numbers of each side."""
     size, cell = layout.plate.size, layout.cell
     plate = theme.box(*size, cell * 0.12, theme.FRAME).copy()
     edge = max(3, round(cell * 0.09))

@@ -1,4 +1,4 @@
-"""``xqlm play``, which pyproject.toml adds to the commands of ``xqlm``."""
+"""``xqlm play``, added to the commands of ``xqlm`` by an entry point in pyproject.toml."""
 
 from __future__ import annotations
 

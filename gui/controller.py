@@ -1,6 +1,6 @@
-"""Between the window and the game: carries out actions, fetches the player's answers, and words the line on both.
+"""Connects the window and the game: carries out actions, fetches the player's answers, and writes the status line.
 
-Knows no window either: time and clipboard are handed in.
+It needs no window: time and clipboard are arguments.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ NOTICE_TIME = 5.0
 
 
 class Clipboard(Protocol):
-    """Where text is copied to and pasted from."""
+    """The clipboard, as the controller needs it."""
 
     def get(self) -> str:
         """Return the text in the clipboard, empty if there is none."""
         ...
 
     def put(self, text: str) -> None:
-        """Replace what is in the clipboard."""
+        """Replace the text in the clipboard."""
         ...
 
 
 class Controller:
-    """Carries out actions on a session and lets the worker's player answer.
+    """Carries out actions on a session and asks the worker's player for moves.
 
-    ``tick(now)`` is to be called at every event and when ``patience`` ends; it never waits. ``notify`` is called in a
-    thread when there is something to tick for. ``spec`` names the player. Raises ``UserError`` if there is none such.
+    Call ``tick(now)`` at every event and when ``patience`` ends; it never blocks. ``notify`` is called in another
+    thread when a ``tick`` is due. ``spec`` is the player's. Raises ``UserError`` if no player has it.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Controller:
 
     @property
     def has_levels(self) -> bool:
-        """Whether the player has levels to choose from."""
+        """Whether the player's level can be chosen."""
         return self.player.kind == DEFAULT_LEVEL.spec.kind
 
     @property
@@ -111,7 +111,7 @@ class Controller:
         return self.session.awaits_player and self.error is None
 
     def tick(self, now: float) -> None:
-        """Take what the player has reported and ask it for a move if it is to play; ``now`` is in seconds."""
+        """Read the player's reports, and ask it for a move if it is its turn; ``now`` is in seconds."""
         self._now = now
         if self._armed is not None and now >= self._armed[1]:
             self._armed = None
@@ -136,7 +136,7 @@ class Controller:
                 self._asked, self._unanswered, self.error = self.session.generation, True, None
                 self._answer_at = now + PACE
                 self._ask(self.session.board.copy())
-        elif self._unanswered:  # its move was taken back: it need not think any longer
+        elif self._unanswered:  # a move was taken back, so the answer is no longer needed
             self._unanswered = False
             self._ask()
         if self._kept != self.session.generation:
@@ -144,7 +144,7 @@ class Controller:
             self._keep()
 
     def patience(self) -> float:
-        """Return for how many seconds nothing will change by itself, counted from the last tick."""
+        """Return how many seconds after the last tick the next change is due."""
         ends = [self._notice[2]] + [end for _, end in filter(None, [self._armed])]
         if self._held is not None:
             ends.append(self._answer_at)
@@ -165,7 +165,7 @@ class Controller:
             self.say("Your offer of a draw is declined.")
 
     def _keep(self) -> None:
-        """Keep the game in play on disk, as it is now."""
+        """Write the game in play to disk."""
         session = self.session
         try:
             if session.board.ply or session.start_fen != STARTING_FEN:
@@ -181,10 +181,10 @@ class Controller:
     def _set_level(self, level: Level) -> None:
         self.level, self.player = level, level.over(self.player)
 
-    # --- What is said -------------------------------------------------------------------------------------------------
+    # --- Text ---------------------------------------------------------------------------------------------------------
 
     def status(self) -> tuple[str, Tone]:
-        """Return the line that says how things stand, and its tone."""
+        """Return the status line and its tone."""
         text, tone, until = self._notice
         if self._now < until:
             return text, tone
@@ -208,11 +208,11 @@ class Controller:
         return text, "alert" if session.checked_king is not None else "quiet"
 
     def say(self, text: str, tone: Tone = "quiet") -> None:
-        """Show a notice for a while."""
+        """Show a notice for some seconds."""
         self._notice = (text, tone, self._now + NOTICE_TIME)
 
     def label(self, action: Action) -> str:
-        """Return the words on the action's button now."""
+        """Return the current text on the action's button."""
         if self.armed(action):
             return "Sure?"
         if action is Action.DRAW and self.session.offer is not None:
@@ -232,7 +232,7 @@ class Controller:
         return self.player_name, SIDES[color]
 
     def armed(self, action: Action) -> bool:
-        """Whether the action waits to be confirmed by doing it again."""
+        """Whether repeating the action now would confirm it."""
         return self._armed is not None and self._armed[0] is action
 
     def enabled(self, action: Action) -> bool:
@@ -255,21 +255,21 @@ class Controller:
                 return not session.live
         return True
 
-    # --- What is done -------------------------------------------------------------------------------------------------
+    # --- Actions ------------------------------------------------------------------------------------------------------
 
     def press(self, square: Square | None) -> Move | None:
-        """Press on a square; returns the move if that plays one."""
+        """Press on a square; returns the move if this plays one."""
         self._quiet()
         if square is not None and not self.session.live:
             self.say("Looking back: press End to return to the game.")
         return self.session.press(square)
 
     def release(self, square: Square | None) -> Move | None:
-        """Let go over a square; returns the move if that plays one."""
+        """Release over a square; returns the move if this plays one."""
         return self.session.release(square)
 
     def do(self, action: Action) -> None:
-        """Carry out an action if it can be done; one that gives a game up is done when it is repeated."""
+        """Carry out an action if it is enabled. One that ends or discards a game must be repeated to confirm it."""
         if not self.enabled(action):
             return
         armed = self.armed(action)
@@ -346,7 +346,7 @@ class Controller:
         threading.Thread(target=self._read_pasted, args=(text,), daemon=True).start()
 
     def _read_pasted(self, text: str) -> None:
-        """Read a text, which for a long one or for the first, for which code may be compiled, takes seconds."""
+        """Read a text. This takes seconds for a long text, and for the first one if numba has to compile."""
         try:
             self._pasted.put(read_pasted(text))
         except Exception as error:

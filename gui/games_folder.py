@@ -1,6 +1,4 @@
-"""The folder that games are kept in: those that a person saves, and the one in play, which is there again at the next
-start however the window was closed.
-"""
+"""The folder of games: those that a person saves, and the game in play, which is resumed at the next start."""
 
 from __future__ import annotations
 
@@ -16,10 +14,9 @@ from xiangqi.game import Game
 
 
 class GamesFolder:
-    """Files of single games in PGN. Two boards that are open at once keep their games in different files.
+    """PGN files of one game each. Boards that are open at the same time keep their games in different files.
 
-    The folder is made when the first game is written. All methods raise ``OSError`` where nothing can be read or
-    written.
+    The folder is made when the first game is written. All methods raise ``OSError`` if reading or writing fails.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,19 +25,19 @@ class GamesFolder:
         self._current: Path | None = None
 
     def save(self, game: Game) -> Path:
-        """Write a game to a file named after date and time, and return its path."""
+        """Write a game to a file named by date and time, and return its path."""
         path = self._dated()
         path.parent.mkdir(parents=True, exist_ok=True)
         formats.save(game, path)
         return path
 
     def keep(self, game: Game) -> None:
-        """Write the game in play in place of the one kept before."""
+        """Write the game in play over the game kept before."""
         self.path.mkdir(parents=True, exist_ok=True)
         formats.save(game, self._own_file())
 
     def drop(self) -> None:
-        """Forget the game that is kept."""
+        """Delete the kept game."""
         if self.path.is_dir():
             self._own_file().unlink(missing_ok=True)
 
@@ -55,12 +52,12 @@ class GamesFolder:
         return next(formats.load(self._own_file(), fail), None)
 
     def set_aside(self) -> None:
-        """Put the game that is kept among those saved."""
+        """Move the kept game to the saved games."""
         if self.path.is_dir() and self._own_file().exists():
             self._own_file().rename(self._dated())
 
     def close(self) -> None:
-        """Leave the game that is kept to the next board that is opened."""
+        """Release the kept game to the next board that is opened."""
         if self._lock is not None:
             self._lock.release()
             self._lock = self._current = None
@@ -71,7 +68,7 @@ class GamesFolder:
         return next(path for n in numbers if not (path := self.path / f"{stamp}{n}.pgn").exists())
 
     def _own_file(self) -> Path:
-        """Return the first file for a game in play that no other board has."""
+        """Return the first file for a game in play that no other board uses."""
         for n in itertools.count(1):
             if self._current is not None:
                 break

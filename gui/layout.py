@@ -1,4 +1,4 @@
-"""Where everything is: the geometry of the window and of the board in it, both ways round."""
+"""The layout: the geometry of the window and of the board, with either side at the bottom."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Layout:
     buttons: tuple[Rect, ...]
 
     def point(self, square: int, bottom: int) -> Point:
-        """Return the pixel of a square when ``bottom`` (0 for Red, 1 for Black) is at the lower edge."""
+        """Return the centre of a square in pixels, with ``bottom`` (0 for Red, 1 for Black) at the lower edge."""
         if bottom:
             square = 89 - square
         file, rank = square % 9, square // 9
@@ -39,7 +39,7 @@ class Layout:
         return left + file * self.cell, top + (9 - rank) * self.cell
 
     def square_at(self, position: Point, bottom: int) -> int | None:
-        """Return the square under a pixel: its piece reaches there; ``None`` between the points and off the board."""
+        """Return the square whose piece would cover a pixel, or ``None`` between the pieces and off the board."""
         x = (position[0] - self.plate.x) / self.cell - MARGIN
         y = (position[1] - self.plate.y) / self.cell - MARGIN
         file, row = round(x), round(y)
@@ -50,7 +50,7 @@ class Layout:
 
 
 def arrange(width: int, height: int, buttons: int, navigation: int) -> Layout:
-    """Lay the window out: the board as large as fits, and beside it a panel with so many buttons."""
+    """Lay out the window: the board as large as fits, and a panel with these numbers of buttons beside it."""
     pad = 12 if min(width, height) < 700 else 20
     panel_width = max(264, min(348, round(width * 0.3)))
     cell = min((height - 2 * pad) / (9 + 2 * MARGIN), (width - panel_width - 3 * pad) / (8 + 2 * MARGIN))

@@ -41,7 +41,7 @@ _ROW = 27
 
 
 class Panel:
-    """The panel's own state is how far the move list is scrolled; the rest it reads from the controller."""
+    """The panel; its only state is the scroll position of the move list, the rest comes from the controller."""
 
     def __init__(self, controller: Controller) -> None:
         self.controller = controller
@@ -50,7 +50,7 @@ class Panel:
         self._followed = -1, -1
         self._grab: int | None = None
 
-    # --- What is under the pointer ------------------------------------------------------------------------------------
+    # --- The pointer --------------------------------------------------------------------------------------------------
 
     def action_at(self, layout: Layout, position: tuple[int, int]) -> Action | None:
         """Return the action of the button under the pointer."""
@@ -73,7 +73,7 @@ class Panel:
         self._scroll = max(0, min(self._scroll + round(lines * _ROW), self._overflow(layout)))
 
     def grab(self, layout: Layout, position: tuple[int, int]) -> bool:
-        """Take hold of the scroll bar if the pointer is on it."""
+        """Start dragging the scroll bar if the pointer is on it; returns whether it is."""
         bar = self._bar(layout)
         if bar is None or not layout.moves.collidepoint(position) or position[0] < bar.x - 6:
             return False
@@ -82,7 +82,7 @@ class Panel:
         return True
 
     def drag(self, layout: Layout, position: tuple[int, int]) -> None:
-        """Move the scroll bar with the pointer, if it is held."""
+        """Move the scroll bar with the pointer while it is dragged."""
         bar = self._bar(layout)
         if self._grab is not None and bar is not None:
             way = layout.moves.height - 8 - bar.height
@@ -90,13 +90,13 @@ class Panel:
             self._scroll = round(max(0.0, min(1.0, part)) * self._overflow(layout))
 
     def let_go(self) -> None:
-        """Let go of the scroll bar."""
+        """Stop dragging the scroll bar."""
         self._grab = None
 
     # --- Geometry of the list -----------------------------------------------------------------------------------------
 
     def _first(self) -> int:
-        """Return 1 if the game starts with Black to move, whose moves stand in the second column."""
+        """Return 1 if Black moves first, since Black's moves are in the second column, else 0."""
         session = self.controller.session
         return (session.board.turn + session.board.ply) % 2
 
@@ -121,7 +121,7 @@ class Panel:
         return Rect(area.right - 9, area.y + 4 + (way - height) * self._scroll // overflow, 5, height)
 
     def _follow(self, layout: Layout) -> None:
-        """Scroll to the move that is looked at, once after each change."""
+        """Scroll to the move of the position shown, once after each change."""
         session = self.controller.session
         if self._followed != (session.generation, session.viewed):
             self._followed = session.generation, session.viewed
@@ -135,7 +135,7 @@ class Panel:
     # --- Drawing ------------------------------------------------------------------------------------------------------
 
     def draw(self, screen: pygame.Surface, layout: Layout, pointer: tuple[int, int], now: float) -> None:
-        """Draw the panel; ``pointer`` is where the mouse is and ``now`` the time in seconds."""
+        """Draw the panel; ``pointer`` is the mouse position and ``now`` the time in seconds."""
         _box(screen, layout.panel, theme.PANEL, 14)
         bottom = self.controller.session.bottom
         self._draw_card(screen, layout.cards[0], 1 - bottom, now)
@@ -236,13 +236,13 @@ def draw_status(screen: pygame.Surface, layout: Layout, line: str, tone: Tone = 
 
 
 def draw_first_panel(screen: pygame.Surface, layout: Layout, line: str) -> None:
-    """Draw the panel empty but for its status line, before there is a game."""
+    """Draw the panel with its status line only, before there is a game."""
     _box(screen, layout.panel, theme.PANEL, 14)
     draw_status(screen, layout, line, "busy")
 
 
 def draw_error(screen: pygame.Surface, layout: Layout, message: str) -> None:
-    """Draw an error over the river, as one clear line."""
+    """Draw an error over the river, in one line."""
     width = layout.plate.width - round(layout.cell * 1.2)
     rect = Rect(0, 0, width, max(34, round(layout.cell * 0.62)))
     rect.center = layout.plate.center
@@ -265,7 +265,7 @@ def _banner_lines(layout: Layout, ending: Ending) -> list[tuple[str, int, theme.
 
 
 def banner_rect(layout: Layout, ending: Ending) -> Rect:
-    """Return where the result is shown."""
+    """Return the rectangle of the result's banner."""
     height = layout.cell * 1.42 + sum(1.6 * size for _, size, _ in _banner_lines(layout, ending)) + layout.cell * 0.25
     rect = Rect(0, 0, round(layout.cell * 6.6), round(height))
     rect.center = layout.plate.center

@@ -1,4 +1,4 @@
-"""Reading what was pasted: any text that is a game or a position."""
+"""Reads pasted text: a game or a position in any format."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ _FIRST_MOVE: Final = re.compile(r"^\s*1\s*[.\N{FULLWIDTH FULL STOP}\N{IDEOGRAPHI
 
 
 def read_pasted(text: str) -> Game:
-    """Return the game in a text, of several the first; a position is a game without moves.
+    """Return the first game in a text; a position is a game without moves.
 
-    A position is a FEN, also within UCI's command ``position``. A game is whatever text `xiangqi.formats` knows, or
-    moves alone in any notation, perhaps after lines that say whose game it is. Raises ``ValueError`` that says what is
-    wrong.
+    A position is a FEN or UCI's command ``position``. A game is a text in a format of `xiangqi.formats`, or a bare list
+    of moves in any notation, with or without lines of heading before it. Raises ``ValueError`` with the reason.
 
     >>> read_pasted("炮二平五 马8进7").moves()
     [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
@@ -52,7 +51,7 @@ def read_pasted(text: str) -> Game:
 
 
 def _read_moves(text: str) -> Game:
-    """Read moves that stand alone, or after some lines of other text."""
+    """Read a bare list of moves, with or without some lines of other text before it."""
     first = _FIRST_MOVE.search(text)
     with contextlib.suppress(FormatError):
         game = pgn.loads(text[first.start() :] if first else text)

@@ -1,7 +1,7 @@
-"""The process that the player lives in: it loads a player and has it choose moves, as the window asks through a pipe.
+"""The player's process: it loads a player and asks it for moves, on requests from the window through a pipe.
 
-Apart from the window, because the libraries of a model and those that draw on the screen do not always bear each other:
-LLVM, which both Mesa and triton bring, has crashed the window. This module is what runs there; `gui.worker` starts it.
+The process is separate because the libraries of a model and of the display can conflict: LLVM, loaded by both Mesa and
+triton, has crashed the window. `gui.worker` starts the process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SUPERSEDED: Final = 75
 
 @dataclass(frozen=True)
 class Request:
-    """Have the player of ``spec`` ready, and if ``board`` is given let it choose a move there."""
+    """Load the player of ``spec``, and let it choose a move on ``board`` if that is given."""
 
     spec: str
     generation: int
@@ -38,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The player of ``spec`` is ready."""
+    """The player of ``spec`` is loaded."""
 
     spec: str
     name: str
@@ -65,10 +65,10 @@ Load = Callable[[str], "Player"]
 
 
 class _Server:
-    """Serves requests one after another, of those that wait only the latest.
+    """Serves requests one after another; of several waiting requests only the latest.
 
-    The main thread loads players and lets them think. Another one listens, so that the end of the window and a request
-    that makes the present one void are noticed at once.
+    The main thread loads players and runs them. Another one listens, so that it notices at once when the window ends or
+    a new request replaces the current one.
     """
 
     def __init__(self, load: Load, requests: BinaryIO, reports: BinaryIO) -> None:
@@ -82,7 +82,7 @@ class _Server:
         self._spec, self._game = "", 0
 
     def listen(self) -> int:
-        """Take requests in until the process should end, close the player, and return the exit code."""
+        """Receive requests until the process should end, close the player, and return the exit code."""
         code = 0
         with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):  # the window is gone
             while self._accept(pickle.load(self._requests)):
@@ -92,12 +92,12 @@ class _Server:
             self._leaving = True
             self._changed.notify_all()
         if self._player is not None:
-            with contextlib.suppress(Exception):  # nobody is left to be told
+            with contextlib.suppress(Exception):  # there is no window to report it to
                 self._player.close()
         return code
 
     def _accept(self, request: Request) -> bool:
-        """Put a request in line; returns whether the player gets to it soon."""
+        """Queue a request; returns whether it will be served soon."""
         with self._changed:
             self._waiting = request
             self._changed.notify_all()
@@ -118,7 +118,7 @@ class _Server:
                 return
             try:
                 self._serve(request)
-            except Exception as error:  # whatever goes wrong in a player is told on the board
+            except Exception as error:  # any failure of a player is reported on the board
                 if not self._leaving:
                     self._report(Failed(request.generation, describe(error)))
 
@@ -145,10 +145,10 @@ class _Server:
 
 
 def main() -> None:
-    """Serve the window: how to load a player comes first on standard input, then requests until the window is gone."""
+    """Serve the window: read the load function from standard input, then requests until the window ends."""
     requests, reports = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)  # what the player's libraries print must not get between the reports
+    os.dup2(2, 1)  # output of the player's libraries must not mix with the reports
     server = _Server(pickle.load(requests), requests, reports)
     threading.Thread(target=_listen, args=(server,), name="listener", daemon=True).start()
     server.serve()
@@ -156,7 +156,7 @@ def main() -> None:
 
 
 def _listen(server: _Server) -> None:
-    """Listen, and then end the process at once, whatever its other threads are busy with."""
+    """Listen, then end the process at once, even while its other threads are busy."""
     code = 1
     try:
         code = server.listen()
@@ -167,7 +167,7 @@ def _listen(server: _Server) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """Say an error in one line.
+    """Describe an error in one line.
 
     >>> describe(FileNotFoundError(2, "No such file or directory", "model/config.json"))
     "No such file or directory: 'model/config.json'"

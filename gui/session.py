@@ -1,6 +1,6 @@
-"""One game at the board: the position, who plays which side, and what a person may do to it now.
+"""One game at the board: the position, who plays which side, and a person's possible actions.
 
-Nothing here knows of windows, threads or models, so all of it is tested without a display.
+It uses no windows, threads or models, so it can be tested without a display.
 
 >>> from xiangqi import parse_square
 >>> session = Session()
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """A game in progress, the ply that is looked at, and the piece in hand.
+    """A game in progress, the ply shown, and the selected piece.
 
-    ``humans`` is the set of sides that persons play. Raises ``InvalidFenError`` for a position that cannot be played.
+    ``humans`` are the sides that persons play. Raises ``InvalidFenError`` for a position that cannot be played.
     """
 
     def __init__(self, fen: str = STARTING_FEN, humans: Iterable[Color] = (RED,), traditional: bool = True) -> None:
@@ -44,9 +44,9 @@ class Session:
 
     @classmethod
     def going_on(cls, game: Game) -> Session | None:
-        """Return a session that goes on from the end of a game's main line, its persons where they sat.
+        """Return a session that resumes a game at the end of its main line, with persons on the same sides.
 
-        ``None`` for a game that is over or has no person. Raises ``InvalidFenError`` or ``IllegalMoveError``.
+        Returns ``None`` for a game that is over or has no person. Raises ``InvalidFenError`` or ``IllegalMoveError``.
         """
         humans = [color for color, name in enumerate(SIDES) if game.headers.get(name) == PERSON.name]
         if not humans or game.result != "*":
@@ -71,7 +71,7 @@ class Session:
         self.selected: Square | None = None
         self._dropped_by_click = False
 
-    # --- What is so ---------------------------------------------------------------------------------------------------
+    # --- State --------------------------------------------------------------------------------------------------------
 
     @property
     def board(self) -> Board:
@@ -80,7 +80,7 @@ class Session:
 
     @property
     def start_fen(self) -> str:
-        """The position that the game began with."""
+        """The starting position of the game."""
         return self.table.game.fen
 
     @property
@@ -90,12 +90,12 @@ class Session:
 
     @property
     def person(self) -> Color | None:
-        """The side of the person at the board; of two, the one to move."""
+        """The side of the person at the board; if there are two, the one to move."""
         return self.table.person
 
     @property
     def offer(self) -> Color | None:
-        """The side that has offered a draw; the other accepts, or declines by moving."""
+        """The side that has offered a draw. The other side accepts it, or declines it by moving."""
         return self.table.offer
 
     @property
@@ -105,56 +105,56 @@ class Session:
 
     @property
     def live(self) -> bool:
-        """Whether the end of the game is looked at, not an earlier position."""
+        """Whether the position shown is the last of the game, not an earlier one."""
         return self.viewed == self.board.ply
 
     @property
     def shown(self) -> Board:
-        """The position that is looked at."""
+        """The position shown."""
         return self._shown
 
     @property
     def last_move(self) -> Move | None:
-        """The move that led to the position looked at."""
+        """The move that led to the position shown."""
         return self._shown.peek() if self._shown.ply else None
 
     @property
     def checked_king(self) -> Square | None:
-        """The square of the king in check in the position looked at."""
+        """The square of the king in check in the position shown."""
         return self._shown.king(self._shown.turn) if self._shown.is_check() else None
 
     @property
     def targets(self) -> list[Square]:
-        """Where the piece in hand may go."""
+        """The target squares of the selected piece."""
         return [move.to_square for move in self.board.legal_moves if move.from_square == self.selected]
 
     @property
     def awaits_player(self) -> bool:
-        """Whether the next move is the player's and not a person's."""
+        """Whether the player is to move."""
         return self.table.awaits_player
 
     @property
     def awaits_human(self) -> bool:
-        """Whether a person may move now."""
+        """Whether a person is to move."""
         return self.table.awaits_person and self.live
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a move (or a resignation, or an agreement) of a person to take back."""
+        """Whether there is a move, resignation or agreement of a person to take back."""
         return self.table.can_undo
 
     def captured(self, color: Color) -> list[int]:
-        """Return the cell codes of the pieces of ``color`` taken so far in the position looked at, strongest first."""
+        """Return the cell codes of the pieces of ``color`` captured up to the position shown, strongest first."""
         lost = [code for code in Board(self.start_fen).cells.tolist() if code and code // 8 == color]
         for code in self._shown.cells.tolist():
             if code in lost:
                 lost.remove(code)
         return sorted(lost, key=lambda code: "5643271".index(str(code & 7)))
 
-    # --- What a person does -------------------------------------------------------------------------------------------
+    # --- Actions ------------------------------------------------------------------------------------------------------
 
     def press(self, square: Square | None) -> Move | None:
-        """Press on a square: pick up a piece, or play the one in hand there and return the move."""
+        """Press on a square: select a piece there, or move the selected piece there and return the move."""
         if not self.awaits_human or square is None:
             self.selected = None
             return None
@@ -166,7 +166,7 @@ class Session:
         return None
 
     def release(self, square: Square | None) -> Move | None:
-        """Let go over a square: end a drag, or leave the piece in hand for a second click."""
+        """Release over a square: end a drag and return its move, or keep the piece selected for a second click."""
         if self.selected is None:
             return None
         if square is not None and square in self.targets:
@@ -184,12 +184,12 @@ class Session:
     def play(self, move: Move) -> None:
         """Play a legal move of either side at the end of the game. Raises ``IllegalMoveError``.
 
-        A draw that the other side has offered is declined by that.
+        This declines a draw that the other side has offered.
         """
         self.answer(Choice(move))
 
     def answer(self, choice: Choice) -> None:
-        """Let the side to move do what a player has chosen: move, offer or accept a draw with the move, or resign.
+        """Carry out a player's choice for the side to move: move, offer or accept a draw with the move, or resign.
 
         Raises ``IllegalMoveError``.
         """
@@ -200,17 +200,17 @@ class Session:
         self._changed()
 
     def undo(self) -> None:
-        """Take back a resignation or an agreement, or the last move of a person and whatever has answered it."""
+        """Take back a resignation or an agreement, or a person's last move and the reply to it."""
         self.table.undo()
         del self.texts[self.board.ply :]
         self._changed()
 
     def new(self, fen: str = STARTING_FEN) -> None:
-        """Start another game. Raises ``InvalidFenError`` and then leaves this one as it is."""
+        """Start another game. If it raises ``InvalidFenError``, the current game is unchanged."""
         self._start(Table(fen, self.table.seats))
 
     def resume(self, game: Game) -> None:
-        """Go on from the end of a recorded game's main line. Raises ``InvalidFenError`` or ``IllegalMoveError``."""
+        """Resume a recorded game at the end of its main line. Raises ``InvalidFenError`` or ``IllegalMoveError``."""
         table = Table(game.fen, self.table.seats)
         for move in game.moves():
             if table.ending is None:
@@ -218,20 +218,20 @@ class Session:
         self._start(table)
 
     def resign(self) -> None:
-        """Give the game up for the person at the board."""
+        """Resign for the person at the board."""
         if self.ending is None and self.person is not None:
             self.table.resign(self.person)
             self._changed()
 
     def offer_draw(self) -> None:
-        """Offer a draw for the person at the board, or accept the one that is offered."""
+        """Offer a draw for the person at the board, or accept the other side's offer."""
         if self.ending is None and self.person is not None:
             self.table.offer_draw(self.person)
             if self.ending is not None:
                 self._changed()
 
     def swap(self) -> None:
-        """Exchange sides with the player, in the middle of the game, and turn the board with them."""
+        """Exchange sides with the player in mid-game, and turn the board."""
         if len(self.humans) == 1:
             self.table.swap()
             (self.bottom,) = self.humans
@@ -242,7 +242,7 @@ class Session:
         self.bottom ^= 1
 
     def view(self, ply: int) -> None:
-        """Look at the position after ``ply`` moves, as far as there are any."""
+        """Show the position after ``ply`` moves; the number is limited to those of the game."""
         self.viewed = max(0, min(ply, self.board.ply))
         self.selected = None
         if self.live:
@@ -264,6 +264,6 @@ class Session:
     # --- The record ---------------------------------------------------------------------------------------------------
 
     def game(self, player_name: str) -> Game:
-        """Return the game with its headers, ready to be written."""
+        """Return the game with its headers, ready for writing."""
         names = {SIDES[color]: player_name for color in (RED, BLACK) if color not in self.humans}
         return self.table.record({"Event": "Casual game", **names})

@@ -1,6 +1,6 @@
-"""Colours, text and the small smooth shapes that everything in the window is made of.
+"""Colours, text and the shapes that the window is drawn with.
 
-Shapes are computed as distance fields, so their edges are smooth at every size; all are cached.
+Shapes are computed from distance fields, so their edges are smooth at every size. All are cached.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ Array = NDArray[np.floating]
 
 @lru_cache(maxsize=64)
 def font(name: str, size: int) -> pygame.font.Font:
-    """Return a bundled font, opened once a size."""
+    """Return a bundled font; each size is opened once."""
     return fonts.load(name, size)
 
 
 @lru_cache(maxsize=2048)
 def text(string: str, size: int, color: Rgb = TEXT, name: str = fonts.UI) -> pygame.Surface:
-    """Return a line of text; characters that the font lacks become boxes."""
+    """Return a rendered line of text; characters missing from the font become boxes."""
     known = fonts.CHARACTERS[name]
     return font(name, size).render("".join(c if c in known else "□" for c in string), True, color)
 
@@ -64,7 +64,7 @@ def fit(string: str, size: int, width: int) -> str:
 
 
 def wrap(string: str, size: int, width: int, lines: int) -> list[str]:
-    """Break a text into at most ``lines`` lines of ``width`` pixels; what is left over is cut with an ellipsis."""
+    """Break a text into at most ``lines`` lines of ``width`` pixels; the rest is replaced by an ellipsis."""
     measure = font(fonts.UI, size).size
     found: list[str] = []
     words = string.split(" ")
@@ -78,7 +78,7 @@ def wrap(string: str, size: int, width: int, lines: int) -> list[str]:
 
 
 def grid(width: int, height: int) -> tuple[Array, Array]:
-    """Return x and y of the pixel centres of a surface, measured from its middle, each ``(width, height)``."""
+    """Return x and y of the pixel centres of a surface, relative to its centre, each ``(width, height)``."""
     x = np.arange(width, dtype=np.float32) - (width - 1) / 2
     y = np.arange(height, dtype=np.float32) - (height - 1) / 2
     return np.broadcast_to(x[:, None], (width, height)), np.broadcast_to(y[None, :], (width, height))
@@ -89,7 +89,7 @@ def paint(color: Array | Rgb, alpha: Array) -> pygame.Surface:
     surface = pygame.Surface(alpha.shape, pygame.SRCALPHA)
     pixels = pygame.surfarray.pixels3d(surface)
     pixels[:] = np.clip(np.asarray(color, dtype=np.float32), 0, 255).astype(np.uint8)
-    del pixels  # a surface stays locked as long as its pixels are held
+    del pixels  # the surface is locked while its pixels are referenced
     opacity = pygame.surfarray.pixels_alpha(surface)
     opacity[:] = (np.clip(alpha, 0, 1) * 255 + 0.5).astype(np.uint8)
     del opacity
@@ -106,7 +106,7 @@ def disc(radius: float, color: Rgb, opacity: float = 1.0) -> pygame.Surface:
 
 @lru_cache(maxsize=256)
 def ring(radius: float, width: float, color: Rgb, opacity: float = 1.0) -> pygame.Surface:
-    """Return a circle line, ``width`` wide around ``radius``."""
+    """Return a circle's outline, ``width`` wide around ``radius``."""
     size = 2 * int(np.ceil(radius + width)) + 2
     x, y = grid(size, size)
     return paint(color, opacity * np.clip(width / 2 - np.abs(np.hypot(x, y) - radius) + 0.5, 0, 1))
@@ -114,7 +114,7 @@ def ring(radius: float, width: float, color: Rgb, opacity: float = 1.0) -> pygam
 
 @lru_cache(maxsize=256)
 def glow(radius: float, color: Rgb, opacity: float) -> pygame.Surface:
-    """Return a soft spot that fades out towards ``radius``: a shadow or a light."""
+    """Return a soft spot that fades out towards ``radius``, for shadows and glows."""
     size = 2 * int(np.ceil(radius))
     x, y = grid(size, size)
     return paint(color, opacity * np.clip(1.6 * (1 - np.hypot(x, y) / radius), 0, 1) ** 1.7)
@@ -144,11 +144,11 @@ def _box_distance(x: Array, y: Array, width: int, height: int, radius: float) ->
 
 @lru_cache(maxsize=1)
 def wood_texture() -> pygame.Surface:
-    """Return a board of light wood with its grain running across, to be scaled to size."""
+    """Return a texture of light wood with horizontal grain, for scaling."""
     width, height = 640, 704
     rng = np.random.default_rng(9)
     shade = np.zeros((width, height), np.float32)
-    # Fibres: noise that is long along the grain and short across it, in three thicknesses.
+    # Fibres: noise stretched along the grain, in three thicknesses.
     for across, along, strength in ((704, 10, 7.0), (240, 6, 7.0), (60, 4, 8.0)):
         noise = rng.standard_normal((along, across)).astype(np.float32)
         shade += strength * _stretch(noise, width, height)
@@ -178,8 +178,8 @@ GLYPHS = {True: " 帥仕相傌俥炮兵 將士象馬車砲卒", False: " 帅仕�
 
 @lru_cache(maxsize=128)
 def piece(code: int, diameter: int, traditional: bool = True) -> pygame.Surface:
-    """Return a piece: a turned wooden disc, lit from the upper left, with its engraved character."""
-    scale = 3  # drawn larger and scaled down, so that ring and character are smooth too
+    """Return a piece: a wooden disc, lit from the upper left, with its engraved character."""
+    scale = 3  # drawn larger and scaled down, which smooths ring and character
     size = diameter * scale
     radius = size / 2 - scale
     x, y = grid(size, size)
@@ -189,7 +189,7 @@ def piece(code: int, diameter: int, traditional: bool = True) -> pygame.Surface:
     face = np.array(DISC, np.float32) * (1 - blend) + np.array(DISC_EDGE, np.float32) * blend
     rim = np.clip((away - 0.86) / 0.14, 0, 1)
     light = 10 * towards_light + 62 * rim * towards_light - 16 * rim
-    # A turned groove between rim and face catches the light on its far side.
+    # A groove between rim and face, lit on its far side.
     light -= 30 * towards_light * np.exp(-(((away - 0.87) / 0.018) ** 2))
     surface = paint(face + light[:, :, None], np.clip((1 - away) * radius + 0.5, 0, 1))
 

@@ -1,4 +1,4 @@
-"""The window's end of the player: starts the process that the player lives in, asks it for moves, and never waits."""
+"""The window's side of the player: starts the player's process and asks it for moves, without blocking."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _COMMAND = "import sys; sys.path[:] = sys.argv[1:]; from gui.player_process impo
 
 
 class Worker:
-    """Runs one player in a process of its own, which ends when this one does.
+    """Runs one player in a process of its own, which ends with this one.
 
-    ``load`` is a function of a module, called in that process with a spec. ``notify`` is called in a thread whenever a
-    report is ready for ``poll``. Of several requests that wait only the latest is served. A player that thinks about
-    what is no longer asked is stopped, and if it thinks on it is ended and loaded again. An answer carries the
-    generation of its request, by which the caller tells a stale one. A process that has crashed is started again at the
-    next request.
+    ``load`` is a module-level function, called in that process with a spec. ``notify`` is called in another thread
+    whenever a report is ready for ``poll``. Of several waiting requests only the latest is served. A new request stops
+    the player's current search; a player that does not stop is killed and loaded again. An answer carries the
+    generation of its request, so that the caller can ignore a stale one. A crashed process is restarted at the next
+    request.
     """
 
     def __init__(self, load: Load = load_player, notify: Callable[[], None] = lambda: None) -> None:
@@ -42,24 +42,24 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        """Process number of the player, or ``None`` if it does not run."""
+        """Process id of the player, or ``None`` if it is not running."""
         return self._process.popen.pid if self._process is not None else None
 
     def ask(self, request: Request) -> None:
-        """Queue a request. Its board must not be changed afterwards: give a copy."""
+        """Queue a request. Its board must not be changed afterwards: pass a copy."""
         with self._lock:
             self._request = request
             self._send(request)
 
     def poll(self) -> Report | None:
-        """Return the next report, or ``None`` at once if there is none."""
+        """Return the next report, or ``None`` if there is none; never blocks."""
         try:
             return self._reports.get_nowait()
         except Empty:
             return None
 
     def close(self) -> None:
-        """Close the player and end its process; one that does not end by itself is killed."""
+        """Close the player and end its process, by killing it if necessary."""
         with self._lock:
             self._closed = True
             process = self._process
@@ -102,7 +102,7 @@ class _Process:
 
     def _write(self) -> None:
         assert self.popen.stdin is not None
-        with contextlib.suppress(OSError), self.popen.stdin as pipe:  # a process that is gone is told by its exit code
+        with contextlib.suppress(OSError), self.popen.stdin as pipe:  # an ended process is reported by its exit code
             while (message := self.outbox.get()) is not None:
                 pickle.dump(message, pipe)
                 pipe.flush()
@@ -117,7 +117,7 @@ class _Process:
         self._ended(code)
 
     def end(self) -> None:
-        """Let the process see the end of its input, and kill it if that does not end it."""
+        """Close the input of the process, and kill it if it does not end then."""
         self.outbox.put(None)
         try:
             self.popen.wait(CLOSING_TIME)
@@ -127,7 +127,7 @@ class _Process:
 
 
 def _apart() -> dict[str, Any]:
-    """Return what keeps Ctrl-C in the window's terminal from the process: the window decides when that ends."""
+    """Return the options of ``Popen`` that keep Ctrl-C in the terminal from the process: the window ends it."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW}
     return {"start_new_session": True}

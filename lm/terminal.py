@@ -1,4 +1,4 @@
-"""The board in a terminal: play against any player by typing moves. Works on a screen and at the end of a pipe."""
+"""The board in a terminal: play against any player by typing moves. Works interactively and through a pipe."""
 
 from __future__ import annotations
 
@@ -40,13 +40,12 @@ HEADERS = {"Event": "Terminal game"}
 
 
 class Terminal:
-    """A game between a person and a player, told as text.
+    """A game between a person and a player, as text.
 
-    ``side`` is what the person plays: ``red``, ``black``, ``both`` or ``none``. ``ask`` returns a line for a prompt and
-    raises ``EOFError`` when there are no more; ``say`` shows one. ``color`` is for a terminal that shows colours,
-    ``letters`` for one that has no Chinese characters, ``redraw`` for a screen, on which each board takes the place of
-    the last. Raises ``UserError`` for an unknown side, and ``InvalidFenError``; a player that cannot be opened raises
-    ``UserError`` as soon as it is needed.
+    ``side`` is the person's: ``red``, ``black``, ``both`` or ``none``. ``ask`` returns a line for a prompt and raises
+    ``EOFError`` at the end of the input; ``say`` shows a line. ``color`` uses colours, ``letters`` shows pieces as
+    letters instead of Chinese characters, ``redraw`` draws each board over the last. Raises ``UserError`` for an
+    unknown side, and ``InvalidFenError``; a player that cannot be opened raises ``UserError`` when it is first needed.
     """
 
     def __init__(
@@ -77,9 +76,9 @@ class Terminal:
     # --- The game -----------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Play until the person leaves or the input ends. A game that has not been saved is then printed as PGN."""
+        """Play until the person quits or the input ends. An unsaved game is then printed as PGN."""
         with ThreadPoolExecutor(1) as thread:
-            if len(self.table.persons) < 2:  # the player wakes up while the person looks at the board
+            if len(self.table.persons) < 2:  # load the player while the person looks at the board
                 self._loading = thread.submit(self._open_player, self._spec)
             self._show()
             try:
@@ -94,7 +93,7 @@ class Terminal:
             self._say(f"The game was not saved; here it is:\n\n{self.table.record(HEADERS)}")
 
     def _step(self) -> bool:
-        """Let whoever is to move do something; return whether to go on."""
+        """Let the side to move act once; return whether to go on."""
         if self.table.awaits_player:
             try:
                 self._let_player_move()
@@ -106,7 +105,7 @@ class Terminal:
         return self._obey(self._ask("over> " if over else f"{COLOR_NAMES[self.table.turn]}> ").strip())
 
     def _player(self) -> Player:
-        if self._loading is None:  # both sides are people's, and one of them asks for a hint
+        if self._loading is None:  # persons play both sides, and one asks for a hint
             self._loading = Future()
             self._loading.set_result(self._open_player(self._spec))
         return self._loading.result()
@@ -137,7 +136,7 @@ class Terminal:
         if (ending := self.table.ending) is not None:
             self._say(". ".join((f"{ending.text} ({ending.result})", *ending.evidence)))
 
-    # --- What the person types ----------------------------------------------------------------------------------------
+    # --- Commands -----------------------------------------------------------------------------------------------------
 
     def _obey(self, line: str) -> bool:
         command, _, argument = line.partition(" ")
@@ -167,7 +166,7 @@ class Terminal:
                 self._push(parse_move(self.table.board, line))
         except ValueError as error:
             if isinstance(error, UserError) and not isinstance(error, PlayerError):
-                raise  # there is no such player: nothing that could be typed would help
+                raise  # there is no such player, so no other command would help
             self._say(f"{error} (help lists what can be typed)")
         return True
 
@@ -232,7 +231,7 @@ class Terminal:
             self._loading.result().new_game()
         self._show()
 
-    # --- What the person sees -----------------------------------------------------------------------------------------
+    # --- Output -------------------------------------------------------------------------------------------------------
 
     def _name(self, move: Move) -> str:
         return move.iccs if self._letters else f"{self.table.board.chinese(move)} ({move.iccs})"
@@ -247,7 +246,9 @@ class Terminal:
 
 
 def parse_move(board: Board, line: str) -> Move:
-    """Read a legal move in ICCS, Chinese or WXF. Raises ``InvalidMoveError`` and its kin.
+    """Read a legal move in ICCS, Chinese or WXF.
+
+    Raises ``InvalidMoveError``, ``IllegalMoveError`` or ``AmbiguousMoveError``.
 
     >>> parse_move(Board(), "炮二平五") is parse_move(Board(), "C2=5") is parse_move(Board(), "h2-e2")
     True
@@ -276,18 +277,18 @@ def shows_chinese(encoding: str) -> bool:
 
 
 def main(spec: str, side: str, fen: str | None, letters: bool) -> None:
-    """Play on the process's own terminal, with colours, redrawing and line editing if it is one.
+    """Play on standard input and output, with colours, redrawing and line editing on a terminal.
 
-    Where it cannot show Chinese characters the pieces are letters.
+    If the terminal cannot show Chinese characters, the pieces are letters.
     """
     screen = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  gives input() its line editing
+        import readline  # noqa: F401  adds line editing to input()
 
     def ask(prompt: str) -> str:
         line = input(prompt)
         if not sys.stdin.isatty():
-            print(line)  # a transcript shows what was typed
+            print(line)  # so that a transcript shows the input
         return line
 
     terminal = Terminal(
