@@ -1,4 +1,4 @@
-"""The board: positions in and out, moves and their return, errors, copies, and everything that can be wrong."""
+"""The board: FEN, moves and taking them back, errors, copies, and faults of positions."""
 
 import copy
 import pickle

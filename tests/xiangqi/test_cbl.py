@@ -1,4 +1,4 @@
-"""CBR records and CBL libraries, built here byte by byte as the public descriptions of the format have them."""
+"""CBR records and CBL libraries, built here byte by byte from the public descriptions of the format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All formats together: recognising, loading, saving, converting, and standing up to damaged files."""
+"""All formats together: detection, loading, saving, converting, and damaged files."""
 
 import contextlib
 import gzip

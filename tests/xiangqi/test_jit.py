@@ -1,4 +1,4 @@
-"""Compiling: once, said to the user, redone when the code changes, and possible where nothing can be written."""
+"""Compilation: once, with a notice, again when the code changes, and without a writable folder."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The compiled rules against the same rules written a second time, plainly, in Python."""
+"""The compiled rules against a second implementation in plain Python."""
 
 from operator import attrgetter
 

@@ -1,4 +1,4 @@
-"""Mate in one by few looks is mate in one by all moves."""
+"""Mate in one: the fast search agrees with trying all moves."""
 
 from __future__ import annotations
 

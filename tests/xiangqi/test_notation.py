@@ -1,4 +1,4 @@
-"""Notation, both ways."""
+"""Reading and writing notation."""
 
 from __future__ import annotations
 

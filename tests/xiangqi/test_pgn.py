@@ -1,4 +1,4 @@
-"""PGN: every notation, encoding and oddity that is read, what is written, and what happens to broken games."""
+"""PGN: notations, encodings and irregularities that are read, writing, and broken games."""
 
 import io
 import tracemalloc

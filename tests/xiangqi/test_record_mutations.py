@@ -1,4 +1,4 @@
-"""Damaged files of the coordinate formats: nothing but a game or a ``FormatError`` may come out, and soon."""
+"""Damaged files of the coordinate formats: the result must be a game or a ``FormatError``, quickly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How games end: one class a rule, one test a clause of docs/rulings.md."""
+"""Ends of games: one class for each rule and one test for each clause of docs/rulings.md."""
 
 import pytest
 

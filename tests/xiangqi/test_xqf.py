@@ -1,4 +1,4 @@
-"""XQF: the published example, enciphered files of every version, what cchess reads of ours, and broken files."""
+"""XQF: the published example, encrypted files of all versions, our files read by cchess, and broken files."""
 
 from __future__ import annotations
 
