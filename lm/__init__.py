@@ -1,7 +1,7 @@
-"""lm: a language model that plays xiangqi, and all that plays with it.
+"""lm: a language model that plays xiangqi, with its training, players, matches and measurements.
 
-Importing the package is cheap: torch is imported by the modules that compute with it. Yet it is all that transformers'
-``AutoModelForCausalLM.from_pretrained`` needs for loading our models.
+Importing the package is cheap: only the modules that compute with torch import it. After ``import lm``, transformers'
+``AutoModelForCausalLM.from_pretrained`` can load our models.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ T = TypeVar("T", str, int)
 
 
 class UserError(ValueError):
-    """Something that the user gave is wrong, in one line for them to read; the command line exits with code 2."""
+    """Wrong input from the user. The message is one line for the user; the command line exits with code 2."""
 
 
 def one_of(name: str, value: T, allowed: Sequence[T]) -> T:
-    """Return the value. Raises ``UserError`` if it is none of those allowed."""
+    """Return the value. Raises ``UserError`` if it is not one of those allowed."""
     if value not in allowed:
         raise UserError(f"{name} must be one of {', '.join(map(str, allowed))}: {value!r}")
     return value
 
 
 def processors() -> int:
-    """Return how many processors this process may use, as far as the system tells."""
+    """Return how many processors this process may use; where the system does not report that, how many there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def data_path(name: str) -> Path:
-    """Return where a shipped file or folder lies: in the package ``lm.data``, which in a checkout is ``data/``.
+    """Return the path of a shipped file or folder: in the package ``lm.data``, or in ``data/`` of a checkout.
 
-    The path need not exist; whoever opens it says so.
+    The path need not exist.
 
     >>> data_path("openings.txt").name
     'openings.txt'
@@ -54,17 +54,18 @@ def data_path(name: str) -> Path:
 
 
 def require(package: str, extra: str) -> None:
-    """Raise ``UserError``, which says how to install it, unless there is the package that an extra brings."""
+    """Raise ``UserError`` with the install command if a package, which is part of an extra, is not installed."""
     if find_spec(package) is None:
         raise UserError(f"this needs {package}: {install_command(extra)}")
 
 
 def install_command(extra: str) -> str:
-    """Return the command that adds an extra, as ``report``, to this installation.
+    """Return the command that adds an extra, such as ``report``, to this installation.
 
-    It installs from where xqlm came from (PEP 610): a checkout, a wheel, a repository, or else the package index.
+    It installs from the origin of the installed xqlm (PEP 610): a checkout, a wheel, a repository, or else the package
+    index.
     """
-    from urllib.request import url2pathname  # which takes longer than the rest of the package
+    from urllib.request import url2pathname  # imported here: it takes longer than the rest of the package
 
     try:
         url = json.loads(distribution("xqlm").read_text("direct_url.json") or "{}")

@@ -1,7 +1,8 @@
-"""Our model among transformers' Auto classes as soon as those are there: ``import lm`` imports neither.
+"""Registers our model with transformers' Auto classes, without importing transformers or torch in ``import lm``.
 
-``AutoConfig.register`` and ``AutoModelForCausalLM.register`` take classes, which need transformers and torch. So this
-waits until transformers' modules with these two are imported, and then imports the modules of ours that register.
+``AutoConfig.register`` and ``AutoModelForCausalLM.register`` take classes, which need transformers and torch. So an
+import hook waits until the transformers modules with these two classes are imported. It then imports our modules that
+register.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ FOLLOWERS: Final = {
     "transformers.models.auto.configuration_auto": "lm.model.config",
     "transformers.models.auto.modeling_auto": "lm.model.model",
 }
-"""Which module of ours registers once one of transformers' is there."""
+"""For each transformers module, our module to import after it, which registers our class."""
 
 
 def announce() -> None:
-    """Have our configuration and model registered once transformers can find them."""
+    """Register our configuration and model as soon as transformers' Auto classes are imported."""
     waiting = {leader: follower for leader, follower in FOLLOWERS.items() if leader not in sys.modules}
     if waiting:
         sys.meta_path.insert(0, _Waiting(waiting))
@@ -32,13 +33,13 @@ def announce() -> None:
 
 
 class _Waiting(MetaPathFinder):
-    """Sees a module being imported, and has its follower imported as soon as that is done."""
+    """Import hook: when one of the given modules has been imported, its follower is imported too."""
 
     def __init__(self, followers: dict[str, str]) -> None:
         self.followers = followers
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Find the module as it would be found without us."""
+        """Return the spec that the other finders return, with a loader that also imports the follower."""
         if name not in self.followers:
             return None
         follower = self.followers.pop(name)

@@ -1,11 +1,11 @@
-"""The ladder: five models, each with what the one before lacks, from the system of 2020 to the one that ships.
+"""The ladder: five models, from the system of 2020 to the shipped one. Each adds something to the one before.
 
-All are made from the same games at the same cost, `Ladder.budget` CPU seconds of training, and measured in the same
-ways: on held-out games between people, against an engine, and against each other. ``xqlm ladder`` does all of it and
-writes a page about it, ``docs/ladder.md``.
+All are trained on the same games at the same cost, `Ladder.budget` CPU seconds, and measured in the same ways: on
+held-out games between people, against an engine, and against each other. ``xqlm ladder`` trains and measures them and
+writes the results to a page, ``docs/ladder.md``.
 
-A folder keeps what has been done: ``RUNG/`` is the rung's run with its ``evaluation.json``, ``matches/`` holds each
-match as PGN and as JSON. The same command goes on where it stopped and does nothing twice.
+A folder keeps the finished work: ``RUNG/`` is the rung's run with its ``evaluation.json``, ``matches/`` holds each
+match as PGN and as JSON. The same command, given again, resumes there and repeats nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ REFERENCE: Final = "uci:cmd=fairy-stockfish,UCI_Variant=xiangqi,depth=1"
 PRESET: Final = "small"
 
 Progress = Callable[[str, int | None], AbstractContextManager[tuple[Report, Callable[[int, str], None]]]]
-"""Shows how far some work is; see `lm.cli.console.progress`."""
+"""Shows the progress of some work; see `lm.cli.console.progress`."""
 Found = dict[str, Any]
 
 
@@ -64,15 +64,15 @@ class Rung:
     about: str
     tokens: str = "move"
     inputs: tuple[str, ...] = tuple(INPUT_GROUPS)
-    """What it is told about a position."""
+    """Input groups: features of a position."""
     candidates: tuple[str, ...] = ("move",)
-    """And about each legal move."""
+    """Candidate groups: features of each legal move."""
     plies: int | None = None
-    """How much it is reckoned to read, where the preset is far off: its curriculum begins by that."""
+    """Estimate of the plies read in training, where the preset's estimate is far off. The curriculum starts from it."""
 
     @property
     def changes(self) -> dict[str, Any]:
-        """What is changed of the configuration of a preset; a model of characters has none."""
+        """Changes to the preset's configuration; none for a character model."""
         if self.tokens == "char":
             return {}
         return {"input_groups": list(self.inputs), "candidate_groups": list(self.candidates)}
@@ -82,7 +82,7 @@ RUNGS: Final = {
     "char": Rung(
         "the system of 2020: it reads the characters of the moves, four a ply, and sees no board",
         tokens="char",
-        plies=7_500_000,  # at 7,200 seconds; of a longer curriculum, whole games come too late to measure their price
+        plies=7_500_000,  # at 7,200 seconds; a longer curriculum reaches whole games too late to measure their cost
     ),
     "blind": Rung("one token a move, still no board", inputs=("move",)),
     "board": Rung("also the board, the repetitions and the clocks", inputs=("move", "counters", "board")),
@@ -98,7 +98,7 @@ RUNGS: Final = {
 
 
 def choose(names: str) -> list[str]:
-    """Return the rungs of a list as ``char,blind``, in the order of the ladder. Raises ``UserError``.
+    """Return the rungs of a list such as ``char,blind``, in the order of the ladder. Raises ``UserError``.
 
     >>> choose("full,char")
     ['char', 'full']
@@ -108,14 +108,14 @@ def choose(names: str) -> list[str]:
 
 
 def known(name: str) -> str:
-    """Return the name of a rung. Raises ``UserError`` if there is none of that name."""
+    """Return the name of a rung. Raises ``UserError`` if there is no such rung."""
     if name not in RUNGS:
         raise UserError(f"no rung {name!r}: choose from {', '.join(RUNGS)}")
     return name
 
 
 def stand_ins(texts: Sequence[str]) -> dict[str, Path]:
-    """Return the finished runs that stand for rungs, each given as ``full=DIR``. Raises ``UserError``."""
+    """Return the finished runs to use as rungs, each given as ``full=DIR``. Raises ``UserError``."""
     runs: dict[str, Path] = {}
     for text in texts:
         name, equals, folder = text.partition("=")
@@ -129,7 +129,7 @@ def stand_ins(texts: Sequence[str]) -> dict[str, Path]:
 
 @dataclass
 class Ladder:
-    """The ladder in a folder, and how it is to be made. Raises ``UserError`` for games of which none can judge."""
+    """The ladder in a folder, with its settings. Raises ``UserError`` if the test split has no game between people."""
 
     shards: Sequence[Shard]
     out: Path
@@ -143,9 +143,9 @@ class Ladder:
     """Games of every two rungs."""
     reference: str = REFERENCE
     data: Sequence[Path] = ()
-    """Files of the games, unless they are those that ship."""
+    """Files of the games; empty for the shipped ones."""
     runs: Mapping[str, Path] = field(default_factory=dict)
-    """Finished runs from elsewhere that stand for rungs."""
+    """Finished runs from elsewhere, used as rungs."""
     save_minutes: float = 5
     parallel: int = 64
 
@@ -161,9 +161,9 @@ class Ladder:
     # --- Work ---
 
     def climb(self, names: Sequence[str]) -> None:
-        """Do what is missing of these rungs: train them, measure them, let them meet the reference and each other.
+        """Do the missing work on these rungs: training, evaluation, matches against the reference and each other.
 
-        Raises ``KeyboardInterrupt`` when asked to stop in training (what is done is kept), and ``UserError``.
+        Raises ``KeyboardInterrupt`` when training is interrupted (finished work is kept), and ``UserError``.
         """
         reference = self._find_reference()
         for name in names:
@@ -178,7 +178,7 @@ class Ladder:
                 self._match(b, a)
 
     def _find_reference(self) -> bool:
-        """Whether the reference can be played. Raises ``UserError`` if what is wrong is the spec."""
+        """Return whether the reference can be started. Raises ``UserError`` for a wrong spec."""
         try:
             player = Spec.parse(self.reference).open()
         except PlayerError as error:
@@ -190,7 +190,7 @@ class Ladder:
 
     @contextmanager
     def _alone(self, work: str) -> Iterator[None]:
-        """Keep other processes out of a piece of work. Raises ``UserError`` if one is at it."""
+        """Lock a piece of work against other processes. Raises ``UserError`` if another process holds the lock."""
         self.out.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             try:
@@ -223,7 +223,7 @@ class Ladder:
         keep(self._evaluation(name), self._judged(name), find)
 
     def _match(self, a: str, b: str | None) -> None:
-        """Let a rung meet another one, or the reference."""
+        """Play a match between a rung and another one, or the reference."""
         file, stakes = self._result(a, b), self._stakes(a, b)
 
         def find() -> Found:
@@ -340,9 +340,10 @@ class Ladder:
         return markdown([*heads, "against the engine"] if engine else heads, rows)
 
     def _notes(self, metrics: Mapping[str, Found]) -> list[str]:
-        """Say of rungs that were not trained here what they were trained on, and which one took longer than it should.
+        """Return notes: the data of rungs that were not trained here, and whether ``char`` exceeded the budget.
 
-        The length of a run is settled when its rate is to fall, and the curriculum may still cut games short then.
+        The length of a run is fixed when its learning rate starts to fall. The curriculum may still cut games short at
+        that time, so the measured speed can be too high.
         """
         notes = []
         for name, made in metrics.items():
@@ -359,7 +360,7 @@ class Ladder:
         return notes
 
     def _games(self) -> str:
-        """Say which games were read, where they are from and what they serve."""
+        """Return a description of the games: files, splits and sources."""
         sources: Counter[str] = Counter()
         splits: Counter[str] = Counter()
         for shard in self.shards:
@@ -384,7 +385,7 @@ class Ladder:
 
 
 def recall(file: Path, of: Found) -> Found | None:
-    """Return what a file holds if it was found of the same things, else ``None``."""
+    """Return the content of a result file if it was measured on the same inputs ``of``, else ``None``."""
     try:
         found: Found = json.loads(file.read_text("utf-8"))
     except (FileNotFoundError, ValueError):
@@ -393,7 +394,7 @@ def recall(file: Path, of: Found) -> Found | None:
 
 
 def keep(file: Path, of: Found, find: Callable[[], Found]) -> None:
-    """Have a file hold what is found of some things, unless it does already."""
+    """Write what ``find`` returns to a file, unless it already holds a result for the same inputs ``of``."""
     if recall(file, of) is None:
         write_json(file, {**find(), "of": of})
 
@@ -402,7 +403,7 @@ def keep(file: Path, of: Found, find: Callable[[], Found]) -> None:
 
 
 def estimate(value: float, interval: Sequence[float]) -> str:
-    """Write a figure with its interval.
+    """Return a figure with its interval as text.
 
     >>> estimate(0.4567, [0.45, 0.4612])
     '0.457 (0.450 to 0.461)'
@@ -445,7 +446,7 @@ def second_table(matches: Mapping[tuple[str, str], Found | None]) -> list[str]:
 
 
 def cpu_model() -> str:
-    """Return the name of the processor, as far as the system tells."""
+    """Return the name of the processor, or of its architecture if the system does not report it."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
@@ -455,6 +456,6 @@ def cpu_model() -> str:
 
 
 def versions() -> str:
-    """Return the versions of what the figures depend on."""
+    """Return the versions of the packages that the figures depend on, and of Python."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("xqlm", "torch", "transformers", "numpy"))
     return f"{packages}, Python {platform.python_version()}"

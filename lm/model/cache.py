@@ -1,7 +1,7 @@
-"""Keys and values of the plies that were read: numbered entries, and games as paths of them.
+"""The K/V cache: keys and values of plies in numbered entries, and games as paths of entries.
 
-A ply's keys and values depend on the plies before it alone. So games that begin alike can share the entries of what
-they have in common: the moves of one game as it goes on, a variation, the branches of a search tree.
+A ply's keys and values depend only on the plies up to it. So games that begin alike can share the entries of their
+common plies: a game and its continuation, a variation, the branches of a search tree.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SPARE: Final = 0
 
 
 class KVCache:
-    """Keys and values of plies, ``(n_layer, N, nh, hs)`` each: one entry a ply, N of them, more as they are needed.
+    """Keys and values of plies, ``(n_layer, N, nh, hs)`` each: N entries, one a ply. It grows as needed.
 
     >>> cache = KVCache(XiangqiConfig(n_layer=1, n_head=1, n_embd=8), entries=4)
     >>> game = cache.take(3)
@@ -41,14 +41,14 @@ class KVCache:
     def __init__(self, config: XiangqiConfig, entries: int = 256, dtype: torch.dtype = torch.float32) -> None:
         shape = (config.n_layer, 1 + entries, config.n_head, config.n_embd // config.n_head)
         self.keys, self.values = torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=dtype)
-        self._free = list(range(entries, SPARE, -1))  # the next one to be taken is the last
+        self._free = list(range(entries, SPARE, -1))  # taken from the end
 
     def __len__(self) -> int:
         """Return how many entries are taken."""
         return self.keys.shape[1] - 1 - len(self._free)
 
     def take(self, n: int) -> Entries:
-        """Return n entries that were free; they are the caller's until they are freed."""
+        """Allocate n entries and return them. They stay allocated until they are freed."""
         if n > len(self._free):
             size = self.keys.shape[1]
             more = max(n, size)
@@ -57,13 +57,13 @@ class KVCache:
         return np.array([self._free.pop() for _ in range(n)], np.int64)
 
     def free(self, entries: Entries) -> None:
-        """Give entries back. None of them may be free already, or on a path that is still to be read."""
+        """Free entries. None of them may be free already, or on a path that will still be read."""
         self._free += entries[::-1].tolist()
 
     def layers(self, paths: Sequence[Entries], lengths: Sequence[int]) -> tuple[Tensor, list[PastLayer]]:
-        """Return how attention reads games on, given their paths and how many plies at the end of each are new.
+        """Prepare reading the new plies of B games, the last ``lengths`` entries of their paths.
 
-        The new plies are padded to the same number T for all B games. Returns which plies of their games they are,
+        The new plies are padded to the same number T for all games. Returns their ply numbers in their games,
         ``(B, T)``, and a view of each layer.
         """
         B, T, S = len(paths), max(lengths), max(map(len, paths))
@@ -81,17 +81,17 @@ class KVCache:
 
 @dataclass
 class PastLayer:
-    """One layer of a cache as attention sees it: where to put the new plies, and which plies each may look at."""
+    """One layer of a cache for attention: the entries of the new plies, and the plies that each may attend to."""
 
     keys: Tensor  # (N, nh, hs)
     values: Tensor
     seen: NDArray[np.int64]  # (B, S) entries of each game with its new plies, then SPARE
-    new: NDArray[np.int64]  # (B, T) those of the new plies
-    plies: NDArray[np.int64]  # (B, T) how many plies stand before each in its game
-    mask: Tensor  # (B, 1, T, S) 0 where a new ply may look, else -inf
+    new: NDArray[np.int64]  # (B, T) entries of the new plies
+    plies: NDArray[np.int64]  # (B, T) number of plies before each in its game
+    mask: Tensor  # (B, 1, T, S) 0 where a new ply may attend, else -inf
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Take in the new plies' ``(B, nh, T, hs)``, and return those of all plies ``(B, nh, S, hs)``."""
+        """Store keys and values of the new plies ``(B, nh, T, hs)``; return those of all plies ``(B, nh, S, hs)``."""
         return self._append(self.keys, k), self._append(self.values, v)
 
     def _append(self, old: Tensor, added: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
-"""The system of 2020: a language model that reads games as the characters of their moves, and sees no board.
+"""The system of 2020: a language model that reads games as the characters of their moves, without the board.
 
 After Su Jianlin, "当GPT遇上中国象棋" (https://kexue.fm/archives/7877): the text of a game is ``h2e2h9g7…``, any causal
 language model of `transformers` learns to write it, and the move to play is the legal one whose four characters are the
-likeliest. Where that system read the game anew for every candidate, here the beginnings of all candidates form a prefix
-trie, which is read in one go behind the keys and values of the game: a move costs its own four characters and a node
-for each beginning of a legal move, some fifty in all.
+likeliest. That system read the whole game again for every candidate. Here the prefixes of all candidates form a trie,
+which is read in one pass with the keys and values of the game cached. A move costs its own four characters and a node
+for each prefix of a legal move, about fifty tokens in all.
 
 >>> model = new_model(n_layer=1, n_head=2, n_embd=16)
 >>> found = CharEvaluator(model)([Board()])[0]
@@ -44,7 +44,7 @@ VOCABULARY: Final = {
     "eos_token_id": CHAR_PAD,
 }
 LOSS: Final = "ForCausalLM"
-"""The loss to use; `transformers` cannot tell it from the names of its older classes, and says so."""
+"""The loss to use. For its older classes `transformers` cannot derive it from the name, and would warn."""
 
 MOVE_CHARS: Final = np.array([[CHARS.index(char) for char in move.iccs] for move in MOVES])
 """The characters of each move, ``(2086, 4)``."""
@@ -57,23 +57,23 @@ def new_model(n_layer: int, n_head: int, n_embd: int, plies: int = 512) -> GPT2L
     """Return an untrained GPT-2 over characters that reads games of up to ``plies`` plies."""
     config = GPT2Config(n_layer=n_layer, n_head=n_head, n_embd=n_embd, n_positions=4 * plies)
     config.update(VOCABULARY)
-    config.activation_function = "gelu_pytorch_tanh"  # GPT-2's own, in one piece
-    config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0  # games are not read often enough to be memorised
+    config.activation_function = "gelu_pytorch_tanh"  # GPT-2's activation, as one fused operation
+    config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0  # too few epochs to overfit
     model = GPT2LMHeadModel(config)
     model.loss_type = LOSS
     return model
 
 
 def start_from(path: Path) -> PreTrainedModel:
-    """Return a causal language model over characters that starts from a checkpoint of BERT's, GPT-2's or a like kind.
+    """Return a causal language model over characters, initialised from a checkpoint of BERT, GPT-2 or a similar model.
 
-    It has the checkpoint's shape and all its weights but the embeddings, which are new, except that characters which
-    its own tokenizer knows keep theirs. Raises ``UserError`` that names a directory without such a model, or with one
-    that `check_trust` refuses.
+    It has the checkpoint's shape and weights except the embeddings, which are new. Files and ranks keep their old
+    embeddings if the checkpoint's tokenizer has all of them. Raises ``UserError`` that names a directory without such
+    a model, or with one that `check_trust` refuses.
     """
     transformers_logging.disable_progress_bar()
     verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # it would list every weight that is new on purpose
+    transformers_logging.set_verbosity_error()  # no warnings about weights that are meant to be new
     try:
         check_trust(path)
         config = AutoConfig.from_pretrained(path, **TRUSTED)
@@ -95,7 +95,7 @@ def start_from(path: Path) -> PreTrainedModel:
             new.data[-len(rows) :] = old.data[rows]
         if not (model._supports_sdpa and hasattr(config, "max_position_embeddings")):
             raise ValueError(f"a {config.model_type} takes no masks of any shape, or does not say how much it reads")
-    except Exception as error:  # whatever a missing or damaged file makes the libraries raise
+    except Exception as error:  # the libraries raise many types for missing or damaged files
         raise UserError(f"cannot start from {path}: {error}") from None
     finally:
         transformers_logging.set_verbosity(verbosity)
@@ -104,17 +104,17 @@ def start_from(path: Path) -> PreTrainedModel:
 
 
 def _rows_of_chars(path: Path) -> list[int]:
-    """Return the tokens of the files and ranks in a checkpoint's own vocabulary; none if it lacks any of them."""
+    """Return the tokens of files and ranks in a checkpoint's vocabulary; an empty list if any of them is missing."""
     try:
         vocabulary = AutoTokenizer.from_pretrained(path, **TRUSTED).get_vocab()
-    except Exception:  # a checkpoint without a tokenizer, or with one that needs what is not installed
+    except Exception:  # no tokenizer, or one that needs a package that is not installed
         return []
     rows = [vocabulary.get(char, -1) for char in CHARS[2:]]
     return [] if -1 in rows else rows
 
 
 def first_position(model: PreTrainedModel) -> int:
-    """Return the number of a model's first position: RoBERTa keeps those up to its padding's for itself."""
+    """Return the number of a model's first position: RoBERTa reserves those up to its padding index."""
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
             return module.padding_idx + 1
@@ -122,7 +122,7 @@ def first_position(model: PreTrainedModel) -> int:
 
 
 def longest_game(model: PreTrainedModel) -> int:
-    """Return how many plies a model can read, the one to be played included."""
+    """Return how many plies a model can read, including the one to be played."""
     return int(model.config.max_position_embeddings - first_position(model)) // 4
 
 
@@ -135,7 +135,7 @@ def text_of(moves: NDArray[np.int16]) -> NDArray[np.int64]:
 
 
 def reading_config(model: PreTrainedModel) -> XiangqiConfig:
-    """Return how games are to be encoded for a model: as it says itself, or only as the legal moves of every ply."""
+    """Return the encoding for a model: its own configuration, or for a character model the legal moves alone."""
     if isinstance(model.config, XiangqiConfig):
         return model.config
     return XiangqiConfig(n_context=longest_game(model), input_groups=(), candidate_groups=("move",))

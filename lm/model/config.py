@@ -1,4 +1,4 @@
-"""What fixes the shape of a model."""
+"""The configuration of a model: its size and its feature groups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
 
 
 class XiangqiConfig(PretrainedConfig):
-    """Everything that fixes the shape of a model."""
+    """Size, feature groups and optional heads of a model, which determine the shapes of its weights."""
 
     model_type = "xqlm"
     attribute_map = {"num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "hidden_size": "n_embd"}  # noqa: RUF012
@@ -20,11 +20,11 @@ class XiangqiConfig(PretrainedConfig):
         n_layer: int = 6,
         n_head: int = 4,
         n_embd: int = 256,
-        n_query: int = 128,  # width of what asks about a candidate's context
+        n_query: int = 128,  # width of the query against the candidate table
         n_context: int = 512,  # longest game, in plies
-        input_groups: tuple[str, ...] = tuple(INPUT_GROUPS),  # what the model is told about a position
-        candidate_groups: tuple[str, ...] = tuple(CANDIDATE_GROUPS),  # and about each legal move
-        replies: bool = False,  # whether it has the head that foresees replies, in training
+        input_groups: tuple[str, ...] = tuple(INPUT_GROUPS),  # features of a position
+        candidate_groups: tuple[str, ...] = tuple(CANDIDATE_GROUPS),  # features of each legal move
+        replies: bool = False,  # whether it has the reply-prediction head, used in training
         **kwargs: Any,
     ) -> None:
         self.n_layer, self.n_head, self.n_embd = n_layer, n_head, n_embd

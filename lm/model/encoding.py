@@ -1,7 +1,7 @@
-"""From games to model inputs, one path for training and for play.
+"""Encodes games as model inputs, in the same way for training and for play.
 
-`encode` replays games through the rules kernels and returns what `XiangqiLM.forward` takes. A game of n moves has n + 1
-plies: before each move, and the position at its end.
+`Encoder` replays games with the rules kernels and returns the arguments of `XiangqiLM.forward`. A game of n moves has
+n + 1 encoded plies: the position before each move, and the last one.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _START = Board()
 
 @dataclass
 class GameMoves:
-    """A game as the encoder reads it."""
+    """A game as input of the encoder."""
 
     moves: NDArray[np.int16]
     """Numbers of the moves as played, ``(n,)``."""
     cells: NDArray[np.uint8]
-    """The position before them, ``(90,)``."""
+    """The position before the moves, ``(90,)``."""
     turn: int = 0
     clock: int = 0
-    """Plies without capture before them."""
+    """Plies without capture before the moves."""
     first: int = 0
     """First ply to encode; earlier ones are already in a cache."""
     invented: int = 0
-    """How many of the moves, at the beginning, nobody played: 1 where a past was invented."""
+    """Number of invented moves at the beginning: 1 where a past was invented, else 0."""
 
     @classmethod
     def of(cls, board: Board, first: int = 0) -> GameMoves:
@@ -79,7 +79,7 @@ class GameMoves:
 
 @lru_cache(4096)
 def _past(cells: bytes, turn: int, clock: int) -> tuple[int, NDArray[np.uint8], int] | None:
-    """Return the move that is invented before a position, and the cells and the clock before it."""
+    """Return the invented move before a position, and the cells and the clock before that move."""
     position = Board(None)
     position.set_piece_map({sq: piece for sq, code in enumerate(cells) if (piece := PIECES[code])})
     position.turn, position.halfmove_clock = turn, clock
@@ -91,9 +91,9 @@ def _past(cells: bytes, turn: int, clock: int) -> tuple[int, NDArray[np.uint8], 
 
 @dataclass
 class Features:
-    """Encoded plies of a batch of games, all games' plies one after the other (N plies, C candidates in all).
+    """Encoded plies of a batch of games, concatenated (N plies, C candidates in all).
 
-    ``tensors`` are the arguments of `XiangqiLM.forward`.
+    ``tensors`` returns the arguments of `XiangqiLM.forward`.
     """
 
     inputs: NDArray[np.int32]
@@ -103,13 +103,13 @@ class Features:
     candidates: NDArray[np.int32]
     """Rows of the candidate table, ``(C, columns)``."""
     candidate_ends: NDArray[np.int64]
-    """``(N,)``"""
+    """Where each ply's candidates end, ``(N,)``."""
     lengths: NDArray[np.int64]
     """Plies of each game, ``(B,)``."""
     turns: NDArray[np.int8]
     """Side to move at each ply, ``(N,)``."""
     positions: NDArray[np.int64]
-    """Ply of each game at which its share starts, ``(B,)``."""
+    """First encoded ply of each game, ``(B,)``."""
 
     def tensors(self) -> dict[str, torch.Tensor]:
         return {
@@ -121,13 +121,14 @@ class Features:
         }
 
     def moves(self, ply: int) -> NDArray[np.int64]:
-        """Return the candidates of one ply as numbers of moves as played (not turned)."""
+        """Return the candidates of one ply as move numbers as played (not rotated for Black)."""
         start = self.candidate_ends[ply - 1] if ply else 0
         seen = self.candidates[start : self.candidate_ends[ply], 0].astype(np.int64)
         return MOVE_ROTATED[seen].astype(np.int64) if self.turns[ply] else seen
 
     def labels(self, played: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        """Return the place among the candidates, or -100, of ``played`` ``(N,)``: numbers of moves, -1 for none."""
+        """Return the index among its ply's candidates, or -100, of each of ``played`` ``(N,)``: move numbers, -1 for
+        none."""
         turned = (self.turns == 1) & (played >= 0)
         seen = np.where(turned, MOVE_ROTATED[np.maximum(played, 0)], played).astype(np.int64)
         labels = np.empty(len(seen), np.int64)
@@ -136,9 +137,9 @@ class Features:
 
 
 class Encoder:
-    """Encodes games with the feature groups that a model has, of `features.INPUT_GROUPS` and `CANDIDATE_GROUPS`.
+    """Encodes games with a model's feature groups, a subset of `features.INPUT_GROUPS` and `CANDIDATE_GROUPS`.
 
-    Raises ``ValueError`` that names groups which do not exist.
+    Raises ``ValueError`` that names unknown groups.
     """
 
     def __init__(self, input_groups: Sequence[str], candidate_groups: Sequence[str]) -> None:
@@ -154,7 +155,7 @@ class Encoder:
         self._shift = np.where(np.array(self._columns) == 0, 0, context_map[starts] - starts).astype(np.int32)
 
     def __call__(self, games: Sequence[GameMoves]) -> Features:
-        """Encode a batch of games (their plies from ``first`` on)."""
+        """Encode a batch of games, each from its ply ``first``."""
         lengths = np.array([len(game.moves) + 1 - game.first for game in games], np.int64)
         plies = int(lengths.sum())
         inputs = np.empty(plies * features.MAX_INPUTS, np.int32)
@@ -183,7 +184,7 @@ class Encoder:
 
 
 def _compact(groups: Mapping[str, int], chosen: Sequence[str]) -> NDArray[np.int32]:
-    """Return for each row of a table with all groups its row in a table with only the chosen ones, or -1."""
+    """Return for each row of the table with all groups its row in the table with the chosen groups, or -1."""
     unknown = set(chosen) - set(groups)
     if unknown:
         raise ValueError(f"unknown feature groups {sorted(unknown)}: choose from {', '.join(groups)}")
@@ -201,9 +202,9 @@ def _compact(groups: Mapping[str, int], chosen: Sequence[str]) -> NDArray[np.int
 def _find(
     candidates: NDArray[np.int32], candidate_ends: NDArray[np.int64], moves: NDArray[np.int64], out: NDArray[np.int64]
 ) -> None:
-    """Write the place of each ply's move among its candidates, or -100.
+    """Write the index of each ply's move among its candidates, or -100.
 
-    ``moves`` ``(n,)`` are numbers as the mover sees them, -1 for none.
+    ``moves`` ``(n,)`` are numbers from the mover's side, -1 for none.
 
     >>> places = np.empty(2, np.int64)
     >>> _find(np.array([[7], [8], [9]], np.int32), np.array([1, 3]), np.array([8, 9]), places)
