@@ -1,16 +1,16 @@
-"""What a model is told about a position: games to feature numbers, compiled by numba.
+"""The model's features: encodes the plies of a game as row numbers of tables, compiled by numba.
 
-Everything is seen from the mover's side: for Black the board is turned by 180 degrees and the colours exchanged, so
-that the mover's pieces always have codes 1 to 7 and move up the board.
+Everything is seen from the mover's side: for Black the board is rotated by 180 degrees and the colours are exchanged,
+so the mover's pieces always have codes 1 to 7 and move up the board.
 
 For each ply there are two ragged lists of numbers:
 
-- **input features**, rows of one embedding table, whose sum is what the model reads (`INPUT_GROUPS` names the blocks);
-- **candidates**, one line a legal move, each line one row number in every block of an output table
+- **input features**, rows of one embedding table, whose sum is the model's input (`INPUT_GROUPS` names the blocks);
+- **candidates**, one line a legal move. Each line has one row number in every block of an output table
   (`CANDIDATE_GROUPS`), or several (`CANDIDATE_COLUMNS`). A move's score is the sum of the products of these rows with
-  the model's state, so whatever the rules can see about a move is told here at the price of a gather.
+  the model's state, so each fact about a move costs one gather.
 
-What pieces reach and what they are worth is told by `xiangqi.attacks`, mate in one by `xiangqi.mates`.
+`xiangqi.attacks` gives attacks and piece values, `xiangqi.mates` mate in one.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from xiangqi.mates import FILE, RANK, empty, evasion, fill, mates, mating_move, 
 from xiangqi.move import KING
 
 NO_MOVE: Final = 2086
-"""Stands for the move before the first."""
+"""Number used in place of the last move where there is none."""
 
 INPUT_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
     {
@@ -98,11 +98,11 @@ CANDIDATE_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
     }
 )
 SEVERAL: Final = 4
-"""So many rows of ``touched`` and of ``eyes`` are told, of the dearest pieces; kings are left out."""
+"""Number of rows of ``touched`` and of ``eyes`` for each move: those of the most valuable pieces, without kings."""
 CANDIDATE_COLUMNS: Final = tuple(
     column for name in CANDIDATE_GROUPS for column in (SEVERAL if name in ("touched", "eyes") else 1) * [name]
 )
-"""The block that each column of a candidate's line is a row of."""
+"""The block of each column of a candidate's line."""
 
 
 def _offsets(groups: Mapping[str, int]) -> NDArray[np.int32]:
@@ -111,85 +111,85 @@ def _offsets(groups: Mapping[str, int]) -> NDArray[np.int32]:
 
 INPUT_OFFSETS: Final = _offsets(INPUT_GROUPS)
 CANDIDATE_OFFSETS: Final = np.maximum(0, _offsets(CANDIDATE_GROUPS) - CANDIDATE_GROUPS["move"]).astype(np.int32)
-"""Where each block starts: the moves in a table of their own, the others one after another in a second one."""
+"""Where each block starts: the moves in a table of their own, the other blocks concatenated in a second table."""
 
 InputGroups = namedtuple("InputGroups", INPUT_GROUPS)  # type: ignore[misc]
 CandidateGroups = namedtuple("CandidateGroups", CANDIDATE_GROUPS)  # type: ignore[misc]
 _INPUT_START: Final[Any] = InputGroups(*INPUT_OFFSETS[:-1].tolist())
 _START: Final[Any] = CandidateGroups(*CANDIDATE_OFFSETS[:-1].tolist())
 _COLUMN: Final[Any] = CandidateGroups(*(CANDIDATE_COLUMNS.index(name) for name in CANDIDATE_GROUPS))
-"""The first column of each block in a candidate's line. (Of tuples with names numba makes constants.)"""
+"""The first column of each block in a candidate's line. (A named tuple, because numba compiles it to constants.)"""
 CANDIDATE_WIDTH: Final = len(CANDIDATE_COLUMNS)
 
 MAX_INPUTS: Final = 768
-"""No ply has more input features (2 + 3 + 2 * 32 + 4 and two lists of moves with captures)."""
+"""Upper bound on the input features of a ply (2 + 3 + 2 * 32 + 4 and two lists of moves with captures)."""
 MAX_CANDIDATES: Final = 192
-"""Legal moves that are kept of one ply; a position reached by play has at most about 120."""
+"""Most legal moves encoded for one ply; a position reached by play has at most about 120."""
 
 _ROOM = constant(np.array([0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8, 8, 8, 8, 8], np.int64))
-"""Classes of how many squares a piece could go to."""
+"""The class of each number of squares that a piece could go to."""
 
 _ROWS = 2048
-"""More than either block has of which `SEVERAL` rows are told; see `_keep`."""
+"""More rows than ``touched`` or ``eyes`` has; see `_keep`."""
 
-# What the kernels of this module know of a ply, and tell each other, is one record, `_PLY`, of these parts. Arrays of
-# 90 are by square, those of 2 for the mover and the enemy.
-_POSITION: Final[list[Any]] = [  # as its mover sees it
+# The kernels of this module share all data of a ply in one record, `_PLY`, made of these parts. Arrays of 90 are by
+# square, arrays of 2 for the mover and the enemy.
+_POSITION: Final[list[Any]] = [  # from the mover's side
     ("cells", np.uint8, 90),
-    ("men", np.int16, (2, 92)),  # as `mates.survey` writes them, and the lines
+    ("men", np.int16, (2, 92)),  # men and lines as written by `mates.survey`
     ("lines", np.int16, 19),
-    ("man_index", np.uint8, 90),  # where among the mover's men each of his pieces is
+    ("man_index", np.uint8, 90),  # index of each of the mover's pieces in his men
     ("piece_squares", np.uint8, 90),
     ("piece_count", np.int64),
-    ("kinds", np.int8, 90),  # of the piece there, see `attacks.kind_on`
-    ("reach", np.int32, 90),  # what reaches each square, see `attacks.attack`
-    ("statuses", np.int8, 90),  # how the piece there is attacked and defended, see `attacks.status`
+    ("kinds", np.int8, 90),  # kind of the piece there, see `attacks.kind_on`
+    ("reach", np.int32, 90),  # attackers of each square, see `attacks.attack`
+    ("statuses", np.int8, 90),  # attack and defence of the piece there, see `attacks.status`
     ("grades", np.int64, 2),  # sums over each side's pieces
-    ("moves", np.int16, (2, MAX_MOVES)),  # legal ones of the mover, and of the enemy if he were to move
+    ("moves", np.int16, (2, MAX_MOVES)),  # legal moves of the mover, and of the enemy if he were to move
     ("move_counts", np.int64, 2),
     ("kings", np.int64, 2),
     ("king_rooms", np.int64, 2),  # free squares beside the kings
     ("in_check", np.int64),
     ("mate_threatened", np.int64),  # by the enemy
     ("turn", np.int64),
-    ("mover", np.int64),  # always 0, and the enemy 1: of a literal numba would make a kernel of its own
+    ("mover", np.int64),  # always 0, and the enemy 1: for a literal, numba would compile another version of the kernel
     ("enemy", np.int64),
 ]
 _LAST_MOVES: Final[list[Any]] = [
-    ("last_kind", np.int64),  # the piece that moved last,
-    ("last_to", np.int64),  # where it is, -1 before the first move,
-    ("last_took", np.int64),  # and whether it took
-    ("own_kind", np.int64),  # the piece that the mover moved last, if he has it still,
-    ("own_from", np.int64),  # whence
-    ("own_to", np.int64),  # and where to
+    ("last_kind", np.int64),  # the enemy's last moved piece
+    ("last_to", np.int64),  # its square, -1 before the first move
+    ("last_took", np.int64),  # whether it captured
+    ("own_kind", np.int64),  # the mover's last moved piece, 0 if it was lost since
+    ("own_from", np.int64),  # its square before that move
+    ("own_to", np.int64),  # and after
 ]
-_PIECE: Final[list[Any]] = [  # whose moves are candidates
+_PIECE: Final[list[Any]] = [  # the piece that a candidate moves
     ("origin", np.uint8),
-    ("old_eyes", np.int32, 90),  # where it could capture
-    ("old_room", np.int64),  # the class of how many squares it could go to
-    ("reach_without", np.int32, 90),  # what reaches each square without it
+    ("old_eyes", np.int32, 90),  # squares that it attacks
+    ("old_room", np.int64),  # class of the number of squares that it could go to
+    ("reach_without", np.int32, 90),  # attackers of each square if this piece were removed
     ("attacked_by_last", np.int64),  # whether the piece that moved last attacks it
 ]
 _CANDIDATE: Final[list[Any]] = [  # a move, made on the board
     ("move", np.int64),
     ("target", np.uint8),
     ("captured", np.int64),
-    ("king", np.int64),  # where the mover's is now
-    ("eyes", np.int32, 90),  # where its piece could capture next
-    ("room", np.int64),  # and the class of how many squares it could go to
-    ("reach_after", np.int32, 90),  # what reaches each square
+    ("king", np.int64),  # square of the mover's king after the move
+    ("eyes", np.int32, 90),  # squares that the moved piece attacks then
+    ("room", np.int64),  # class of the number of squares that it could go to then
+    ("reach_after", np.int32, 90),  # attackers of each square then
     ("gives_check", np.int64),
     ("gives_mate", np.int64),
     ("threats", np.int64, 2),  # of mate in one by each side
     ("touched", np.int64, SEVERAL),  # rows and worth, see `_keep`
     ("eyed", np.int64, SEVERAL),
 ]
-_KEPT: Final[list[Any]] = [  # from ply to ply, and room to work in
-    ("mating", np.int16, 2),  # a move with which each side mated lately
+_KEPT: Final[list[Any]] = [  # kept from ply to ply, and work space
+    ("mating", np.int16, 2),  # the last mating move found for each side, or -1
     ("replies", np.int16, (2, MAX_MOVES)),  # see `mates.mates`
     ("scratch", np.int16, (2, MAX_MOVES)),
     ("changed", np.uint8, 90),  # squares of the pieces whose status a move may change
-    ("balances", np.int64, MAX_CANDIDATES),  # what each candidate wins less what it loses
+    ("balances", np.int64, MAX_CANDIDATES),  # material balance of each candidate: gain less loss
 ]
 _PLY = np.dtype([*_POSITION, *_LAST_MOVES, *_PIECE, *_CANDIDATE, *_KEPT], align=True)
 Ply: TypeAlias = Any
@@ -198,7 +198,7 @@ Ply: TypeAlias = Any
 
 @compiled
 def _seen(move: int, turn: int) -> int:
-    """Number of a move as the side ``turn`` sees it."""
+    """Return the number of a move from the side of ``turn``."""
     return int(move) if turn == 0 else int(MOVE_ROTATED[move])
 
 
@@ -218,9 +218,9 @@ def zobrist_after(key: int, piece: int, captured: int, a: int, b: int) -> int:
 
 @compiled
 def _occurrences(keys: NDArray[np.uint64], start: int, ply: int, key: int) -> int:
-    """How often the position of ``ply`` has stood at an earlier one from ``start`` on, at most 2.
+    """Return how often the position of ``ply`` occurred at earlier plies from ``start`` on, at most 2.
 
-    It has the same side to move, and each side needs two moves to come back.
+    Only plies with the same side to move are compared, from four plies before: each side needs two moves to return.
     """
     n = 0
     for i in range(ply - 4, start - 1, -2):
@@ -236,7 +236,7 @@ def _occurrences(keys: NDArray[np.uint64], start: int, ply: int, key: int) -> in
 
 @compiled
 def _look(p: Ply, cells: Cells, turn: int) -> None:
-    """Note a position and all that is known of it without the moves that led there."""
+    """Fill the record with a position and everything that does not depend on the moves before it."""
     p.turn, p.mover, p.enemy = turn, 0, 1
     for sq in range(90):
         piece = cells[sq if turn == 0 else 89 - sq]
@@ -267,7 +267,7 @@ def _look(p: Ply, cells: Cells, turn: int) -> None:
 
 @compiled
 def _remember(p: Ply, moves: NDArray[np.int16], ply: int, took: bool) -> None:
-    """Note the last moves of both sides, the first ``ply`` of ``moves``; ``took`` if the last was a capture."""
+    """Fill in the last move of each side before ``ply``; ``took`` tells if the last one was a capture."""
     p.last_kind, p.last_to, p.last_took = 0, -1, took
     p.own_kind, p.own_from, p.own_to = 0, -1, -1
     if ply >= 1:
@@ -281,7 +281,10 @@ def _remember(p: Ply, moves: NDArray[np.int16], ply: int, took: bool) -> None:
 
 @compiled
 def _could_mate(p: Ply, side: int, king: int) -> bool:
-    """Whether ``side``, if it were to move, could mate the king on ``king``: mostly with the same move as lately."""
+    """Return whether ``side``, if it were to move, could mate the king on ``king``.
+
+    The last mating move found for this side is tried first: it often mates again.
+    """
     move = p.mating[side]
     if (
         move >= 0
@@ -297,9 +300,9 @@ def _could_mate(p: Ply, side: int, king: int) -> bool:
 
 @compiled
 def _write_inputs(space: Ply, last: int, seen: int, clock: int, ply: int, out: NDArray[np.int32], n: int) -> int:
-    """Add to ``out[:n]`` the input features of a position that move ``last`` led to; return how many there are now.
+    """Append to ``out[:n]`` the input features of a position after the move ``last``; return their new number.
 
-    ``seen`` is how often it stood before, and ``clock`` the number of plies since a capture.
+    ``seen`` is the number of earlier occurrences, ``clock`` the number of plies since a capture.
     """
     p = space[0]
     out[n] = _INPUT_START.move + last
@@ -336,7 +339,7 @@ def _write_inputs(space: Ply, last: int, seen: int, clock: int, ply: int, out: N
 
 @compiled
 def _lift(p: Ply, a: int) -> None:
-    """Note what is known of the piece on ``a``, and what reaches each square without it."""
+    """Fill in the moves of the piece on ``a``, and the attackers of each square without it."""
     p.origin = a
     for sq in range(90):
         p.old_eyes[sq] = 0
@@ -349,7 +352,7 @@ def _lift(p: Ply, a: int) -> None:
 
 @compiled
 def _make(p: Ply, move: int) -> None:
-    """Make a move of the piece that is lifted, and note where pieces reach then."""
+    """Make a move of the lifted piece, and fill in the attackers of each square after it."""
     a, b = p.origin, int(MOVE_TO[move])
     piece, captured = p.cells[a], p.cells[b]
     p.move, p.target, p.captured = move, b, captured
@@ -384,7 +387,7 @@ def _unmake(p: Ply) -> None:
 
 @compiled
 def _look_for_mates(p: Ply) -> None:
-    """Note if the candidate gives check or mates, and if a side could mate next."""
+    """Fill in whether the candidate gives check or mate, and whether either side threatens mate after it."""
     king = p.kings[1]
     p.gives_check = king >= 0 and cheapest(p.reach_after[king], 0) != 0 and is_attacked(p.cells, king, p.mover)
     p.gives_mate = p.gives_check and evasion(p.cells, p.enemy, king, p.scratch[0]) < 0
@@ -394,7 +397,7 @@ def _look_for_mates(p: Ply) -> None:
 
 @compiled
 def _keep(found: NDArray[np.int64], worth: int, row: int) -> None:
-    """Put a row in its place among those ``found`` so far, which are kept with their worth, the greatest first."""
+    """Insert a row into ``found``, the `SEVERAL` rows of the greatest worth, sorted by worth."""
     entry = _ROWS * worth + row
     for at in range(SEVERAL):
         if entry > found[at]:
@@ -403,7 +406,7 @@ def _keep(found: NDArray[np.int64], worth: int, row: int) -> None:
 
 @compiled
 def _touch(p: Ply) -> tuple[int, int]:
-    """Find rows of ``touched`` and of ``eyes`` for the other pieces; return the grades of both sides after the move."""
+    """Fill in the rows of ``touched`` and ``eyes`` for the other pieces; return both sides' grades after the move."""
     for at in range(SEVERAL):
         p.touched[at] = p.eyed[at] = 0
     a, b, n = p.origin, p.target, 0
@@ -438,7 +441,7 @@ def _touch(p: Ply) -> tuple[int, int]:
 
 @compiled
 def _level(balance: int) -> int:
-    """Return the class 0 to 7 of what a move wins or loses."""
+    """Return the class, 0 to 7, of a move's material balance."""
     if balance < 0:
         return 0 if balance <= -9 else 1 if balance <= -4 else 2 if balance <= -2 else 3
     return 4 if balance == 0 else 5 if balance <= 2 else 6 if balance <= 4 else 7
@@ -446,7 +449,7 @@ def _level(balance: int) -> int:
 
 @compiled
 def _exchange(net: int) -> int:
-    """Return the class 0 to 6 of what a move takes less what its piece loses."""
+    """Return the class, 0 to 6, of the value of the captured piece less the loss of the moved one."""
     if net < 0:
         return 0 if net <= -5 else 1 if net <= -2 else 2
     return 3 if net == 0 else 4 if net <= 2 else 5 if net <= 5 else 6
@@ -454,7 +457,7 @@ def _exchange(net: int) -> int:
 
 @compiled
 def _behind(less: int) -> int:
-    """Return the class 0 to 7 of how much less than the best a move wins."""
+    """Return the class, 0 to 7, of the difference between the best balance and a move's."""
     return less if less < 4 else 4 if less < 5 else 5 if less < 7 else 6 if less < 9 else 7
 
 
@@ -469,9 +472,9 @@ def _near(p: Ply, mover: int) -> int:
 
 @compiled
 def _write_line(p: Ply, seen: int, line: NDArray[np.int32]) -> int:
-    """Write the candidate's rows, but for how much the best move has more; return what it wins less what it loses.
+    """Write the candidate's rows and return its balance. The row of ``balance`` still lacks the best move's advantage.
 
-    ``seen`` is how often the position after it has stood before.
+    ``seen`` is the number of earlier occurrences of the position after it.
     """
     a, b, check = p.origin, p.target, p.gives_check
     taken, before, now = p.captured & 7, p.statuses[a], status(p.cells[b], p.reach_after[b])
@@ -517,15 +520,15 @@ def _write_line(p: Ply, seen: int, line: NDArray[np.int32]) -> int:
 def _write_candidates(
     space: Ply, keys: NDArray[np.uint64], last_capture: int, ply: int, out: NDArray[np.int32], n: int
 ) -> int:
-    """Add to ``out[:n]`` the lines of a position's legal moves; return how many there are now.
+    """Append to ``out[:n]`` the lines of a position's legal moves; return their new number.
 
-    ``keys`` are those of the positions up to this one, ``last_capture`` is the first of them after a capture.
+    ``keys`` are the keys of the positions up to this one, ``last_capture`` the index of the first after a capture.
     """
     p = space[0]
     told, best = min(p.move_counts[0], MAX_CANDIDATES), -9
     for i in range(told):
         move = int(p.moves[0, i])
-        if i == 0 or MOVE_FROM[move] != p.origin:  # moves of one piece come together
+        if i == 0 or MOVE_FROM[move] != p.origin:  # moves are sorted by piece
             _lift(p, int(MOVE_FROM[move]))
         _make(p, move)
         _look_for_mates(p)
@@ -547,7 +550,7 @@ def _write_candidates(
 
 @compiled
 def _take_in(space: Ply, cells: Cells, turn: int, moves: NDArray[np.int16], ply: int, took: bool) -> None:
-    """Note all that is known of a position; see `_look` and `_remember`."""
+    """Fill the record with a position and the last moves; see `_look` and `_remember`."""
     _look(space[0], cells, turn)
     _remember(space[0], moves, ply, took)
 
@@ -566,9 +569,9 @@ def encode_game(
 ) -> tuple[int, int]:
     """Encode the plies ``first`` to ``len(moves)`` of a game (the last is the position after all moves).
 
-    ``cells`` (changed), ``turn`` and ``clock`` (plies since a capture) are the position before the first of ``moves``
-    (numbers of moves as played, not turned). Writes flat ``inputs``; ``candidates`` ``(n, CANDIDATE_WIDTH)``; and where
-    each ply's share of them ends. Returns the lengths written. A caller leaves room for ``MAX_INPUTS`` and
+    ``cells`` (modified), ``turn`` and ``clock`` (plies since a capture) are the position before the first of ``moves``
+    (move numbers as played, not rotated). Writes flat ``inputs``, ``candidates`` ``(n, CANDIDATE_WIDTH)``, and where
+    each ply's part of them ends. Returns the two lengths written. The arrays must have room for ``MAX_INPUTS`` and
     ``MAX_CANDIDATES`` a ply. The legality of ``moves`` is not checked.
 
     >>> from xiangqi import Board

@@ -1,4 +1,4 @@
-"""Games under transformers' ``generate()``: tokens read as a game, logits masked to the rules, sampling that ends."""
+"""Support for transformers' ``generate()``: games from tokens, the legal-move mask, and consistent sampling."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from xiangqi.kernels import MOVE_ROTATED
 
 
 class TokenGenerationMixin(GenerationMixin):
-    """What lets transformers' ``generate()`` drive `XiangqiLM`: games given as tokens are replayed, and what the model
-    says of their positions becomes what it says of the next token."""
+    """Makes `XiangqiLM` usable with transformers' ``generate()``: games given as tokens are replayed on boards, and the
+    model's output for the last position becomes the logits of the next token."""
 
-    if TYPE_CHECKING:  # what the model has beside it
+    if TYPE_CHECKING:  # attributes of the model that uses this mixin
         config: XiangqiConfig
 
         @property
@@ -44,11 +44,12 @@ class TokenGenerationMixin(GenerationMixin):
         __call__: Callable[..., Any]
 
     def read_tokens(self, input_ids: Tensor, voices: Tensor | None = None) -> CausalLMOutputWithPast:
-        """Return the log-probabilities ``(B, 1, vocabulary)`` of what follows in each game ``(B, T)``.
+        """Return the log-probabilities ``(B, 1, vocabulary)`` of the next token of each game ``(B, T)``.
 
-        Moves share the chance that the game goes on: of legal ones the score counts, of others that of the move table
-        alone. ``[PAD]`` follows what has ended, or breaks the rules. Where no ``voices`` ``(B,)`` are given, a game has
-        that of its source, or else the human one. Raises ``UserError`` for what is no game.
+        The probability that the game goes on is divided among all moves: legal moves by their full scores, illegal ones
+        by the score of the move table alone. After an ending or an illegal move only ``[PAD]`` follows. Without
+        ``voices`` ``(B,)`` each game gets the voice of its source prompt, or else the human one. Raises ``UserError``
+        for tokens that do not form a game.
         """
         games = [TokenGame.read(row) for row in input_ids.tolist()]
         logits = torch.full((len(games), VOCABULARY), float("-inf"), device=self.device)
@@ -79,18 +80,18 @@ class TokenGenerationMixin(GenerationMixin):
     def generate(  # type: ignore[override]
         self, *args: Any, logits_processor: Sequence[LogitsProcessor] | None = None, **kwargs: Any
     ) -> Any:
-        """Go on with games to their ends, or as far as ``max_new_tokens``, or ``max_length``, or the model can read.
+        """Continue games to their ends, or up to ``max_new_tokens``, ``max_length`` or the model's context.
 
-        ``logits_processor`` is by default the rules alone; with an empty list moves may break them, and a game in which
-        one did is given up. With ``do_sample``, the settings ``temperature``, ``top_k`` and ``top_p`` are those of
-        `ConsistentSampling`, so that games end however few moves are left to choose from. What else may be asked for is
-        that of transformers' ``GenerationMixin``. Raises ``UserError`` for settings that make no sense, and for others
-        that truncate.
+        ``logits_processor`` is `LegalMoves` by default. With an empty list moves may be illegal, and a game ends with
+        the first illegal move. With ``do_sample``, the settings ``temperature``, ``top_k`` and ``top_p`` go to
+        `ConsistentSampling`, so that games end however strongly the moves are truncated. All other arguments are those
+        of transformers' ``GenerationMixin``. Raises ``UserError`` for invalid settings and for other truncations
+        (``min_p`` and the like).
         """
         given = kwargs.get("generation_config")
         asked = {**(vars(given) if given is not None else {}), **kwargs}
         if given is None and not kwargs.keys() & {"max_new_tokens", "max_length"}:
-            kwargs["max_length"] = self.config.n_context  # the library's own would be 20 tokens
+            kwargs["max_length"] = self.config.n_context  # the library's default is 20 tokens
         processors = LogitsProcessorList([LegalMoves()] if logits_processor is None else logits_processor)
         if asked.get("do_sample"):
             for name in ("min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff"):
@@ -107,20 +108,21 @@ class TokenGenerationMixin(GenerationMixin):
     def prepare_inputs_for_generation(  # type: ignore[override]
         self, input_ids: Tensor, voices: Tensor | None = None, attention_mask: Tensor | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """Hand ``generate()``'s tokens on, and voices; what else it brings has no meaning here: padding is seen."""
+        """Pass on tokens and voices alone: padding is recognised by its token, so no attention mask is needed."""
         return {"input_ids": input_ids, "voices": voices}
 
     def _prepare_cache_for_generation(self, *args: Any, **kwargs: Any) -> bool:
-        """Games in ``generate()`` are read anew at each ply; `lm.players.policy.Evaluator` plays with a cache."""
+        """Return False: ``generate()`` uses no cache and reads a game again at each ply. `lm.players.policy.Evaluator`
+        plays with a cache."""
         return False
 
 
 class LegalMoves(LogitsProcessor):
     """Masks the logits of ``generate()`` to the legal moves of each game and its endings.
 
-    The moves that are left share the chance of all moves. Without a legal move ``[mate]`` is all that can follow, with
-    one it cannot. There is only ``[PAD]`` behind an ending, and where the rules end a game otherwise, as by repetition.
-    Raises ``UserError`` for a text that breaks the rules.
+    The probability of all moves is divided among the legal ones. ``[mate]`` follows if and only if there is no legal
+    move. Only ``[PAD]`` follows an ending, and a position where the rules end the game otherwise, as by repetition.
+    Raises ``UserError`` for a game with an illegal move.
     """
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
@@ -142,9 +144,9 @@ class LegalMoves(LogitsProcessor):
 
 
 class ConsistentSampling(LogitsProcessor):
-    """Truncates the moves of ``generate()`` as `Sampling` does for a player, and never the endings.
+    """Truncates the moves in ``generate()`` as `Sampling` does for a player, but never the endings.
 
-    ``generate()`` puts it last when it samples. Raises ``UserError`` for settings that make no sense.
+    ``generate()`` puts it last when it samples. Raises ``UserError`` for invalid settings.
     """
 
     def __init__(self, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> None:
@@ -155,7 +157,7 @@ class ConsistentSampling(LogitsProcessor):
         return torch.from_numpy(chances).log().to(scores)  # type: ignore[return-value]
 
     def _chances(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the chances ``(vocabulary,)`` of the tokens: that a game goes on, and then with which move."""
+        """Return the probabilities of the tokens ``(vocabulary,)`` after sampling settings, with endings kept."""
         chances = np.zeros(VOCABULARY)
         moves = np.flatnonzero(np.isfinite(scores[: len(MOVES)]))
         others = np.arange(len(MOVES), VOCABULARY)
@@ -168,22 +170,22 @@ class ConsistentSampling(LogitsProcessor):
 
 @dataclass
 class TokenGame:
-    """A game as tokens of moves tell it."""
+    """A game read from move tokens."""
 
     prompt: Prompt = NO_PROMPT
-    """What it asks for; the aim is Red's."""
+    """The prompt; the aim is Red's."""
     board: Board = field(default_factory=Board)
     """The position after all moves."""
     over: bool = False
-    """Whether the text says that the game has ended."""
+    """Whether an ending, or padding, follows the moves."""
     illegal: str = ""
-    """The move that broke the rules, if one did: the game is read as far as that."""
+    """The first illegal move, where reading stops; empty if there is none."""
 
     @classmethod
     def read(cls, tokens: Sequence[int]) -> TokenGame:
-        """Return the game of a row of tokens, padded before, after, or not at all; ``[BOS]`` may be missing.
+        """Return the game of a row of tokens. It may be padded on either side, and ``[BOS]`` may be missing.
 
-        Raises ``UserError`` that names a token which cannot stand where it does.
+        Raises ``UserError`` that names a misplaced token.
 
         >>> from lm.model.tokenizer import move_tokenizer
         >>> game = TokenGame.read(move_tokenizer()("[engine] [draw] h2e2 h9g7 [draw agreed]")["input_ids"])
@@ -214,11 +216,11 @@ class TokenGame:
         return game
 
     def prompts(self) -> NDArray[np.int64]:
-        """Return the rows of the prompt table at the plies of the game of n moves ``(n + 1, 3)``."""
+        """Return the rows of the prompt table for the n + 1 plies of the game, ``(n + 1, 3)``."""
         return self.prompt.rows(np.arange(self.board.ply + 1) % 2 == 0)
 
     def _ask(self, token: str) -> None:
-        """Take a prompt. Raises `UserError` if it is none, or stands behind a move or another one of its kind."""
+        """Add a prompt token. Raises `UserError` if it is not one, or follows a move or another prompt of its kind."""
         asked = PROMPT_TOKENS.get(token)
         if asked is None:
             raise UserError(f"{token} in a game: neither a move nor one of {' '.join(SPECIAL[3:])}")

@@ -1,8 +1,8 @@
-"""A ply of history for positions that have none.
+"""Invents a ply of history for positions that have none.
 
-In training the model sees positions at the end of a game. One that is set up from a FEN has no game before it, and
-there it foresees people's moves much worse than in the same position reached by play. One invented ply, a quiet move of
-the opponent that may have led here, gives most of that back; which one hardly matters (docs/log.md).
+In training the model sees only positions reached by play. For a position set up from a FEN, without history, it
+predicts people's moves much worse than for the same position with its game. One invented ply, a quiet move of the
+opponent that may have led to the position, recovers most of the loss; which move hardly matters (docs/log.md).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from xiangqi import ADVISOR, BISHOP, CANNON, KING, KNIGHT, MOVES, PAWN, ROOK, Bo
 from xiangqi.kernels import MOVE_FROM, MOVE_ROTATED, MOVE_TO
 
 PREFERENCE: Final = (KING, ADVISOR, BISHOP, PAWN, KNIGHT, ROOK, CANNON)
-"""Which piece is taken to have moved, if it may have: the one that changes least by moving first."""
+"""Which piece is preferred as the one that moved: first the pieces whose moves change least."""
 
 
 def moves_into(position: Board) -> Iterator[tuple[Move, Board]]:
     """Yield the quiet moves of the opponent that may have led to a position, each with the position before it.
 
-    They come in the order of `PREFERENCE`. A move may have led here if the position before it can be played from, the
-    move was legal there, and it captured nothing.
+    They come in the order of `PREFERENCE`. The position before the move must be valid, and the move must be legal there
+    and not a capture.
 
     >>> checked = Board("4k4/9/9/9/9/9/9/9/3r5/3K5 w")  # the rook's move must have given the check
     >>> [move.iccs for move, _ in moves_into(checked)]

@@ -1,4 +1,4 @@
-"""Models from folders, with errors that say what is wrong with them."""
+"""Loads models from folders, safely and with one-line errors for damaged ones."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from lm.model.quantize import quantize
 from lm.model.tokenizer import CHARS
 
 TRUSTED: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}
-"""How anything is loaded from a folder: nothing is fetched, and no code that lies there is run."""
+"""Arguments of every load from a folder: nothing is downloaded, and no code from the folder is run."""
 DTYPES: Final = ("int8", "float32")
-"""What a model's large matrices are kept in for play: in 8 bits the same moves in a third of the time.
+"""Number formats of a model's large matrices in play. 8 bits give the same moves in a third of the time.
 
-A model in bfloat16 can be evaluated too, but is not offered: a ply takes as long as in 32 bits, with its mirror image
-two thirds of that, both longer than in 8 bits."""
+bfloat16 is not offered: a ply takes as long as in 32 bits, a ply with its mirror image two thirds as long. Both are
+slower than 8 bits."""
 
 
 def load_model(directory: str | Path | None = None, dtype: str = "float32") -> XiangqiLM:
-    """Load a model (the shipped one by default), to be trained or, with ``dtype="int8"``, for play alone.
+    """Load a model, the shipped one by default. With ``dtype="int8"`` it is for play only and cannot be trained.
 
-    Raises ``UserError`` that names a missing or damaged directory, or one that holds a model of characters (`char`).
+    Raises ``UserError`` that names a missing or damaged directory, or one that holds a character model (`char`).
     """
     model = load_any_model(directory, dtype)
     if not isinstance(model, XiangqiLM):
@@ -36,10 +36,10 @@ def load_model(directory: str | Path | None = None, dtype: str = "float32") -> X
 
 
 def load_any_model(directory: str | Path | None = None, dtype: str = "float32") -> PreTrainedModel:
-    """Load a model, be it ours or a causal language model over characters.
+    """Load a model: one of ours, or a causal language model over characters.
 
-    ``dtype`` is one of `DTYPES`; 8 bits are for inference, and a model of characters has 32 in any case. Raises
-    ``UserError``, also where the weights are not those that ``config.json`` speaks of.
+    ``dtype`` is one of `DTYPES`; 8 bits are for inference only, and a character model always has 32. Raises
+    ``UserError``, also where the weights do not match ``config.json``.
     """
     one_of("dtype", dtype, DTYPES)
     path = data_path("model") if directory is None else Path(directory)
@@ -47,9 +47,9 @@ def load_any_model(directory: str | Path | None = None, dtype: str = "float32") 
         raise UserError(f"no model in {path}: there is no config.json")
     transformers_logging.disable_progress_bar()
     talkative = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # what it would report of the weights is an error here
+    transformers_logging.set_verbosity_error()  # its warnings about the weights are errors here
     model: PreTrainedModel
-    found: dict[str, Any]  # the annotations of transformers leave it out
+    found: dict[str, Any]  # missing from the annotations of transformers
     try:
         check_trust(path)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -63,7 +63,7 @@ def load_any_model(directory: str | Path | None = None, dtype: str = "float32") 
         model, found = loaded
     except UserError:
         raise
-    except Exception as error:  # whatever a damaged file makes the libraries raise
+    except Exception as error:  # the libraries raise many types for damaged files
         raise UserError(f"damaged model in {path}: {error}") from None
     finally:
         transformers_logging.set_verbosity(talkative)
@@ -86,10 +86,10 @@ def load_any_model(directory: str | Path | None = None, dtype: str = "float32") 
 
 
 def check_trust(path: Path) -> None:
-    """Raise ``UserError`` if the model in a folder brings code of its own, or weights in nothing but pickles.
+    """Raise ``UserError`` if the model in a folder asks to run its own code, or has no weights in safetensors.
 
-    A pickle runs whatever its writer wanted; weights in safetensors are numbers alone. Raises ``ValueError`` or
-    ``OSError`` where a file of settings cannot be read.
+    A pickle can run any code when it is loaded; a safetensors file holds numbers only. Raises ``ValueError`` or
+    ``OSError`` where a configuration file cannot be read.
     """
     for name in ("config.json", "tokenizer_config.json"):
         if (path / name).is_file() and "auto_map" in json.loads((path / name).read_text("utf-8")):

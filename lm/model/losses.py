@@ -1,6 +1,6 @@
-"""What training minimises: a sum of six losses, each the mean over what a batch teaches of it.
+"""The training loss: a weighted sum of six losses, each the mean over its known targets in a batch.
 
-Each of the six functions returns one loss for each target that is known; targets below zero, and NaN, are not.
+Each of the six functions returns one loss for each known target. A target below zero, or NaN, is unknown.
 """
 
 from __future__ import annotations
@@ -13,64 +13,67 @@ from torch import Tensor
 
 LOSS_WEIGHTS: Final = {
     "policy": 1.0,
-    "rules": 0.3,  # 0.1 leaves a fifth of unmasked favourites illegal, not 2%
+    "rules": 0.3,  # with 0.1 a fifth of the unmasked likeliest moves are illegal instead of 2%
     "result": 0.25,  # noisy: one result for a whole game
     "opinion": 0.25,
-    "end": 1.0,  # rare and short
-    "reply": 0.3,  # teaches the trunk alone
+    "end": 1.0,  # endings are rare
+    "reply": 0.3,  # an auxiliary loss: the head is not used in play
 }
-"""What each loss counts; docs/log.md has what was tried."""
+"""Weight of each loss; docs/log.md lists the values that were tried."""
 
 
 def policy_losses(scores: Tensor, labels: Tensor) -> Tensor:
-    """Return the losses of the right moves' places ``(R,)`` among the legal moves, of their scores ``(R, M)``."""
+    """Return the losses ``(R,)`` of the moves' scores ``(R, M)``, given the right moves' indices ``(R,)``."""
     return F.cross_entropy(scores, labels, reduction="none")
 
 
 def rules_losses(move_logits: Tensor, right: Tensor, checked: Tensor | None) -> Tensor:
-    """Return the losses of the right moves' numbers ``(R,)`` among all moves, legal or not ``(R, 2086)``: with them the
-    model learns which moves are legal. They are taken of the ``checked`` rows ``(S,)``; of all if not given."""
+    """Return the losses ``(S,)`` of the scores of all moves, legal or not ``(R, 2086)``, given the right moves' numbers
+    ``(R,)``. They teach which moves are legal. ``checked`` ``(S,)`` are the rows used; all if not given."""
     if checked is None:
         checked = torch.arange(len(right), device=right.device)
     return F.cross_entropy(move_logits[checked].float(), right[checked], reduction="none")
 
 
 def result_losses(wdl_logits: Tensor, wdl: Tensor) -> Tensor:
-    """Return the losses of the games' results for the mover ``(N,)``, 0 loss, 1 draw, 2 win, where they are known."""
+    """Return the losses ``(K,)`` of the WDL logits ``(N, 3)``, given the results for the mover ``(N,)``: 0 loss, 1
+    draw, 2 win, below 0 unknown."""
     known = wdl >= 0
     return F.cross_entropy(wdl_logits[known], wdl[known], reduction="none")
 
 
 def opinion_losses(wdl_logits: Tensor, expected: Tensor) -> Tensor:
-    """Return the losses of what an engine expects the mover to score ``(N,)``, 0 to 1, where that is not NaN.
+    """Return the losses ``(K,)`` of the WDL logits ``(N, 3)``, given an engine's expected score of the mover ``(N,)``:
+    0 to 1, NaN unknown.
 
-    It is compared with the chance of a win plus half that of a draw, of the head that learns results too.
+    It is compared with the probability of a win plus half that of a draw. Results train the same head.
     """
     known = ~expected.isnan()
     p = wdl_logits[known].softmax(-1)
     score = (p[:, 2] + 0.5 * p[:, 1]).clamp(1e-4, 1 - 1e-4)
     target = expected[known]
-    # Written out: `F.binary_cross_entropy` raises for a score that is NaN, of which training has more to say.
+    # Written out: `F.binary_cross_entropy` raises for a NaN score, for which training has a better error.
     return -(target * score.log() + (1 - target) * (1 - score).log())
 
 
 def end_losses(end_logits: Tensor, ends: Tensor) -> Tensor:
-    """Return the losses of whether and how the game ends at each ply, an ``End`` ``(N,)``, where that is known."""
+    """Return the losses ``(K,)`` of the ending logits ``(N, 5)``, given an ``End`` for each ply ``(N,)``, below 0
+    unknown."""
     known = ends >= 0
     return F.cross_entropy(end_logits[known], ends[known], reduction="none")
 
 
 def reply_losses(reply_logits: Tensor, replies: Tensor) -> Tensor:
-    """Return the losses of the opponent's next moves ``(N,)``, numbered as the mover sees them, where they are known:
-    there the model foresaw replies ``(K, 2086)``."""
+    """Return the losses ``(K,)`` of the reply logits ``(K, 2086)`` at plies with a known reply, given the opponent's
+    next moves ``(N,)``: numbers from the mover's side, below 0 unknown."""
     return F.cross_entropy(reply_logits.float(), replies[replies >= 0], reduction="none")
 
 
 def means(losses: dict[str, Tensor], counts: Tensor | None = None) -> dict[str, Tensor]:
-    """Return the mean of each loss by its name in `LOSS_WEIGHTS`, 0 for those of which there is none.
+    """Return the mean of each loss by its name in `LOSS_WEIGHTS`, 0 for a loss without targets.
 
-    For a part of a batch, ``counts`` ``(6,)`` says how many terms of each the whole batch has, so that the means of the
-    parts add up to those of the batch.
+    For a part of a batch, ``counts`` ``(6,)`` is the number of targets of each loss in the whole batch, so that the
+    means of the parts add up to those of the batch.
 
     >>> half = means({"policy": torch.tensor([1.0, 2.0])}, torch.tensor([4, 0, 0, 0, 0, 0]))
     >>> half["policy"], half["rules"]
