@@ -1,18 +1,18 @@
-"""The model, to be read top to bottom.
+"""The model, from its input to its heads.
 
-One token a ply. Its input is the sum of the table rows that the position switches on (`lm.model.features`): the move
-that led here, counters, the pieces with their status, both sides' moves. A plain causal transformer reads the game. The
-score of a legal move is the sum, over the candidate groups, of the products of its table rows with the state h:
+There is one token a ply. Its input is the sum of the table rows of the position's features (`lm.model.features`): the
+last move, counters, the pieces with their status, both sides' moves. A causal transformer reads the game. The score of
+a legal move is the sum, over the candidate groups, of the products of its table rows with the state h:
 
     score(m) = h . move[m] + h . capture[captured, to] + h . context[...] + ...
 
-computed as one matrix product for the whole table and a gather of scalars, never a vector a candidate. A linear map on
-h turns the trunk's voice from human moves to the engine's; other heads give win, draw and loss for the mover, and
-whether the game goes on. In training one more foresees the reply; what that teaches the trunk stays, the head does not.
+It is computed as one matrix product for the whole table and a gather of scalars, without a vector for each candidate. A
+linear map on h changes the voice from human moves to an engine's. Other heads give WDL for the mover, and whether and
+how the game ends. In training an optional head predicts the reply: an auxiliary loss for the trunk.
 
-Everything else is an ordinary GPT: pre-norm, learned positions, ReLU^2 (So et al. 2021, "Primer"). Two things keep its
-blocks small beside their input, without which the first of them drowns it (docs/log.md): a norm on what attention and
-MLP add, with gains that start at 0.1, and the input of the first block given to each again as far as it asks for it.
+The rest is an ordinary GPT: pre-norm, learned positions, ReLU^2 (So et al. 2021, "Primer"). Two changes keep the output
+of the first block from outweighing its input (docs/log.md): a norm on the output of attention and MLP, with gains that
+start at 0.1, and the first block's input added again before each block, with learned weights.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from lm.model.tokenizer import BOS, MATE, PAD, VOCABULARY
 
 
 class ZeroLinear(nn.Linear):
-    """A linear map that starts at zero, so that all moves start with the same chance; it may have no rows."""
+    """A linear map initialised with zeros, so that all moves start with the same probability; it may have no rows."""
 
     def reset_parameters(self) -> None:
         for parameter in self.parameters():
@@ -46,18 +46,18 @@ class ZeroLinear(nn.Linear):
 
 
 class Gain(nn.LayerNorm):
-    """A norm on what a part of a block adds, which starts at 0.1: the input stays the greater part of the stream, which
-    with gains of 1 grows tenfold through six blocks; docs/log.md has both."""
+    """A norm on the output of attention or MLP, with a gain that starts at 0.1. So the input stays the greater part of
+    the residual stream; with gains of 1 the stream grows tenfold through six blocks (docs/log.md)."""
 
 
 class ZeroEmbedding(nn.Embedding):
-    """A table that starts at zero."""
+    """A table initialised with zeros."""
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Return causal attention ``(B, nh, T, hs)``, each ply looking at itself and the plies before it.
+    """Return causal attention ``(B, nh, T, hs)``: each ply attends to itself and the plies before it.
 
-    Written out on a CPU, where the fused kernel takes four times as long to go backwards through games of 100 plies.
+    Written out on a CPU, where the backward pass of the fused kernel takes four times as long for games of 100 plies.
     """
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -99,17 +99,17 @@ class Block(nn.Module):
         self.again = nn.Parameter(torch.zeros(config.n_embd))
 
     def forward(self, x: Tensor, first: Tensor, past: PastLayer | None) -> Tensor:
-        """Return ``x`` ``(B, T, D)`` with what the block adds; ``first`` is what the first block was given."""
+        """Return the output of the block for ``x`` ``(B, T, D)``; ``first`` is the input of the first block."""
         x = self.keep * x + self.again * first
         x = x + self.attention_gain(self.attention(self.attention_norm(x), past))
         return x + self.mlp_gain(self.down(F.relu(self.up(self.mlp_norm(x))).square()))
 
 
 def pick(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return what stands in each of C rows ``(C,)`` of x in k columns of it ``(C, k)``, ``(C, k)``.
+    """Return for each of C ``rows`` ``(C,)`` of x its values in k ``columns`` ``(C, k)``, as ``(C, k)``.
 
-    The gradient is added up in full precision: many candidates share a feature, and what they say of it nearly cancels.
-    On a CPU ``gather`` does so by itself; with ``index_select``, in half the time, a run in bfloat16 diverges.
+    The gradient is summed in full precision: many candidates share a feature, and their gradients nearly cancel. On a
+    CPU ``gather`` does so by itself. ``index_select`` takes half the time, but a run in bfloat16 then diverges.
     """
     x = x if x.device.type == "cpu" else x.float()
     places = rows.unsqueeze(1) * x.shape[1] + columns
@@ -117,9 +117,10 @@ def pick(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def candidates_of(rows: Tensor | None, candidates: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the candidates ``(C, K)`` of some plies, whose they are ``(C,)``, and how many each has ``(R,)``.
+    """Return the candidates ``(C, K)`` of the plies ``rows``, the index of each one's ply in ``rows`` ``(C,)``, and
+    their number in each ply ``(R,)``.
 
-    ``candidates`` are those of all plies, ``counts`` ``(N,)`` of them each; without ``rows`` ``(R,)`` all are meant.
+    ``candidates`` are those of all plies, ``counts`` ``(N,)`` their numbers. Without ``rows`` ``(R,)`` all are taken.
 
     >>> lines, of, counts = candidates_of(torch.tensor([2, 0]), torch.tensor([[7], [8], [9]]), torch.tensor([1, 0, 2]))
     >>> lines.squeeze(1).tolist(), of.tolist(), counts.tolist()
@@ -129,13 +130,15 @@ def candidates_of(rows: Tensor | None, candidates: Tensor, counts: Tensor) -> tu
         return candidates, torch.arange(len(counts), device=counts.device).repeat_interleave(counts), counts
     chosen = counts[rows]
     of = torch.arange(len(rows), device=rows.device).repeat_interleave(chosen)
-    # Where a ply's candidates start, less where they will.
+    # Where a ply's candidates start in the input, less where they start in the output.
     moved = (counts.cumsum(0) - counts)[rows] - (chosen.cumsum(0) - chosen)
     return candidates[torch.arange(len(of), device=rows.device) + moved[of]], of, chosen
 
 
 def spread(values: Tensor, counts: Tensor, width: int, empty: float) -> Tensor:
-    """Return the values ``(C,)`` of candidates in a row for each ply ``(R, width)``, of ``counts`` ``(R,)`` each.
+    """Return the values ``(C,)`` of candidates as one row a ply ``(R, width)``, filled up with ``empty``.
+
+    ``counts`` ``(R,)`` are the numbers of candidates.
 
     >>> spread(torch.tensor([8, 9, 7]), torch.tensor([2, 1]), 3, -1).tolist()
     [[8, 9, -1], [7, -1, -1]]
@@ -146,37 +149,37 @@ def spread(values: Tensor, counts: Tensor, width: int, empty: float) -> Tensor:
 
 @dataclass
 class PolicyOutput(ModelOutput):
-    """What the model says of N plies and of R rows, each a ply and a voice."""
+    """The model's output for N plies and R rows; a row is a ply with a voice."""
 
     loss: Tensor | None = None
-    """Where labels were given."""
+    """The training loss, if labels were given."""
     scores: Tensor | None = None
     """Scores of the candidates ``(R, M)``, -inf beyond each ply's candidates; their softmax is the policy."""
     moves: Tensor | None = None
-    """Numbers of the candidates as the mover sees them ``(C,)``, one row's after the other's."""
+    """Numbers of the candidates from the mover's side ``(C,)``, row after row."""
     counts: Tensor | None = None
     """Candidates of each row ``(R,)``."""
     move_logits: Tensor | None = None
-    """Scores ``(R, 2086)`` of all moves by the move table alone: what the model thinks before the rules speak."""
+    """Scores ``(R, 2086)`` of all moves by the move table alone, without the legal-move mask."""
     wdl_logits: Tensor | None = None
     """Loss, draw, win for the mover, ``(N, 3)``."""
     end_logits: Tensor | None = None
     """Scores of each `End`, ``(N, 5)``."""
     reply_logits: Tensor | None = None
-    """Scores of the opponent's next moves ``(K, 2086)``, at the plies where they were asked for."""
+    """Scores of the opponent's next moves ``(K, 2086)``, at the K plies where ``replied`` is set."""
     policy_loss: Tensor | None = None
     value_loss: Tensor | None = None
 
 
 class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
-    """The language model: `states` reads games, `score` scores their legal moves, and `forward` adds the losses or, of
-    tokens, says what follows (`TokenGenerationMixin`)."""
+    """The language model. `states` reads games, `score` scores their legal moves, and `forward` adds the losses, or
+    predicts the next token for games given as tokens (`TokenGenerationMixin`)."""
 
     config: XiangqiConfig
     config_class = XiangqiConfig
     base_model_prefix = "trunk"
     supports_gradient_checkpointing = False
-    _no_split_modules = ["Block"]  # noqa: RUF012 # what FSDP keeps together
+    _no_split_modules = ["Block"]  # noqa: RUF012 # modules that FSDP does not split
     _input_embed_layer = "table"
 
     def __init__(self, config: XiangqiConfig) -> None:
@@ -214,7 +217,7 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
                 nn.init.zeros_(module.bias)
 
     def foresee_replies(self, wanted: bool) -> None:
-        """Have the model learn with a head that foresees replies, a new one unless it has one, or take that away."""
+        """Add the reply-prediction head, or remove it. An existing head is kept."""
         if not wanted:
             self.reply_head = None
         elif self.reply_head is None:
@@ -233,15 +236,15 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
     ) -> Tensor:
         """Return the states ``(N, D)`` of all plies of B games.
 
-        With a ``cache`` the games are read on: their ``paths`` hold the entries of the plies read before, then those
-        that the plies given here are to have. Raises ``ValueError`` for games longer than ``config.n_context``.
+        With a ``cache`` the plies continue games. Each of the ``paths`` holds the entries of the game's earlier plies,
+        then the entries for the plies given here. Raises ``ValueError`` for games longer than ``config.n_context``.
         """
         B, T = len(lengths), int(lengths.max())
         x = self.table(inputs, input_starts)  # (N, D)
         if prompts is not None:
             x = x + self.prompts(prompts).sum(1)
         x = self.input_norm(x)
-        flat: Tensor | None = None  # where the plies are among the padded ones
+        flat: Tensor | None = None  # indices of the plies among the padded ones
         if len(x) < B * T:
             flat = (torch.arange(T, device=x.device) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)
             x = x.new_zeros(B * T, x.shape[-1]).index_copy(0, flat, x)
@@ -270,12 +273,12 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
         prompts: Tensor | None = None,
         rows: Tensor | None = None,  # (R,) plies to score; all of them if not given
         voices: Tensor | None = None,  # (R,) a Voice each; human if not given
-        replied: Tensor | None = None,  # (N,) whether to foresee the reply at a ply
-        unmasked: bool = True,  # whether to score all moves, as losses need; of few rows candidates alone are faster
+        replied: Tensor | None = None,  # (N,) whether to predict the reply at a ply
+        unmasked: bool = True,  # whether to score illegal moves too, as losses need; for few rows False is faster
         cache: KVCache | None = None,
         paths: Sequence[Entries] = (),
     ) -> PolicyOutput:
-        """Read games, as `states` does, and score their legal moves: the network from its input to its heads."""
+        """Read games, as `states` does, and return scores of their legal moves and the output of the other heads."""
         h = self.states(inputs, input_starts, lengths, prompts, cache, paths)  # (N, D)
         out = PolicyOutput(wdl_logits=self.value_head(h).float(), end_logits=self.end_head(h).float())
         if self.reply_head is not None and replied is not None:
@@ -301,18 +304,18 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
 
     def forward(
         self,
-        input_ids: Tensor | None = None,  # (B, T) games as tokens, instead of all else but voices
+        input_ids: Tensor | None = None,  # (B, T) games as tokens, instead of all other arguments except voices
         voices: Tensor | None = None,
-        labels: Tensor | None = None,  # (R,) place of the right move among the candidates: without it there is no loss
+        labels: Tensor | None = None,  # (R,) index of the right move among the candidates; without it there is no loss
         checked: Tensor | None = None,  # (S,) rows that learn the rules too; all if not given
         wdl: Tensor | None = None,  # (N,) 0 loss, 1 draw, 2 win for the mover, -100 unknown
         expected: Tensor | None = None,  # (N,) expected score of the mover by an engine, 0 to 1, NaN unknown
         ends: Tensor | None = None,  # (N,) an End each, -100 unknown
-        replies: Tensor | None = None,  # (N,) number of the opponent's next move as the mover sees it, -100 unknown
-        counts: Tensor | None = None,  # (6,) terms of each loss in the whole batch, if this is but a part of it
-        **position: Any,  # what else `score` takes
+        replies: Tensor | None = None,  # (N,) number of the opponent's next move from the mover's side, -100 unknown
+        counts: Tensor | None = None,  # (6,) targets of each loss in the whole batch, if this is only a part of it
+        **position: Any,  # the other arguments of `score`
     ) -> PolicyOutput | CausalLMOutputWithPast:
-        """Return what `score` does and the losses, or, of ``input_ids``, what `read_tokens` does."""
+        """Return the result of `score` with the losses, or for ``input_ids`` the result of `read_tokens`."""
         if input_ids is not None:
             return self.read_tokens(input_ids, voices)
         replied = None if replies is None else replies >= 0

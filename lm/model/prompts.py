@@ -1,7 +1,7 @@
-"""What a model may be asked for, and how it says that a game ends: numbers of rows, each with a word.
+"""Voices, prompts and endings: enums whose numbers are table rows or classes, and whose words users write.
 
-A *voice* is whose next move is given: a human's or an engine's. A *prompt* tells the model before it reads a game what
-kind of game that is: its source (who plays it), the strength of the players, and the aim (how it is to end).
+A *voice* selects whose next move the model predicts: a human's or an engine's. A *prompt* describes the game that is
+asked for: its source (who plays), the strength of the players, and the aim (how it ends).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lm import one_of
 
 
 class Choice(IntEnum):
-    """Numbers that users write as words.
+    """An enum whose members users write as words.
 
     >>> End.OPPONENT_RESIGNS.word, Voice.parse("voice", "engine") is Voice.ENGINE
     ('opponent resigns', True)
@@ -28,13 +28,13 @@ class Choice(IntEnum):
 
     @classmethod
     def parse(cls, option: str, word: str) -> Self:
-        """Return the choice that a word names. Raises ``UserError`` with the option's name and the words allowed."""
+        """Return the member that a word names. Raises ``UserError`` with the option's name and the words allowed."""
         words = [choice.word for choice in cls]
         return list(cls)[words.index(one_of(option, word, words))]
 
 
 class Voice(Choice):
-    """Whose moves the model gives."""
+    """Whose moves the model predicts."""
 
     HUMAN = 0
     ENGINE = 1
@@ -59,7 +59,7 @@ class Strength(Choice):
 
 
 class Aim(Choice):
-    """How a game is to end for the side to move, as a row of the prompt table."""
+    """How the game ends for the side to move, as a row of the prompt table."""
 
     NONE = 0
     WIN = 7
@@ -68,16 +68,16 @@ class Aim(Choice):
 
     @property
     def opponents(self) -> Aim:
-        """The same end as the opponent sees it."""
+        """The same aim from the opponent's side."""
         return {Aim.WIN: Aim.LOSS, Aim.LOSS: Aim.WIN}.get(self, self)
 
 
 PROMPT_ROWS: Final = 10
-"""Rows of the prompt table. Row 0 stands for what is not asked for and adds nothing."""
+"""Rows of the prompt table. Row 0 is for a part that is left out; it is always zero."""
 
 
 class End(Choice):
-    """Whether a game ends at a ply, and how, seen from the side to move."""
+    """Whether and how a game ends at a ply, from the view of the side to move."""
 
     GOES_ON = 0
     MATED = 1
@@ -87,15 +87,15 @@ class End(Choice):
 
 
 class Prompt(NamedTuple):
-    """The kind of game that a model is asked for; each part may be left out."""
+    """The kind of game that is asked for; each part may be left out."""
 
     source: Source = Source.NONE
     strength: Strength = Strength.NONE
     aim: Aim = Aim.NONE
-    """How the game is to end for one of the sides, the asker."""
+    """How the game ends for one of the sides, the asker."""
 
     def rows(self, asker_moves: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return the rows of the prompt table ``(N, 3)`` for plies at which the asker is to move or not ``(N,)``.
+        """Return the rows of the prompt table ``(N, 3)`` for N plies; ``asker_moves`` ``(N,)`` is true at the asker's.
 
         >>> Prompt(Source.HUMAN, aim=Aim.WIN).rows(np.array([True, False])).tolist()
         [[1, 0, 7], [1, 0, 9]]
@@ -105,4 +105,4 @@ class Prompt(NamedTuple):
 
 
 NO_PROMPT: Final = Prompt()
-"""Nothing is asked for."""
+"""The prompt with all parts left out."""

@@ -1,9 +1,9 @@
-"""A model's blocks in 8 bits, for play.
+"""Quantizes a model's blocks to 8 bits, for play.
 
-A move in a running game reads all weights for one or two plies: what it costs is their bytes, and all the calls of
-PyTorch on the way. So few plies go through a block in one compiled kernel, which multiplies with 8-bit numbers as they
-are; for many PyTorch's matrix products are faster, with the numbers widened. Each row of a matrix becomes whole numbers
-from -127 to 127 and a scale; all else stays as it was. What that does to the policy is in docs/log.md.
+In a running game all weights are read for one or two plies a move, so the cost is memory traffic and the overhead of
+PyTorch's calls. For few plies a block is therefore one compiled kernel that multiplies with 8-bit numbers directly. For
+many plies PyTorch's matrix products on widened numbers are faster. Each row of a matrix is stored as integers from -127
+to 127 and a scale; everything else stays in float32. docs/log.md has the effect on the policy.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from lm.model.precision import CPU_HAS_BF16
 from xiangqi.jit import fastmath
 
 FEW: Final = 16
-"""Up to so many plies are read by the kernel; for more it pays to widen the numbers first."""
+"""Most plies that the kernel reads at once; for more, matrix products on widened numbers are faster."""
 WIDE: Final = torch.bfloat16 if CPU_HAS_BF16 else torch.float32
-"""What a CPU multiplies fastest."""
+"""The type that this CPU multiplies fastest."""
 EPSILON: Final = 1e-5
-"""Added to variances, as PyTorch does."""
+"""Added to variances, the same value as in PyTorch."""
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.int8]
 
 
 class Int8Linear(nn.Module):
-    """A linear map without bias, of rows of 8-bit numbers, each row with its scale; for inference only.
+    """A linear map without bias, with 8-bit weights and one scale a row; for inference only.
 
-    It cannot be saved: nothing would read it as what it is. ``state_dict()`` raises ``UserError``.
+    It cannot be saved, because no loader reads this format: ``state_dict()`` raises ``UserError``.
 
     >>> plain = nn.Linear(64, 8, bias=False)
     >>> x = torch.randn(3, 64)
@@ -62,7 +62,7 @@ class Int8Linear(nn.Module):
 
 
 class Int8Block(nn.Module):
-    """A block of the model with its matrices in 8 bits; for inference only. It takes the given block over."""
+    """A block of the model with its matrices in 8 bits; for inference only. It modifies the given block."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Int8Block(nn.Module):
         )
 
     def forward(self, x: Tensor, first: Tensor, past: PastLayer | None) -> Tensor:
-        """Return ``x`` ``(B, T, D)`` with what the block adds, as `lm.model.model.Block` does."""
+        """Return the output of the block for ``x`` ``(B, T, D)``, as `lm.model.model.Block` does."""
         B, T, D = x.shape
         if past is None or B * T > FEW:
             found: Tensor = self.block(x, first, past)
@@ -93,7 +93,7 @@ class Int8Block(nn.Module):
 
 
 def quantize(blocks: nn.ModuleList) -> None:
-    """Put the blocks of a model into 8 bits, unless their width is odd, of which the kernel does not know."""
+    """Quantize the blocks of a model to 8 bits. Blocks of odd width, which the kernel does not support, stay as is."""
     for i, block in enumerate(blocks):
         assert isinstance(block, Block)
         if len(block.keep) % 2 == 0:
@@ -107,8 +107,8 @@ def read(
     keys: Floats,  # (N, nh, hs)
     values: Floats,
     seen: NDArray[np.int64],  # (B, S) entries of each game
-    new: NDArray[np.int64],  # (R,) the entry of each ply, one game's plies after the other's
-    plies: NDArray[np.int64],  # (R,) how many plies stand before it in its game
+    new: NDArray[np.int64],  # (R,) the entry of each ply, game after game
+    plies: NDArray[np.int64],  # (R,) number of plies before it in its game
     y: Floats,  # (R, D) the result
     keep: Floats,  # (D,)
     again: Floats,  # (D,)
@@ -122,7 +122,7 @@ def read(
     down: Bytes,  # (D, 4 D)
     down_scale: Floats,
 ) -> None:
-    """Read plies as `lm.model.model.Block` does, and take them into the cache; those of one game follow one another."""
+    """Compute a block for R plies, ordered by game, as `lm.model.model.Block` does, and store their keys and values."""
     nh, hs = keys.shape[1:]
     stream = keep * x + again * first
     known = multiply(qkv, qkv_scale, normalize(stream, norms[0])).reshape(-1, 3, nh, hs)
@@ -138,10 +138,10 @@ def read(
 
 @fastmath
 def multiply(weight: Bytes, scale: Floats, x: Floats) -> Floats:
-    """Return the product ``(R, O)`` of a matrix ``(O, I)``, its rows scaled, with R vectors ``(R, I)``; O is even."""
+    """Return the product ``(R, O)`` of R vectors ``(R, I)`` with a matrix ``(O, I)`` of scaled rows; O is even."""
     R, O = len(x), len(weight)  # noqa: E741
     y = np.empty((R, O), np.float32)
-    for r in range(0, R - 1, 2):  # two vectors and two rows at a time: what is loaded is used twice
+    for r in range(0, R - 1, 2):  # two vectors and two rows at a time, so that each loaded number is used twice
         for o in range(0, O, 2):
             a, b, c, d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
             for i in range(x.shape[1]):
@@ -163,7 +163,7 @@ def multiply(weight: Bytes, scale: Floats, x: Floats) -> Floats:
 
 @fastmath
 def normalize(x: Floats, weight: Floats) -> Floats:
-    """Return vectors ``(R, D)``, each with mean 0 and variance 1, weighted (PyTorch's ``layer_norm``)."""
+    """Return vectors ``(R, D)`` normalized to mean 0 and variance 1, times ``weight`` (PyTorch's ``layer_norm``)."""
     y = np.empty_like(x)
     D = np.float32(x.shape[1])
     for r in range(len(x)):
@@ -181,7 +181,7 @@ def normalize(x: Floats, weight: Floats) -> Floats:
 
 @fastmath
 def attend(q: Floats, keys: Floats, values: Floats, path: NDArray[np.int64]) -> Floats:
-    """Return what a ply ``(nh, hs)`` sees in the S plies whose entries ``(N, nh, hs)`` are on a path, ``(nh, hs)``."""
+    """Return the attention ``(nh, hs)`` of a ply's query to the S plies of a path; ``keys`` are ``(N, nh, hs)``."""
     S, (nh, hs) = len(path), q.shape
     seen = np.zeros((nh, hs), np.float32)
     scores = np.empty(S, np.float32)

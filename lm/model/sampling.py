@@ -1,8 +1,8 @@
-"""From scores to moves: how the model's word is drawn, by players and under ``generate()``.
+"""Sampling of moves and endings from the model's scores, by players and in ``generate()``.
 
-A model says at each ply whether the game goes on, and if so with which move. Moves may be truncated to the likeliest;
-endings never are, so that games end: the consistent sampling of S. Welleck et al., "Consistency of a Recurrent Language
-Model With Respect to Incomplete Decoding", 2020.
+At each ply the model gives the probability that the game goes on, and a distribution over moves. Sampling may be
+truncated to the likeliest moves, but endings are never cut off, so that games end: the consistent sampling of
+S. Welleck et al., "Consistency of a Recurrent Language Model With Respect to Incomplete Decoding", 2020.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lm import UserError
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a move is drawn from the model's distribution over the legal moves."""
+    """How a move is drawn from the model's distribution over the legal moves. Raises ``UserError`` for wrong values."""
 
     temperature: float = 1.0
     """Scores are divided by it; 0 takes the likeliest move."""
@@ -35,7 +35,7 @@ class Sampling:
             raise UserError(f"top_p must lie above 0 and not above 1: {self.top_p}")
 
     def probabilities(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the chances ``(n,)`` with which moves of these scores ``(n,)`` are drawn.
+        """Return the probabilities ``(n,)`` with which moves of these scores ``(n,)`` are drawn.
 
         >>> Sampling(temperature=0).probabilities(np.array([0.0, 2.0, 1.0]))
         array([0., 1., 0.])
@@ -44,7 +44,7 @@ class Sampling:
             chances = np.zeros(len(scores))
             chances[int(np.argmax(scores))] = 1.0
             return chances
-        with np.errstate(over="ignore"):  # next to no temperature: all but the likeliest are infinitely far behind
+        with np.errstate(over="ignore"):  # at a tiny temperature all scores but the best become -inf
             chances = softmax((scores.astype(np.float64) - scores.max()) / self.temperature)
         order = np.argsort(-chances, kind="stable")
         keep = len(order) if self.top_k == 0 else min(self.top_k, len(order))
@@ -54,7 +54,7 @@ class Sampling:
         return np.asarray(chances / chances.sum())
 
     def endings(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the chances ``(n,)`` of going on and of each ending, which have these scores: none is truncated.
+        """Return the probabilities ``(n,)`` of going on and of each ending, given their scores; none is cut off.
 
         >>> Sampling(top_k=1).endings(np.log([0.5, 0.25, 0.25]))
         array([0.5 , 0.25, 0.25])

@@ -1,8 +1,8 @@
-"""Games as token sequences: one token a ply, or four characters a ply.
+"""Tokenizers: games as one token a ply, or as four characters a ply.
 
-The vocabulary of moves is the 2086 moves in ICCS, numbered as in ``xiangqi.MOVES``, and special tokens. A game begins
-with ``[BOS]``, then prompts may say what kind of game it is to be, then come its moves, and a token that says how it
-ended, if the players or a mate ended it; ``[PAD]`` fills what is left.
+The move vocabulary is the 2086 moves in ICCS, numbered as in ``xiangqi.MOVES``, and special tokens. A game begins with
+``[BOS]``, followed by optional prompts, the moves, and an ending token if the players or a mate ended the game.
+``[PAD]`` is padding.
 
 >>> tokenizer = move_tokenizer()
 >>> tokenizer("h2e2 h9g7")["input_ids"]
@@ -12,7 +12,7 @@ ended, if the players or a mate ended it; ``[PAD]`` fills what is left.
 >>> tokenizer.tokenize("[human] [red wins] h2e2 [black resigns]")
 ['[human]', '[red wins]', 'h2e2', '[black resigns]']
 
-That of characters is the files, the ranks and two special tokens; spaces between moves are skipped.
+The character vocabulary is the files, the ranks and two special tokens; spaces between moves are skipped.
 
 >>> char_tokenizer()("h2e2 h9g7")["input_ids"]
 [1, 9, 13, 6, 13, 9, 20, 8, 18]
@@ -37,28 +37,28 @@ PROMPT_TOKENS: Final[dict[str, Source | Strength | Aim]] = {
     "[draw]": Aim.DRAW,
     "[black wins]": Aim.LOSS,
 }
-"""Tokens that ask for a kind of game, and what they ask for; aims are Red's. A game has one of each kind at most."""
+"""Prompt tokens and their meaning; aims are Red's. A game has at most one of each kind."""
 ENDINGS: Final = ("[mate]", "[red resigns]", "[black resigns]", "[draw agreed]")
-"""How a game ends; who has no legal move is mated, be it checkmate or stalemate."""
+"""How a game ends. ``[mate]`` is for checkmate and stalemate: both lose."""
 
 SPECIAL: Final = ("[PAD]", "[BOS]", "[UNK]", *PROMPT_TOKENS, *ENDINGS)
-"""The tokens that stand behind the moves in the vocabulary."""
+"""Special tokens, which follow the moves in the vocabulary."""
 VOCABULARY: Final = len(MOVES) + len(SPECIAL)
 PAD: Final = len(MOVES)
-"""Fills a batch, and follows a finished game."""
+"""Padding, which also follows a finished game."""
 BOS: Final = len(MOVES) + 1
-"""Stands before the first move and the prompts."""
+"""Begin of sequence, before prompts and moves."""
 MATE: Final = VOCABULARY - len(ENDINGS)
-"""The first of the endings, which are the last tokens."""
+"""The first ending token; endings are the last tokens of the vocabulary."""
 
 CHARS: Final = ("[PAD]", "[BOS]", *"abcdefghi0123456789")
-"""The vocabulary of characters."""
+"""The character vocabulary."""
 CHAR_PAD: Final = 0
 CHAR_BOS: Final = 1
 
 
 def move_tokenizer() -> PreTrainedTokenizerFast:
-    """Return the tokenizer that reads games as ICCS moves, prompts and an ending between spaces."""
+    """Return the tokenizer for games as ICCS moves, prompts and an ending, separated by spaces."""
     words = [*(move.iccs for move in MOVES), *SPECIAL]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -75,7 +75,7 @@ def move_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def char_tokenizer() -> PreTrainedTokenizerFast:
-    """Return the tokenizer that reads games as the characters of their ICCS moves."""
+    """Return the tokenizer for games as the characters of their ICCS moves."""
     tokenizer = Tokenizer(models.WordLevel({char: i for i, char in enumerate(CHARS)}, unk_token="[PAD]"))
     tokenizer.normalizer = normalizers.Replace(Regex(r"\s+"), "")
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
@@ -85,7 +85,7 @@ def char_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def word(token: int) -> str:
-    """Return a token of moves as text. Raises ``UserError`` for a number that is no token.
+    """Return a token of the move vocabulary as text. Raises ``UserError`` for a number outside the vocabulary.
 
     >>> word(576), word(BOS)
     ('h2e2', '[BOS]')
