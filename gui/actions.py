@@ -6,7 +6,7 @@ import enum
 from typing import Literal
 
 Tone = Literal["quiet", "busy", "alert", "good"]
-"""How a line of status is meant, and so its colour."""
+"""The tone of a status line, which decides its colour."""
 
 
 class Action(enum.Enum):

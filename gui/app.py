@@ -35,9 +35,9 @@ DRAG_START = 6
 """Pixels that a press must move to become a drag."""
 FRAME = 1 / 60
 DOTS = 0.2
-"""Seconds between the steps of the dots that say that the player thinks."""
+"""Seconds between the steps of the dots shown while the player thinks."""
 PAUSES = 0.002, 0.03
-"""Seconds between two looks for events: at first, and when none has come for a while."""
+"""Seconds between polls for events: at first, and after a while without any."""
 
 _WAKE = pygame.event.custom_type()
 _CLOSING = (pygame.QUIT, pygame.WINDOWCLOSE)
@@ -87,7 +87,7 @@ class App:
         self._dragged: Point | None = None
         self._dropped: tuple[int, Point] | None = None
         self._dismissed = -1
-        """The generation whose banner has been clicked away."""
+        """The generation whose banner has been dismissed."""
 
     # --- Frames -------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from gui import fonts, theme
 from gui.layout import MARGIN, Layout, Point
 
 GLIDE = 0.24
-"""Seconds that a piece takes to its new place."""
+"""Seconds that a piece takes to glide to its new square."""
 
 _CROSSES = [(file, rank) for rank in (2, 7) for file in (1, 7)] + [(f, r) for r in (3, 6) for f in range(0, 9, 2)]
 _RED_FILES, _BLACK_FILES = "九八七六五四三二一", "１２３４５６７８９"

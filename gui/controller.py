@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from xiangqi.game import Game
 
 PACE = 0.45
-"""Seconds that an answer is held back at least, so that the eye can follow."""
+"""Minimum seconds before an answer is played, so that the person can follow."""
 NOTICE_TIME = 5.0
 """Seconds that a notice stays, and that an action waits to be confirmed."""
 
@@ -63,9 +63,9 @@ class Controller:
     ) -> None:
         self.session, self.worker, self.clipboard, self.games, self._notify = session, worker, clipboard, games, notify
         self.player = Spec.parse(spec)
-        """Who plays against the person."""
+        """The spec of the person's opponent."""
         self.level: Level | None = None
-        """The level chosen; ``None`` if the player has none or its temperature was given by hand."""
+        """The level chosen; ``None`` if the player has no levels or its temperature was given explicitly."""
         if self.player.kind == "level":
             self.level = find_level(self.player.value or "")
             self.player = self.level.spec
@@ -74,22 +74,22 @@ class Controller:
         self.error: str | None = None
         """Why the player cannot answer, in one line."""
         self.loaded: str | None = None
-        """The spec of the player that is ready."""
+        """The spec of the loaded player."""
         self.player_name = self.player.kind
         self._now = 0.0
         self._notice: tuple[str, Tone, float] = ("", "quiet", 0.0)
         self._armed: tuple[Action, float] | None = None
         self._asked = -1
-        """The generation in which a move was last asked for."""
+        """The generation of the last request for a move."""
         self._unanswered = False
         self._answer_at = 0.0
         self._held: Report | None = None
         self._pasted: SimpleQueue[Game | str] = SimpleQueue()
-        """What pasting has come to: a game, or a line that says why there is none."""
+        """Results of pasting: a game, or a line with the reason why there is none."""
         self._kept = session.generation
         """The generation in which the game was last kept."""
         self._keeps = True
-        """Whether that went well."""
+        """Whether that succeeded."""
         if len(session.humans) < 2:
             self._ask()
 

@@ -8,7 +8,7 @@ from pygame import Rect
 
 MINIMUM_SIZE = (720, 560)
 MARGIN = 1.04
-"""Wood beyond the outer lines, in cells; holds half a piece and the numbers of the files."""
+"""Width of the wood outside the outer lines, in cells: room for half a piece and the file numbers."""
 
 Point = tuple[float, float]
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from xiangqi import Board
 
 PATIENCE: Final = 1.0
-"""Seconds that a player may go on to think after it was stopped because something else has been asked of it."""
+"""Seconds within which a player has to stop thinking when a new request comes."""
 SUPERSEDED: Final = 75
-"""Exit code of a process whose player thought on; what was asked last is still to be done, by another process."""
+"""Exit code of a process whose player did not stop; another process has to serve the last request."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Request:
     spec: str
     generation: int
     game: int = 0
-    """Number of the game: another one than last time is a new game to the player."""
+    """Number of the game. If it differs from the last request's, the player starts a new game."""
     board: Board | None = None
 
 
@@ -74,7 +74,7 @@ class _Server:
     def __init__(self, load: Load, requests: BinaryIO, reports: BinaryIO) -> None:
         self._load, self._requests, self._reports = load, requests, reports
         self._changed = threading.Condition()
-        """Guards the next three."""
+        """Guards the next three attributes."""
         self._waiting: Request | None = None
         self._thinking: Request | None = None
         self._leaving = False

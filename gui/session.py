@@ -36,9 +36,9 @@ class Session:
         """The side at the lower edge of the board."""
         self.traditional = traditional
         self.generation = 0
-        """Grows with every change of the game, so that an answer to an earlier position is known to be stale."""
+        """Incremented by every change of the game, so that an answer to an earlier position is recognised as stale."""
         self.number = 0
-        """Grows with every game."""
+        """Number of the game, incremented by each new one."""
         red, black = (PERSON if color in humans else Seat("?") for color in (RED, BLACK))
         self._start(Table(fen, (red, black)))
 
@@ -58,7 +58,7 @@ class Session:
     def _start(self, table: Table) -> None:
         self.number += 1
         self.table = table
-        """The game, at its end."""
+        """The table, always at the end of the game."""
         self.texts: list[str] = []
         """The moves of the game in Chinese notation."""
         self.set_traditional(self.traditional)

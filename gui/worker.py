@@ -16,7 +16,7 @@ from gui.player_process import SUPERSEDED, Failed, Load, Report, Request
 from lm.players.specs import load_player
 
 CLOSING_TIME = 5.0
-"""Seconds that ``close`` gives the player's process to end by itself."""
+"""Seconds that ``close`` waits for the player's process to end."""
 
 _COMMAND = "import sys; sys.path[:] = sys.argv[1:]; from gui.player_process import main; main()"
 
@@ -35,7 +35,7 @@ class Worker:
         self._load, self._notify = load, notify
         self._reports: SimpleQueue[Report] = SimpleQueue()
         self._lock = threading.Lock()
-        """Guards the next three."""
+        """Guards the next three attributes."""
         self._request: Request | None = None
         self._process: _Process | None = None
         self._closed = False

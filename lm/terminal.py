@@ -34,7 +34,7 @@ Type a move as {moves}, or one of these:
   new      start again
   quit     leave"""
 CLEAR = "\x1b[2J\x1b[H"
-"""Clears a screen and goes to its upper left corner."""
+"""Clears the screen and moves the cursor to the upper left corner."""
 
 HEADERS = {"Event": "Terminal game"}
 

@@ -1,1 +1,1 @@
-"""Matches: games between players, by the hundred, and what they prove."""
+"""Matches between players, and their statistics."""

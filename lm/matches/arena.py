@@ -1,8 +1,8 @@
 """Matches and self-play: many games at once, openings in pairs, adjudication, records.
 
-How a game ends is stated in the ``Termination`` header of its record: by the rules (``checkmate``, ``stalemate``,
-the repetition rulings and draws of ``Board.outcome``), by ``resignation``, by ``draw agreed``, or as a draw by
-``ply limit``. Nothing else ends a game.
+The ``Termination`` header of a record gives the reason of the ending: a rule (``checkmate``, ``stalemate``, the
+repetition rulings and draws of ``Board.outcome``), ``resignation``, ``draw agreed``, or ``ply limit``, which is a draw.
+Nothing else ends a game.
 
 >>> red, black = Spec.parse("greedy:seed=1"), Spec.parse("random:seed=2")
 >>> games = dict(play_games({0: Pairing(red, black), 1: Pairing(black, red)}))
@@ -30,9 +30,9 @@ from xiangqi.game import Game
 from xiangqi.rulings import Rules
 
 MAX_PLIES: Final = 400
-"""Default length after which a game counts as drawn; of 46,279 games between people seven were longer."""
+"""Default number of plies after which a game is drawn. Of 46,279 games between people, seven were longer."""
 ATTEMPTS: Final = 3
-"""Times that a game is played before its dying stops the match; games in a row in which a player may fail."""
+"""Failures of one game, or of one player in successive games, after which the match stops."""
 
 Opening = tuple[Move, ...]
 Report = Callable[[str], None]
@@ -40,7 +40,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Pairing:
-    """A game to be played: who plays whom, after which opening, under which headers. It can be sent elsewhere."""
+    """A game to be played: the players' specs, the opening and the headers. It can be pickled."""
 
     red: Spec
     black: Spec
@@ -54,9 +54,9 @@ class Pairing:
 
 
 def load_openings(path: Path | None = None) -> list[Opening]:
-    """Read an opening suite (the shipped one by default): a line of ICCS moves each, ``#`` starting a remark.
+    """Read an opening suite (by default the shipped one): one opening of ICCS moves a line; ``#`` starts a comment.
 
-    Raises ``UserError`` naming the line that cannot be played, and ``OSError``.
+    Raises ``UserError`` with the line that cannot be played, and ``OSError``.
 
     >>> len(load_openings()) >= 200
     True
@@ -89,11 +89,11 @@ def play_games(
 ) -> Generator[tuple[int, Game]]:
     """Play games, ``parallel`` at a time, and yield each with its number as it ends.
 
-    A player that can play many games gets all the boards on which it is to move in one call. An engine plays each game
-    in a process of its own; ``cores`` of them think at once (by default, as many as there are), and there are at most
-    twice as many, since half of them wait for their opponents. Games go on in step, so that seeds decide them. A game
-    in which a player fails is reported and begun anew; ``PlayerError`` is raised after ``ATTEMPTS`` failures in one
-    game, or of one player in as many games in a row.
+    A player that can play many games receives all the boards on which it is to move in one call. An engine plays each
+    game in a process of its own. ``cores`` engines think at the same time (by default one for each core), and at most
+    twice as many processes run, since half of them wait for their opponents. All games advance by one ply at a time, so
+    that the results depend on the seeds alone. A game in which a player fails is reported and restarted.
+    ``PlayerError`` is raised after ``ATTEMPTS`` failures in one game, or of one player in as many games in a row.
     """
     cores = cores or processors()
     waiting = list(pairings.items())[::-1]
@@ -141,7 +141,7 @@ def play_games(
                     pool.give_back(game.pairing.seats, game.players)
                     yield game.index, game.table.record({"Round": str(game.index + 1), **game.pairing.headers})
     finally:
-        threads.shutdown()  # whoever interrupts does not wait for a player's thought
+        threads.shutdown()  # an interruption does not wait for a player that thinks
         pool.close()
 
 
@@ -156,16 +156,16 @@ class _Running:
 
     @property
     def mover(self) -> Spec:
-        """Whose turn it is."""
+        """The spec of the player to move."""
         return self.pairing.seats[self.table.turn]
 
     @property
     def player(self) -> Player:
-        """The player whose turn it is."""
+        """The player to move."""
         return self.players[self.table.turn]
 
     def answer(self, answer: Choice | PlayerError) -> None:
-        """Do what the player has chosen. Raises ``PlayerError`` if it failed, or if its move is not legal."""
+        """Carry out the player's choice. Raises ``PlayerError`` if the player failed, or if its move is not legal."""
         if isinstance(answer, PlayerError):
             raise answer
         try:
@@ -176,27 +176,27 @@ class _Running:
 
 
 class _Threads:
-    """Where players think: engines side by side up to a number, others each apart from them."""
+    """The threads in which players think: a given number for engines, and others for players that play many games."""
 
     def __init__(self, engines: int) -> None:
         self._engines, self._others = ThreadPoolExecutor(engines), ThreadPoolExecutor()
 
     def ask(self, games: Sequence[_Running]) -> Future[list[Choice]]:
-        """Ask the one player of these games for its choices."""
+        """Ask the player to move in these games, the same in all, for its choices."""
         player = games[0].player
         threads = self._engines if player.one_game else self._others
         return threads.submit(player.choose, [game.table.board for game in games])
 
     def shutdown(self) -> None:
-        """End without waiting for those who think; nobody else begins to."""
+        """Cancel what has not started, and do not wait for players that think."""
         for threads in (self._engines, self._others):
             threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _answers(threads: _Threads, games: Sequence[_Running]) -> Iterator[tuple[_Running, Choice | PlayerError]]:
-    """Ask every player about all its boards at once, the players side by side, and yield what comes of each game.
+    """Ask the players in parallel, each about all its boards at once, and yield the answer for each game.
 
-    One that fails is asked for each game alone, to learn which one it failed in.
+    A player that fails is asked again for each game separately, to find the game in which it fails.
     """
     asked: dict[int, list[_Running]] = {}
     for game in games:
@@ -225,7 +225,7 @@ def _ask_alone(game: _Running) -> Choice | PlayerError:
 def match_pairings(a: Spec, b: Spec, games: int, openings: Sequence[Opening], seed: int = 0) -> dict[int, Pairing]:
     """Return the games of a match: each opening twice, first with ``a`` as Red, then with ``b``.
 
-    Openings come in an order that depends on ``seed`` alone, and again from the first when they run out.
+    The order of the openings depends on ``seed`` alone. After the last one they start again from the first.
     """
     order = random.Random(seed).sample(range(len(openings)), len(openings))
     headers = {"Event": f"{a.name} against {b.name}"}

@@ -1,4 +1,4 @@
-"""What a match proves: score, Elo difference with its interval, and the sequential test that ends a match early."""
+"""Statistics of a match: score, Elo difference with its interval, and the sequential test that ends a match early."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from lm import UserError
 from xiangqi.game import Game
 
 POINTS: Final = {"1-0": 1.0, "1/2-1/2": 0.5, "0-1": 0.0}
-"""What Red gets for a result."""
+"""Red's points for a result."""
 
 
 def points_of(index: int, game: Game) -> float:
-    """Return what A got in a game of a match: A has Red in those of even number."""
+    """Return A's points in a game of a match; A plays Red in games with even numbers."""
     red = POINTS[game.result]
     return red if index % 2 == 0 else 1 - red
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a match came to, seen from A."""
+    """The score of a match, from A's side."""
 
     wins: int
     draws: int
@@ -31,11 +31,11 @@ class Score:
     pentanomial: tuple[int, int, int, int, int]
     """Numbers of pairs in which A scored 0, 1/2, 1, 3/2 and 2 points."""
     endings: dict[str, int]
-    """Games by how they ended."""
+    """Number of games by reason of the ending."""
 
     @classmethod
     def of(cls, games: dict[int, Game]) -> Score:
-        """Count the games of a match by number: A has Red in the even ones, and each pair begins with one of those."""
+        """Count the games of a match, given by number. A plays Red in the even ones; each pair starts with one."""
         points = {index: points_of(index, game) for index, game in games.items()}
         counts = Counter(points.values())
         pairs = Counter(points[i] + points[i + 1] for i in points if i % 2 == 0 and i + 1 in points)
@@ -59,8 +59,8 @@ class Score:
 
         The games of a pair share their opening, so pairs are the sample: their scores (five classes, hence pentanomial)
         give the variance of the mean, as in fishtest (M. Van den Bergh, "Normalized Elo", 2020). The interval is
-        Wilson's with the number of independent games that has this variance (E. B. Wilson, JASA 22, 1927), so that it
-        stays within 0 to 1 and says something of a match without a loss.
+        Wilson's (E. B. Wilson, JASA 22, 1927) for the number of independent games with this variance. It stays within 0
+        to 1 and is also meaningful for a match without a loss.
         """
         pairs = sum(self.pentanomial)
         if pairs < 2:
@@ -72,13 +72,13 @@ class Score:
         z = 1.96
         center = (self.score + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * math.sqrt(self.score * (1 - self.score) / n + z * z / (4 * n * n))
-        # Rounding must not keep the bound of a clean sweep from 0 or 1, where no Elo difference is finite.
+        # The bound of a clean sweep must be exactly 0 or 1, despite rounding, so that its Elo difference is infinite.
         low = max(center - half, 0.0) if self.score > 0 else 0.0
         high = min(center + half, 1.0) if self.score < 1 else 1.0
         return low, high
 
     def as_dict(self) -> dict[str, object]:
-        """Return what ``xqlm match --json`` prints; an Elo difference that is infinite is ``None``."""
+        """Return the output of ``xqlm match --json``; an infinite Elo difference is ``None``."""
         return {
             "games": self.games,
             "score": round(self.score, 6) if self.games else None,
@@ -94,7 +94,7 @@ class Score:
 
 
 def elo(score: float) -> float | None:
-    """Return the rating difference at which ``score`` is expected, or ``None`` where it is infinite or unknown.
+    """Return the rating difference at which ``score`` is expected, or ``None`` if it is infinite or unknown.
 
     ``-400 log10(1 / score - 1)``: the logistic curve of A. E. Elo, "The Rating of Chessplayers", 1978, 8.4.
 
@@ -107,12 +107,12 @@ def elo(score: float) -> float | None:
 
 
 class Sprt:
-    """A sequential probability ratio test of a match that goes on: is A by ``elo0`` (H0) or ``elo1`` (H1) the stronger?
+    """A sequential probability ratio test of a running match: is A stronger by ``elo0`` (H0) or by ``elo1`` (H1)?
 
-    The generalised test (GSPRT) on the scores of pairs, five classes, as fishtest runs it: M. Van den Bergh, "A
-    Practical Introduction to the GSPRT", 2018. ``alpha`` and ``beta`` are the chances of accepting H1 where H0 is true
-    and the other way round. Pairs count in the order of their numbers, so that games that end early do not count first.
-    Raises ``UserError`` unless ``-2000 <= elo0 < elo1 <= 2000`` and the chances lie between 0 and 0.5.
+    This is the generalised test (GSPRT) on the scores of pairs in five classes, as in fishtest: M. Van den Bergh, "A
+    Practical Introduction to the GSPRT", 2018. ``alpha`` is the chance of accepting H1 if H0 is true, ``beta`` that of
+    accepting H0 if H1 is true. Pairs count in the order of their numbers, so that short games do not count first.
+    Raises ``UserError`` unless ``-2000 <= elo0 < elo1 <= 2000`` and both chances are between 0 and 0.5.
 
     >>> test = Sprt(0, 50)
     >>> for index in range(100):  # A wins every game, whichever colour it has
@@ -130,14 +130,14 @@ class Sprt:
         self.bounds = math.log(beta / (1 - alpha)), math.log((1 - beta) / alpha)
         """Log-likelihood ratios at which H0 and H1 are accepted (A. Wald, "Sequential Analysis", 1947)."""
         self.verdict = "undecided"
-        """``H0``, ``H1`` or ``undecided``; once there, it stays."""
+        """``H0``, ``H1`` or ``undecided``; once decided, it does not change."""
         self.llr = 0.0
         self._counts = [0] * 5
         self._waiting: dict[int, float] = {}
 
     @classmethod
     def parse(cls, text: str) -> Sprt:
-        """Return the test that ``ELO0,ELO1`` names. Raises ``UserError``.
+        """Return the test of a text ``ELO0,ELO1``. Raises ``UserError``.
 
         >>> Sprt.parse("0,10").elo1
         10.0
@@ -150,11 +150,11 @@ class Sprt:
 
     @property
     def pairs(self) -> int:
-        """Number of pairs that the verdict, or the lack of one, stands on."""
+        """Number of pairs counted so far."""
         return sum(self._counts)
 
     def add(self, index: int, points: float) -> None:
-        """Tell of a game by its number in the match and what A got: 0, 0.5 or 1."""
+        """Add a game by its number in the match, with A's points: 0, 0.5 or 1."""
         self._waiting[index] = points
         while self.verdict == "undecided" and {2 * self.pairs, 2 * self.pairs + 1} <= self._waiting.keys():
             first = 2 * self.pairs
@@ -166,7 +166,7 @@ class Sprt:
                 self.verdict = "H1"
 
     def as_dict(self) -> dict[str, object]:
-        """Return what ``xqlm match --sprt --json`` prints of the test."""
+        """Return the test's part of the output of ``xqlm match --sprt --json``."""
         return {
             "elo0": self.elo0,
             "elo1": self.elo1,
@@ -180,10 +180,10 @@ class Sprt:
 
 
 def log_likelihood_ratio(pentanomial: Sequence[int], elo0: float, elo1: float) -> float:
-    """Return by how much likelier pairs are under an Elo difference of ``elo1`` than of ``elo0``, as a logarithm.
+    """Return the log-likelihood ratio of an Elo difference of ``elo1`` to one of ``elo0``, given pairs in five classes.
 
-    Each hypothesis is as likely as the likeliest distribution over the five classes that has its mean. Classes without
-    a pair count as a thousandth of one, as in fishtest, so that both always have such a distribution.
+    The likelihood of a hypothesis is that of the likeliest distribution over the classes with its mean. A class without
+    pairs counts as a thousandth of a pair, as in fishtest, so that such a distribution always exists.
 
     >>> round(log_likelihood_ratio((0, 0, 10, 5, 0), 0, 50), 2)
     1.94
@@ -200,7 +200,7 @@ def log_likelihood_ratio(pentanomial: Sequence[int], elo0: float, elo1: float) -
 
 def _tilt(counts: Sequence[float], score: float) -> float:
     """Return the x at which ``sum(count (a - score) / (1 + x (a - score)))`` over the classes is zero, by bisection."""
-    low, high = -1 / (1 - score), 1 / score  # where the denominators of the outer classes vanish; it falls in between
+    low, high = -1 / (1 - score), 1 / score  # the denominators of the outer classes vanish here; x falls in between
     for _ in range(60):
         x = (low + high) / 2
         if sum(n * (k / 4 - score) / (1 + x * (k / 4 - score)) for k, n in enumerate(counts)) > 0:

@@ -1,4 +1,4 @@
-"""Matches in PGN files: a game is appended as it ends, and a match that was interrupted goes on from its file."""
+"""Matches in PGN files: a game is appended as it ends, and an interrupted match is resumed from its file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from xiangqi.game import Game
 from xiangqi.rulings import Rules
 
 _RECORD: Final = re.compile(r"(?<=\n\n)(?=\[)|(?<=\n)(?=\[Game )")
-"""Where in a file a record ends and another begins, be it only the first letters of one."""
+"""Matches between two records, also if only the first letters of the second were written."""
 
 
 def play_to_file(
@@ -35,9 +35,9 @@ def play_to_file(
 ) -> Generator[tuple[int, Game]]:
     """Play games as ``play_games`` does and append each to the PGN file as it ends; without a path, only play.
 
-    A file names players only to be compared with the pairings: nothing that it names is ever opened. If the file is
-    there, the games of these pairings that it holds are yielded first and not played again; a record at
-    its end that was cut short goes. Raises ``UserError``, and leaves the file alone, if it holds anything else.
+    If the file exists, its games are yielded first and not played again, and a truncated record at its end is removed.
+    Players' names in the file are only compared with the pairings: no player or program that it names is opened. Raises
+    ``UserError``, and leaves the file unchanged, if it holds anything but games of these pairings.
     """
     stated = {"Adjudication": f"rules {rules}, draw at ply {max_plies}"}
     pairings = {index: replace(pairing, headers=pairing.headers | stated) for index, pairing in pairings.items()}
@@ -66,7 +66,7 @@ def play_to_file(
 
 
 def _resume(pairings: Mapping[int, Pairing], path: Path, report: Report) -> dict[int, Game]:
-    """Read the games already played, and take out of the file what an interruption cut short at its end."""
+    """Read the games already played, and remove a truncated record from the end of the file."""
     played: dict[int, Game] = {}
     text, kept = path.read_text(encoding="utf-8", errors="surrogateescape"), ""
     records = [record for record in _RECORD.split(text) if record.strip()]
@@ -91,7 +91,7 @@ def _resume(pairings: Mapping[int, Pairing], path: Path, report: Report) -> dict
 
 
 def _read(record: str) -> tuple[Game, bool]:
-    """Return the game of a record and whether it is whole; of one that was cut short, what headers it has."""
+    """Return the game of a record and whether it is whole; a truncated record gives a game with its headers alone."""
     for text in (record, record.partition("\n\n")[0]):
         with contextlib.suppress(FormatError):
             game = pgn.loads(text)
@@ -101,7 +101,7 @@ def _read(record: str) -> tuple[Game, bool]:
 
 
 def _difference(game: Game, index: int, pairings: Mapping[int, Pairing], whole: bool) -> str:
-    """Say in what a record, or what there is of one, differs from the game that is to be played; "" if in nothing."""
+    """Return how a record, whole or truncated, differs from the game to be played; "" if it does not differ."""
     pairing = pairings.get(index)
     expected = dict(next(iter(pairings.values())).headers if pairing is None else pairing.headers)
     if pairing is not None:
@@ -120,8 +120,8 @@ def _difference(game: Game, index: int, pairings: Mapping[int, Pairing], whole: 
 
 
 def _is_beginning(record: str, pairings: Mapping[int, Pairing]) -> bool:
-    """Whether a text begins as the records of these games do, as far as it goes: with their first two lines."""
+    """Whether a text agrees with the first two lines of these games' records, as far as it goes."""
     known = Game({"Event": "?"} | next(iter(pairings.values())).headers)
     start = "\n".join([*pgn.dumps(known).splitlines()[:2], ""])
-    found = record.encode("utf-8", "ignore").decode()  # without what is left of a character
+    found = record.encode("utf-8", "ignore").decode()  # without a truncated character
     return start.startswith(found) or found.startswith(start)

@@ -1,4 +1,4 @@
-"""The players of many games at once: one of each that can play them all, and of engines a process for each game."""
+"""The players of many simultaneous games: one player for all its games if it can, else (engines) one for each game."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ OpenPlayer = Callable[[Spec], Player]
 
 
 class Pool:
-    """Opens players as games need them, and keeps those that are free for the next game.
+    """Opens players as games need them, and keeps free ones for later games.
 
-    A player that can play only one game (`Player.one_game`: an engine) is opened once more for each game that it is in
-    at the same time, and told of each new game, so that nothing it remembers passes from one game to another. There are
-    never more than ``processes`` of those, but for the first game, which always gets its players.
+    A player that can play only one game (`Player.one_game`: an engine) is opened once for each simultaneous game, and
+    receives ``new_game`` before each, so that nothing in its memory passes from one game to another. There are at most
+    ``processes`` of these, except that the first game always gets its players.
     """
 
     def __init__(self, processes: int, open_player: OpenPlayer = Spec.open) -> None:
@@ -26,9 +26,9 @@ class Pool:
         self._taken: list[Player] = []
 
     def take(self, specs: Sequence[Spec]) -> list[Player] | None:
-        """Return the players of a game that begins, or ``None`` if there is no room for its engines now.
+        """Return the players of a new game, or ``None`` if there is no room for its engines now.
 
-        Raises ``UserError`` and ``PlayerError`` as opening a player does.
+        Raises ``UserError`` or ``PlayerError`` if a player cannot be opened.
         """
         engines = sum(not self._is_shared(spec) for spec in specs)
         if self._taken and len(self._taken) + engines > self._limit:
@@ -43,17 +43,17 @@ class Pool:
         return players
 
     def give_back(self, specs: Sequence[Spec], players: Sequence[Player]) -> None:
-        """Take the players of a game back that has ended."""
+        """Take back the players of a game that has ended."""
         for spec, player in zip(specs, players, strict=False):
             if player in self._taken:
                 self._taken.remove(player)
                 self._free.setdefault(spec, []).append(player)
 
     def close(self) -> None:
-        """Close all players, also those that think."""
+        """Close all players, even while they think."""
         players = [*self._shared.values(), *self._taken, *(player for free in self._free.values() for player in free)]
         if players:
-            with ThreadPoolExecutor(len(players)) as threads:  # each may take its time to leave
+            with ThreadPoolExecutor(len(players)) as threads:  # each may be slow to close
                 list(threads.map(lambda player: player.close(), players))
 
     def _is_shared(self, spec: Spec) -> bool:
@@ -75,7 +75,7 @@ class Pool:
         return player
 
     def _make_room(self) -> None:
-        """Close free players of other kinds, so that another one can be opened."""
+        """Close free players until another one can be opened."""
         for free in self._free.values():
             while free and len(self._taken) + sum(map(len, self._free.values())) >= self._limit:
                 free.pop().close()

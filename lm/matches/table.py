@@ -1,6 +1,6 @@
-"""A game between two seats: whose turn it is, what may be done now, and how it ends.
+"""A game between two seats: the side to move, the possible actions, and the ending.
 
-The board on the screen, the one in a terminal and matches all play at such a table.
+The window, the terminal and matches all play their games at such a table.
 
 >>> table = Table(seats=(PERSON, Seat("lm")))
 >>> table.push(Move.from_iccs("h2e2"))
@@ -31,7 +31,7 @@ HUMANS: Final[dict[str, frozenset[Color]]] = {
     "both": frozenset({RED, BLACK}),
     "none": frozenset(),
 }
-"""Which sides persons play, by name: one of them, both, or none (a player plays itself)."""
+"""The sides that persons play, by name: one, both, or none (a player plays itself)."""
 
 _LOST_BY: Final = {
     "checkmate": "{winner} wins by checkmate",
@@ -56,7 +56,7 @@ class Ending:
     reason: str
     """A reason of `xiangqi.rulings.Outcome`, or ``resignation``, ``draw agreed``, ``time forfeit`` or ``ply limit``."""
     evidence: tuple[str, ...] = ()
-    """What a ruling rests on, a sentence each."""
+    """The facts behind a ruling, one sentence each."""
 
     @property
     def result(self) -> str:
@@ -74,10 +74,10 @@ class Ending:
 
 @dataclass(frozen=True)
 class Seat:
-    """Who plays a side: a person, or a program."""
+    """One side of a table: a person or a player."""
 
     name: str
-    """What records call them."""
+    """The name in records."""
     is_person: bool = False
 
 
@@ -89,13 +89,13 @@ class TimeControl:
     """The time that each side has for its moves, in seconds."""
 
     main: float
-    """For the whole game."""
+    """Time for the whole game."""
     increment: float = 0.0
-    """Gained with each move."""
+    """Time added with each move."""
 
 
 def playable(fen: str) -> Board:
-    """Set up a position to play from. Raises ``InvalidFenError`` if it could never arise in a game.
+    """Set up a position to play from. Raises ``InvalidFenError`` if it cannot arise in a game.
 
     >>> playable("4k4/9/9/9/9/9/9/9/9/4K4 w")
     Traceback (most recent call last):
@@ -110,10 +110,10 @@ def playable(fen: str) -> Board:
 
 
 class Table:
-    """A game in progress: a `Game` whose tree keeps what was taken back too, and the node that it has come to.
+    """A game in progress: a `Game`, whose tree also keeps the moves taken back, and its current node.
 
-    ``seats`` are Red's and Black's, ``opening`` is played before anything is judged. A game that reaches ``max_plies``
-    is drawn. Raises ``InvalidFenError``, and ``IllegalMoveError`` for an opening that cannot be played.
+    ``seats`` are Red's and Black's. ``opening`` is played first, without adjudication. A game that reaches
+    ``max_plies`` is drawn. Raises ``InvalidFenError``, and ``IllegalMoveError`` for an opening that cannot be played.
     """
 
     def __init__(
@@ -127,13 +127,13 @@ class Table:
         clock: TimeControl | None = None,
     ) -> None:
         self.board = playable(fen)
-        """The position, with the moves that led to it."""
+        """The current position, with the moves that led to it."""
         self.seats = seats
         self.rules, self.max_plies, self.clock = rules, max_plies, clock
         self.game = Game(fen=self.board.fen())
         self.node: GameNode = self.game
         self.offer: Color | None = None
-        """The side that offers a draw, until the other one answers or moves."""
+        """The side that offers a draw, until the other side answers or moves."""
         self.ending: Ending | None = None
         """How the game has ended, or ``None`` while it goes on."""
         self._undone: list[ChildNode] = []
@@ -144,7 +144,7 @@ class Table:
             self._play(self._checked(move), 0.0)
         self.ending = self._adjudicate()
 
-    # --- What is so ---------------------------------------------------------------------------------------------------
+    # --- State --------------------------------------------------------------------------------------------------------
 
     @property
     def turn(self) -> Color:
@@ -158,7 +158,7 @@ class Table:
 
     @property
     def person(self) -> Color | None:
-        """The side of the person at the table; of two, the one to move."""
+        """The side of the person at the table; if there are two, the one to move."""
         if not self.persons:
             return None
         return self.turn if self.turn in self.persons else 1 - self.turn
@@ -174,33 +174,33 @@ class Table:
         return self.ending is None and self.turn not in self.persons
 
     def time_left(self, color: Color) -> float | None:
-        """Return the seconds that a side has left, not counting its present thought; ``None`` without clocks."""
+        """Return a side's seconds at the start of the current ply; ``None`` without clocks."""
         return self._left[self.node][color] if self.clock is not None else None
 
     def limit(self) -> Limit | None:
-        """Return how long the side to move may think by the clocks; ``None`` without them."""
+        """Return the clocks as a limit for the side to move; ``None`` without clocks."""
         if self.clock is None:
             return None
         red, black = self._left[self.node]
         gain = self.clock.increment
         return Limit(red_clock=red, black_clock=black, red_increment=gain, black_increment=gain)
 
-    # --- What is done -------------------------------------------------------------------------------------------------
+    # --- Actions ------------------------------------------------------------------------------------------------------
 
     def push(self, move: Move, seconds: float = 0.0) -> None:
-        """Play a legal move of the side to move, for which it has thought so long.
+        """Play a legal move of the side to move, which took ``seconds``.
 
-        A draw that the other side has offered is declined by it. A move that comes too late is not played: the game is
-        lost. Raises ``IllegalMoveError``.
+        This declines a draw that the other side has offered. If the side's time is exceeded, the move is not played and
+        the side loses. Raises ``IllegalMoveError``.
         """
         if self._play(self._checked(move), seconds):
             self.ending = self._adjudicate()
             self._undone.clear()
 
     def answer(self, choice: Choice, seconds: float = 0.0) -> None:
-        """Do what a player has chosen: move, offer or accept a draw with the move, or resign.
+        """Carry out a player's choice: move, offer or accept a draw with the move, or resign.
 
-        Raises ``IllegalMoveError``, and then nothing has changed.
+        If it raises ``IllegalMoveError``, nothing has changed.
         """
         mover = self.turn
         if choice.move is None:
@@ -214,33 +214,33 @@ class Table:
             self.offer = mover
 
     def offer_draw(self, color: Color) -> None:
-        """Offer a draw, or accept the one that the other side offers. An offer stands until the other side moves."""
+        """Offer a draw, or accept the other side's offer. An offer stands until the other side moves."""
         if self.ending is None and self.offer == 1 - color:
             self.ending, self.offer = Ending(None, "draw agreed"), None
         elif self.ending is None:
             self.offer = color
 
     def accept_draw(self, color: Color) -> None:
-        """Accept the draw that the other side offers, if it does."""
+        """Accept the other side's offer of a draw; does nothing if there is none."""
         if self.offer == 1 - color:
             self.offer_draw(color)
 
     def decline_draw(self) -> None:
-        """Decline the draw that is offered."""
+        """Decline the offer of a draw."""
         self.offer = None
 
     def resign(self, color: Color) -> None:
-        """Give the game up for a side."""
+        """Resign for a side."""
         if self.ending is None:
             self.ending = Ending(1 - color, "resignation")
 
     def forfeit(self, color: Color) -> None:
-        """Let a side lose whose time is up."""
+        """End the game as lost on time for a side."""
         if self.ending is None:
             self.ending = Ending(1 - color, "time forfeit")
 
     def swap(self) -> None:
-        """Let the two sides exchange seats."""
+        """Exchange the seats of the two sides."""
         red, black = self.seats
         self.seats = black, red
 
@@ -248,13 +248,14 @@ class Table:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is something of a person's to take back."""
+        """Whether `undo` has something to take back."""
         return self._only_agreed() or self._plies_back() > 0
 
     def undo(self) -> None:
-        """Take back how the game was ended if no move did, or else a person's last move and whatever has answered it.
+        """Take back an ending that no move caused, or else a person's last move and the reply to it.
 
-        If nobody is a person it is one ply. Clocks go back too. Raises ``ValueError`` if there is nothing to take back.
+        Without persons, take back one ply. Clocks are restored too. Raises ``ValueError`` if there is nothing to take
+        back.
         """
         if not self.can_undo:
             raise ValueError("there is no move of yours to take back")
@@ -272,7 +273,7 @@ class Table:
         return bool(self._undone)
 
     def redo(self) -> None:
-        """Play again what was last taken back, up to a person's turn. Raises ``ValueError`` if nothing was."""
+        """Replay the moves last taken back, up to a person's turn. Raises ``ValueError`` if there are none."""
         if not self._undone:
             raise ValueError("there is no move to play again")
         self.offer = None
@@ -284,14 +285,14 @@ class Table:
         self.ending = self._adjudicate()
 
     def _only_agreed(self) -> bool:
-        """Whether the game ended by something else than a move, and not because the player has resigned."""
+        """Whether the game ended other than by a move or by the player's resignation."""
         if self.ending is None or self._adjudicate() is not None:
             return False
         winner = self.ending.winner
         return winner is None or not self.persons or 1 - winner in self.persons
 
     def _plies_back(self) -> int:
-        """Count the plies back to the latest one played by a person."""
+        """Return the number of plies back to a person's last one, including it."""
         if not self.persons:
             return min(1, self.board.ply)
         back = (plies for plies in (1, 2) if plies <= self.board.ply and (self.turn + plies) % 2 in self.persons)
@@ -300,9 +301,9 @@ class Table:
     # --- The record ---------------------------------------------------------------------------------------------------
 
     def record(self, headers: Mapping[str, str] | None = None) -> Game:
-        """Return the game as it was played, with variations taken back on the way, ready to be written.
+        """Return the game as played, with the moves taken back as variations, ready for writing.
 
-        ``headers`` are added to those that say who played, when, and how it ended.
+        ``headers`` are added to those for the players, the date and the ending.
         """
         game = copy.deepcopy(self.game)
         node: GameNode = game
@@ -336,7 +337,7 @@ class Table:
         return self.board.parse_iccs(move.iccs)
 
     def _play(self, move: Move, seconds: float) -> bool:
-        """Play a move on the board, if there is time for it; return whether there was."""
+        """Play a move on the board if the side's time allows; return whether it does."""
         mover = self.turn
         left = self._left.get(self.node)
         if left is not None and seconds > left[mover]:
