@@ -1,7 +1,7 @@
-"""``xqlm``, the one command line.
+"""``xqlm``, the command line.
 
-`main` runs `lm.cli.app`. Where only the rules are installed there is no typer to run it with, and ``python -m xiangqi``
-does those commands that need the rules alone.
+`main` runs `lm.cli.app`. If only the rules are installed, typer is missing; then ``python -m xiangqi`` runs the
+commands that need the rules alone.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from lm.cli.console import fail
 
 
 def main() -> None:
-    """Run the command line. A user's mistake is one line and exit code 2; a bug of ours still shows where it is."""
+    """Run the command line. A user's mistake gets one line and exit code 2; a bug of ours gets its traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Chinese shows question marks
             stream.reconfigure(errors="replace")
     words = sys.argv[1:]
     try:
         run(words)
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # the reader of our output has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except ModuleNotFoundError as error:
@@ -40,14 +40,14 @@ def main() -> None:
 
 
 def run(words: Sequence[str]) -> None:
-    """Run a command, by typer where it is installed."""
+    """Run a command, with typer if it is installed."""
     try:
         from lm.cli.app import app
     except ModuleNotFoundError as error:
         if package_of(error.name) in our_packages():
             raise
     else:
-        app(list(words))  # which leaves by SystemExit
+        app(list(words))  # raises SystemExit
     if list(words) == ["--version"]:
         print(release())
         return
@@ -61,10 +61,10 @@ def run(words: Sequence[str]) -> None:
 
 
 def command_of(words: Sequence[str]) -> str:
-    """Return which command a command line names."""
+    """Return the name of the command in a command line."""
     return next((word for word in words if not word.startswith("-")), "")
 
 
 def is_users_fault(error: Exception) -> bool:
-    """Whether an error says what is wrong with the input: one of our own classes, or the operating system's no."""
+    """Whether an error is about the user's input: one of our own classes, or an error of the operating system."""
     return isinstance(error, OSError) or package_of(type(error).__module__) in our_packages()

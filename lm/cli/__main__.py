@@ -2,5 +2,5 @@
 
 from lm.cli import main
 
-if __name__ == "__main__":  # not in a process that multiprocessing starts
+if __name__ == "__main__":  # not in a process started by multiprocessing
     main()

@@ -1,4 +1,4 @@
-"""The commands of ``xqlm``. Each imports what it needs when it runs, so that ``xqlm --help`` is quick."""
+"""The commands of ``xqlm``. Each imports its modules when it runs, so that ``xqlm --help`` is fast."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ app = typer.Typer(
 
 
 def show_version(wanted: bool) -> None:
-    """Print the version and leave."""
+    """Print the version and exit."""
     if wanted:
         print(release())
         raise typer.Exit
@@ -37,7 +37,7 @@ def xqlm(
 for entry in plugins():
     try:
         app.command(entry.name)(entry.load())
-    except Exception as error:  # another package's fault is no reason to do without our own commands
+    except Exception as error:  # a faulty plugin must not disable our own commands
         say(f"xqlm: the command {entry.name} of {entry.module} cannot be loaded: {error}")
 for command in (
     play.terminal,

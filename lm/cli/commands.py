@@ -1,4 +1,4 @@
-"""Which commands there are beside those of the rules, and what each needs. Needs no typer."""
+"""The commands beside those of the rules, and the extra that each needs. Does not need typer."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ EXTRAS: Final = {
     "report": "report",
     "explain": "report",
 }
-"""The extra that a command needs. Commands of other packages need ``play``; the rest, the rules alone."""
+"""The extra that a command needs. Commands of other packages need ``play``; all others need only the rules."""
 
 
 def plugins() -> tuple[EntryPoint, ...]:
-    """Return the commands that other packages add: entry points of the group ``xqlm.commands``, functions for typer."""
+    """Return the commands of other packages: entry points in the group ``xqlm.commands`` that name typer functions."""
     return tuple(entry_points(group="xqlm.commands"))
 
 
@@ -35,7 +35,7 @@ def package_of(module: str | None) -> str:
 
 
 def release() -> str:
-    """Return the name and the version of what is installed, as ``xqlm 0.1.0``."""
+    """Return the name and version of the installed package, as ``xqlm 0.1.0``."""
     try:
         return f"xqlm {version('xqlm')}"
     except PackageNotFoundError:

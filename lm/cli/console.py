@@ -1,4 +1,4 @@
-"""What commands tell the person on standard error, and how they write files and are interrupted. Needs no typer."""
+"""Messages and progress on standard error, writing of files, and interruption. Does not need typer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from lm.matches.arena import Report
 
 SAY_EVERY: Final = 30
-"""Seconds between lines about some work where there is no terminal."""
+"""Seconds between lines of progress when there is no terminal."""
 
 
 def say(text: str) -> None:
-    """Tell the person something that is not the result."""
+    """Print a message that is not part of the result."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -32,7 +32,7 @@ def write(path: Path, text: str) -> None:
 
 @contextmanager
 def interruptible(advice: str = "the same command goes on") -> Iterator[None]:
-    """Exit with code 130 when the work is interrupted, and say how to go on with it."""
+    """Exit with code 130 when the work is interrupted, and print how to resume it."""
     try:
         yield
     except KeyboardInterrupt as stopped:
@@ -44,10 +44,10 @@ def interruptible(advice: str = "the same command goes on") -> Iterator[None]:
 def progress(
     title: str, total: int | None, at_once: bool = False
 ) -> Iterator[tuple[Report, Callable[[int, str], None]]]:
-    """Show on standard error how far the work is, its rate and the time left; yields ``report`` and ``advance``.
+    """Show progress, rate and time left on standard error; yields ``report`` and ``advance``.
 
-    ``report(text)`` prints a line above the bar; ``advance(done, note)`` moves the bar. Where there is no terminal, a
-    line is printed now and then, the first one after a while or, if ``at_once``, for what is done first.
+    ``report(text)`` prints a line above the bar; ``advance(done, note)`` moves the bar. Without a terminal, a line is
+    printed every ``SAY_EVERY`` seconds; with ``at_once``, the first one at the first ``advance``.
     """
     from rich.console import Console
     from rich.progress import (

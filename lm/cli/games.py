@@ -117,12 +117,12 @@ def selfplay(
 
 
 def resumable(out: Path | None) -> AbstractContextManager[None]:
-    """Return the context in which games are played that go to this file, if to any."""
+    """Return an interruptible context for playing games, whose advice depends on whether they go to a file."""
     return interruptible() if out else interruptible("with --out FILE the games are kept, and the same command goes on")
 
 
 def read_openings(name: str) -> list[Opening]:
-    """Return the openings that ``suite``, ``start`` or a file name stands for."""
+    """Return the openings for ``suite``, ``start`` or a file name."""
     from lm.matches import arena
 
     if name == "start":
@@ -131,10 +131,10 @@ def read_openings(name: str) -> list[Opening]:
 
 
 def endings(counts: dict[str, int]) -> str:
-    """Say how games ended, as ``checkmate (7), ply limit (1)``."""
+    """Format numbers of endings, as ``checkmate (7), ply limit (1)``."""
     return ", ".join(f"{reason} ({count})" for reason, count in counts.items())
 
 
 def signed(elo: float | None, share: float) -> str:
-    """Write an Elo difference, which a score of 0 or 1 makes infinite."""
+    """Format an Elo difference, infinite if the score is 0 or 1."""
     return f"{elo:+.0f}" if elo is not None else "+∞" if share > 0.5 else "-∞"

@@ -110,7 +110,7 @@ def report(
     from xiangqi.formats.streams import open_replacing
 
     one_of("--split", split, ("test", "validation"))
-    with figures.drawing():  # before the work: is everything there that draws, and can the page be written?
+    with figures.drawing():  # before the work, check that the drawing libraries are there and the page can be written
         loaded = load_any_model(model)
     asked = read_puzzles(puzzles)
     with open_replacing(out) as file:
@@ -165,7 +165,7 @@ def explain(
 
 
 def read_puzzles(path: Path | None) -> list[Puzzle]:
-    """Return the puzzles of a file, and say what was left out; none where there is no file."""
+    """Return the puzzles of a file, none without a file, and report those left out."""
     from lm.measure import puzzles
 
     return [] if path is None else puzzles.read_puzzles(path, lambda error: say(f"left out: {error}"))

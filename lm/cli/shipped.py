@@ -1,4 +1,4 @@
-"""Games for a command: those that the user names, or the shipped ones."""
+"""Games for a command: the user's files, or the shipped ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def shipped_games() -> list[Path]:
 
 
 def open_shard(files: list[Path], cache: Path) -> Shard:
-    """Open the shard of these files, making it first if they are new or have changed."""
+    """Open the shard of these files; build it first if they are new or have changed."""
     from lm.dataset.shards import Shard, cached
 
     with progress("reading games", None, at_once=True) as (_, advance):
@@ -33,13 +33,13 @@ def open_shard(files: list[Path], cache: Path) -> Shard:
 
 
 def say_rejected(shard: Shard) -> None:
-    """Say how many games a shard leaves out, and where the reasons stand."""
+    """Print how many games a shard leaves out, and the file with the reasons."""
     if shard.meta["rejected"]:
         say(f"games rejected: {shard.meta['rejected']}, see {shard.path / 'rejects.jsonl'}")
 
 
 def open_shards(paths: list[Path], cache: Path) -> list[Shard]:
-    """Open the shards among these paths, and one of all the files."""
+    """Open the shards among these paths, and one shard of all the files."""
     from lm.dataset.shards import Shard
 
     files = [path for path in paths if not path.is_dir()]

@@ -1,4 +1,4 @@
-"""``xqlm perft`` and ``convert``, which need the rules alone."""
+"""``xqlm perft`` and ``convert``, which need only the rules."""
 
 from __future__ import annotations
 

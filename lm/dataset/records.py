@@ -1,9 +1,9 @@
-"""Records as training sees them: read from files of any format, and split by groups of near-duplicates.
+"""Records for training: read from files of any format, and split by groups of near-duplicates.
 
-The split into train, validation and test is by game and fixed for ever: `split_of` hashes the record's group id, so
-that near-duplicates of a game go where it goes. A record without one is keyed by its first 50 plies or their mirror
-image, whichever sorts first. Where records of one shard share these or the group id, one that is held out holds out the
-others, so that it does not matter that a copy was read that has no group id.
+The split into train, validation and test is by game and never changes: `split_of` hashes the record's group id, so that
+near-duplicates of a game are in the same split. A record without a group id is keyed by its first 50 plies or their
+mirror image, whichever sorts first. If records of one shard share this key or the group id and one of them is held out,
+all are; so a copy of a game without its group id is in the same split too.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ RESULTS: Final = {"0-1": 0, "1/2-1/2": 1, "1-0": 2}
 """Results as Red's loss, draw and win; -1 in a shard is unknown."""
 UNKNOWN: Final = -1
 BANDS: Final = ((2400, "master"), (1500, "club"), (0, "amateur"))
-"""The tier of a game that names none, by the least mean rating. Among the rated games of our corpora masters' begin at
-2437; online amateurs', on a server where all start with 1000, end at 1090, and elsewhere players start with 1500."""
+"""Tiers by minimum mean rating, for games without a stated tier. In our corpora masters' ratings start at 2437. Online
+amateurs' end at 1090 on a server where everybody starts at 1000; elsewhere players start at 1500."""
 
 
 @dataclass(slots=True)
 class Record:
-    """One game as training sees it."""
+    """One game with its data for training."""
 
     moves: NDArray[np.int16]
     """Numbers of the moves."""
     result: int = UNKNOWN
     best: NDArray[np.int16] | None = None
-    """The move to learn at each ply by an engine's opinion, -1 where it has none."""
+    """The engine's move at each ply, to be learned; -1 where it has no opinion."""
     score: NDArray[np.float32] | None = None
-    """The engine's score of each ply for the mover, in its own units; NaN where it has none."""
+    """The engine's score of each ply for the mover, in the engine's units; NaN where it has no opinion."""
     gid: str | None = None
     source: str = ""
     tier: str = ""
     fen: str | None = None
-    """Start, if it is not the initial position."""
+    """The starting position, if it is not the initial one."""
 
     def key(self) -> str:
-        """Return the text by which the record is put into a split."""
+        """Return the text that decides the record's split."""
         return self.opening() if self.gid is None else f"gid:{self.gid}"
 
     def opening(self) -> str:
@@ -61,7 +61,7 @@ class Record:
         return opening(self.moves)
 
     def identity(self) -> bytes:
-        """Return what two copies of one game, or of its mirror image, share."""
+        """Return a key that is equal for two copies of one game or of its mirror image."""
         placement, _, rest = (self.fen or "").partition(" ")
         mirrored = "/".join(rank[::-1] for rank in placement.split("/"))
         forms = (placement, self.moves), (mirrored, MOVE_MIRRORED[self.moves])
@@ -83,7 +83,7 @@ def _iccs(moves: NDArray[np.int16]) -> str:
 
 
 def split_of(key: str) -> str:
-    """Return the split of a record's key: 1 game in 50 is for testing and 1 in 100 for validation.
+    """Return the split of a key: 1 game in 50 is for test and 1 in 100 for validation.
 
     >>> split_of("gid:1"), split_of("gid:3")
     ('train', 'train')
@@ -93,9 +93,9 @@ def split_of(key: str) -> str:
 
 
 def splits_of(records: Collection[tuple[str, str]]) -> dict[str, str]:
-    """Return the splits by the keys of records, of which the openings are given too.
+    """Return the splits by key of records, given as pairs of key and opening.
 
-    Of records that share a key or an opening, the one that is held out most decides.
+    Records that share a key or an opening are in one split: test if one of them is, else validation, else train.
 
     >>> splits_of([("gid:67", "moves:a"), ("gid:3", "moves:a"), ("gid:3", "moves:b"), ("moves:b", "moves:b")])
     {'gid:67': 'test', 'gid:3': 'test', 'moves:b': 'test'}
@@ -109,9 +109,9 @@ def splits_of(records: Collection[tuple[str, str]]) -> dict[str, str]:
 
 
 def read_records(path: Path, on_error: ErrorHandler) -> Iterator[Record]:
-    """Yield the games of a file of any format that are sound; the first fault of each other goes to ``on_error``.
+    """Yield the sound games of a file of any format; for each other game, ``on_error`` receives its first fault.
 
-    Raises `FormatError` or ``OSError`` if the file as a whole cannot be read.
+    Raises `FormatError` or ``OSError`` if the whole file cannot be read.
     """
     last: int | None = -1  # number of the game in the file, None if there is only one
 
@@ -122,7 +122,7 @@ def read_records(path: Path, on_error: ErrorHandler) -> Iterator[Record]:
         last = error.game
 
     for game in load(path, on_error=tell_first):
-        if game.errors:  # what is left of it ends early, or not as it says
+        if game.errors:  # the sound part ends early, or does not fit the stated result
             continue
         try:
             yield record_of(game, path.name)
@@ -131,11 +131,10 @@ def read_records(path: Path, on_error: ErrorHandler) -> Iterator[Record]:
 
 
 def record_of(game: Game, source: str = "") -> Record:
-    """Return the main line of a game as a record. Readers have seen to it that its moves are legal.
+    """Return the main line of a game, whose moves are legal, as a record.
 
-    What an engine said stands in the comments: ``[%best]`` is the move to learn in place of the one played, ``[%eval]``
-    the value of the position that the next move is made in. Raises ``ValueError`` for a game without moves or with a
-    null move.
+    Comments contain the engine's opinions: ``[%best]`` is the move to learn instead of the move played, ``[%eval]`` the
+    value of the position before the next move. Raises ``ValueError`` for a game without moves or with a null move.
     """
     headers = game.headers
     moves: list[int] = []
@@ -166,7 +165,7 @@ def record_of(game: Game, source: str = "") -> Record:
 
 
 def _band(headers: Mapping[str, str]) -> str:
-    """Return how strong the players are by the mean of the ratings that are known, nothing if there are none."""
+    """Return the tier for the mean of the players' known ratings, or "" if there are none."""
     known = [re.match(r"\s*([1-9]\d{2,3})\b", headers.get(name, "")) for name in ("RedElo", "BlackElo")]
     ratings = [int(rating[1]) for rating in known if rating]
     return next(band for least, band in BANDS if sum(ratings) >= least * len(ratings)) if ratings else ""

@@ -1,8 +1,8 @@
-"""Which games a model has read: hashes of their openings, which lie beside its weights.
+"""The games that a model was trained on: hashes of their openings, stored beside its weights.
 
-The split of a shard holds games out of one run. A model that starts from another knows what that one read, too, and
-its games may come from files that number their groups otherwise, or not at all. So every model carries the openings of
-the games that it, and what it started from, were trained on; by them games are held out, and counted as seen.
+The splits of a shard hold games out of one run only. A model that starts from another has also seen the other's games,
+and its files may have different group ids, or none. So every model stores the openings of the games that it and its
+start model were trained on. Such games are counted as seen, not as held out.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ FILE: Final = "trained_on.npy"
 
 
 def hash_of(key: str) -> int:
-    """Return the hash, 64 bits, of a game's opening as `lm.dataset.records.opening` gives it."""
+    """Return the 64-bit hash of a game's opening, a key of `lm.dataset.records.opening`."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
 
 
 class SeenGames:
-    """The games that a model was trained on, known by their first 50 plies, mirrored or not.
+    """The games that a model was trained on, identified by their first 50 plies, mirrored or not.
 
     >>> seen = SeenGames.of(["moves:h2e2 h9g7"])
     >>> "moves:h2e2 h9g7" in seen, "moves:h2e2" in seen, len(seen)
@@ -46,14 +46,14 @@ class SeenGames:
 
     @classmethod
     def trained_on(cls, shards: Sequence[Shard]) -> SeenGames:
-        """Return the games that shards give to training."""
+        """Return the training games of shards."""
         return cls.of(opening(shard.moves_of(game)) for shard in shards for game in shard.games("train").tolist())
 
     @classmethod
     def load(cls, folder: Path) -> SeenGames | None:
-        """Return the games that the model in a folder was trained on, or ``None`` if it does not say.
+        """Return the games that the model in a folder was trained on, or ``None`` if there is no such file.
 
-        A checkpoint says so in the folder of its run. Raises ``UserError`` for a damaged file.
+        For a checkpoint the file is in the folder of its run. Raises ``UserError`` for a damaged file.
         """
         for path in (folder / FILE, folder.parent / FILE):
             if path.exists():

@@ -1,12 +1,8 @@
-"""Records to training shards: read, validate, deduplicate, hold out.
+"""Training shards from records: reads, validates, deduplicates and splits them.
 
-A shard is a directory of flat, memory-mapped arrays (`Shard`): about 5 bytes a ply, however the records were written.
-Features are not stored; `lm.model.encoding` makes them at microseconds a ply.
-
-The split into train, validation and test is by game and fixed for ever: `split_of` hashes the record's group id, so
-that near-duplicates of a game go where it goes. A record without one is keyed by its first 50 plies or their mirror
-image, whichever sorts first. Where records of one shard share these or the group id, one that is held out holds out the
-others, so that it does not matter that a copy was read that has no group id.
+A shard is a directory of flat, memory-mapped arrays (`Shard`), about 5 bytes a ply for any format of the records.
+Features are not stored; `lm.model.encoding` computes them in microseconds a ply. `lm.dataset.records` has the rules of
+the split into train, validation and test.
 """
 
 from __future__ import annotations
@@ -40,15 +36,15 @@ from xiangqi.board import Board
 from xiangqi.formats import FormatError
 
 VERSION: Final = 3
-"""Raised when the meaning of a shard's arrays changes, so that cached ones are made anew."""
+"""Incremented when the meaning of a shard's arrays changes, so that cached shards are rebuilt."""
 NO_OPINION: Final = 255
-"""In the place of an engine's opinion."""
+"""The value for a ply without an engine's opinion."""
 KINDS: Final = 1 << 16
-"""Most sources that the games of a shard can have, and tiers."""
+"""Maximum number of sources in a shard, and of tiers."""
 
 
 def fit_scale(scores: NDArray[np.float32], results: NDArray[np.float32]) -> float:
-    """Return the s for which ``sigmoid(score / s)`` predicts results (0, 0.5, 1 for the mover) best, by likelihood."""
+    """Return the maximum-likelihood s with which ``sigmoid(score / s)`` predicts the mover's results (0, 0.5, 1)."""
     if not len(scores):
         return 1.0
     spread = max(float(np.median(np.abs(scores))), 1e-3)
@@ -66,18 +62,18 @@ def fit_scale(scores: NDArray[np.float32], results: NDArray[np.float32]) -> floa
 
 @dataclass
 class Shard:
-    """Records as memory-mapped arrays; P plies and G games in all."""
+    """Records as memory-mapped arrays, with P plies and G games in total."""
 
     moves: NDArray[np.int16]
-    """``(P,)``"""
+    """``(P,)`` numbers of the moves."""
     best: NDArray[np.int16]
-    """``(P,)`` engine's choice, -1 unknown."""
+    """``(P,)`` the engine's move, -1 if unknown."""
     expected: NDArray[np.uint8]
-    """``(P,)`` expected score of the mover by the engine in 1/254, ``NO_OPINION`` if unknown."""
+    """``(P,)`` the mover's expected score in units of 1/254, by the engine; ``NO_OPINION`` if unknown."""
     offsets: NDArray[np.int64]
-    """``(G + 1,)`` where each game's plies start."""
+    """``(G + 1,)`` index of each game's first ply."""
     results: NDArray[np.int8]
-    """``(G,)`` Red's loss 0, draw 1, win 2, unknown -1."""
+    """``(G,)`` Red's result: loss 0, draw 1, win 2, unknown -1."""
     splits: NDArray[np.uint8]
     """``(G,)`` index into ``SPLITS``."""
     sources: NDArray[np.uint16]
@@ -87,7 +83,7 @@ class Shard:
     meta: dict[str, Any]
 
     path: Path = Path()
-    """Its directory."""
+    """The directory."""
 
     ARRAYS: ClassVar[dict[str, type[np.generic]]] = {
         "moves": np.int16,
@@ -102,9 +98,9 @@ class Shard:
 
     @classmethod
     def open(cls, path: Path) -> Shard:
-        """Map a shard directory. Raises ``UserError`` naming it if it is none, incomplete or damaged.
+        """Map a shard directory. Raises ``UserError`` with its name if it is missing, incomplete or damaged.
 
-        What there is of each game is looked at, but not the plies: that is left to who reads them.
+        The values of each game are checked, those of each ply are not: callers have to check what they read.
         """
         if not (path / "meta.json").exists():
             raise UserError(f"{path} holds no shard; if it holds games, name its files, as {path}/*.pgn")
@@ -121,7 +117,7 @@ class Shard:
         return shard
 
     def _check(self) -> None:
-        """Raise ``ValueError`` for arrays that are not what they should be, the values of each ply left aside."""
+        """Raise ``ValueError`` for arrays of a wrong shape, or with wrong values of a game; plies are not checked."""
         if not self.meta.keys() >= {"rejected", "files", "starts", "fingerprint"}:
             raise ValueError("its meta.json is incomplete")
         plies, games = self.meta["plies"], self.meta["games"]
@@ -141,7 +137,7 @@ class Shard:
                 raise ValueError(f"its {name} are not all from {first} to {end - 1}")
 
     def fingerprint(self) -> str:
-        """Return a short name for the contents, which tells one collection of games from another."""
+        """Return a short hash of the contents, which identifies the collection of games."""
         return str(self.meta["fingerprint"])
 
     def games(self, split: str) -> NDArray[np.int64]:
@@ -169,19 +165,21 @@ class Shard:
 
 
 def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = lambda games: None) -> Counter[str]:
-    """Read files of records and write a shard at ``out``; return counts of what happened to the games.
+    """Read files of records and write a shard at ``out``.
 
-    Records that cannot be read or that break the rules are listed with the reason in ``out/rejects.jsonl``. Of copies
-    of one game, the one with engine opinions is kept, with the source that either names. ``progress`` is called with
-    the number of games read so far. Raises ``UserError`` if there is no valid game, and at once if ``out`` is a folder
-    of other things than a shard.
+    Returns the counts ``read``, ``rejected``, ``duplicates`` and ``games`` of games, and ``plies`` of those kept.
+
+    Records that cannot be read or that break the rules are listed with the reason in ``out/rejects.jsonl``. Of several
+    copies of a game, one with engine opinions is kept, with the source stated in either. ``progress`` is called with
+    the number of games read so far. Raises ``UserError`` if there is no valid game, and before reading if ``out`` is a
+    folder with anything but a shard.
     """
     if out.exists() and not _makes_way({path.name for path in out.iterdir()}):
         raise UserError(f"{out} is there already and holds other things than a shard, which would be lost")
     counts: Counter[str] = Counter()
     rejects: list[dict[str, Any]] = []
     chosen: dict[bytes, tuple[int, Record]] = {}  # by identity: number of the file, record
-    keys: set[tuple[str, str]] = set()  # of all records, for a copy that is dropped holds out the one that is kept
+    keys: set[tuple[str, str]] = set()  # of all records, since a dropped copy can hold out the kept one
 
     def reject(error: FormatError) -> None:
         counts["rejected"] += 1
@@ -203,7 +201,7 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
             if record.best is not None and first[1].best is None:
                 copies.reverse()
             (kept_from, kept), (_, dropped) = copies
-            if kept.source == paths[kept_from].name:  # its file does not say where the game comes from
+            if kept.source == paths[kept_from].name:  # its file does not state the game's source
                 kept.source = dropped.source
             chosen[identity] = kept_from, kept
     if not chosen:
@@ -218,7 +216,7 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
 
 
 def _makes_way(names: set[str]) -> bool:
-    """Whether no more than a shard is lost with a folder of these files."""
+    """Whether a folder of these files holds nothing but a shard, so that it may be replaced."""
     ours = {"meta.json", "rejects.jsonl", *(f"{name}.npy" for name in Shard.ARRAYS)}
     return not names or ("meta.json" in names and names <= ours)
 
@@ -246,7 +244,7 @@ def _write(
     files: list[str],
     rejects: list[dict[str, Any]],
 ) -> None:
-    """Write a shard beside its place and rename it there, so that there is never half of one."""
+    """Write a shard in a folder beside ``out`` and rename it, so that ``out`` is never incomplete."""
     sources: dict[str, int] = {}
     tiers: dict[str, int] = {}
     best, expected = [], []
@@ -287,7 +285,7 @@ def _write(
     for array in arrays.values():
         contents.update(array.data)
     meta["fingerprint"] = contents.hexdigest()
-    out = out.resolve()  # a link stays, and . has a name
+    out = out.resolve()  # to keep a symbolic link, and to give "." a name
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=out.name + ".") as temporary:
         made = Path(temporary) / "shard"
@@ -302,11 +300,11 @@ def _write(
 
 
 def cached(paths: Sequence[Path], cache: Path, progress: Callable[[int], None] = lambda games: None) -> Path:
-    """Return the shard of these files under ``cache``, made now if it does not exist or a file has changed since."""
+    """Return the shard of these files under ``cache``; build it if it is missing or a file has changed."""
     facts = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
     name = hashlib.blake2b(repr((VERSION, facts)).encode(), digest_size=8).hexdigest()
     cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{name}.lock"):  # of several processes that start together, one makes it
+    with FileLock(cache / f"{name}.lock"):  # only one of several processes builds it
         if not (cache / name / "meta.json").exists():
             build(paths, cache / name, progress)
     return cache / name
