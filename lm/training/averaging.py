@@ -1,4 +1,4 @@
-"""The mean of the weights along a run."""
+"""The mean of the weights over a run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 AVERAGE_EVERY: Final = 5
-"""Steps from one of the weights that are averaged to the next."""
+"""Steps between two samples of the weights for the mean."""
 
 
 class Averaging(TrainerCallback):
-    """Takes the mean of the weights along a run, those after step t counting as t does.
+    """Computes the mean of the weights over a run; the weights after step t have weight t.
 
     This is the polynomial-decay averaging of O. Shamir and T. Zhang, "Stochastic Gradient Descent for Non-smooth
-    Optimization", 2013, with their eta = 1: it needs no knowledge of where the run will end.
+    Optimization", 2013, with eta = 1. The length of the run need not be known.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -37,5 +37,5 @@ class Averaging(TrainerCallback):
         torch.save(self.mean.state_dict(), checkpoint / "mean.pt")
 
     def load(self, checkpoint: Path) -> None:
-        """Go on with the mean of a checkpoint."""
+        """Load the mean from a checkpoint."""
         self.mean.load_state_dict(torch.load(checkpoint / "mean.pt", weights_only=True))

@@ -1,7 +1,7 @@
-"""Batches for training: which games a step reads, and what is to be learned from them.
+"""Batches for training: the games of each step, and their targets.
 
-Everything about a step is a pure function of the seed and its number: a run that was killed, or goes on with another
-number of processes, reads exactly what an uninterrupted one would have read.
+A step is a pure function of the seed and its number. A run that was killed, or is resumed with another number of
+processes, reads exactly the same games as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lm.model.prompts import Aim, End, Source, Strength, Voice
 from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
 
 POOL: Final = 2048
-"""Games that are sorted by length together, so that a batch wastes little on padding."""
+"""Number of games that are sorted by length together, so that batches need little padding."""
 STRENGTHS: Final = {
     "amateur": Strength.AMATEUR,
     "online-amateur": Strength.AMATEUR,
@@ -35,24 +35,24 @@ STRENGTHS: Final = {
     "club-or-master": Strength.CLUB,
     "master": Strength.MASTER,
 }
-"""What a prompt calls the players of a tier."""
+"""The strength prompt of each tier."""
 RULES_EVERY: Final = 4
-"""The rules are learned at each such ply; a quarter will do."""
+"""The rules are learned at every fourth ply, which is enough."""
 REPLIES_EVERY: Final = 2
-"""And replies at each such ply."""
+"""Replies are learned at every second ply."""
 AHEAD: Final = 2
-"""Items that each loading thread encodes before they are asked for."""
+"""Items that each loading thread encodes ahead."""
 
 
 class GameBatches(Dataset[dict[str, torch.Tensor]]):
-    """The batches of a run, encoded by threads of its own (`lm.model.features` runs without holding Python's lock).
+    """The batches of a run, encoded by its own threads (`lm.model.features` releases Python's global lock).
 
-    A step reads games of about ``batch_plies`` plies; an epoch of steps reads every training game once, left-right
-    mirrored or not by chance. ``weights`` of sources or tiers, named as the shards name them, change how often: with 2
-    twice, with 0.5 half of the games, others in each epoch, with 0 never. A step falls into ``parts`` of about equal
-    size that share no game; item ``step * parts + part`` is one of them. A process that asks for every ``stride``-th
-    item finds it encoded already. Raises ``UserError`` for data without training games, for a weight of what no shard
-    has, and when a shard turns out to be damaged.
+    A step reads games of about ``batch_plies`` plies in total. An epoch reads every training game once, each left-right
+    mirrored or not at random. ``weights``, by source or tier as named in the shards, change this: with 2 a game is read
+    twice an epoch, with 0.5 half of the games are read, different ones each epoch, with 0 none. A step is divided into
+    ``parts`` of about equal size without common games; item ``step * parts + part`` is one of them. Items are encoded
+    ahead for a process that reads every ``stride``-th one. Raises ``UserError`` for data without training games, for a
+    weight of an unknown source or tier, and for a damaged shard.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
             raise UserError("no training games in the data (a few are always held out)")
         lengths = [np.diff(shard.offsets)[games] + 1 for shard, games in zip(shards, chosen, strict=True)]
         self._plies = np.concatenate(lengths).clip(max=self.longest).astype(np.int32)
-        # A step is no smaller than the longest game, so that none is empty.
+        # A step is at least as large as the longest game, so that none is empty.
         size = max(batch_plies, int(self._plies.max()))
         plies = self._plies.sum(dtype=np.int64) if self._weight is None else self._plies @ self._weight
         self.per_epoch = max(1, int(plies) // size)
@@ -106,17 +106,17 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         return self._encoded.pop(index).result()
 
     def settle(self, steps: int, known: int) -> None:
-        """Take note of the real number of steps, known since ``known`` of them were done."""
+        """Set the final number of steps, which became known after ``known`` steps."""
         self.steps, self._known = steps, known
         for early in [i for i in self._encoded if i // self.parts > known]:
             self._encoded.pop(early).cancel()
 
     def progress(self, step: int) -> float:
-        """Return the share of the run before a step, as it was known then; the next step may be encoded already."""
+        """Return the share of the run before a step, by the length known then; the next step may be encoded already."""
         return step / (self.steps if step > self._known else self._guess)
 
     def games(self, step: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """Return the games ``(G,)`` that a step reads, those of like length side by side, and which are mirrored."""
+        """Return the games ``(G,)`` of a step, those of similar length together, and whether each is mirrored."""
         epoch, number = divmod(step, self.per_epoch)
         games = self._epoch(epoch)[0][number]
         return games, np.random.default_rng((self.seed, 1, step)).random(len(games)) < 0.5
@@ -133,7 +133,7 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         return self._read[epochs] + within
 
     def _epoch(self, epoch: int) -> tuple[list[NDArray[np.int32]], NDArray[np.int64]]:
-        """Return the games of each step of an epoch, and the plies read by the end of each; remember two epochs."""
+        """Return the games of each step of an epoch, and the plies read by the end of each step. Caches two epochs."""
         with self._lock:
             if epoch not in self._cuts:
                 if len(self._cuts) == 2:
@@ -146,27 +146,28 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         return np.random.default_rng((self.seed, 0, epoch))
 
     def _order(self, rng: np.random.Generator) -> NDArray[np.int32]:
-        """Return the games of an epoch, shuffled, each as often as it is to be read."""
+        """Return the games of an epoch in random order, repeated by their weights."""
         order = rng.permutation(len(self._game)).astype(np.int32)
         if self._weight is None:
             return order
-        # The weights laid end to end, from a random start: a game is read as often as whole numbers fall on its own.
+        # Systematic sampling: with the weights laid end to end from a random start, a game is read once for each
+        # integer in its interval.
         until = np.floor(np.cumsum(self._weight[order]) + rng.random()).astype(np.int64)
         return rng.permutation(order.repeat(np.diff(until, prepend=0)))
 
     def _cut(self, epoch: int) -> list[NDArray[np.int32]]:
-        """Sort the games of an epoch by length within pools, cut them into steps and shuffle those."""
+        """Sort the games of an epoch by length within pools, cut them into steps and shuffle the steps."""
         rng = self._chance(epoch)
         order = self._order(rng)
         for start in range(0, len(order), POOL):
             pool = order[start : start + POOL]
             by_length = np.argsort(self._plies[pool], kind="stable")
-            # Up and down in turn: where a step reaches into the next pool, it meets games of the same length.
+            # Ascending and descending in turn, so that a step across two pools has games of similar length.
             pool[:] = pool[by_length if start // POOL % 2 == 0 else by_length[::-1]]
         ends = np.cumsum(self._plies[order], dtype=np.int64)
         number = np.arange(1, self.per_epoch)
         cuts = np.searchsorted(ends, int(ends[-1]) * number // self.per_epoch)
-        # Weights may have chosen so few plies that a step would be empty: each gets a game.
+        # With small weights there can be too few plies for every step; each still gets a game.
         cuts = np.maximum.accumulate(np.maximum(cuts - number, 0)) + number
         steps = np.split(order, np.minimum(cuts, len(order) - self.per_epoch + number))
         return [steps[i] for i in rng.permutation(len(steps))]
@@ -174,7 +175,7 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
     def encode(self, index: int) -> dict[str, torch.Tensor]:
         """Return the arguments of `XiangqiLM.forward` for an item.
 
-        A part that would be empty, for there are more parts than games, reads a game and learns nothing from it.
+        If there are more parts than games, a part without games of its own reads one without targets.
         """
         step, part = divmod(index, self.parts)
         games, mirrored = self.games(step)
@@ -185,44 +186,44 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         first, last = np.concatenate([[0], cuts, [len(games)]])[part : part + 2].tolist()
         mine = lessons.some(first, last) if first < last else lessons.some(0, 1).silent()
         flips = mirrored[first:last] if first < last else np.zeros(1, np.bool_)
-        # Each part divides by what the whole step teaches.
+        # Each part divides its losses by the counts of the whole step.
         return tensors(self.encoder, mine, flips) | {"counts": torch.from_numpy(lessons.counts())}
 
     def places(self, games: NDArray[np.int32]) -> list[tuple[Shard, int]]:
-        """Return the shards of games, and their numbers there."""
+        """Return the shard of each game, and its number there."""
         shards = np.searchsorted(self._shard_ends, games, side="right").tolist()
         return [(self.shards[shard], game) for shard, game in zip(shards, self._game[games].tolist(), strict=True)]
 
 
 @dataclass
 class Lessons:
-    """Games and what is to be learned at their positions, one game's after the other's (N plies of G games in all)."""
+    """Games and the targets at their positions, one game after the other: N plies of G games in total."""
 
     lines: list[GameMoves]
     names: list[str]
-    """What an error calls the games."""
+    """The games' names in errors."""
     human: NDArray[np.int64]
     """Numbers of the moves to learn for the human voice ``(N,)``, -1 for none."""
     engine: NDArray[np.int64]
-    """The same for the engine's."""
+    """The same for the engine's voice."""
     checked: NDArray[np.bool_]
-    """Positions ``(N,)`` at which the rules are learned too, from the unmasked scores."""
+    """Whether the rules are learned at a position too, from the unmasked scores ``(N,)``."""
     wdl: NDArray[np.int64]
-    """0, 1, 2 where the mover will have lost, drawn or won, -100 where that is not known or told ``(N,)``."""
+    """0, 1, 2 if the mover will have lost, drawn or won, -100 if that is unknown or given by the prompt ``(N,)``."""
     expected: NDArray[np.float32]
-    """Expected score of the mover, NaN unknown ``(N,)``."""
+    """Expected score of the mover, NaN if unknown ``(N,)``."""
     ends: NDArray[np.int64]
-    """How the game ends there, an `End`, -100 unknown ``(N,)``."""
+    """How the game ends at the position, an `End`, -100 if unknown ``(N,)``."""
     replies: NDArray[np.int64]
-    """Number of the opponent's next move, -1 where it is not to be foreseen ``(N,)``."""
+    """Number of the opponent's next move, -1 where it is no target ``(N,)``."""
     prompts: NDArray[np.int64]
-    """What the game is asked to be, 0 where that is not said ``(N, 3)``."""
+    """The prompts: source, strength and aim, 0 where left out ``(N, 3)``."""
 
     @classmethod
     def of(cls, games: Sequence[tuple[Shard, int]], longest: int, asked: NDArray[np.bool_]) -> Lessons:
-        """Return the lessons of games by shard and number, as far as the first ``longest`` moves of each.
+        """Return the lessons of games given by shard and number, up to ``longest`` moves of each.
 
-        ``asked`` ``(G, 3)`` says which prompts each is given; a result that is told is not to be learned.
+        ``asked`` ``(G, 3)`` tells which prompts a game has. A result given by the prompt is no target.
         """
         lines = [shard.line(game) for shard, game in games]
         names = [f"{shard.path}: game {game} of {', '.join(shard.meta['files'])}" for shard, game in games]
@@ -240,7 +241,7 @@ class Lessons:
             return np.repeat(np.array(values, np.int64), n + 1)
 
         def by_move(parts: Sequence[NDArray[np.generic]], last: int) -> NDArray[np.int64]:
-            """Return what there is for each move, and ``last`` for the position at the end of a game."""
+            """Return the values of each move, and ``last`` for the position at the end of each game."""
             return np.concatenate([x for part in parts for x in (part, [last])]).astype(np.int64)
 
         ply, size = np.concatenate([np.arange(k + 1) for k in n]), by_ply(n)
@@ -284,28 +285,28 @@ class Lessons:
         return np.array([len(line.moves) + 1 for line in self.lines])
 
     def some(self, first: int, last: int) -> Lessons:
-        """Return those of the games from ``first`` to before ``last``."""
+        """Return the lessons of the games from ``first`` up to, not including, ``last``."""
         ends = np.cumsum(self.lengths)
         start, end = int(ends[first] - len(self.lines[first].moves) - 1), int(ends[last - 1])
         arrays = {field.name: getattr(self, field.name)[start:end] for field in fields(self)[2:]}
         return Lessons(self.lines[first:last], self.names[first:last], **arrays)
 
     def silent(self) -> Lessons:
-        """Return the same games with nothing to learn from them."""
+        """Return the same games without targets."""
         none, unsaid = np.full_like(self.human, -1), np.full_like(self.wdl, -100)
         unknown = np.full_like(self.expected, np.nan)
         return replace(self, human=none, engine=none, wdl=unsaid, expected=unknown, ends=unsaid, replies=none)
 
     def counts(self) -> NDArray[np.int64]:
-        """Return how many moves are taught, how many with the rules, and how many results, opinions, ends and replies
-        ``(6,)``."""
+        """Return the numbers of targets ``(6,)``: moves, moves of positions with the rules, results, opinions, ends and
+        replies."""
         taught = (self.human >= 0).astype(np.int64) + (self.engine >= 0)
         known = (self.wdl >= 0, ~np.isnan(self.expected), self.ends >= 0, self.replies >= 0)
         return np.array([taught.sum(), taught[self.checked].sum(), *(x.sum() for x in known)])
 
 
 def check(weights: Mapping[str, float], shards: Sequence[Shard]) -> None:
-    """Raise ``UserError`` for a weight that is no weight, or of what no shard has."""
+    """Raise ``UserError`` for an invalid weight, or one of a source or tier that no shard has."""
     known = {name for shard in shards for kind in ("sources", "tiers") for name in shard.meta[kind] if name}
     for name, weight in weights.items():
         if name not in known:
@@ -319,7 +320,7 @@ def damaged(name: str) -> UserError:
 
 
 def tensors(encoder: Encoder, lessons: Lessons, mirrored: NDArray[np.bool_]) -> dict[str, torch.Tensor]:
-    """Encode games together with what is to be learned from them: the arguments of `XiangqiLM.forward`."""
+    """Encode games and their targets: the arguments of `XiangqiLM.forward`."""
     lines = [line.mirror() if flip else line for line, flip in zip(lessons.lines, mirrored, strict=True)]
     features = encoder(lines)
     flips = np.repeat(mirrored, features.lengths)

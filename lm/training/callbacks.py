@@ -1,4 +1,4 @@
-"""What watches a training: when it is saved and stopped, how long it gets, and what the person sees of it."""
+"""Callbacks of a training run: saving and stopping, the CPU budget, looks at held-out games, and progress."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ if TYPE_CHECKING:
     from lm.training.trainer import XiangqiTrainer
 
 ENDLESS: Final = 10**15
-"""Plies of a run whose end is not known yet."""
+"""Plies of a run whose length is not known yet."""
 LATELY: Final = 0.2
-"""Share of the plateau by whose speed the length of the fall is reckoned."""
+"""Last share of the plateau, whose speed gives the length of the fall."""
 LOOK_PLIES: Final = {"move": 15_000, "char": 1_500}
 """Held-out plies of an early look; scoring moves by their characters costs ten times as much."""
 WORSE: Final = 0.5
-"""Nats by which a look may be worse than the best before; a curriculum of characters may cost it 0.2."""
+"""Nats by which a look may be worse than the best before; the curriculum of characters alone may cost 0.2."""
 SAY_EVERY: Final = 30
-"""Seconds between lines where there is no terminal."""
+"""Seconds between lines of progress when there is no terminal."""
 
 
 def say(text: str) -> None:
-    """Tell the person something, above the progress bar if there is one: rich moves what is printed there."""
+    """Print a message on standard error; rich puts it above the progress bar if there is one."""
     print(text, file=sys.stderr, flush=True)
 
 
 class Saving(TrainerCallback):
-    """Saves every so many minutes, at the end, and before it obeys a request to stop, which all processes agree on."""
+    """Saves every so many minutes, at the end, and before stopping on request, in which all processes agree."""
 
     def __init__(self, minutes: float) -> None:
         self.seconds = minutes * 60
@@ -59,11 +59,11 @@ class Saving(TrainerCallback):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take Ctrl-C and a request to terminate as wishes to stop after the step; obey the second Ctrl-C at once."""
+        """Stop after the current step on Ctrl-C or SIGTERM, and at once on a second Ctrl-C."""
 
         def stop(number: int, frame: Any) -> None:
             self.asked_to_stop = True
-            if int(os.environ.get("WORLD_SIZE", "1")) == 1:  # torchrun hands on what the terminal has told all already
+            if int(os.environ.get("WORLD_SIZE", "1")) == 1:  # torchrun forwards a Ctrl-C that all processes have had
                 signal.signal(signal.SIGINT, signal.default_int_handler)
             say("saving, then stopping")
 
@@ -92,11 +92,11 @@ class Saving(TrainerCallback):
 
 
 class Budget(TrainerCallback):
-    """Makes a run as long as the CPU seconds that it may take.
+    """Sets the length of a run by the CPU seconds that it may take.
 
-    The learning rate stays at its peak until the plateau's share of them is spent. How many steps the fall has is then
-    known from its recent speed. It is told to ``note`` once a checkpoint has been written, so that a run killed after
-    that repeats the fall exactly, and one killed before it measures again.
+    The learning rate stays at its peak until the plateau's share of the seconds is spent. The recent speed then gives
+    the number of steps of the fall. ``note`` is called with this once a checkpoint has been written: a run killed after
+    that repeats the fall exactly, one killed before measures again.
     """
 
     def __init__(self, trainer: XiangqiTrainer, seconds: float, note: Callable[[Preset], None]) -> None:
@@ -106,7 +106,7 @@ class Budget(TrainerCallback):
         trainer.plan(replace(self.guess, plies=ENDLESS))
 
     def steps(self, done: int) -> int:
-        """Return how many steps the run will have had at its speed so far, while it does not know better."""
+        """Return the estimated number of steps of the run, from its speed so far."""
         return round(done * self.seconds / self.spent) if self.spent else self.guess.steps
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -123,7 +123,7 @@ class Budget(TrainerCallback):
         since = self.spent - LATELY * self.plateau
         late = [x for x in state.log_history if x.get("cpu_seconds", math.inf) <= since]
         step, seconds = (late[-1]["step"], late[-1]["cpu_seconds"]) if late else (0, 0.0)
-        left = self.seconds - self.trainer.spent()  # the saving just done is no measure of a step
+        left = self.seconds - self.trainer.spent()  # without the time of the saving just done
         fall = max(1, round(left * (done - step) / (self.spent - seconds)))
         preset = replace(self.guess, plies=(done + fall) * self.guess.batch_plies, decay=fall / (done + fall))
         self.trainer.plan(preset)
@@ -134,16 +134,16 @@ class Budget(TrainerCallback):
 
 
 class EarlyLook:
-    """Looks at held-out games before the run is saved, so that the checkpoint knows of it.
+    """Evaluates on held-out games before the run is saved, so that the checkpoint includes the figures.
 
-    Raises ``UserError`` for a run that diverges, which then is not saved.
+    Raises ``UserError`` for a run that diverges; it is then not saved.
     """
 
     def __init__(self, trainer: XiangqiTrainer, shards: Sequence[Shard], tokens: str, seen: SeenGames) -> None:
         self.trainer, self.games = trainer, held_out(shards, "validation", LOOK_PLIES[tokens], seen)[Voice.HUMAN]
 
     def __call__(self) -> None:
-        """Look; all processes have to do so together."""
+        """Evaluate; all processes have to call this together."""
         model = self.trainer.whole()
         if self.games[0] and model is not None:
             try:
@@ -157,9 +157,9 @@ class EarlyLook:
 
 
 def divergence(history: Sequence[dict[str, Any]]) -> str:
-    """Say what speaks for divergence, if anything does: the last look is `WORSE` than the best, and training is too.
+    """Return the evidence of divergence, if any: the last look is `WORSE` than the best, and training loss rose too.
 
-    Where few games are read many times they are learned by heart: held-out ones alone are foreseen worse.
+    The training loss counts because a model that overfits gets worse on held-out games alone.
     """
     *before, last = (entry for entry in history if "eval_nll" in entry)
     best = min(before, key=lambda look: look["eval_nll"], default=last)
@@ -170,14 +170,14 @@ def divergence(history: Sequence[dict[str, Any]]) -> str:
 
 
 class Speed(ProgressColumn):
-    """How many plies a second are read."""
+    """Plies read per second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:,.0f} plies/s" if task.speed else "")
 
 
 class Bar(TrainerCallback):
-    """A line on the terminal with rate and time left; where there is no terminal, a line now and then."""
+    """A progress bar with rate and time left; without a terminal, a line every `SAY_EVERY` seconds."""
 
     def __init__(self, trainer: XiangqiTrainer, wanted: bool, budget: Budget | None) -> None:
         self.batches, self.wanted, self.budget = trainer.batches, wanted and trainer.is_world_process_zero(), budget
@@ -202,14 +202,14 @@ class Bar(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         done = state.global_step
         read = self.batches.plies(done)
-        total = None if self.budget is None else round(read * self._steps(done) / done)  # None leaves it as it is
+        total = None if self.budget is None else round(read * self._steps(done) / done)  # None leaves it unchanged
         self.bar.update(self.task, completed=read, total=total)
 
     def _steps(self, done: int) -> int:
         return self.batches.steps if self.budget is None or self.budget.known else self.budget.steps(done)
 
     def place(self, done: int) -> str:
-        """Return how far the run is after so many steps, in words."""
+        """Return the progress after ``done`` steps, in words."""
         about = "" if self.budget is None or self.budget.known else "about "
         return f"step {done} of {about}{self._steps(done)}"
 
@@ -230,5 +230,5 @@ class Bar(TrainerCallback):
             say(f"{self.place(state.global_step)}: {figures}")
 
     def close(self) -> None:
-        """Leave the line as it is; what is said next comes below."""
+        """Stop updating the bar; later messages are printed below it."""
         self.bar.stop()

@@ -1,4 +1,4 @@
-"""The directory of a training run: checkpoints that are whole or not there, and what the run was begun with."""
+"""The directory of a training run: checkpoints, written whole or not at all, and the settings of the run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from lm import UserError
 from xiangqi.formats.streams import open_replacing
 
 KEPT: Final = 2
-"""Checkpoints of a run that are kept: the newest, and one more should that be damaged."""
+"""Number of checkpoints kept: the newest, and one more in case that one is damaged."""
 LIST: Final = "files.json"
-"""What a checkpoint consists of: the checksum of each file."""
+"""The file in a checkpoint with the checksum of every other file."""
 
 
 def checkpoints(out: Path) -> list[Path]:
@@ -29,7 +29,7 @@ def checkpoints(out: Path) -> list[Path]:
 
 
 def step_of(checkpoint: Path) -> int:
-    """Return after how many steps a checkpoint was written.
+    """Return the step after which a checkpoint was written.
 
     >>> step_of(Path("runs/train/checkpoint-1200"))
     1200
@@ -38,7 +38,7 @@ def step_of(checkpoint: Path) -> int:
 
 
 def latest_checkpoint(out: Path, say: Callable[[str], None] = lambda text: None) -> Path | None:
-    """Return the newest checkpoint that is whole; ``say`` is told of damaged ones."""
+    """Return the newest undamaged checkpoint; ``say`` is called with a message about each damaged one."""
     for checkpoint in reversed(checkpoints(out)):
         fault = fault_of(checkpoint)
         if fault is None:
@@ -48,7 +48,7 @@ def latest_checkpoint(out: Path, say: Callable[[str], None] = lambda text: None)
 
 
 def fault_of(checkpoint: Path) -> str | None:
-    """Return what is wrong with the files of a checkpoint, or None."""
+    """Return the first fault of a checkpoint's files, or None."""
     file = checkpoint / LIST
     try:
         for name, checksum in json.loads(file.read_text("utf-8")).items():
@@ -70,26 +70,26 @@ def checksum_of(file: Path) -> int:
 
 
 def seal(written: Path) -> None:
-    """Note what a checkpoint consists of, by which `fault_of` knows it whole."""
+    """Write the checksums of a checkpoint's files, for `fault_of`."""
     files = sorted(file for file in written.rglob("*") if file.is_file())
     write_json(written / LIST, {file.relative_to(written).as_posix(): checksum_of(file) for file in files})
 
 
 def publish(written: Path, out: Path) -> None:
-    """Put what was written aside in its place in ``out``, durably, and remove the oldest checkpoint."""
+    """Move a folder written elsewhere to its place in ``out``, durably, and remove the oldest checkpoint."""
     for path in (*written.rglob("*"), written):
         flush(path)
     replace(written, out / written.name)
     flush(out)
     for old in checkpoints(out)[:-KEPT]:
-        replace(old, written.parent / "old")  # so that nobody meets half of it
+        replace(old, written.parent / "old")  # so that it is never seen half deleted
         shutil.rmtree(written.parent / "old")
 
 
 def flush(path: Path) -> None:
-    """Have a file or a directory be on the disk before anything else is done."""
+    """Flush a file or a directory to the disk."""
     if os.name == "nt" and path.is_dir():
-        return  # Windows opens no directories
+        return  # Windows cannot open directories
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
@@ -99,7 +99,7 @@ def flush(path: Path) -> None:
 
 @contextmanager
 def writing(what: str, out: Path) -> Iterator[None]:
-    """Raise ``UserError`` where the libraries fail to write a run's files, be it that the disk is full."""
+    """Raise ``UserError`` if a library fails to write a run's files, for instance because the disk is full."""
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
@@ -109,23 +109,23 @@ def writing(what: str, out: Path) -> Iterator[None]:
 
 
 def advice(out: Path) -> str:
-    """Say from where a run that fails can go on."""
+    """Return a sentence on where a failed run can be resumed."""
     kept = latest_checkpoint(out)
     return f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
 
 
 def replace(source: Path, target: Path) -> None:
-    """Move a directory to where another may be."""
+    """Move a directory, replacing one at the target."""
     if target.exists():
         shutil.rmtree(target)
     os.replace(source, target)
 
 
 def settle(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that the run in ``out`` began with, or note these as such.
+    """Return the settings that the run in ``out`` started with; for a new run, write the given ones.
 
-    What else the run has noted about itself is among them. A run that has neither a checkpoint nor a result begins
-    anew. Raises ``UserError`` naming what differs, other than the length of a run that plies are to end, and for a
+    They include everything else that the run has noted. A run with neither a checkpoint nor a result starts anew.
+    Raises ``UserError`` with the settings that differ, except the length of a run in plies, which may change; and for a
     folder that holds something else.
     """
     file = out / "run.json"

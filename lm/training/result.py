@@ -1,4 +1,4 @@
-"""The result of a training: a folder with a model, what it is worth in figures, and a card that says so."""
+"""The result of a training run: a folder with a model, its figures and its model card."""
 
 from __future__ import annotations
 
@@ -32,14 +32,16 @@ if TYPE_CHECKING:
     from lm.training.presets import Preset
 
 TOKENIZERS: Final = {"move": move_tokenizer, "char": char_tokenizer}
-"""What a model may read: moves, together with the position; or the characters of moves, as in 2020 (`char`)."""
+"""Tokenizers by what a model reads: moves, with the position; or the characters of moves, as in 2020 (`char`)."""
 LEAST_TEMPERED: Final = 100
-"""Games with a result by which the value head's temperature is fitted, at least."""
+"""Minimum number of games with a result for fitting the value head's temperature."""
 
 
 def spent_before(start: Path | None) -> dict[str, float]:
-    """Return the plies and CPU seconds of all the runs that led to a model which a run starts from, a run's result or
-    one of its checkpoints; of what is neither, as a checkpoint of another program, none are known."""
+    """Return the plies and CPU seconds of all runs that led to a start model, a run's result or checkpoint.
+
+    They are zero for anything else, such as a checkpoint of another program, whose history is unknown.
+    """
     nothing = {"plies": 0, "cpu_seconds": 0.0}
     if start is None:
         return nothing
@@ -69,22 +71,22 @@ def deliver(
 ) -> None:
     """Write the result of a run, ``out/model``: weights, configuration, tokenizer, figures and model card.
 
-    ``start`` is what it started from, if not from zero; ``seen`` are the games that either was trained on, as far as
-    that is known. The model loses the head that foresees replies, and its value head is tempered. Raises ``UserError``
-    for weights that are no numbers and a disk that is full.
+    ``start`` is the model that the run started from, if any; ``seen`` are the games that the run or ``start`` was
+    trained on, as far as known. The reply head is removed, and the value head's temperature is fitted. Raises
+    ``UserError`` for weights that are not finite, and for a full disk.
     """
     aside = out / "unfinished" / "model"
     slope = 1.0
     if isinstance(model, XiangqiLM):
         model.foresee_replies(False)
         slope = temper(model, held_out(shards, "validation", TEST_PLIES[tokens], seen)[Voice.HUMAN])
-    # Half the bits do: a move's score keeps three digits, and the file stays small enough to ship.
+    # 16 bits are enough: a move's score keeps three digits, and the file is small enough to ship.
     weights = {name: x.half() for name, x in model.state_dict().items()}
     if spoilt := [name for name, x in weights.items() if not bool(x.isfinite().all())]:
         raise UserError(f"the result has weights that are no numbers, in {', '.join(spoilt)}; {advice(out)}")
     with writing("the result", out):
         model.save_pretrained(aside, state_dict=weights)
-        for file in aside.glob("*.safetensors"):  # safetensors lets nobody else read them
+        for file in aside.glob("*.safetensors"):  # safetensors makes them unreadable for other users
             file.chmod((aside / "config.json").stat().st_mode)
         TOKENIZERS[tokens]().save_pretrained(aside)
         seen.save(aside)
@@ -116,10 +118,10 @@ def deliver(
 
 
 def temper(model: XiangqiLM, games: Games) -> float:
-    """Scale the logits of the value head by the one factor with which they predict the results of games best.
+    """Scale the logits of the value head by the factor that predicts the results of games best; return the factor.
 
-    Returns the factor. With fewer than `LEAST_TEMPERED` results it is 1, and the model is left as it is. This is the
-    temperature scaling of C. Guo et al., "On Calibration of Modern Neural Networks", 2017, put into the weights.
+    With fewer than `LEAST_TEMPERED` results the factor is 1 and the model is unchanged. This is the temperature scaling
+    of C. Guo et al., "On Calibration of Modern Neural Networks", 2017, applied to the weights.
     """
     lines, results = games
     if sum(result != UNKNOWN for result in results) < LEAST_TEMPERED:
@@ -134,7 +136,7 @@ def temper(model: XiangqiLM, games: Games) -> float:
 
 
 def best_slope(logits: NDArray[np.float64], outcomes: NDArray[np.int8]) -> float:
-    """Return the factor, to 1% and between 1/4 and 4, by which logits ``(N, 3)`` predict outcomes ``(N,)`` best.
+    """Return the factor by which logits ``(N, 3)`` predict outcomes ``(N,)`` best: to 1%, between 1/4 and 4.
 
     >>> logits = np.log([[0.9, 0.05, 0.05], [0.05, 0.05, 0.9]]).repeat([4, 4], 0)
     >>> best_slope(logits, np.array([0, 0, 0, 2, 2, 2, 2, 0], np.int8)) < 1  # too sure
@@ -151,7 +153,7 @@ def best_slope(logits: NDArray[np.float64], outcomes: NDArray[np.int8]) -> float
 
 
 def sources_of(shards: Sequence[Shard]) -> dict[str, dict[str, Any]]:
-    """Return the sources of the games of shards, with the number of games and the licence of each, most games first."""
+    """Return the sources of the games in shards with their numbers of games and licences, most games first."""
     licences = tomllib.loads(data_path("sources.toml").read_text(encoding="utf-8"))["licences"]
     games: Counter[str] = Counter()
     for shard in shards:
@@ -164,7 +166,7 @@ def sources_of(shards: Sequence[Shard]) -> dict[str, dict[str, Any]]:
 
 
 def card(figures: Mapping[str, Any]) -> str:
-    """Return the model card of a run's figures, in Markdown."""
+    """Return the model card for a run's figures, in Markdown."""
     templates = Environment(
         loader=PackageLoader("lm.training"), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )

@@ -1,10 +1,9 @@
-"""Training on `transformers.Trainer`.
+"""Training with `transformers.Trainer`.
 
-A run is a directory: `run.json` says what it was started with, `checkpoint-*/` is what going on needs, `log/` is for
-TensorBoard, `model/` the result. Its length is given in plies or in CPU seconds (`Budget`). Killed at any moment and
-started again, a run loses the steps since the last checkpoint and then repeats them to the bit (`batches`). Under
-``torchrun`` or ``accelerate launch`` the processes share each step's games; their number may change from one sitting to
-the next.
+A run is a directory: `run.json` has its settings, `checkpoint-*/` the state for resuming it, `log/` the TensorBoard
+log, `model/` the result. Its length is given in plies or in CPU seconds (`Budget`). A run killed at any moment resumes
+from its last checkpoint and repeats the steps since then bit by bit (`batches`). Under ``torchrun`` or ``accelerate
+launch`` the processes share the games of each step. Their number may change when the run is resumed.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from lm.training.trainer import XiangqiTrainer
 
 
 def new_model(preset: Preset, tokens: str, init_from: Path | None, changes: dict[str, Any]) -> PreTrainedModel:
-    """Return the model that a run begins with. Raises ``UserError`` if ``init_from`` is no such model."""
+    """Return the model that a run starts with. Raises ``UserError`` if ``init_from`` is not a fitting model."""
     if tokens == "char":
         size = preset.n_layer, preset.n_head, preset.n_embd
         return char.start_from(init_from) if init_from else char.new_model(*size)
@@ -53,7 +52,7 @@ def new_model(preset: Preset, tokens: str, init_from: Path | None, changes: dict
     return model
 
 
-# --- A run from its first command to its result -----------------------------------------------------------------------
+# --- A run from start to result ---------------------------------------------------------------------------------------
 
 
 def train(
@@ -71,16 +70,17 @@ def train(
     log_steps: int = 20,
     progress: bool = True,
 ) -> Path:
-    """Train a model, or go on where ``out`` stopped; return the directory of the result, ``out/model``.
+    """Train a model, or resume the run in ``out``; return the directory of the result, ``out/model``.
 
-    ``tokens`` is what it reads: ``move``, or ``char`` for the system of 2020 (`lm.model.char`), which sees no board.
-    ``config_changes`` are those to the preset's configuration, for a new model that reads moves.
-    ``cpu_seconds`` makes the run as long as they allow, of all its processes and sittings together; what the preset
-    says about its length is then a first guess, by which the curriculum of characters begins. ``weights`` say how often
-    the games of a source or tier are read in an epoch (`GameBatches`). Checkpoints are ``save_minutes`` apart.
-    A finished run is left as it is. Asked to stop, it saves first and then raises ``KeyboardInterrupt``. Raises
-    ``UserError`` for data without training games, settings that ``out`` was not begun with, a gradient that is no
-    number, a run that diverges, a damaged shard and a disk that is full; what was saved before stays good.
+    ``tokens`` is the model's input: ``move``, or ``char`` for the system of 2020 (`lm.model.char`), which has no board.
+    ``config_changes`` are applied to the preset's configuration of a new model that reads moves. ``cpu_seconds`` sets
+    the length of the run in CPU seconds, counted over all its processes and resumed parts; the preset's length is then
+    only a first estimate, which starts the curriculum of characters. ``weights`` set how often the games of a source or
+    tier are read in an epoch (`GameBatches`). Checkpoints are ``save_minutes`` apart.
+
+    A finished run is not changed. An interrupted run is saved before ``KeyboardInterrupt`` is raised. Raises
+    ``UserError`` for data without training games, settings that differ from those of the run in ``out``, a gradient
+    that is not finite, a run that diverges, a damaged shard and a full disk; earlier checkpoints stay valid.
     """
     if tokens not in TOKENIZERS:
         raise UserError(f"tokens must be one of {', '.join(TOKENIZERS)}: {tokens!r}")
@@ -104,7 +104,7 @@ def train(
             if os.environ.get("RANK", "0") == "0":
                 say("this run is finished")
             return out / "model"
-        disable_progress_bar()  # for every file that is written, there would be one
+        disable_progress_bar()  # there would be one for every file written
         torch.manual_seed(seed)
         model = new_model(preset, tokens, init_from, config_changes or {})
         trainer = make_trainer(model, shards, out, preset, seed, log_steps, weights)
@@ -131,7 +131,7 @@ def train(
         trainer.add_callback(bar)
         if trainer.is_world_process_zero():
             shutil.rmtree(out / "unfinished", ignore_errors=True)
-            seen.save(out)  # for whoever starts from a checkpoint of this run
+            seen.save(out)  # for runs that start from a checkpoint of this one
             writer = SummaryWriter(str(out / "log"), purge_step=step_of(checkpoint) + 1 if checkpoint else 0)
             trainer.add_callback(TensorBoardCallback(writer))
         try:
@@ -155,7 +155,7 @@ def train(
 
 
 def finished(out: Path) -> bool:
-    """Whether a run has brought its result, that of the length that it is to have."""
+    """Whether a run has its result, at its present length."""
     try:
         made = json.loads((out / "model" / "metrics.json").read_text("utf-8"))
         wanted = json.loads((out / "run.json").read_text("utf-8"))
@@ -165,7 +165,7 @@ def finished(out: Path) -> bool:
 
 
 def check_new_length(out: Path, preset: Preset, plies: int, checkpoint: Path | None) -> None:
-    """Raise ``UserError`` if a run begun for ``plies`` can have no other length, as its rate has left the peak."""
+    """Raise ``UserError`` if the length of a run started with ``plies`` changes after its rate has begun to fall."""
     done = step_of(checkpoint) if checkpoint else 0
     if done >= min(preset.falls_at, replace(preset, plies=plies).falls_at):
         raise UserError(
@@ -183,7 +183,7 @@ def make_trainer(
     log_steps: int,
     weights: Mapping[str, float] | None = None,
 ) -> XiangqiTrainer:
-    """Return the Trainer of this process: how its device and the number of processes change what a preset says."""
+    """Return the Trainer of this process, with the preset adapted to its device and the number of processes."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     gpu = device.type == "cuda"
     processes, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -204,15 +204,15 @@ def make_trainer(
     arguments = TrainingArguments(
         output_dir=str(out),
         max_steps=preset.steps,
-        per_device_train_batch_size=1,  # an item is a part of a step already
+        per_device_train_batch_size=1,  # an item is already a part of a step
         gradient_accumulation_steps=accumulation,
         bf16=has_bf16(device),
         use_cpu=not gpu,
         ddp_backend="gloo" if processes > 1 and not gpu else None,
-        ddp_find_unused_parameters=len(config.candidate_groups) == 1,  # what scores contexts is idle then
+        ddp_find_unused_parameters=len(config.candidate_groups) == 1,  # the context scores are unused then
         max_grad_norm=preset.clip,
         logging_steps=log_steps,
-        save_strategy="no",  # Saving decides
+        save_strategy="no",  # `Saving` saves
         dataloader_pin_memory=gpu,
         remove_unused_columns=False,
         report_to=[],

@@ -1,4 +1,4 @@
-"""The Trainer: batches in their order, losses by their parts, checkpoints whole or not at all."""
+"""The Trainer: batches in order, logged parts of the loss, and atomic checkpoints."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from lm.training.presets import Preset
 
 
 class XiangqiTrainer(Trainer):
-    """Trainer that reads batches in their order, adds up their parts, and writes checkpoints whole or not at all."""
+    """Trainer that reads batches in order, logs the parts of the loss, and writes checkpoints atomically."""
 
     def __init__(self, model: PreTrainedModel, args: TrainingArguments, batches: GameBatches, preset: Preset) -> None:
         self.batches, self.preset, self.out = batches, preset, Path(args.output_dir or "")
         self._model, self._class = model, type(model)
         super().__init__(model, args, train_dataset=batches, data_collator=lambda items: items[0])
         self.remove_callback(PrinterCallback)
-        self.model_accepts_loss_kwargs = False  # the loss is divided by our own counts
+        self.model_accepts_loss_kwargs = False  # our loss is divided by its own counts
         self._parts = torch.zeros(2, device=args.device)
         self.averaging: Averaging | None = None
         if preset.average:
@@ -35,21 +35,21 @@ class XiangqiTrainer(Trainer):
                 raise UserError("weights that are shared out by FSDP cannot be averaged: leave out --average")
             self.averaging = Averaging(model)
             self.add_callback(self.averaging)
-        if self.is_fsdp_enabled and args.bf16:  # accelerate would have gradients added up and targets read in bf16, too
+        if self.is_fsdp_enabled and args.bf16:  # else accelerate adds gradients and casts targets in bf16
             policy = MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
             self.accelerator.state.fsdp_plugin.mixed_precision_policy = policy
-        self.look: Callable[[], None] = lambda: None  # what is done before each saving
-        self._logged: int | None = None  # the step of the last log in this sitting, or the one it went on from
-        self._spent: float | None = None  # as of the mark, as soon as it is asked for
+        self.look: Callable[[], None] = lambda: None  # called before each saving
+        self._logged: int | None = None  # the step of the last log, or the one resumed from
+        self._spent: float | None = None  # up to the mark, once computed
         self._mark = process_time()
 
     def plan(self, preset: Preset) -> None:
-        """Go on by a preset of another length."""
+        """Continue with a preset of another length."""
         self.preset = preset
         self.args.max_steps = self.state.max_steps = preset.steps
 
     def spent(self) -> float:
-        """Return the CPU seconds of all processes and sittings of the run; all processes have to ask together."""
+        """Return the CPU seconds of the run over all processes and resumptions; all processes must call this."""
         if self._spent is None:
             history = reversed(self.state.log_history)
             self._spent = next((entry["cpu_seconds"] for entry in history if "cpu_seconds" in entry), 0.0)
@@ -59,8 +59,10 @@ class XiangqiTrainer(Trainer):
         return self._spent
 
     def whole(self) -> PreTrainedModel | None:
-        """Return the model with all of its weights, the mean of those there were if that is to be the result, on the
-        first process; None on others. All have to ask together."""
+        """Return the model with all its weights (their mean, if the run averages) on the first process, else None.
+
+        All processes must call this together.
+        """
         if not self.is_fsdp_enabled:
             model: Any = self._model if self.averaging is None else self.averaging.mean.module
             return model if self.is_world_process_zero() else None
@@ -95,7 +97,7 @@ class XiangqiTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return this part's share of the step's loss; the mean that Trainer and processes take of it is undone."""
+        """Return this part's share of the step's loss, scaled to undo the means taken by Trainer and over processes."""
         if self._logged is None:
             self._logged = self.state.global_step
         out = model(**inputs)
@@ -106,7 +108,7 @@ class XiangqiTrainer(Trainer):
 
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)
-        if not torch.isfinite(norm):  # before the optimizer spoils the weights with it
+        if not torch.isfinite(norm):  # before the optimizer applies it to the weights
             step = self.state.global_step + 1
             raise UserError(
                 f"the gradient of step {step} is {float(norm)}, no number to go on with; {advice(self.out)}"
@@ -114,13 +116,13 @@ class XiangqiTrainer(Trainer):
         return norm
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Add to the loss its parts, and what has been read and spent over all sittings of the run."""
+        """Log the loss with its parts, and the plies and CPU seconds of the whole run."""
         if "loss" in logs:
             step = self.state.global_step
             policy, value = self.accelerator.reduce(self._parts / max(1, step - (self._logged or 0)), "sum").tolist()
             logs |= {"policy_loss": policy, "value_loss": value}
             logs |= {"plies": self.batches.plies(step), "cpu_seconds": round(self.spent(), 2)}
-            self.state.epoch = step / self.batches.per_epoch  # of the games, not of the sampler
+            self.state.epoch = step / self.batches.per_epoch  # of the games, not of the sampler's items
             self._parts.zero_()
             self._logged = step
         super().log(logs, *args, **kwargs)
