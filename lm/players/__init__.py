@@ -1,1 +1,1 @@
-"""Whatever chooses moves."""
+"""Players, which choose moves: the model, engines, simple players, and the specs that name them."""

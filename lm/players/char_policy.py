@@ -1,4 +1,4 @@
-"""The system of 2020 at play: legal moves scored by their characters."""
+"""The system of 2020 as a player: legal moves scored by their characters."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from lm.players.evaluation import SLOTS, Evaluation, recent
 from xiangqi import MOVES, Board
 
 PLIES_AT_ONCE: Final = 16
-"""Plies of a recorded game whose candidates are scored together: enough to be quick, few enough for the memory."""
+"""Plies of a recorded game whose candidates are scored in one batch: a compromise between speed and memory."""
 
 
 class Reading:
-    """One game as a model reads it: the keys and values of its characters, and what was expected after each."""
+    """A game read by a model: the keys and values of its characters, and the prediction after each."""
 
     def __init__(self, model: PreTrainedModel) -> None:
-        model.set_attn_implementation("sdpa")  # which takes masks of any shape
+        model.set_attn_implementation("sdpa")  # it accepts masks of any shape
         self.model, self.offset = model, first_position(model)
         self.moves = np.zeros(0, np.int16)
         self._cache = DynamicCache()
         self._expected = torch.zeros(0, len(CHARS))  # (characters read, vocabulary) log-probabilities of the next one
 
     def shared(self, moves: NDArray[np.int16]) -> int:
-        """Return how many plies at its beginning another game has in common with the one read."""
+        """Return the number of plies at the beginning that another game has in common with this one."""
         n = min(len(moves), len(self.moves))
         differ = np.flatnonzero(moves[:n] != self.moves[:n])
         return int(differ[0]) if len(differ) else n
@@ -51,22 +51,22 @@ class Reading:
     def score(
         self, moves: NDArray[np.int16], candidates: NDArray[np.int64], plies: NDArray[np.int64]
     ) -> tuple[Tensor, Tensor]:
-        """Go over to a game (what it has in common with the one read so far is not read again) and score candidates.
+        """Switch to a game, keeping the plies in common with the one read before, and score candidates.
 
-        Each of the C ``candidates``, a move's number, stands at one of the game's ``plies``, ``(C,)``. Returns the
-        log-probabilities ``(C,)`` of their characters, and whether always taking the likeliest character writes them.
+        Each of the C ``candidates``, a move number, belongs to one of the game's ``plies`` ``(C,)``. Returns the
+        log-probabilities of the candidates ``(C,)``, and whether greedy decoding writes them ``(C,)``.
         """
         if not len(candidates):
             return torch.zeros(0), torch.zeros(0, dtype=torch.bool)
         text, old = text_of(moves), min(len(self._expected), 1 + 4 * self.shared(moves))
         self._forget(len(self._expected) - old)
         new = len(text) - old
-        # A node for each beginning, of one to three characters, of a candidate: its ply and the characters, 0 for none.
+        # A node of the trie is a candidate's prefix of one to three characters: its ply and the characters, 0 for none.
         chars = MOVE_CHARS[candidates]  # (C, 4)
         beginnings = [np.column_stack([plies, np.where(np.arange(3) < n, chars[:, :3], 0)]) for n in (1, 2, 3)]
         nodes, inverse = np.unique(np.concatenate(beginnings), axis=0, return_inverse=True)  # (K, 4), (3C,)
         depth = (nodes[:, 1:] > 0).sum(1)
-        # The new characters see the game up to themselves, a node sees it up to its ply and then its own beginnings.
+        # New characters attend to the game up to themselves, a node to the game up to its ply and to its own prefixes.
         tokens = np.concatenate([text[old:], nodes[np.arange(len(nodes)), depth]])
         ends = np.concatenate([np.arange(old, len(text)), 4 * nodes[:, 0]])
         positions = np.concatenate([ends[:new], ends[new:] + depth])
@@ -97,7 +97,7 @@ class Reading:
         return scores, (expected.argmax(2) == asked).all(1)
 
     def _forget(self, characters: int) -> None:
-        """Take back the last characters read."""
+        """Remove the last characters read."""
         self._crop(characters)
         self._expected = self._expected[: len(self._expected) - characters]
 
@@ -107,32 +107,32 @@ class Reading:
 
 
 class CharEvaluator:
-    """A character model with the games it is reading: what `lm.players.policy.Evaluator` is to the main model."""
+    """A character model with the games that it has read; the counterpart of `lm.players.policy.Evaluator`."""
 
     judges: Final = False
-    """Nothing was ever said to it of who wins: that is evenly open."""
+    """The model is not trained on results: its WDL is always one third each."""
 
     def __init__(self, model: PreTrainedModel, slots: int = SLOTS) -> None:
         self.model, self.slots = model.eval(), slots
         self.longest = longest_game(model)
-        self._readings: list[Reading] = []  # the one that was used last stands last
+        self._readings: list[Reading] = []  # the most recently used is last
         self._lock = threading.Lock()
 
     def __call__(self, boards: Sequence[Board], voice: Voice = Voice.HUMAN) -> list[Evaluation]:
-        """Evaluate positions, each with its history; there is but one voice. Boards are left as they were."""
+        """Evaluate positions, each with its history; ``voice`` has no effect. Boards are not changed."""
         with self._lock:
             return [self._evaluate(board) for board in boards]
 
     def _evaluate(self, board: Board) -> Evaluation:
         moves = GameMoves.of(board).moves
-        if len(moves) >= self.longest:  # a game beyond what the model reads: only its end
+        if len(moves) >= self.longest:  # longer than the model's context: only the end of the game
             moves = GameMoves.of(recent(board, self.longest // 2)).moves
         legal = np.asarray(board.legal_move_indices(), np.int64)
         scores, _ = self._reading(moves).score(moves, legal, np.full(len(legal), len(moves)))
         return Evaluation([MOVES[i] for i in legal.tolist()], scores.numpy(), np.full(3, 1 / 3, np.float32))
 
     def _reading(self, moves: NDArray[np.int16]) -> Reading:
-        """Return the reading that has most in common with a game, if it need not forget much, or a new one."""
+        """Return the reading with the most plies in common, or a new one if it would have to drop more than four."""
         best = max(self._readings, key=lambda reading: reading.shared(moves), default=None)
         if best is None or best.shared(moves) < len(best.moves) - 4:
             best = Reading(self.model)
@@ -146,10 +146,10 @@ class CharEvaluator:
 def score_games(
     model: PreTrainedModel, lines: Sequence[GameMoves], features: Features
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Score the legal moves at all N positions of recorded games, which ``features`` (of any encoder) list.
+    """Score the legal moves at all N positions of recorded games; ``features``, from any encoder, list them.
 
-    Returns their scores ``(N, M)``, -inf beyond each position's moves; whether taking the likeliest character four
-    times writes a legal move, ``(N,)``; and the probability of all legal moves together, ``(N,)``.
+    Returns their scores ``(N, M)``, -inf beyond each position's moves; whether greedy decoding of four characters
+    writes a legal move, ``(N,)``; and the total probability of the legal moves, ``(N,)``.
     """
     counts = np.diff(features.candidate_ends, prepend=0)
     all_scores = torch.full((len(counts), max(1, int(counts.max()))), float("-inf"))

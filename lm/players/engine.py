@@ -14,11 +14,11 @@ from xiangqi.engine import EngineError, Limit, SimpleAnalysis, SimpleEngine
 
 
 class EnginePlayer(Thinker):
-    """An engine in a process of its own. One that crashes or hangs costs a ``PlayerError`` and is started again.
+    """An engine in a process of its own. If it crashes or hangs, ``PlayerError`` is raised, and it is restarted later.
 
-    ``limit`` is how long it thinks where nothing else is asked for, ``options`` are set on the engine, ``timeout`` is
-    the silence in seconds after which it has failed. Raises ``PlayerError`` if the engine cannot be started or does not
-    take its options, ``UserError`` for a command that cannot be split into words.
+    ``limit`` is the default limit of a search, ``options`` are set on the engine, ``timeout`` is the number of seconds
+    without output after which it has failed. Raises ``PlayerError`` if the engine cannot be started or does not accept
+    its options, ``UserError`` for a command that cannot be split into words.
     """
 
     one_game = True
@@ -54,11 +54,11 @@ class EnginePlayer(Thinker):
 
     @property
     def engine_name(self) -> str:
-        """What the engine calls itself, version included."""
+        """The engine's own name, usually with its version; the player's name if it gives none."""
         return self._start().id.get("name", self.name)
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
-        """Return the engine's move a board, one after another."""
+        """Return the engine's choice for each board, searched one after another."""
         self._stopped.clear()
         each = limit_of_each(limits, boards)
         return [self._choose(board, limit or self._limit) for board, limit in zip(boards, each, strict=True)]
@@ -79,33 +79,33 @@ class EnginePlayer(Thinker):
         return Choice(result.move, result.info, draw=result.draw_offered)
 
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
-        """Let the engine think about a position and follow it. Its next ``choose`` or ``analyse`` ends the thought."""
+        """Start an analysis of a position. The next ``choose`` or ``analyse`` ends it."""
         try:
             return _EngineAnalysis(self, self._start().analysis(board, limit, multipv=multipv))
         except EngineError as error:
             raise self._failed(error) from None
 
     def new_game(self) -> None:
-        """Have the engine forget what it learnt in the last game."""
+        """Tell the engine that a new game begins, so that it clears what it kept from the last one."""
         try:
             self._start().new_game()
         except EngineError as error:
             raise self._failed(error) from None
 
     def stop(self) -> None:
-        """Make the engine move at once, if it thinks."""
+        """Stop the engine's search, so that it moves at once."""
         self._stopped.set()
         search = self._search
         if search is not None:
             search.stop()
 
     def close(self) -> None:
-        """End the engine's process, also while another thread waits for its move, which then gets ``PlayerError``."""
+        """End the engine's process. Another thread that waits for its move gets ``PlayerError``."""
         self._closed = True
         self._end()
 
     def _failed(self, error: EngineError) -> PlayerError:
-        """Be rid of an engine that has failed, and return the error to raise; it is started again when next needed."""
+        """End an engine that has failed, and return the error to raise. The engine is restarted when next needed."""
         self._end()
         return PlayerError(str(error))
 
@@ -116,7 +116,7 @@ class EnginePlayer(Thinker):
 
 
 class _EngineAnalysis(Analysis):
-    """An engine's search, told in lines."""
+    """An engine's search as a stream of lines."""
 
     def __init__(self, player: EnginePlayer, search: SimpleAnalysis) -> None:
         self._player, self._search = player, search
@@ -138,7 +138,7 @@ class _EngineAnalysis(Analysis):
 
 
 def _words(command: str) -> list[str]:
-    """Split a command into words; one that is the path of a program as a whole stays in one piece."""
+    """Split a command into words. A command that as a whole is the path of a program is one word."""
     if shutil.which(command):
         return [command]
     try:

@@ -1,4 +1,4 @@
-"""What a model thinks of a position."""
+"""The result of evaluating a position with a model."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from xiangqi import Board, Move
 
 SLOTS: Final = 128
-"""Games of which a player remembers keys and values; of more, the least recently played are read again."""
+"""Games whose keys and values a player keeps. Beyond that the least recently used are dropped, and read again."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the model thinks of a position."""
+    """A model's policy, value and endings for a position."""
 
     moves: list[Move]
     """The legal moves."""
@@ -25,7 +25,7 @@ class Evaluation:
     wdl: NDArray[np.float32]
     """Chances of win, draw and loss for the side to move ``(3,)``."""
     ends: NDArray[np.float32] | None = None
-    """Chances of each `lm.model.prompts.End` ``(5,)``, of a model that says when a game is over."""
+    """Chances of each `lm.model.prompts.End` ``(5,)``; ``None`` for a model that does not predict endings."""
 
     @property
     def value(self) -> float:
@@ -34,7 +34,7 @@ class Evaluation:
 
 
 def recent(board: Board, plies: int) -> Board:
-    """Return a board with only the last moves of its history."""
+    """Return a board with only the last ``plies`` moves of its history."""
     moves = []
     root = board.copy()
     for _ in range(min(plies, board.ply)):

@@ -1,4 +1,4 @@
-"""Levels: strengths by name, each a spec. A board and an engine for boards offer them; ``level:Sharp`` names one."""
+"""Levels: named strengths, each a spec; ``level:Sharp`` is the player of one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lm.players.specs import Spec
 
 @dataclass(frozen=True)
 class Level:
-    """A strength by name."""
+    """A named strength."""
 
     name: str
     spec: Spec
-    """Who plays at this level."""
+    """The player of this level."""
 
     def over(self, spec: Spec) -> Spec:
-        """Return a player's spec with what makes this level, and all else as it is.
+        """Return a player's spec with the options of this level set and all others unchanged.
 
         >>> str(find_level("Sharp").over(Spec.parse("lm:model=runs/a,temperature=1")))
         'lm:model=runs/a,temperature=0.3'
@@ -30,12 +30,12 @@ LEVELS: Final = tuple(
     Level(name, Spec("lm", options=(("temperature", temperature),)))
     for name, temperature in (("Wild", "1.5"), ("Casual", "1"), ("Steady", "0.6"), ("Sharp", "0.3"), ("Best", "0"))
 )
-"""From the weakest to the strongest: the model's moves are drawn at a temperature, the lower the stronger."""
+"""From the weakest to the strongest: a lower sampling temperature plays stronger."""
 DEFAULT_LEVEL: Final = LEVELS[2]
 
 
 def find_level(name: str) -> Level:
-    """Return the level of a name, in any case, or of a number from 1. Raises ``UserError``.
+    """Return a level by name, in upper or lower case, or by number from 1. Raises ``UserError``.
 
     >>> find_level("sharp").name, find_level("1").name
     ('Sharp', 'Wild')

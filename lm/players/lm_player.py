@@ -29,31 +29,32 @@ if TYPE_CHECKING:
 
 
 RESIGNS_BELOW: Final = 0.1
-"""A player that expects as much or more does not resign."""
+"""A player whose expected score is not below this does not resign."""
 
 DRAWS_BELOW: Final = 0.6
-"""A player that expects as much or more does not offer or accept a draw."""
+"""A player whose expected score is not below this does not offer or accept a draw."""
 
 PLIES_FOLLOWED: Final = 6
-"""Plies of the lines that an analysis shows, unless its limit has a depth."""
+"""Length in plies of an analysis line, unless the limit has a depth."""
 
 SYMMETRIES: Final = (1, 2)
-"""A player may also read the mirror image of its game and take the mean of what it thinks of both: it foresees 1% more
-moves and plays better (docs/log.md), and takes twice as long."""
+"""With 2 readings the mirror image of the game is read too, and the results are averaged. This predicts 1% more moves
+and plays better (docs/log.md), but takes twice as long."""
 
 
 def readings(model: PreTrainedModel) -> int:
-    """Return in how many symmetries a model can read a game: one without a board to be mirrored knows one."""
+    """Return the number of readings that a model supports: 2 for ours, 1 for a character model, which has no board to
+    mirror."""
     return len(SYMMETRIES) if isinstance(model, XiangqiLM) else 1
 
 
 def make_evaluator(
     model: PreTrainedModel, prompt: Prompt = NO_PROMPT, symmetries: int = 1
 ) -> Evaluator | CharEvaluator:
-    """Return what evaluates positions with a model of either kind; what else is given is for those that see boards."""
+    """Return an evaluator for a model of either kind. A character model ignores ``prompt`` and ``symmetries``."""
     if isinstance(model, XiangqiLM):
         return Evaluator(model, prompt=prompt, symmetries=symmetries)
-    from lm.players.char_policy import CharEvaluator  # it builds on this module
+    from lm.players.char_policy import CharEvaluator  # imported only when needed
 
     return CharEvaluator(model)
 
@@ -61,11 +62,11 @@ def make_evaluator(
 class LMPlayer(Thinker):
     """The language model as a player: its distribution over the legal moves, sampled.
 
-    ``model`` is a directory (the shipped one by default); ``voice`` is whose moves it gives, ``human`` or ``engine``;
-    ``source``, ``strength`` and ``aim`` ask for a kind of game (`lm.model.prompts`), of a model that can be asked. It
-    resigns and offers draws where the model says that the game is over and does not itself expect more. ``dtype`` is
-    one of `DTYPES`, ``symmetries`` one of `SYMMETRIES` (a model of characters knows one). The same seed gives the same
-    moves for the same calls. Raises ``UserError`` for settings that make no sense.
+    ``model`` is a directory (the shipped one by default). ``voice`` is ``human`` or ``engine``. ``source``,
+    ``strength`` and ``aim`` are the prompt (`lm.model.prompts`), which a character model does not support. The player
+    resigns or offers a draw where the model predicts this ending and its expected score is low enough. ``dtype`` is one
+    of `DTYPES`, ``symmetries`` one of `SYMMETRIES` (1 for a character model in any case). The same seed gives the same
+    moves for the same calls. Raises ``UserError`` for invalid settings.
     """
 
     def __init__(
@@ -94,19 +95,19 @@ class LMPlayer(Thinker):
         self.evaluator = make_evaluator(loaded, prompt, one_of("symmetries", symmetries, SYMMETRIES))
         self.name = name or f"lm {voice} temperature {temperature:g}"
         self._random = np.random.default_rng(seed)
-        self.evaluator([Board()], self.voice)  # it may have to be compiled: not when somebody waits for a move
+        self.evaluator([Board()], self.voice)  # compile the kernels now, not at the first move
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
-        """Return a move a board, with the chances and all moves by their probability. It has no use for limits."""
+        """Return a choice for each board, with WDL and all moves sorted by probability. Limits are ignored."""
         choices = []
         for board, evaluation in zip(boards, self.evaluator(boards, self.voice), strict=True):
             choices.append(self._choose(board, evaluation))
         return choices
 
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
-        """Follow its likeliest moves, each by the likeliest answers. It ends by itself after a few plies.
+        """Analyse the likeliest moves, each continued by the likeliest replies. It ends by itself after a few plies.
 
-        ``depth`` of a limit is the number of plies; ``nodes`` counts positions evaluated.
+        The ``depth`` of a limit is the length of the lines in plies; ``nodes`` counts evaluated positions.
         """
         return _Following(self, board, limit or Limit(), multipv)
 
@@ -126,7 +127,7 @@ class LMPlayer(Thinker):
             scores[index] = -np.inf
 
     def _word(self, evaluation: Evaluation) -> End:
-        """Draw what it says of the game: that it goes on, or how it ends."""
+        """Draw from the predicted endings: whether the game goes on, or how it ends."""
         if evaluation.ends is None:
             return End.GOES_ON
         logits = np.log(np.maximum(evaluation.ends, 1e-9))
@@ -134,9 +135,10 @@ class LMPlayer(Thinker):
 
     @staticmethod
     def _spoils(board: Board, move: Move, value: float) -> bool:
-        """Whether a move ends the game by a ruling that is worse for us than what we expect.
+        """Return whether a move ends the game by a ruling with a result below our expected score.
 
-        A position that comes back is judged as if it did so for the third time: later it is the opponent who decides.
+        A repetition is judged at the first return, not only at the third occurrence: later the opponent may be the one
+        who decides.
         """
         board.push(move)
         try:
@@ -148,14 +150,14 @@ class LMPlayer(Thinker):
         return (0.5 if outcome.winner is None else float(outcome.winner == board.turn)) < value
 
     def _chances(self, evaluation: Evaluation) -> Wdl | None:
-        """Return the chances of who is to move, if the model knows of any."""
+        """Return WDL for the side to move; ``None`` if the model does not predict it."""
         return Wdl(*(1000 * evaluation.wdl).tolist()) if self.evaluator.judges else None
 
 
 class _Following(Analysis):
-    """The likeliest moves of a position, and what the model sees when it follows each by the likeliest answers.
+    """An analysis of the likeliest moves of a position, each continued by the likeliest replies.
 
-    A line's chances are those after its first move. It thinks in the thread that iterates over it.
+    A line's WDL is that after its first move. The work is done in the thread that iterates over it.
     """
 
     def __init__(self, player: LMPlayer, board: Board, limit: Limit, multipv: int) -> None:
@@ -212,6 +214,6 @@ class _Following(Analysis):
 
 
 def by_share(evaluation: Evaluation) -> list[tuple[Move, float]]:
-    """Return the moves of a position with the shares of the policy, likeliest first."""
+    """Return the moves of a position with their policy probabilities, likeliest first."""
     policy = softmax(evaluation.scores.astype(np.float64))
     return sorted(zip(evaluation.moves, policy.tolist(), strict=True), key=lambda pair: -pair[1])

@@ -1,6 +1,6 @@
-"""What a player is: something that is shown boards and chooses moves; a thinker also says what it thinks meanwhile.
+"""Interfaces: a player chooses moves for boards; a thinker also reports lines while it thinks.
 
-Both speak of positions as engines do: in the `Info`, `Score` and `Wdl` of `xiangqi.engine`, seen by the side to move.
+Both evaluate positions as engines do, with the `Info`, `Score` and `Wdl` of `xiangqi.engine`, for the side to move.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from xiangqi import Board, Move
 from xiangqi.engine import Info, Limit
 
 Limits = Limit | Sequence[Limit] | None
-"""How long a player may think: the same for all boards, one a board, or as long as is its way (``None``)."""
+"""How long a player may think: one limit for all boards, one a board, or the player's default (``None``)."""
 
 
 NOTHING_SAID: Final = Info()
 
 
 class PlayerError(UserError):
-    """A player could not choose a move: its program crashed, hung, or played what is not legal."""
+    """A player could not choose a move: its program crashed, hung, or gave an illegal move."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a player does in a position.
+    """A player's choice in a position: a move, or to resign.
 
     >>> from xiangqi.engine import Wdl
     >>> Choice(Move.from_iccs("h2e2"), Info(wdl=Wdl(500, 300, 200))).value
@@ -37,82 +37,82 @@ class Choice:
     move: Move | None
     """The move; ``None`` resigns."""
     info: Info = NOTHING_SAID
-    """What the player says about its move and the position."""
+    """The player's evaluation of its move and the position."""
     candidates: tuple[tuple[Move, float], ...] = ()
-    """Moves with the shares that its policy gives them, likeliest first."""
+    """Moves with their policy probabilities, likeliest first."""
     draw: bool = False
     """Whether the player offers a draw with the move, or accepts one; offers on two successive plies make one."""
 
     @property
     def value(self) -> float | None:
-        """Score that the player expects for the side to move, 0 (loss) to 1 (win)."""
+        """Expected score of the side to move, 0 (loss) to 1 (win); ``None`` if the player gives no evaluation."""
         return expected_score(self.info)
 
 
 @runtime_checkable
 class Player(Protocol):
-    """Whatever chooses moves. A class that derives from it need only have ``choose`` and a ``name``."""
+    """Anything that chooses moves. A subclass needs only ``choose`` and a ``name``."""
 
     name: str
-    """What game records call the player."""
+    """The player's name in game records."""
     one_game: bool = False
-    """Whether it can play only one game at a time, as an engine, which remembers what it has seen."""
+    """Whether it can play only one game at a time, like an engine, which keeps a hash table."""
 
     @abstractmethod
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
-        """Return a choice a board. The boards are of games in progress, each with its history and a legal move.
+        """Return a choice for each board. The boards are of games in progress, with history and a legal move.
 
-        Many boards at once let a model evaluate them together. Boards are left as they were. A player without a clock
-        may ignore the limits. Raises ``PlayerError``.
+        A model can evaluate many boards in one batch. Boards are not changed. A player that needs no time may ignore
+        the limits. Raises ``PlayerError``.
         """
         ...
 
     def new_game(self) -> None:
-        """Be told that the next boards are of other games than the last ones. Raises ``PlayerError``."""
+        """Prepare for boards of a new game. Raises ``PlayerError``."""
         return
 
     def stop(self) -> None:
-        """Make a ``choose`` that runs in another thread return soon, with the best that has been found so far."""
+        """Make a ``choose`` that runs in another thread return soon, with the best move found so far."""
         return
 
     def close(self) -> None:
-        """End whatever the player started. Calling it twice does no harm."""
+        """Release the player's resources and end its processes. Calling it twice does no harm."""
         return
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of play that a thinker considers, and what it says about it."""
+    """A line of play in an analysis, with its evaluation."""
 
     info: Info
-    """Its rank (``multipv``), moves (``pv``, at least one), score, chances, depth and nodes."""
+    """Its rank (``multipv``), moves (``pv``, at least one), score, WDL, depth and nodes."""
     share: float | None = None
-    """What the policy gives its first move, 0 to 1, if there is a policy."""
+    """Policy probability of its first move, 0 to 1; ``None`` for a thinker without a policy."""
 
     @property
     def move(self) -> Move:
-        """The move that the line begins with."""
+        """The first move of the line."""
         return self.info.pv[0]
 
     @property
     def value(self) -> float | None:
-        """Score that the side to move may expect from the line, 0 (loss) to 1 (win)."""
+        """Expected score of the side to move, 0 (loss) to 1 (win); ``None`` without an evaluation."""
         return expected_score(self.info)
 
 
 class Analysis(Protocol):
-    """Thought that goes on: iterate over it for each line as it is found or gets better; it ends with the thought.
+    """An analysis in progress. Iterating yields each new or updated line until the analysis ends.
 
-    As a context manager it is stopped when left. Iterating raises ``PlayerError`` if the thinker fails.
+    As a context manager it is stopped on exit. Iterating raises ``PlayerError`` if the thinker fails.
     """
 
     @property
     def lines(self) -> list[Line]:
-        """The newest of each line, best first. May be read from any thread."""
+        """The newest version of each line, best first. May be read from any thread."""
         ...
 
     def stop(self) -> None:
-        """End the thought soon. May be called from any thread, and more than once."""
+        """End the analysis soon. May be called from any thread, and more than once."""
 
     def __iter__(self) -> Iterator[Line]: ...
 
@@ -125,19 +125,19 @@ class Analysis(Protocol):
 
 @runtime_checkable
 class Thinker(Player, Protocol):
-    """A player that lets others follow what it thinks."""
+    """A player that can also analyse positions."""
 
     @abstractmethod
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
-        """Start to think about a position, in ``multipv`` lines; without a limit until stopped, if it takes that long.
+        """Start an analysis of a position in ``multipv`` lines. Without a limit it may go on until stopped.
 
-        The board is left as it was and must have a legal move. Raises ``PlayerError``.
+        The board is not changed and must have a legal move. Raises ``PlayerError``.
         """
         ...
 
 
 def limit_of_each(limits: Limits, boards: Sequence[Board]) -> list[Limit | None]:
-    """Return the limit of each board.
+    """Return the limit of each board. Raises ``ValueError`` if there are not as many limits as boards.
 
     >>> limit_of_each(Limit(depth=3), [Board(), Board()])
     [Limit(depth=3), Limit(depth=3)]
@@ -150,9 +150,9 @@ def limit_of_each(limits: Limits, boards: Sequence[Board]) -> list[Limit | None]
 
 
 def expected_score(info: Info) -> float | None:
-    """Return the score that the side to move may expect: by the chances stated, or else by the curve of pawns.
+    """Return the expected score of the side to move: from WDL, else from the score in pawns, else ``None``.
 
-    The curve is ``1 / (1 + 10^(-pawns / 4))``, the one fitted to computer games in chessprogramming.org, "Pawn
+    The conversion from pawns is ``1 / (1 + 10^(-pawns / 4))``, fitted to computer games: chessprogramming.org, "Pawn
     Advantage, Win Percentage, and Elo".
 
     >>> from xiangqi import RED

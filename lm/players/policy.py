@@ -1,4 +1,4 @@
-"""Positions evaluated by the model, games in progress remembered, and the player that it is."""
+"""Evaluates positions with the model, with a cache of the games in progress."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ MIRRORED: Final = torch.tensor(MOVE_MIRRORED)
 
 
 class _ReadGames:
-    """The games whose plies are in a cache, as a tree: those that begin alike share the entries of what they have in
-    common. Each entry is known by what stands before it, which is another entry or the position that a game starts
-    from, and by the move that led from there; -1 stands for no move."""
+    """The games whose plies are in a cache, as a tree: games that begin alike share the entries of their common plies.
+
+    The key of an entry is its parent, which is another entry or the position that a game starts from, and the move that
+    led from there; -1 for no move."""
 
     def __init__(self, cache: KVCache) -> None:
         self.cache = cache
         self._entries: dict[tuple[int | bytes, int], int] = {}
-        self._keys: dict[int, tuple[int | bytes, int]] = {}  # the same the other way round
-        self._users: dict[int, int] = {}  # how many plies follow an entry, and one more if a game ends there
-        self._games: dict[int, None] = {}  # last entries of games, the one that was asked for last stands last
+        self._keys: dict[int, tuple[int | bytes, int]] = {}  # the inverse of _entries
+        self._users: dict[int, int] = {}  # number of entries after an entry, plus one if a game ends there
+        self._games: dict[int, None] = {}  # last entries of games; the most recently used is last
 
     def __len__(self) -> int:
-        """Return how many games are remembered."""
+        """Return the number of games in the tree."""
         return len(self._games)
 
     def find(self, start: bytes, moves: list[int]) -> list[int]:
-        """Return the path of a game as far as it was read."""
+        """Return the path of a game up to the last ply that has been read."""
         path: list[int] = []
         before: int | bytes = start
         for move in (-1, *moves):
@@ -52,8 +53,8 @@ class _ReadGames:
         return path
 
     def add(self, start: bytes, moves: list[int], known: list[int], new: list[int]) -> None:
-        """Remember a game of which a part was known and the rest was read into new entries. Those of them that tell
-        what others already tell are freed."""
+        """Add a game whose beginning has ``known`` entries and whose rest was read into ``new`` ones. New entries for
+        plies that are in the tree already are freed."""
         before: int | bytes = known[-1] if known else start
         spare = []
         for move, read in zip([-1, *moves][len(known) :], new, strict=True):
@@ -64,7 +65,7 @@ class _ReadGames:
                     self._users[before] += 1
             elif entry != read:
                 spare.append(read)
-            if isinstance(before, int) and before in self._games:  # a game that went on is remembered with this one
+            if isinstance(before, int) and before in self._games:  # this game continues one that ended here
                 del self._games[before]
                 self._users[before] -= 1
             before = entry
@@ -77,7 +78,7 @@ class _ReadGames:
         self.cache.free(np.array(spare, np.int64))
 
     def forget(self, keep: int) -> None:
-        """Forget all but so many games, those first that were not asked for the longest."""
+        """Remove all but ``keep`` games, the least recently used first."""
         while len(self._games) > keep:
             entry: int | bytes = next(iter(self._games))
             assert isinstance(entry, int)
@@ -94,15 +95,15 @@ class _ReadGames:
 
 
 class Evaluator:
-    """A model with the games it is reading: evaluating a game that went on by a ply costs one token.
+    """A model with a cache of the games that it has read: evaluating a game after one more ply reads one token.
 
-    Games are recognised by their moves, so any board will do, also after a move was taken back. ``prompt`` is what kind
-    of game the side to move asks for; with two ``symmetries`` the mirror image is read too, and answers are averaged.
-    Up to ``slots`` games, and as many mirror images, are remembered; what they have in common is read and kept once.
+    Games are recognised by their moves, so boards may be copied or have moves taken back. ``prompt`` is the prompt of
+    the side to move. With two ``symmetries`` the mirror image is read too, and the outputs are averaged. Up to
+    ``slots`` games, and as many mirror images, are kept; plies in common are read and stored once.
     """
 
     judges: Final = True
-    """Whether it knows anything of who wins."""
+    """Whether the model predicts WDL."""
 
     def __init__(self, model: XiangqiLM, slots: int = SLOTS, prompt: Prompt = NO_PROMPT, symmetries: int = 1) -> None:
         self.model, self.prompt, self.symmetries = model, prompt, symmetries
@@ -113,7 +114,7 @@ class Evaluator:
 
     @torch.inference_mode()
     def __call__(self, boards: Sequence[Board], voice: Voice = Voice.HUMAN) -> list[Evaluation]:
-        """Evaluate positions, each with its history, in one batch. Boards are left as they were."""
+        """Evaluate positions, each with its history, in batches. Boards are not changed."""
         with self._lock:
             evaluations: list[Evaluation] = []
             for start in range(0, len(boards), self._room):
@@ -125,11 +126,11 @@ class Evaluator:
         if self.symmetries == 2:
             games += [game.mirror() for game in games]
         askers = self.symmetries * [board.turn for board in boards]
-        # What is cached depends on whom a result is asked for.
+        # With an aim, cached entries depend on the side that asks for it.
         asked = [asker if self.prompt.aim else 0 for asker in askers]
         starts = [g.cells.tobytes() + bytes([g.turn, min(g.clock, 255), x]) for g, x in zip(games, asked, strict=True)]
         moves = [game.moves.tolist() for game in games]
-        # The last ply is always read, also when the position was read before: its state is wanted.
+        # The last ply is always read, even if it is in the cache, because its state is needed.
         known = [self._games.find(start, played)[: len(played)] for start, played in zip(starts, moves, strict=True)]
         for game, path in zip(games, known, strict=True):
             game.first = len(path)
@@ -149,7 +150,7 @@ class Evaluator:
                 paths=paths,
                 unmasked=len(games) > FEW,
             )
-        except BaseException:  # what is read is known only once it has been
+        except BaseException:  # the new entries were not filled
             cache.free(taken)
             raise
         for read in zip(starts, moves, known, new, strict=True):
@@ -169,20 +170,20 @@ class Evaluator:
 
     def _moves_of(self, board: Board) -> GameMoves:
         game = GameMoves.of(board).with_past()
-        if len(game.moves) >= self.model.config.n_context:  # a game beyond what the model reads: only its end
+        if len(game.moves) >= self.model.config.n_context:  # longer than the model's context: only its end
             game = GameMoves.of(recent(board, self.model.config.n_context // 2))
         return game
 
     def _prompts(self, asks: NDArray[np.bool_]) -> torch.Tensor | None:
-        """Return the prompts ``(N, 3)`` of plies at which the asker is to move or not."""
+        """Return the prompts ``(N, 3)`` of N plies; ``asks`` ``(N,)`` is true where the asker is to move."""
         return torch.from_numpy(self.prompt.rows(asks)) if any(self.prompt) else None
 
 
 def average(scores: torch.Tensor, moves: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """Return the log-probabilities ``(R, M)`` of R positions, each the mean of its own and its mirror image's.
+    """Return log-probabilities ``(R, M)`` of R positions, each the mean over the position and its mirror image.
 
-    Of scores ``(2 R, M)`` and of numbers of moves ``(C,)``, as many a position as ``counts`` ``(2 R,)`` says, the first
-    half are the positions', the second their images'.
+    ``scores`` ``(2 R, M)``, ``moves`` ``(C,)`` (move numbers) and ``counts`` ``(2 R,)`` (moves of each position) have
+    the positions in the first half and their mirror images in the second.
 
     >>> h2e2, b2e2, h2i2, b2a2 = (Move.from_iccs(iccs).index for iccs in ("h2e2", "b2e2", "h2i2", "b2a2"))
     >>> scores = torch.tensor([[0.5, 0.25], [0.1, 0.9]]).log()

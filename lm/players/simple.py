@@ -1,4 +1,4 @@
-"""Players that need no model: random moves and greedy captures."""
+"""Players without a model: random moves and greedy captures."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from lm.players.player import Choice, Limits, Player
 from xiangqi import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, Board, Move
 
 PIECE_VALUES: Final = {KING: 100.0, ROOK: 9.0, CANNON: 4.5, KNIGHT: 4.0, ADVISOR: 2.0, BISHOP: 2.0, PAWN: 1.0}
-"""What a piece is worth in an exchange, in uncrossed pawns: the usual teaching values."""
+"""Piece values in exchanges, in pawns that have not crossed the river: the usual textbook values."""
 
 
 class RandomPlayer(Player):
-    """Plays any legal move with equal chance; the same moves for the same ``seed`` and boards."""
+    """Plays uniformly random legal moves; the same moves for the same ``seed`` and boards."""
 
     def __init__(self, seed: int | None = None, name: str = "random") -> None:
         self.name = name
         self._random = random.Random(seed)
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
-        """Return a random legal move a board."""
+        """Return a random legal move for each board."""
         return [Choice(self._random.choice(board.legal_moves)) for board in boards]
 
 
 class GreedyPlayer(Player):
-    """Makes the capture that wins most when taken back at once, or any move that gives nothing away by capturing."""
+    """Plays the capture with the best simple exchange; if none gains material, any move but a losing capture."""
 
     def __init__(self, seed: int | None = None, name: str = "greedy") -> None:
         self.name = name
         self._random = random.Random(seed)
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
-        """Return the best simple exchange a board."""
+        """Return the move with the best simple exchange for each board."""
         return [Choice(self._choose(board)) for board in boards]
 
     def _choose(self, board: Board) -> Move:
@@ -44,7 +44,7 @@ class GreedyPlayer(Player):
 
 
 def exchange(board: Board, capture: Move) -> float:
-    """Return what a capture wins in pawns if the taker is taken back at once, where it can be, and no more happens.
+    """Return the gain of a capture in pawns, less the capturing piece if it can be recaptured at once.
 
     >>> exchange(Board.from_moves("h2e2 h9g7"), Move.from_iccs("e2e6"))  # a cannon for a pawn
     -3.5

@@ -1,26 +1,27 @@
-"""Players by spec: a line of text that names one on any command line.
+"""Specs: text that names a player on any command line.
 
-A spec is a kind, and after a colon its options, as ``lm:temperature=0.5,model=DIR``; some kinds also take a value that
-has no name, as ``level:Sharp``. Text with a comma stands in double quotes, as ``uci:cmd="engine --log a,b",depth=1``; a
-quote in it is doubled. Every kind takes the option ``name``: what game records call the player, instead of its spec.
+A spec is a kind, and after a colon its options, such as ``lm:temperature=0.5,model=DIR``. Some kinds also take a value
+without a name, such as ``level:Sharp``. Text with a comma is put in double quotes, as in
+``uci:cmd="engine --log a,b",depth=1``; a quote inside is doubled. Every kind takes the option ``name``, the player's
+name in game records, which is otherwise its spec.
 
 ========== ===============================================================================================
 ``random`` any legal move; ``seed``
-``greedy`` the capture that wins most at once, else any move that is no losing capture; ``seed``
+``greedy`` the capture that wins most at once, else any move that is not a losing capture; ``seed``
 ``lm``     the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``voice``, ``source``,
            ``strength``, ``aim``, ``dtype``, ``symmetries`` (see ``lm.players.lm_player.LMPlayer``), ``seed``
-``level``  a strength by name or number, as ``level:Sharp`` (see ``lm.players.levels``); options as for its player
+``level``  a level by name or number, as ``level:Sharp`` (see ``lm.players.levels``); options as for its player
 ``uci``    an engine that speaks UCI: ``cmd``, a limit (``depth``, ``nodes``, ``movetime`` in milliseconds), ``timeout``
-           (seconds of silence after which it has failed); other names are the engine's options, as ``UCI_Variant``
+           (seconds without output after which it has failed); other names are engine options, as ``UCI_Variant``
 ``ucci``   the same for UCCI
 ``py``     a player of your own, as ``py:MODULE:FUNCTION``; options are passed to the function, or class, by name
 ========== ===============================================================================================
 
-An installed package adds a kind by an entry point in the group ``xqlm.players``: its name is the kind's, and it refers
-to a function, or class, that returns a `Player`.
+An installed package can add a kind with an entry point in the group ``xqlm.players``. Its name is the kind, and it
+refers to a function, or class, that returns a `Player`.
 
-A spec may name a program to run or a module to import. So specs come from the command line and from the user's own
-settings, never from a game record or another file that came from elsewhere.
+A spec can name a program to run or a module to import. For safety, specs are taken only from the command line and the
+user's own settings, never from game records or other files.
 
 >>> from xiangqi import Board
 >>> player = load_player("greedy:seed=1")
@@ -68,10 +69,10 @@ _ITEM: Final = re.compile(
 
 @dataclass(frozen=True)
 class Spec:
-    """Which player is meant: its kind, a value that some kinds take, and options, all as they are written.
+    """A parsed spec: the player's kind, the value that some kinds take, and the options, all as text.
 
-    Raises ``UserError`` (a ``ValueError``) that says what is allowed. What a player from elsewhere takes (``py``, or an
-    entry point) is only known when it is opened.
+    Raises ``UserError`` (a ``ValueError``) that names what is allowed. The options of a plugged-in player (``py``, or
+    an entry point) are only checked when it is opened.
 
     >>> spec = Spec.parse('uci:cmd="engine --log a,b",depth=1')
     >>> spec.options
@@ -89,7 +90,7 @@ class Spec:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the spec that a text is. Raises ``UserError``.
+        """Parse a spec. Raises ``UserError``.
 
         >>> Spec.parse("lm:temperature=warm")
         Traceback (most recent call last):
@@ -120,7 +121,7 @@ class Spec:
 
     @property
     def name(self) -> str:
-        """What game records call the player.
+        """The player's name in game records.
 
         >>> Spec.parse("greedy:seed=1").name, Spec.parse("greedy:seed=1,name=Xiao Ming").name
         ('greedy:seed=1', 'Xiao Ming')
@@ -128,7 +129,7 @@ class Spec:
         return dict(self.options).get("name") or str(self)
 
     def with_options(self, options: Mapping[str, str]) -> Self:
-        """Return a spec with these options set, and all else as it is. Raises ``UserError``.
+        """Return the spec with these options set and all others unchanged. Raises ``UserError``.
 
         >>> str(Spec.parse("lm:temperature=1,seed=3").with_options({"temperature": "0.5", "model": "runs/a"}))
         'lm:temperature=0.5,seed=3,model=runs/a'
@@ -136,7 +137,7 @@ class Spec:
         return replace(self, options=tuple((dict(self.options) | dict(options)).items()))
 
     def open(self) -> Player:
-        """Return the player. Raises ``UserError`` for what it lacks, and ``PlayerError`` if it does not start.
+        """Return the player. Raises ``UserError`` for wrong options or missing files, ``PlayerError`` if it does not start.
 
         >>> Spec.parse("random:seed=1").open().name
         'random:seed=1'
@@ -146,16 +147,16 @@ class Spec:
         return player
 
     def _opener(self) -> Opener:
-        """Check what can be known without opening the player, and return what opens it."""
+        """Check the spec as far as possible without opening the player, and return a function that opens it."""
         if (kind := KINDS.get(self.kind) or _plugged_in().get(self.kind)) is not None:
             return kind(self)
         kinds = ", ".join([*KINDS, *_plugged_in()])
         raise UserError(f"no player {self.kind!r} ({kinds}; as lm:temperature=0.5)")
 
     def read(self, known: Mapping[str, Reader], others: bool = False) -> dict[str, Any]:
-        """Return the options but for ``name`` as values, read by the functions of ``known`` (`int` and the like).
+        """Return the options except ``name`` as values, converted by the functions in ``known`` (`int` and the like).
 
-        ``others`` allows options that are not known, as text. Raises ``UserError``.
+        With ``others`` unknown options are kept as text. Raises ``UserError``.
         """
         found: dict[str, Any] = {}
         for name, text in self.options:
@@ -178,7 +179,7 @@ class Spec:
         return self
 
     def error(self, text: str) -> UserError:
-        """Return the error that says what is wrong with the spec."""
+        """Return an error with the spec and a text about it."""
         return UserError(f"player {str(self)!r}: {text}")
 
     def _no_option(self, item: str, known: Mapping[str, Reader]) -> UserError:
@@ -186,7 +187,7 @@ class Spec:
 
 
 def load_player(spec: str) -> Player:
-    """Open the player that a spec names: ``Spec.parse(spec).open()``. Raises as they do.
+    """Open the player of a spec: ``Spec.parse(spec).open()``. Raises the same errors.
 
     >>> load_player("randy")
     Traceback (most recent call last):
@@ -201,13 +202,13 @@ def _bare(text: str) -> str:
 
 
 def _written(text: str, special: str) -> str:
-    """Write a part of a spec, in quotes if it would be read as something else."""
-    alone = "=" in special  # a name, or a value without one, cannot be nothing
+    """Return a part of a spec as text, in quotes where they are needed."""
+    alone = "=" in special  # a name, or a value without a name, must not be empty
     plain = text == text.strip() and not text.startswith('"') and not any(char in text for char in special)
     return text if plain and (text or not alone) else '"{}"'.format(text.replace('"', '""'))
 
 
-# --- Kinds: each checks a spec and returns what opens the player ------------------------------------------------------
+# --- Kinds: each checks a spec and returns a function that opens the player -------------------------------------------
 
 _SEED: Final[dict[str, Reader]] = {"seed": int}
 _LIMITS: Final[dict[str, Reader]] = {"depth": int, "nodes": int, "movetime": int}
@@ -239,7 +240,7 @@ def _lm(spec: Spec) -> Opener:
     options = spec.without_value(_LM).read(_LM)
 
     def open_it() -> Player:
-        from lm.players.lm_player import LMPlayer  # which needs the model's libraries
+        from lm.players.lm_player import LMPlayer  # imported only when needed: it needs torch
 
         return LMPlayer(**options)
 
@@ -261,7 +262,7 @@ def _engine(spec: Spec) -> Opener:
 
 
 def _level(spec: Spec) -> Opener:
-    from lm.players.levels import find_level  # which is made of specs
+    from lm.players.levels import find_level  # it imports this module
 
     if spec.value is None:
         raise spec.error("level needs the name or number of one, as level:Sharp")
@@ -275,7 +276,7 @@ def _py(spec: Spec) -> Opener:
 
     def load() -> Any:
         if os.getcwd() not in sys.path:
-            sys.path.append(os.getcwd())  # a module of the user's own lies in the current folder
+            sys.path.append(os.getcwd())  # so that modules in the current folder are found
         function = import_module(module)
         for part in name.split("."):
             function = getattr(function, part)
@@ -293,10 +294,11 @@ def _plugged_in() -> dict[str, Callable[[Spec], Opener]]:
 
 
 def _open_plugged_in(spec: Spec, load: Callable[[], Any], value: str | None = None) -> Player:
-    """Open a player from elsewhere: options are parameters of its function, read by their types, a value the first."""
+    """Open a plugged-in player. Options are arguments of its function, converted by the parameters' types; a value
+    without a name is the first argument."""
     try:
         function = load()
-    except Exception as error:  # a module may do anything when it is imported
+    except Exception as error:  # an import can raise anything
         raise spec.error(f"it cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}") from None
     if not callable(function):
         raise spec.error(f"{function!r} is no function or class")
@@ -322,7 +324,7 @@ _STARRED: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWO
 
 
 def _reader(annotation: object) -> Reader:
-    """Return what reads an option for a parameter of this type: numbers as such, all else as text."""
+    """Return the conversion of an option for a parameter of this type: `int` or `float` for numbers, else `str`."""
     name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
     return {"int": int, "float": float}.get(name.removesuffix(" | None"), str)
 
