@@ -1,1 +1,1 @@
-"""What a model knows, measured."""
+"""Measurements of a model: held-out games, puzzles, probes, explanations, and the report."""

@@ -1,7 +1,7 @@
-"""How well a model foresees the moves of recorded games, and how well it judges who wins.
+"""Measures how well a model predicts the moves and results of recorded games.
 
-`evaluate` reads games and keeps what it finds at every position; `Evaluation` makes means of any part of that, with 95%
-intervals by bootstrap over games, as the plies of one game are no independent witnesses.
+`evaluate` reads games and keeps the figures of every position. `Evaluation` averages them over any subset, with 95%
+intervals by bootstrap over games, because the plies of one game are not independent.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ from xiangqi import CANNON, KNIGHT, ROOK, Board
 from xiangqi.kernels import MOVE_FROM, MOVE_TO
 
 FIGURES: Final = ("top1", "top3", "nll", "legal_argmax", "legal_mass")
-"""Means over plies: the played move is the likeliest legal one, one of three; its negative log-probability in nats; the
-unmasked argmax is legal; unmasked probability of all legal moves together. Equal scores count by the chance that the
-right one comes first."""
+"""Means over plies: the played move is the likeliest legal one, or one of the three likeliest; its negative
+log-probability in nats; the unmasked argmax is legal; total unmasked probability of the legal moves. Ties count by the
+probability that a random order puts the right move first."""
 LEGALITY: Final = ("legal_argmax", "legal_mass", "legal_games", "legal_games_sampled")
-"""Those of a report that ask the rules alone, whoever chose the moves."""
+"""The figures of a report that depend only on the rules, not on the moves played."""
 
 PHASES: Final = ("opening", "middlegame", "endgame")
 """Endgame: at most 5 of the 12 rooks, knights and cannons are left. Opening: the first 20 plies of the record, while at
 least 10 of them are. Middlegame: the rest."""
 
 BINS: Final = 10
-"""Of forecasts, for calibration."""
+"""Number of bins of forecasts, for calibration."""
 PLIES_A_GROUP: Final = 10
 
 
-# --- What is found ----------------------------------------------------------------------------------------------------
+# --- Results ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Evaluation:
-    """What was found at the N positions of G games, the one after each game's last move included."""
+    """The figures of the N positions of G games, including the position after each game's last move."""
 
     games: int
     game: NDArray[np.int64]
@@ -65,21 +65,22 @@ class Evaluation:
     forecast: NDArray[np.float32]
     """Chances of loss, draw and win for the mover, ``(N, 3)``."""
     outcome: NDArray[np.int8]
-    """0, 1, 2: the mover lost, drew, won; `UNKNOWN`. ``(N,)``."""
+    """Results for the mover: 0 loss, 1 draw, 2 win, or `UNKNOWN`, ``(N,)``."""
 
     def of_plies(self, where: NDArray[np.bool_]) -> Evaluation:
-        """Return what was found at some of the positions, ``(N,)``."""
+        """Return the evaluation of the positions selected by ``where`` ``(N,)``."""
         figures = {name: values[where] for name, values in self.figures.items()}
         rest = {name: getattr(self, name)[where] for name in ("game", "ply", "phase", "forecast", "outcome")}
         return replace(self, figures=figures, **rest)
 
     def report(self, where: NDArray[np.bool_] | None = None, samples: int = SAMPLES) -> dict[str, Any]:
-        """Return the means over all positions, or those ``where`` ``(N,)``, ``None`` where there is nothing to average.
+        """Return the means over all positions, or those selected by ``where`` ``(N,)``; ``None`` for an empty mean.
 
-        Beside `FIGURES` and ``value_brier``: ``legal_games``, the share of games in which every unmasked argmax is
-        legal; ``legal_games_sampled``, the chance that all moves of a game are if each is drawn unmasked;
-        ``value_ece``, the expected calibration error of the expected score (Naeini et al. 2015), in `BINS` bins of
-        equal width; its interval is moved down by what resampling adds to it, for it adds noise to every bin.
+        Besides `FIGURES` and ``value_brier`` there are: ``legal_games``, the share of games in which every unmasked
+        argmax is legal; ``legal_games_sampled``, the probability that all moves of a game are legal if each is drawn
+        unmasked; ``value_ece``, the expected calibration error of the expected score (Naeini et al. 2015), in `BINS`
+        bins of equal width. Resampling adds noise to every bin, so the interval of ``value_ece`` is shifted down by the
+        mean increase.
         """
         where = np.ones(len(self.game), np.bool_) if where is None else where
         present, game = np.unique(self.game[where], return_inverse=True)
@@ -119,7 +120,7 @@ class Evaluation:
         return means | {"interval": intervals}
 
     def breakdown(self, groups: Mapping[str, Sequence[str]], samples: int = SAMPLES) -> dict[str, dict[str, Any]]:
-        """Return reports by phase, by ply and by what each game is labelled in ``groups``, G labels each."""
+        """Return reports by phase, by ply and by each entry of ``groups``, which are labels of the G games."""
         found: dict[str, dict[str, Any]] = {}
         for kind, labels in groups.items():
             label = np.array(labels)[self.game]
@@ -135,7 +136,7 @@ class Evaluation:
         return found
 
     def calibration(self, samples: int = SAMPLES) -> list[dict[str, Any]]:
-        """Return for each bin of forecast expected scores that is not empty the mean forecast, the mean result with its
+        """Return for each non-empty bin of forecast expected scores: the mean forecast, the mean result with its
         interval, and the number of positions."""
         sums = self._bins(np.ones(len(self.game), np.bool_), self.game, self.games)
         drawn = resample(sums, samples).reshape(samples, 3, BINS)
@@ -156,7 +157,7 @@ class Evaluation:
         return found
 
     def _bins(self, where: NDArray[np.bool_], game: NDArray[np.int64], games: int) -> NDArray[np.float64]:
-        """Return for each game the counts, summed forecasts and summed results by bin, ``(games, 3 * BINS)``."""
+        """Return for each game the counts, sums of forecasts and sums of results by bin, ``(games, 3 * BINS)``."""
         known = self.outcome[where] != UNKNOWN
         expected = (self.forecast[where][known] @ np.array([0, 0.5, 1], np.float32)).astype(np.float64)
         result = self.outcome[where][known] / 2
@@ -166,7 +167,7 @@ class Evaluation:
 
 
 def _ece(bins: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the calibration errors of sums ``(..., 3 * BINS)``."""
+    """Return the expected calibration error ``(...)`` from sums ``(..., 3 * BINS)``, as returned by `_bins`."""
     counts, forecasts, results = (bins[..., i * BINS : (i + 1) * BINS] for i in range(3))
     return np.asarray(np.abs(forecasts - results).sum(-1) / counts.sum(-1))
 
@@ -175,7 +176,7 @@ def _ece(bins: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def line_of(record: Record) -> GameMoves:
-    """Return a record's game for the encoder.
+    """Return a record's game as input of the encoder.
 
     >>> line_of(Record(np.array([576], np.int16), fen="4k4/9/9/9/9/9/9/7C1/9/4K4 w")).cells.nonzero()[0].tolist()
     [4, 25, 85]
@@ -240,12 +241,12 @@ def evaluate(
     advance: Callable[[int], None] = lambda games: None,
     symmetries: int = 1,
 ) -> Evaluation:
-    """Read games and compare what the model expects with what was played and with the results (0, 1, 2 for Red).
+    """Compare a model's predictions with the moves and results (0 loss, 1 draw, 2 win for Red) of recorded games.
 
-    ``voice`` is whose moves to expect, for all games or each. Games longer than the model reads are read as far.
-    ``advance`` is called with the number of games done. With two ``symmetries`` games are read left-right mirrored
-    too, as `LMPlayer` does, and what comes of both is averaged, but for the legality without the mask; a
-    model of characters reads one. Raises ``UserError`` if what the model says is no number.
+    ``voice`` is one voice for all games, or one a game. Games are cut at the length of the model's context. ``advance``
+    is called with the number of games done. With two ``symmetries`` the mirror images are read too, as by `LMPlayer`,
+    and the outputs are averaged, except for the unmasked legality; a character model ignores it. Raises ``UserError``
+    if the model's scores are not finite.
 
     >>> from lm.model.model import XiangqiConfig
     >>> untrained = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8))
@@ -312,22 +313,22 @@ def evaluate(
 
 
 def _played(line: GameMoves) -> NDArray[np.int16]:
-    """Return the moves that were played at a game's positions, -1 for an invented one and at the end."""
+    """Return the move played at each position of a game, -1 for an invented move and at the end."""
     played = np.append(line.moves, -1).astype(np.int16)
     played[: line.invented] = -1
     return played
 
 
 def _read(model: XiangqiLM, tensors: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the scores of legal moves and of all moves, and the chances of the results, in 32 bits and on the
-    processor, wherever the model is."""
+    """Return the scores of legal moves ``(R, M)`` and of all moves ``(R, 2086)``, and the chances of loss, draw and win
+    ``(N, 3)``, in float32 on the CPU."""
     out = model(**{name: tensor.to(model.device) for name, tensor in tensors.items()})
     scores, unmasked, wdl = (x.float().cpu() for x in (out.scores, out.move_logits, out.wdl_logits.softmax(-1)))
     return scores, unmasked, wdl
 
 
 def _compare(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return those of `FIGURES` that look at the legal moves alone for every scored ply, ``(R,)``."""
+    """Return the figures of `FIGURES` that use the masked scores, ``(R,)`` each."""
     logp = scores.log_softmax(-1)
     right = logp.gather(1, labels.unsqueeze(1))
     # Rounding to 16 bits makes ties: of k equal scores, each comes first with chance 1 / k.
@@ -340,7 +341,7 @@ def _compare(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tens
 
 
 def _legality(all_moves: torch.Tensor, tensors: dict[str, torch.Tensor], rows: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return the rest of them, from the scores of all moves."""
+    """Return the figures of `FIGURES` that use the unmasked scores of all moves, ``(R,)`` each."""
     unmasked = all_moves.softmax(-1)
     lines, of, _ = candidates_of(rows, tensors["candidates"][:, :1], tensors["candidate_counts"])
     legal = torch.zeros_like(unmasked, dtype=torch.bool)
@@ -353,6 +354,6 @@ def _legality(all_moves: torch.Tensor, tensors: dict[str, torch.Tensor], rows: t
 
 
 def _outcomes(features: Features, results: Sequence[int]) -> NDArray[np.int8]:
-    """Return what came of each position for its mover, ``(N,)``."""
+    """Return the result for the mover at each position, ``(N,)``."""
     red = np.repeat(np.array(results, np.int8), features.lengths)
     return np.where(red == UNKNOWN, UNKNOWN, np.where(features.turns == 0, red, 2 - red)).astype(np.int8)

@@ -1,12 +1,13 @@
-"""Why a move: how much each piece on the board adds to its score, compared with the other moves'.
+"""Explains a move: how much each piece on the board contributes to its score, relative to the other moves.
 
-The model reads a position as a sum of table rows (`lm.model.features`). Those that speak of a piece are given to it:
-where it stands (``board``), who attacks and defends it there (``status``), and where it can go and what it can take
-(``own_moves``, ``enemy_moves``). Their shares are integrated gradients (M. Sundararajan et al., "Axiomatic Attribution
-for Deep Networks", 2017): the pieces are faded in from nothing, and each row is credited with what it adds on the way.
-What is explained is the move's score less the mean score of the legal moves, as only differences of scores matter. The
-shares add up to the change of that difference when the pieces appear, not to the score or to the difference itself:
-what the model makes of a board on which it is told of no piece, and of the game so far, is nobody's share.
+The model's input for a position is a sum of table rows (`lm.model.features`). Rows about a piece are attributed to it:
+its square (``board``), its attackers and defenders (``status``), and its moves and captures (``own_moves``,
+``enemy_moves``). The method is integrated gradients (M. Sundararajan et al., "Axiomatic Attribution for Deep Networks",
+2017): all these rows are scaled from zero to their values, and each row gets the integral of its gradient.
+
+The explained quantity is the move's score less the mean score of the legal moves, as only differences of scores matter.
+The shares add up to the change of this difference from a board without these rows to the full one, not to the
+difference itself: the part that comes from the rest of the input and from the game so far is attributed to no piece.
 """
 
 from __future__ import annotations
@@ -29,49 +30,49 @@ from xiangqi import Board, Move, Piece, Square, svg
 from xiangqi.kernels import MOVE_FROM
 
 EXPLAINED: Final = ("board", "status", "own_moves", "enemy_moves")
-"""The input groups whose rows belong to pieces."""
+"""The input groups whose rows are attributed to pieces."""
 
 TOLERANCE: Final = 0.01
-"""Share of the difference that the sum of all shares may miss it by."""
+"""Largest relative error of the sum of all shares."""
 
 STEPS: Final = (32, 64, 128, 256, 512, 1024)
-"""Points of the integral that are tried until the sum is right."""
+"""Numbers of integration points, tried in turn until the error is small enough."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one piece adds to the score of a move less the mean of the legal moves' as the pieces are faded in."""
+    """The contribution of one piece to the score of a move, relative to the mean score of the legal moves."""
 
     square: Square
     piece: Piece
     value: float
-    """In nats, as scores are: above zero it speaks for the move."""
+    """Contribution in nats, the unit of scores; above zero it supports the move."""
     parts: dict[str, float]
-    """The same by input group."""
+    """Contribution of each input group."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a model gives a move its score."""
+    """An explanation of a move's score by the pieces on the board."""
 
     board: Board
     move: Move
     shares: tuple[Share, ...]
-    """One a piece, the weightiest first."""
+    """One share a piece, the largest absolute value first."""
     difference: float
-    """The score less the mean of the legal moves', with the pieces less the same without: the sum of the shares."""
+    """The relative score (score less the mean of the legal moves) with the pieces, less the one without them."""
     steps: int
-    """Points at which the gradient was taken."""
+    """Number of integration points used."""
 
     @property
     def error(self) -> float:
-        """What the sum of the shares misses the difference by, as a share of it."""
+        """Relative error of the sum of the shares against the difference."""
         total = sum(share.value for share in self.shares)
         return abs(total - self.difference) / max(abs(self.difference), 1e-6)
 
     def svg(self, labels: int = 6, **options: Any) -> str:
-        """Return the board as an SVG document: blue rings about pieces that speak for the move, yellow ones about those
-        that speak against it, the stronger the more; the ``labels`` weightiest say how much.
+        """Return the board as an SVG document: blue rings around pieces that support the move, yellow rings around
+        those that oppose it. A stronger ring is a larger share; the ``labels`` largest show their values.
 
         ``options`` go to ``xiangqi.svg.board``.
         """
@@ -90,11 +91,11 @@ class Explanation:
 
 
 def explain(model: XiangqiLM, board: Board, move: Move, voice: Voice = Voice.HUMAN) -> Explanation:
-    """Return what each piece adds to the score of a legal move less the mean of all legal moves'.
+    """Return the contribution of each piece to the score of a legal move, relative to the mean of the legal moves.
 
-    The pieces are faded in at the last ply only; what came before, which the model has read, stays. Raises
-    ``IllegalMoveError`` if the move is none, ``UserError`` for a model that sees no pieces, where captum is not
-    installed, or if the shares do not add up.
+    Only the input of the last ply is varied; earlier plies are not changed. Raises ``IllegalMoveError`` for an illegal
+    move, and ``UserError`` for a model without piece features, if captum is not installed, or if the integration does
+    not converge.
 
     >>> from lm.model.model import XiangqiConfig
     >>> model = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8)).eval()
@@ -107,7 +108,7 @@ def explain(model: XiangqiLM, board: Board, move: Move, voice: Voice = Voice.HUM
 
     board.parse_iccs(move.iccs)
     game = GameMoves.of(board).with_past()
-    if len(game.moves) >= model.config.n_context:  # a game beyond what the model reads: only its end
+    if len(game.moves) >= model.config.n_context:  # longer than the model's context: only its end
         game = GameMoves.of(recent(board, model.config.n_context // 2))
     score = _Score(model, game, move, voice)
     owners, groups = rows_of_pieces(score.features, model.config.input_groups, board)
@@ -138,8 +139,8 @@ def explain(model: XiangqiLM, board: Board, move: Move, voice: Voice = Voice.HUM
 def rows_of_pieces(
     features: Features, input_groups: list[str], board: Board
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return for each input row of a single ply the square of the piece it speaks of, and its group's place in
-    `EXPLAINED`; -1 for rows that speak of none. A row that says what can be taken belongs to the piece that takes.
+    """Return for each input row of a single ply the square of its piece, and the index of its group in `EXPLAINED`; -1
+    for rows that belong to no piece. A row for a captured piece belongs to the capturing piece.
 
     >>> from lm.model.model import XiangqiConfig
     >>> config, board = XiangqiConfig(), Board()
@@ -163,7 +164,7 @@ def rows_of_pieces(
             squares = row % 90
         elif name == "status":
             squares = row // 10 % 90
-        else:  # moves, each followed by what it takes, if anything
+        else:  # moves, each followed by the captured piece, if any
             moved = np.where(row < len(MOVE_FROM), np.arange(len(row)), 0)
             squares = MOVE_FROM[row[np.maximum.accumulate(moved)]].astype(np.int64)
         owners[here], groups[here] = squares, EXPLAINED.index(name)
@@ -173,7 +174,7 @@ def rows_of_pieces(
 
 
 class _Score:
-    """The score of a move less the mean of the legal moves', as a function of some rows of the last ply."""
+    """The score of a move less the mean score of the legal moves, as a function of some rows of the last ply."""
 
     def __init__(self, model: XiangqiLM, line: GameMoves, move: Move, voice: Voice) -> None:
         self.model, self.voice = model, voice
@@ -191,12 +192,12 @@ class _Score:
         self.rows = torch.empty(0)
 
     def take(self, which: NDArray[np.int64]) -> torch.Tensor:
-        """Choose the rows that may change, by number, and return them as they are, ``(k, D)``."""
+        """Select the rows to vary, by number, and return their values ``(k, D)``."""
         self.rows = self.model.table.weight.detach()[self.tensors["inputs"][which]]
         return self.rows
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return the scores ``(S,)`` with S versions ``(S, k, D)`` of the rows."""
+        """Return the scores ``(S,)`` for S versions of the rows ``(S, k, D)``."""
         versions, tensors = len(rows), self.tensors
         change = (rows - self.rows).sum(1)  # (S, D)
         past = _Past(self.cache, self.path, versions)
@@ -219,8 +220,8 @@ class _Score:
 
 
 class _Past(KVCache):
-    """A game that was read, gone on with in several versions of its last ply: they share the entries of the plies
-    before. Each layer is a tensor of its own, so that gradients pass through it."""
+    """A cache for several versions of a game's last ply, which share the entries of the plies before. Each layer is a
+    tensor of its own, so that gradients pass through it."""
 
     def __init__(self, cache: KVCache, path: Entries, versions: int) -> None:
         last = len(path)

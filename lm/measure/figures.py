@@ -1,4 +1,4 @@
-"""The figures of the report, drawn by matplotlib from what `report.gather` found, with bands of 95% intervals."""
+"""The figures of the report, drawn with matplotlib from the results of `report.gather`, with 95% intervals."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ STYLE: Final[Any] = {
     "lines.linewidth": 1.8,
     "figure.facecolor": "white",
     "svg.fonttype": "path",
-    "svg.hashsalt": "xqlm",  # the same figures make the same file
+    "svg.hashsalt": "xqlm",  # the same figure is always the same file
 }
 
 LEAST_GAMES: Final = 10
-"""Groups of fewer games or positions are not drawn: their intervals mean little."""
+"""Groups of fewer games or positions are not drawn: their intervals are too wide."""
 
 COLORS: Final = {"human": BLUE, "engine": ORANGE}
 NAMES: Final = {
@@ -63,7 +63,7 @@ NAMES: Final = {
 
 @contextmanager
 def drawing() -> Iterator[Any]:
-    """Yield matplotlib's ``Figure`` class with our style set. Raises ``UserError`` where it is not installed."""
+    """Yield matplotlib's ``Figure`` class with our style set. Raises ``UserError`` if matplotlib is not installed."""
     require("matplotlib", "report")
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -101,7 +101,7 @@ def moves_by_group(played: Mapping[str, Any]) -> Figure:
             rows.append(row)
             places.append(y)
             y += 1
-        y += 0.6 if group else 0  # groups stand a little apart
+        y += 0.6 if group else 0  # a gap between groups
     with drawing() as new:
         figure = new(figsize=(9.2, 0.7 + 0.27 * y))
         panels = figure.subplots(1, 3, sharey=True)
@@ -121,7 +121,7 @@ def moves_by_group(played: Mapping[str, Any]) -> Figure:
 
 
 def drawable(name: str, longest: int = 34) -> str:
-    """Return a name as the font can draw it and space allows; it has no Chinese.
+    """Return a name that the font can draw, with boxes for Chinese characters, cut at the front to ``longest``.
 
     >>> drawable("象棋/games.pgn")
     '□□/games.pgn'
@@ -146,7 +146,7 @@ def by_ply(axes: Axes, parts: Mapping[str, Any], name: str, label: str, color: s
 
 
 def moves_by_ply(played: Mapping[str, Any]) -> Figure:
-    """Draw top-1 and NLL as the game goes on."""
+    """Draw top-1 and NLL by ply."""
     with drawing() as new:
         figure = new(figsize=(9.2, 2.9))
         for axes, name in zip(figure.subplots(1, 2), ("top1", "nll"), strict=True):
@@ -160,7 +160,7 @@ def moves_by_ply(played: Mapping[str, Any]) -> Figure:
 
 
 def legality(played: Mapping[str, Any], stray: Mapping[str, Any] | None) -> Figure:
-    """Draw how often the model obeys the rules unmasked, as the game goes on."""
+    """Draw the unmasked legality by ply."""
     with drawing() as new:
         figure = new(figsize=(9.2, 2.9))
         for axes, name in zip(figure.subplots(1, 2, sharey=True), ("legal_argmax", "legal_mass"), strict=True):
@@ -177,7 +177,7 @@ def legality(played: Mapping[str, Any], stray: Mapping[str, Any] | None) -> Figu
 
 
 def calibration(played: Mapping[str, Any]) -> Figure:
-    """Draw what became of positions by the expected score that the model gave them."""
+    """Draw the mean result of positions against the model's expected score, and the number of positions."""
     with drawing() as new:
         figure = new(figsize=(4.8, 4.9))
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
@@ -278,14 +278,14 @@ def training(log: Sequence[Mapping[str, float]]) -> Figure:
             axes.set(title=title, xlabel="step")
             axes.set_xlim(0)
             axes.legend()
-            if len(values) > 40:  # the fall of the first steps would leave no room for the rest
+            if len(values) > 40:  # leave out the steep fall of the first steps
                 axes.set_ylim(min(values) - 0.05, sorted(values)[-len(values) // 20] + 0.1)
         figure.tight_layout()
         return figure
 
 
 def smooth(values: Sequence[float], weight: float = 0.8) -> list[float]:
-    """Return the exponential moving average of values, without its slow start.
+    """Return the exponential moving average of values, corrected for its start at 0.
 
     >>> [round(value, 3) for value in smooth([1.0, 2.0, 2.0])]
     [1.0, 1.556, 1.738]

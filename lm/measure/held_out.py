@@ -1,4 +1,4 @@
-"""Games by which a model is judged: those of a split of a shard."""
+"""Held-out games, read from the splits of shards."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from lm.model.encoding import GameMoves
 from lm.model.prompts import Voice
 
 TEST_PLIES: Final = {"move": 100_000, "char": 10_000}
-"""Held-out plies by which the result is judged."""
+"""Number of held-out plies on which the result of a run is evaluated."""
 
 Games = tuple[list[GameMoves], list[int]]
-"""Games and their results, as `lm.dataset.shards` numbers those."""
+"""Games and their results, numbered as in `lm.dataset.shards`."""
 
 
 def held_out(shards: Sequence[Shard], split: str, plies: int, seen: SeenGames | None = None) -> dict[Voice, Games]:
-    """Return games of a split, about ``plies`` of human ones and as many of engines', by voice.
+    """Return games of a split by voice: about ``plies`` plies of human games and as many of engine games.
 
-    Games that were ``seen``, by the model that a run started from, are not among them.
+    Games in ``seen``, on which the start model of a run was trained, are left out.
     """
     games: dict[Voice, Games] = {Voice.HUMAN: ([], []), Voice.ENGINE: ([], [])}
     for shard in shards:
@@ -42,9 +42,9 @@ def held_out(shards: Sequence[Shard], split: str, plies: int, seen: SeenGames | 
 
 
 def records_of(shard: Shard, split: str | None, most: int = 0) -> list[Record]:
-    """Return the games of a split of a shard, or all if that is ``None``; about ``most`` of them if that is not 0.
+    """Return the games of a split of a shard, or of the whole shard if that is ``None``.
 
-    Raises ``UserError`` if there are none.
+    If ``most`` is not 0, about that many are returned, evenly spaced. Raises ``UserError`` if there are none.
     """
     games = np.arange(len(shard.splits)) if split is None else shard.games(split)
     if not len(games):

@@ -1,4 +1,4 @@
-"""Positions that a model has read in training, mirrored or not, and those that are new to it."""
+"""Tells positions that occur in the training games, mirrored or not, from new ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_positions(shards: Iterable[Shard]) -> NDArray[np.uint64]:
 
 
 def keys_of(games: Sequence[GameMoves]) -> NDArray[np.uint64]:
-    """Return the keys of all positions of games, one game after the other: n + 1 for a game of n moves.
+    """Return the keys of all positions of games, concatenated: n + 1 for a game of n moves.
 
     A key is the smaller of the Zobrist keys of a position and of its mirror image.
 
@@ -40,7 +40,7 @@ def keys_of(games: Sequence[GameMoves]) -> NDArray[np.uint64]:
 
 @compiled
 def _write_keys(cells: Cells, turn: int, moves: NDArray[np.int16], keys: NDArray[np.uint64]) -> None:
-    """Write the keys of a game's positions, ``(n + 1,)``, and leave the last one on ``cells``."""
+    """Write the keys of a game's positions ``(n + 1,)``. ``cells`` is changed to the last position."""
     own = mirrored = np.uint64(0)
     for square in range(90):
         if cells[square]:

@@ -1,9 +1,9 @@
-"""What each layer of a model knows of the board, asked by linear probes.
+"""Linear probes: how much of the board can be read from each layer of a model.
 
-A probe is a linear map from a layer's states to which of 15 things (nothing, the mover's 7 kinds of piece, the enemy's)
-stands on each of the 90 points, as the mover sees them; it is fitted in closed form (ridge regression to one-hot
-targets) and judged on other games. What it reads from a twin with random weights was not learned: only the difference
-was (J. Hewitt and P. Liang 2019 on controls for probes; K. Li et al. 2023 on boards inside language models).
+A probe is a linear map from a layer's states to 15 classes (nothing, the mover's 7 kinds of piece, the enemy's 7) on
+each of the 90 squares, seen from the mover's side. It is fitted in closed form (ridge regression to one-hot targets)
+and tested on other games. The control is a model of the same shape with random weights: only the difference to it was
+learned (J. Hewitt and P. Liang 2019 on controls for probes; K. Li et al. 2023 on boards inside language models).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from xiangqi.kernels import MOVE_FROM, MOVE_TO
 
 CLASSES: Final = 15
 RIDGE: Final = 1e-5
-"""Of the mean variance of a layer's components, added to each: enough to keep the solution stable."""
+"""Ridge, as a share of the mean variance of a layer's components: enough to keep the solution stable."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Probes:
 
 
 def boards(line: GameMoves) -> NDArray[np.int64]:
-    """Return what stands on each point before each move and at the end, ``(n + 1, 90)``: 0 nothing, 1 to 7 the mover's
-    pieces, 8 to 14 the enemy's; for Black the board is turned.
+    """Return the class of each square before each move and at the end, ``(n + 1, 90)``: 0 nothing, 1 to 7 the mover's
+    pieces, 8 to 14 the enemy's. For Black the board is rotated.
 
     >>> boards(GameMoves.from_start(np.zeros(0, np.int16)))[0, :9].tolist()
     [5, 4, 3, 2, 1, 2, 3, 4, 5]
@@ -72,8 +72,8 @@ def boards(line: GameMoves) -> NDArray[np.int64]:
 
 
 def random_twin(model: XiangqiLM, seed: int = 0) -> XiangqiLM:
-    """Return a model of the same shape with random weights; matrices that training starts at zero are random, too, as
-    layers that do nothing would be no control."""
+    """Return a model of the same shape with random weights. Matrices that are initialised with zeros for training are
+    random too, because layers without effect would not be a control."""
     torch.manual_seed(seed)
     twin = XiangqiLM(copy.deepcopy(model.config)).eval()
     for parameter in twin.parameters():
@@ -84,7 +84,7 @@ def random_twin(model: XiangqiLM, seed: int = 0) -> XiangqiLM:
 
 @torch.inference_mode()
 def layer_states(model: XiangqiLM, lines: Sequence[GameMoves]) -> list[torch.Tensor]:
-    """Return the states of all plies after the input sum and after each block, ``n_layer + 1`` times ``(N, D)``."""
+    """Return the states ``(N, D)`` of all plies after the input sum and after each block: ``n_layer + 1`` tensors."""
     encoder = Encoder(model.config.input_groups, model.config.candidate_groups)
     collected: list[list[torch.Tensor]] = [[] for _ in range(model.config.n_layer + 1)]
     order = []
@@ -114,7 +114,7 @@ def layer_states(model: XiangqiLM, lines: Sequence[GameMoves]) -> list[torch.Ten
 
 
 def _as_given(order: list[int], lines: Sequence[GameMoves]) -> torch.Tensor:
-    """Return the places ``(N,)`` of all plies, by game, where games were read in another order."""
+    """Return the indices ``(N,)`` that restore the order of ``lines`` for plies of games read in another order."""
     lengths = np.array([len(line.moves) + 1 for line in lines])
     starts = np.zeros(len(lines), np.int64)
     starts[order] = np.cumsum(lengths[order]) - lengths[order]
@@ -140,9 +140,9 @@ def fit(states: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torc
 def probe(
     models: dict[str, XiangqiLM], train: Sequence[GameMoves], test: Sequence[GameMoves], samples: int = SAMPLES
 ) -> Probes:
-    """Return how well each layer of each model tells the board, measured on the ``test`` games after fitting on others.
+    """Return the accuracy of probes on each layer of each model, fitted on ``train`` and measured on ``test`` games.
 
-    Intervals are by bootstrap over ``samples`` samples of the games.
+    Intervals are by bootstrap over games, with ``samples`` samples.
     """
     learned = torch.from_numpy(np.concatenate([boards(line) for line in train]))
     asked = np.concatenate([boards(line) for line in test])

@@ -1,4 +1,4 @@
-"""Puzzles: positions with a solution, and how many of them a model solves."""
+"""Puzzles, positions with a solution, and the share of them that a model solves."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from lm.model.prompts import Voice
 from xiangqi.formats import FormatError, load
 
 KINDS: Final = {"開局": "opening", "开局": "opening", "中局": "midgame", "殘局": "endgame", "残局": "endgame"}
-"""Kinds of positions that files also name in Chinese."""
+"""English words for the kinds of positions that files name in Chinese."""
 
 
 @dataclass(frozen=True)
 class Puzzle:
-    """A position with a solution: the solver's moves and the replies, by turns."""
+    """A position with a solution: the solver's moves and the replies, alternating."""
 
     line: GameMoves
     fen: str
@@ -58,11 +58,11 @@ def solve(
     samples: int = SAMPLES,
     symmetries: int = 1,
 ) -> dict[str, Any]:
-    """Return the shares of positions of which the model's likeliest move is the solution's first, and of which it is so
-    at every move of the solver, the replies given; in all, by kind, and by the number of the solver's moves.
+    """Return the shares of positions solved: in all, by kind, and by the number of the solver's moves.
 
-    ``symmetries`` is as in `evaluate`. Of several solutions of one position any will do. This is strict: another way
-    that wins as well is held to be wrong.
+    ``first_move``: the model's likeliest move is the first of the solution. ``whole_line``: it is the solution's at
+    every move of the solver, given the replies. ``symmetries`` is as in `evaluate`. If a position has several solutions
+    in the file, any of them counts. Other winning moves count as wrong.
     """
     found = evaluate(model, [puzzle.line for puzzle in puzzles], [UNKNOWN] * len(puzzles), voice, advance, symmetries)
     hit = np.nan_to_num(found.figures["top1"], nan=1.0)

@@ -1,6 +1,6 @@
-"""Everything that can be said of a model, on one page that needs nothing else: ``xqlm report``.
+"""The report on a model, a single self-contained HTML page: ``xqlm report``.
 
-`gather` measures, `page` writes it down. The page also holds all figures as JSON, so that nobody has to read them off.
+`gather` measures and `page` writes the page, which also holds all figures as JSON.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEAST_PROBED: Final = 10
-"""Games by which the probes are judged, where there are as many; a third of those they were fitted on is enough."""
+"""Least number of games to test probes on, if there are as many. More are used up to a third of the fitting games."""
 OWN_WORD: Final = ("resignation", "draw agreed")
 
 
@@ -50,11 +50,11 @@ def gather(
     samples: int = SAMPLES,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Measure a model; what is not asked for is ``None`` in the result.
+    """Measure a model; parts that are not asked for are ``None`` in the result.
 
-    ``records`` are held-out games: those of engines are foreseen in the engine's voice, the others in the human one.
-    ``learners`` are other games, on which the probes are fitted; ``stray`` is the number of games that begin with
-    random plies; ``run`` a training run and ``selfplay`` a file of the model's games. ``say`` is told what is done.
+    ``records`` are held-out games: engine games are evaluated with the engine's voice, the others with the human one.
+    ``learners`` are other games, for fitting the probes; ``stray`` is the number of stray games; ``run`` is a training
+    run and ``selfplay`` a file of the model's games. ``say`` is called with a line about each part.
     """
     symmetries = readings(model)
     found: dict[str, Any] = {
@@ -97,7 +97,7 @@ def gather(
 
 
 def training_log(run: Path) -> list[dict[str, float]]:
-    """Return what a training run logged, by step: that of its newest checkpoint, or of a folder that is one.
+    """Return the log of a training run, one entry a step, from its newest checkpoint or from a checkpoint's folder.
 
     Raises ``UserError`` if there is none or it cannot be read.
     """
@@ -138,9 +138,9 @@ class Endings:
 
 
 def endings(path: Path, samples: int = SAMPLES) -> Endings:
-    """Return how the games of a file ended: by mate, by a ruling, by the players' own word, or at the limit of plies.
+    """Return how the games of a file ended: by mate, by a ruling, by resignation or agreement, or at the ply limit.
 
-    Raises ``UserError`` if no game says so.
+    Games without a ``Termination`` header are left out. Raises ``UserError`` if no game has one.
     """
     kinds, reasons = [], Counter[str]()
     for game in load(path, on_error=lambda error: None):
@@ -167,7 +167,7 @@ def endings(path: Path, samples: int = SAMPLES) -> Endings:
 
 
 def page(found: Mapping[str, Any], title: str, facts: Mapping[str, str]) -> str:
-    """Return the report as an HTML document. Raises ``UserError`` where matplotlib is not installed."""
+    """Return the report as an HTML document. Raises ``UserError`` if matplotlib is not installed."""
     played, stray = found["played"], found["stray"]
     judged = {who: x for who, x in played.items() if x["calibration"]}
     drawn: dict[str, Figure] = {}
@@ -208,7 +208,7 @@ def page(found: Mapping[str, Any], title: str, facts: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class _Tile:
-    """A figure to remember."""
+    """A headline figure."""
 
     value: str
     label: str
@@ -232,7 +232,7 @@ def _tiles(found: Mapping[str, Any]) -> list[_Tile]:
 
 
 def _solver(found: Mapping[str, Any]) -> str:
-    """Return the voice whose solutions of puzzles are shown: the engine's, where the model has one."""
+    """Return the voice whose puzzle results are shown: the engine's if the model has one."""
     return "human" if found["puzzles"] and "engine" not in found["puzzles"] else "engine"
 
 

@@ -1,4 +1,4 @@
-"""Confidence intervals: of shares by Wilson's formula, of figures of games by the bootstrap over games."""
+"""Confidence intervals, by bootstrap over games; for shares of 0 or 1 by Wilson's formula."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLES: Final = 1000
-"""Bootstrap samples."""
+"""Number of bootstrap samples."""
 
 
 def resample(sums: NDArray[np.float64], samples: int = SAMPLES) -> NDArray[np.float64]:
-    """Return sums ``(samples, K)`` over G games drawn with replacement from games with sums ``(G, K)`` each.
+    """Return sums ``(samples, K)`` over G games drawn with replacement, given the sums of each game ``(G, K)``.
 
-    The bootstrap of B. Efron, Annals of Statistics 7, 1979. The same games are drawn every time.
+    This is the bootstrap of B. Efron, Annals of Statistics 7, 1979. The seed is fixed, so results are reproducible.
 
     >>> resample(np.array([[1.0, 2.0]] * 5), samples=2).tolist()
     [[5.0, 10.0], [5.0, 10.0]]
@@ -36,10 +36,10 @@ def interval(values: NDArray[np.float64]) -> list[float]:
 
 
 def share_interval(share: float, drawn: NDArray[np.float64], games: int) -> list[float]:
-    """Return the interval of a share over games from those drawn anew ``(samples,)``.
+    """Return the 95% interval of a share over games from its bootstrap samples ``drawn`` ``(samples,)``.
 
-    Where all games agree on 0 or 1 so does every sample, and that is no certainty: the interval is Wilson's then, as
-    for a match without a loss (`lm.matches.elo.Score`).
+    If the share is 0 or 1, every sample is the same, and the bootstrap interval would have no width. Then the interval
+    is Wilson's, as for a match without a loss (`lm.matches.elo.Score`).
 
     >>> [round(bound, 3) for bound in share_interval(0.0, np.zeros(1000), games=7)]
     [0.0, 0.354]
@@ -51,7 +51,7 @@ def share_interval(share: float, drawn: NDArray[np.float64], games: int) -> list
 
 
 def share_with_interval(values: NDArray[Any], samples: int = SAMPLES) -> tuple[float, list[float]]:
-    """Return the share that independent values ``(n,)`` of 0 to 1 make, n > 0, and its interval.
+    """Return the mean of independent values ``(n,)`` from 0 to 1, n > 0, and its 95% interval.
 
     >>> share_with_interval(np.array([0.5, 0.5]))
     (0.5, [0.5, 0.5])

@@ -1,4 +1,4 @@
-"""Games from random openings: positions that no player would reach."""
+"""Stray games: games that begin with random plies, so that their positions do not occur in normal play."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ RANDOM_PLIES: Final = 20
 def stray_games(
     model: PreTrainedModel, games: int, random_plies: int = RANDOM_PLIES, plies: int = 40, seed: int = 0
 ) -> list[GameMoves]:
-    """Return games that begin with random plies and go on with the model's own, drawn from its human voice.
+    """Return games of ``random_plies`` random plies and then ``plies`` moves sampled from the model's human voice.
 
-    No player has been in such positions, so nothing learned by heart helps there.
+    Such positions are not in the training games, so memorised moves do not help.
 
     >>> from lm.model.model import XiangqiConfig
     >>> untrained = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8))
@@ -55,14 +55,13 @@ def stray_games(
 
 
 def after_random_plies(model: PreTrainedModel, games: int, samples: int = SAMPLES) -> dict[str, Any]:
-    """Return how legal the model's own play in `stray_games` is, how legal at the first position of each, after
-    `RANDOM_PLIES` random plies, as ``at_once``, and ``by`` ply. Whether it foresees moves that it drew itself says
-    nothing."""
+    """Return the unmasked legality (`LEGALITY`) in `stray_games`: over the model's own plies, at the first of them
+    (``at_once``), and ``by`` ply. The accuracy of predicting moves that the model drew itself is left out."""
     lines = stray_games(model, games)
     found = evaluate(model, lines, [UNKNOWN] * len(lines))
     own = found.ply >= RANDOM_PLIES
     for values in found.figures.values():
-        values[~own] = np.nan  # nobody's moves
+        values[~own] = np.nan  # random moves
 
     def legal(report: dict[str, Any]) -> dict[str, Any]:
         kept = {name: report[name] for name in ("games", "plies", *LEGALITY)}

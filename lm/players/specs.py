@@ -137,7 +137,7 @@ class Spec:
         return replace(self, options=tuple((dict(self.options) | dict(options)).items()))
 
     def open(self) -> Player:
-        """Return the player. Raises ``UserError`` for wrong options or missing files, ``PlayerError`` if it does not start.
+        """Return the player. Raises ``UserError`` for wrong options or files, ``PlayerError`` if it does not start.
 
         >>> Spec.parse("random:seed=1").open().name
         'random:seed=1'
