@@ -5,7 +5,7 @@ held-out games between people, against an engine, and against each other. ``xqlm
 writes the results to a page, ``docs/ladder.md``.
 
 A folder keeps the finished work: ``RUNG/`` is the rung's run with its ``evaluation.json``, ``matches/`` holds each
-match as PGN and as JSON. The same command, given again, resumes there and repeats nothing.
+match as PGN and as JSON. Running the same command again resumes the work and repeats nothing.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Ladder:
     games: int = 200
     """Games of each rung against the reference."""
     between: int = 100
-    """Games of every two rungs."""
+    """Games between every two rungs."""
     reference: str = REFERENCE
     data: Sequence[Path] = ()
     """Files of the games; empty for the shipped ones."""
@@ -242,7 +242,7 @@ class Ladder:
 
         keep(file, stakes, find)
 
-    # --- Where things are, and of what they were found ---
+    # --- Paths of results, and the inputs that they depend on ---
 
     def _model(self, name: str) -> Path:
         return self.runs.get(name, self.out / name) / "model"
@@ -254,11 +254,11 @@ class Ladder:
         return self.out / "matches" / f"{a}-{b or 'reference'}.json"
 
     def _weights(self, name: str) -> str:
-        """Return a short name for a rung's weights, which tells one training from another."""
+        """Return a short hash of a rung's weights, which differs from training to training."""
         return hashlib.blake2b((self._model(name) / "model.safetensors").read_bytes(), digest_size=4).hexdigest()
 
     def _player(self, name: str) -> Spec:
-        """Return a rung as a player: greedy, in its human voice, named so that records tell whose weights played."""
+        """Return a rung as a player: the likeliest move, in the human voice; its name has the hash of the weights."""
         options = {"model": str(self._model(name)), "temperature": "0", "symmetries": "1"}
         return Spec("lm", options=(*options.items(), ("name", f"{name} {self._weights(name)}")))
 
@@ -272,7 +272,7 @@ class Ladder:
     # --- The page ---
 
     def page(self) -> str:
-        """Return the tables of all that has been found so far, in Markdown."""
+        """Return the page in Markdown, with the results so far."""
         done = [name for name in RUNGS if training.finished(self._model(name).parent)]
         metrics = {name: json.loads((self._model(name) / "metrics.json").read_text("utf-8")) for name in done}
         judged = {name: recall(self._evaluation(name), self._judged(name)) for name in done}
@@ -381,7 +381,7 @@ class Ladder:
         return shlex.join(map(str, words))
 
 
-# --- What is kept -----------------------------------------------------------------------------------------------------
+# --- Result files -----------------------------------------------------------------------------------------------------
 
 
 def recall(file: Path, of: Found) -> Found | None:
@@ -399,7 +399,7 @@ def keep(file: Path, of: Found, find: Callable[[], Found]) -> None:
         write_json(file, {**find(), "of": of})
 
 
-# --- Words and tables -------------------------------------------------------------------------------------------------
+# --- Text and tables --------------------------------------------------------------------------------------------------
 
 
 def estimate(value: float, interval: Sequence[float]) -> str:

@@ -198,11 +198,7 @@ def labels_of(records: Sequence[Record]) -> dict[str, list[str]]:
 
 
 def phases(line: GameMoves) -> NDArray[np.int8]:
-    """Return the phase, an index into `PHASES`, of each of a game's n + 1 positions.
-
-    >>> phases(GameMoves.of(Board.from_moves("h2e2 h9g7"))).tolist()
-    [0, 0, 0]
-    """
+    """Return the phase, an index into `PHASES`, of each of a game's n + 1 positions, ``(n + 1,)``."""
     cells, heavy_types = line.cells.tolist(), (ROOK, KNIGHT, CANNON)
     heavy = sum(cell & 7 in heavy_types for cell in cells)
     found = np.empty(len(line.moves) + 1, np.int8)

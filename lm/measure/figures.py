@@ -73,7 +73,7 @@ def drawing() -> Iterator[Any]:
 
 
 def to_bytes(figure: Figure, format: str = "svg") -> bytes:
-    """Return a figure as a file of the format."""
+    """Return a figure as the content of a file in a format of matplotlib."""
     with drawing():
         out = io.BytesIO()
         figure.savefig(
@@ -232,7 +232,7 @@ def puzzles(found: Mapping[str, Any]) -> Figure:
 
 
 def probes(found: Probes) -> Figure:
-    """Draw how well a linear map reads the board from each layer."""
+    """Draw the accuracy of probes on each layer."""
     with drawing() as new:
         figure = new(figsize=(9.2, 2.9))
         for axes, name, title in zip(

@@ -1,4 +1,4 @@
-"""Tells positions that occur in the training games, mirrored or not, from new ones."""
+"""Distinguishes positions that occur in the training games, mirrored or not, from new ones."""
 
 from __future__ import annotations
 

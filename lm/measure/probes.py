@@ -30,26 +30,26 @@ RIDGE: Final = 1e-5
 
 @dataclass(frozen=True)
 class Reading:
-    """How well the board is told from the states of a layer, or without any."""
+    """The accuracy of a probe on a layer, or of guessing."""
 
     pieces: float
-    """Share of the points with a piece on them of which the piece is named."""
+    """Share of the occupied squares on which the right piece is named."""
     points: float
-    """Share of all points of which it is said rightly what stands there."""
+    """Share of all squares, empty ones included, that are named correctly."""
     interval: dict[str, list[float]]
-    """Of either, by name: 95%, by games."""
+    """95% intervals of both, by name, by bootstrap over games."""
 
 
 @dataclass(frozen=True)
 class Probes:
-    """How well each layer of some models tells the board."""
+    """The accuracy of probes on each layer of some models."""
 
     plies: dict[str, int]
-    """Positions on which the probes were fitted, ``train``, and by which they were judged, ``test``."""
+    """Number of positions for fitting, ``train``, and for testing, ``test``."""
     chance: Reading
-    """Of always naming what is commonest on a point."""
+    """Accuracy of guessing the commonest class of each square."""
     layers: dict[str, list[Reading]]
-    """By the name of the model; the first is of the sum of the inputs."""
+    """Accuracy of each layer, by the name of the model; the first is the sum of the inputs."""
 
 
 def boards(line: GameMoves) -> NDArray[np.int64]:

@@ -117,24 +117,24 @@ def training_log(run: Path) -> list[dict[str, float]]:
 
 @dataclass(frozen=True)
 class Ended:
-    """The games that ended in one way."""
+    """The number and share of games that ended in one way."""
 
     games: int
     share: float
-    """Of all games."""
+    """Share of all games."""
     interval: list[float]
-    """Of the share: 95%."""
+    """95% interval of the share."""
 
 
 @dataclass(frozen=True)
 class Endings:
-    """How games ended."""
+    """The endings of some games."""
 
     games: int
     by: dict[str, Ended]
-    """By ``mate``, ``ruling``, ``own word`` or ``ply limit``."""
+    """By kind: ``mate``, ``ruling``, ``own word`` (resignation or agreement) or ``ply limit``."""
     reasons: dict[str, int]
-    """Games by what their record says, most first."""
+    """Number of games by their ``Termination`` header, the most frequent first."""
 
 
 def endings(path: Path, samples: int = SAMPLES) -> Endings:

@@ -62,7 +62,7 @@ def share_with_interval(values: NDArray[Any], samples: int = SAMPLES) -> tuple[f
 
 
 def for_json(found: object) -> Any:
-    """Return a result of measuring in the types of JSON, to be given to ``json.dumps`` as its ``default``."""
+    """Return a result, a dataclass, as a dictionary; to be used as ``default`` of ``json.dumps``."""
     if is_dataclass(found) and not isinstance(found, type):
         return asdict(found)
     raise TypeError(f"no result of measuring: {found!r}")

@@ -65,7 +65,7 @@ class GameMoves:
     def with_past(self) -> GameMoves:
         """Return the game with a quiet ply invented before it, if it does not begin with the initial position.
 
-        The model has not learned to read positions without a past (`lm.model.history`).
+        Positions without a past do not occur in training (`lm.model.history`).
         """
         if self.invented or np.array_equal(self.cells, _START.cells):
             return self

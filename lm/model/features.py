@@ -62,7 +62,7 @@ NO_MOVE: Final = 2086
 
 INPUT_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
     {
-        "move": 2087,  # the move that led here, or NO_MOVE
+        "move": 2087,  # the last move, or NO_MOVE
         "counters": 3 + 16 + 64,  # earlier occurrences of the position; plies without capture; ply / 4
         "board": 14 * 90,  # piece, square
         "status": 14 * 90 * 10,  # piece, square, cheapest attacker (none, PAB, NC, R, K), defended
@@ -80,20 +80,16 @@ CANDIDATE_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
         "shelter": 7 * 10 * 10,  # mover, its attacker and defence before, and after
         "exchange": 7 * 7 * 10,  # mover, exchange value of the move, its attacker and defence before
         "hanging": 5 * 5 * 5 * 2 * 2,  # mover's worst loss before, after; enemy's worst loss after, a fork, gives check
-        "mate": 3
-        * 2
-        * 3
-        * 2,  # earlier occurrences after it; mates; enemy's threat of mate (none, met, left); in check
+        "mate": 3 * 2 * 3 * 2,  # earlier occurrences after it; mates; enemy's mate threat (none, met, left); in check
         "last": 2 * 2 * 2 * 2 * 2 * 8,  # retakes; same piece again; undoes; attacks / flees the last moved; captured
         "reach": 7 * 9 * 9,  # mover, the squares it could go to before (0, 1, 2, 3, 4, 5-6, 7-8, 9-11, more), and after
         "kings": 5 * 5 * 5 * 5,  # free squares beside the mover's king, before and after; beside the enemy's
         "near": 1 + 7 * 9 * 9,  # mover; files and ranks (-4 to 4 or beyond) from the enemy's last move to where it goes
         "reply": 8 * 2 * 7 * 2 * 2,  # enemy's last piece, whether it took; mover, attacked by that piece, attacks it
         "plan": 8 * 7 * 2 * 2,  # the mover's last piece (0: lost since); mover, the same piece, guards that piece
-        "threat": 2 * 2 * 5,  # threatens mate in one; lets the enemy do so anew; free squares beside the enemy's king
-        "balance": 8 * 8 * 2,  # what it wins less the mover's worst loss after; how much the best move has more; check
-        "touched": 1
-        + 14 * 10 * 10,  # none, or another piece whose status the move changes, its status before, and after
+        "threat": 2 * 2 * 5,  # threatens mate in one; lets the enemy newly do so; free squares beside the enemy's king
+        "balance": 8 * 8 * 2,  # gain less the mover's worst loss after; its distance to the best move's; gives check
+        "touched": 1 + 14 * 10 * 10,  # none, or another piece whose status changes, its status before, and after
         "eyes": 1 + 7 * 14 * 2 * 2,  # mover; none, or a piece it could take or retake next; if that is guarded; if new
     }
 )
@@ -156,10 +152,10 @@ _POSITION: Final[list[Any]] = [  # from the mover's side
     ("enemy", np.int64),
 ]
 _LAST_MOVES: Final[list[Any]] = [
-    ("last_kind", np.int64),  # the enemy's last moved piece
+    ("last_kind", np.int64),  # the piece that the enemy moved last
     ("last_to", np.int64),  # its square, -1 before the first move
     ("last_took", np.int64),  # whether it captured
-    ("own_kind", np.int64),  # the mover's last moved piece, 0 if it was lost since
+    ("own_kind", np.int64),  # the piece that the mover moved last, 0 if it was lost since
     ("own_from", np.int64),  # its square before that move
     ("own_to", np.int64),  # and after
 ]
@@ -168,7 +164,7 @@ _PIECE: Final[list[Any]] = [  # the piece that a candidate moves
     ("old_eyes", np.int32, 90),  # squares that it attacks
     ("old_room", np.int64),  # class of the number of squares that it could go to
     ("reach_without", np.int32, 90),  # attackers of each square if this piece were removed
-    ("attacked_by_last", np.int64),  # whether the piece that moved last attacks it
+    ("attacked_by_last", np.int64),  # whether the piece that the enemy moved last attacks it
 ]
 _CANDIDATE: Final[list[Any]] = [  # a move, made on the board
     ("move", np.int64),
@@ -457,7 +453,7 @@ def _exchange(net: int) -> int:
 
 @compiled
 def _behind(less: int) -> int:
-    """Return the class, 0 to 7, of the difference between the best balance and a move's."""
+    """Return the class, 0 to 7, of a balance's distance to the best move's."""
     return less if less < 4 else 4 if less < 5 else 5 if less < 7 else 6 if less < 9 else 7
 
 
@@ -472,7 +468,7 @@ def _near(p: Ply, mover: int) -> int:
 
 @compiled
 def _write_line(p: Ply, seen: int, line: NDArray[np.int32]) -> int:
-    """Write the candidate's rows and return its balance. The row of ``balance`` still lacks the best move's advantage.
+    """Write the candidate's rows and return its balance. The distance to the best move's balance is added later.
 
     ``seen`` is the number of earlier occurrences of the position after it.
     """

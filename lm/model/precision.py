@@ -1,4 +1,4 @@
-"""Tells which devices compute faster in bfloat16 than in float32."""
+"""Devices that compute faster in bfloat16 than in float32."""
 
 from __future__ import annotations
 

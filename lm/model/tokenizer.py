@@ -39,7 +39,7 @@ PROMPT_TOKENS: Final[dict[str, Source | Strength | Aim]] = {
 }
 """Prompt tokens and their meaning; aims are Red's. A game has at most one of each kind."""
 ENDINGS: Final = ("[mate]", "[red resigns]", "[black resigns]", "[draw agreed]")
-"""How a game ends. ``[mate]`` is for checkmate and stalemate: both lose."""
+"""How a game ends. ``[mate]`` means that the side to move has no legal move: checkmate or stalemate."""
 
 SPECIAL: Final = ("[PAD]", "[BOS]", "[UNK]", *PROMPT_TOKENS, *ENDINGS)
 """Special tokens, which follow the moves in the vocabulary."""
@@ -47,7 +47,7 @@ VOCABULARY: Final = len(MOVES) + len(SPECIAL)
 PAD: Final = len(MOVES)
 """Padding, which also follows a finished game."""
 BOS: Final = len(MOVES) + 1
-"""Begin of sequence, before prompts and moves."""
+"""Beginning of a sequence, before prompts and moves."""
 MATE: Final = VOCABULARY - len(ENDINGS)
 """The first ending token; endings are the last tokens of the vocabulary."""
 
