@@ -327,7 +327,7 @@ def _compare(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tens
     """Return the figures of `FIGURES` that use the masked scores, ``(R,)`` each."""
     logp = scores.log_softmax(-1)
     right = logp.gather(1, labels.unsqueeze(1))
-    # Rounding to 16 bits makes ties: of k equal scores, each comes first with chance 1 / k.
+    # Rounding to 16 bits makes ties: each of k equal scores is ranked first with probability 1 / k.
     ahead, equal = (logp > right).sum(1), (logp == right).sum(1)
     return {
         "top1": ((1 - ahead) / equal).clamp(0, 1),

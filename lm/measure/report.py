@@ -192,7 +192,7 @@ def page(found: Mapping[str, Any], title: str, facts: Mapping[str, str]) -> str:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.policies["json.dumps_kwargs"] = {"default": for_json}  # and no sorting
+    templates.policies["json.dumps_kwargs"] = {"default": for_json}  # replaces Jinja2's default, which sorts keys
     return templates.get_template("report.html").render(
         found=found,
         title=title,

@@ -185,7 +185,7 @@ class TokenGame:
     def read(cls, tokens: Sequence[int]) -> TokenGame:
         """Return the game of a row of tokens. It may be padded on either side, and ``[BOS]`` may be missing.
 
-        Raises ``UserError`` that names a misplaced token.
+        Raises ``UserError`` that names a token which is misplaced or has no place in a game.
 
         >>> from lm.model.tokenizer import move_tokenizer
         >>> game = TokenGame.read(move_tokenizer()("[engine] [draw] h2e2 h9g7 [draw agreed]")["input_ids"])
