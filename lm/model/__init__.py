@@ -1,1 +1,1 @@
-"""The model: what it reads, the network, and how moves are drawn from it."""
+"""The model: features and encoding, the network, prompts, sampling, and loading from folders."""
