@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -249,14 +250,24 @@ T = TypeVar("T")
 
 def _wait_for_rules(window: pygame.Window, prepare: Callable[[], T]) -> T | None:
     """Run ``prepare`` in a thread and return its result, or ``None`` if the window is closed meanwhile."""
-    pool = ThreadPoolExecutor(1)
-    future = pool.submit(prepare)
-    pool.shutdown(wait=False)
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(prepare())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="rules", daemon=True).start()  # which does not hold up the end of the program
+    shown = False
     while not future.done():
-        if any(event.type in _CLOSING for event in pygame.event.get()):
+        events = pygame.event.get()
+        if any(event.type in _CLOSING for event in events):
             return None
-        _draw_first(window, "Preparing the rules... (the first start compiles them)")
-        time.sleep(0.1)
+        if events or not shown:
+            _draw_first(window, "Preparing the rules... (the first start compiles them)")
+            shown = True
+        time.sleep(0.05)
     return future.result()
 
 
