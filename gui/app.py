@@ -312,16 +312,12 @@ def main(
 
 def run(app: App) -> None:
     """Run the loop until the window is closed."""
-    due = 0.0
     while app.running:
         now = time.monotonic()
         app.controller.tick(now)
-        if now >= due:
-            app.frame(now)
-            due = now + app.patience(now)
-        for event in _wait_for_events(due):
+        app.frame(now)
+        for event in _wait_for_events(now + app.patience(now)):
             app.handle(event)
-            due = 0.0
 
 
 def _wait_for_events(due: float) -> list[pygame.Event]:

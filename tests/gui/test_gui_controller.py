@@ -273,8 +273,8 @@ class TestKeepingTheGame:
         line, tone = table.controller.status()
         assert line.startswith("This game will be lost with the window: ")
         assert tone == "alert"
-        table.wait(lambda: len(table.moves) == 2)
         table.tick(60)
+        table.wait(lambda: len(table.moves) == 2)
         assert table.controller.status()[0] == "Your move."
 
 
