@@ -16,9 +16,9 @@ def play(
     side: Annotated[Side | None, typer.Option(help="What you play.", show_default="red")] = None,
     fen: FenOption = None,
 ) -> None:
-    """Open the board and play; where there is no display, play in the terminal.
+    """Open the board and play; without a display, play in the terminal.
 
-    The game that was in play when the board was last closed goes on, unless --side or --fen asks for another one.
+    The game in play when the board was last closed is resumed, unless --side or --fen is given.
     """
     from gui import NoDisplayError, app
 

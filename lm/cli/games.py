@@ -45,7 +45,7 @@ def match(
         typer.Option(metavar="ELO0,ELO1", help="Stop as soon as a test between these two is decided (5% errors)."),
     ] = None,
 ) -> None:
-    """Let player A meet player B: each opening twice with colours exchanged; Elo with its 95% interval."""
+    """Play a match of A against B: each opening twice with colours exchanged; Elo with its 95% interval."""
     from lm.matches import arena, match_file
     from lm.matches.elo import Score, Sprt, elo, points_of
     from lm.players.specs import Spec
@@ -97,7 +97,7 @@ def selfplay(
     cores: CoresOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Let a player play itself; PGN goes to the file, or else to standard output."""
+    """Let a player play against itself; writes PGN to a file, by default to standard output."""
     from lm.matches import arena, match_file
     from lm.matches.elo import Score
     from lm.players.specs import Spec

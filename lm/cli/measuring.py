@@ -31,7 +31,7 @@ def evaluate(
     random_games: Annotated[int, typer.Option(min=0, help="Also play so many games from random openings.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with figures by part.")] = False,
 ) -> None:
-    """Measure how well a model foresees the moves of games; without files, of the shipped ones of that voice."""
+    """Measure how well a model predicts the moves of games; without files, of the shipped ones of that voice."""
     with progress("loading the model", None):
         from lm.dataset.records import SPLITS, opening
         from lm.dataset.seen import SeenGames
@@ -100,7 +100,7 @@ def report(
     random_games: Annotated[int, typer.Option(min=0, help="Games from random openings to play.")] = 200,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, too.")] = False,
 ) -> None:
-    """Measure a model from all sides and write a page about it."""
+    """Measure a model and write a page with tables and charts."""
     require("matplotlib", "report")
     from lm.measure import figures
     from lm.measure import report as reporting

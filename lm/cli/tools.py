@@ -24,7 +24,7 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Games in any format that can be read.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The suffix says the format: .pgn, .xqf, .jsonl, …")],
 ) -> None:
-    """Rewrite games in another format; what is in IN is found out by reading it."""
+    """Rewrite games in another format; the format of IN is detected from its content."""
     from xiangqi.__main__ import convert
 
     convert(source, target)

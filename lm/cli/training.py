@@ -55,7 +55,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Decides the start and the order of the games.")] = 1,
     save_minutes: SaveMinutesOption = 5,
 ) -> None:
-    """Train a model on games; interrupt it when you like, the same command goes on."""
+    """Train a model on games; an interrupted run is resumed by the same command."""
     from lm.training import run as training
     from lm.training.memory import keep_memory
     from lm.training.presets import find_preset
@@ -96,7 +96,7 @@ def ladder(
     parallel: ParallelOption = 64,
     save_minutes: SaveMinutesOption = 5,
 ) -> None:
-    """Make and compare five models, from the system of 2020 to the one that ships; the same command goes on."""
+    """Train and compare five models, from the system of 2020 to the shipped one; resumed by the same command."""
     from lm import ladder as climbing
     from lm.training.memory import keep_memory
 
@@ -129,7 +129,7 @@ def data(
     files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Games in any format.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the shard.")] = Path("cache/shard"),
 ) -> None:
-    """Turn records into a training shard: every move checked, copies dropped, some games held out."""
+    """Build a training shard from records: every move is checked, copies are dropped, some games are held out."""
     from lm.dataset.records import SPLITS
     from lm.dataset.shards import Shard, build
 

@@ -223,7 +223,7 @@ class Lessons:
     def of(cls, games: Sequence[tuple[Shard, int]], longest: int, asked: NDArray[np.bool_]) -> Lessons:
         """Return the lessons of games given by shard and number, up to ``longest`` moves of each.
 
-        ``asked`` ``(G, 3)`` tells which prompts a game has. A result given by the prompt is no target.
+        ``asked`` ``(G, 3)``: whether each prompt is given to a game. A result given by the prompt is no target.
         """
         lines = [shard.line(game) for shard, game in games]
         names = [f"{shard.path}: game {game} of {', '.join(shard.meta['files'])}" for shard, game in games]
