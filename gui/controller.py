@@ -68,7 +68,7 @@ class Controller:
         """The level chosen; ``None`` if the player has no levels or its temperature was given explicitly."""
         if self.player.kind == "level":
             self.level = find_level(self.player.value or "")
-            self.player = self.level.spec
+            self.player = Spec.parse(self.level.spec)
         elif self.has_levels and "temperature" not in dict(self.player.options):
             self._set_level(DEFAULT_LEVEL)
         self.error: str | None = None
@@ -103,7 +103,7 @@ class Controller:
     @property
     def has_levels(self) -> bool:
         """Whether the player's level can be chosen."""
-        return self.player.kind == DEFAULT_LEVEL.spec.kind
+        return self.player.kind == Spec.parse(DEFAULT_LEVEL.spec).kind
 
     @property
     def thinking(self) -> bool:
@@ -179,7 +179,7 @@ class Controller:
             self._keeps = False
 
     def _set_level(self, level: Level) -> None:
-        self.level, self.player = level, level.over(self.player)
+        self.level, self.player = level, self.player.at(level)
 
     # --- Text ---------------------------------------------------------------------------------------------------------
 
@@ -324,7 +324,7 @@ class Controller:
         at = LEVELS.index(self.level) if self.level else -1
         level = LEVELS[(at + 1) % len(LEVELS)]
         self._set_level(level)
-        settings = ", ".join(f"{name} {value}" for name, value in level.spec.options)
+        settings = ", ".join(f"{name} {value}" for name, value in Spec.parse(level.spec).options)
         self.say(f"{level.name}: {settings}, from its next move on.")
         if self.error is not None or not self.thinking:
             self._asked, self.error = -1, None

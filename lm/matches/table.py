@@ -333,7 +333,7 @@ class Table:
         if self.ending is not None:
             raise IllegalMoveError(f"{move.iccs} comes after the end of the game")
         if move is NULL_MOVE:
-            raise IllegalMoveError("nobody may pass")
+            raise IllegalMoveError("passing is not allowed")
         return self.board.parse_iccs(move.iccs)
 
     def _play(self, move: Move, seconds: float) -> bool:

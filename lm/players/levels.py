@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from lm import UserError
-from lm.players.specs import Spec
 
 
 @dataclass(frozen=True)
@@ -14,20 +13,12 @@ class Level:
     """A named strength."""
 
     name: str
-    spec: Spec
-    """The player of this level."""
-
-    def over(self, spec: Spec) -> Spec:
-        """Return a player's spec with the options of this level set and all others unchanged.
-
-        >>> str(find_level("Sharp").over(Spec.parse("lm:model=runs/a,temperature=1")))
-        'lm:model=runs/a,temperature=0.3'
-        """
-        return spec.with_options(dict(self.spec.options))
+    spec: str
+    """The player of this level (`lm.players.specs`)."""
 
 
 LEVELS: Final = tuple(
-    Level(name, Spec("lm", options=(("temperature", temperature),)))
+    Level(name, f"lm:temperature={temperature}")
     for name, temperature in (("Wild", "1.5"), ("Casual", "1"), ("Steady", "0.6"), ("Sharp", "0.3"), ("Best", "0"))
 )
 """From the weakest to the strongest: a lower sampling temperature plays stronger."""

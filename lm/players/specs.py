@@ -46,6 +46,7 @@ from typing import Any, Final, Self
 
 from lm import UserError
 from lm.players.engine import EnginePlayer
+from lm.players.levels import Level, find_level
 from lm.players.player import Player
 from lm.players.simple import GreedyPlayer, RandomPlayer
 from xiangqi.engine import Limit
@@ -135,6 +136,14 @@ class Spec:
         'lm:temperature=0.5,seed=3,model=runs/a'
         """
         return replace(self, options=tuple((dict(self.options) | dict(options)).items()))
+
+    def at(self, level: Level) -> Self:
+        """Return a spec with the options of a level set and all others unchanged.
+
+        >>> str(Spec.parse("lm:model=runs/a,temperature=1").at(find_level("Sharp")))
+        'lm:model=runs/a,temperature=0.3'
+        """
+        return self.with_options(dict(Spec.parse(level.spec).options))
 
     def open(self) -> Player:
         """Return the player. Raises ``UserError`` for wrong options or files, ``PlayerError`` if it does not start.
@@ -262,11 +271,9 @@ def _engine(spec: Spec) -> Opener:
 
 
 def _level(spec: Spec) -> Opener:
-    from lm.players.levels import find_level  # it imports this module
-
     if spec.value is None:
         raise spec.error("level needs the name or number of one, as level:Sharp")
-    return find_level(spec.value).spec.with_options(dict(spec.options)).open
+    return Spec.parse(find_level(spec.value).spec).with_options(dict(spec.options)).open
 
 
 def _py(spec: Spec) -> Opener:

@@ -365,7 +365,7 @@ class TestLevels:
         level = LEVELS[(first + 1) % len(LEVELS)]
         assert table.controller.level is level
         table.wait(lambda: table.controller.loaded == table.controller.spec)
-        assert table.specs[-1] == str(level.spec)
+        assert table.specs[-1] == level.spec
 
     def test_a_temperature_given_by_hand_is_kept(self, seat):
         table = seat(Scripted(), spec="lm:temperature=0.85")

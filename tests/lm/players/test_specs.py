@@ -137,7 +137,7 @@ class TestLevels:
 
     def test_a_level_changes_of_a_spec_only_what_makes_it(self) -> None:
         spec = Spec.parse("lm:temperature=1,model=runs/a,voice=engine")
-        assert str(find_level("best").over(spec)) == "lm:temperature=0,model=runs/a,voice=engine"
+        assert str(spec.at(find_level("best"))) == "lm:temperature=0,model=runs/a,voice=engine"
         assert DEFAULT_LEVEL in LEVELS
 
 
