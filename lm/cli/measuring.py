@@ -37,6 +37,7 @@ def evaluate(
         from lm.dataset.seen import SeenGames
         from lm.measure import evaluate as evaluation
         from lm.measure.held_out import records_of
+        from lm.measure.novelty import is_new, read_positions
         from lm.measure.puzzles import solve
         from lm.measure.stray import RANDOM_PLIES, after_random_plies
         from lm.model.loading import load_any_model
@@ -51,23 +52,26 @@ def evaluate(
     symmetries = min(symmetries, readings(loaded))
     asked = read_puzzles(puzzles)
     shard = open_shard(files or shipped_games(), Path("cache"))
-    records = records_of(shard, split if files else split or "test")
+    split = split if files else split or "test"
+    records = records_of(shard, split)
     if not files:
         records = [record for record in records if (record.tier == "engine") == (whose == Voice.ENGINE)]
-    with progress("foreseeing their moves", len(records), at_once=True) as (_, advance):
-        found = evaluation.evaluate(
-            loaded,
-            [evaluation.line_of(record) for record in records],
-            [record.result for record in records],
-            whose,
-            lambda done: advance(done, ""),
-            symmetries,
-        )
+    with progress("predicting their moves", len(records), at_once=True) as (_, advance):
+        games = [evaluation.line_of(record) for record in records]
+        results = [record.result for record in records]
+        found = evaluation.evaluate(loaded, games, results, whose, lambda done: advance(done, ""), symmetries)
+    positions = {}
+    if split in ("validation", "test"):  # the training games of the same files say what is new
+        new = is_new(found, games, read_positions([shard]))
+        wheres = {"new": new, "in training games": ~new}
+        positions = {name: found.report(where) for name, where in wheres.items() if where.any()}
     seen = None if trained_on is None else sum(opening(record.moves) in trained_on for record in records)
     facts = {"rejected": shard.meta["rejected"], "seen": seen, "voice": voice, "symmetries": symmetries}
     report = found.report() | facts
     if as_json:
-        report |= {"by": found.breakdown(evaluation.labels_of(records)), "calibration": found.calibration()}
+        by = found.breakdown(evaluation.labels_of(records))
+        by["position"] = positions
+        report |= {"by": by, "calibration": found.calibration()}
     if asked:
         report["puzzles"] = solve(loaded, asked, whose, symmetries=symmetries)
     if random_games:
@@ -76,6 +80,9 @@ def evaluate(
         print(json.dumps(report))
         return
     parts = {f"{report['games']} games, {report['plies']} plies": report}
+    if "new" in positions:
+        title = f"positions that no training game of these files has, {positions['new']['plies']} plies"
+        parts[title] = positions["new"]
     if asked:
         parts[f"{report['puzzles']['positions']} puzzles"] = report["puzzles"]
     if random_games:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.dataset.shards import Shard
+from lm.measure.evaluate import Evaluation
 from lm.model.encoding import GameMoves
 from xiangqi.jit import compiled
 from xiangqi.kernels import MOVE_FROM, MOVE_TO, ZOBRIST, ZOBRIST_TURN, Cells
@@ -16,7 +17,7 @@ from xiangqi.kernels import MOVE_FROM, MOVE_TO, ZOBRIST, ZOBRIST_TURN, Cells
 def read_positions(shards: Iterable[Shard]) -> NDArray[np.uint64]:
     """Return the keys of all positions in the training games of shards, sorted, each once."""
     keys = [keys_of([shard.line(game) for game in shard.games("train").tolist()]) for shard in shards]
-    return np.unique(np.concatenate(keys))
+    return np.unique(np.concatenate([np.empty(0, np.uint64), *keys]))
 
 
 def keys_of(games: Sequence[GameMoves]) -> NDArray[np.uint64]:
@@ -36,6 +37,12 @@ def keys_of(games: Sequence[GameMoves]) -> NDArray[np.uint64]:
         _write_keys(game.cells.copy(), game.turn, game.moves, keys[at:end])
         at = end
     return keys
+
+
+def is_new(found: Evaluation, games: Sequence[GameMoves], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which of the N positions of an evaluation of these games are not among the known ones, ``(N,)``."""
+    starts = np.cumsum([0, *(len(game.moves) + 1 for game in games)])
+    return ~np.isin(keys_of(games)[starts[found.game] + found.ply], known)
 
 
 @compiled

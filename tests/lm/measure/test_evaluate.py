@@ -387,9 +387,10 @@ class TestCommand:
             assert math.isfinite(report[name])
             low, high = report["interval"][name]
             assert low <= high
-        assert set(report["by"]) == {"source", "tier", "phase", "ply"}
+        assert set(report["by"]) == {"source", "tier", "phase", "ply", "position"}
         assert set(report["by"]["tier"]) == {"master"}
         assert set(report["by"]["source"]) == {"here"}
+        assert report["by"]["position"] == {}  # no split was asked for
 
     @pytest.mark.parametrize(("name", "known"), [("games.pgn.zst", True), ("games.jsonl.gz", True), ("x.jsonl", False)])
     def test_it_says_how_many_games_the_model_was_trained_on(
