@@ -280,27 +280,28 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
     ) -> PolicyOutput:
         """Read games, as `states` does, and return scores of their legal moves and the output of the other heads."""
         h = self.states(inputs, input_starts, lengths, prompts, cache, paths)  # (N, D)
-        out = PolicyOutput(wdl_logits=self.value_head(h).float(), end_logits=self.end_head(h).float())
+        wdl_logits, end_logits = self.value_head(h).float(), self.end_head(h).float()
+        reply_logits = None
         if self.reply_head is not None and replied is not None:
-            out.reply_logits = self.reply_head(h[replied])
+            reply_logits = self.reply_head(h[replied])
         if rows is not None:
             h = h[rows]  # (R, D)
         if voices is not None:
             h = h + self.engine_voice(h) * (voices == Voice.ENGINE).unsqueeze(1)
-        lines, of, out.counts = candidates_of(rows, candidates, candidate_counts)
-        out.moves, contexts, query = lines[:, 0], lines[:, 1:], self.context_query(h)
-        if unmasked:
-            out.move_logits = self.move_head(h)
-            move = pick(out.move_logits, of, out.moves.unsqueeze(1)).squeeze(1)
+        lines, of, counts = candidates_of(rows, candidates, candidate_counts)
+        moves, contexts, query = lines[:, 0], lines[:, 1:], self.context_query(h)
+        move_logits = self.move_head(h) if unmasked else None
+        if move_logits is not None:
+            move = pick(move_logits, of, moves.unsqueeze(1)).squeeze(1)
             context = pick(self.context_head(query), of, contexts).sum(-1, dtype=torch.float32)
         else:
-            move = (F.embedding(out.moves, self.move_head.weight) * h[of]).sum(-1) + self.move_head.bias[out.moves]
+            move = (F.embedding(moves, self.move_head.weight) * h[of]).sum(-1) + self.move_head.bias[moves]
             begins = torch.arange(len(lines), dtype=contexts.dtype) * contexts.shape[1]
             told = F.embedding_bag(contexts.reshape(-1), self.context_head.weight, begins, mode="sum")
             context = (told * query[of]).sum(-1) + self.context_head.bias[contexts].sum(-1)
-        scores = move.float() + context.float()  # (C,)
-        out.scores = spread(scores, out.counts, max(1, int(candidate_counts.max())), float("-inf"))  # (R, M)
-        return out
+        found = move.float() + context.float()  # (C,)
+        scores = spread(found, counts, max(1, int(candidate_counts.max())), float("-inf"))  # (R, M)
+        return PolicyOutput(None, scores, moves, counts, move_logits, wdl_logits, end_logits, reply_logits)
 
     def forward(
         self,

@@ -187,13 +187,14 @@ def attend(q: Floats, keys: Floats, values: Floats, path: NDArray[np.int64]) -> 
     scores = np.empty(S, np.float32)
     for h in range(nh):
         for s in range(S):
-            total = np.float32(0)
+            entry, total = path[s], np.float32(0)
             for i in range(hs):
-                total += q[h, i] * keys[path[s], h, i]
+                total += q[h, i] * keys[entry, h, i]
             scores[s] = total / np.sqrt(np.float32(hs))
         chances = np.exp(scores - scores.max())
         chances /= chances.sum()
         for s in range(S):
+            entry, chance = path[s], chances[s]
             for i in range(hs):
-                seen[h, i] += chances[s] * values[path[s], h, i]
+                seen[h, i] += chance * values[entry, h, i]
     return seen
