@@ -18,7 +18,7 @@ import typer
 import xiangqi
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/xiangqi.md", "docs/rulings.md", "docs/lm.md")
+PAGES = ("README.md", "docs/xiangqi.md", "docs/rulings.md", "docs/lm.md", "docs/architecture.md", "docs/glossary.md")
 MODULES = (
     "xiangqi",
     *(module.name for module in pkgutil.walk_packages(xiangqi.__path__, "xiangqi.") if "._" not in module.name),
@@ -120,7 +120,7 @@ class TestPages:
 
     @pytest.mark.parametrize("page", PAGES)
     def test_commands_exist(self, page):
-        from lm.cli import app
+        from lm.cli.app import app
 
         commands = typer.main.get_command(app).commands
         lines = [line for _, code in blocks(page, "sh") for line in code.splitlines() if line.startswith("xqlm ")]
