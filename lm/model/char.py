@@ -5,11 +5,6 @@ language model of `transformers` learns to write it, and the move to play is the
 likeliest. That system read the whole game again for every candidate. Here the prefixes of all candidates form a trie,
 which is read in one pass with the keys and values of the game cached. A move costs its own four characters and a node
 for each prefix of a legal move, about fifty tokens in all.
-
->>> model = new_model(n_layer=1, n_head=2, n_embd=16)
->>> found = CharEvaluator(model)([Board()])[0]
->>> len(found.moves)
-44
 """
 
 from __future__ import annotations

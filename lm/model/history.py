@@ -27,7 +27,7 @@ def moves_into(position: Board) -> Iterator[tuple[Move, Board]]:
 
     >>> checked = Board("4k4/9/9/9/9/9/9/9/3r5/3K5 w")  # the rook's move must have given the check
     >>> [move.iccs for move, _ in moves_into(checked)]
-    ['a1d1', 'b1d1', 'c1d1', 'e1d1', 'f1d1', 'g1d1', 'h1d1', 'i1d1']
+    ['i1d1', 'h1d1', 'g1d1', 'f1d1', 'e1d1', 'c1d1', 'b1d1', 'a1d1']
     """
     cells, opponent = position.cells, 1 - position.turn
     found = np.flatnonzero((cells[MOVE_TO] >> 3 == opponent) & (cells[MOVE_TO] > 0) & (cells[MOVE_FROM] == 0))

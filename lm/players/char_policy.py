@@ -1,4 +1,11 @@
-"""The system of 2020 as a player: legal moves scored by their characters."""
+"""The system of 2020 as a player: legal moves scored by their characters.
+
+>>> from lm.model.char import new_model
+>>> model = new_model(n_layer=1, n_head=2, n_embd=16)
+>>> found = CharEvaluator(model)([Board()])[0]
+>>> len(found.moves)
+44
+"""
 
 from __future__ import annotations
 

@@ -185,6 +185,7 @@ def average(scores: torch.Tensor, moves: torch.Tensor, counts: torch.Tensor) -> 
     ``scores`` ``(2 R, M)``, ``moves`` ``(C,)`` (move numbers) and ``counts`` ``(2 R,)`` (moves of each position) have
     the positions in the first half and their mirror images in the second.
 
+    >>> from xiangqi import Move
     >>> h2e2, b2e2, h2i2, b2a2 = (Move.from_iccs(iccs).index for iccs in ("h2e2", "b2e2", "h2i2", "b2a2"))
     >>> scores = torch.tensor([[0.5, 0.25], [0.1, 0.9]]).log()
     >>> average(scores, torch.tensor([h2e2, h2i2, b2a2, b2e2]), torch.tensor([2, 2])).exp() ** 2  # 2/3 * 0.9, 1/3 * 0.1

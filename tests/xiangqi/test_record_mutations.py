@@ -141,4 +141,4 @@ class TestRunaways:
         start = time.process_time()
         with contextlib.suppress(FormatError):
             list(load(io.BytesIO(data), lambda error: None))
-        assert time.process_time() - start < 5
+        assert time.process_time() - start < 20  # what grows with the square of the size takes minutes

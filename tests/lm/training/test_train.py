@@ -130,7 +130,7 @@ class TestRun:
     def test_bfloat16_where_the_processor_has_it(
         self, has: bool, shard: Shard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("lm.model.model.CPU_HAS_BF16", has)
+        monkeypatch.setattr("lm.model.precision.CPU_HAS_BF16", has)
         model = XiangqiLM(SMALL.config(**GROUPS))
         assert train.make_trainer(model, [shard], tmp_path, SMALL, 1, 1).args.bf16 == has
 
