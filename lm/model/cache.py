@@ -17,9 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lm.model.config import XiangqiConfig
+from xiangqi.jit import fastmath
 
 Entries: TypeAlias = NDArray[np.int64]
 """Numbers of entries ``(n,)``. Those of a game's plies, in order, are its path."""
+
+Floats: TypeAlias = NDArray[np.float32]
+
+FEW_NEW: Final = 2
+"""Up to so many new plies of each game are read by `look_back`; for more PyTorch's attention is faster."""
 
 SPARE: Final = 0
 """The entry that belongs to no game: padding is written to it, and read from it where it is masked."""
@@ -90,11 +96,53 @@ class PastLayer:
     plies: NDArray[np.int64]  # (B, T) number of plies before each in its game
     mask: Tensor  # (B, 1, T, S) 0 where a new ply may attend, else -inf
 
-    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Store keys and values of the new plies ``(B, nh, T, hs)``; return those of all plies ``(B, nh, S, hs)``."""
-        return self._append(self.keys, k), self._append(self.values, v)
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Take in the new plies' keys and values, and return what the plies see, all ``(B, nh, T, hs)``."""
+        new = torch.from_numpy(self.new)
+        self.keys[new], self.values[new] = k.transpose(1, 2), v.transpose(1, 2)
+        if q.shape[2] > FEW_NEW or q.dtype != torch.float32 or torch.is_grad_enabled():
+            return F.scaled_dot_product_attention(q, self._all(self.keys), self._all(self.values), attn_mask=self.mask)
+        queries = q.transpose(1, 2).contiguous()
+        seen = torch.empty_like(queries)
+        look_back(queries.numpy(), self.keys.numpy(), self.values.numpy(), self.seen, self.plies, seen.numpy())
+        return seen.transpose(1, 2)
 
-    def _append(self, old: Tensor, added: Tensor) -> Tensor:
-        old[torch.from_numpy(self.new)] = added.transpose(1, 2)
-        found = old.index_select(0, torch.from_numpy(self.seen).flatten())
-        return found.view(*self.seen.shape, *old.shape[1:]).transpose(1, 2)
+    def _all(self, x: Tensor) -> Tensor:
+        """Return the keys or values of all plies of the games, ``(B, nh, S, hs)``."""
+        found = x.index_select(0, torch.from_numpy(self.seen).flatten())
+        return found.view(*self.seen.shape, *x.shape[1:]).transpose(1, 2)
+
+
+@fastmath
+def look_back(q: Floats, keys: Floats, values: Floats, seen: Entries, plies: Entries, out: Floats) -> None:
+    """Write what new plies ``(B, T, nh, hs)`` see in their games; the rest is as in `PastLayer`.
+
+    Keys and values are read where they are: copying them together first takes longer than all else.
+    """
+    for b in range(q.shape[0]):
+        for t in range(q.shape[1]):
+            attend(q[b, t], keys, values, seen[b, : plies[b, t] + 1], out[b, t])
+
+
+@fastmath
+def attend(q: Floats, keys: Floats, values: Floats, path: Entries, out: Floats) -> None:
+    """Write what a ply ``(nh, hs)`` sees in the S plies whose entries ``(N, nh, hs)`` are on a path."""
+    S, (nh, hs) = len(path), q.shape
+    scores = np.empty((nh, S), np.float32)
+    for s in range(S):  # an entry after the other, as they lie in memory
+        entry = path[s]
+        for h in range(nh):
+            total = np.float32(0)
+            for i in range(hs):
+                total += q[h, i] * keys[entry, h, i]
+            scores[h, s] = total / np.sqrt(np.float32(hs))
+    for h in range(nh):
+        scores[h] = np.exp(scores[h] - scores[h].max())
+        scores[h] /= scores[h].sum()
+    out[:] = np.float32(0)
+    for s in range(S):
+        entry = path[s]
+        for h in range(nh):
+            chance = scores[h, s]
+            for i in range(hs):
+                out[h, i] += chance * values[entry, h, i]

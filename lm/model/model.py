@@ -77,11 +77,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, past: PastLayer | None) -> Tensor:
         B, T, D = x.shape
         q, k, v = self.qkv(x).view(B, T, 3, self.n_head, self.head_size).permute(2, 0, 3, 1, 4)  # each (B, nh, T, hs)
-        if past is None:
-            y = attend(q, k, v)
-        else:
-            k, v = past.append(k, v)
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=past.mask)
+        y = attend(q, k, v) if past is None else past.attend(q, k, v)
         return self.proj(y.transpose(1, 2).reshape(B, T, D))
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lm import UserError
-from lm.model.cache import PastLayer
+from lm.model.cache import PastLayer, attend
 from lm.model.model import Block
 from lm.model.precision import CPU_HAS_BF16
 from xiangqi.jit import fastmath
@@ -130,7 +130,7 @@ def read(
     for r in range(len(x)):
         keys[new[r]], values[new[r]] = known[r, 1], known[r, 2]
         path = seen[r * len(seen) // len(x), : plies[r] + 1]
-        told[r] = attend(known[r, 0], keys, values, path)
+        attend(known[r, 0], keys, values, path, told[r])
     stream += normalize(multiply(proj, proj_scale, told.reshape(x.shape)), norms[1])
     inner = np.maximum(multiply(up, up_scale, normalize(stream, norms[2])), np.float32(0))
     y[:] = stream + normalize(multiply(down, down_scale, inner * inner), norms[3])
@@ -177,24 +177,3 @@ def normalize(x: Floats, weight: Floats) -> Floats:
         for i in range(x.shape[1]):
             y[r, i] = (x[r, i] - mean) * scale * weight[i]
     return y
-
-
-@fastmath
-def attend(q: Floats, keys: Floats, values: Floats, path: NDArray[np.int64]) -> Floats:
-    """Return the attention ``(nh, hs)`` of a ply's query to the S plies of a path; ``keys`` are ``(N, nh, hs)``."""
-    S, (nh, hs) = len(path), q.shape
-    seen = np.zeros((nh, hs), np.float32)
-    scores = np.empty(S, np.float32)
-    for h in range(nh):
-        for s in range(S):
-            entry, total = path[s], np.float32(0)
-            for i in range(hs):
-                total += q[h, i] * keys[entry, h, i]
-            scores[s] = total / np.sqrt(np.float32(hs))
-        chances = np.exp(scores - scores.max())
-        chances /= chances.sum()
-        for s in range(S):
-            entry, chance = path[s], chances[s]
-            for i in range(hs):
-                seen[h, i] += chance * values[entry, h, i]
-    return seen

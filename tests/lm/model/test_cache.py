@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
+import torch.nn.functional as F
 
 from lm.model.cache import SPARE, KVCache
 from lm.model.config import XiangqiConfig
@@ -42,15 +44,23 @@ class TestLayers:
         seen = (layer.mask[:, 0] == 0).sum(-1)
         assert seen[0].tolist() == [4, 5] and int(seen[1, 0]) == 2
 
-    def test_what_is_put_in_comes_back_in_the_order_of_the_path(self) -> None:
-        cache = KVCache(CONFIG, entries=20)
-        game = cache.take(4)
-        variation = np.append(game[:2], cache.take(2))
-        k = torch.arange(64.0).view(2, 2, 4, 4)[:, :, :2]  # (B, nh, T, hs)
-        for new in (k, k + 100):
-            paths = [game[:2], game[:2]] if new is k else [game, variation]
-            layer = cache.layers(paths, [2, 2])[1][0]
-            keys, values = layer.append(new, -new)
-        torch.testing.assert_close(keys[:, :, 2:], k + 100)
-        torch.testing.assert_close(keys[0, :, :2], keys[1, :, :2])  # what both share
-        torch.testing.assert_close(values, -keys)
+    @pytest.mark.parametrize("plies", [1, 2, 5])
+    def test_attention_along_paths_is_that_of_the_games_apart(self, plies: int) -> None:
+        """A game and its variation, with entries in any order: new plies see what both share, then their own."""
+        torch.manual_seed(0)
+        cache = KVCache(CONFIG, entries=40)
+        entries = np.random.default_rng(0).permutation(cache.take(30))
+        game, variation, shared = entries[:9], np.append(entries[:4], entries[20 : 20 + plies]), entries[:4]
+        q, k, v = torch.randn(3, 1, 2, 9, 4)
+        own_k, own_v, own_q = torch.randn(3, 1, 2, plies, 4)
+        with torch.inference_mode():
+            first = cache.layers([game], [9])[1][0].attend(q, k, v)
+            both = cache.layers([game, variation], [plies, plies])[1][0].attend(
+                *(torch.cat([x[:, :, 9 - plies :], own]) for x, own in ((q, own_q), (k, own_k), (v, own_v)))
+            )
+        torch.testing.assert_close(first, F.scaled_dot_product_attention(q, k, v, is_causal=True))
+        torch.testing.assert_close(both[:1], first[:, :, 9 - plies :])
+        for t in range(plies):
+            seen = [torch.cat([x[:, :, : len(shared)], own[:, :, : t + 1]], 2) for x, own in ((k, own_k), (v, own_v))]
+            expected = F.scaled_dot_product_attention(own_q[:, :, t : t + 1], *seen)
+            torch.testing.assert_close(both[1:, :, t : t + 1], expected)
