@@ -1,6 +1,6 @@
 """Measures how well a model predicts the moves and results of recorded games.
 
-`evaluate` reads games and keeps the figures of every position. `Evaluation` averages them over any subset, with 95%
+`evaluate` reads games and keeps the figures of every position. `Measured` averages them over any subset, with 95%
 intervals by bootstrap over games, because the plies of one game are not independent.
 """
 
@@ -49,7 +49,7 @@ PLIES_A_GROUP: Final = 10
 
 
 @dataclass
-class Evaluation:
+class Measured:
     """The figures of the N positions of G games, including the position after each game's last move."""
 
     games: int
@@ -67,7 +67,7 @@ class Evaluation:
     outcome: NDArray[np.int8]
     """Results for the mover: 0 loss, 1 draw, 2 win, or `UNKNOWN`, ``(N,)``."""
 
-    def of_plies(self, where: NDArray[np.bool_]) -> Evaluation:
+    def of_plies(self, where: NDArray[np.bool_]) -> Measured:
         """Return the evaluation of the positions selected by ``where`` ``(N,)``."""
         figures = {name: values[where] for name, values in self.figures.items()}
         rest = {name: getattr(self, name)[where] for name in ("game", "ply", "phase", "forecast", "outcome")}
@@ -186,7 +186,7 @@ def line_of(record: Record) -> GameMoves:
 
 
 def labels_of(records: Sequence[Record]) -> dict[str, list[str]]:
-    """Return the source (without the file inside it) and the tier of each game, for `Evaluation.breakdown`.
+    """Return the source (without the file inside it) and the tier of each game, for `Measured.breakdown`.
 
     >>> labels_of([Record(np.zeros(1, np.int16), source="here:games/1.pgn", tier="master")])
     {'source': ['here'], 'tier': ['master']}
@@ -236,7 +236,7 @@ def evaluate(
     voice: Voice | Sequence[Voice] = Voice.HUMAN,
     advance: Callable[[int], None] = lambda games: None,
     symmetries: int = 1,
-) -> Evaluation:
+) -> Measured:
     """Compare a model's predictions with the moves and results (0 loss, 1 draw, 2 win for Red) of recorded games.
 
     ``voice`` is one voice for all games, or one a game. Games are cut at the length of the model's context. ``advance``
@@ -257,7 +257,7 @@ def evaluate(
     voices = torch.as_tensor(np.broadcast_to(np.asarray(voice, np.int64), len(lines)).copy())
     lengths = np.array([len(line.moves) + 1 for line in lines], np.int64)
     starts, positions = np.cumsum(lengths) - lengths, int(lengths.sum())
-    found = Evaluation(
+    found = Measured(
         games=len(lines),
         game=np.repeat(np.arange(len(lines)), lengths),
         ply=np.arange(positions) - np.repeat(starts + [line.invented for line in lines], lengths),

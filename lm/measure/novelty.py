@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.dataset.shards import Shard
-from lm.measure.evaluate import Evaluation
+from lm.measure.evaluate import Measured
 from lm.model.encoding import GameMoves
 from xiangqi.jit import compiled
 from xiangqi.kernels import MOVE_FROM, MOVE_TO, ZOBRIST, ZOBRIST_TURN, Cells
@@ -39,7 +39,7 @@ def keys_of(games: Sequence[GameMoves]) -> NDArray[np.uint64]:
     return keys
 
 
-def is_new(found: Evaluation, games: Sequence[GameMoves], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def is_new(found: Measured, games: Sequence[GameMoves], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Return which of the N positions of an evaluation of these games are not among the known ones, ``(N,)``."""
     starts = np.cumsum([0, *(len(game.moves) + 1 for game in games)])
     return ~np.isin(keys_of(games)[starts[found.game] + found.ply], known)

@@ -13,7 +13,7 @@ from lm import UserError, cli
 from lm.dataset.records import SPLITS, UNKNOWN, opening, record_of, split_of
 from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard, build
-from lm.measure.evaluate import FIGURES, Evaluation, batches, evaluate, line_of
+from lm.measure.evaluate import FIGURES, Measured, batches, evaluate, line_of
 from lm.measure.held_out import records_of
 from lm.model import char
 from lm.model.encoding import GameMoves
@@ -59,10 +59,10 @@ def legal_counts(board: Board) -> list[int]:
     return counts
 
 
-def table(game: np.ndarray, **figures: np.ndarray) -> Evaluation:
+def table(game: np.ndarray, **figures: np.ndarray) -> Measured:
     """Return an evaluation whose figures are given, or unknown."""
     n = len(game)
-    return Evaluation(
+    return Measured(
         games=len(set(game.tolist())),
         game=game,
         ply=np.zeros(n, np.int64),
