@@ -412,7 +412,7 @@ class TestCommand:
         save([as_record(random_game(gid, 3), "1-0", gid) for gid in range(120)], here / "games.jsonl")
         code, _, err = xqlm("evaluate", "games.jsonl", "--model", model_folder)
         assert code == 0
-        assert err.startswith("reading games: 100\nforeseeing their moves: ")
+        assert err.startswith("reading games: 100\npredicting their moves: ")
 
     def test_for_people(self, xqlm, model_folder: Path, records: list[Game], tmp_path: Path) -> None:
         save(records, path := tmp_path / "games.pgn")
