@@ -10,6 +10,7 @@ import contextlib
 import os
 import pickle
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,10 +102,12 @@ class _Server:
         with self._changed:
             self._waiting = request
             self._changed.notify_all()
-            late = self._thinking
-            if late is not None and self._player is not None:
-                self._player.stop()
-            return late is None or self._changed.wait_for(lambda: self._thinking is not late, PATIENCE)
+            late, end = self._thinking, time.monotonic() + PATIENCE
+            while self._thinking is late is not None and time.monotonic() < end:
+                if self._player is not None:
+                    self._player.stop()  # more than once, because a player that has not begun yet does not hear it
+                self._changed.wait_for(lambda: self._thinking is not late, PATIENCE / 20)
+            return late is None or self._thinking is not late
 
     def serve(self) -> None:
         """Serve the requests until the process should end."""

@@ -15,6 +15,7 @@ class Sample(Player):
     """Does what its spec says when it is asked for a move: by default it answers, and prints besides.
 
     ``patient`` thinks until it is stopped, ``slow`` until it is closed, and ``stubborn`` until its process ends.
+    ``late`` is like ``patient``, but its first stop comes before it has begun.
     """
 
     def __init__(self, spec):
@@ -27,7 +28,7 @@ class Sample(Player):
         print("noise on standard output", flush=True)
         self._write("asked")
         match self.does:
-            case "patient":
+            case "patient" | "late":
                 self._stopped.wait()
             case "slow":
                 self._closed.wait()
@@ -45,7 +46,10 @@ class Sample(Player):
         self._write("new game")
 
     def stop(self):
-        self._stopped.set()
+        if self.does == "late":
+            self.does = "patient"
+        else:
+            self._stopped.set()
 
     def close(self):
         self._write("closed")

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -36,6 +37,7 @@ MATE_EVAL: Final = 1000.0
 
 _EVAL: Final = re.compile(r"\[%eval\s+(#?)([+-]?\d{1,9}(?:\.\d{0,9})?)(?:,\d{1,9})?\s*\]")
 _BEST: Final = re.compile(r"\[%best\s+([a-iA-I][0-9]-?[a-iA-I][0-9])\s*\]")
+_INDEX: Final = attrgetter("index")
 _CLOCK: Final = re.compile(r"\[%clk\s+(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{0,9})?)\s*\]")
 
 
@@ -49,9 +51,9 @@ def count_legal(board: Board, moves: Sequence[Move]) -> int:
     >>> count_legal(Board(), [Move.from_iccs("h2e2"), NULL_MOVE, Move.from_iccs("e2e6")])
     3
     """
-    indices = np.array([move.index for move in moves], np.int16)
+    indices = np.fromiter(map(_INDEX, moves), np.int16, len(moves))
     cells, turn, count = board.cells.copy(), board.turn, 0
-    passes = [ply for ply, move in enumerate(moves) if move is NULL_MOVE] if NULL_MOVE in moves else []
+    passes = np.flatnonzero(indices == NULL_MOVE.index).tolist()
     for end in [*passes, len(moves)]:
         played = int(replay(cells, turn, indices[count:end]))
         if count + played < end:

@@ -9,8 +9,10 @@ A piece's side is written ``piece // 8``, because numba makes ``piece >> 3`` uns
 
 Legal moves are generated in one pass. Unless the king is in check, only three kinds of move can expose it: a move of
 the king, a move *from* a square that shields it (``from`` mask), and a move *to* a square between the king and an enemy
-cannon without a screen (``to`` mask), which would give the cannon one. Only those are tested, by `is_exposed`, without
-making them.
+cannon without a screen (``to`` mask), which would give the cannon one. If the king is in check, only three kinds can
+end it: a move of the king, a move of the cannon's screen (``from`` mask), and a move to the square of the checking
+piece or in its way (``to`` mask). Only those are tested, by `is_exposed`, without making them. All other moves are
+legal if the king is not in check, and illegal if it is.
 """
 
 from __future__ import annotations
@@ -296,6 +298,10 @@ def attackers(cells: Cells, sq: int, by: int, out: NDArray[np.uint8]) -> int:
 # --- Moves ------------------------------------------------------------------------------------------------------------
 
 
+EVERYWHERE = (1 << 45) - 1
+"""Each of the two words of the set of all squares."""
+
+
 @compiled
 def _has(low: int, high: int, sq: int) -> bool:
     """Whether a set of squares, stored in two 64-bit words, contains ``sq``."""
@@ -309,9 +315,30 @@ def _with(low: int, high: int, sq: int) -> tuple[int, int]:
 
 
 @compiled
+def _answers(king: int, attacker: int) -> tuple[int, int]:
+    """Return the set of squares on which a piece could end a check: that of the checking piece and those in its way."""
+    low, high = _with(0, 0, attacker)
+    if king % 9 == attacker % 9 or king // 9 == attacker // 9:
+        step = (1 if attacker > king else -1) * (9 if king % 9 == attacker % 9 else 1)
+        for sq in range(king + step, attacker, step):
+            low, high = _with(low, high, sq)
+    else:
+        for i in range(1, LEAP_TO[KNIGHT, king, 0] + 1):
+            if LEAP_TO[KNIGHT, king, i] == attacker:
+                low, high = _with(low, high, KNIGHT_FROM_LEG[king, i])
+    return low, high
+
+
+@compiled
 def _is_safe(cells: Cells, a: int, b: int, king: int, enemy: int) -> bool:
     """Whether the king, now on ``king``, is not in check after the move from ``a`` to ``b``."""
     return not is_exposed(cells, a, b, b if a == king else king, enemy)
+
+
+@compiled
+def _is_safe_in(cells: Cells, a: int, b: int, king: int, enemy: int, low: int, high: int) -> bool:
+    """Whether ``b`` is in the set of squares, and the king is not in check after the move from ``a`` to ``b``."""
+    return _has(low, high, b) and _is_safe(cells, a, b, king, enemy)
 
 
 @compiled
@@ -327,9 +354,14 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
     enemy = 1 - turn
     rook, cannon, knight = enemy * 8 + ROOK, enemy * 8 + CANNON, enemy * 8 + KNIGHT
     king = find_king(cells, turn)
-    test_all = king >= 0 and is_attacked(cells, king, enemy)
+    attacker, screen = checker(cells, king, enemy) if king >= 0 else (-1, -1)
+    checked = attacker >= 0
     from_low, from_high, to_low, to_high = 0, 0, 0, 0
-    if king >= 0 and not test_all:
+    if checked:
+        to_low, to_high = _answers(king, attacker)
+        if screen >= 0:
+            from_low, from_high = _with(0, 0, screen)
+    elif king >= 0:
         for d in range(4):
             step, s = STEP[d], king
             first, second = -1, -1
@@ -365,7 +397,11 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
         if piece == 0 or piece // 8 != turn:
             continue
         kind = piece & 7
-        test = test_all or (kind == KING and king >= 0) or _has(from_low, from_high, a)
+        test = checked or (kind == KING and king >= 0) or _has(from_low, from_high, a)
+        if checked and kind != KING and a != screen:
+            low, high = to_low, to_high
+        else:
+            low, high = EVERYWHERE, EVERYWHERE
         if kind == ROOK or kind == CANNON:
             for d in range(4):
                 step, b = STEP[d], a
@@ -376,19 +412,20 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
                     if screened:
                         if target == 0:
                             continue
-                        if target // 8 != turn and (not test or _is_safe(cells, a, b, king, enemy)):
+                        if target // 8 != turn and (not test or _is_safe_in(cells, a, b, king, enemy, low, high)):
                             out[n] = MOVE_INDEX[a, b]
                             n += 1
                         break
                     if target == 0:
-                        if not (test or (test_to and _has(to_low, to_high, b))) or _is_safe(cells, a, b, king, enemy):
+                        doubtful = test or (test_to and _has(to_low, to_high, b))
+                        if not doubtful or _is_safe_in(cells, a, b, king, enemy, low, high):
                             out[n] = MOVE_INDEX[a, b]
                             n += 1
                         continue
                     if kind == CANNON:
                         screened = True
                         continue
-                    if target // 8 != turn and (not test or _is_safe(cells, a, b, king, enemy)):
+                    if target // 8 != turn and (not test or _is_safe_in(cells, a, b, king, enemy, low, high)):
                         out[n] = MOVE_INDEX[a, b]
                         n += 1
                     break
@@ -398,7 +435,8 @@ def legal_moves(cells: Cells, turn: int, out: MoveBuffer) -> int:
             target = cells[b]
             if (target != 0 and target // 8 == turn) or (leg >= 0 and cells[leg] != 0):
                 continue
-            if not (test or (test_to and _has(to_low, to_high, b))) or _is_safe(cells, a, b, king, enemy):
+            doubtful = test or (test_to and _has(to_low, to_high, b))
+            if not doubtful or _is_safe_in(cells, a, b, king, enemy, low, high):
                 out[n] = MOVE_INDEX[a, b]
                 n += 1
     return n

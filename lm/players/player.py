@@ -72,7 +72,11 @@ class Player(Protocol):
         return
 
     def stop(self) -> None:
-        """Make a ``choose`` that runs in another thread return soon, with the best move found so far."""
+        """Make a ``choose`` that runs in another thread return soon, with the best move found so far.
+
+        A call before ``choose`` has begun has no effect, so that it does not spoil a later one. Whoever cannot know
+        whether it has begun repeats the call until it returns.
+        """
         return
 
     def close(self) -> None:

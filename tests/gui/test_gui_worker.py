@@ -136,14 +136,15 @@ class TestWorker:
         assert worker.pid != process
         assert note.read_text() == "asked\nclosed\n"
 
-    def test_a_player_that_can_be_stopped_stays(self, work, tmp_path):
+    @pytest.mark.parametrize("spec", ["patient", "late"])
+    def test_a_player_that_can_be_stopped_stays(self, work, tmp_path, spec):
         note = tmp_path / "note"
         worker, report = work()
-        worker.ask(Request(f"patient:{note}", 1, board=Board()))
+        worker.ask(Request(f"{spec}:{note}", 1, board=Board()))
         assert isinstance(report(), Loaded)
         wait_for(lambda: wrote(note, "asked"))
         process = worker.pid
-        worker.ask(Request(f"patient:{note}", 2))
+        worker.ask(Request(f"{spec}:{note}", 2))
         assert report().generation == 1
         worker.ask(Request("quick", 3))
         assert report() == Loaded("quick", f"quick in {process}")

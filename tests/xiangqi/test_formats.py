@@ -308,6 +308,22 @@ class TestConvert:
         whole = sample().moves()
         assert [game.moves() for game in load(tmp_path / "games.jsonl.zst")] == [whole, whole[:1], whole]
 
+    def test_a_game_that_the_new_format_cannot_hold_costs_only_itself(self, tmp_path: Path) -> None:
+        source, target = tmp_path / "games.pgn", tmp_path / "games.ubb"
+        lost, null = '[FEN "x"]\n\n1. e2e9 *', '[Red "Y"]\n\n1. h2e2 -- *'
+        source.write_text(f"{sample()}\n{lost}\n\n{null}\n\n{sample()}\n", encoding="utf-8")
+        done = convert(source, target)
+        assert (done.games, [error.game for error in done.errors]) == (2, [2, 3])
+        assert str(done.errors[1]) == f"{source}, game 3: the game has a null move, which XQF and DhtmlXQ cannot hold"
+        assert [game.moves() for game in load(target)] == [sample().moves()] * 2
+
+    @pytest.mark.parametrize("suffix", [".ubb", ".xqf"])
+    def test_no_game_that_the_new_format_can_hold(self, suffix: str, tmp_path: Path) -> None:
+        target = tmp_path / f"game{suffix}"
+        with pytest.raises(FormatError, match="null move"):
+            convert(io.StringIO("1. h2e2 -- *"), target)
+        assert not target.exists()
+
     def test_nothing_readable_overwrites_nothing(self, tmp_path: Path) -> None:
         source, target = tmp_path / "games.pgn", tmp_path / "games.jsonl"
         source.write_text('[Red "X"]\n\n1. e2e9 *\n')

@@ -94,6 +94,19 @@ class TestNotations:
         assert (game.errors, game.result, game.end().nags) == ([], "1-0", {1})
         assert [node.move.iccs for node in game.walk()] == ["h2e2", "h9g7", "h0g2", "h7e7"]
 
+    @pytest.mark.parametrize("brackets", ["【】", "［］"])
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "big5hkscs"])
+    def test_full_width_brackets_around_headers(self, brackets: str, encoding: str) -> None:
+        opening, closing = brackets
+        text = TRADITIONAL.replace("[", opening).replace("]", closing)
+        data = f"{text}\n{text}".encode(encoding)
+        assert pgn.sniff(data)
+        errors: list[FormatError] = []
+        first, second = pgn.read(io.BytesIO(data), errors.append)
+        assert first.headers == second.headers == pgn.loads(TRADITIONAL).headers
+        assert first.moves() == second.moves() == pgn.loads(TRADITIONAL).moves()
+        assert not errors
+
     def test_full_width_comments_keep_their_characters(self) -> None:
         game = one("1．炮二平五｛好，｝ {（一）； } ；馬８進７ *")
         assert iccs(game) == ["h2e2", "h9g7"]

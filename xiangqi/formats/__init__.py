@@ -54,8 +54,14 @@ class Format(Protocol):
         cannot be read at all. Raises `FormatError` if the whole file cannot be read.
         """
 
-    def write(self, games: Iterable[Game], path: str | os.PathLike[str], **options: Any) -> int:
-        """Write the games and return how many they were. Raises `FormatError` if the format cannot hold them."""
+    def write(
+        self, games: Iterable[Game], path: str | os.PathLike[str], *, on_error: ErrorHandler | None, **options: Any
+    ) -> int:
+        """Write the games and return how many they were.
+
+        ``on_error`` is called with an error for each game that the format cannot hold, which is left out. If it is
+        ``None``, the error is raised.
+        """
 
 
 # In the order of detection: strict signatures first.
@@ -127,11 +133,14 @@ def _load(source: Source, on_error: ErrorHandler) -> Iterator[Game | None]:
         yield from FORMATS[found].read(with_name(file, name), on_error)
 
 
-def save(games: Game | Iterable[Game], path: str | os.PathLike[str], **options: Any) -> int:
+def save(
+    games: Game | Iterable[Game], path: str | os.PathLike[str], on_error: ErrorHandler | None = None, **options: Any
+) -> int:
     """Write games to a file in the format of its suffix and return their number.
 
     ``options`` go to the format's ``write``, such as ``notation="chinese"`` for PGN. The file appears when all games
-    are written. Raises `UnknownFormatError` for an unknown suffix, `FormatError` for games that the format cannot hold.
+    are written. Raises `UnknownFormatError` for an unknown suffix, `FormatError` for a game that the format cannot
+    hold; with ``on_error``, such games are left out and it is called with each error.
 
     >>> save(Game(), "game.docx")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -143,7 +152,8 @@ def save(games: Game | Iterable[Game], path: str | os.PathLike[str], **options: 
     if suffix not in writers:
         known = ", ".join(writers)
         raise UnknownFormatError(f"cannot write files with suffix {suffix!r} (known: {known})", path=os.fspath(path))
-    return int(writers[suffix].write([games] if isinstance(games, Game) else games, path, **options))
+    several = [games] if isinstance(games, Game) else games
+    return int(writers[suffix].write(several, path, on_error=on_error, **options))
 
 
 @dataclass(frozen=True)
@@ -153,13 +163,14 @@ class Conversion:
     games: int
     """Number of games written."""
     errors: list[FormatError]
-    """Faults of the games that were written, and errors for the games that could not be read at all."""
+    """Faults of the games that were written, and errors for the games that could not be read or written at all."""
 
 
 def convert(source: Source, path: str | os.PathLike[str], **options: Any) -> Conversion:
     """Rewrite a file of games in the format of another suffix.
 
-    Raises like `load` and `save`. If nothing could be read, not even a move, raises the first error and writes nothing.
+    Raises like `load` and `save`, but a game that the new format cannot hold costs only that game. If nothing could be
+    converted, not even a move, raises the first error and writes nothing.
 
     >>> import io, tempfile
     >>> with tempfile.TemporaryDirectory() as directory:
@@ -167,13 +178,24 @@ def convert(source: Source, path: str | os.PathLike[str], **options: Any) -> Con
     Conversion(games=1, errors=[])
     """
     errors: list[FormatError] = []
+    number = 0  # of the game that is being written
+    refused = 0
 
     def games() -> Iterator[Game]:
-        anything = False
-        for game in load(source, errors.append):
-            anything = anything or not game.errors or bool(game.variations)
+        nonlocal number
+        faults, anything = 0, False
+        for given, game in enumerate(load(source, errors.append), 1):
+            faults += len(game.errors)
+            number = given + len(errors) - faults - refused  # the other errors are of games that cannot be read
+            refused_before = refused
             yield game
+            anything = anything or (refused == refused_before and (not game.errors or bool(game.variations)))
         if errors and not anything:
             raise errors[0]
 
-    return Conversion(save(games(), path, **options), errors)
+    def refuse(error: FormatError) -> None:
+        nonlocal refused
+        refused += 1
+        errors.append(FormatError(error.reason, path=source_name(source), game=number))
+
+    return Conversion(save(games(), path, refuse, **options), errors)

@@ -36,7 +36,7 @@ from xiangqi.fen import InvalidFenError
 from xiangqi.formats import pgn
 from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
 from xiangqi.formats.records import SLOTS, Step, build_game, marks, pgn_date, remark, slot_squares
-from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name
+from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name, write_texts
 from xiangqi.formats.text import TextDecoder, clean_comment, clean_header, parse_result
 from xiangqi.game import ChildNode, Game, GameNode
 from xiangqi.move import BLACK, RED, Color, Piece, Square
@@ -171,14 +171,13 @@ def dumps(game: Game) -> str:
     return f"[DhtmlXQ]\n[DhtmlXQ_ver]www_dpxq_com[/DhtmlXQ_ver]\n{body}[/DhtmlXQ]\n"
 
 
-def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
-    """Write games as UTF-8 and return their number. Raises ``OSError`` and, like ``dumps``, ``FormatError``."""
-    count = 0
+def write(games: Iterable[Game], path: str | os.PathLike[str], on_error: ErrorHandler | None = None) -> int:
+    """Write games as UTF-8 and return their number.
+
+    Raises ``OSError`` and, like ``dumps``, ``FormatError``; with ``on_error``, such games are left out instead.
+    """
     with open_replacing(path) as file:
-        for game in games:
-            file.write((dumps(game) + "\n").encode("utf-8", "replace"))
-            count += 1
-    return count
+        return write_texts(games, file, dumps, on_error)
 
 
 def _digits(square: Square) -> str:

@@ -1,8 +1,9 @@
-"""Faults of files of games, and how readers report them.
+"""Faults of files of games, and how readers and writers report them.
 
 All formats follow the same rules. As much as possible is kept: an unsound move ends its line, and an unreadable record
 loses its game. Each fault is a `FormatError` with its place. The faults of a game are in ``Game.errors``. A reader
-calls ``on_error`` with each of them, and with an error for each game that cannot be read at all.
+calls ``on_error`` with each of them, and with an error for each game that cannot be read at all. A writer raises the
+error of a game that its format cannot hold; with ``on_error`` it leaves the game out and calls that instead.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ MAX_FAULTS: Final = 100
 
 
 class FormatError(ValueError):
-    """A file, a game or a move cannot be read.
+    """A file, a game or a move cannot be read, or a format cannot hold a game.
 
     ``path`` is the file, ``game`` the number of the game in a file of several, ``line`` the line of a text file,
     ``offset`` the byte of a binary file, ``ply`` the ply of the game, ``reason`` the fault. All numbers except
@@ -90,7 +91,7 @@ class Faults:
 
 
 ErrorHandler = Callable[[FormatError], None]
-"""Called with each fault before its game is yielded; it may raise to stop reading."""
+"""Called with each fault (by readers, before its game is yielded); it may raise to stop."""
 
 
 def log_error(error: FormatError) -> None:

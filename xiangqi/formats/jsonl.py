@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, Final
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.formats import pgn
 from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
-from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name
+from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name, write_texts
 from xiangqi.formats.text import TextDecoder, one_line, parse_result
 from xiangqi.game import Game, GameNode, count_legal
 from xiangqi.move import Move
@@ -216,10 +216,13 @@ def _annotate(game: Game, turn: int, record: dict[str, Any]) -> Iterator[tuple[i
         node = child
 
 
-def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
-    """Write games to a file, which appears when all are written, and return their number."""
+def write(games: Iterable[Game], path: str | os.PathLike[str], on_error: ErrorHandler | None = None) -> int:
+    """Write games to a file, which appears when all are written, and return their number.
+
+    The format can hold any game, so ``on_error`` is never called.
+    """
     with open_replacing(path) as file:
-        return write_to(games, file)
+        return write_texts(games, file, dumps, on_error)
 
 
 def write_to(games: Iterable[Game], file: BinaryIO) -> int:
@@ -231,11 +234,7 @@ def write_to(games: Iterable[Game], file: BinaryIO) -> int:
     >>> print(file.getvalue().decode(), end="")
     {"moves": "h2e2 h9g7", "result": "1-0"}
     """
-    count = 0
-    for game in games:
-        file.write(f"{dumps(game)}\n".encode("utf-8", "replace"))
-        count += 1
-    return count
+    return write_texts(games, file, dumps)
 
 
 def dumps(game: Game) -> str:

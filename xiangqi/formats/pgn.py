@@ -2,9 +2,9 @@
 
 Headers are kept, with four exceptions: ``White`` becomes ``Red`` (``WhiteElo`` becomes ``RedElo``), results are
 converted to ``1-0``, ``0-1``, ``1/2-1/2`` or ``*``, the starting position goes to ``Game.fen``, and ``Game``,
-``Variant`` and ``Format`` are dropped. The notation of each move is detected, whatever ``Format`` is. A null move (a
-pass) is written ``--``; ``Z0``, ``0000``, ``00-00`` and ``@@@@`` are read as well. A comment between a move number and
-its move is the comment before the move.
+``Variant`` and ``Format`` are dropped. Their brackets may be full-width, 【】 or ［］. The notation of each move is
+detected, whatever ``Format`` is. A null move (a pass) is written ``--``; ``Z0``, ``0000``, ``00-00`` and ``@@@@`` are
+read as well. A comment between a move number and its move is the comment before the move.
 
 An unsound move ends its line: it is dropped with the moves that follow it. Variations from earlier moves are kept.
 
@@ -22,7 +22,7 @@ from typing import BinaryIO, Final, Literal, NamedTuple
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.fen import InvalidFenError
 from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
-from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name
+from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name, write_texts
 from xiangqi.formats.text import TextDecoder, clean_comment, one_line, parse_result
 from xiangqi.game import RESULTS, ChildNode, Game, GameNode, count_legal
 from xiangqi.move import MOVES, NULL_MOVE, RED, AmbiguousMoveError, IllegalMoveError, InvalidMoveError, Move
@@ -56,7 +56,9 @@ def begins(head: bytes) -> bool:
 # --- Splitting a file into games --------------------------------------------------------------------------------------
 
 # The patterns use single bytes only where no Chinese encoding has them as the second byte of a character.
-_TAG_START: Final = re.compile(rb'^(?:\xef\xbb\xbf)?[ \t]*\[[ \t]*([^\s"\[\]%{}]+)[ \t]*"', re.MULTILINE)
+_OPEN: Final = rb"(?:\[|\xe3\x80\x90|\xef\xbc\xbb|\xa1\xbe|\xa3\xdb|\xa1\x69|\xc6\xe4)"  # [, 【 or ［
+_CLOSING: Final = (b"]", b"\xe3\x80\x91", b"\xef\xbc\xbd", b"\xa1\xbf", b"\xa3\xdd", b"\xa1\x6a", b"\xc6\xe5")
+_TAG_START: Final = re.compile(rb"^(?:\xef\xbb\xbf)?[ \t]*" + _OPEN + rb'[ \t]*([^\s"\[\]%{}]+)[ \t]*"', re.MULTILINE)
 _ONE: Final = (
     rb"(?:1|\xef\xbc\x91|\xa3\xb1|\xa2\xb0)\s*"  # 1, and as a full-width digit in UTF-8, GB18030 and Big5
     rb"(?:[.:]|\xef\xbc[\x8e\x9a]|\xa3[\xae\xba]|\xa1[\x44\x47\xa2\x42]|\xe3\x80\x81)"  # a full stop, colon or 、
@@ -67,7 +69,7 @@ _BEGINNING: Final = re.compile(
 )
 _NO_MOVES: Final = re.compile(rb"[ \t]*(?:[%;]|\[[^\]\n]*(?:\]\s*)?$)")
 """A line before the moves without a move: a comment or a malformed header."""
-_RESULT_AT_END: Final = re.compile(rb"(?:1-0|0-1|1/2-1/2|\*)\s*$")
+_RESULTS: Final = tuple(result.encode() for result in RESULTS)
 
 
 def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
@@ -83,9 +85,9 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
     has_moves = in_comment = ended = after_blank = False
     while line := file.readline(MAX_GAME):
         is_blank = line.isspace()
-        tag = None if is_blank else _TAG_START.match(line)
+        tag = _TAG_START.match(line) if b'"' in line else None
         if (
-            (has_moves and tag and (line[:1] == b"[" or not in_comment))
+            (has_moves and tag and not (in_comment and line[:1].isspace()))
             or (after_blank and tag and not has_moves and tag[1] in tags)
             or (ended and _FIRST_MOVE.match(line))
         ):
@@ -97,12 +99,12 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
         if tag and not has_moves:
             tags.add(tag[1])
         after_blank = is_blank
-        if not (is_blank or (tag and line.rstrip().endswith(b"]")) or (not has_moves and _NO_MOVES.match(line))):
+        if not (is_blank or (tag and line.rstrip().endswith(_CLOSING)) or (not has_moves and _NO_MOVES.match(line))):
             has_moves = True
             opened, closed = line.rfind(b"{"), line.rfind(b"}")
             if opened != closed:
                 in_comment = opened > closed
-            ended = not in_comment and (ended or _RESULT_AT_END.search(line, max(len(line) - 40, 0)) is not None)
+            ended = not in_comment and (ended or line.rstrip().endswith(_RESULTS))
         size += len(line)
         if size <= MAX_GAME:
             text += line
@@ -160,10 +162,10 @@ def loads(text: str) -> Game:
 
 # --- Reading one game -------------------------------------------------------------------------------------------------
 
-_TAG: Final = re.compile(r'\s*\[\s*([^\s"\[\]%{}]+)\s*"((?:[^"\\\n]|\\.)*)"\s*\]')
-_SLOPPY_TAG: Final = re.compile(r'\s*\[\s*([^\s"\[\]%{}]+)\s*"(.*)"[^\S\n]*\][^\S\n]*$', re.MULTILINE)
+_TAG: Final = re.compile(r'\s*[\[【［]\s*([^\s"\[\]%{}]+)\s*"((?:[^"\\\n]|\\.)*)"\s*[\]】］]')
+_SLOPPY_TAG: Final = re.compile(r'\s*[\[【［]\s*([^\s"\[\]%{}]+)\s*"(.*)"[^\S\n]*[\]】］][^\S\n]*$', re.MULTILINE)
 """A tag whose value has unescaped quotation marks or backslashes."""
-_BROKEN_TAG: Final = re.compile(r"\s*([\[%][^\n]*)")
+_BROKEN_TAG: Final = re.compile(r"\s*([\[【［%][^\n]*)")
 _REMARK_LINE: Final = re.compile(r"\s*;([^\n]*)")
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 
@@ -222,7 +224,7 @@ def _parse(text: str, first: int, faults: Faults) -> Game | None:
         elif (match := _REMARK_LINE.match(text, position)) is not None:
             remarks.append(clean_comment(match[1]))
         elif (match := _BROKEN_TAG.match(text, position)) is not None:
-            if match[1].upper().startswith("[FEN"):
+            if match[1][1:].upper().startswith("FEN"):
                 raise faults.error(f"cannot read the header {match[1].strip()!r:.100}", line=_line(text, match, first))
         else:
             break
@@ -459,16 +461,24 @@ _NAME: Final = re.compile(r'[\s"\[\]%{}\x00-\x1f\x7f-\x9f]')
 _TAG_LIKE: Final = re.compile(r"(?<=\n)\[")
 
 
-def write(games: Iterable[Game], path: str | os.PathLike[str], notation: Notation = "iccs") -> int:
+def write(
+    games: Iterable[Game],
+    path: str | os.PathLike[str],
+    notation: Notation = "iccs",
+    on_error: ErrorHandler | None = None,
+) -> int:
     """Write games to a file, which appears when all are written, and return their number.
 
-    Raises `FormatError` for a move that cannot be written in ``notation`` because it is not legal.
+    A game with an illegal move, which has no name in ``notation``, raises `FormatError`; with ``on_error`` it is left
+    out instead.
     """
     with open_replacing(path) as file:
-        return write_to(games, file, notation)
+        return write_to(games, file, notation, on_error)
 
 
-def write_to(games: Iterable[Game], file: BinaryIO, notation: Notation = "iccs") -> int:
+def write_to(
+    games: Iterable[Game], file: BinaryIO, notation: Notation = "iccs", on_error: ErrorHandler | None = None
+) -> int:
     """Write games to an open binary file and return their number. Raises like `write`.
 
     >>> file = io.BytesIO()
@@ -477,11 +487,7 @@ def write_to(games: Iterable[Game], file: BinaryIO, notation: Notation = "iccs")
     >>> file.getvalue().decode().split()[-3:]
     ['炮二平五', '馬８進７', '1-0']
     """
-    count = 0
-    for game in games:
-        file.write(f"{dumps(game, notation)}\n".encode("utf-8", "replace"))
-        count += 1
-    return count
+    return write_texts(games, file, lambda game: dumps(game, notation), on_error)
 
 
 def dumps(game: Game, notation: Notation = "iccs") -> str:

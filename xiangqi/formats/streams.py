@@ -7,12 +7,13 @@ import io
 import os
 import stat
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, cast
 
-from xiangqi.formats.errors import FormatError
+from xiangqi.formats.errors import ErrorHandler, FormatError
+from xiangqi.game import Game
 
 Source = str | os.PathLike[str] | IO[bytes] | IO[str]
 """The argument of a reader: the path of a file, or an open file in binary or text mode."""
@@ -257,6 +258,27 @@ def open_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_texts(
+    games: Iterable[Game], file: BinaryIO, dumps: Callable[[Game], str], on_error: ErrorHandler | None = None
+) -> int:
+    """Write what ``dumps`` returns for each game, as UTF-8 and with a line break, and return the number of games.
+
+    If ``dumps`` raises `FormatError`, the game is left out and ``on_error`` called; without that, the error is raised.
+    """
+    count = 0
+    for game in games:
+        try:
+            text = dumps(game)
+        except FormatError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+        else:
+            file.write(f"{text}\n".encode("utf-8", "replace"))
+            count += 1
+    return count
 
 
 def _creator(target: Path) -> Callable[[str, int], int]:

@@ -259,10 +259,11 @@ def dumps(game: Game) -> bytes:
     return bytes(head) + b"".join(body)
 
 
-def write(games: Iterable[Game], path: str | os.PathLike[str]) -> int:
+def write(games: Iterable[Game], path: str | os.PathLike[str], on_error: ErrorHandler | None = None) -> int:
     """Write a single game to a file and return 1.
 
-    Raises ``OSError``, and ``FormatError`` if ``games`` is not exactly one game or if ``dumps`` raises it.
+    Raises ``OSError``, and ``FormatError`` if ``games`` is not exactly one game or if ``dumps`` raises it. There is no
+    other game to keep, so ``on_error`` is never called.
     """
     found = list(itertools.islice(games, 2))
     if len(found) != 1:
