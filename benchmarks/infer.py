@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 from lm import data_path
-from lm.model.loading import DTYPES
+from lm.model.folder import DTYPES
 from lm.players.lm_player import LMPlayer
 from xiangqi import Board, Move, load
 

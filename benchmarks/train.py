@@ -43,9 +43,9 @@ from transformers import (
 
 from lm import data_path
 from lm.dataset.shards import Shard, cached
-from lm.model.config import XiangqiConfig
 from lm.model.model import XiangqiLM
 from lm.model.precision import CPU_HAS_BF16
+from lm.model.pretrained_config import XiangqiConfig
 from lm.model.tokenizer import PAD, VOCABULARY
 from lm.training.batches import GameBatches
 from lm.training.memory import keep_memory

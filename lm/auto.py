@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Final
 
 FOLLOWERS: Final = {
-    "transformers.models.auto.configuration_auto": "lm.model.config",
+    "transformers.models.auto.configuration_auto": "lm.model.pretrained_config",
     "transformers.models.auto.modeling_auto": "lm.model.model",
 }
 """For each transformers module, our module to import after it, which registers our class."""

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from lm.model.cache import Entries, KVCache
-from lm.model.config import XiangqiConfig
 from lm.model.encoding import Encoder, GameMoves
 from lm.model.model import PolicyOutput, XiangqiLM
+from lm.model.pretrained_config import XiangqiConfig
 from xiangqi import Board
 
 

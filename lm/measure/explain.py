@@ -12,6 +12,7 @@ difference itself: the part that comes from the rest of the input and from the g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -137,7 +138,7 @@ def explain(model: XiangqiLM, board: Board, move: Move, voice: Voice = Voice.HUM
 
 
 def rows_of_pieces(
-    features: Features, input_groups: list[str], board: Board
+    features: Features, input_groups: Sequence[str], board: Board
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return for each input row of a single ply the square of its piece, and the index of its group in `EXPLAINED`; -1
     for rows that belong to no piece. A row for a captured piece belongs to the capturing piece.

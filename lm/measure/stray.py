@@ -32,7 +32,7 @@ def stray_games(
 
     Such positions are not in the training games, so memorised moves do not help.
 
-    >>> from lm.model.config import XiangqiConfig
+    >>> from lm.model.pretrained_config import XiangqiConfig
     >>> from lm.model.model import XiangqiLM
     >>> untrained = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8))
     >>> [len(line.moves) for line in stray_games(untrained, 2, random_plies=3, plies=2)]

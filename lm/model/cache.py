@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lm.model.config import XiangqiConfig
+from lm.model.pretrained_config import XiangqiConfig
 from xiangqi.jit import fastmath
 
 Entries: TypeAlias = NDArray[np.int64]

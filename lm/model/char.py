@@ -27,8 +27,9 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from lm import UserError
-from lm.model.config import XiangqiConfig
-from lm.model.loading import TRUSTED, check_trust
+from lm.model.folder import check_trust
+from lm.model.loading import TRUSTED
+from lm.model.pretrained_config import XiangqiConfig
 from lm.model.tokenizer import CHAR_BOS, CHAR_PAD, CHARS
 from xiangqi import MOVES
 

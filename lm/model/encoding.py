@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lm.model import features
@@ -21,6 +20,9 @@ from xiangqi.board import Board
 from xiangqi.jit import compiled
 from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
 from xiangqi.move import PIECES, SQUARES, mirror_square
+
+if TYPE_CHECKING:
+    import torch
 
 _MIRROR = np.array([mirror_square(sq) for sq in SQUARES])
 _START = Board()
@@ -112,6 +114,8 @@ class Features:
     """First encoded ply of each game, ``(B,)``."""
 
     def tensors(self) -> dict[str, torch.Tensor]:
+        import torch  # imported only when needed: play does not
+
         return {
             "inputs": torch.from_numpy(self.inputs),
             "input_starts": torch.from_numpy(np.concatenate([[0], self.input_ends[:-1]]).astype(np.int32)),
@@ -143,16 +147,10 @@ class Encoder:
     """
 
     def __init__(self, input_groups: Sequence[str], candidate_groups: Sequence[str]) -> None:
-        self._input_map = _compact(features.INPUT_GROUPS, input_groups)
+        self._input_map = input_map(input_groups)
         self._all_inputs = bool((self._input_map >= 0).all())
-        columns, (moves, *contexts) = features.CANDIDATE_COLUMNS, features.CANDIDATE_GROUPS
-        self._columns = [at for at, name in enumerate(columns) if name in candidate_groups]
-        starts = features.CANDIDATE_OFFSETS[
-            [list(features.CANDIDATE_GROUPS).index(columns[at]) for at in self._columns]
-        ]
-        chosen = [name for name in candidate_groups if name != moves]
-        context_map = _compact({name: features.CANDIDATE_GROUPS[name] for name in contexts}, chosen)
-        self._shift = np.where(np.array(self._columns) == 0, 0, context_map[starts] - starts).astype(np.int32)
+        self._columns, self._shift = candidate_columns(candidate_groups)
+        self._all_columns = len(self._columns) == features.CANDIDATE_WIDTH
 
     def __call__(self, games: Sequence[GameMoves]) -> Features:
         """Encode a batch of games, each from its ply ``first``."""
@@ -177,10 +175,32 @@ class Encoder:
             inputs = self._input_map[inputs]
             kept = np.concatenate([[0], np.cumsum(inputs >= 0)])
             inputs, input_ends = inputs[inputs >= 0], kept[input_ends]
-        if self._columns != list(range(features.CANDIDATE_WIDTH)):
+        if not self._all_columns:
             candidates = candidates[:, self._columns] + self._shift
         positions = np.array([game.first for game in games], np.int64)
         return Features(inputs, input_ends, candidates, candidate_ends, lengths, turns, positions)
+
+
+def input_map(groups: Sequence[str]) -> NDArray[np.int32]:
+    """Return the row in a model's input table of each input feature, -1 if its group is not among the model's.
+
+    Raises ``ValueError`` that names unknown groups.
+    """
+    return _compact(features.INPUT_GROUPS, groups)
+
+
+def candidate_columns(groups: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the columns of a candidate's line that a model with these groups has, and what is added to each to give
+    the row in the model's table.
+
+    Raises ``ValueError`` that names unknown groups.
+    """
+    names, (moves, *contexts) = features.CANDIDATE_COLUMNS, features.CANDIDATE_GROUPS
+    columns = np.array([at for at, name in enumerate(names) if name in groups], np.int64)
+    starts = features.CANDIDATE_OFFSETS[[list(features.CANDIDATE_GROUPS).index(names[at]) for at in columns]]
+    chosen = [name for name in groups if name != moves]
+    context_map = _compact({name: features.CANDIDATE_GROUPS[name] for name in contexts}, chosen)
+    return columns, np.where(columns == 0, 0, context_map[starts] - starts).astype(np.int32)
 
 
 def _compact(groups: Mapping[str, int], chosen: Sequence[str]) -> NDArray[np.int32]:

@@ -14,8 +14,8 @@ from transformers import GenerationMixin, LogitsProcessor, LogitsProcessorList
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from lm import UserError
-from lm.model.config import XiangqiConfig
 from lm.model.encoding import Encoder, GameMoves
+from lm.model.pretrained_config import XiangqiConfig
 from lm.model.prompts import NO_PROMPT, End, Prompt, Source, Voice
 from lm.model.sampling import Sampling
 from lm.model.tokenizer import (

@@ -30,9 +30,9 @@ from transformers.utils.generic import ModelOutput
 
 from lm.model import losses
 from lm.model.cache import Entries, KVCache, PastLayer
-from lm.model.config import XiangqiConfig
 from lm.model.features import CANDIDATE_GROUPS
 from lm.model.generation import TokenGenerationMixin
+from lm.model.pretrained_config import XiangqiConfig
 from lm.model.prompts import PROMPT_ROWS, End, Voice
 from lm.model.tokenizer import BOS, MATE, PAD, VOCABULARY
 

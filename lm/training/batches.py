@@ -20,8 +20,8 @@ from torch.utils.data import Dataset
 from lm import UserError
 from lm.dataset.records import UNKNOWN
 from lm.dataset.shards import NO_OPINION, Shard
-from lm.model.config import XiangqiConfig
 from lm.model.encoding import Encoder, GameMoves
+from lm.model.pretrained_config import XiangqiConfig
 from lm.model.prompts import Aim, End, Source, Strength, Voice
 from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from lm import UserError
-from lm.model.config import XiangqiConfig
+from lm.model.pretrained_config import XiangqiConfig
 
 
 @dataclass(frozen=True)

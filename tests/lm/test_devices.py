@@ -11,7 +11,7 @@ BEGIN = """
 import torch
 from lm.dataset.shards import Shard
 from lm.measure.evaluate import evaluate
-from lm.model.config import XiangqiConfig
+from lm.model.pretrained_config import XiangqiConfig
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Voice
 from lm.measure.held_out import held_out

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from lm.model.cache import SPARE, KVCache
-from lm.model.config import XiangqiConfig
+from lm.model.pretrained_config import XiangqiConfig
 
 CONFIG = XiangqiConfig(n_layer=2, n_head=2, n_embd=8)
 

@@ -28,9 +28,9 @@ from lm.dataset.records import UNKNOWN
 from lm.dataset.shards import Shard
 from lm.measure.evaluate import evaluate
 from lm.model.char import MOVE_CHARS, first_position, longest_game, new_model, reading_config, start_from, text_of
-from lm.model.config import XiangqiConfig
 from lm.model.encoding import Encoder, GameMoves
 from lm.model.loading import load_any_model, load_model
+from lm.model.pretrained_config import XiangqiConfig
 from lm.model.sampling import softmax
 from lm.model.tokenizer import CHARS, char_tokenizer, move_tokenizer
 from lm.players.char_policy import CharEvaluator, score_games

@@ -18,7 +18,8 @@ from transformers import AutoModelForCausalLM
 from lm import UserError
 from lm.matches.arena import Pairing, play_games
 from lm.model import char
-from lm.model.loading import DTYPES, load_any_model, load_model
+from lm.model.folder import DTYPES
+from lm.model.loading import load_any_model, load_model
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Aim, End, Prompt, Source, Strength, Voice
 from lm.model.sampling import softmax

@@ -12,8 +12,8 @@ import torch
 from lm import UserError
 from lm.dataset.records import Record
 from lm.dataset.shards import Shard, build
-from lm.model.config import XiangqiConfig
 from lm.model.encoding import Encoder
+from lm.model.pretrained_config import XiangqiConfig
 from lm.model.prompts import Aim, End, Prompt, Source, Strength, Voice
 from lm.players.policy import Evaluator
 from lm.training.batches import GameBatches, Lessons, tensors
