@@ -53,6 +53,14 @@ def data_path(name: str) -> Path:
     return (installed if installed.is_dir() else package.parent / "data") / name
 
 
+def release() -> str:
+    """Return the name and version of the installed package, as ``xqlm 0.1.0``."""
+    try:
+        return f"xqlm {distribution('xqlm').version}"
+    except PackageNotFoundError:
+        return "xqlm, not installed"
+
+
 def require(package: str, extra: str) -> None:
     """Raise ``UserError`` with the install command if a package, which is part of an extra, is not installed."""
     if find_spec(package) is None:

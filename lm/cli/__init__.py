@@ -11,8 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lm import install_command
-from lm.cli.commands import EXTRAS, our_packages, package_of, plugins, release
+from lm import install_command, release
+from lm.cli.commands import EXTRAS, our_packages, package_of, plugins
 from lm.cli.console import fail
 
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from lm import release
 from lm.cli import games, measuring, play, tools, training
-from lm.cli.commands import plugins, release
+from lm.cli.commands import plugins
 from lm.cli.console import say
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ for entry in plugins():
         say(f"xqlm: the command {entry.name} of {entry.module} cannot be loaded: {error}")
 for command in (
     play.terminal,
+    play.engine,
     games.match,
     games.selfplay,
     training.train,

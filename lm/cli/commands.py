@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 EXTRAS: Final = {
     "terminal": "play",
     "match": "play",
     "selfplay": "play",
+    "engine": "play",
     "train": "train",
     "ladder": "train",
     "data": "train",
@@ -32,11 +33,3 @@ def our_packages() -> set[str]:
 def package_of(module: str | None) -> str:
     """Return the name of the package that a module belongs to."""
     return (module or "").partition(".")[0]
-
-
-def release() -> str:
-    """Return the name and version of the installed package, as ``xqlm 0.1.0``."""
-    try:
-        return f"xqlm {version('xqlm')}"
-    except PackageNotFoundError:
-        return "xqlm, not installed"

@@ -1,4 +1,4 @@
-"""``xqlm terminal``."""
+"""``xqlm terminal`` and ``engine``."""
 
 from __future__ import annotations
 
@@ -21,3 +21,15 @@ def terminal(
     from lm.terminal import main
 
     main(player, side, fen, letters)
+
+
+def engine(
+    player: Annotated[
+        str | None,
+        typer.Option("--player", metavar="SPEC", show_default=False, help="Who plays instead of the option Level."),
+    ] = None,
+) -> None:
+    """Play for a board that speaks UCI or UCCI, on standard input and output."""
+    from lm.uci.program import main
+
+    main(player)

@@ -61,7 +61,10 @@ class EnginePlayer(Thinker):
         """Return the engine's choice for each board, searched one after another."""
         self._stopped.clear()
         each = limit_of_each(limits, boards)
-        return [self._choose(board, limit or self._limit) for board, limit in zip(boards, each, strict=True)]
+        return [
+            self._choose(board, (limit or self._limit).or_else(self._limit))
+            for board, limit in zip(boards, each, strict=True)
+        ]
 
     def _choose(self, board: Board, limit: Limit) -> Choice:
         try:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast, get_args
 
 import numpy as np
 from transformers import PreTrainedModel
@@ -18,11 +18,11 @@ from lm.model.model import XiangqiLM
 from lm.model.prompts import NO_PROMPT, Aim, End, Prompt, Source, Strength, Voice
 from lm.model.sampling import Sampling, softmax
 from lm.players.evaluation import Evaluation
-from lm.players.player import Analysis, Choice, Limits, Line, Thinker
+from lm.players.player import Analysis, Choice, Limits, Line, Thinker, limit_of_each
 from lm.players.policy import Evaluator
 from xiangqi import Board, Move
 from xiangqi.engine import Info, Limit, Wdl
-from xiangqi.rulings import repetition_outcome
+from xiangqi.rulings import Rules, repetition_outcome
 
 if TYPE_CHECKING:
     from lm.players.char_policy import CharEvaluator
@@ -65,8 +65,8 @@ class LMPlayer(Thinker):
     ``model`` is a directory (the shipped one by default). ``voice`` is ``human`` or ``engine``. ``source``,
     ``strength`` and ``aim`` are the prompt (`lm.model.prompts`), which a character model does not support. The player
     resigns or offers a draw where the model predicts this ending and its expected score is low enough. ``dtype`` is one
-    of `DTYPES`, ``symmetries`` one of `SYMMETRIES` (1 for a character model in any case). The same seed gives the same
-    moves for the same calls. Raises ``UserError`` for invalid settings.
+    of `DTYPES`, ``symmetries`` one of `SYMMETRIES` (1 for a character model in any case), ``rules`` a rule set of
+    `xiangqi.rulings`. The same seed gives the same moves for the same calls. Raises ``UserError`` for invalid settings.
     """
 
     def __init__(
@@ -83,11 +83,13 @@ class LMPlayer(Thinker):
         name: str | None = None,
         dtype: str = "int8",
         symmetries: int = 2,
+        rules: str = "computer",
     ) -> None:
         self.sampling = Sampling(temperature, top_k, top_p)
         if seed is not None and seed < 0:
             raise UserError(f"seed must not be negative: {seed}")
         self.voice = Voice.parse("voice", voice)
+        self.rules = cast(Rules, one_of("rules", rules, get_args(Rules)))
         prompt = Prompt(Source.parse("source", source), Strength.parse("strength", strength), Aim.parse("aim", aim))
         loaded = load_any_model(model, dtype)
         if any(prompt) and not isinstance(loaded, XiangqiLM):
@@ -98,10 +100,15 @@ class LMPlayer(Thinker):
         self.evaluator([Board()], self.voice)  # compile the kernels now, not at the first move
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
-        """Return a choice for each board, with WDL and all moves sorted by probability. Limits are ignored."""
+        """Return a choice for each board, with WDL and all moves sorted by probability.
+
+        Of the limits only the root moves matter.
+        """
         choices = []
-        for board, evaluation in zip(boards, self.evaluator(boards, self.voice), strict=True):
-            choices.append(self._choose(board, evaluation))
+        for board, evaluation, limit in zip(
+            boards, self.evaluator(boards, self.voice), limit_of_each(limits, boards), strict=True
+        ):
+            choices.append(self._choose(board, among(evaluation, limit)))
         return choices
 
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
@@ -133,8 +140,7 @@ class LMPlayer(Thinker):
         logits = np.log(np.maximum(evaluation.ends, 1e-9))
         return End(int(self._random.choice(len(End), p=self.sampling.endings(logits))))
 
-    @staticmethod
-    def _spoils(board: Board, move: Move, value: float) -> bool:
+    def _spoils(self, board: Board, move: Move, value: float) -> bool:
         """Return whether a move ends the game by a ruling with a result below our expected score.
 
         A repetition is judged at the first return, not only at the third occurrence: later the opponent may be the one
@@ -142,7 +148,7 @@ class LMPlayer(Thinker):
         """
         board.push(move)
         try:
-            outcome = board.outcome() or repetition_outcome(board, count=2)
+            outcome = board.outcome(self.rules) or repetition_outcome(board, self.rules, count=2)
         finally:
             board.pop()
         if outcome is None:
@@ -180,19 +186,20 @@ class _Following(Analysis):
         start, nodes = time.monotonic(), 1
         longest, depth = self._limit.longest(self._board.turn), self._limit.depth or PLIES_FOLLOWED
         (evaluation,) = self._evaluate([self._board])
+        evaluation = among(evaluation, self._limit)
         expected = self._player._chances(evaluation)
         boards = []
         for rank, (move, share) in enumerate(by_share(evaluation)[: self._count], 1):
             board, chances = self._board.copy(), expected
             board.push(move)
             boards.append(board)
-            if outcome := board.outcome():
+            if outcome := board.outcome(self._player.rules):
                 drawn, won = outcome.winner is None, outcome.winner == self._board.turn
                 chances = Wdl(1000 * won, 1000 * drawn, 1000 * (not drawn and not won))
             self._lines.append(Line(Info(rank, 1, wdl=chances, nodes=nodes, pv=(move,)), share))
         yield from self.lines
         for ply in range(2, depth + 1):
-            going_on = [i for i, board in enumerate(boards) if board.outcome() is None]
+            going_on = [i for i, board in enumerate(boards) if board.outcome(self._player.rules) is None]
             enough = self._limit.nodes is not None and nodes + len(going_on) > self._limit.nodes
             late = longest is not None and time.monotonic() - start >= longest
             if not going_on or enough or late or self._stopped.is_set():
@@ -211,6 +218,14 @@ class _Following(Analysis):
 
     def _evaluate(self, boards: Sequence[Board]) -> list[Evaluation]:
         return self._player.evaluator(boards, self._player.voice)
+
+
+def among(evaluation: Evaluation, limit: Limit | None) -> Evaluation:
+    """Return the evaluation with the root moves of a limit alone, if it has any."""
+    if limit is None or limit.root_moves is None:
+        return evaluation
+    kept = [i for i, move in enumerate(evaluation.moves) if move in limit.root_moves]
+    return replace(evaluation, moves=[evaluation.moves[i] for i in kept], scores=evaluation.scores[kept])
 
 
 def by_share(evaluation: Evaluation) -> list[tuple[Move, float]]:

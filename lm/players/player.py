@@ -63,7 +63,8 @@ class Player(Protocol):
         """Return a choice for each board. The boards are of games in progress, with history and a legal move.
 
         A model can evaluate many boards in one batch. Boards are not changed. A player that needs no time may ignore
-        the limits. Raises ``PlayerError``.
+        the limits except for their root moves. A limit that has only those leaves the rest to the player's default
+        (`Limit.or_else`). Raises ``PlayerError``.
         """
         ...
 

@@ -6,8 +6,9 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from lm.players.player import Choice, Limits, Player
+from lm.players.player import Choice, Limits, Player, limit_of_each
 from xiangqi import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, Board, Move
+from xiangqi.engine import Limit
 
 PIECE_VALUES: Final = {KING: 100.0, ROOK: 9.0, CANNON: 4.5, KNIGHT: 4.0, ADVISOR: 2.0, BISHOP: 2.0, PAWN: 1.0}
 """Piece values in exchanges, in pawns that have not crossed the river: the usual textbook values."""
@@ -22,7 +23,7 @@ class RandomPlayer(Player):
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
         """Return a random legal move for each board."""
-        return [Choice(self._random.choice(board.legal_moves)) for board in boards]
+        return [Choice(self._random.choice(moves)) for moves in map(allowed, limit_of_each(limits, boards), boards)]
 
 
 class GreedyPlayer(Player):
@@ -34,13 +35,18 @@ class GreedyPlayer(Player):
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
         """Return the move with the best simple exchange for each board."""
-        return [Choice(self._choose(board)) for board in boards]
+        each = limit_of_each(limits, boards)
+        return [Choice(self._choose(board, allowed(limit, board))) for board, limit in zip(boards, each, strict=True)]
 
-    def _choose(self, board: Board) -> Move:
-        moves = board.legal_moves
+    def _choose(self, board: Board, moves: Sequence[Move]) -> Move:
         gains = [exchange(board, move) if board.is_capture(move) else 0.0 for move in moves]
         best = max(gains)
         return self._random.choice([move for move, gain in zip(moves, gains, strict=True) if gain == best])
+
+
+def allowed(limit: Limit | None, board: Board) -> Sequence[Move]:
+    """Return the moves from which a limit lets a player choose."""
+    return board.legal_moves if limit is None or limit.root_moves is None else limit.root_moves
 
 
 def exchange(board: Board, capture: Move) -> float:

@@ -9,7 +9,8 @@ name in game records, which is otherwise its spec.
 ``random`` any legal move; ``seed``
 ``greedy`` the capture that wins most at once, else any move that is not a losing capture; ``seed``
 ``lm``     the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``voice``, ``source``,
-           ``strength``, ``aim``, ``dtype``, ``symmetries`` (see ``lm.players.lm_player.LMPlayer``), ``seed``
+           ``strength``, ``aim``, ``dtype``, ``symmetries``, ``rules`` (see ``lm.players.lm_player.LMPlayer``),
+           ``seed``
 ``level``  a level by name or number, as ``level:Sharp`` (see ``lm.players.levels``); options as for its player
 ``uci``    an engine that speaks UCI: ``cmd``, a limit (``depth``, ``nodes``, ``movetime`` in milliseconds), ``timeout``
            (seconds without output after which it has failed); other names are engine options, as ``UCI_Variant``
@@ -233,6 +234,7 @@ _LM: Final[dict[str, Reader]] = {
     "aim": str,
     "dtype": str,
     "symmetries": int,
+    "rules": str,
     "seed": int,
 }
 

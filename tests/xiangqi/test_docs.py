@@ -18,7 +18,15 @@ import typer
 import xiangqi
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/xiangqi.md", "docs/rulings.md", "docs/lm.md", "docs/architecture.md", "docs/glossary.md")
+PAGES = (
+    "README.md",
+    "docs/xiangqi.md",
+    "docs/rulings.md",
+    "docs/lm.md",
+    "docs/engine.md",
+    "docs/architecture.md",
+    "docs/glossary.md",
+)
 MODULES = (
     "xiangqi",
     *(module.name for module in pkgutil.walk_packages(xiangqi.__path__, "xiangqi.") if "._" not in module.name),

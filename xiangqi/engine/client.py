@@ -260,9 +260,10 @@ class Engine:
     ) -> PlayResult:
         """Search and return the engine's move. The board is not changed.
 
-        ``root_moves`` restricts the choice. ``draw_offered`` offers a draw, to UCCI engines only. Raises
-        ``EngineError``, also if the engine names no move although there is one, and ``ValueError`` for a limit that
-        does not end the search or for illegal ``root_moves``. If the caller is cancelled, the search is stopped.
+        ``root_moves``, or those of the limit, restrict the choice. ``draw_offered`` offers a draw, to UCCI engines
+        only. Raises ``EngineError``, also if the engine names no move although there is one, and ``ValueError`` for a
+        limit that does not end the search or for illegal ``root_moves``. If the caller is cancelled, the search is
+        stopped.
 
         >>> from xiangqi.engine.example import COMMAND
         >>> async def main() -> None:
@@ -349,7 +350,7 @@ class Engine:
         if self.first_rank is None:
             await self._find_first_rank(limit.longest(board.turn))
         assert self.first_rank is not None
-        moves = None if moves is None else list(moves)
+        moves = limit.root_moves if moves is None else list(moves)
         if moves is not None and not (moves and all(map(board.is_legal, moves))):
             raise ValueError(f"root_moves must be legal moves, at least one: {moves!r}")
         orders = [position(board, self.first_rank), self._dialect.go(limit, board, moves, self.first_rank, draw)]

@@ -112,7 +112,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Limit:
-    """When a search ends: at the first of the given limits. Times are in seconds."""
+    """When a search ends, at the first of the given limits, and which moves it considers. Times are in seconds."""
 
     time: float | None = None
     """For this move."""
@@ -126,11 +126,13 @@ class Limit:
     black_increment: float = 0.0
     moves_to_go: int | None = None
     """Moves until the next time control."""
+    root_moves: tuple[Move, ...] | None = None
+    """The only moves to choose from; ``None`` for all legal ones."""
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
-            if value is not None and value < 0:
+            if isinstance(value, int | float) and value < 0:
                 raise ValueError(f"a search cannot be limited by {name}={value!r}")
 
     def __repr__(self) -> str:
@@ -146,6 +148,15 @@ class Limit:
     def increment(self, color: Color) -> float:
         """Return the time that one side gains with each move."""
         return self.red_increment if color == RED else self.black_increment
+
+    def or_else(self, default: Limit) -> Limit:
+        """Return this limit or, if it sets no end to a search, the default, with the moves that this one allows.
+
+        >>> Limit(root_moves=()).or_else(Limit(depth=3)), Limit(nodes=5).or_else(Limit(depth=3))
+        (Limit(depth=3, root_moves=()), Limit(nodes=5))
+        """
+        ends = (self.time, self.depth, self.nodes, self.red_clock, self.black_clock)
+        return replace(default, root_moves=self.root_moves) if ends.count(None) == len(ends) else self
 
     def longest(self, color: Color) -> float | None:
         """Return the longest time that a search within the limit can take, or ``None`` if it is unbounded.

@@ -1,7 +1,8 @@
 """Reading and writing the text of UCI and UCCI.
 
 Sources: "Description of the universal chess interface" (Huber and Meyer-Kahlen, 2006); 中国象棋通用引擎协议 (UCCI) 3.0,
-www.xqbase.com/protocol/cchess_ucci.htm.
+www.xqbase.com/protocol/cchess_ucci.htm. This module has what a client writes and reads; ``xiangqi.engine.serving`` has
+what an engine reads and writes.
 
 Words may be separated by any white space. Malformed numbers and unknown words are skipped; the rest is kept.
 """
@@ -76,10 +77,10 @@ class _Uci:
         words = ["go"]
         for word, seconds in (("movetime", limit.time), ("wtime", limit.red_clock), ("btime", limit.black_clock)):
             if seconds is not None:
-                words += [word, _milliseconds(seconds)]
+                words += [word, milliseconds(seconds)]
         for word, seconds in (("winc", limit.red_increment), ("binc", limit.black_increment)):
             if seconds:
-                words += [word, _milliseconds(seconds)]
+                words += [word, milliseconds(seconds)]
         for word, count in (("movestogo", limit.moves_to_go), ("depth", limit.depth), ("nodes", limit.nodes)):
             if count is not None:
                 words += [word, str(count)]
@@ -107,11 +108,11 @@ class _Ucci:
         if limit.nodes is not None:
             modes.append(f"nodes {limit.nodes}")
         if limit.time is not None:  # the time for one move is all the time until a time control after that move
-            modes.append(f"time {_milliseconds(limit.time)} movestogo 1")
+            modes.append(f"time {milliseconds(limit.time)} movestogo 1")
         elif (clock := limit.clock(us)) is not None:
-            modes.append(f"time {_milliseconds(clock)} {self._rate(limit, us, '')}")
+            modes.append(f"time {milliseconds(clock)} {self._rate(limit, us, '')}")
             if (theirs := limit.clock(them)) is not None:
-                modes[-1] += f" opptime {_milliseconds(theirs)} {self._rate(limit, them, 'opp')}"
+                modes[-1] += f" opptime {milliseconds(theirs)} {self._rate(limit, them, 'opp')}"
         if len(modes) > 1:
             raise ValueError(f"UCCI takes one kind of limit only, not {' and '.join(modes)}")
         go = f"go {'draw ' if draw else ''}{modes[0] if modes else 'infinite'}"
@@ -130,7 +131,8 @@ UCI: Final[Dialect] = _Uci()
 UCCI: Final[Dialect] = _Ucci()
 
 
-def _milliseconds(seconds: float) -> str:
+def milliseconds(seconds: float) -> str:
+    """Return a time as the wire has it: whole milliseconds, at least one."""
     return str(max(1, round(seconds * 1000)))
 
 
@@ -203,22 +205,26 @@ def parse_option(text: str, dialect: Dialect) -> Option:
     found = {field: " ".join(words) for field, words in fields}
     if not found.get("name") or not found.get("type"):
         raise ValueError(f"not an option: {text!r}")
-    low, high = (None if (bound := _number(found.get(word, ""))) is None else round(bound) for word in ("min", "max"))
+    low, high = (None if (bound := number(found.get(word, ""))) is None else round(bound) for word in ("min", "max"))
     choices = tuple(" ".join(words) for field, words in fields if field == "var")
     return Option(found["name"], found["type"], found.get("default"), low, high, choices)
 
 
-def _number(text: str) -> float | None:
-    """Return the number in a word, or ``None`` if there is none or it does not fit into 64 bits."""
-    number: float
+def number(text: str) -> float | None:
+    """Return the number in a word, or ``None`` if there is none or it does not fit into 64 bits.
+
+    >>> number("12"), number("1e3"), number("inf"), number("-")
+    (12, 1000.0, None, None)
+    """
+    value: float
     try:
-        number = int(text)
+        value = int(text)
     except ValueError:
         try:
-            number = float(text)
+            value = float(text)
         except ValueError:
             return None
-    return number if abs(number) < 2**63 else None
+    return value if abs(value) < 2**63 else None
 
 
 # --- Information ------------------------------------------------------------------------------------------------------
@@ -253,22 +259,22 @@ def parse_info(words: Sequence[str], board: Board, first_rank: int | None, diale
             found["pv"] = _read_line(words[i:], board, first_rank)
             i += len(found["pv"])
         elif word == "wdl":
-            odds = [_number(text) for text in words[i : i + 3]]
+            odds = [number(text) for text in words[i : i + 3]]
             if len(known := [share for share in odds if share is not None]) == 3:
                 found["wdl"] = Wdl(*known)
                 i += 3
-        elif i < len(words) and (number := _number(words[i])) is not None:
+        elif i < len(words) and (value := number(words[i])) is not None:
             i += 1
             if word in _COUNTS:
-                found[word] = round(number)
+                found[word] = round(value)
             elif word == "time":
-                found["time"] = number / 1000
+                found["time"] = value / 1000
             elif word == "mate":
-                found["score"] = Score(board.turn, mate=round(number))
+                found["score"] = Score(board.turn, mate=round(value))
             elif word == "cp":
-                found["score"] = Score(board.turn, cp=round(number))
+                found["score"] = Score(board.turn, cp=round(value))
             elif word == "score":
-                found["score"] = Score(board.turn, cp=round(number * dialect.centipawns / 100))
+                found["score"] = Score(board.turn, cp=round(value * dialect.centipawns / 100))
     return Info(**found)
 
 

@@ -1,0 +1,141 @@
+"""Options of the engine: what a board is told of them, the values that it sets, and the player that follows from them.
+
+The handshake needs this module before anything else is loaded, so that it imports nothing that takes time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from lm import UserError, processors
+from lm.players.levels import DEFAULT_LEVEL, LEVELS, Level, find_level
+
+if TYPE_CHECKING:
+    from lm.players.specs import Spec
+    from xiangqi.engine import Option
+
+PROTOCOLS: Final = ("uci", "ucci")
+"""The two that the engine speaks, by the first word of the board."""
+
+ELO: Final = {"Wild": -380, "Casual": -120, "Steady": 115, "Sharp": 180, "Best": 190}
+"""Elo of the levels against fairy-stockfish 11.1 at depth 1, which is 0, in 100 games each. Sharp and Best do not
+differ by more than the error."""
+
+_DECLARED: Final = {
+    "Level": f"type combo default {DEFAULT_LEVEL.name} {' '.join(f'var {level.name}' for level in LEVELS)}",
+    "UCI_LimitStrength": "type check default false",
+    "UCI_Elo": f"type spin default {ELO[DEFAULT_LEVEL.name]} min {min(ELO.values())} max {max(ELO.values())}",
+    "Voice": "type combo default human var human var engine",
+    "Temperature": "type string default <empty>",
+    "MultiPV": "type spin default 1 min 1 max 128",
+    "Threads": f"type spin default 1 min 1 max {processors()}",
+    "Hash": "type spin default 16 min 1 max 65536",
+    "Ponder": "type check default false",
+    "Model": "type string default <empty>",
+    "RuleSet": "type combo default computer var computer var check_only var none",
+    "UCI_ShowWDL": "type check default false",
+    "UCI_Variant": "type combo default xiangqi var xiangqi",
+}
+"""The options by name, as both protocols declare them."""
+
+_DECLARED_IN_UCCI: Final = {
+    "usemillisec": "type check default false",
+    "batch": "type check default false",
+    "newgame": "type button",
+}
+
+_OF_PLAYER: Final = {"Voice": "voice", "Temperature": "temperature", "Model": "model", "RuleSet": "rules"}
+"""Options that are handed on to a player that takes them, with their names in its spec."""
+
+
+def greeting(protocol: str, version: str) -> Iterator[str]:
+    """Yield the lines that answer ``uci`` or ``ucci``.
+
+    >>> next(greeting("uci", "xqlm 1.0"))
+    'id name xqlm 1.0'
+    """
+    yield f"id name {version}"
+    yield "id author the xqlm authors"
+    name = "name " if protocol == "uci" else ""
+    for option, declared in _declared(protocol).items():
+        yield f"option {name}{option} {declared}"
+    yield f"{protocol}ok"
+
+
+def _declared(protocol: str) -> dict[str, str]:
+    return _DECLARED if protocol == "uci" else _DECLARED | _DECLARED_IN_UCCI
+
+
+def level_of_elo(elo: int) -> Level:
+    """Return the level whose strength is nearest to an Elo.
+
+    >>> level_of_elo(1000).name
+    'Best'
+    """
+    return min(LEVELS, key=lambda level: abs(ELO[level.name] - elo))
+
+
+class Settings:
+    """The values of the options. ``player`` is a spec that plays instead of the level.
+
+    >>> settings = Settings("uci")
+    >>> settings.set("level", "sharp")
+    >>> str(settings.spec())
+    'lm:temperature=0.3'
+    """
+
+    def __init__(self, protocol: str, player: str | None = None) -> None:
+        from xiangqi.engine.wire import UCI, parse_option
+
+        self._player = player
+        found = (parse_option(f"name {name} {text}", UCI) for name, text in _declared(protocol).items())
+        self._options: dict[str, Option] = {option.name.lower(): option for option in found}
+        self._values: dict[str, str] = {}
+
+    def find(self, name: str) -> str | None:
+        """Return the name of an option as it is declared, or ``None`` if there is none."""
+        option = self._options.get(name.lower())
+        return option.name if option else None
+
+    def set(self, name: str, text: str) -> None:
+        """Set a declared option. Raises ``ValueError`` if it does not accept the value; the old one is then kept.
+
+        Raises it too if the player takes no such option. The value is kept then: the player of another level may.
+        """
+        option = self._options[name.lower()]
+        value = self._values[option.name] = option.text("" if text == "<empty>" else text)
+        if option.name in _OF_PLAYER and value:
+            self._base().with_options({_OF_PLAYER[option.name]: value})
+
+    def text(self, name: str) -> str:
+        """Return the value of an option; ``""`` if it has none."""
+        default = self._options[name.lower()].default
+        return self._values.get(name, "" if default in (None, "<empty>") else str(default))
+
+    def number(self, name: str) -> int:
+        """Return the value of a ``spin``."""
+        return int(self.text(name))
+
+    def flag(self, name: str) -> bool:
+        """Return the value of a ``check``; false where the protocol does not have it."""
+        return name.lower() in self._options and self.text(name) == "true"
+
+    def spec(self) -> Spec:
+        """Return who plays, with the options that this player takes."""
+        spec = self._base()
+        for name, word in _OF_PLAYER.items():
+            if value := self._values.get(name):
+                with contextlib.suppress(UserError):
+                    spec = spec.with_options({word: value})
+        return spec
+
+    def _base(self) -> Spec:
+        from lm.players.specs import Spec
+
+        if self._player is not None:
+            return Spec.parse(self._player)
+        limited = self.flag("UCI_LimitStrength")
+        level = level_of_elo(self.number("UCI_Elo")) if limited else find_level(self.text("Level"))
+        return Spec.parse(level.spec)

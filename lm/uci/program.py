@@ -1,0 +1,115 @@
+"""The engine as a program: the handshake at once, the rest while the board says what it wants.
+
+A thread listens, so that the end of the board is noticed; the main thread carries out the lines in order. Until the
+handshake is over, nothing is imported that takes time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import queue
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from lm import release
+from lm.uci.options import PROTOCOLS, greeting
+
+if TYPE_CHECKING:
+    from lm.uci.server import Server
+
+GRACE: Final = 20.0
+"""Seconds that the lines before ``quit`` have to be answered; a board that has ended waits for nothing more."""
+CLOSING: Final = 1.0
+"""Seconds that a player has to end its processes."""
+LONGEST: Final = 1 << 20
+"""Bytes of a line that are read as one."""
+
+
+def main(player: str | None = None) -> None:
+    """Serve the board on standard input and output until it says ``quit`` or ends. Does not return.
+
+    ``player`` is a spec that plays instead of the level.
+    """
+    program = Program(player, sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0))
+    sys.stdout = sys.stderr  # what a player prints must not get in between
+    os.dup2(2, 1)
+    program.run()
+
+
+class Program:
+    """The engine's process."""
+
+    def __init__(self, player: str | None, source: BinaryIO, sink: BinaryIO) -> None:
+        self._player, self._source, self._sink = player, source, sink
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._writing = threading.Lock()
+        self._protocol = "uci"
+        self._server: Server | None = None
+        self._serving = threading.Event()
+
+    def run(self) -> None:
+        """Carry out the lines of the board, and end the process."""
+        threading.Thread(target=self._listen, name="listener", daemon=True).start()
+        loader: threading.Thread | None = None
+        try:
+            while (line := self._lines.get()) is not None:
+                word = (line.split() or [""])[0].lower()
+                if word in PROTOCOLS and (loader is None or word == self._protocol):
+                    self._protocol = word
+                    for text in greeting(word, release()):
+                        self._write(text)
+                elif not word:
+                    continue
+                if loader is None:
+                    loader = threading.Thread(target=self._load, name="loader", daemon=True)
+                    loader.start()
+                if word not in PROTOCOLS:
+                    self._serving.wait()
+                    if self._server is None or not self._server.handle(line):
+                        break
+        except KeyboardInterrupt:
+            self._leave(130)
+        self._leave(0)
+
+    def _listen(self) -> None:
+        line = b" "
+        while line:
+            line = self._source.readline(LONGEST)
+            text = line.decode("utf-8", "replace").lstrip("\ufeff")
+            self._lines.put(text if line else None)
+            if not line or text.strip().lower() == "quit":
+                time.sleep(GRACE)
+                os._exit(1)
+
+    def _load(self) -> None:
+        """Import what the conversation needs, then the model, which takes longest, and open the player."""
+        try:
+            from lm.uci.server import Server
+
+            self._server = Server(self._protocol, self._write, self._player)
+        finally:
+            self._serving.set()
+        if self._player is None:
+            with contextlib.suppress(ImportError):  # `load` tells of it
+                importlib.import_module("lm.players.lm_player")
+        self._server.load()
+
+    def _write(self, text: str) -> None:
+        with self._writing:
+            try:
+                self._sink.write(text.encode("utf-8", "replace") + b"\n")
+            except OSError:  # the board is gone
+                os._exit(1)
+
+    def _leave(self, code: int) -> None:
+        if self._server is not None:
+            closing = threading.Thread(target=self._server.close, daemon=True)
+            closing.start()
+            closing.join(CLOSING)
+        if self._protocol == "ucci":
+            self._write("bye")
+        os._exit(code)

@@ -1,0 +1,210 @@
+"""One search for a board: a thread that tells what a player thinks, and answers once."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from lm.players.player import NOTHING_SAID, Analysis, Choice, Player, Thinker, expected_score
+from xiangqi import Board, Color, Move
+from xiangqi.engine import Info, Limit, Score
+from xiangqi.engine.serving import Go
+
+MARGIN: Final = 0.01
+"""Seconds kept for the way of the answer to the board."""
+MOVES_TO_GO: Final = 30
+"""Moves that the rest of a clock has to do for, unless the board says how many."""
+REPEAT: Final = 0.02
+"""Seconds between calls of a player's ``stop``: the first may come before it has begun to think."""
+
+
+class Search(threading.Thread):
+    """A player's thinking about one position, from ``go`` to the answer.
+
+    A player that ``holds`` its strength is not given the limits of the board: it thinks for as long as its own spec
+    says, and is only stopped when its time is up. Another one thinks within the limits. Lines of play are given to
+    ``tell`` as they come, text to ``say``, and the choice, with its move among ``allowed`` (the legal moves less those
+    that were banned), to ``answer``. A player that fails answers ``None``.
+    """
+
+    def __init__(
+        self,
+        player: Player,
+        board: Board,
+        go: Go,
+        allowed: Sequence[Move],
+        multipv: int,
+        holds: bool,
+        tell: Callable[[Info], None],
+        say: Callable[[str], None],
+        answer: Callable[[Choice | None], None],
+    ) -> None:
+        super().__init__(name="search", daemon=True)
+        self._player, self._board, self._go, self._allowed = player, board, go, allowed
+        self._multipv, self._holds = min(multipv, len(allowed)), holds
+        self._tell, self._say, self._answer = tell, say, answer
+        self._began = time.monotonic()
+        self._chosen = False
+        self._analysis: Analysis | None = None
+        self._done, self._stopped, self._released = threading.Event(), threading.Event(), threading.Event()
+        self._ending = threading.Lock()
+        if not (go.infinite or go.ponder):
+            self._released.set()
+
+    @property
+    def done(self) -> bool:
+        """Whether the player has ended its thinking; the answer follows at once."""
+        return self._done.is_set()
+
+    def run(self) -> None:
+        """Think and answer. Called by ``start``."""
+        if self._released.is_set():
+            self._count_down()
+        choice: Choice | None = None
+        try:
+            choice = self._think()
+        except Exception as error:  # whatever happens to a player, the board gets an answer
+            if not isinstance(error, ValueError | RuntimeError | OSError):
+                traceback.print_exc()
+            self._say(f"{type(error).__name__}: {error}")
+        self._released.wait()
+        with self._ending:  # a player that thinks about the next position must not be stopped
+            self._done.set()
+        self._answer(choice)
+
+    def stop(self) -> None:
+        """Answer soon, with the best move so far. Returns at once."""
+        self._released.set()
+        self._halt()
+
+    def ponderhit(self) -> None:
+        """The move that was pondered on was played: from now on the limit counts."""
+        if not self._released.is_set():
+            self._began = time.monotonic()
+            self._released.set()
+            if self._chosen:
+                self._halt()
+            else:
+                self._count_down()
+
+    # --- Time ---------------------------------------------------------------------------------------------------------
+
+    def _count_down(self) -> None:
+        """Halt the player when the time for this move is up."""
+        seconds = allotted(self._go.limit, self._board.turn)
+        if seconds is not None and (self._holds or self._go.ponder):
+            timer = threading.Timer(seconds, self._halt)
+            timer.daemon = True
+            timer.start()
+
+    def _halt(self) -> None:
+        """Let the player stop thinking, from another thread and again until it does."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+            threading.Thread(target=self._keep_halting, name="halt", daemon=True).start()
+
+    def _keep_halting(self) -> None:
+        while True:
+            with self._ending:
+                if self.done:
+                    return
+                if self._analysis is not None:
+                    self._analysis.stop()
+                self._player.stop()
+            self._done.wait(REPEAT)
+
+    # --- Thinking -----------------------------------------------------------------------------------------------------
+
+    def _think(self) -> Choice:
+        limit, waits = self._go.limit, self._go.infinite or self._go.ponder
+        moves = tuple(self._allowed) if len(self._allowed) < len(self._board.legal_moves) else None
+        endless = Limit(root_moves=moves)
+        within = endless if waits else replace(limit, root_moves=moves)
+        streams = isinstance(self._player, Thinker) and (waits or within != endless)
+        if streams and not self._holds:
+            return self._stream(within)
+        own = self._holds or within == endless
+        (choice,) = self._player.choose([self._board], (endless if moves else None) if own else within)
+        choice = self._permitted(choice)
+        self._chosen = True
+        over = self._stopped.is_set() or (self._go.ponder and self._released.is_set())
+        if streams and (self._multipv > 1 or waits) and not over:
+            self._stream(within)
+        else:
+            self._report(choice.info)
+        return choice
+
+    def _stream(self, limit: Limit) -> Choice:
+        """Tell the lines of an analysis; return the best as a choice."""
+        assert isinstance(self._player, Thinker)
+        with self._player.analyse(self._board, limit, self._multipv) as analysis:
+            self._analysis = analysis
+            if self._stopped.is_set():
+                analysis.stop()
+            for line in analysis:
+                self._report(line.info)
+        best = analysis.lines[0].info if analysis.lines else NOTHING_SAID
+        return self._permitted(Choice(best.pv[0] if best.pv else self._allowed[0], best))
+
+    def _permitted(self, choice: Choice) -> Choice:
+        """Return the choice with a move that is allowed. A resignation keeps ``move=None``."""
+        if choice.move is None or choice.move in self._allowed:
+            return choice
+        return replace(choice, move=best_of(choice, self._allowed))
+
+    def _report(self, info: Info) -> None:
+        elapsed = time.monotonic() - self._began
+        self._tell(completed(info, self._board, elapsed))
+
+
+def best_of(choice: Choice, allowed: Sequence[Move]) -> Move:
+    """Return the likeliest of the moves that are allowed, by the choice's candidates."""
+    return next((move for move, _ in choice.candidates if move in allowed), allowed[0])
+
+
+def allotted(limit: Limit, color: Color) -> float | None:
+    """Return the seconds that a move may take, or ``None`` if the limit has no time.
+
+    >>> from xiangqi import RED
+    >>> allotted(Limit(time=0.5), RED), allotted(Limit(red_clock=60, red_increment=1), RED)
+    (0.49, 2.8)
+    """
+    if limit.time is not None:
+        return max(limit.time - MARGIN, 0.0)
+    clock = limit.clock(color)
+    if clock is None:
+        return None
+    share = clock / max(limit.moves_to_go or MOVES_TO_GO, 1) + 0.8 * limit.increment(color)
+    return max(min(share, 0.8 * clock), 0.0)
+
+
+def completed(info: Info, board: Board, elapsed: float) -> Info:
+    """Return the information with what boards expect in every line: depth, nodes, time and a score.
+
+    A score in centipawns follows from WDL by the inverse of `expected_score`. A mate is claimed for a line whose first
+    move mates; the other mates are those that the player claims.
+
+    >>> from xiangqi.engine import Wdl
+    >>> print(completed(Info(wdl=Wdl(500, 300, 200)), Board(), 0.1).score)
+    +1.08 for red
+    """
+    depth, nodes = info.depth or 1, info.nodes or 1
+    score = info.score
+    if info.pv:
+        board.push(info.pv[0])
+        try:
+            if not board.has_legal_moves():
+                score = Score(1 - board.turn, mate=1)
+        finally:
+            board.pop()
+    if score is None:
+        expected = expected_score(info)
+        bounded = min(max(0.5 if expected is None else expected, 0.001), 0.999)
+        score = Score(board.turn, cp=round(400 * math.log10(bounded / (1 - bounded))))
+    nps = info.nps if info.nps is not None else round(nodes / max(elapsed, 0.001))
+    return replace(info, depth=depth, nodes=nodes, nps=nps, time=elapsed, score=score.pov(board.turn))
