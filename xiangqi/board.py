@@ -21,7 +21,6 @@ import numpy as np
 from xiangqi import kernels, notation, rulings
 from xiangqi.fen import parse_fen, write_placement
 from xiangqi.move import (
-    COLOR_NAMES,
     KING,
     MOVES,
     NULL_MOVE,
@@ -35,7 +34,6 @@ from xiangqi.move import (
     PieceType,
     Square,
     mirror_square,
-    square_name,
 )
 from xiangqi.rulings import Outcome
 from xiangqi.status import Status, find_faults
@@ -43,6 +41,7 @@ from xiangqi.status import Status, find_faults
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from xiangqi.tactics import Tactics
     from xiangqi.text import Coordinates, Pieces
 
 STARTING_FEN: Final = "rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR w - - 0 1"
@@ -230,8 +229,8 @@ class Board:
 
         >>> board = Board()
         >>> board.push(Move.from_iccs("h2e2"))
-        >>> COLOR_NAMES[board.turn], board.halfmove_clock
-        ('black', 1)
+        >>> board.turn, board.halfmove_clock
+        (1, 1)
         """
         if move is NULL_MOVE:
             self._stack.append((move, 0, self.halfmove_clock, self._key))
@@ -301,6 +300,7 @@ class Board:
         If a piece of the same colour stands there, these are its defenders. A king does not attack along an open file
         (but see ``checkers``). Raises ``ValueError`` if ``square`` is not one.
 
+        >>> from xiangqi import square_name
         >>> [square_name(sq) for sq in Board().attackers(RED, 20)]
         ['b0']
         """
@@ -315,6 +315,7 @@ class Board:
     def checkers(self) -> list[Square]:
         """Return the squares of the pieces that give check, including the enemy king on an open file.
 
+        >>> from xiangqi import square_name
         >>> [square_name(sq) for sq in Board("4k4/9/3N5/9/9/9/9/9/9/3KR4 b").checkers()]
         ['e0', 'd7']
         """
@@ -338,6 +339,7 @@ class Board:
     def pinned(self, color: Color) -> list[Square]:
         """Return the squares of the pieces of ``color`` whose removal would put their own king in check.
 
+        >>> from xiangqi import square_name
         >>> [square_name(sq) for sq in Board("3k5/4r4/9/9/9/9/9/9/4A4/4K4 w").pinned(RED)]
         ['e1']
         """
@@ -399,6 +401,18 @@ class Board:
         """Whether ``outcome`` is not ``None``."""
         return self.outcome(rules, insufficient_material=insufficient_material) is not None
 
+    # --- Looking ahead ------------------------------------------------------------------------------------------------
+
+    def tactics(self, depth: int) -> Tactics:
+        """Return the score of every legal move by a search of ``depth`` plies; see ``xiangqi.tactics`` for more.
+
+        >>> Board("4k4/9/4b4/9/4n4/9/9/4R4/4A4/4K4 w").tactics(4).prices[0].move
+        Move.from_iccs('e2e5')
+        """
+        from xiangqi import tactics
+
+        return tactics.Searcher().tactics(self, depth)
+
     # --- Notation -----------------------------------------------------------------------------------------------------
 
     def iccs(self, move: Move) -> str:
@@ -433,7 +447,7 @@ class Board:
         """
         move = Move.from_iccs(text)
         if not self.is_legal(move):
-            raise IllegalMoveError(f"illegal move {text!r}: {self._why_illegal(move)} in {self.fen()}")
+            raise IllegalMoveError(f"illegal move {text!r}: {notation.why_illegal(self, move)} in {self.fen()}")
         return move
 
     def parse_wxf(self, text: str) -> Move:
@@ -473,20 +487,6 @@ class Board:
         move = self.parse_chinese(text)
         self.push(move)
         return move
-
-    def _why_illegal(self, move: Move) -> str:
-        if move is NULL_MOVE:
-            return "passing is not allowed"
-        piece, target = self.piece_at(move.from_square), self.piece_at(move.to_square)
-        if piece is None:
-            return f"there is no piece on {square_name(move.from_square)}"
-        if piece.color != self.turn:
-            return f"it is {COLOR_NAMES[self.turn]}'s turn"
-        if target is not None and target.color == self.turn:
-            return f"{square_name(move.to_square)} holds a piece of the same side"
-        if kernels.is_pseudo_legal(self._view, self.turn, move.from_square, move.to_square):
-            return "it leaves the king in check"
-        return "the piece cannot move like that"
 
     # --- Whole boards -------------------------------------------------------------------------------------------------
 

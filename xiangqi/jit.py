@@ -17,7 +17,10 @@ from numba.core import event
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SHARED: Final = tuple(Path(__file__).with_name(name) for name in ("attacks.py", "kernels.py", "mates.py", "move.py"))
+_SHARED: Final = tuple(
+    Path(__file__).with_name(f"{name}.py")
+    for name in ("alphabeta", "attacks", "evaluation", "kernels", "mates", "move", "piece_values", "workspace")
+)
 """Files whose functions and tables are compiled into the functions that use them."""
 
 

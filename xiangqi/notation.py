@@ -37,7 +37,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from xiangqi.jit import compiled
-from xiangqi.kernels import MOVE_INDEX, Cells, is_legal
+from xiangqi.kernels import MOVE_INDEX, Cells, is_legal, is_pseudo_legal
 from xiangqi.move import (
     _BY_SQUARES,
     ADVISOR,
@@ -195,7 +195,7 @@ def _file(sq: Square, color: int) -> int:
 def _describe(board: Board, move: Move) -> tuple[PieceType, int, int]:
     """Return piece type, action (0 traverse, 1 advance, -1 retreat) and final number of a legal move."""
     if not board.is_legal(move):
-        raise IllegalMoveError(f"illegal move {move.iccs!r}: {board._why_illegal(move)} in {board.fen()}")
+        raise IllegalMoveError(f"illegal move {move.iccs!r}: {why_illegal(board, move)} in {board.fen()}")
     type = board._cells[move.from_square] & 7
     ranks = move.to_square // 9 - move.from_square // 9
     if board.turn == BLACK:
@@ -361,7 +361,7 @@ def _resolve(board: Board, text: str, words: _Words, wxf: bool) -> Move:
         )
     piece = f"{COLOR_NAMES[board.turn]} {PIECE_NAMES[type]}"
     if moves:
-        reason = board._why_illegal(moves[0])
+        reason = why_illegal(board, moves[0])
     elif squares:
         reason = f"no {piece} goes that way from {' or '.join([square_name(sq) for sq in squares])}"
     elif mark or place:
@@ -433,3 +433,24 @@ def _lone_piece(cells: Cells, turn: int, type: int, file: int, action: int, numb
     if target < 0 or MOVE_INDEX[found, target] < 0 or not is_legal(cells, turn, found, target):
         return -1
     return int(MOVE_INDEX[found, target])
+
+
+def why_illegal(board: Board, move: Move) -> str:
+    """Return why a move is illegal on ``board``.
+
+    >>> from xiangqi import Board
+    >>> why_illegal(Board(), Move.from_iccs("h9g7"))
+    "it is red's turn"
+    """
+    if move is NULL_MOVE:
+        return "passing is not allowed"
+    piece, target = board.piece_at(move.from_square), board.piece_at(move.to_square)
+    if piece is None:
+        return f"there is no piece on {square_name(move.from_square)}"
+    if piece.color != board.turn:
+        return f"it is {COLOR_NAMES[board.turn]}'s turn"
+    if target is not None and target.color == board.turn:
+        return f"{square_name(move.to_square)} holds a piece of the same side"
+    if is_pseudo_legal(board.cells, board.turn, move.from_square, move.to_square):
+        return "it leaves the king in check"
+    return "the piece cannot move like that"

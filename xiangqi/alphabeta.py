@@ -1,0 +1,538 @@
+"""Alpha-beta search in numba: the value of a position some plies ahead, and the price of each of its moves.
+
+Kernels work on a `workspace` record and a `Table`, which the caller keeps and may use again; a table may be shared by
+threads. They run without the GIL, allocate nothing, and are loops over an explicit stack of frames, one for each ply,
+because numba cannot cache functions that call themselves.
+
+The search is the usual one (chessprogramming.org has a page on each part): iterative deepening, principal variation
+search, a transposition table, null moves, late move reductions, futility and late move pruning near the leaves, killer
+moves and history for the order of quiet moves, exchange values for that of captures; in check it goes a ply deeper.
+Leaves are played out: the side to move takes the evaluation or captures; in check it tries all moves. With ``plain`` it
+is minimax with alpha and beta alone, and its value is exact.
+
+Scores are in centipawns for the side to move (`evaluation`). ``MATE - n`` is a mate in n plies, ``RULED - n`` a win
+because the other side checks perpetually. A position that occurred before, in the game or in the line, is not searched:
+it is such a win or loss if one side checked throughout, else 0.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xiangqi.attacks import VALUE, kind_on
+from xiangqi.evaluation import evaluate
+from xiangqi.jit import compiled
+from xiangqi.kernels import MAX_MOVES, MOVE_FROM, MOVE_INDEX, MOVE_TO, MoveBuffer, constant
+from xiangqi.move import CANNON, KNIGHT, ROOK
+from xiangqi.workspace import (
+    MAX_PLY,
+    ROOM,
+    Workspace,
+    add_captures,
+    add_quiets,
+    defended,
+    in_danger,
+    is_possible,
+    make,
+    make_null,
+    unmake,
+)
+
+Table = NDArray[np.int64]
+"""A transposition table ``(n, 2)``, n a power of two, at first 0. A row holds its key, xored with the entry, and the
+entry; so a row that two threads have mixed up fits no position."""
+
+MATE: Final = 30000
+RULED: Final = 20000
+LOST: Final = 25000
+"""Scores beyond it, up or down, are mates."""
+WON: Final = 15000
+"""Scores beyond it are no evaluations."""
+ALL: Final = 1 << 20
+"""A margin, or a bound, beyond all scores."""
+NO_LIMIT: Final = 1 << 62
+"""A number of nodes that no search reaches."""
+
+# Fields of a frame, the variables of one node.
+_DEPTH, _ALPHA, _BETA, _FLOOR, _BEST, _MOVE, _STAGE, _NEXT, _END, _TRIED, _HASH, _STATIC, _MODE, _PASS = range(14)
+# Stages of a node, in order.
+_TRY_PASS, _TRY_HASH, _GENERATE, _PICK = range(4)
+# How the child was searched.
+_FULL, _SCOUT, _REDUCED, _PASSED = range(4)
+# What a step of the loop may say instead of a value.
+_GO_ON, _DOWN = -(1 << 21), -(1 << 22)
+# What a value in the table is.
+_UPPER, _LOWER, _EXACT = 1, 2, 3
+
+_REDUCTION: Final = constant(
+    np.array([[int(0.6 + math.log(max(d, 1)) * math.log(max(n, 1)) / 2.2) for n in range(64)] for d in range(64)])
+)
+"""``[depth, n]``: plies by which the n-th move is searched less deep."""
+_PLAYED_OUT: Final = 24
+"""Most plies that a leaf is played out."""
+_GAIN: Final = constant(np.array([0, 0, 160, 160, 330, 600, 330, 190, 280]))
+"""By kind: more than the evaluation usually changes by if a piece is captured."""
+
+
+@compiled
+def _repeated(ws: Workspace, ply: int) -> int:
+    """Return the score of a position that occurred before, or `_GO_ON` if it is new."""
+    here = ws.past + ply
+    key = ws.keys[here]
+    for ago in range(4, ws.quiet[here] + 1, 2):
+        if ws.keys[here - ago] == key:
+            mine, others = True, True
+            for back in range(0, ago, 2):
+                others = others and ws.checked[here - back] != 0
+                mine = mine and ws.checked[here - back - 1] != 0
+            if mine == others:
+                return 0
+            return ply - RULED if mine else RULED - ply
+    return _GO_ON
+
+
+@compiled
+def _order(ws: Workspace, ply: int, first: int, end: int) -> None:
+    """Give each move its place: good captures, killers, quiet moves by history, losing captures."""
+    for i in range(first, end):
+        move = int(ws.moves[i])
+        a, b = move // 90, move % 90
+        piece, target = int(ws.cells[a]), int(ws.cells[b])
+        if target != 0:
+            gain, cost = VALUE[kind_on(target, b)], VALUE[kind_on(piece, a)]
+            order = (1 << 24) + 16 * gain - min(cost, 10)
+            if cost > gain and defended(ws, b, 1 - ws.turn):
+                order -= 1 << 25
+            ws.orders[i] = order
+        elif move == ws.killers[ply, 0]:
+            ws.orders[i] = (1 << 20) + 1
+        elif move == ws.killers[ply, 1]:
+            ws.orders[i] = 1 << 20
+        else:
+            ws.orders[i] = ws.history[piece, b]
+
+
+@compiled
+def _pick(ws: Workspace, i: int, end: int) -> int:
+    """Bring the foremost of the moves ``i`` to ``end`` to ``i`` and return it."""
+    best = i
+    for j in range(i + 1, end):
+        if ws.orders[j] > ws.orders[best]:
+            best = j
+    ws.moves[i], ws.moves[best] = ws.moves[best], ws.moves[i]
+    ws.orders[i], ws.orders[best] = ws.orders[best], ws.orders[i]
+    return int(ws.moves[i])
+
+
+@compiled
+def _count_node(ws: Workspace) -> bool:
+    """Count a node; return whether the search has to stop."""
+    ws.nodes += 1
+    if ws.nodes >= ws.limit or (ws.nodes & 1023 == 0 and ws.stop != 0):
+        ws.stopped = 1
+    return bool(ws.stopped != 0)
+
+
+@compiled
+def _quiesce(ws: Workspace, base: int, alpha: int, beta: int, plain: bool) -> int:
+    """Return the value of the position at ``base`` once it is played out."""
+    ply = base
+    f = ws.frames[ply]
+    f[_ALPHA], f[_BETA] = alpha, beta
+    down, value = True, 0
+    start = 0 if base == 0 else ws.frames[base - 1, _END]
+    while True:
+        f = ws.frames[ply]
+        here = ws.past + ply
+        if down:
+            first = start if ply == base else ws.frames[ply - 1, _END]
+            f[_NEXT], f[_END], f[_TRIED] = first, first, 0
+            if _count_node(ws):
+                value, down = 0, False
+            elif ply - base >= _PLAYED_OUT or ply >= MAX_PLY or first > ROOM - MAX_MOVES:
+                value, down = evaluate(ws), False
+            elif ws.checked[here] != 0:
+                f[_BEST] = ply - MATE
+                f[_END] = add_quiets(ws, add_captures(ws, first))
+                _order(ws, ply, first, f[_END])
+            else:
+                static = evaluate(ws)
+                f[_BEST] = f[_STATIC] = static
+                if static >= f[_BETA]:
+                    value, down = static, False
+                else:
+                    f[_ALPHA] = max(f[_ALPHA], static)
+                    f[_END] = add_captures(ws, first)
+                    _order(ws, ply, first, f[_END])
+            if not down:
+                if ply == base:
+                    return value
+                ply -= 1
+                continue
+        else:
+            unmake(ws, ply)
+            value = -value
+            if value > f[_BEST]:
+                f[_BEST] = value
+                f[_ALPHA] = max(f[_ALPHA], value)
+        # The next move, or back.
+        down = False
+        while f[_NEXT] < f[_END] and f[_BEST] < f[_BETA] and ws.stopped == 0:
+            i = f[_NEXT]
+            f[_NEXT] = i + 1
+            move = _pick(ws, i, f[_END])
+            a, b = move // 90, move % 90
+            if ws.checked[here] == 0:
+                if ws.orders[i] < 0:
+                    f[_NEXT] = f[_END]
+                    break
+                if not plain and f[_STATIC] + _GAIN[kind_on(int(ws.cells[b]), b)] <= f[_ALPHA]:
+                    continue
+            make(ws, ply, a, b)
+            if in_danger(ws, 1 - ws.turn):
+                unmake(ws, ply)
+                continue
+            ws.checked[here + 1] = in_danger(ws, ws.turn)
+            down = True
+            break
+        if down:
+            ply += 1
+            ws.frames[ply, _ALPHA], ws.frames[ply, _BETA] = -f[_BETA], -f[_ALPHA]
+            continue
+        value = int(f[_BEST])
+        if ply == base:
+            return value
+        ply -= 1
+
+
+@compiled
+def _open(ws: Workspace, ply: int, depth: int, alpha: int, beta: int, may_pass: bool) -> None:
+    """Prepare the frame of a node."""
+    f = ws.frames[ply]
+    f[_DEPTH], f[_ALPHA], f[_BETA], f[_FLOOR], f[_PASS] = depth, alpha, beta, alpha, may_pass
+    f[_BEST], f[_MOVE], f[_TRIED], f[_HASH], f[_STAGE] = -MATE, -1, 0, -1, _TRY_HASH
+    first = ws.frames[ply - 1, _END] if ply > 0 else 0
+    f[_NEXT], f[_END] = first, first
+    ws.length[ply] = 0
+
+
+@compiled
+def _enter(ws: Workspace, table: Table, ply: int, base: int, plain: bool) -> int:
+    """Begin with a node: return its value if no move has to be tried, else `_GO_ON`."""
+    f = ws.frames[ply]
+    here = ws.past + ply
+    if ply > 0:
+        value = _repeated(ws, ply)
+        if value != _GO_ON:
+            return value
+    checked = ws.checked[here] != 0
+    if checked:
+        f[_DEPTH] += 1
+    alpha, beta = f[_ALPHA], f[_BETA]
+    if f[_DEPTH] <= 0 or ply >= MAX_PLY - _PLAYED_OUT or f[_END] > ROOM - MAX_MOVES:
+        return _quiesce(ws, ply, alpha, beta, plain)
+    if _count_node(ws):
+        return 0
+    depth = f[_DEPTH]
+    entry = table[ws.key & (len(table) - 1)]
+    data = entry[1]
+    if entry[0] ^ data == ws.key and data != 0:
+        f[_HASH] = (data & 0x3FFF) - 1
+        if ply > base and not plain and (data >> 16 & 0xFF) >= depth:
+            value, bound = int((data >> 24 & 0xFFFF) - 32768), data >> 14 & 3
+            if value > WON:
+                value -= ply
+            elif value < -WON:
+                value += ply
+            if bound == _EXACT or (bound == _LOWER and value >= beta) or (bound == _UPPER and value <= alpha):
+                return value
+    if plain or checked:
+        return _GO_ON
+    static = evaluate(ws)
+    f[_STATIC] = static
+    if ply > base and beta - alpha == 1 and abs(beta) < WON:
+        if depth <= 4 and static - 45 * depth >= beta:
+            return static
+        if depth >= 2 and static >= beta and f[_PASS] != 0:
+            code = ws.turn * 8
+            if ws.count[code + ROOK] + ws.count[code + CANNON] + ws.count[code + KNIGHT] >= 2:
+                f[_STAGE] = _TRY_PASS
+    return _GO_ON
+
+
+@compiled
+def _finish(ws: Workspace, table: Table, ply: int) -> int:
+    """Store the result of a node in the table and return its value."""
+    f = ws.frames[ply]
+    value = int(f[_BEST])
+    if ws.stopped != 0:
+        return value
+    stored = value
+    if value > LOST:
+        stored += ply
+    elif value < -LOST:
+        stored -= ply
+    elif abs(value) > WON:
+        return value
+    bound = _LOWER if value >= f[_BETA] else _EXACT if value > f[_FLOOR] else _UPPER
+    move = f[_MOVE] if f[_MOVE] >= 0 else f[_HASH]
+    data = (move + 1) | bound << 14 | max(f[_DEPTH], 0) << 16 | (stored + 32768) << 24
+    entry = table[ws.key & (len(table) - 1)]
+    entry[0] = ws.key ^ data
+    entry[1] = data
+    return value
+
+
+@compiled
+def _next(ws: Workspace, table: Table, ply: int, plain: bool) -> int:
+    """Make the next move of a node and return `_DOWN`, or return the node's value if there is none left."""
+    f = ws.frames[ply]
+    here = ws.past + ply
+    checked = ws.checked[here] != 0
+    while True:
+        if f[_STAGE] == _TRY_PASS:
+            f[_STAGE] = _TRY_HASH
+            f[_MODE] = _PASSED
+            make_null(ws, ply)
+            _open(ws, ply + 1, f[_DEPTH] - 3 - f[_DEPTH] // 5, -f[_BETA], 1 - f[_BETA], False)
+            return _DOWN
+        if f[_STAGE] == _TRY_HASH:
+            f[_STAGE] = _GENERATE
+            if f[_HASH] < 0 or not is_possible(ws, f[_HASH]):
+                f[_HASH] = -1
+                continue
+            move = f[_HASH]
+        elif f[_STAGE] == _GENERATE:
+            f[_STAGE] = _PICK
+            first = f[_NEXT]
+            f[_END] = add_quiets(ws, add_captures(ws, first))
+            _order(ws, ply, first, f[_END])
+            continue
+        else:
+            i = f[_NEXT]
+            if i == f[_END]:
+                if f[_TRIED] == 0:
+                    f[_BEST] = ply - MATE
+                return _finish(ws, table, ply)
+            f[_NEXT] = i + 1
+            move = _pick(ws, i, f[_END])
+            if move == f[_HASH]:
+                continue
+        make(ws, ply, move // 90, move % 90)
+        if in_danger(ws, 1 - ws.turn):
+            unmake(ws, ply)
+            continue
+        checks = in_danger(ws, ws.turn)
+        ws.checked[here + 1] = checks
+        f[_TRIED] += 1
+        depth, tried = f[_DEPTH], f[_TRIED]
+        quiet = ws.captured[ply] == 0 and not checks and not checked and not plain
+        if quiet and tried > 1 and f[_BEST] > -WON and depth <= 3:
+            hope = f[_STATIC] + 40 + 40 * depth
+            if hope <= f[_ALPHA] or tried > 5 + 6 * depth:
+                unmake(ws, ply)
+                if hope <= f[_ALPHA]:
+                    f[_BEST] = max(f[_BEST], hope)
+                continue
+        alpha = f[_ALPHA]
+        if tried == 1 or plain:
+            f[_MODE] = _FULL
+            _open(ws, ply + 1, depth - 1, -f[_BETA], -alpha, True)
+            return _DOWN
+        less = 0
+        if quiet and tried > 3 and depth >= 3 and move != ws.killers[ply, 0] and move != ws.killers[ply, 1]:
+            less = _REDUCTION[min(depth, 63), min(tried, 63)]
+            if f[_BETA] - f[_FLOOR] > 1:
+                less -= 1
+            less = min(max(less, 0), depth - 2)
+        f[_MODE] = _REDUCED if less > 0 else _SCOUT
+        _open(ws, ply + 1, depth - 1 - less, -alpha - 1, -alpha, True)
+        return _DOWN
+
+
+@compiled
+def _back(ws: Workspace, table: Table, ply: int, value: int) -> int:
+    """Take the value of the child: return `_DOWN` to search it again, `_GO_ON`, or the node's value."""
+    f = ws.frames[ply]
+    mode = f[_MODE]
+    if ws.stopped != 0:
+        unmake(ws, ply)
+        return 0
+    if mode == _PASSED:
+        unmake(ws, ply)
+        if value >= f[_BETA]:
+            return int(f[_BETA])
+        return _GO_ON
+    alpha, beta = f[_ALPHA], f[_BETA]
+    if mode == _REDUCED and value > alpha:
+        f[_MODE] = _SCOUT
+        _open(ws, ply + 1, f[_DEPTH] - 1, -alpha - 1, -alpha, True)
+        return _DOWN
+    if mode != _FULL and alpha < value < beta:
+        f[_MODE] = _FULL
+        _open(ws, ply + 1, f[_DEPTH] - 1, -beta, -alpha, True)
+        return _DOWN
+    unmake(ws, ply)
+    f[_BEST] = max(f[_BEST], value)
+    if value <= alpha:
+        return _GO_ON
+    move = ws.move[ply]
+    f[_MOVE] = move
+    f[_ALPHA] = value
+    ws.line[ply, 0] = move
+    ws.length[ply] = min(ws.length[ply + 1] + 1, MAX_PLY)
+    for i in range(1, ws.length[ply]):
+        ws.line[ply, i] = ws.line[ply + 1, i - 1]
+    if value < beta:
+        return _GO_ON
+    if ws.captured[ply] == 0:
+        if ws.killers[ply, 0] != move:
+            ws.killers[ply, 1] = ws.killers[ply, 0]
+            ws.killers[ply, 0] = move
+        piece, b = int(ws.cells[move // 90]), move % 90
+        ws.history[piece, b] += f[_DEPTH] * f[_DEPTH]
+        if ws.history[piece, b] > 1 << 18:
+            for p in range(16):
+                for sq in range(90):
+                    ws.history[p, sq] >>= 1
+    return _finish(ws, table, ply)
+
+
+@compiled
+def _search(ws: Workspace, table: Table, base: int, depth: int, alpha: int, beta: int, plain: bool) -> int:
+    """Return the value of the position at ``base`` for the side to move."""
+    ply = base
+    _open(ws, ply, depth, alpha, beta, True)
+    value = _enter(ws, table, ply, base, plain)
+    while True:
+        if value == _GO_ON:
+            value = _next(ws, table, ply, plain)
+        if value == _DOWN:
+            ply += 1
+            value = _enter(ws, table, ply, base, plain)
+        elif ply == base:
+            return value
+        else:
+            ply -= 1
+            value = _back(ws, table, ply, -value)
+
+
+@compiled
+def _begin(ws: Workspace, nodes: int) -> None:
+    """Prepare the workspace for a search of at most so many nodes."""
+    ws.nodes, ws.limit, ws.stopped = 0, nodes, 0
+    ws.killers[:] = -1
+    ws.history[:] = 0
+    ws.length[0] = 0
+
+
+@compiled
+def quiesce(ws: Workspace, alpha: int, beta: int) -> int:
+    """Return the score of the position in the workspace, played out, for the side to move.
+
+    Bounded by ``alpha`` and ``beta``: a score up to ``alpha`` is an upper bound, from ``beta`` on a lower bound.
+    """
+    ws.nodes, ws.limit, ws.stopped = 0, NO_LIMIT, 0
+    return _quiesce(ws, 0, alpha, beta, False)
+
+
+@compiled
+def search_position(
+    ws: Workspace, table: Table, depth: int, alpha: int, beta: int, nodes: int, plain: bool
+) -> tuple[int, int]:
+    """Return the score of the position in the workspace for the side to move, and the depth that it was searched to.
+
+    A score up to ``alpha`` is an upper bound, from ``beta`` on a lower bound. The search ends early after ``nodes``
+    nodes, or when ``ws.stop`` is set to another value than 0, with the result of the last depth that was finished
+    (depth 0 is `quiesce`). The best line lies in ``ws.line[0, : ws.length[0]]`` as moves of the workspace, unless the
+    score is a bound.
+    """
+    _begin(ws, nodes)
+    best = _quiesce(ws, 0, alpha, beta, plain)
+    for d in range(1, depth + 1):
+        value = _search(ws, table, 0, d, alpha, beta, plain)
+        if ws.stopped != 0:
+            return best, d - 1
+        best = value
+    return best, depth
+
+
+@compiled
+def root_prices(
+    ws: Workspace,
+    table: Table,
+    depth: int,
+    margin: int,
+    nodes: int,
+    plain: bool,
+    moves: MoveBuffer,
+    prices: NDArray[np.int64],
+    lines: NDArray[np.int16],
+) -> int:
+    """Find the score of each of ``moves``, and return the depth that they were searched to.
+
+    ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace. It is sorted, best first. Their
+    scores, for the side to move, are written to ``prices[0]``, and the first k moves of their lines, -1 after the end,
+    to ``lines[0]``; ``prices`` is ``(2, n)``, ``lines`` ``(2, n, k)``. Scores are exact for moves that are at most
+    ``margin`` worse than the best; for others they are upper bounds, and lower than that.
+
+    The search ends early as `search_position` does. Depth 1, a move and then `quiesce`, has no limit of nodes.
+    """
+    _begin(ws, NO_LIMIT)
+    n = len(moves)
+    for d in range(1, depth + 1):
+        prices[1] = -ALL
+        best = -ALL
+        for i in range(n):
+            make(ws, 0, int(MOVE_FROM[moves[i]]), int(MOVE_TO[moves[i]]))
+            ws.checked[ws.past + 1] = in_danger(ws, ws.turn)
+            ws.frames[0, _END] = 0
+            floor = max(best - margin - 1, -MATE)
+            value = floor
+            if floor > -MATE:  # is it worse than that?
+                value = -_search(ws, table, 1, d - 1, -floor - 1, -floor, plain)
+            if value > floor or floor == -MATE:
+                value = -_search(ws, table, 1, d - 1, -MATE, -floor, plain)
+            unmake(ws, 0)
+            if ws.stopped != 0:
+                break
+            prices[1, i] = value
+            best = max(best, value)
+            _write_line(ws, moves[i], lines[1, i])
+        if ws.stopped != 0 and d > 1:
+            return d - 1
+        _sort(moves, prices, lines)
+        ws.limit = nodes
+    return depth
+
+
+@compiled
+def _write_line(ws: Workspace, move: int, out: NDArray[np.int16]) -> None:
+    """Write a first move and the best line after it as indices of moves."""
+    out[:] = -1
+    out[0] = move
+    for i in range(min(ws.length[1], len(out) - 1)):
+        out[i + 1] = MOVE_INDEX[ws.line[1, i] // 90, ws.line[1, i] % 90]
+
+
+@compiled
+def _sort(moves: MoveBuffer, prices: NDArray[np.int64], lines: NDArray[np.int16]) -> None:
+    """Sort the moves by the second row of ``prices``, best first, and write prices and lines to the first rows."""
+    for i in range(len(moves)):
+        move, price = moves[i], prices[1, i]
+        at = i
+        while at > 0 and prices[0, at - 1] < price:
+            at -= 1
+        for j in range(i, at, -1):
+            moves[j] = moves[j - 1]
+            prices[0, j] = prices[0, j - 1]
+            for k in range(lines.shape[2]):
+                lines[0, j, k] = lines[0, j - 1, k]
+        moves[at] = move
+        prices[0, at] = price
+        for k in range(lines.shape[2]):
+            lines[0, at, k] = lines[1, i, k]
