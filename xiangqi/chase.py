@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xiangqi import kernels
-from xiangqi.jit import compiled
+from xiangqi.jit import allocating, compiled
 from xiangqi.kernels import MOVE_FROM, MOVE_TO, Cells, MoveBuffer
 from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK
 
@@ -147,3 +147,31 @@ def new_chases(cells: Cells, turn: int, moves: MoveBuffer, home: NDArray[np.uint
                 row[home[s]] = False
         _make(cells, moves[i])
         turn = 1 - turn
+
+
+@allocating
+def judge(cells: Cells, turn: int, moves: MoveBuffer, chases: bool) -> int:
+    """Return which side a cycle of ``moves`` ``(n,)`` is lost for: 0 Red, 1 Black, or -1 for a draw.
+
+    ``turn`` makes the first move; none is a capture, and together they lead back to the position ``cells`` ``(90,)``.
+    Without ``chases`` only perpetual checks count. `xiangqi.rulings` gives the same verdicts with their evidence.
+
+    >>> from xiangqi import Board, Move
+    >>> moves = np.array([Move.from_iccs(iccs).index for iccs in ("e1d1", "d9e9", "d1e1", "e9d9")], np.int16)
+    >>> judge(Board("3k5/9/9/9/9/9/9/9/4R4/5K3 w").cells.copy(), 0, moves, True)
+    0
+    """
+    n = len(moves)
+    checking, guilty = np.zeros(n, np.bool_), np.zeros(2, np.bool_)
+    checks(cells, turn, moves, checking)
+    for first in range(2):
+        guilty[turn ^ first] = checking[first::2].all()
+    if chases and not checking.any():
+        chased = np.zeros((n, 90), np.bool_)
+        new_chases(cells, turn, moves, np.arange(90).astype(np.uint8), chased)
+        for first in range(2):
+            for sq in range(90):
+                guilty[turn ^ first] |= chased[first::2, sq].all()
+    if guilty[0] == guilty[1]:
+        return -1
+    return 0 if guilty[0] else 1

@@ -1,0 +1,316 @@
+"""A search of one game: it reads leaves in batches, in one or more threads, until the limit is reached.
+
+The tree is kept from move to move: the part below the moves played becomes the new tree.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.model.encoding import GameMoves
+from lm.model.features import MAX_CANDIDATES
+from lm.players.search import tree
+from lm.players.search.clock import Budget
+from lm.players.search.leaves import Leaves, Workspace
+from lm.players.search.tree import DEEPEST, EDGE, NODE, READ, STATE, Game
+from xiangqi import MOVES, NULL_MOVE, Board, Move
+from xiangqi.rulings import Rules
+
+EDGES_A_NODE: Final = 48
+"""Room for edges; positions have 40 legal moves on average."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """Parameters of the search; docs/log.md has what each is worth."""
+
+    exploration: float = 1.2
+    """PUCT's constant c: the weight of the prior against the value."""
+    growth: float = 0.45
+    """How much c grows with the logarithm of the visits."""
+    base: float = 500.0
+    """Visits from which it grows noticeably."""
+    reduction: float = 0.25
+    """First-play urgency: how far below its parent's value a move without visits counts, times the square root of the
+    prior of the moves with visits."""
+    spread: float = 0.0
+    """Weight of the spread of values in c, 0 to 1."""
+    temperature: float = 1.3
+    """Temperature of the policy: above 1 it looks more often at unlikely moves."""
+    batch: int = 8
+    """Leaves that are read together."""
+    veto: float = 0.1
+    """How much better the value of a move with fewer visits must be for it to be chosen."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A move at the root, as the search sees it. Values are for the side to move."""
+
+    move: Move
+    prior: float
+    visits: int
+    value: float
+    """From -1 (loss) to 1 (win)."""
+    draw: float
+    """Chance of a draw, 0 to 1."""
+    proven: int | None
+    """-1, 0 or 1 if the result is proven."""
+    plies: int
+    """Plies to the proven end."""
+    ruled: bool
+    """Whether the proof rests on a ruling, not on mates alone."""
+    pv: tuple[Move, ...]
+
+
+class Search:
+    """The search of one game. ``size`` is the most positions that its tree may hold."""
+
+    def __init__(self, leaves: Leaves, params: Params, rules: Rules = "computer", size: int = 20000) -> None:
+        self.params, self._leaves = params, leaves
+        self._state = np.zeros(1, STATE)
+        for field in fields(params):
+            if field.name in STATE.names:
+                self._state[field.name] = getattr(params, field.name)
+        self._state["rulings"], self._state["chases"] = rules != "none", rules == "computer"
+        # The system gives these arrays memory only as they are written to.
+        self._nodes, self._edges = np.zeros(size, NODE), np.zeros(size * EDGES_A_NODE, EDGE)
+        self._game = Game(np.zeros(90, np.uint8), 0, np.empty(0, np.int16), np.zeros(1, np.uint64), 0)
+        self._lock = threading.Lock()
+        self._spaces: dict[int, Workspace] = {}
+        self.made = 0
+        """Visits made since the root was set."""
+
+    @property
+    def root(self) -> Any:
+        """The record of the root."""
+        return self._nodes[0]
+
+    # --- The game -----------------------------------------------------------------------------------------------------
+
+    def continues(self, board: Board) -> bool:
+        """Return whether a board's game continues the one searched last."""
+        return self._leaves.continues(GameMoves.of(board).with_past())
+
+    def set_root(self, board: Board) -> None:
+        """Make a position, with its history, the root. What is known of it is kept."""
+        self.made = 0
+        self._game = _game_of(board)
+        news = self._leaves.set_game(GameMoves.of(board).with_past())
+        self._state["deepest"] = DEEPEST
+        at: int | None = 0 if news.continues and self._state["nodes"][0] else None
+        for move in news.moves:
+            at = self._child(at, move) if at is not None else None
+            if at is None:
+                break
+            self._leaves.advance(int(self._nodes["entry"][at]))
+            self._nodes["entry"][at] = -1  # it is on the game's path now
+        if at is None:
+            entries = self._nodes["entry"][: int(self._state["nodes"][0])]
+            self._leaves.free(entries[entries >= 0])
+            self._state["nodes"] = self._state["edges"] = 0
+            self._read_root()
+        elif at:
+            nodes, edges = np.zeros_like(self._nodes), np.zeros_like(self._edges)
+            freed = np.empty(len(nodes), np.int64)
+            count = tree.keep(self._state, self._nodes, self._edges, at, nodes, edges, freed)
+            self._leaves.free(freed[:count])
+            self._nodes, self._edges = nodes, edges
+
+    def _child(self, at: int, move: int) -> int | None:
+        """Return the node with edges after a move, or ``None``."""
+        node = self._nodes[at]
+        for e in range(node["first"], node["first"] + node["edges"]):
+            if self._edges["move"][e] == move:
+                child = int(self._edges["node"][e])
+                return child if child >= 0 and self._nodes["state"][child] == READ else None
+        return None
+
+    def _read_root(self) -> None:
+        node = self._nodes[0]
+        self._nodes[0] = np.zeros((), NODE)
+        node["key"], node["clock"] = self._game.keys[-1], self._game.clock
+        node["parent"] = node["entry"] = -1
+        node["lower"], node["upper"], node["flying"] = -1, 1, 1
+        self._state["nodes"], self._state["root"] = 1, 0
+        space = self._space(0)
+        self._leaves.read_root(space)
+        self._absorb(space, np.zeros(1, np.int32))
+
+    def _space(self, thread: int) -> Workspace:
+        return self._spaces.setdefault(thread, Workspace(self.params.batch))
+
+    # --- The search ---------------------------------------------------------------------------------------------------
+
+    def think(
+        self, nodes: int | None, allowed: Budget, threads: int = 1, stopped: threading.Event | None = None
+    ) -> Iterator[None]:
+        """Search until so many visits, the time allowed, or ``stopped``; yield after each batch of this thread.
+
+        The other threads work until the iteration ends. With one thread the result depends on nothing but the position
+        and the number of visits.
+        """
+        started, done = time.perf_counter(), threading.Event()
+        goal = sys.maxsize if nodes is None else nodes
+        helpers = [threading.Thread(target=self._help, args=(n, goal, done), daemon=True) for n in range(1, threads)]
+        for helper in helpers:
+            helper.start()
+        try:
+            while not (stopped is not None and stopped.is_set()):
+                used = time.perf_counter() - started
+                if (allowed.most is not None and used >= allowed.most) or self._is_decided(nodes, used, allowed):
+                    return
+                if not self._step(0, goal):
+                    return
+                yield
+        finally:
+            done.set()
+            for helper in helpers:
+                helper.join()
+
+    def _help(self, thread: int, goal: int, done: threading.Event) -> None:
+        while not done.is_set() and self._step(thread, goal):
+            pass
+
+    def _step(self, thread: int, goal: int) -> bool:
+        """Read a batch of leaves, unless so many visits have been made; return whether there may be more to do."""
+        space = self._space(thread)
+        with self._lock:
+            waiting = int(self.root["flying"])
+            size = min(self.params.batch, goal - self.made - waiting)
+            if size <= 0 or self.root["lower"] == self.root["upper"] or not self._has_room(size + waiting):
+                return waiting > 0
+            taken = self._leaves.take(size)
+            batch = space.batch.first(size)
+            n, made = tree.select(self._state, self._nodes, self._edges, self._game, taken, batch)
+            self._leaves.free(taken[n:])
+            self.made += made - n
+        if n:
+            self._leaves.read(space, n)
+            with self._lock:
+                self._absorb(space, space.batch.nodes[:n])
+                self.made += n
+        elif not made:  # all that could be read is being read by others
+            time.sleep(1e-4)
+            return waiting > 0
+        return True
+
+    def _absorb(self, space: Workspace, leaves: NDArray[np.int32]) -> None:
+        n = len(leaves)
+        found = space.moves[:n], space.counts[:n], space.scores[:n], space.wdl[:n]
+        tree.absorb(self._state, self._nodes, self._edges, leaves, *found)
+
+    def _has_room(self, leaves: int) -> bool:
+        """Return whether the tree has room for so many leaves and the ends of games found on the way."""
+        nodes, edges = int(self._state["nodes"][0]), int(self._state["edges"][0])
+        return nodes + 4 * leaves <= len(self._nodes) and edges + leaves * MAX_CANDIDATES <= len(self._edges)
+
+    @property
+    def full(self) -> int:
+        """How full the tree is, in thousandths."""
+        return 1000 * int(self._state["nodes"][0]) // len(self._nodes)
+
+    def _is_decided(self, nodes: int | None, used: float, allowed: Budget) -> bool:
+        """Return whether the choice is certain: there is one move, the result is proven, or the visits that are left
+        cannot change it. Past the time aimed at, it is enough that the most visited move has the best value."""
+        if self.root["lower"] == self.root["upper"] or (allowed.most is not None and used >= allowed.most):
+            return True
+        first, n = int(self.root["first"]), int(self.root["edges"])
+        children = self._edges["node"][first : first + n]
+        if nodes is None and allowed.target is None:
+            return False
+        visits = np.where(children >= 0, self._nodes["visits"][children], 0)
+        if n < 2 or self.made == 0:
+            return n < 2
+        left = np.inf if nodes is None else nodes - self.made
+        if allowed.target is not None and allowed.most is not None:
+            if used >= allowed.target:
+                values = np.where(visits > 0, -self._nodes["total"][children] / np.maximum(visits, 1), -1)
+                if values.argmax() == visits.argmax():
+                    return True
+            left = min(left, self.made / used * (allowed.target - used)) if used < allowed.target else left
+        second, most = np.partition(visits, -2)[-2:]
+        return bool(most - second > left)
+
+    # --- The result ---------------------------------------------------------------------------------------------------
+
+    def candidates(self) -> list[Candidate]:
+        """Return the moves at the root, best first."""
+        found = [self._candidate(e) for e in range(self.root["first"], self.root["first"] + self.root["edges"])]
+        found.sort(key=self._rank, reverse=True)
+        most = max(candidate.visits for candidate in found)
+        top = found[0]
+        if top.proven is None:  # a move with fewer visits, but clearly better
+            for candidate in found[1:]:
+                better = candidate.value > top.value + self.params.veto
+                if candidate.proven is None and better and candidate.visits > 0.2 * most:
+                    found.remove(candidate)
+                    found.insert(0, candidate)
+                    break
+        return found
+
+    @staticmethod
+    def _rank(candidate: Candidate) -> tuple[float, ...]:
+        proven, plies = candidate.proven, candidate.plies
+        if proven == 1:
+            return 2, -plies
+        if proven == -1:
+            return 0, plies, candidate.visits
+        return 1, candidate.visits, candidate.prior
+
+    def _candidate(self, e: int) -> Candidate:
+        edge = self._edges[e]
+        move, prior, child = MOVES[edge["move"]], float(edge["prior"]), int(edge["node"])
+        if child < 0 or not self._nodes["visits"][child]:
+            own = self.root
+            return Candidate(move, prior, 0, float(own["value"]), float(own["draw"]), None, 0, False, (move,))
+        node = self._nodes[child]
+        visits, lower, upper = int(node["visits"]), int(node["lower"]), int(node["upper"])
+        value = min(max(float(node["total"]) / visits, lower), upper)
+        proven = -lower if lower == upper else None
+        pv = (move, *self._line(child))
+        draw, plies, ruled = float(node["draws"]) / visits, int(node["plies"]) + 1, bool(node["ruled"])
+        return Candidate(move, prior, visits, -value, draw, proven, plies, ruled, pv)
+
+    def _line(self, at: int) -> list[Move]:
+        """Return the most visited continuation of a node."""
+        moves: list[Move] = []
+        while self._nodes["edges"][at] and len(moves) < 40:
+            first = int(self._nodes["first"][at])
+            edges = self._edges[first : first + int(self._nodes["edges"][at])]
+            visited = edges[edges["node"] >= 0]
+            if not len(visited):
+                break
+            nodes = self._nodes[visited["node"]]
+            wins = np.flatnonzero(nodes["upper"] == -1)
+            best = wins[nodes["plies"][wins].argmin()] if len(wins) else nodes["visits"].argmax()
+            moves.append(MOVES[visited["move"][best]])
+            at = int(visited["node"][best])
+        return moves
+
+
+def _game_of(board: Board) -> Game:
+    """Return the position on a board and what of its history matters for repetitions."""
+    window = min(board.halfmove_clock, board.ply)
+    back, moves, keys = board.copy(), [], [board.key]
+    for _ in range(window):
+        move = back.pop()
+        if move is NULL_MOVE:
+            break
+        moves.append(move.index)
+        keys.append(back.key)
+    return Game(
+        board.cells.copy(),
+        board.turn,
+        np.array(moves[::-1], np.int16),
+        np.array(keys[::-1], np.uint64),
+        board.halfmove_clock,
+    )

@@ -1,0 +1,501 @@
+"""The search tree: selection by PUCT, endings found when a node is created, backup, and proven results.
+
+A node is a position with the moves that led to it; its edges are its legal moves, likeliest first. All values are
+expected scores from -1 (loss) to 1 (win) for the side to move at their node. The tree is three arrays, so that the
+kernels below need nothing from Python:
+
+- ``nodes`` ``(N,)`` of `NODE` and ``edges`` ``(E,)`` of `EDGE`, each filled from the start;
+- ``state`` ``(1,)`` of `STATE`: how many of them are in use, the parameters of the search, and work space.
+
+The position of the root comes with the moves and position keys of the game, as a `Game`.
+
+Selection is PUCT (Rosin 2011; Silver et al. 2017, "AlphaZero") with these changes, each with its effect in docs/log.md:
+first-play urgency by reduction, an exploration constant that grows with the visits and with the spread of values
+(as in KataGo), and bounds on results that are proven (Winands et al. 2008, "MCTS-Solver").
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.model.features import zobrist_after
+from xiangqi import chase, kernels
+from xiangqi.jit import allocating, compiled
+from xiangqi.kernels import MAX_MOVES, MOVE_FROM, MOVE_TO, Cells
+from xiangqi.rulings import COUNTED_CHECKS, QUIET_PLIES
+
+NEW, READ, OVER = 0, 1, 2
+"""States of a node: created, and waiting for its evaluation; evaluated, with edges; the end of the game."""
+
+DEEPEST: Final = 256
+"""Most plies between the root and a node. A longer line is valued as a draw."""
+
+NODE: Final = np.dtype(
+    [
+        ("key", np.uint64),
+        ("total", np.float64),  # sum of the values backed up through this node
+        ("squares", np.float64),  # sum of their squares
+        ("draws", np.float64),  # sum of the chances of a draw
+        ("parent", np.int32),
+        ("first", np.int32),  # its first edge
+        ("visits", np.int32),
+        ("flying", np.int32),  # visits whose evaluation is not known yet
+        ("entry", np.int32),  # its keys and values, see `lm.model.cache`
+        ("value", np.float32),  # its own evaluation
+        ("draw", np.float32),
+        ("edges", np.int16),
+        ("clock", np.int16),  # plies since a capture
+        ("plies", np.int16),  # plies to the proven end
+        ("lower", np.int8),  # proven bounds of its value
+        ("upper", np.int8),
+        ("state", np.int8),
+        ("ruled", np.int8),  # whether the proof rests on a ruling, not on mates alone
+    ],
+    align=True,
+)
+EDGE: Final = np.dtype(
+    [
+        ("prior", np.float32),
+        ("node", np.int32),  # -1 before the first visit
+        ("wanted", np.int32),  # visits wanted by the schedule at the root, see `SCHEDULED`
+        ("move", np.int16),  # number of the move as played
+    ],
+    align=True,
+)
+STATE: Final = np.dtype(
+    [
+        ("nodes", np.int64),
+        ("edges", np.int64),
+        ("root", np.int64),
+        ("scheduled", np.int64),  # whether the root's visits follow the edges' ``wanted``, not PUCT
+        ("chases", np.int64),  # whether perpetual chases lose
+        ("rulings", np.int64),  # whether repetitions and quiet plies end the game
+        ("exploration", np.float64),
+        ("growth", np.float64),
+        ("base", np.float64),
+        ("reduction", np.float64),  # of the value of a move that was not visited
+        ("spread", np.float64),  # weight of the values' spread in exploration, 0 to 1
+        ("temperature", np.float64),  # of the policy
+        ("deepest", np.int64),  # most plies below the root, at most `DEEPEST`
+        ("cells", np.uint8, 90),
+        ("moves", np.int16, MAX_MOVES),
+    ],
+    align=True,
+)
+Records: TypeAlias = NDArray[Any]
+Moves: TypeAlias = NDArray[np.int16]
+Keys: TypeAlias = NDArray[np.uint64]
+
+
+class Game(NamedTuple):
+    """The game up to the root."""
+
+    cells: Cells
+    """The position at the root ``(90,)``."""
+    turn: int
+    moves: Moves
+    """The moves since the last capture or null move, ``(n,)``."""
+    keys: Keys
+    """Keys of the positions before each of these moves, and at the root, ``(n + 1,)``."""
+    clock: int
+    """Plies since a capture; more than n where the game began with some."""
+
+
+class Batch(NamedTuple):
+    """Leaves that wait for their evaluation."""
+
+    nodes: NDArray[np.int32]
+    """Their nodes ``(B,)``."""
+    moves: Moves
+    """The moves from the root to each, ``(B, DEEPEST)``."""
+    lengths: NDArray[np.int64]
+    """The number of these moves ``(B,)``."""
+    entries: NDArray[np.int64]
+    """Cache entries of the nodes from the first after the root to each leaf's parent, ``(B, DEEPEST)``."""
+    cells: NDArray[np.uint8]
+    """Their positions ``(B, 90)``."""
+
+    def first(self, size: int) -> Batch:
+        """Return the first ``size`` places as a batch."""
+        return Batch(*(array[:size] for array in self))
+
+
+def empty_batch(size: int) -> Batch:
+    """Return room for ``size`` leaves."""
+    return Batch(
+        np.empty(size, np.int32),
+        np.empty((size, DEEPEST), np.int16),
+        np.empty(size, np.int64),
+        np.empty((size, DEEPEST), np.int64),
+        np.empty((size, 90), np.uint8),
+    )
+
+
+# --- Selection --------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def mean(node: Any) -> float:
+    """Return the value of a node, which has visits: the mean of its visits, within its proven bounds."""
+    return float(min(max(node.total / node.visits, float(node.lower)), float(node.upper)))
+
+
+@compiled
+def _exploration(s: Any, node: Any) -> float:
+    """Return the factor of PUCT's exploration term at a node.
+
+    It grows with the logarithm of the visits, as in AlphaZero, and with the standard deviation of the values, which
+    counts as 0.4 for the first two visits, as in KataGo ("KataGoMethods.md").
+    """
+    factor = s.exploration + s.growth * np.log(1 + node.visits / s.base)
+    if s.spread > 0:
+        n = node.visits + 2.0
+        average = node.total / max(1, node.visits)
+        variance = max(0.0, node.squares - node.visits * average * average)
+        deviation = np.sqrt((variance + 2.0 * 0.16) / n)
+        factor *= 1 + s.spread * (deviation / 0.4 - 1)
+    return float(factor * np.sqrt(max(1, node.visits + node.flying - 1)))
+
+
+@compiled
+def best_edge(s: Any, nodes: Records, edges: Records, at: int) -> int:
+    """Return the edge of an evaluated node to visit next; -1 if all results there are known.
+
+    Edges are sorted by prior. So of those without a visit only the first needs to be looked at.
+    """
+    node = nodes[at]
+    explore, q, visited = _exploration(s, node), mean(node), 0.0
+    best, found, lost = -np.inf, -1, -1
+    for e in range(node.first, node.first + node.edges):
+        edge = edges[e]
+        if edge.node < 0:
+            score = q - s.reduction * np.sqrt(visited) + explore * edge.prior
+            if score > best:
+                found = e
+            return found
+        child = nodes[edge.node]
+        if child.lower == child.upper:
+            if child.lower == 1:  # the opponent wins
+                continue
+            lost = e
+        tried = child.visits + child.flying
+        value = -mean(child) if child.visits > 0 else q - s.reduction * np.sqrt(visited)
+        visited += edge.prior
+        score = value + explore * edge.prior / (1 + tried)
+        if score > best:
+            best, found = score, e
+    return found if found >= 0 else lost
+
+
+@compiled
+def _wanted_edge(nodes: Records, edges: Records, at: int) -> int:
+    """Return the root's first edge with fewer visits than wanted, or -1."""
+    node = nodes[at]
+    for e in range(node.first, node.first + node.edges):
+        edge = edges[e]
+        if edge.wanted > 0:
+            if edge.node < 0:
+                return e
+            child = nodes[edge.node]
+            if child.visits + child.flying < edge.wanted and child.lower != child.upper:
+                return e
+    return -1
+
+
+@allocating
+def select(
+    state: Records, nodes: Records, edges: Records, game: Game, taken: NDArray[np.int64], batch: Batch
+) -> tuple[int, int]:
+    """Visit the tree until the ``batch`` is full, and return the number of leaves in it and of all visits made.
+
+    A visit ends at a new leaf, which waits for its evaluation; at the end of a game, which is backed up at once; or at
+    a leaf that waits already. After as many of the last as the batch has places, the batch stays as it is. ``taken``
+    ``(B,)`` are the free cache entries for the leaves. There must be room for ``B`` nodes.
+    """
+    s, size = state[0], len(batch.nodes)
+    keys, moves = np.empty(DEEPEST + 1, np.uint64), np.empty(DEEPEST, np.int16)
+    cells = np.empty(90, np.uint8)
+    n, made, collisions = 0, 0, 0
+    while n < size and collisions < size and made < 4 * size and nodes[s.root].lower != nodes[s.root].upper:
+        at, depth, turn = s.root, 0, game.turn
+        cells[:] = game.cells
+        keys[0] = game.keys[-1]
+        while True:
+            nodes[at].flying += 1
+            if nodes[at].state == NEW or nodes[at].lower == nodes[at].upper or depth == s.deepest:
+                break
+            if at == s.root and s.scheduled:
+                e = _wanted_edge(nodes, edges, at)
+            else:
+                e = best_edge(s, nodes, edges, at)
+            if e < 0:
+                break
+            move = int(edges[e].move)
+            a, b = MOVE_FROM[move], MOVE_TO[move]
+            keys[depth + 1] = zobrist_after(keys[depth], cells[a], cells[b], a, b)
+            clock = 0 if cells[b] != 0 else nodes[at].clock + 1
+            cells[b] = cells[a]
+            cells[a] = 0
+            moves[depth] = move
+            depth, turn = depth + 1, 1 - turn
+            if edges[e].node < 0:
+                at = _create(s, nodes, edges, at, e, keys[depth], clock)
+                nodes[at].flying = 1
+                _end(s, nodes, at, game, cells, turn, moves[:depth], keys[: depth + 1])
+                if nodes[at].state == OVER:
+                    _settle(nodes, edges, at)
+                else:
+                    nodes[at].entry = taken[n]
+                    batch.nodes[n] = at
+                    batch.lengths[n] = depth
+                    batch.moves[n, :depth] = moves[:depth]
+                    batch.cells[n] = cells
+                    up = nodes[at].parent
+                    for i in range(depth - 2, -1, -1):
+                        batch.entries[n, i] = nodes[up].entry
+                        up = nodes[up].parent
+                    n += 1
+                break
+            at = edges[e].node
+        node = nodes[at]
+        if node.lower == node.upper:
+            backup(nodes, at, s.root, float(node.lower), 1.0 if node.lower == 0 else 0.0)
+            made += 1
+        elif depth == s.deepest:
+            backup(nodes, at, s.root, 0.0, 1.0)
+            made += 1
+        elif n > 0 and at == batch.nodes[n - 1] and node.flying == 1:
+            made += 1
+        else:  # a leaf that waits already, or a root whose schedule is complete
+            collisions += 1
+            done = at == s.root
+            while at != s.root:
+                nodes[at].flying -= 1
+                at = nodes[at].parent
+            nodes[at].flying -= 1
+            if done:
+                break
+    return n, made
+
+
+@compiled
+def _create(s: Any, nodes: Records, edges: Records, parent: int, edge: int, key: int, clock: int) -> int:
+    """Add the node of an edge, and return its number."""
+    at = int(s.nodes)
+    s.nodes += 1
+    node = nodes[at]
+    node.key, node.parent, node.first, node.edges = key, parent, 0, 0
+    node.total, node.squares, node.draws, node.visits, node.flying = 0.0, 0.0, 0.0, 0, 0
+    node.value, node.draw, node.clock, node.plies = 0.0, 0.0, clock, 0
+    node.lower, node.upper, node.state, node.ruled, node.entry = -1, 1, NEW, 0, -1
+    edges[edge].node = at
+    return at
+
+
+# --- Endings ----------------------------------------------------------------------------------------------------------
+
+
+@allocating
+def _end(s: Any, nodes: Records, at: int, game: Game, cells: Cells, turn: int, moves: Moves, keys: Keys) -> None:
+    """Find out whether the game ends at a new node, and prove its value if so.
+
+    A repetition of a position of the tree, the root included, is judged at once: what is not better the first time is
+    not better the second. A position of the game before the root may come back once more, because whoever is worse off
+    for it can still turn aside; its third occurrence ends the game.
+    """
+    node = nodes[at]
+    if kernels.legal_moves(cells, turn, s.moves) == 0:
+        node.state, node.lower, node.upper = OVER, -1, -1
+        return
+    if not s.rulings:
+        return
+    depth, played = len(moves), len(game.moves)
+    window = min(int(node.clock), depth + played)
+    earlier = 0
+    for ago in range(4, window + 1, 2):
+        where = depth - ago
+        key = keys[where] if where >= 0 else game.keys[played + where]
+        if key != node.key:
+            continue
+        earlier += 1
+        if where >= 0 or earlier == 2:
+            loser = chase.judge(*_cycle(game, cells, turn, moves, ago), s.chases != 0)
+            node.state, node.ruled = OVER, 1
+            node.lower = node.upper = 0 if loser < 0 else (-1 if loser == turn else 1)
+            return
+    if node.clock >= QUIET_PLIES and _is_quiet(game, cells, turn, moves, int(node.clock)):
+        node.state, node.lower, node.upper, node.ruled = OVER, 0, 0, 1
+
+
+@allocating
+def _cycle(game: Game, cells: Cells, turn: int, moves: Moves, plies: int) -> tuple[Cells, int, Moves]:
+    """Return the position ``plies`` ago, the side to move there, and the moves since."""
+    span = np.empty(plies, np.int16)
+    for i in range(plies):
+        back = len(moves) - plies + i
+        span[i] = moves[back] if back >= 0 else game.moves[len(game.moves) + back]
+    before = cells.copy()
+    chase.rewind(before, span)
+    return before, turn ^ (plies & 1), span
+
+
+@allocating
+def _is_quiet(game: Game, cells: Cells, turn: int, moves: Moves, clock: int) -> bool:
+    """Return whether a game is drawn for its plies without a capture; see `xiangqi.rulings.quiet_plies`."""
+    known = min(clock, len(moves) + len(game.moves))
+    before, first, span = _cycle(game, cells, turn, moves, known)
+    checking, exempt = np.zeros(known, np.bool_), np.zeros(known + 1, np.bool_)
+    chase.checks(before, first, span, checking)
+    for side in range(2):
+        seen = 0
+        for i in range(side, known, 2):
+            if checking[i]:
+                seen += 1
+                if seen > COUNTED_CHECKS:
+                    exempt[i] = exempt[i + 1] = True
+    return bool(clock - exempt[:known].sum() >= QUIET_PLIES)
+
+
+# --- Backup -----------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def backup(nodes: Records, at: int, root: int, value: float, draw: float) -> None:
+    """Add an evaluation of a node to it and to all nodes above; it was counted there as flying."""
+    while True:
+        node = nodes[at]
+        node.total += value
+        node.squares += value * value
+        node.draws += draw
+        node.visits += 1
+        node.flying -= 1
+        if at == root:
+            return
+        at, value = node.parent, -value
+
+
+@compiled
+def _settle(nodes: Records, edges: Records, at: int) -> None:
+    """Carry the proven bounds of a node to those above it, as far as they prove more there.
+
+    Of several ways to win the shortest counts, of several ways to lose the longest; a mate counts before a ruling.
+    """
+    while nodes[at].parent >= 0:
+        at = nodes[at].parent
+        node = nodes[at]
+        lower, upper, shortest, longest, ruled = -1, -1, 60000, 0, 0
+        for e in range(node.first, node.first + node.edges):
+            if edges[e].node < 0:
+                upper = 1
+                continue
+            child = nodes[edges[e].node]
+            lower, upper = max(lower, -child.upper), max(upper, -child.lower)
+            if child.upper == -1:
+                shortest = min(shortest, child.plies + 30000 * child.ruled)
+            longest = max(longest, int(child.plies))
+            ruled |= child.ruled
+        plies = longest + 1
+        if lower == 1:
+            ruled, plies = shortest // 30000, shortest % 30000 + 1
+        if lower != upper:
+            ruled = plies = 0
+        if lower == node.lower and upper == node.upper and plies == node.plies and ruled == node.ruled:
+            return
+        node.lower, node.upper, node.plies, node.ruled = lower, upper, plies, ruled
+
+
+@compiled
+def prove(nodes: Records, edges: Records, at: int, value: int, plies: int) -> None:
+    """Record that the value of a node is known, with the number of plies to the end, and what follows above it."""
+    node = nodes[at]
+    node.lower, node.upper, node.plies = value, value, plies
+    _settle(nodes, edges, at)
+
+
+@compiled
+def expand(
+    state: Records, nodes: Records, edges: Records, at: int, moves: Moves, priors: NDArray[np.float32], n: int
+) -> None:
+    """Give a node its edges: ``n`` moves ``(n,)`` with their priors, sorted here. There must be room for them."""
+    s, node = state[0], nodes[at]
+    first = int(s.edges)
+    s.edges += n
+    node.first, node.edges, node.state = first, n, READ
+    for i in range(n):
+        e = first + i
+        while e > first and edges[e - 1].prior < priors[i]:
+            edges[e] = edges[e - 1]
+            e -= 1
+        edges[e].move, edges[e].prior, edges[e].node, edges[e].wanted = moves[i], priors[i], -1, 0
+
+
+@allocating
+def absorb(
+    state: Records,
+    nodes: Records,
+    edges: Records,
+    leaves: NDArray[np.int32],
+    moves: Moves,
+    counts: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    wdl: NDArray[np.float32],
+) -> None:
+    """Take in the evaluations of n ``leaves`` ``(n,)``: their legal ``moves`` ``(n, M)``, ``counts`` ``(n,)`` of them,
+    with ``scores`` ``(n, M)``, and ``wdl`` ``(n, 3)``, the chances of win, draw and loss."""
+    s = state[0]
+    priors = np.empty(moves.shape[1], np.float32)
+    for i in range(len(leaves)):
+        at, n = leaves[i], counts[i]
+        highest, total = scores[i, :n].max(), np.float32(0)
+        for m in range(n):
+            priors[m] = np.exp((scores[i, m] - highest) / np.float32(s.temperature))
+            total += priors[m]
+        for m in range(n):
+            priors[m] /= total
+        expand(state, nodes, edges, at, moves[i], priors, n)
+        value, draw = wdl[i, 0] - wdl[i, 2], wdl[i, 1]
+        nodes[at].value, nodes[at].draw = value, draw
+        backup(nodes, at, s.root, value, draw)
+
+
+# --- Keeping a part ---------------------------------------------------------------------------------------------------
+
+
+@compiled
+def keep(
+    state: Records, nodes: Records, edges: Records, root: int, to_nodes: Records, to_edges: Records, freed: Any
+) -> int:
+    """Copy the nodes below a new ``root``, and it, into other arrays; return the number of cache entries freed.
+
+    Those are written to ``freed``. Nothing may be flying.
+    """
+    s = state[0]
+    n = m = 0
+    to_nodes[0] = nodes[root]
+    to_nodes[0].parent = -1
+    n, done = 1, 0
+    while done < n:
+        node = to_nodes[done]
+        first = node.first
+        node.first = m
+        for e in range(first, first + node.edges):
+            to_edges[m] = edges[e]
+            if edges[e].node >= 0:
+                to_nodes[n] = nodes[edges[e].node]
+                to_nodes[n].parent = done
+                to_edges[m].node = n
+                nodes[edges[e].node].flying = -1  # marks it as kept
+                n += 1
+            m += 1
+        done += 1
+    nodes[root].flying = -1
+    count = 0
+    for i in range(s.nodes):
+        if nodes[i].flying != -1 and nodes[i].entry >= 0:
+            freed[count] = nodes[i].entry
+            count += 1
+    s.nodes, s.edges, s.root = n, m, 0
+    return count

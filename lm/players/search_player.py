@@ -1,0 +1,177 @@
+"""The language model with a search: a tree led by its policy."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from lm import UserError
+from lm.players.player import Analysis, Choice, Limits, Line, Thinker, limit_of_each
+from lm.players.search.clock import budget
+from lm.players.search.leaves import Leaves, Mind
+from lm.players.search.puct import Candidate, Params, Search
+from xiangqi import Board
+from xiangqi.engine import Info, Limit, Score, Wdl
+
+NODES: Final = 400
+"""Positions that are read for a move, unless something else is asked for."""
+SHOWN_EVERY: Final = 0.1
+"""Seconds between the reports of an analysis."""
+GAMES: Final = 16
+"""Games whose trees a player keeps."""
+
+
+class SearchPlayer(Thinker):
+    """The language model with a search.
+
+    ``nodes`` is the number of positions read for a move, ``movetime`` the time in milliseconds; a limit given with the
+    board replaces both. ``threads`` search one game together, or several games at once. ``size`` is the most positions
+    that a tree may hold; each takes 13 kB.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        nodes: int | None = None,
+        movetime: float | None = None,
+        threads: int = 1,
+        size: int = 20000,
+        dtype: str = "int8",
+        seed: int | None = None,
+        name: str = "search",
+        **params: float,
+    ) -> None:
+        for option, value in (("nodes", nodes), ("movetime", movetime), ("threads", threads), ("size", size)):
+            if value is not None and value < 1:
+                raise UserError(f"{option} must be at least 1: {value}")
+        self.name, self.threads, self._size = name, threads, size
+        self._params = Params(**params)
+        self._limit = Limit(None if movetime is None else movetime / 1000, nodes=nodes)
+        if movetime is None and nodes is None:
+            self._limit = Limit(nodes=NODES)
+        self._mind = Mind(model, dtype)
+        self._searches: list[Search] = []  # the most recently used is last
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+
+    def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
+        """Return a choice for each board; several boards are searched at once, one thread each."""
+        self._stopped.clear()
+        each = limit_of_each(limits, boards)
+        if len(boards) == 1 or self.threads == 1:
+            return [self._choose(board, limit, self.threads) for board, limit in zip(boards, each, strict=True)]
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(lambda pair: self._choose(*pair, 1), zip(boards, each, strict=True)))
+
+    def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
+        """Analyse a position. Without a limit it goes on until it is stopped, or the tree is full."""
+        self._stopped.clear()
+        return _Searching(self, board.copy(), limit or Limit(), multipv)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _choose(self, board: Board, limit: Limit | None, threads: int) -> Choice:
+        limit = limit or self._limit
+        search = self._search_of(board)
+        try:
+            for _ in search.think(limit.nodes, budget(limit, board), threads, self._stopped):
+                pass
+            candidates = search.candidates()
+        finally:
+            self._keep(search)
+        best = candidates[0]
+        ranked = sorted(candidates, key=lambda candidate: -candidate.prior)
+        return Choice(best.move, info_of(best, board), tuple((c.move, c.prior) for c in ranked))
+
+    def _search_of(self, board: Board) -> Search:
+        """Return a search whose root is the board: that of its game if there is one."""
+        with self._lock:
+            found = next((search for search in reversed(self._searches) if search.continues(board)), None)
+            if found is not None:
+                self._searches.remove(found)
+            elif len(self._searches) >= GAMES:
+                self._searches.pop(0)
+        search = found or Search(Leaves(self._mind), self._params, size=self._size)
+        search.set_root(board)
+        return search
+
+    def _keep(self, search: Search) -> None:
+        with self._lock:
+            self._searches.append(search)
+
+
+def info_of(candidate: Candidate, board: Board) -> Info:
+    """Return what the search says of a move, as engines do."""
+    value, draw = candidate.value, candidate.draw
+    if candidate.proven is not None:
+        value, draw = float(candidate.proven), float(candidate.proven == 0)
+    draw = min(draw, 1 - abs(value))
+    chances = Wdl(500 * (1 + value - draw), 1000 * draw, 500 * (1 - value - draw))
+    score = Score(board.turn, cp=centipawns(value))
+    if candidate.proven and not candidate.ruled:
+        moves = (candidate.plies + 1) // 2
+        score = Score(board.turn, mate=moves if candidate.proven > 0 else -moves)
+    return Info(score=score, wdl=chances, pv=candidate.pv)
+
+
+def centipawns(value: float) -> int:
+    """Return a value from -1 to 1 as centipawns: the inverse of `lm.players.player.expected_score`."""
+    expected = min(max((1 + value) / 2, 1e-4), 1 - 1e-4)
+    return round(400 * math.log10(expected / (1 - expected)))
+
+
+class _Searching(Analysis):
+    """A search as a stream of lines. The work is done in the thread that iterates over it."""
+
+    def __init__(self, player: SearchPlayer, board: Board, limit: Limit, multipv: int) -> None:
+        self._player, self._board, self._limit, self._count = player, board, limit, multipv
+        self._stopped = threading.Event()
+        self._lines: list[Line] = []
+        self._found = self._search()
+
+    @property
+    def lines(self) -> list[Line]:
+        return list(self._lines)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def __iter__(self) -> Iterator[Line]:
+        return self._found
+
+    def _search(self) -> Iterator[Line]:
+        player, limit = self._player, self._limit
+        started, shown = time.perf_counter(), 0.0
+        search = player._search_of(self._board)
+        try:
+            for _ in search.think(limit.nodes, budget(limit, self._board), player.threads, self._stopped):
+                now = time.perf_counter() - started
+                if now - shown >= SHOWN_EVERY:
+                    shown = now
+                    yield from self._tell(search, now)
+            yield from self._tell(search, time.perf_counter() - started)
+        finally:
+            player._keep(search)
+
+    def _tell(self, search: Search, seconds: float) -> Iterator[Line]:
+        lines = []
+        for rank, candidate in enumerate(search.candidates()[: self._count], 1):
+            info = replace(
+                info_of(candidate, self._board),
+                multipv=rank,
+                depth=len(candidate.pv),
+                time=seconds,
+                nodes=search.made,
+                nps=round(search.made / max(seconds, 1e-3)),
+                hashfull=search.full,
+            )
+            lines.append(Line(info, candidate.prior))
+        old, self._lines = self._lines, lines
+        yield from (line for line, before in zip(lines, [*old, *[None] * len(lines)]) if line != before)

@@ -1,0 +1,237 @@
+"""The search tree: selection, endings at node creation, backup, proofs, and what is kept from move to move."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from lm.players.search import tree
+from lm.players.search.clock import Budget
+from lm.players.search.leaves import UniformLeaves
+from lm.players.search.puct import Params, Search
+from xiangqi import MOVES, Board
+from xiangqi.rulings import repetition_outcome
+
+FOREVER = Budget()
+
+
+def search(board: Board, visits: int, params: Params = Params(), **options: int) -> Search:  # noqa: B008
+    """Search a position without a model."""
+    found = Search(UniformLeaves(), params, **options)
+    found.set_root(board)
+    think(found, visits)
+    return found
+
+
+def think(found: Search, visits: int, threads: int = 1) -> None:
+    for _ in found.think(visits, FOREVER, threads):
+        pass
+
+
+def nodes_of(found: Search, board: Board, at: int = 0) -> Iterator[tuple[np.void, Board]]:
+    """Yield all nodes with their positions, with the whole history."""
+    node = found._nodes[at]
+    yield node, board
+    for e in range(node["first"], node["first"] + node["edges"]):
+        if found._edges["node"][e] >= 0:
+            after = board.copy()
+            after.push(MOVES[found._edges["move"][e]])
+            yield from nodes_of(found, after, int(found._edges["node"][e]))
+
+
+def random_game(seed: int, plies: int, fen: str = "3ak4/4a4/9/9/9/2n6/9/4R4/4A4/3AK4 w") -> Board:
+    """Return a board after random moves, many of them back and forth, so that positions return."""
+    rng, board = random.Random(seed), Board(fen)
+    while board.ply < plies and board.outcome() is None:
+        moves = board.legal_moves
+        back = [m for m in moves if board.ply >= 2 and (m.to_square, m.from_square) == _squares(board)]
+        board.push(rng.choice(back or moves) if rng.random() < 0.6 else rng.choice(moves))
+    return board
+
+
+def _squares(board: Board) -> tuple[int, int]:
+    move = board.move_stack[-2]
+    return move.from_square, move.to_square
+
+
+class TestEndings:
+    @pytest.mark.parametrize("seed", range(12))
+    def test_each_node_is_over_where_the_rules_say_so(self, seed: int) -> None:
+        """No legal moves; a repetition within the tree; a third occurrence; 120 plies without a capture."""
+        game = random_game(seed, 12)
+        if game.outcome() is not None:
+            return
+        start = game.ply
+        for node, board in nodes_of(search(game, 3000), game):
+            if board.ply == start:
+                continue
+            verdict = None
+            if not board.has_legal_moves():
+                verdict = -1
+            else:
+                outcome = repetition_outcome(board, count=3)
+                keys = keys_since(board, start)
+                if outcome is None and keys.count(board.key) > 1:
+                    outcome = repetition_outcome(board, count=2)
+                outcome = outcome or board.outcome()
+                if outcome is not None:
+                    verdict = 0 if outcome.winner is None else 1 if outcome.winner == board.turn else -1
+            if verdict is None:
+                assert node["state"] != tree.OVER, board.fen()
+            else:
+                assert (node["state"], node["lower"], node["upper"]) == (tree.OVER, verdict, verdict), board.fen()
+
+    def test_a_quiet_game_is_drawn_after_120_plies(self) -> None:
+        board = Board("3ak4/9/9/9/9/9/9/9/9/R3K4 w - - 118 90")
+        found = search(board, 400)
+        over = [after for node, after in nodes_of(found, board) if node["state"] == tree.OVER]
+        assert over
+        assert all(after.halfmove_clock >= 120 or not after.has_legal_moves() for after in over)
+
+    def test_without_rulings_positions_may_return(self) -> None:
+        game = random_game(3, 12)
+        found = Search(UniformLeaves(), Params(), rules="none")
+        found.set_root(game)
+        think(found, 2000)
+        assert all(
+            not board.has_legal_moves() for node, board in nodes_of(found, game) if node["state"] == tree.OVER
+        )
+
+
+def keys_since(board: Board, ply: int) -> list[int]:
+    """Return the keys of the positions from a ply on."""
+    back, keys = board.copy(), [board.key]
+    while back.ply > ply:
+        back.pop()
+        keys.append(back.key)
+    return keys
+
+
+class TestBackup:
+    @pytest.mark.parametrize("threads", [1, 3])
+    def test_the_numbers_add_up(self, threads: int) -> None:
+        board = Board()
+        found = Search(UniformLeaves(), Params())
+        found.set_root(board)
+        think(found, 2500, threads)
+        assert found.made == 2500
+        for node, after in nodes_of(found, board):
+            children = found._edges["node"][node["first"] : node["first"] + node["edges"]]
+            children = children[children >= 0]
+            assert node["flying"] == 0
+            assert node["visits"] == 1 + found._nodes["visits"][children].sum(), after.fen()
+            total = node["value"] - found._nodes["total"][children].sum()
+            assert node["total"] == pytest.approx(total, abs=1e-4)
+
+    def test_one_thread_gives_the_same_tree_again(self) -> None:
+        first, second = (search(random_game(5, 7), 900) for _ in range(2))
+        assert first.candidates() == second.candidates()
+
+
+class TestSelection:
+    def test_the_best_edge_is_that_of_the_formula(self) -> None:
+        """PUCT with first-play urgency, written out with all edges in turn."""
+        params = Params(exploration=1.1, growth=0.3, base=100.0, reduction=0.4, spread=0.0)
+        found, rng = search(Board(), 60, params), np.random.default_rng(3)
+        for _ in range(200):
+            node = found._nodes[0]
+            edges = found._edges[node["first"] : node["first"] + node["edges"]]
+            edges["prior"] = -np.sort(-rng.dirichlet(np.full(len(edges), 0.3)))
+            seen = edges["node"] >= 0
+            order = np.argsort(~seen, kind="stable")  # moves are visited in the order of their priors
+            edges["node"], seen = edges["node"][order], seen[order]
+            children = edges["node"][seen]
+            found._nodes["visits"][children] = visits = rng.integers(1, 30, len(children))
+            found._nodes["total"][children] = -rng.uniform(-0.9, 0.9, len(children)) * visits
+            found._nodes["visits"][0] = 1 + visits.sum()
+            found._nodes["total"][0] = 0.2 * (1 + visits.sum())
+            q = np.full(len(edges), 0.0)
+            q[seen] = -found._nodes["total"][children] / visits
+            q[~seen] = 0.2 - 0.4 * np.sqrt(edges["prior"][seen].sum())
+            tried = np.zeros(len(edges))
+            tried[seen] = visits
+            c = 1.1 + 0.3 * np.log(1 + (1 + visits.sum()) / 100)
+            score = q + c * edges["prior"] * np.sqrt(visits.sum()) / (1 + tried)
+            best = tree.best_edge(found._state[0], found._nodes, found._edges, 0)
+            assert best - node["first"] == score.argmax()
+
+    def test_the_move_that_holds_longest_is_chosen(self) -> None:
+        board = Board("3k5/4a4/9/9/9/9/9/9/R8/3K5 b")
+        best, *others = search(board, 2000).candidates()
+        assert best.move.iccs == "d9e9"  # anything else is mate on a9
+        assert [candidate.proven for candidate in others] == [-1] * len(others)
+
+
+class TestProofs:
+    @pytest.mark.parametrize(
+        ("fen", "first", "moves"),
+        [
+            ("4k4/R8/9/9/9/9/9/9/8R/3K5 w", "i1i9", 1),
+            ("3k5/9/3P5/9/9/9/9/9/4R4/4K4 w", None, 1),
+            ("4ka3/4a4/9/9/9/9/9/9/4r4/3K1r3 b", None, 1),
+        ],
+    )
+    def test_a_mate_is_proven_and_chosen(self, fen: str, first: str | None, moves: int) -> None:
+        board = Board(fen)
+        best = search(board, 3000).candidates()[0]
+        assert best.proven == 1
+        for move in best.pv:
+            board.push(move)
+        assert not board.has_legal_moves()
+
+    def test_proven_values_are_those_of_full_search(self) -> None:
+        """Whatever is proven is what minimax to the depth of the proof says."""
+        for seed in range(6):
+            game = random_game(seed, 2, "4k4/4a4/9/9/9/9/9/3r5/4A4/2R1K4 w")
+            if game.outcome() is not None:
+                continue
+            for node, board in nodes_of(search(game, 1500), game):
+                if node["lower"] == node["upper"] != 0 and not node["ruled"] and 0 < node["plies"] <= 3:
+                    assert minimax(board.copy(), int(node["plies"])) == node["lower"], board.fen()
+
+
+def minimax(board: Board, plies: int) -> int:
+    """Return 1 or -1 if the side to move wins or loses by mate within so many plies, else 0."""
+    if not board.has_legal_moves():
+        return -1
+    if plies == 0:
+        return 0
+    best = -1
+    for move in board.legal_moves:
+        board.push(move)
+        best = max(best, -minimax(board, plies - 1))
+        board.pop()
+    return best
+
+
+class TestKeeping:
+    def test_what_is_below_the_moves_played_is_kept(self) -> None:
+        board = Board()
+        found = search(board, 4000)
+        line = found.candidates()[0].pv[:2]
+        for move in line:
+            board.push(move)
+        before = {
+            tuple(m.iccs for m in after.move_stack): (int(node["visits"]), float(node["total"]))
+            for node, after in nodes_of(found, Board())
+            if tuple(after.move_stack[:2]) == line
+        }
+        found.set_root(board)
+        after = {
+            tuple(m.iccs for m in b.move_stack): (int(node["visits"]), float(node["total"]))
+            for node, b in nodes_of(found, board)
+        }
+        assert after == before
+        assert len(after) > 1
+
+    def test_another_game_begins_anew(self) -> None:
+        found = search(Board.from_moves("h2e2"), 500)
+        found.set_root(Board.from_moves("b2e2"))
+        assert found.root["visits"] == 1
+
+    def test_a_full_tree_ends_the_search(self) -> None:
+        found = search(Board(), 100_000, size=600)
+        assert 300 < found._state["nodes"][0] <= 600
