@@ -15,7 +15,7 @@ from lm import UserError
 from lm.players.player import Analysis, Choice, Limits, Line, Thinker, limit_of_each
 from lm.players.search.clock import budget
 from lm.players.search.leaves import Leaves, Mind
-from lm.players.search.puct import Candidate, Params, Search
+from lm.players.search.puct import Candidate, Params, TreeSearch
 from xiangqi import Board
 from xiangqi.engine import Info, Limit, Score, Wdl
 
@@ -27,7 +27,7 @@ GAMES: Final = 16
 """Games whose trees a player keeps."""
 
 
-class SearchPlayer(Thinker):
+class Search(Thinker):
     """The language model with a search.
 
     ``nodes`` is the number of positions read for a move, ``movetime`` the time in milliseconds; a limit given with the
@@ -56,7 +56,7 @@ class SearchPlayer(Thinker):
         if movetime is None and nodes is None:
             self._limit = Limit(nodes=NODES)
         self._mind = Mind(model, dtype)
-        self._searches: list[Search] = []  # the most recently used is last
+        self._searches: list[TreeSearch] = []  # the most recently used is last
         self._stopped = threading.Event()
         self._lock = threading.Lock()
 
@@ -90,7 +90,7 @@ class SearchPlayer(Thinker):
         ranked = sorted(candidates, key=lambda candidate: -candidate.prior)
         return Choice(best.move, info_of(best, board), tuple((c.move, c.prior) for c in ranked))
 
-    def _search_of(self, board: Board) -> Search:
+    def _search_of(self, board: Board) -> TreeSearch:
         """Return a search whose root is the board: that of its game if there is one."""
         with self._lock:
             found = next((search for search in reversed(self._searches) if search.continues(board)), None)
@@ -98,11 +98,11 @@ class SearchPlayer(Thinker):
                 self._searches.remove(found)
             elif len(self._searches) >= GAMES:
                 self._searches.pop(0)
-        search = found or Search(Leaves(self._mind), self._params, size=self._size)
+        search = found or TreeSearch(Leaves(self._mind), self._params, size=self._size)
         search.set_root(board)
         return search
 
-    def _keep(self, search: Search) -> None:
+    def _keep(self, search: TreeSearch) -> None:
         with self._lock:
             self._searches.append(search)
 
@@ -130,7 +130,7 @@ def centipawns(value: float) -> int:
 class _Searching(Analysis):
     """A search as a stream of lines. The work is done in the thread that iterates over it."""
 
-    def __init__(self, player: SearchPlayer, board: Board, limit: Limit, multipv: int) -> None:
+    def __init__(self, player: Search, board: Board, limit: Limit, multipv: int) -> None:
         self._player, self._board, self._limit, self._count = player, board, limit, multipv
         self._stopped = threading.Event()
         self._lines: list[Line] = []
@@ -160,7 +160,7 @@ class _Searching(Analysis):
         finally:
             player._keep(search)
 
-    def _tell(self, search: Search, seconds: float) -> Iterator[Line]:
+    def _tell(self, search: TreeSearch, seconds: float) -> Iterator[Line]:
         lines = []
         for rank, candidate in enumerate(search.candidates()[: self._count], 1):
             info = replace(

@@ -33,7 +33,7 @@ def budget(limit: Limit, board: Board) -> Budget:
 
     >>> budget(Limit(time=1), Board())
     Budget(target=1, most=1)
-    >>> budget(Limit(red_clock=65, red_increment=1), Board()).target
+    >>> round(budget(Limit(red_clock=65, red_increment=1), Board()).target, 2)
     1.8
     """
     if limit.time is not None:

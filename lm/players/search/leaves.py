@@ -1,20 +1,23 @@
-"""Reading positions for a search: the plies of a game and the leaves of its tree, into one cache of keys and values."""
+"""Reading positions for a search: the plies of a game and the leaves of its tree."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lm.model.encoding import GameMoves
 from lm.model.features import MAX_CANDIDATES
-from lm.players.search.tree import Batch, empty_batch
-from xiangqi import kernels
+from lm.players.evaluation import recent
+from lm.players.search.tree import DEEPEST, Batch, empty_batch
+from xiangqi import Board, kernels
 from xiangqi.jit import allocating
-from xiangqi.kernels import Cells
+
+STEPS: Final = 128
+"""Of a game that is too long for the model, so many plies are left out at once, so that most moves leave out none."""
 
 
 class Workspace:
@@ -34,77 +37,69 @@ class News:
 
     continues: bool
     """Whether it is the same game, with all its moves."""
-    moves: Sequence[int]
+    moves: Sequence[int] = ()
     """The moves since then, if so."""
 
 
-class Leaves(Protocol):
-    """Reads the positions of one game."""
+class Leaves:
+    """Reads the positions of one game. This one knows nothing: all moves are equally likely, all positions even."""
 
-    def set_game(self, game: GameMoves) -> News:
-        """Make a game the one to be read. What is known of its beginning is kept."""
-        ...
-
-    def advance(self, entry: int) -> None:
-        """Take the entry of a node as that of the game's next ply."""
-        ...
-
-    def take(self, n: int) -> NDArray[np.int64]:
-        """Return n cache entries for leaves."""
-        ...
-
-    def free(self, entries: NDArray[np.integer]) -> None:
-        """Take cache entries back."""
-        ...
-
-    def read_root(self, space: Workspace) -> None:
-        """Read the game's last position into the workspace's first place, and the plies before as far as needed."""
-        ...
-
-    def read(self, space: Workspace, n: int) -> None:
-        """Read the first n leaves of the workspace's batch."""
-        ...
-
-
-class UniformLeaves:
-    """Knows nothing: all moves are equally likely, and all positions are even. For comparison with a model."""
+    longest = 100_000
+    """Longest game that can be read, in plies."""
 
     def __init__(self) -> None:
         self._game: GameMoves | None = None
+        self._board = Board()
 
-    def set_game(self, game: GameMoves) -> News:
-        old, self._game = self._game, game
-        if old is None or not np.array_equal(old.cells, game.cells):
-            return News(False, ())
+    @property
+    def deepest(self) -> int:
+        """The most plies below the root that can be read."""
+        assert self._game is not None
+        return min(DEEPEST, self.longest - len(self._game.moves) - 1)
+
+    def continues(self, board: Board) -> bool:
+        """Return whether a board's game is the one read last, with more moves or none."""
+        return self._news(self._moves_of(board)).continues
+
+    def set_board(self, board: Board) -> News:
+        """Make a game the one to be read."""
+        game = self._moves_of(board)
+        news = self._news(game)
+        self._game, self._board = game, board.copy()
+        return news
+
+    def _news(self, game: GameMoves) -> News:
+        old = self._game
+        if old is None or (old.turn, old.clock) != (game.turn, game.clock) or not np.array_equal(old.cells, game.cells):
+            return News(False)
         n = len(old.moves)
-        if not np.array_equal(old.moves, game.moves[:n]):
-            return News(False, ())
-        return News(True, game.moves[n:].tolist())
+        return News(True, game.moves[n:].tolist()) if np.array_equal(old.moves, game.moves[:n]) else News(False)
+
+    def _moves_of(self, board: Board) -> GameMoves:
+        game = GameMoves.of(board).with_past()
+        if len(game.moves) > self.longest - STEPS // 2:
+            game = GameMoves.of(recent(board, self.longest // 2 - STEPS + len(game.moves) % STEPS))
+        return game
 
     def advance(self, entry: int) -> None:
-        pass
+        """Take the cache entry of a node as that of the game's next ply."""
 
     def take(self, n: int) -> NDArray[np.int64]:
+        """Return n cache entries for leaves."""
         return np.full(n, -1)
 
     def free(self, entries: NDArray[np.integer]) -> None:
-        pass
+        """Take cache entries back."""
 
     def read_root(self, space: Workspace) -> None:
-        assert self._game is not None
-        space.batch.cells[0], space.batch.lengths[0] = self._position()
+        """Read the game's last position into the workspace's first place."""
+        space.batch.cells[0], space.batch.lengths[0] = self._board.cells, 0
         self.read(space, 1)
 
-    def _position(self) -> tuple[Cells, int]:
-        assert self._game is not None
-        cells = self._game.cells.copy()
-        kernels.replay(cells, self._game.turn, self._game.moves)
-        return cells, 0
-
     def read(self, space: Workspace, n: int) -> None:
-        assert self._game is not None
-        turn = (self._game.turn + len(self._game.moves)) % 2
-        _read_moves(space.batch.cells[:n], space.batch.lengths, turn, space.moves, space.counts)
+        """Read the first n leaves of the workspace's batch."""
+        batch = space.batch
+        _read_moves(batch.cells[:n], batch.lengths, self._board.turn, space.moves, space.counts)
         space.scores[:n], space.wdl[:n] = 0, 1 / 3
 
 
@@ -112,6 +107,7 @@ class UniformLeaves:
 def _read_moves(
     cells: NDArray[np.uint8], lengths: NDArray[np.int64], turn: int, moves: NDArray[np.int16], out: NDArray[np.int64]
 ) -> None:
+    """Write the legal moves of positions, which are so many plies after one where ``turn`` is to move."""
     found = np.empty(kernels.MAX_MOVES, np.int16)
     for i in range(len(cells)):
         n = min(kernels.legal_moves(cells[i], turn ^ (lengths[i] & 1), found), moves.shape[1])

@@ -15,12 +15,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.model.encoding import GameMoves
 from lm.model.features import MAX_CANDIDATES
-from lm.players.search import tree
+from lm.players.search import halving, tree
 from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
-from lm.players.search.tree import DEEPEST, EDGE, NODE, READ, STATE, Game
+from lm.players.search.tree import EDGE, NODE, READ, STATE, Game
 from xiangqi import MOVES, NULL_MOVE, Board, Move
 from xiangqi.rulings import Rules
 
@@ -47,6 +46,8 @@ class Params:
     """Temperature of the policy: above 1 it looks more often at unlikely moves."""
     batch: int = 8
     """Leaves that are read together."""
+    halving: int = 64
+    """Up to so many visits the moves at the root are chosen by sequential halving."""
     veto: float = 0.1
     """How much better the value of a move with fewer visits must be for it to be chosen."""
 
@@ -71,7 +72,7 @@ class Candidate:
     pv: tuple[Move, ...]
 
 
-class Search:
+class TreeSearch:
     """The search of one game. ``size`` is the most positions that its tree may hold."""
 
     def __init__(self, leaves: Leaves, params: Params, rules: Rules = "computer", size: int = 20000) -> None:
@@ -86,6 +87,7 @@ class Search:
         self._game = Game(np.zeros(90, np.uint8), 0, np.empty(0, np.int16), np.zeros(1, np.uint64), 0)
         self._lock = threading.Lock()
         self._spaces: dict[int, Workspace] = {}
+        self._chosen: int | None = None  # the edge that sequential halving has chosen
         self.made = 0
         """Visits made since the root was set."""
 
@@ -98,14 +100,14 @@ class Search:
 
     def continues(self, board: Board) -> bool:
         """Return whether a board's game continues the one searched last."""
-        return self._leaves.continues(GameMoves.of(board).with_past())
+        return self._leaves.continues(board)
 
     def set_root(self, board: Board) -> None:
         """Make a position, with its history, the root. What is known of it is kept."""
-        self.made = 0
+        self.made, self._chosen = 0, None
         self._game = _game_of(board)
-        news = self._leaves.set_game(GameMoves.of(board).with_past())
-        self._state["deepest"] = DEEPEST
+        news = self._leaves.set_board(board)
+        self._state["deepest"] = self._leaves.deepest
         at: int | None = 0 if news.continues and self._state["nodes"][0] else None
         for move in news.moves:
             at = self._child(at, move) if at is not None else None
@@ -158,6 +160,9 @@ class Search:
         The other threads work until the iteration ends. With one thread the result depends on nothing but the position
         and the number of visits.
         """
+        if nodes is not None and nodes <= self.params.halving and threads == 1:
+            yield from self._think_in_rounds(nodes, stopped)
+            return
         started, done = time.perf_counter(), threading.Event()
         goal = sys.maxsize if nodes is None else nodes
         helpers = [threading.Thread(target=self._help, args=(n, goal, done), daemon=True) for n in range(1, threads)]
@@ -175,6 +180,35 @@ class Search:
             done.set()
             for helper in helpers:
                 helper.join()
+
+    def _think_in_rounds(self, nodes: int, stopped: threading.Event | None) -> Iterator[None]:
+        """Share the visits among the moves at the root by sequential halving."""
+        edges = self._root_edges()
+        for part, each in halving.rounds(nodes, len(edges)):
+            edges["wanted"] = 0
+            visits, values = self._seen(edges)
+            best = np.argsort(-halving.improved(edges["prior"].astype(float), values, visits), kind="stable")[:part]
+            edges["wanted"][best] = visits[best] + each
+            self._state["scheduled"], goal = 1, self.made + part * each
+            while self.made < goal and not (stopped is not None and stopped.is_set()):
+                if not self._step(0, goal):
+                    break
+                yield
+            self._state["scheduled"] = 0
+        visits, values = self._seen(edges)
+        rank = np.where(visits > 0, halving.improved(edges["prior"].astype(float), values, visits), -np.inf)
+        self._chosen = int(self.root["first"] + rank.argmax()) if visits.any() else None
+
+    def _root_edges(self) -> Any:
+        """Return the records of the root's edges."""
+        return self._edges[int(self.root["first"]) :][: int(self.root["edges"])]
+
+    def _seen(self, edges: Any) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return visits and values of moves, for the side that makes them; a value is 0 where there are no visits."""
+        nodes = self._nodes[edges["node"]]
+        visits = np.where(edges["node"] >= 0, nodes["visits"], 0).astype(np.int64)
+        mean = nodes["total"] / np.maximum(visits, 1)
+        return visits, np.where(visits > 0, -np.clip(mean, nodes["lower"], nodes["upper"]), 0.0)
 
     def _help(self, thread: int, goal: int, done: threading.Event) -> None:
         while not done.is_set() and self._step(thread, goal):
@@ -223,18 +257,15 @@ class Search:
         cannot change it. Past the time aimed at, it is enough that the most visited move has the best value."""
         if self.root["lower"] == self.root["upper"] or (allowed.most is not None and used >= allowed.most):
             return True
-        first, n = int(self.root["first"]), int(self.root["edges"])
-        children = self._edges["node"][first : first + n]
         if nodes is None and allowed.target is None:
             return False
-        visits = np.where(children >= 0, self._nodes["visits"][children], 0)
-        if n < 2 or self.made == 0:
-            return n < 2
+        visits, values = self._seen(self._root_edges())
+        if len(visits) < 2 or self.made == 0:
+            return len(visits) < 2
         left = np.inf if nodes is None else nodes - self.made
         if allowed.target is not None and allowed.most is not None:
             if used >= allowed.target:
-                values = np.where(visits > 0, -self._nodes["total"][children] / np.maximum(visits, 1), -1)
-                if values.argmax() == visits.argmax():
+                if np.where(visits > 0, values, -1).argmax() == visits.argmax():
                     return True
             left = min(left, self.made / used * (allowed.target - used)) if used < allowed.target else left
         second, most = np.partition(visits, -2)[-2:]
@@ -244,8 +275,13 @@ class Search:
 
     def candidates(self) -> list[Candidate]:
         """Return the moves at the root, best first."""
-        found = [self._candidate(e) for e in range(self.root["first"], self.root["first"] + self.root["edges"])]
+        first = int(self.root["first"])
+        found = [self._candidate(e) for e in range(first, first + int(self.root["edges"]))]
+        chosen = found[self._chosen - first] if self._chosen is not None else None
         found.sort(key=self._rank, reverse=True)
+        if chosen is not None and found[0].proven is None and chosen.proven is None:
+            found.remove(chosen)
+            return [chosen, *found]
         most = max(candidate.visits for candidate in found)
         top = found[0]
         if top.proven is None:  # a move with fewer visits, but clearly better

@@ -114,7 +114,7 @@ class Batch(NamedTuple):
     lengths: NDArray[np.int64]
     """The number of these moves ``(B,)``."""
     entries: NDArray[np.int64]
-    """Cache entries of the nodes from the first after the root to each leaf's parent, ``(B, DEEPEST)``."""
+    """Cache entries of the nodes from the first after the root to each leaf, ``(B, DEEPEST)``."""
     cells: NDArray[np.uint8]
     """Their positions ``(B, 90)``."""
 
@@ -253,8 +253,8 @@ def select(
                     batch.lengths[n] = depth
                     batch.moves[n, :depth] = moves[:depth]
                     batch.cells[n] = cells
-                    up = nodes[at].parent
-                    for i in range(depth - 2, -1, -1):
+                    up = at
+                    for i in range(depth - 1, -1, -1):
                         batch.entries[n, i] = nodes[up].entry
                         up = nodes[up].parent
                     n += 1

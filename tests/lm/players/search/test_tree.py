@@ -10,28 +10,28 @@ import pytest
 
 from lm.players.search import tree
 from lm.players.search.clock import Budget
-from lm.players.search.leaves import UniformLeaves
-from lm.players.search.puct import Params, Search
+from lm.players.search.leaves import Leaves
+from lm.players.search.puct import Params, TreeSearch
 from xiangqi import MOVES, Board
 from xiangqi.rulings import repetition_outcome
 
 FOREVER = Budget()
 
 
-def search(board: Board, visits: int, params: Params = Params(), **options: int) -> Search:  # noqa: B008
+def search(board: Board, visits: int, params: Params = Params(), **options: int) -> TreeSearch:  # noqa: B008
     """Search a position without a model."""
-    found = Search(UniformLeaves(), params, **options)
+    found = TreeSearch(Leaves(), params, **options)
     found.set_root(board)
     think(found, visits)
     return found
 
 
-def think(found: Search, visits: int, threads: int = 1) -> None:
+def think(found: TreeSearch, visits: int, threads: int = 1) -> None:
     for _ in found.think(visits, FOREVER, threads):
         pass
 
 
-def nodes_of(found: Search, board: Board, at: int = 0) -> Iterator[tuple[np.void, Board]]:
+def nodes_of(found: TreeSearch, board: Board, at: int = 0) -> Iterator[tuple[np.void, Board]]:
     """Yield all nodes with their positions, with the whole history."""
     node = found._nodes[at]
     yield node, board
@@ -93,7 +93,7 @@ class TestEndings:
 
     def test_without_rulings_positions_may_return(self) -> None:
         game = random_game(3, 12)
-        found = Search(UniformLeaves(), Params(), rules="none")
+        found = TreeSearch(Leaves(), Params(), rules="none")
         found.set_root(game)
         think(found, 2000)
         assert all(
@@ -114,7 +114,7 @@ class TestBackup:
     @pytest.mark.parametrize("threads", [1, 3])
     def test_the_numbers_add_up(self, threads: int) -> None:
         board = Board()
-        found = Search(UniformLeaves(), Params())
+        found = TreeSearch(Leaves(), Params())
         found.set_root(board)
         think(found, 2500, threads)
         assert found.made == 2500
