@@ -14,12 +14,24 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from lm.auto import announce
 
+if TYPE_CHECKING:
+    from lm.players.search_player import Search as Search
+
 T = TypeVar("T", str, int)
+
+
+def __getattr__(name: str) -> object:
+    """Import ``lm.Search`` when it is first asked for."""
+    if name == "Search":
+        from lm.players.search_player import Search
+
+        return Search
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class UserError(ValueError):

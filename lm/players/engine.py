@@ -84,7 +84,7 @@ class EnginePlayer(Thinker):
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
         """Start an analysis of a position. The next ``choose`` or ``analyse`` ends it."""
         try:
-            return _EngineAnalysis(self, self._start().analysis(board, limit, multipv=multipv))
+            return _EngineAnalysis(self, board.copy(), self._start().analysis(board, limit, multipv=multipv))
         except EngineError as error:
             raise self._failed(error) from None
 
@@ -121,8 +121,8 @@ class EnginePlayer(Thinker):
 class _EngineAnalysis(Analysis):
     """An engine's search as a stream of lines."""
 
-    def __init__(self, player: EnginePlayer, search: SimpleAnalysis) -> None:
-        self._player, self._search = player, search
+    def __init__(self, player: EnginePlayer, board: Board, search: SimpleAnalysis) -> None:
+        self._player, self.board, self._search = player, board, search
 
     @property
     def lines(self) -> list[Line]:

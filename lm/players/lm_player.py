@@ -167,7 +167,7 @@ class _Following(Analysis):
     """
 
     def __init__(self, player: LMPlayer, board: Board, limit: Limit, multipv: int) -> None:
-        self._player, self._board, self._limit, self._count = player, board.copy(), limit, multipv
+        self._player, self.board, self._limit, self._count = player, board.copy(), limit, multipv
         self._stopped = threading.Event()
         self._lines: list[Line] = []
         self._found = self._follow()
@@ -184,17 +184,17 @@ class _Following(Analysis):
 
     def _follow(self) -> Iterator[Line]:
         start, nodes = time.monotonic(), 1
-        longest, depth = self._limit.longest(self._board.turn), self._limit.depth or PLIES_FOLLOWED
-        (evaluation,) = self._evaluate([self._board])
+        longest, depth = self._limit.longest(self.board.turn), self._limit.depth or PLIES_FOLLOWED
+        (evaluation,) = self._evaluate([self.board])
         evaluation = among(evaluation, self._limit)
         expected = self._player._chances(evaluation)
         boards = []
         for rank, (move, share) in enumerate(by_share(evaluation)[: self._count], 1):
-            board, chances = self._board.copy(), expected
+            board, chances = self.board.copy(), expected
             board.push(move)
             boards.append(board)
             if outcome := board.outcome(self._player.rules):
-                drawn, won = outcome.winner is None, outcome.winner == self._board.turn
+                drawn, won = outcome.winner is None, outcome.winner == self.board.turn
                 chances = Wdl(1000 * won, 1000 * drawn, 1000 * (not drawn and not won))
             self._lines.append(Line(Info(rank, 1, wdl=chances, nodes=nodes, pv=(move,)), share))
         yield from self.lines

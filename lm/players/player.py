@@ -8,10 +8,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Final, Protocol, Self, runtime_checkable
 
 from lm import UserError
-from xiangqi import Board, Move
+from xiangqi import Board, Move, svg
 from xiangqi.engine import Info, Limit
 
 Limits = Limit | Sequence[Limit] | None
@@ -105,11 +106,45 @@ class Line:
         return expected_score(self.info)
 
 
+@dataclass(frozen=True)
+class AnalysisResult:
+    """The result of an analysis. A notebook shows it as the board with an arrow for each line, and a table."""
+
+    board: Board
+    lines: list[Line]
+    """Best first."""
+
+    @property
+    def best(self) -> Line:
+        """The best line."""
+        return self.lines[0]
+
+    def _repr_html_(self) -> str:
+        top = [line.value if line.value is not None else 0.5 for line in self.lines]
+        weights = [max(0.25, 1 - 4 * (top[0] - value)) for value in top]
+        arrows = [svg.Arrow(line.move, weight=weight) for line, weight in zip(self.lines, weights, strict=True)]
+        rows = "".join(f"<tr><td>{'</td><td>'.join(cells)}</td></tr>" for cells in map(self._row, self.lines))
+        picture = svg.board(self.board, arrows=arrows, orientation=self.board.turn)
+        return f"<div>{picture}<table><tr><th>score</th><th>win, draw, loss</th><th>line</th></tr>{rows}</table></div>"
+
+    def _row(self, line: Line) -> tuple[str, str, str]:
+        info, board, moves = line.info, self.board.copy(), []
+        for move in info.pv:
+            moves.append(board.wxf(move))
+            board.push(move)
+        score = "" if info.score is None else escape(str(info.score.pov(self.board.turn)).split(" for ")[0])
+        chances = "" if info.wdl is None else " ".join(f"{chance / 10:.0f}%" for chance in info.wdl)
+        return score, chances, escape(" ".join(moves))
+
+
 class Analysis(Protocol):
     """An analysis in progress. Iterating yields each new or updated line until the analysis ends.
 
     As a context manager it is stopped on exit. Iterating raises ``PlayerError`` if the thinker fails.
     """
+
+    board: Board
+    """The position that is analysed."""
 
     @property
     def lines(self) -> list[Line]:
@@ -120,6 +155,12 @@ class Analysis(Protocol):
         """End the analysis soon. May be called from any thread, and more than once."""
 
     def __iter__(self) -> Iterator[Line]: ...
+
+    def result(self) -> AnalysisResult:
+        """Wait for the end of the analysis and return its lines."""
+        for _ in self:
+            pass
+        return AnalysisResult(self.board, self.lines)
 
     def __enter__(self) -> Self:
         return self

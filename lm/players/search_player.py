@@ -131,7 +131,7 @@ class _Searching(Analysis):
     """A search as a stream of lines. The work is done in the thread that iterates over it."""
 
     def __init__(self, player: Search, board: Board, limit: Limit, multipv: int) -> None:
-        self._player, self._board, self._limit, self._count = player, board, limit, multipv
+        self._player, self.board, self._limit, self._count = player, board, limit, multipv
         self._stopped = threading.Event()
         self._lines: list[Line] = []
         self._found = self._search()
@@ -149,9 +149,9 @@ class _Searching(Analysis):
     def _search(self) -> Iterator[Line]:
         player, limit = self._player, self._limit
         started, shown = time.perf_counter(), 0.0
-        search = player._search_of(self._board)
+        search = player._search_of(self.board)
         try:
-            for _ in search.think(limit.nodes, budget(limit, self._board), player.threads, self._stopped):
+            for _ in search.think(limit.nodes, budget(limit, self.board), player.threads, self._stopped):
                 now = time.perf_counter() - started
                 if now - shown >= SHOWN_EVERY:
                     shown = now
@@ -164,7 +164,7 @@ class _Searching(Analysis):
         lines = []
         for rank, candidate in enumerate(search.candidates()[: self._count], 1):
             info = replace(
-                info_of(candidate, self._board),
+                info_of(candidate, self.board),
                 multipv=rank,
                 depth=len(candidate.pv),
                 time=seconds,
