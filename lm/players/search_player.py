@@ -8,13 +8,15 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
 from lm import UserError
+from lm.model.folder import load_network
 from lm.players.player import Analysis, Choice, Limits, Line, Thinker, limit_of_each
 from lm.players.search.clock import budget
-from lm.players.search.leaves import Leaves, Mind
+from lm.players.search.leaves import NetworkLeaves
 from lm.players.search.puct import Candidate, Params, TreeSearch
 from xiangqi import Board
 from xiangqi.engine import Info, Limit, Score, Wdl
@@ -45,17 +47,17 @@ class Search(Thinker):
         dtype: str = "int8",
         seed: int | None = None,
         name: str = "search",
-        **params: float,
+        params: Params = Params(),  # noqa: B008 # it is frozen
     ) -> None:
         for option, value in (("nodes", nodes), ("movetime", movetime), ("threads", threads), ("size", size)):
             if value is not None and value < 1:
                 raise UserError(f"{option} must be at least 1: {value}")
         self.name, self.threads, self._size = name, threads, size
-        self._params = Params(**params)
+        self._params = params
         self._limit = Limit(None if movetime is None else movetime / 1000, nodes=nodes)
         if movetime is None and nodes is None:
             self._limit = Limit(nodes=NODES)
-        self._mind = Mind(model, dtype)
+        self._network = load_network(model, dtype)
         self._searches: list[TreeSearch] = []  # the most recently used is last
         self._stopped = threading.Event()
         self._lock = threading.Lock()
@@ -65,9 +67,9 @@ class Search(Thinker):
         self._stopped.clear()
         each = limit_of_each(limits, boards)
         if len(boards) == 1 or self.threads == 1:
-            return [self._choose(board, limit, self.threads) for board, limit in zip(boards, each, strict=True)]
+            return [self._choose(board, limit) for board, limit in zip(boards, each, strict=True)]
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(lambda pair: self._choose(*pair, 1), zip(boards, each, strict=True)))
+            return list(pool.map(lambda board, limit: self._choose(board, limit, threads=1), boards, each))
 
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
         """Analyse a position. Without a limit it goes on until it is stopped, or the tree is full."""
@@ -77,11 +79,11 @@ class Search(Thinker):
     def stop(self) -> None:
         self._stopped.set()
 
-    def _choose(self, board: Board, limit: Limit | None, threads: int) -> Choice:
+    def _choose(self, board: Board, limit: Limit | None, threads: int | None = None) -> Choice:
         limit = limit or self._limit
         search = self._search_of(board)
         try:
-            for _ in search.think(limit.nodes, budget(limit, board), threads, self._stopped):
+            for _ in search.think(limit.nodes, budget(limit, board), threads or self.threads, self._stopped):
                 pass
             candidates = search.candidates()
         finally:
@@ -98,7 +100,7 @@ class Search(Thinker):
                 self._searches.remove(found)
             elif len(self._searches) >= GAMES:
                 self._searches.pop(0)
-        search = found or TreeSearch(Leaves(self._mind), self._params, size=self._size)
+        search = found or TreeSearch(NetworkLeaves(self._network, self._size), self._params, size=self._size)
         search.set_root(board)
         return search
 
@@ -174,4 +176,4 @@ class _Searching(Analysis):
             )
             lines.append(Line(info, candidate.prior))
         old, self._lines = self._lines, lines
-        yield from (line for line, before in zip(lines, [*old, *[None] * len(lines)]) if line != before)
+        yield from (line for line, before in zip_longest(lines, old[: len(lines)]) if line != before)

@@ -238,6 +238,28 @@ _LM: Final[dict[str, Reader]] = {
     "seed": int,
 }
 
+_PARAMS: Final[dict[str, Reader]] = {
+    "exploration": float,
+    "growth": float,
+    "base": float,
+    "reduction": float,
+    "spread": float,
+    "policy_temperature": float,
+    "batch": int,
+    "halving": int,
+    "veto": float,
+}
+_SEARCH: Final[dict[str, Reader]] = {
+    "nodes": int,
+    "movetime": float,
+    "threads": int,
+    "size": int,
+    "model": str,
+    "dtype": str,
+    "seed": int,
+    **_PARAMS,
+}
+
 
 def _random(spec: Spec) -> Opener:
     return partial(RandomPlayer, **spec.without_value(_SEED).read(_SEED))
@@ -254,6 +276,21 @@ def _lm(spec: Spec) -> Opener:
         from lm.players.lm_player import LMPlayer  # imported only when needed: it needs torch
 
         return LMPlayer(**options)
+
+    return open_it
+
+
+def _search(spec: Spec) -> Opener:
+    if spec.value is not None:  # search:400 is search:nodes=400
+        spec = replace(spec, value=None, options=(("nodes", spec.value), *spec.options))
+    options = spec.read(_SEARCH)
+
+    def open_it() -> Player:
+        from lm.players.search.puct import Params  # imported only when needed: it compiles
+        from lm.players.search_player import Search
+
+        own = {name: options.pop(name) for name in _PARAMS if name in options}
+        return Search(**options, params=Params(**own))
 
     return open_it
 
@@ -342,6 +379,7 @@ KINDS: Final[dict[str, Callable[[Spec], Opener]]] = {
     "random": _random,
     "greedy": _greedy,
     "lm": _lm,
+    "search": _search,
     "uci": _engine,
     "ucci": _engine,
     "level": _level,

@@ -9,8 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.model import network
 from lm.model.encoding import GameMoves
 from lm.model.features import MAX_CANDIDATES
+from lm.model.folder import Network
+from lm.model.network import evaluate_leaves, make_workspace
+from lm.model.prompts import Voice
+from lm.model.weights import padded
 from lm.players.evaluation import recent
 from lm.players.search.tree import DEEPEST, Batch, empty_batch
 from xiangqi import Board, kernels
@@ -29,6 +34,7 @@ class Workspace:
         self.counts = np.zeros(size, np.int64)
         self.scores = np.empty((size, MAX_CANDIDATES), np.float32)
         self.wdl = np.empty((size, 3), np.float32)
+        self.network: network.Workspace | None = None
 
 
 @dataclass(frozen=True)
@@ -113,3 +119,87 @@ def _read_moves(
         n = min(kernels.legal_moves(cells[i], turn ^ (lengths[i] & 1), found), moves.shape[1])
         moves[i, :n] = found[:n]
         out[i] = n
+
+
+class NetworkLeaves(Leaves):
+    """Reads the positions of one game with a network, each after the plies before it, whose keys and values it keeps.
+
+    ``size`` is the most positions that it holds beside the game's own.
+    """
+
+    def __init__(self, network: Network, size: int, voice: Voice = Voice.HUMAN) -> None:
+        super().__init__()
+        self._network, self._voice = network, int(voice)
+        config = network.config
+        self.longest = config.n_context - 1
+        entries = size + config.n_context
+        shape = (config.n_layer, entries, padded(config.n_embd))
+        # The system gives these arrays memory only as they are written to, so low entries are taken first.
+        self._keys, self._values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self._free = list(range(entries - 1, -1, -1))
+        self._path: list[int] = []  # entries of the game's plies, as far as they are known
+
+    def set_board(self, board: Board) -> News:
+        old = self._game
+        news = super().set_board(board)
+        assert self._game is not None
+        if not news.continues:
+            same = old is not None and np.array_equal(old.cells, self._game.cells) and old.turn == self._game.turn
+            known = 1 + _in_common(old.moves, self._game.moves) if same and old is not None else 0
+            self.free(np.array(self._path[known:], np.int64))
+            del self._path[known:]
+        return news
+
+    def advance(self, entry: int) -> None:
+        self._path.append(entry)
+
+    def take(self, n: int) -> NDArray[np.int64]:
+        return np.array([self._free.pop() for _ in range(n)], np.int64)
+
+    def free(self, entries: NDArray[np.integer]) -> None:
+        self._free += entries[::-1].tolist()
+
+    def read_root(self, space: Workspace) -> None:
+        assert self._game is not None
+        game, size = self._game, len(space.counts)
+        plies = len(game.moves) + 1
+        # The last ply is always read, even if it is known, because its state is needed.
+        first = min(len(self._path), plies - 1)
+        self._path += self.take(plies - len(self._path)).tolist()
+        path = np.array(self._path, np.int64)
+        while first < plies:
+            n = min(size, plies - first)
+            lengths = np.arange(first, first + n)
+            self._evaluate(space, np.tile(game.moves, (n, 1)), lengths, np.tile(path, (n, 1)))
+            first += n
+        for found in (space.moves, space.counts, space.scores, space.wdl):
+            found[0] = found[n - 1]
+
+    def read(self, space: Workspace, n: int) -> None:
+        assert self._game is not None
+        batch, played = space.batch, len(self._game.moves)
+        longest = int(batch.lengths[:n].max())
+        moves = np.empty((n, played + longest), np.int16)
+        moves[:, :played], moves[:, played:] = self._game.moves, batch.moves[:n, :longest]
+        paths = np.empty((n, played + 1 + longest), np.int64)
+        paths[:, : played + 1], paths[:, played + 1 :] = self._path, batch.entries[:n, :longest]
+        self._evaluate(space, moves, played + batch.lengths[:n], paths)
+
+    def _evaluate(
+        self, space: Workspace, moves: NDArray[np.int16], lengths: NDArray[np.int64], paths: NDArray[np.int64]
+    ) -> None:
+        assert self._game is not None
+        if space.network is None:
+            space.network = make_workspace(self._network.config, self._network.eight_bits)
+        game, n = self._game, len(lengths)
+        evaluate_leaves(
+            self._network.weights, self._keys, self._values, game.cells, game.turn, game.clock, moves, lengths, paths,
+            self._voice, np.zeros((n, 3), np.int64), space.network, space.moves, space.counts, space.scores, space.wdl,
+        )  # fmt: skip
+
+
+def _in_common(a: NDArray[np.int16], b: NDArray[np.int16]) -> int:
+    """Return how many moves two games have in common."""
+    n = min(len(a), len(b))
+    other = np.flatnonzero(a[:n] != b[:n])
+    return int(other[0]) if len(other) else n

@@ -42,7 +42,7 @@ class Params:
     prior of the moves with visits."""
     spread: float = 0.0
     """Weight of the spread of values in c, 0 to 1."""
-    temperature: float = 1.3
+    policy_temperature: float = 1.3
     """Temperature of the policy: above 1 it looks more often at unlikely moves."""
     batch: int = 8
     """Leaves that are read together."""
@@ -79,7 +79,7 @@ class TreeSearch:
         self.params, self._leaves = params, leaves
         self._state = np.zeros(1, STATE)
         for field in fields(params):
-            if field.name in STATE.names:
+            if field.name in (STATE.names or ()):
                 self._state[field.name] = getattr(params, field.name)
         self._state["rulings"], self._state["chases"] = rules != "none", rules == "computer"
         # The system gives these arrays memory only as they are written to.

@@ -78,7 +78,7 @@ STATE: Final = np.dtype(
         ("base", np.float64),
         ("reduction", np.float64),  # of the value of a move that was not visited
         ("spread", np.float64),  # weight of the values' spread in exploration, 0 to 1
-        ("temperature", np.float64),  # of the policy
+        ("policy_temperature", np.float64),  # of the policy
         ("deepest", np.int64),  # most plies below the root, at most `DEEPEST`
         ("cells", np.uint8, 90),
         ("moves", np.int16, MAX_MOVES),
@@ -120,7 +120,7 @@ class Batch(NamedTuple):
 
     def first(self, size: int) -> Batch:
         """Return the first ``size`` places as a batch."""
-        return Batch(*(array[:size] for array in self))
+        return Batch(self.nodes[:size], self.moves[:size], self.lengths[:size], self.entries[:size], self.cells[:size])
 
 
 def empty_batch(size: int) -> Batch:
@@ -451,7 +451,7 @@ def absorb(
         at, n = leaves[i], counts[i]
         highest, total = scores[i, :n].max(), np.float32(0)
         for m in range(n):
-            priors[m] = np.exp((scores[i, m] - highest) / np.float32(s.temperature))
+            priors[m] = np.exp((scores[i, m] - highest) / np.float32(s.policy_temperature))
             total += priors[m]
         for m in range(n):
             priors[m] /= total

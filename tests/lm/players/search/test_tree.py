@@ -96,9 +96,7 @@ class TestEndings:
         found = TreeSearch(Leaves(), Params(), rules="none")
         found.set_root(game)
         think(found, 2000)
-        assert all(
-            not board.has_legal_moves() for node, board in nodes_of(found, game) if node["state"] == tree.OVER
-        )
+        assert all(not board.has_legal_moves() for node, board in nodes_of(found, game) if node["state"] == tree.OVER)
 
 
 def keys_since(board: Board, ply: int) -> list[int]:
