@@ -10,27 +10,23 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from lm.auto import announce
 
-if TYPE_CHECKING:
-    from lm.players.search_player import Search as Search
-
 T = TypeVar("T", str, int)
 
 
-def __getattr__(name: str) -> object:
-    """Import ``lm.Search`` when it is first asked for."""
+def __getattr__(name: str) -> Any:
+    """Import ``lm.Search`` when it is first asked for: the package itself stands below all its modules."""
     if name == "Search":
-        from lm.players.search_player import Search
-
-        return Search
+        return import_module("lm.players.search_player").Search
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

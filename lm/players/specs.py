@@ -11,6 +11,9 @@ name in game records, which is otherwise its spec.
 ``lm``     the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``voice``, ``source``,
            ``strength``, ``aim``, ``dtype``, ``symmetries``, ``rules`` (see ``lm.players.lm_player.LMPlayer``),
            ``seed``
+``search`` the language model with a search, as ``search:400``; ``nodes`` or ``movetime`` (milliseconds), ``threads``,
+           ``size`` (most positions in the tree), ``model``, ``dtype``, ``seed``, and the search's parameters
+           (``lm.players.search.puct.Params``)
 ``level``  a level by name or number, as ``level:Sharp`` (see ``lm.players.levels``); options as for its player
 ``uci``    an engine that speaks UCI: ``cmd``, a limit (``depth``, ``nodes``, ``movetime`` in milliseconds), ``timeout``
            (seconds without output after which it has failed); other names are engine options, as ``UCI_Variant``
@@ -201,7 +204,7 @@ def load_player(spec: str) -> Player:
 
     >>> load_player("randy")
     Traceback (most recent call last):
-    lm.UserError: no player 'randy' (random, greedy, lm, uci, ucci, level, py; as lm:temperature=0.5)
+    lm.UserError: no player 'randy' (random, greedy, lm, search, uci, ucci, level, py; as lm:temperature=0.5)
     """
     return Spec.parse(spec).open()
 
