@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lm import UserError
 from lm.cli.console import interruptible, progress, say
 from lm.cli.options import (
     CoresOption,
@@ -23,6 +24,7 @@ from lm.cli.options import (
 
 if TYPE_CHECKING:
     from lm.matches.arena import Opening
+    from lm.matches.clocks import Clocks
     from xiangqi.game import Game
 
 
@@ -37,9 +39,18 @@ def match(
     openings: OpeningsOption = "suite",
     rules: RulesOption = "computer",
     max_plies: PliesOption = 400,
-    parallel: ParallelOption = 64,
+    parallel: ParallelOption = None,
     cores: CoresOption = None,
     seed: SeedOption = 0,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME[,TIME]",
+            help="Clocks, in seconds: 60+0.5 for a game, 40/120 for 40 moves, 0.1/move; A's and B's; - is none.",
+        ),
+    ] = None,
+    movetime: Annotated[float | None, typer.Option(help="Seconds for each move: --time SECONDS/move.")] = None,
+    margin: Annotated[float, typer.Option(min=0, help="Seconds by which a clock may be exceeded.")] = 0.05,
     sprt: Annotated[
         str | None,
         typer.Option(metavar="ELO0,ELO1", help="Stop as soon as a test between these two is decided (5% errors)."),
@@ -51,10 +62,18 @@ def match(
     from lm.players.specs import Spec
 
     test = Sprt.parse(sprt) if sprt is not None else None
-    pairings = arena.match_pairings(Spec.parse(a), Spec.parse(b), games, read_openings(openings), seed)
+    clocks = read_clocks(time, movetime)
+    pairings = arena.match_pairings(Spec.parse(a), Spec.parse(b), games, read_openings(openings), seed, clocks)
     with resumable(out), progress(f"{a} - {b}", games) as (report, advance):
         playing = match_file.play_to_file(
-            pairings, out, rules=rules, max_plies=max_plies, parallel=parallel, cores=cores, report=report
+            pairings,
+            out,
+            rules=rules,
+            max_plies=max_plies,
+            parallel=parallel,
+            cores=cores,
+            margin=margin,
+            report=report,
         )
         played: dict[int, Game] = {}
         with closing(playing):
@@ -93,7 +112,7 @@ def selfplay(
     openings: OpeningsOption = "start",
     rules: RulesOption = "computer",
     max_plies: PliesOption = 400,
-    parallel: ParallelOption = 64,
+    parallel: ParallelOption = None,
     cores: CoresOption = None,
     seed: SeedOption = 0,
 ) -> None:
@@ -128,6 +147,17 @@ def read_openings(name: str) -> list[Opening]:
     if name == "start":
         return [()]
     return arena.load_openings(None if name == "suite" else Path(name))
+
+
+def read_clocks(time: str | None, movetime: float | None) -> Clocks:
+    """Return the clocks of a match, which are given in one of two ways, or no clocks. Raises ``UserError``."""
+    from lm.matches.clocks import NO_CLOCKS, Clocks
+
+    if time is not None and movetime is not None:
+        raise UserError("--movetime is another way to write --time: give one of them")
+    if movetime is not None:
+        time = f"{movetime:g}/move"
+    return NO_CLOCKS if time is None else Clocks.parse(time)
 
 
 def endings(counts: dict[str, int]) -> str:

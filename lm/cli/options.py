@@ -21,7 +21,9 @@ OpeningsOption = Annotated[
 ]
 RulesOption = Annotated[Rules, typer.Option(help="Repetition rulings.")]
 PliesOption = Annotated[int, typer.Option(min=1, help="A game that reaches this ply is drawn.")]
-ParallelOption = Annotated[int, typer.Option(min=1, help="Games played at once.")]
+ParallelOption = Annotated[
+    int | None, typer.Option(min=1, show_default=False, help="Games played at once; 64, with clocks one for each core.")
+]
 CoresOption = Annotated[
     int | None,
     typer.Option(min=1, show_default=False, help="Engines that think at once, in twice as many processes; all cores."),

@@ -10,7 +10,7 @@ import typer
 
 from lm import UserError
 from lm.cli.console import interruptible, progress, say, write
-from lm.cli.options import FilesArgument, ParallelOption, SaveMinutesOption
+from lm.cli.options import FilesArgument, SaveMinutesOption
 from lm.cli.shipped import open_shards, say_rejected, shipped_games
 
 
@@ -93,7 +93,7 @@ def ladder(
     run: Annotated[
         list[str] | None, typer.Option(metavar="RUNG=DIR", help="A finished run that stands for a rung.")
     ] = None,
-    parallel: ParallelOption = 64,
+    parallel: Annotated[int, typer.Option(min=1, help="Games played at once.")] = 64,
     save_minutes: SaveMinutesOption = 5,
 ) -> None:
     """Train and compare five models, from the system of 2020 to the shipped one; resumed by the same command."""

@@ -1,8 +1,9 @@
-"""Matches and self-play: many games at once, openings in pairs, adjudication, records.
+"""Matches and self-play: many games at once, openings in pairs, adjudication, clocks, records.
 
 The ``Termination`` header of a record gives the reason of the ending: a rule (``checkmate``, ``stalemate``, the
-repetition rulings and draws of ``Board.outcome``), ``resignation``, ``draw agreed``, or ``ply limit``, which is a draw.
-Nothing else ends a game.
+repetition rulings and draws of ``Board.outcome``), ``resignation``, ``draw agreed``, ``ply limit``, which is a draw,
+``time forfeit``, or one of the four ways in which a player fails and so loses: ``crash``, ``stall`` (no answer in
+time), ``illegal move`` and ``no move``. Nothing else ends a game.
 
 >>> red, black = Spec.parse("greedy:seed=1"), Spec.parse("random:seed=2")
 >>> games = dict(play_games({0: Pairing(red, black), 1: Pairing(black, red)}))
@@ -13,14 +14,19 @@ Nothing else ends a game.
 from __future__ import annotations
 
 import random
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from lm import UserError, data_path, processors
+from lm.matches.clocks import MARGIN, NO_CLOCKS, Clocks
 from lm.matches.pool import OpenPlayer, Pool
 from lm.matches.table import Seat, Table
 from lm.players.player import Choice, Player, PlayerError
@@ -31,21 +37,26 @@ from xiangqi.rulings import Rules
 
 MAX_PLIES: Final = 400
 """Default number of plies after which a game is drawn. Of 46,279 games between people, seven were longer."""
-ATTEMPTS: Final = 3
-"""Failures of one game, or of one player in successive games, after which the match stops."""
+FAILURES: Final = 3
+"""Failures of a player without a legal move between them, after which the match stops."""
+
+PARALLEL: Final = 64
+"""Default number of games without clocks that are played at a time."""
 
 Opening = tuple[Move, ...]
 Report = Callable[[str], None]
+_Start = Callable[[int], "_Running | None"]
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """A game to be played: the players' specs, the opening and the headers. It can be pickled."""
+    """A game to be played: the players' specs, the opening, the headers and the clocks. It can be pickled."""
 
     red: Spec
     black: Spec
     opening: Opening = ()
     headers: dict[str, str] = field(default_factory=dict)
+    clocks: Clocks = NO_CLOCKS
 
     @property
     def seats(self) -> tuple[Spec, Spec]:
@@ -82,67 +93,51 @@ def play_games(
     *,
     rules: Rules = "computer",
     max_plies: int = MAX_PLIES,
-    parallel: int = 64,
+    parallel: int | None = None,
     cores: int | None = None,
+    margin: float = MARGIN,
+    timer: Callable[[], float] = time.perf_counter,
     report: Report = lambda text: None,
     open_player: OpenPlayer = Spec.open,
 ) -> Generator[tuple[int, Game]]:
     """Play games, ``parallel`` at a time, and yield each with its number as it ends.
 
-    A player that can play many games receives all the boards on which it is to move in one call. An engine plays each
-    game in a process of its own. ``cores`` engines think at the same time (by default one for each core), and at most
-    twice as many processes run, since half of them wait for their opponents. All games advance by one ply at a time, so
-    that the results depend on the seeds alone. A game in which a player fails is reported and restarted.
-    ``PlayerError`` is raised after ``ATTEMPTS`` failures in one game, or of one player in as many games in a row.
+    Without clocks, 64 games are played at a time by default. A player that can play many games receives all the boards
+    on which it is to move in one call. An engine plays each game in a process of its own. ``cores`` engines think at
+    the same time (by default one for each core), and at most twice as many processes run, since half of them wait for
+    their opponents. All games advance by one ply at a time, so that the results depend on the seeds alone.
+
+    With clocks, every game has players of its own and goes its own pace, by default one game for each of the ``cores``.
+    A player thinks only while its clock runs, as ``timer`` tells it. It loses when it exceeds its time by more than
+    ``margin`` seconds.
+
+    A player that fails is reported and loses the game. ``PlayerError`` is raised when it has failed `FAILURES` times
+    without a legal move between, and when a player cannot be opened.
     """
     cores = cores or processors()
-    waiting = list(pairings.items())[::-1]
-    running: list[_Running] = []
-    deaths: Counter[int] = Counter()
-    failures: Counter[Spec] = Counter()
-    pool, threads = Pool(2 * cores, open_player), _Threads(cores)
-    try:
-        while waiting or running:
-            while waiting and len(running) < parallel:
-                index, pairing = waiting[-1]
-                players = pool.take(pairing.seats)
-                if players is None:
-                    break
-                waiting.pop()
-                seats = Seat(pairing.red.name), Seat(pairing.black.name)
-                table = Table(seats=seats, opening=pairing.opening, rules=rules, max_plies=max_plies)
-                running.append(_Running(index, pairing, table, players))
-            going_on, running = running, []
-            for game, answer in _answers(threads, [game for game in going_on if game.table.ending is None]):
-                mover, ply = game.mover, game.table.board.ply
-                try:
-                    game.answer(answer)
-                    failures[mover] = 0
-                except PlayerError as error:
-                    name = mover.name
-                    deaths[game.index] += 1
-                    failures[mover] += 1
-                    report(f"game {game.index + 1} died at ply {ply}, {name} to move: {error}")
-                    if deaths[game.index] >= ATTEMPTS:
-                        raise PlayerError(
-                            f"game {game.index + 1} died {ATTEMPTS} times; the last time {name} failed: {error}"
-                        ) from None
-                    if failures[mover] >= ATTEMPTS:
-                        raise PlayerError(
-                            f"{name} failed in {ATTEMPTS} games in a row, the last time: {error}"
-                        ) from None
-                    pool.give_back(game.pairing.seats, game.players)
-                    waiting.append((game.index, game.pairing))
-                    going_on.remove(game)
-            for game in going_on:
-                if game.table.ending is None:
-                    running.append(game)
-                else:
-                    pool.give_back(game.pairing.seats, game.players)
-                    yield game.index, game.table.record({"Round": str(game.index + 1), **game.pairing.headers})
-    finally:
-        threads.shutdown()  # an interruption does not wait for a player that thinks
-        pool.close()
+    if any(pairing.clocks for pairing in pairings.values()):
+        pool = Pool(2 * (parallel or cores), open_player, alone=True)
+        play: Callable[..., Generator[_Running]] = partial(_apart, timer=timer, parallel=parallel or cores)
+    else:
+        pool = Pool(2 * cores, open_player)
+        play = partial(_together, cores=cores, parallel=parallel or PARALLEL)
+
+    def start(index: int) -> _Running | None:
+        """Take the players of a game and set up its table; ``None`` while there is no room for its engines."""
+        pairing = pairings[index]
+        players = pool.take(pairing.seats)
+        if players is None:
+            return None
+        seats, clocks = (Seat(pairing.red.name), Seat(pairing.black.name)), pairing.clocks
+        table = Table(
+            seats=seats, opening=pairing.opening, rules=rules, max_plies=max_plies, clocks=clocks, margin=margin
+        )
+        return _Running(index, pairing, table, players)
+
+    with closing(pool), closing(play(list(pairings), start, _Referee(report))) as ended:
+        for game in ended:
+            pool.give_back(game.pairing.seats, game.players)
+            yield game.index, game.table.record({"Round": str(game.index + 1), **game.pairing.headers})
 
 
 @dataclass
@@ -164,15 +159,61 @@ class _Running:
         """The player to move."""
         return self.players[self.table.turn]
 
-    def answer(self, answer: Choice | PlayerError) -> None:
-        """Carry out the player's choice. Raises ``PlayerError`` if the player failed, or if its move is not legal."""
-        if isinstance(answer, PlayerError):
-            raise answer
+    def ask(self) -> Choice | PlayerError:
+        """Ask the player to move for its choice."""
         try:
-            self.table.answer(answer)
-        except IllegalMoveError:
-            move = answer.move.iccs if answer.move else ""
-            raise PlayerError(f"{move} is not legal in {self.table.board.fen()}") from None
+            return self.player.choose([self.table.board], self.table.limit())[0]
+        except PlayerError as error:
+            return error
+
+
+class _Referee:
+    """Carries out what players choose. One that fails is reported and loses its game."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._failures: Counter[Spec] = Counter()
+
+    def carry_out(self, game: _Running, answer: Choice | PlayerError, seconds: float = 0.0) -> None:
+        """Carry out a choice that took ``seconds``. Raises ``PlayerError`` if the player has failed too often."""
+        mover, table = game.mover, game.table
+        if not isinstance(answer, PlayerError):
+            try:
+                table.answer(answer, seconds)
+                self._failures[mover] = 0
+                return
+            except IllegalMoveError:
+                move = answer.move.iccs if answer.move else ""
+                answer = PlayerError(f"{move} is not legal in {table.board.fen()}", "illegal move")
+        table.forfeit(table.turn, answer.failure)
+        self._failures[mover] += 1
+        self._report(f"game {game.index + 1}: {mover.name} loses at ply {table.board.ply} ({answer.failure}): {answer}")
+        if self._failures[mover] >= FAILURES:
+            raise PlayerError(f"{mover.name} failed {FAILURES} times in a row, the last time: {answer}", answer.failure)
+
+
+# --- All games one ply at a time --------------------------------------------------------------------------------------
+
+
+def _together(
+    games: Sequence[int], start: _Start, referee: _Referee, *, cores: int, parallel: int
+) -> Generator[_Running]:
+    """Play games in step and yield each as it ends."""
+    waiting, running = list(games)[::-1], list[_Running]()
+    threads = _Threads(cores)
+    try:
+        while waiting or running:
+            while waiting and len(running) < parallel and (game := start(waiting[-1])) is not None:
+                running.append(game)
+                waiting.pop()
+            for game, answer in _answers(threads, [game for game in running if game.table.ending is None]):
+                referee.carry_out(game, answer)
+            going_on = [game for game in running if game.table.ending is None]
+            ended = [game for game in running if game.table.ending is not None]
+            running = going_on
+            yield from ended
+    finally:
+        threads.shutdown()  # an interruption does not wait for a player that thinks
 
 
 class _Threads:
@@ -209,27 +250,60 @@ def _answers(threads: _Threads, games: Sequence[_Running]) -> Iterator[tuple[_Ru
                 yield group[0], error
                 continue
             for game in group:
-                yield game, _ask_alone(game)
+                yield game, game.ask()
 
 
-def _ask_alone(game: _Running) -> Choice | PlayerError:
+# --- Each game at its own pace ----------------------------------------------------------------------------------------
+
+
+def _apart(
+    games: Sequence[int], start: _Start, referee: _Referee, *, parallel: int, timer: Callable[[], float]
+) -> Generator[_Running]:
+    """Play each game in a thread of its own, with clocks, and yield it as it ends."""
+    waiting, running = list(games)[::-1], set[Future[_Running]]()
+    stopped = threading.Event()
+
+    def play(game: _Running) -> _Running:
+        while game.table.ending is None:
+            since = timer()
+            answer = game.ask()
+            seconds = timer() - since
+            if stopped.is_set():
+                break
+            referee.carry_out(game, answer, seconds)
+        return game
+
+    threads = ThreadPoolExecutor(parallel)
     try:
-        return game.player.choose([game.table.board])[0]
-    except PlayerError as error:
-        return error
+        while waiting or running:
+            ready: list[_Running] = []  # opened before the clocks of any of them start
+            while waiting and len(running) + len(ready) < parallel and (game := start(waiting[-1])) is not None:
+                ready.append(game)
+                waiting.pop()
+            running |= {threads.submit(play, game) for game in ready}
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from [future.result() for future in ended]
+    finally:
+        stopped.set()
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 # --- Matches ----------------------------------------------------------------------------------------------------------
 
 
-def match_pairings(a: Spec, b: Spec, games: int, openings: Sequence[Opening], seed: int = 0) -> dict[int, Pairing]:
+def match_pairings(
+    a: Spec, b: Spec, games: int, openings: Sequence[Opening], seed: int = 0, clocks: Clocks = NO_CLOCKS
+) -> dict[int, Pairing]:
     """Return the games of a match: each opening twice, first with ``a`` as Red, then with ``b``.
 
-    The order of the openings depends on ``seed`` alone. After the last one they start again from the first.
+    ``clocks`` are those of a game in which ``a`` is Red; a player keeps its time control when colours change. The order
+    of the openings depends on ``seed`` alone. After the last one they start again from the first.
     """
     order = random.Random(seed).sample(range(len(openings)), len(openings))
     headers = {"Event": f"{a.name} against {b.name}"}
+    sides = (a, b, clocks), (b, a, clocks.swapped())
     return {
-        index: Pairing(*((a, b), (b, a))[index % 2], openings[order[index // 2 % len(order)]], headers)
+        index: Pairing(red, black, openings[order[index // 2 % len(order)]], headers, control)
         for index in range(games)
+        for red, black, control in [sides[index % 2]]
     }

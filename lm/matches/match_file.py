@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from lm import UserError
+from lm.matches import clocks
 from lm.matches.arena import MAX_PLIES, Pairing, Report, play_games
+from lm.matches.clocks import MARGIN
 from lm.matches.pool import OpenPlayer
 from lm.players.specs import Spec
 from xiangqi.formats import FormatError, pgn
@@ -28,8 +30,9 @@ def play_to_file(
     *,
     rules: Rules = "computer",
     max_plies: int = MAX_PLIES,
-    parallel: int = 64,
+    parallel: int | None = None,
     cores: int | None = None,
+    margin: float = MARGIN,
     report: Report = lambda text: None,
     open_player: OpenPlayer = Spec.open,
 ) -> Generator[tuple[int, Game]]:
@@ -39,8 +42,13 @@ def play_to_file(
     Players' names in the file are only compared with the pairings: no player or program that it names is opened. Raises
     ``UserError``, and leaves the file unchanged, if it holds anything but games of these pairings.
     """
-    stated = {"Adjudication": f"rules {rules}, draw at ply {max_plies}"}
-    pairings = {index: replace(pairing, headers=pairing.headers | stated) for index, pairing in pairings.items()}
+    stated = f"rules {rules}, draw at ply {max_plies}"
+    if any(pairing.clocks for pairing in pairings.values()):
+        stated += f", margin {margin:g} s"
+    pairings = {
+        index: replace(pairing, headers={"Adjudication": stated} | pairing.clocks.headers | pairing.headers)
+        for index, pairing in pairings.items()
+    }
     played = _resume(pairings, path, report) if path and path.exists() else {}
     yield from played.items()
     left = {index: pairing for index, pairing in pairings.items() if index not in played}
@@ -50,6 +58,7 @@ def play_to_file(
         max_plies=max_plies,
         parallel=parallel,
         cores=cores,
+        margin=margin,
         report=report,
         open_player=open_player,
     )
@@ -103,7 +112,8 @@ def _read(record: str) -> tuple[Game, bool]:
 def _difference(game: Game, index: int, pairings: Mapping[int, Pairing], whole: bool) -> str:
     """Return how a record, whole or truncated, differs from the game to be played; "" if it does not differ."""
     pairing = pairings.get(index)
-    expected = dict(next(iter(pairings.values())).headers if pairing is None else pairing.headers)
+    unstated = dict.fromkeys(clocks.HEADERS, "?")
+    expected = unstated | (next(iter(pairings.values())) if pairing is None else pairing).headers
     if pairing is not None:
         expected |= {"Red": pairing.red.name, "Black": pairing.black.name}
     for name, value in expected.items():

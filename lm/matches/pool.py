@@ -16,11 +16,12 @@ class Pool:
 
     A player that can play only one game (`Player.one_game`: an engine) is opened once for each simultaneous game, and
     receives ``new_game`` before each, so that nothing in its memory passes from one game to another. There are at most
-    ``processes`` of these, except that the first game always gets its players.
+    ``processes`` of these, except that the first game always gets its players. With ``alone`` every player is treated
+    so.
     """
 
-    def __init__(self, processes: int, open_player: OpenPlayer = Spec.open) -> None:
-        self._limit, self._open_player = processes, open_player
+    def __init__(self, processes: int, open_player: OpenPlayer = Spec.open, alone: bool = False) -> None:
+        self._limit, self._open_player, self._alone = processes, open_player, alone
         self._shared: dict[Spec, Player] = {}
         self._free: dict[Spec, list[Player]] = {}
         self._taken: list[Player] = []
@@ -50,8 +51,10 @@ class Pool:
                 self._free.setdefault(spec, []).append(player)
 
     def close(self) -> None:
-        """Close all players, even while they think."""
+        """Stop and close all players, even while they think."""
         players = [*self._shared.values(), *self._taken, *(player for free in self._free.values() for player in free)]
+        for player in self._taken:
+            player.stop()
         if players:
             with ThreadPoolExecutor(len(players)) as threads:  # each may be slow to close
                 list(threads.map(lambda player: player.close(), players))
@@ -59,7 +62,7 @@ class Pool:
     def _is_shared(self, spec: Spec) -> bool:
         if spec not in self._shared and spec not in self._free:
             player = self._open_player(spec)
-            if player.one_game:
+            if player.one_game or self._alone:
                 self._free[spec] = [player]
             else:
                 self._shared[spec] = player

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from lm.matches.clocks import NO_CLOCKS, Clock, Clocks
 from lm.players.player import Choice
 from xiangqi import BLACK, NULL_MOVE, RED, STARTING_FEN, Board, Color, IllegalMoveError, InvalidFenError, Move
 from xiangqi.engine import Limit
@@ -40,6 +41,10 @@ _LOST_BY: Final = {
     "perpetual chase": "{winner} wins: {loser} chased perpetually",
     "resignation": "{winner} wins: {loser} resigned",
     "time forfeit": "{winner} wins: {loser} ran out of time",
+    "crash": "{winner} wins: {loser}'s player failed",
+    "stall": "{winner} wins: {loser}'s player did not answer",
+    "illegal move": "{winner} wins: {loser}'s player named an illegal move",
+    "no move": "{winner} wins: {loser}'s player named no move",
 }
 
 
@@ -54,7 +59,8 @@ class Ending:
     winner: Color | None
     """``RED``, ``BLACK``, or ``None`` for a draw."""
     reason: str
-    """A reason of `xiangqi.rulings.Outcome`, or ``resignation``, ``draw agreed``, ``time forfeit`` or ``ply limit``."""
+    """A reason of `xiangqi.rulings.Outcome`, ``resignation``, ``draw agreed``, ``time forfeit``, ``ply limit``, or how
+    a player failed (`lm.players.player.Failure`)."""
     evidence: tuple[str, ...] = ()
     """The facts behind a ruling, one sentence each."""
 
@@ -84,16 +90,6 @@ class Seat:
 PERSON: Final = Seat("Human", is_person=True)
 
 
-@dataclass(frozen=True)
-class TimeControl:
-    """The time that each side has for its moves, in seconds."""
-
-    main: float
-    """Time for the whole game."""
-    increment: float = 0.0
-    """Time added with each move."""
-
-
 def playable(fen: str) -> Board:
     """Set up a position to play from. Raises ``InvalidFenError`` if it cannot arise in a game.
 
@@ -112,8 +108,9 @@ def playable(fen: str) -> Board:
 class Table:
     """A game in progress: a `Game`, whose tree also keeps the moves taken back, and its current node.
 
-    ``seats`` are Red's and Black's. ``opening`` is played first, without adjudication. A game that reaches
-    ``max_plies`` is drawn. Raises ``InvalidFenError``, and ``IllegalMoveError`` for an opening that cannot be played.
+    ``seats`` are Red's and Black's. ``opening`` is played first, without adjudication, before the clocks start. A side
+    that exceeds its time by more than ``margin`` seconds loses. A game that reaches ``max_plies`` is drawn. Raises
+    ``InvalidFenError``, and ``IllegalMoveError`` for an opening that cannot be played.
     """
 
     def __init__(
@@ -124,12 +121,13 @@ class Table:
         *,
         rules: Rules = "computer",
         max_plies: int | None = None,
-        clock: TimeControl | None = None,
+        clocks: Clocks = NO_CLOCKS,
+        margin: float = 0.0,
     ) -> None:
         self.board = playable(fen)
         """The current position, with the moves that led to it."""
         self.seats = seats
-        self.rules, self.max_plies, self.clock = rules, max_plies, clock
+        self.rules, self.max_plies, self.clocks, self.margin = rules, max_plies, clocks, margin
         self.game = Game(fen=self.board.fen())
         self.node: GameNode = self.game
         self.offer: Color | None = None
@@ -137,11 +135,9 @@ class Table:
         self.ending: Ending | None = None
         """How the game has ended, or ``None`` while it goes on."""
         self._undone: list[ChildNode] = []
-        self._left: dict[GameNode, tuple[float, float]] = {}
-        if clock is not None:
-            self._left[self.game] = clock.main, clock.main
+        self._clocks: dict[GameNode, tuple[Clock | None, Clock | None]] = {self.node: clocks.start()}
         for move in opening:
-            self._play(self._checked(move), 0.0)
+            self._advance(self._checked(move), clocks.start())
         self.ending = self._adjudicate()
 
     # --- State --------------------------------------------------------------------------------------------------------
@@ -174,16 +170,13 @@ class Table:
         return self.ending is None and self.turn not in self.persons
 
     def time_left(self, color: Color) -> float | None:
-        """Return a side's seconds at the start of the current ply; ``None`` without clocks."""
-        return self._left[self.node][color] if self.clock is not None else None
+        """Return a side's seconds at the start of the current ply; ``None`` if it has no clock."""
+        clock = self._clocks[self.node][color]
+        return None if clock is None else clock.left
 
     def limit(self) -> Limit | None:
-        """Return the clocks as a limit for the side to move; ``None`` without clocks."""
-        if self.clock is None:
-            return None
-        red, black = self._left[self.node]
-        gain = self.clock.increment
-        return Limit(red_clock=red, black_clock=black, red_increment=gain, black_increment=gain)
+        """Return the clocks as a limit for the side to move; ``None`` if it has no clock."""
+        return self.clocks.limit(self.turn, self._clocks[self.node])
 
     # --- Actions ------------------------------------------------------------------------------------------------------
 
@@ -234,10 +227,10 @@ class Table:
         if self.ending is None:
             self.ending = Ending(1 - color, "resignation")
 
-    def forfeit(self, color: Color) -> None:
-        """End the game as lost on time for a side."""
+    def forfeit(self, color: Color, reason: str = "time forfeit") -> None:
+        """End the game as lost for a side, on time or because its player failed."""
         if self.ending is None:
-            self.ending = Ending(1 - color, "time forfeit")
+            self.ending = Ending(1 - color, reason)
 
     def swap(self) -> None:
         """Exchange the seats of the two sides."""
@@ -313,7 +306,8 @@ class Table:
         node.variations.clear()
         today = f"{datetime.date.today():%Y.%m.%d}"
         game.headers |= {"Game": "Chinese Chess", "Event": "?", "Site": "?", "Date": today, "Round": "?"}
-        game.headers |= {"Red": self.seats[RED].name, "Black": self.seats[BLACK].name, **(headers or {})}
+        game.headers |= {"Red": self.seats[RED].name, "Black": self.seats[BLACK].name}
+        game.headers |= {**self.clocks.headers, **(headers or {})}
         game.headers |= {"Result": self.ending.result if self.ending else "*", "Format": "ICCS"}
         if self.ending is not None:
             game.headers["Termination"] = self.ending.reason
@@ -337,18 +331,23 @@ class Table:
         return self.board.parse_iccs(move.iccs)
 
     def _play(self, move: Move, seconds: float) -> bool:
-        """Play a move on the board if the side's time allows; return whether it does."""
-        mover = self.turn
-        left = self._left.get(self.node)
-        if left is not None and seconds > left[mover]:
-            self.forfeit(mover)
-            return False
-        self.node = self.node.variation(move) or self.node.add_variation(move)
-        self.board.push(move)
-        if left is not None and self.clock is not None:
-            after = left[mover] - seconds + self.clock.increment
-            self._left[self.node] = (after, left[BLACK]) if mover == RED else (left[RED], after)
-            self.node.clock = after
+        """Play a move if the side's time allows; return whether it does."""
+        mover, control = self.turn, self.clocks[self.turn]
+        red, black = clocks = self._clocks[self.node]
+        clock = clocks[mover]
+        if control is not None and clock is not None:
+            clock = control.after(clock, seconds, self.margin)
+            if clock is None:
+                self.forfeit(mover)
+                return False
+        self._advance(move, (clock, black) if mover == RED else (red, clock))
+        if control is not None and clock is not None and not control.per_move:
+            self.node.clock = clock.left
         if self.offer == 1 - mover:
             self.offer = None
         return True
+
+    def _advance(self, move: Move, clocks: tuple[Clock | None, Clock | None]) -> None:
+        self.node = self.node.variation(move) or self.node.add_variation(move)
+        self.board.push(move)
+        self._clocks[self.node] = clocks

@@ -6,17 +6,19 @@ import shlex
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from lm import UserError
-from lm.players.player import Analysis, Choice, Limits, Line, PlayerError, Thinker, limit_of_each
+from lm.players.player import Analysis, Choice, Failure, Limits, Line, PlayerError, Thinker, limit_of_each
 from xiangqi import Board
-from xiangqi.engine import EngineError, Limit, SimpleAnalysis, SimpleEngine
+from xiangqi.engine import EngineError, EngineMoveError, EngineTimeoutError, Limit, SimpleAnalysis, SimpleEngine
 
 
 class EnginePlayer(Thinker):
     """An engine in a process of its own. If it crashes or hangs, ``PlayerError`` is raised, and it is restarted later.
 
-    ``limit`` is the default limit of a search, ``options`` are set on the engine, ``timeout`` is the number of seconds
+    ``limit`` is the default limit of a search. Its depth or nodes hold beside a clock too, and instead of it for a UCCI
+    engine, which takes one kind of limit. ``options`` are set on the engine, ``timeout`` is the number of seconds
     without output after which it has failed. Raises ``PlayerError`` if the engine cannot be started or does not accept
     its options, ``UserError`` for a command that cannot be split into words.
     """
@@ -61,10 +63,18 @@ class EnginePlayer(Thinker):
         """Return the engine's choice for each board, searched one after another."""
         self._stopped.clear()
         each = limit_of_each(limits, boards)
-        return [
-            self._choose(board, (limit or self._limit).or_else(self._limit))
-            for board, limit in zip(boards, each, strict=True)
-        ]
+        return [self._choose(board, self._within(limit)) for board, limit in zip(boards, each, strict=True)]
+
+    def _within(self, limit: Limit | None) -> Limit:
+        """Return the limit of a search that is given this one."""
+        own = self._limit
+        limit = (limit or own).or_else(own)
+        timed = limit.time is not None or limit.red_clock is not None or limit.black_clock is not None
+        if not timed or limit.depth is not None or limit.nodes is not None or (own.depth, own.nodes) == (None, None):
+            return limit
+        if self._protocol == "ucci":
+            return replace(own, root_moves=limit.root_moves)
+        return replace(limit, depth=own.depth, nodes=own.nodes)
 
     def _choose(self, board: Board, limit: Limit) -> Choice:
         try:
@@ -78,7 +88,7 @@ class EnginePlayer(Thinker):
         finally:
             self._search = None
         if result.move is None and not result.resigned:
-            raise PlayerError(f"{self.name} names no move, nor does it resign, in {board.fen()}")
+            raise PlayerError(f"{self.name} names no move, nor does it resign, in {board.fen()}", "no move")
         return Choice(result.move, result.info, draw=result.draw_offered)
 
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
@@ -110,7 +120,8 @@ class EnginePlayer(Thinker):
     def _failed(self, error: EngineError) -> PlayerError:
         """End an engine that has failed, and return the error to raise. The engine is restarted when next needed."""
         self._end()
-        return PlayerError(str(error))
+        kinds: dict[type[EngineError], Failure] = {EngineTimeoutError: "stall", EngineMoveError: "illegal move"}
+        return PlayerError(str(error), kinds.get(type(error), "crash"))
 
     def _end(self) -> None:
         engine, self._engine = self._engine, None

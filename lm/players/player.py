@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Final, Protocol, Self, runtime_checkable
+from typing import Final, Literal, Protocol, Self, runtime_checkable
 
 from lm import UserError
 from xiangqi import Board, Move, svg
@@ -22,8 +22,19 @@ Limits = Limit | Sequence[Limit] | None
 NOTHING_SAID: Final = Info()
 
 
+Failure = Literal["crash", "stall", "illegal move", "no move"]
+"""How a player fails: its program dies or does not work, does not answer in time to be stopped, names a move that is
+not legal, or names none."""
+
+
 class PlayerError(UserError):
-    """A player could not choose a move: its program crashed, hung, or gave an illegal move."""
+    """A player could not choose a move. The message is one line."""
+
+    failure: Failure
+
+    def __init__(self, message: str, failure: Failure = "crash") -> None:
+        super().__init__(message)
+        self.failure = failure
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ import pytest
 from lm import UserError, data_path
 from lm.matches import arena
 from lm.matches.arena import Pairing, load_openings, match_pairings, play_games
+from lm.matches.clocks import NO_CLOCKS, Clocks
 from lm.matches.match_file import play_to_file
 from lm.matches.table import Seat, Table
 from lm.players.player import Choice, Player, PlayerError
 from lm.players.simple import RandomPlayer
 from lm.players.specs import Spec
 from xiangqi import BLACK, RED, Board, Move
+from xiangqi.engine import Limit
 from xiangqi.formats import load
 from xiangqi.game import Game
 
@@ -36,6 +38,26 @@ for line in sys.stdin:
         moves = line.partition(" moves ")[2].split()
     if line.startswith("go"):
         print("bestmove", "b0a2" if not moves else "i9i8" if len(moves) % 2 else "a0b0", flush=True)
+    if line.strip() == "quit":
+        break
+"""
+
+# Speaks UCI and fails at its second move, in the way that its argument says.
+FAILING = """
+import sys, time
+for line in sys.stdin:
+    if line.strip() in ("uci", "isready"):
+        print({"uci": "uciok", "isready": "readyok"}[line.strip()], flush=True)
+    if line.startswith("position"):
+        moves = line.partition(" moves ")[2].split()
+    if line.startswith("go") and not moves:
+        print("bestmove a0a1", flush=True)
+    elif line.startswith("go"):
+        if sys.argv[1] == "die":
+            sys.exit(1)
+        if sys.argv[1] == "hang":
+            time.sleep(600)
+        print("bestmove", {"cheat": "a1a9", "none": "(none)"}[sys.argv[1]], flush=True)
     if line.strip() == "quit":
         break
 """
@@ -233,7 +255,7 @@ class TestEngines:
 
         spec = Spec("random", options=(("name", "sleeper"),))
         pairings = dict.fromkeys(range(30), Pairing(spec, Spec("random")))
-        with pytest.raises(PlayerError, match="sleeper failed in 3 games in a row, the last time: hangs"):
+        with pytest.raises(PlayerError, match="sleeper failed 3 times in a row, the last time: hangs"):
             dict(
                 play_games(
                     pairings,
@@ -244,12 +266,12 @@ class TestEngines:
         assert len(asked) <= 4
 
 
-class TestDeaths:
-    def test_a_game_that_dies_is_reported_and_replayed_alone(self) -> None:
-        deaths = []
+class TestFailures:
+    def test_who_fails_loses_and_the_other_games_go_on(self) -> None:
+        told = []
 
         def choose(board: Board) -> Choice:
-            if board.move_stack[:1] == [Move.from_iccs("h2e2")] and board.ply == 5 and not deaths:
+            if board.move_stack[:1] == [Move.from_iccs("h2e2")] and board.ply == 5:
                 raise PlayerError("fell over")
             return first_move(board)
 
@@ -257,16 +279,28 @@ class TestDeaths:
         line = (Move.from_iccs("h2e2"),)
         spec = spec_of(player)
         pairings = {0: Pairing(spec, spec), 1: Pairing(spec, spec, line)}
-        games = dict(play_games(pairings, max_plies=20, report=deaths.append, open_player=open_player))
-        assert deaths == ["game 2 died at ply 5, frail to move: fell over"]
-        assert [game.headers["PlyCount"] for game in games.values()] == ["20", "20"]
+        games = dict(play_games(pairings, max_plies=12, report=told.append, open_player=open_player))
+        assert told == ["game 2: frail loses at ply 5 (crash): fell over"]
+        assert endings(games[0]) == ("1/2-1/2", "ply limit", "12")
+        assert endings(games[1]) == ("1-0", "crash", "5")
 
-    def test_an_illegal_move_is_a_death_and_the_third_stops_the_match(self) -> None:
-        deaths = []
-        cheat = Scripted(lambda board: Choice(Move.from_iccs("a0a9")), "cheat")
-        with pytest.raises(PlayerError, match=r"game 1 died 3 times.*cheat failed: a0a9 is not legal"):
-            play(cheat, report=deaths.append)
-        assert len(deaths) == 3
+    @pytest.mark.parametrize("clocks", ["-", "0.1/move"])
+    def test_each_way_to_fail_is_an_ending_of_its_own(self, clocks: str, tmp_path: Path) -> None:
+        """A program that dies, hangs, names an illegal move or none, or is late: five endings."""
+        script = tmp_path / "engine.py"
+        script.write_text(FAILING)
+        found = {}
+        for way in ("die", "hang", "cheat", "none"):
+            spec = Spec.parse(f"uci:cmd={sys.executable} -S {script} {way},depth=1,timeout=2")
+            pairings = {0: Pairing(spec, Spec("random"), clocks=Clocks.parse(clocks))}
+            ((_, game),) = play_games(pairings, margin=60)
+            found[way] = endings(game)
+        assert found == {
+            "die": ("0-1", "crash", "2"),
+            "hang": ("0-1", "stall", "2"),
+            "cheat": ("0-1", "illegal move", "2"),
+            "none": ("0-1", "no move", "2"),
+        }
 
     def test_a_player_that_fails_in_every_game_is_soon_given_up(self) -> None:
         """It may hang each time: nobody waits for that in each of many games."""
@@ -278,13 +312,128 @@ class TestDeaths:
 
         hanging = Scripted(choose, "sleeper")
         pairing = Pairing(spec_of(hanging), Spec("random"))
-        with pytest.raises(PlayerError, match="sleeper failed in 3 games in a row, the last time: hangs"):
+        with pytest.raises(PlayerError, match="sleeper failed 3 times in a row, the last time: hangs"):
             dict(play_games(dict.fromkeys(range(30), pairing), open_player=open_player))
         assert len(asked) == 4
 
     def test_other_errors_are_not_hidden(self) -> None:
-        with pytest.raises(ZeroDivisionError):
-            play(Scripted(lambda board: 1 // 0))
+        for clocks in (NO_CLOCKS, Clocks.parse("60")):
+            spec = spec_of(Scripted(lambda board: 1 // 0))
+            with pytest.raises(ZeroDivisionError):
+                dict(play_games({0: Pairing(spec, spec, clocks=clocks)}, open_player=open_player))
+
+
+class Thinking(Scripted):
+    """Needs the time that a function says, on a clock that only such players move."""
+
+    now = 0.0
+
+    def __init__(self, seconds, name: str = "thinking") -> None:
+        super().__init__(first_move, name)
+        self._seconds, self.limits = seconds, []
+
+    def choose(self, boards: Sequence[Board], limits: object = None) -> list[Choice]:
+        self.limits.append(limits)
+        Thinking.now += self._seconds(boards[0])
+        return super().choose(boards)
+
+
+def play_timed(red: Thinking, black: Thinking, clocks: str, **options) -> Game:
+    pairing = Pairing(spec_of(red), spec_of(black), clocks=Clocks.parse(clocks))
+    games = play_games({0: pairing}, timer=lambda: Thinking.now, open_player=open_player, **options)
+    ((_, game),) = games
+    return game
+
+
+class TestClocks:
+    def test_each_thinks_on_its_own_time_and_the_record_has_it(self) -> None:
+        red, black = Thinking(lambda board: 2, "red"), Thinking(lambda board: 0.5, "black")
+        game = play_timed(red, black, "60+1,10", max_plies=4)
+        assert [node.clock for node in game.main_line()] == [59, 9.5, 58, 9]
+        assert (game.headers["RedTimeControl"], game.headers["BlackTimeControl"]) == ("60+1", "10")
+        assert red.limits == [
+            Limit(red_clock=60, black_clock=10, red_increment=1),
+            Limit(red_clock=59, black_clock=9.5, red_increment=1),
+        ]
+
+    @pytest.mark.parametrize(("margin", "ending"), [(0.05, ("0-1", "time forfeit", "4")), (0.2, "draw")])
+    def test_whoever_is_late_loses_but_for_the_margin(self, margin: float, ending: object) -> None:
+        slow, quick = Thinking(lambda board: 1 if board.ply < 4 else 1.1), Thinking(lambda board: 0.1)
+        game = play_timed(slow, quick, "1/move", max_plies=8, margin=margin)
+        assert endings(game) == (ending if margin < 0.1 else ("1/2-1/2", "ply limit", "8"))
+
+    def test_a_player_without_a_clock_takes_its_time(self) -> None:
+        slow, quick = Thinking(lambda board: 1000), Thinking(lambda board: 0.1)
+        assert play_timed(slow, quick, "-,1", max_plies=6).headers["Termination"] == "ply limit"
+        assert slow.limits == [None] * 3
+
+    def test_a_time_control_goes_with_the_player_when_colours_change(self) -> None:
+        a, b = Spec.parse("random:seed=1,name=a"), Spec.parse("random:seed=2,name=b")
+        games = dict(play_games(match_pairings(a, b, 2, [()], clocks=Clocks.parse("60,30")), max_plies=2))
+        assert [(game.headers["Red"], game.headers["RedTimeControl"]) for _, game in sorted(games.items())] == [
+            ("a", "60"),
+            ("b", "30"),
+        ]
+
+    def test_games_have_players_of_their_own_and_run_side_by_side(self) -> None:
+        """Three games wait for each other in their thoughts: in step, or with one player, they would never meet."""
+        meeting = threading.Barrier(3, timeout=60)
+
+        def choose(board: Board) -> Choice:
+            if board.ply == 2:
+                meeting.wait()
+            return first_move(board)
+
+        opened: list[Scripted] = []
+
+        def open_one(spec: Spec) -> Player:
+            opened.append(Scripted(choose, spec.name))
+            return opened[-1]
+
+        pairing = Pairing(Spec.parse("random:name=a"), Spec.parse("random:name=b"), clocks=Clocks.parse("600"))
+        games = dict(play_games(dict.fromkeys(range(6), pairing), max_plies=4, parallel=3, open_player=open_one))
+        assert len(games) == 6
+        assert len(opened) == 6
+
+    def test_a_match_with_other_clocks_is_not_resumed(self, tmp_path: Path) -> None:
+        path = tmp_path / "match.pgn"
+        a, b = random_player(1, "a"), random_player(2, "b")
+
+        def pairings(clocks: str) -> dict[int, Pairing]:
+            return match_pairings(a, b, 2, [()], clocks=Clocks.parse(clocks))
+
+        played = dict(play_to_file(pairings("60+1"), path, max_plies=6))
+        again = dict(play_to_file(pairings("60+1"), path, max_plies=6, open_player=lambda spec: pytest.fail("opened")))
+        for index, game in played.items():
+            assert [str(node) for node in again[index].main_line()] == [str(node) for node in game.main_line()]
+        for other in ("-", "60+2", "60+1,60"):
+            with pytest.raises(UserError, match="holds other games than these"):
+                dict(play_to_file(pairings(other), path, max_plies=6))
+
+    def test_the_command(self, xqlm, tmp_path: Path) -> None:
+        path = tmp_path / "match.pgn"
+        words = (
+            "match",
+            "random:seed=1",
+            "greedy:seed=1",
+            "-n",
+            2,
+            "--max-plies",
+            6,
+            "--openings",
+            "start",
+            "--margin",
+            30,
+        )
+        code, out, err = xqlm(*words, "--out", path, "--time", "60+0.5,40/120")
+        assert code == 0, err
+        assert "Ended by ply limit (2)" in out
+        first = min(load(path), key=lambda game: int(game.headers["Round"]))
+        assert (first.headers["RedTimeControl"], first.headers["BlackTimeControl"]) == ("60+0.5", "40/120")
+        assert first.headers["Adjudication"] == "rules computer, draw at ply 6, margin 30 s"
+        assert all(node.clock is not None for node in [*first.main_line()][-2:])
+        code, _, err = xqlm(*words, "--time", "60", "--movetime", 1)
+        assert (code, err.count("\n")) == (2, 1)
 
 
 class TestInterruption:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from lm.matches.table import PERSON, Ending, Seat, Table, TimeControl
+from lm import UserError
+from lm.matches.clocks import Clocks
+from lm.matches.table import PERSON, Ending, Seat, Table
 from lm.players.player import Choice
 from xiangqi import BLACK, RED, Board, IllegalMoveError, InvalidFenError, Move
 from xiangqi.engine import Limit
@@ -189,24 +191,71 @@ class TestTakingBack:
 
 class TestClocks:
     def test_time_runs_and_is_gained_and_players_are_told(self) -> None:
-        table = seated(clock=TimeControl(60, 2))
+        table = seated(clocks=Clocks.parse("60+2"))
         table.push(move("h2e2"), seconds=10)
         table.push(move("h9g7"), seconds=1.5)
         assert (table.time_left(RED), table.time_left(BLACK)) == (52, 60.5)
         assert table.limit() == Limit(red_clock=52, black_clock=60.5, red_increment=2, black_increment=2)
         assert [node.clock for node in table.record().main_line()] == [52, 60.5]
+        assert table.record().headers["TimeControl"] == "60+2"
         table.undo()
         assert (table.time_left(RED), table.time_left(BLACK)) == (60, 60)
 
+    def test_they_start_after_the_opening(self) -> None:
+        table = seated("h2e2", "h9g7", clocks=Clocks.parse("2/60+1"))
+        assert (table.time_left(RED), table.time_left(BLACK), table.limit().moves_to_go) == (60, 60, 2)
+        assert [node.clock for node in table.game.main_line()] == [None, None]
+
+    def test_time_is_given_again_after_the_moves_of_a_period(self) -> None:
+        table = seated(clocks=Clocks.parse("2/10,-"))
+        told = []
+        for iccs, seconds in (("h2e2", 4), ("h9g7", 99), ("h0g2", 5), ("i9h9", 99)):
+            if table.turn == RED:
+                told.append((table.time_left(RED), table.limit().moves_to_go))
+            table.push(move(iccs), seconds)
+        assert [*told, (table.time_left(RED), table.limit().moves_to_go)] == [(10, 2), (6, 1), (11, 2)]
+
+    def test_time_for_a_move_is_not_saved(self) -> None:
+        table = seated(clocks=Clocks.parse("0.5/move,30"))
+        assert table.limit() == Limit(time=0.5)
+        table.push(move("h2e2"), seconds=0.1)
+        assert table.limit() == Limit(black_clock=30)
+        table.push(move("h9g7"), seconds=1)
+        assert table.limit() == Limit(time=0.5)
+        assert [node.clock for node in table.record().main_line()] == [None, 29]
+        assert table.record().headers["BlackTimeControl"] == "30"
+
     def test_whoever_is_late_has_lost_without_the_move(self) -> None:
-        table = seated("h2e2", clock=TimeControl(5))
+        table = seated("h2e2", clocks=Clocks.parse("5"))
         table.push(move("h9g7"), seconds=5.1)
         assert table.ending == Ending(RED, "time forfeit")
         assert line(table) == ["h2e2"]
 
+    def test_within_the_margin_nobody_is_late(self) -> None:
+        table = seated("h2e2", clocks=Clocks.parse("5+1"), margin=0.2)
+        table.push(move("h9g7"), seconds=5.1)
+        assert (table.ending, table.time_left(BLACK)) == (None, 1)
+
     def test_no_clock_no_limit(self) -> None:
         table = seated("h2e2")
         assert (table.limit(), table.time_left(RED)) == (None, None)
+        assert not {"TimeControl", "RedTimeControl"} & set(table.record().headers)
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("fast", "no time control: 'fast'"),
+            ("60+", "no time control"),
+            ("-5", "no time control"),
+            ("0/60", "leaves no time"),
+            ("0/move", "leaves no time"),
+            ("60,60,60", "one for each"),
+            ("", "no time control"),
+        ],
+    )
+    def test_a_wrong_time_control_is_named(self, text: str, reason: str) -> None:
+        with pytest.raises(UserError, match=reason):
+            Clocks.parse(text)
 
 
 class TestRecord:

@@ -249,6 +249,15 @@ class TestEnginePlayer:
         asked = ["go depth 1", "go nodes 7", "go nodes 7", "go depth 2", "go depth 3"]
         assert searches[-5:] == asked
 
+    @pytest.mark.parametrize(
+        ("protocol", "order"), [("uci", "go wtime 60000 btime 50000 depth 1"), ("ucci", "go depth 1")]
+    )
+    def test_its_own_depth_holds_beside_a_clock(self, tmp_path: Path, protocol: str, order: str) -> None:
+        with fake_engine(tmp_path, protocol) as player:
+            player.choose([Board()])
+            player.choose([Board()], Limit(red_clock=60, black_clock=50))
+        assert [line for line in told(tmp_path) if line.startswith("go")][-1] == order
+
     @pytest.mark.parametrize(("protocol", "word"), [("uci", "ucinewgame"), ("ucci", "setoption newgame")])
     def test_it_is_told_of_a_new_game(self, tmp_path: Path, protocol: str, word: str) -> None:
         with fake_engine(tmp_path, protocol) as player:

@@ -1,0 +1,173 @@
+"""Clocks: time controls, the time that they leave a side, and the limits that players are told.
+
+>>> control = TimeControl.parse("40/120+1")  # two minutes for each 40 moves, and a second more with each move
+>>> clock = control.start()
+>>> control.after(clock, 3.5)
+Clock(left=117.5, moves_to_go=39)
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+from lm import UserError
+from xiangqi import BLACK, RED, Color
+from xiangqi.engine import Limit
+
+MARGIN: Final = 0.05
+"""Default number of seconds by which a player in a match may exceed its time: a pipe and a busy machine cost some."""
+
+_NUMBER: Final = r"(\d{1,7}(?:\.\d{1,6})?)"
+_GAME: Final = re.compile(rf"(?:(\d{{1,4}})/)?{_NUMBER}(?:\+{_NUMBER})?")
+_MOVE: Final = re.compile(rf"{_NUMBER}/move")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """One side's clock."""
+
+    left: float
+    """Seconds left."""
+    moves_to_go: int | None = None
+    """Moves until more time is given; ``None`` if that is never."""
+
+
+@dataclass(frozen=True)
+class TimeControl:
+    """The time that a side has for its moves, in seconds."""
+
+    main: float
+    """Time for the whole game, for each ``moves`` moves, or for one move (``per_move``)."""
+    increment: float = 0.0
+    """Time added with each move."""
+    moves: int | None = None
+    """Number of moves after which the main time is added again; ``None`` for the whole game."""
+    per_move: bool = False
+    """Whether each move has the main time, and what is left of it is lost."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a time control as PGN writes it, and ``SECONDS/move``. Raises ``UserError``.
+
+        >>> TimeControl.parse("60+0.5")
+        TimeControl(main=60.0, increment=0.5, moves=None, per_move=False)
+        >>> str(TimeControl.parse("40/120")), str(TimeControl.parse("0.1/move"))
+        ('40/120', '0.1/move')
+        """
+        found, alone = _GAME.fullmatch(text), _MOVE.fullmatch(text)
+        if alone is not None:
+            control = cls(float(alone[1]), per_move=True)
+        elif found is not None:
+            control = cls(float(found[2]), float(found[3] or 0), int(found[1]) if found[1] else None)
+        else:
+            raise UserError(f"no time control: {text!r} (seconds, as 60+0.5 for a game, 40/120 for 40 moves, 0.1/move)")
+        if control.main <= 0 or control.moves == 0:
+            raise UserError(f"the time control {text!r} leaves no time to move")
+        return control
+
+    def __str__(self) -> str:
+        if self.per_move:
+            return f"{self.main:g}/move"
+        moves = f"{self.moves}/" if self.moves is not None else ""
+        return f"{moves}{self.main:g}" + (f"+{self.increment:g}" if self.increment else "")
+
+    def start(self) -> Clock:
+        """Return the clock at the start of a game."""
+        return Clock(self.main, self.moves)
+
+    def after(self, clock: Clock, seconds: float, margin: float = 0.0) -> Clock | None:
+        """Return the clock after a move, or ``None`` if the move took more than is left and ``margin``.
+
+        >>> TimeControl(1, moves=2).after(Clock(0.75, 1), 0.5)  # the second move of two
+        Clock(left=1.25, moves_to_go=2)
+        >>> TimeControl(1).after(Clock(0.1), 0.2, margin=0.05)
+        """
+        if seconds > clock.left + margin:
+            return None
+        if self.per_move:
+            return self.start()
+        left = max(clock.left - seconds, 0.0) + self.increment
+        if clock.moves_to_go is None:
+            return Clock(left)
+        if clock.moves_to_go > 1:
+            return Clock(left, clock.moves_to_go - 1)
+        return Clock(left + self.main, self.moves)
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """The time controls of both sides. A side without one has no clock.
+
+    >>> Clocks.parse("60+0.5").headers, Clocks.parse("0.1/move,-").headers
+    ({'TimeControl': '60+0.5'}, {'RedTimeControl': '0.1/move', 'BlackTimeControl': '-'})
+    """
+
+    red: TimeControl | None = None
+    black: TimeControl | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the time control of both sides, or Red's and Black's, separated by a comma; ``-`` is none.
+
+        Raises ``UserError``.
+        """
+        controls = [None if word == "-" else TimeControl.parse(word) for word in text.split(",")]
+        if len(controls) > 2:
+            raise UserError(f"one time control for both sides or one for each, not {len(controls)}: {text!r}")
+        return cls(controls[0], controls[-1])
+
+    def __bool__(self) -> bool:
+        return self.red is not None or self.black is not None
+
+    def __getitem__(self, color: Color) -> TimeControl | None:
+        return self.black if color else self.red
+
+    def swapped(self) -> Self:
+        """Return the time controls with the sides exchanged."""
+        return type(self)(self.black, self.red)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of a game record that state the time controls: one if they are the same, none without clocks."""
+        red, black = (str(control or "-") for control in (self.red, self.black))
+        if not self:
+            return {}
+        return {"TimeControl": red} if red == black else {"RedTimeControl": red, "BlackTimeControl": black}
+
+    def start(self) -> tuple[Clock | None, Clock | None]:
+        """Return both clocks at the start of a game."""
+        red, black = (None if control is None else control.start() for control in (self.red, self.black))
+        return red, black
+
+    def limit(self, color: Color, clocks: tuple[Clock | None, Clock | None]) -> Limit | None:
+        """Return the limit for the side to move, ``None`` if it has no clock.
+
+        >>> clocks = Clocks.parse("40/120,60+2")
+        >>> clocks.limit(RED, clocks.start())
+        Limit(red_clock=120.0, black_clock=60.0, black_increment=2.0, moves_to_go=40)
+        """
+        own, clock = self[color], clocks[color]
+        if own is None or clock is None:
+            return None
+        if own.per_move:
+            return Limit(time=own.main)
+        left = [None if side is None or self._per_move(c) else side.left for c, side in enumerate(clocks)]
+        gains = [0.0 if side is None else side.increment for side in (self.red, self.black)]
+        return Limit(
+            red_clock=left[RED],
+            black_clock=left[BLACK],
+            red_increment=gains[RED],
+            black_increment=gains[BLACK],
+            moves_to_go=clock.moves_to_go,
+        )
+
+    def _per_move(self, color: Color) -> bool:
+        control = self[color]
+        return control is not None and control.per_move
+
+
+NO_CLOCKS: Final = Clocks()
+HEADERS: Final = ("TimeControl", "RedTimeControl", "BlackTimeControl")
+"""Names of the headers that state time controls."""
