@@ -269,8 +269,8 @@ class TestEnginePlayer:
     def test_stop_makes_it_move_at_once(self, tmp_path: Path) -> None:
         with fake_engine(tmp_path, "uci") as player, ThreadPoolExecutor(1) as thread:
             player.choose([Board()])
-            choice = thread.submit(player.choose, [Board(), Board()], Limit())  # without end
-            wait_for(lambda: "go infinite" in told(tmp_path))
+            choice = thread.submit(player.choose, [Board(), Board()], Limit(time=600))
+            wait_for(lambda: any("movetime 600000" in line for line in told(tmp_path)))
             player.stop()
             assert [found.move for found in choice.result(timeout=60)] == [Move.from_iccs("h2e2")] * 2
             stops = told(tmp_path).count("stop")

@@ -95,7 +95,7 @@ def main():
             sys.stdout.buffer.write(b"\xff\xfe\xba\xec\n\r\n")
         if fault == "slow" and "infinite" not in line:
             time.sleep(float(given["sleep"]))
-        if "infinite" in line and fault != "ignores-infinite":
+        if ("infinite" in line or "movetime 600000" in line) and fault != "ignores-infinite":
             say("info depth 1 score cp 10 pv h2e2", "info depth 2 score cp 11 pv h2e2 h9g7")
             return
         if "says" in given:
