@@ -102,7 +102,9 @@ def gpt2_rate(shard: Shard, preset: Preset, clock: Clock, folder: Path, bf16: bo
         bos_token_id=PAD,
         eos_token_id=PAD,
     )
-    games = [torch.from_numpy(np.array(shard.line(int(g)).moves[:511], np.int64)) for g in shard.games("train")[:4000]]
+    games = [
+        torch.from_numpy(np.array(shard.game_moves(int(g)).moves[:511], np.int64)) for g in shard.games("train")[:4000]
+    ]
     games = [game for game in games if len(game)]
     size = round(preset.batch_plies / float(np.mean([len(game) for game in games])))
     read: list[int] = []

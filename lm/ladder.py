@@ -120,7 +120,7 @@ def stand_ins(texts: Sequence[str]) -> dict[str, Path]:
     for text in texts:
         name, equals, folder = text.partition("=")
         if not equals:
-            raise UserError(f"a run stands for a rung as full=DIR: not {text!r}")
+            raise UserError(f"a run is given for a rung as full=DIR, not {text!r}")
         runs[known(name)] = Path(folder)
         if not training.finished(Path(folder)):
             raise UserError(f"{folder}: no finished run (there is no model/metrics.json)")
@@ -152,7 +152,7 @@ class Ladder:
     def __post_init__(self) -> None:
         self.held_out = held_out(self.shards, "test", 10**9)[Voice.HUMAN]
         if not self.held_out[0]:
-            raise UserError(f"no game between people to judge by in the test split of {', '.join(self.files)}")
+            raise UserError(f"no games between people in the test split of {', '.join(self.files)}")
 
     @property
     def files(self) -> list[str]:
@@ -196,7 +196,7 @@ class Ladder:
             try:
                 stack.enter_context(FileLock(self.out / f".{work}.lock", timeout=0))
             except Timeout:
-                raise UserError(f"{self.out}: another process is at work on {work}") from None
+                raise UserError(f"{self.out}: another process is working on {work}") from None
             yield
 
     def _train(self, name: str) -> None:

@@ -57,7 +57,7 @@ def evaluate(
     if not files:
         records = [record for record in records if (record.tier == "engine") == (whose == Voice.ENGINE)]
     with progress("predicting their moves", len(records), at_once=True) as (_, advance):
-        games = [evaluation.line_of(record) for record in records]
+        games = [evaluation.game_moves(record) for record in records]
         results = [record.result for record in records]
         found = evaluation.evaluate(loaded, games, results, whose, lambda done: advance(done, ""), symmetries)
     positions = {}
@@ -99,7 +99,7 @@ def report(
     files: FilesArgument = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="HTML file.")] = Path("report.html"),
     model: ModelOption = None,
-    split: Annotated[str, typer.Option(help="The games to judge by: test, validation.")] = "test",
+    split: Annotated[str, typer.Option(help="Split of the games: test or validation.")] = "test",
     limit: Annotated[int, typer.Option(min=0, help="About so many of them; 0 for all.")] = 0,
     puzzles: PuzzlesOption = None,
     run: Annotated[Path | None, typer.Option(help="Folder of the training run, for its curves.")] = None,

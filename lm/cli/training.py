@@ -90,9 +90,7 @@ def ladder(
     games: Annotated[int, typer.Option(min=1, help="Games of each rung against the reference.")] = 200,
     between: Annotated[int, typer.Option(min=1, help="Games of every two rungs.")] = 100,
     reference: Annotated[str | None, typer.Option(metavar="SPEC", help="Instead of fairy-stockfish, depth 1.")] = None,
-    run: Annotated[
-        list[str] | None, typer.Option(metavar="RUNG=DIR", help="A finished run that stands for a rung.")
-    ] = None,
+    run: Annotated[list[str] | None, typer.Option(metavar="RUNG=DIR", help="A finished run to use for a rung.")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="Games played at once.")] = 64,
     save_minutes: SaveMinutesOption = 5,
 ) -> None:

@@ -154,7 +154,7 @@ class Shard:
         """Return the numbers of a game's moves ``(n,)``."""
         return np.array(self.moves[self.offsets[game] : self.offsets[game + 1]])
 
-    def line(self, game: int) -> GameMoves:
+    def game_moves(self, game: int) -> GameMoves:
         """Return a game for the encoder."""
         moves = self.moves_of(game)
         fen = self.meta["starts"].get(str(game))
@@ -175,7 +175,7 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
     folder with anything but a shard.
     """
     if out.exists() and not _makes_way({path.name for path in out.iterdir()}):
-        raise UserError(f"{out} is there already and holds other things than a shard, which would be lost")
+        raise UserError(f"{out} exists and holds something other than a shard, which would be lost")
     counts: Counter[str] = Counter()
     rejects: list[dict[str, Any]] = []
     chosen: dict[bytes, tuple[int, Record]] = {}  # by identity: number of the file, record

@@ -85,7 +85,7 @@ def _resume(pairings: Mapping[int, Pairing], path: Path, report: Report) -> dict
         index = int(stated) - 1 if stated.isdecimal() else -1
         fault = "it holds this game twice" if index in played else _difference(game, index, pairings, whole)
         if not whole and (number < len(records) or not _is_beginning(record, pairings)):
-            fault = fault or "it is no whole game"
+            fault = fault or "it is not a complete game"
         if fault:
             raise UserError(f"{path}: holds other games than these (record {number}: {fault}); choose another file")
         if whole:

@@ -175,10 +175,10 @@ def _ece(bins: NDArray[np.float64]) -> NDArray[np.float64]:
 # --- Games ------------------------------------------------------------------------------------------------------------
 
 
-def line_of(record: Record) -> GameMoves:
+def game_moves(record: Record) -> GameMoves:
     """Return a record's game as input of the encoder.
 
-    >>> line_of(Record(np.array([576], np.int16), fen="4k4/9/9/9/9/9/9/7C1/9/4K4 w")).cells.nonzero()[0].tolist()
+    >>> game_moves(Record(np.array([576], np.int16), fen="4k4/9/9/9/9/9/9/7C1/9/4K4 w")).cells.nonzero()[0].tolist()
     [4, 25, 85]
     """
     board = Board(record.fen) if record.fen else Board()
@@ -197,31 +197,31 @@ def labels_of(records: Sequence[Record]) -> dict[str, list[str]]:
     }
 
 
-def phases(line: GameMoves) -> NDArray[np.int8]:
+def phases(game: GameMoves) -> NDArray[np.int8]:
     """Return the phase, an index into `PHASES`, of each of a game's n + 1 positions, ``(n + 1,)``."""
-    cells, heavy_types = line.cells.tolist(), (ROOK, KNIGHT, CANNON)
+    cells, heavy_types = game.cells.tolist(), (ROOK, KNIGHT, CANNON)
     heavy = sum(cell & 7 in heavy_types for cell in cells)
-    found = np.empty(len(line.moves) + 1, np.int8)
+    found = np.empty(len(game.moves) + 1, np.int8)
     for ply in range(len(found)):
         found[ply] = 2 if heavy <= 5 else 0 if ply < 20 and heavy >= 10 else 1
-        if ply < len(line.moves):
-            a, b = int(MOVE_FROM[line.moves[ply]]), int(MOVE_TO[line.moves[ply]])
+        if ply < len(game.moves):
+            a, b = int(MOVE_FROM[game.moves[ply]]), int(MOVE_TO[game.moves[ply]])
             heavy -= cells[b] & 7 in heavy_types
             cells[b], cells[a] = cells[a], 0
     return found
 
 
-def batches(lines: Sequence[GameMoves], plies: int) -> Iterator[NDArray[np.int64]]:
+def batches(games: Sequence[GameMoves], plies: int) -> Iterator[NDArray[np.int64]]:
     """Yield the games by number in batches of about ``plies`` plies, padding included, shortest first.
 
-    >>> lines = [GameMoves.of(Board.from_moves(moves)) for moves in ("h2e2 h9g7", "h2e2", "h2e2 h9g7")]
-    >>> [batch.tolist() for batch in batches(lines, plies=4)]
+    >>> games = [GameMoves.of(Board.from_moves(moves)) for moves in ("h2e2 h9g7", "h2e2", "h2e2 h9g7")]
+    >>> [batch.tolist() for batch in batches(games, plies=4)]
     [[1, 0], [2]]
     """
     batch: list[int] = []
-    for game in sorted(range(len(lines)), key=lambda i: len(lines[i].moves)):
-        batch.append(game)
-        if len(batch) * (len(lines[game].moves) + 1) >= plies:
+    for i in sorted(range(len(games)), key=lambda i: len(games[i].moves)):
+        batch.append(i)
+        if len(batch) * (len(games[i].moves) + 1) >= plies:
             yield np.array(batch)
             batch = []
     if batch:
@@ -231,7 +231,7 @@ def batches(lines: Sequence[GameMoves], plies: int) -> Iterator[NDArray[np.int64
 @torch.inference_mode()
 def evaluate(
     model: PreTrainedModel,
-    lines: Sequence[GameMoves],
+    games: Sequence[GameMoves],
     results: Sequence[int],
     voice: Voice | Sequence[Voice] = Voice.HUMAN,
     advance: Callable[[int], None] = lambda games: None,
@@ -252,16 +252,16 @@ def evaluate(
     """
     config = char.reading_config(model)
     encoder, longest = Encoder(config.input_groups, config.candidate_groups), config.n_context - 1
-    lines = [line.with_past() for line in lines]
-    lines = [replace(line, moves=line.moves[:longest]) for line in lines]
-    voices = torch.as_tensor(np.broadcast_to(np.asarray(voice, np.int64), len(lines)).copy())
-    lengths = np.array([len(line.moves) + 1 for line in lines], np.int64)
+    games = [game.with_past() for game in games]
+    games = [replace(game, moves=game.moves[:longest]) for game in games]
+    voices = torch.as_tensor(np.broadcast_to(np.asarray(voice, np.int64), len(games)).copy())
+    lengths = np.array([len(game.moves) + 1 for game in games], np.int64)
     starts, positions = np.cumsum(lengths) - lengths, int(lengths.sum())
     found = Measured(
-        games=len(lines),
-        game=np.repeat(np.arange(len(lines)), lengths),
-        ply=np.arange(positions) - np.repeat(starts + [line.invented for line in lines], lengths),
-        phase=np.concatenate([phases(line) for line in lines]),
+        games=len(games),
+        game=np.repeat(np.arange(len(games)), lengths),
+        ply=np.arange(positions) - np.repeat(starts + [game.invented for game in games], lengths),
+        phase=np.concatenate([phases(game) for game in games]),
         figures={name: np.full(positions, np.nan, np.float32) for name in (*FIGURES, "value_brier")},
         forecast=np.zeros((positions, 3), np.float32),
         outcome=np.full(positions, UNKNOWN, np.int8),
@@ -269,11 +269,11 @@ def evaluate(
     was_training = model.training
     model.eval()
     done = 0
-    for batch in batches(lines, 4096):
-        chosen = [lines[i] for i in batch]
+    for batch in batches(games, 4096):
+        chosen = [games[i] for i in batch]
         place = np.concatenate([np.arange(starts[i], starts[i] + lengths[i]) for i in batch])
         features = encoder(chosen)
-        played = np.concatenate([_played(line) for line in chosen])
+        played = np.concatenate([_played(game) for game in chosen])
         labels = torch.from_numpy(features.labels(played))
         rows = (labels >= 0).nonzero().squeeze(1)
         game = torch.from_numpy(np.repeat(batch, features.lengths))
@@ -282,7 +282,7 @@ def evaluate(
                 tensors, asked = features.tensors(), {"rows": rows, "voices": voices[game[rows]]}
                 scores, unmasked, wdl = _read(model, tensors | asked)
                 if symmetries == 2:
-                    images = encoder([line.mirror() for line in chosen]).tensors()
+                    images = encoder([game.mirror() for game in chosen]).tensors()
                     of_images, _, wdl_of_images = _read(model, images | asked)
                     own, _, counts = candidates_of(rows, tensors["candidates"], tensors["candidate_counts"])
                     others, _, _ = candidates_of(rows, images["candidates"], images["candidate_counts"])
@@ -296,7 +296,7 @@ def evaluate(
                 scores, legal, mass = (x[rows] for x in score_games(model, chosen, features))
                 figures = _compare(scores, labels[rows]) | {"legal_argmax": legal, "legal_mass": mass}
         if not bool(figures["nll"].isfinite().all()):
-            raise UserError("what the model says is no number: its weights are spoilt")
+            raise UserError("the model's scores are infinite or NaN: its weights are damaged")
         for name, values in figures.items():
             found.figures[name][place[rows.numpy()]] = values.numpy()
         done += len(batch)
@@ -308,10 +308,10 @@ def evaluate(
     return found.of_plies(found.ply >= 0)
 
 
-def _played(line: GameMoves) -> NDArray[np.int16]:
+def _played(game: GameMoves) -> NDArray[np.int16]:
     """Return the move played at each position of a game, -1 for an invented move and at the end."""
-    played = np.append(line.moves, -1).astype(np.int16)
-    played[: line.invented] = -1
+    played = np.append(game.moves, -1).astype(np.int16)
+    played[: game.invented] = -1
     return played
 
 
@@ -339,9 +339,9 @@ def _compare(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tens
 def _legality(all_moves: torch.Tensor, tensors: dict[str, torch.Tensor], rows: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return the figures of `FIGURES` that use the unmasked scores of all moves, ``(R,)`` each."""
     unmasked = all_moves.softmax(-1)
-    lines, of, _ = candidates_of(rows, tensors["candidates"][:, :1], tensors["candidate_counts"])
+    slots, of, _ = candidates_of(rows, tensors["candidates"][:, :1], tensors["candidate_counts"])
     legal = torch.zeros_like(unmasked, dtype=torch.bool)
-    legal[of, lines[:, 0]] = True
+    legal[of, slots[:, 0]] = True
     likeliest = all_moves == all_moves.amax(1, keepdim=True)
     return {
         "legal_argmax": (legal & likeliest).sum(1) / likeliest.sum(1),

@@ -115,7 +115,7 @@ def explain(model: XiangqiLM, board: Board, move: Move, voice: Voice = Voice.HUM
     owners, groups = rows_of_pieces(score.features, model.config.input_groups, board)
     mine = np.flatnonzero(owners >= 0)
     if not len(mine):
-        raise UserError("this model is not told where the pieces are, so there is nothing to explain")
+        raise UserError("this model does not see the pieces on the board, so there is nothing to explain")
     rows = score.take(mine)
     with torch.no_grad():
         whole, none = score(torch.stack([rows, torch.zeros_like(rows)])).double().tolist()
@@ -177,17 +177,17 @@ def rows_of_pieces(
 class _Score:
     """The score of a move less the mean score of the legal moves, as a function of some rows of the last ply."""
 
-    def __init__(self, model: XiangqiLM, line: GameMoves, move: Move, voice: Voice) -> None:
+    def __init__(self, model: XiangqiLM, game: GameMoves, move: Move, voice: Voice) -> None:
         self.model, self.voice = model, voice
-        encoder, last = Encoder(model.config.input_groups, model.config.candidate_groups), len(line.moves)
+        encoder, last = Encoder(model.config.input_groups, model.config.candidate_groups), len(game.moves)
         self.cache = KVCache(model.config, last, model.dtype)
         self.path = self.cache.take(last)
         if last:
-            before = encoder([replace(line, moves=line.moves[:-1])]).tensors()
+            before = encoder([replace(game, moves=game.moves[:-1])]).tensors()
             read = before["inputs"], before["input_starts"], before["lengths"]
             with torch.no_grad():
                 model.states(*read, cache=self.cache, paths=[self.path])
-        self.features = encoder([replace(line, first=last)])
+        self.features = encoder([replace(game, first=last)])
         self.tensors = self.features.tensors()
         self.index = self.features.moves(0).tolist().index(move.index)
         self.rows = torch.empty(0)

@@ -32,11 +32,11 @@ def held_out(shards: Sequence[Shard], split: str, plies: int, seen: SeenGames | 
         for game in shard.games(split):
             voice = Voice.ENGINE if shard.meta["tiers"][shard.tiers[game]] == "engine" else Voice.HUMAN
             if room[voice] > 0:
-                line = shard.line(int(game))
-                if seen is not None and opening(line.moves) in seen:
+                played = shard.game_moves(int(game))
+                if seen is not None and opening(played.moves) in seen:
                     continue
-                room[voice] -= len(line.moves)
-                games[voice][0].append(line)
+                room[voice] -= len(played.moves)
+                games[voice][0].append(played)
                 games[voice][1].append(int(shard.results[game]))
     return games
 

@@ -16,7 +16,7 @@ from xiangqi.kernels import MOVE_FROM, MOVE_TO, ZOBRIST, ZOBRIST_TURN, Cells
 
 def read_positions(shards: Iterable[Shard]) -> NDArray[np.uint64]:
     """Return the keys of all positions in the training games of shards, sorted, each once."""
-    keys = [keys_of([shard.line(game) for game in shard.games("train").tolist()]) for shard in shards]
+    keys = [keys_of([shard.game_moves(game) for game in shard.games("train").tolist()]) for shard in shards]
     return np.unique(np.concatenate([np.empty(0, np.uint64), *keys]))
 
 

@@ -52,20 +52,20 @@ class Probes:
     """Accuracy of each layer, by the name of the model; the first is the sum of the inputs."""
 
 
-def boards(line: GameMoves) -> NDArray[np.int64]:
+def boards(game: GameMoves) -> NDArray[np.int64]:
     """Return the class of each square before each move and at the end, ``(n + 1, 90)``: 0 nothing, 1 to 7 the mover's
     pieces, 8 to 14 the enemy's. For Black the board is rotated.
 
     >>> boards(GameMoves.from_start(np.zeros(0, np.int16)))[0, :9].tolist()
     [5, 4, 3, 2, 1, 2, 3, 4, 5]
     """
-    cells, turn = line.cells.astype(np.int64), line.turn
-    found = np.empty((len(line.moves) + 1, 90), np.int64)
+    cells, turn = game.cells.astype(np.int64), game.turn
+    found = np.empty((len(game.moves) + 1, 90), np.int64)
     for ply in range(len(found)):
         view = cells if turn == 0 else np.where(cells[::-1] > 0, cells[::-1] ^ 8, 0)
         found[ply] = np.where(view > 8, view - 1, view)
-        if ply < len(line.moves):
-            a, b = int(MOVE_FROM[line.moves[ply]]), int(MOVE_TO[line.moves[ply]])
+        if ply < len(game.moves):
+            a, b = int(MOVE_FROM[game.moves[ply]]), int(MOVE_TO[game.moves[ply]])
             cells[b], cells[a] = cells[a], 0
             turn = 1 - turn
     return found
@@ -83,7 +83,7 @@ def random_twin(model: XiangqiLM, seed: int = 0) -> XiangqiLM:
 
 
 @torch.inference_mode()
-def layer_states(model: XiangqiLM, lines: Sequence[GameMoves]) -> list[torch.Tensor]:
+def layer_states(model: XiangqiLM, games: Sequence[GameMoves]) -> list[torch.Tensor]:
     """Return the states ``(N, D)`` of all plies after the input sum and after each block: ``n_layer + 1`` tensors."""
     encoder = Encoder(model.config.input_groups, model.config.candidate_groups)
     collected: list[list[torch.Tensor]] = [[] for _ in range(model.config.n_layer + 1)]
@@ -99,8 +99,8 @@ def layer_states(model: XiangqiLM, lines: Sequence[GameMoves]) -> list[torch.Ten
     hooks = [model.blocks[0].register_forward_pre_hook(keep_input)]
     hooks += [block.register_forward_hook(keep(i + 1)) for i, block in enumerate(model.blocks)]
     try:
-        for batch in batches(lines, 4096):
-            features = encoder([lines[i] for i in batch])
+        for batch in batches(games, 4096):
+            features = encoder([games[i] for i in batch])
             tensors = features.tensors()
             lengths = tensors["lengths"]
             real = (torch.arange(int(lengths.max())) < lengths.unsqueeze(1)).flatten()
@@ -109,14 +109,14 @@ def layer_states(model: XiangqiLM, lines: Sequence[GameMoves]) -> list[torch.Ten
     finally:
         for hook in hooks:
             hook.remove()
-    back = _as_given(order, lines)
+    back = _as_given(order, games)
     return [torch.cat(layer)[back] for layer in collected]
 
 
-def _as_given(order: list[int], lines: Sequence[GameMoves]) -> torch.Tensor:
-    """Return the indices ``(N,)`` that restore the order of ``lines`` for plies of games read in another order."""
-    lengths = np.array([len(line.moves) + 1 for line in lines])
-    starts = np.zeros(len(lines), np.int64)
+def _as_given(order: list[int], games: Sequence[GameMoves]) -> torch.Tensor:
+    """Return the indices ``(N,)`` that restore the order of ``games`` for plies of games read in another order."""
+    lengths = np.array([len(game.moves) + 1 for game in games])
+    starts = np.zeros(len(games), np.int64)
     starts[order] = np.cumsum(lengths[order]) - lengths[order]
     return torch.from_numpy(np.concatenate([np.arange(s, s + n) for s, n in zip(starts, lengths, strict=True)]))
 
@@ -144,9 +144,9 @@ def probe(
 
     Intervals are by bootstrap over games, with ``samples`` samples.
     """
-    learned = torch.from_numpy(np.concatenate([boards(line) for line in train]))
-    asked = np.concatenate([boards(line) for line in test])
-    game = np.repeat(np.arange(len(test)), [len(line.moves) + 1 for line in test])
+    learned = torch.from_numpy(np.concatenate([boards(game) for game in train]))
+    asked = np.concatenate([boards(game) for game in test])
+    game = np.repeat(np.arange(len(test)), [len(game.moves) + 1 for game in test])
     one_hot = torch.nn.functional.one_hot(learned, CLASSES).flatten(1)  # (N, 90 * 15)
 
     def judge(named: NDArray[np.int64]) -> Reading:

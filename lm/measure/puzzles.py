@@ -15,7 +15,7 @@ from lm import UserError
 from lm.dataset.records import UNKNOWN, record_of
 from lm.measure.evaluate import (
     evaluate,
-    line_of,
+    game_moves,
 )
 from lm.measure.stats import SAMPLES, share_with_interval
 from lm.model.encoding import GameMoves
@@ -30,7 +30,7 @@ KINDS: Final = {"開局": "opening", "开局": "opening", "中局": "midgame", "
 class Puzzle:
     """A position with a solution: the solver's moves and the replies, alternating."""
 
-    line: GameMoves
+    game: GameMoves
     fen: str
     kind: str
 
@@ -42,7 +42,7 @@ def read_puzzles(path: Path, on_error: Callable[[FormatError], None]) -> list[Pu
         if game.variations and not game.errors:
             kind = game.headers.get("Kind", "unknown")
             try:
-                puzzles.append(Puzzle(line_of(record_of(game)), game.fen, KINDS.get(kind, kind)))
+                puzzles.append(Puzzle(game_moves(record_of(game)), game.fen, KINDS.get(kind, kind)))
             except ValueError as error:
                 on_error(FormatError(str(error), path=str(path)))
     if not puzzles:
@@ -64,7 +64,7 @@ def solve(
     every move of the solver, given the replies. ``symmetries`` is as in `evaluate`. If a position has several solutions
     in the file, any of them counts. Other winning moves count as wrong.
     """
-    found = evaluate(model, [puzzle.line for puzzle in puzzles], [UNKNOWN] * len(puzzles), voice, advance, symmetries)
+    found = evaluate(model, [puzzle.game for puzzle in puzzles], [UNKNOWN] * len(puzzles), voice, advance, symmetries)
     hit = np.nan_to_num(found.figures["top1"], nan=1.0)
     first = hit[found.ply == 0]
     whole = np.ones(len(puzzles))
@@ -77,7 +77,7 @@ def solve(
         np.maximum.at(values, position, by_puzzle)
     _, example = np.unique(position, return_index=True)  # the first puzzle of each position
     kinds = np.array([puzzles[i].kind for i in example])
-    moves = np.array([(len(puzzles[i].line.moves) + 1) // 2 for i in example])
+    moves = np.array([(len(puzzles[i].game.moves) + 1) // 2 for i in example])
     bounds = {"1": (1, 1), "2": (2, 2), "3": (3, 3), "4-5": (4, 5), "6-9": (6, 9), "10 or more": (10, 999)}
 
     def share(where: NDArray[np.bool_]) -> dict[str, Any]:

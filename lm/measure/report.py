@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 from lm import UserError
 from lm.dataset.records import Record
 from lm.measure import figures
-from lm.measure.evaluate import evaluate, labels_of, line_of
+from lm.measure.evaluate import evaluate, game_moves, labels_of
 from lm.measure.probes import probe, random_twin
 from lm.measure.puzzles import Puzzle, solve
 from lm.measure.stats import SAMPLES, for_json, share_with_interval
@@ -71,8 +71,8 @@ def gather(
         chosen = [record for record in records if (record.tier == "engine") == (voice == Voice.ENGINE)]
         if chosen:
             say(f"{len(chosen)} {voice.word} games")
-            lines, results = [line_of(record) for record in chosen], [record.result for record in chosen]
-            seen = evaluate(model, lines, results, voice, symmetries=symmetries)
+            results = [record.result for record in chosen]
+            seen = evaluate(model, [game_moves(record) for record in chosen], results, voice, symmetries=symmetries)
             by = seen.breakdown(labels_of(chosen), samples)
             found["played"][voice.word] = seen.report(samples=samples) | {
                 "by": by,
@@ -89,10 +89,10 @@ def gather(
         }
     if learners and isinstance(model, XiangqiLM):
         say("probes")
-        humans = [line_of(record) for record in records if record.tier != "engine"] or [line_of(r) for r in records]
+        humans = [record for record in records if record.tier != "engine"] or records
         asked = humans[:: max(1, len(humans) // max(LEAST_PROBED, len(learners) // 3))]
         pair = {"trained": model, "random weights": random_twin(model)}
-        found["probes"] = probe(pair, [line_of(record) for record in learners], asked, samples)
+        found["probes"] = probe(pair, list(map(game_moves, learners)), list(map(game_moves, asked)), samples)
     return found
 
 

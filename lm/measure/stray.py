@@ -35,7 +35,7 @@ def stray_games(
     >>> from lm.model.pretrained_config import XiangqiConfig
     >>> from lm.model.model import XiangqiLM
     >>> untrained = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8))
-    >>> [len(line.moves) for line in stray_games(untrained, 2, random_plies=3, plies=2)]
+    >>> [len(game.moves) for game in stray_games(untrained, 2, random_plies=3, plies=2)]
     [5, 5]
     """
     rng = np.random.default_rng(seed)
@@ -58,8 +58,7 @@ def stray_games(
 def after_random_plies(model: PreTrainedModel, games: int, samples: int = SAMPLES) -> dict[str, Any]:
     """Return the unmasked legality (`LEGALITY`) in `stray_games`: over the model's own plies, at the first of them
     (``at_once``), and ``by`` ply. The accuracy of predicting moves that the model drew itself is left out."""
-    lines = stray_games(model, games)
-    found = evaluate(model, lines, [UNKNOWN] * len(lines))
+    found = evaluate(model, stray_games(model, games), [UNKNOWN] * games)
     own = found.ply >= RANDOM_PLIES
     for values in found.figures.values():
         values[~own] = np.nan  # random moves

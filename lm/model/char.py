@@ -90,7 +90,9 @@ def start_from(path: Path) -> PreTrainedModel:
             old, new = (cast(Tensor, x.get_input_embeddings().weight) for x in (whole, model))
             new.data[-len(rows) :] = old.data[rows]
         if not (model._supports_sdpa and hasattr(config, "max_position_embeddings")):
-            raise ValueError(f"a {config.model_type} takes no masks of any shape, or does not say how much it reads")
+            raise ValueError(
+                f"{config.model_type} models do not support arbitrary attention masks, or have no fixed context length"
+            )
     except Exception as error:  # the libraries raise many types for missing or damaged files
         raise UserError(f"cannot start from {path}: {error}") from None
     finally:

@@ -202,7 +202,7 @@ class TokenGame:
             if token == PAD:
                 game.over = True
             elif game.over:
-                raise UserError(f"{word(token)} stands behind the end of a game")
+                raise UserError(f"{word(token)} comes after the end of a game")
             elif 0 <= token < len(MOVES):
                 move = MOVES[token]
                 if game.board.is_legal(move):
@@ -223,11 +223,11 @@ class TokenGame:
         """Add a prompt token. Raises `UserError` if it is not one, or follows a move or another prompt of its kind."""
         asked = PROMPT_TOKENS.get(token)
         if asked is None:
-            raise UserError(f"{token} in a game: neither a move nor one of {' '.join(SPECIAL[3:])}")
+            raise UserError(f"{token} in a game is neither a move nor one of {' '.join(SPECIAL[3:])}")
         if self.board.ply:
-            raise UserError(f"{token} stands behind a move: prompts come first")
+            raise UserError(f"{token} comes after a move: prompts come first")
         kind = type(asked).__name__.lower()
         if before := getattr(self.prompt, kind):
             other = next(name for name, choice in PROMPT_TOKENS.items() if choice is before)
-            raise UserError(f"{token} stands beside {other}: a game has one {kind} at most")
+            raise UserError(f"{token} besides {other}: a game has at most one {kind}")
         self.prompt = self.prompt._replace(**{kind: asked})  # type: ignore[arg-type]

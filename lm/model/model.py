@@ -212,7 +212,7 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
-    def foresee_replies(self, wanted: bool) -> None:
+    def with_reply_head(self, wanted: bool) -> None:
         """Add the reply-prediction head, or remove it. An existing head is kept."""
         if not wanted:
             self.reply_head = None

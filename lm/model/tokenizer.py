@@ -91,5 +91,5 @@ def word(token: int) -> str:
     ('h2e2', '[BOS]')
     """
     if not 0 <= token < VOCABULARY:
-        raise UserError(f"{token} is no token: there are {VOCABULARY}")
+        raise UserError(f"unknown token {token} (tokens: {VOCABULARY})")
     return MOVES[token].iccs if token < len(MOVES) else SPECIAL[token - len(MOVES)]

@@ -151,7 +151,7 @@ class CharEvaluator:
 
 
 def score_games(
-    model: PreTrainedModel, lines: Sequence[GameMoves], features: Features
+    model: PreTrainedModel, games: Sequence[GameMoves], features: Features
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Score the legal moves at all N positions of recorded games; ``features``, from any encoder, list them.
 
@@ -162,14 +162,14 @@ def score_games(
     all_scores = torch.full((len(counts), max(1, int(counts.max()))), float("-inf"))
     greedy_is_legal = torch.zeros(len(counts), dtype=torch.bool)
     at = 0
-    for line, length in zip(lines, features.lengths.tolist(), strict=True):
+    for game, length in zip(games, features.lengths.tolist(), strict=True):
         reading = Reading(model)
         for start in range(0, length, PLIES_AT_ONCE):
             plies = np.arange(start, min(start + PLIES_AT_ONCE, length))
             candidates = [features.moves(ply) for ply in (at + plies).tolist()]
             numbers = [len(moves) for moves in candidates]
             ply, column = plies.repeat(numbers), np.concatenate([np.arange(n) for n in numbers])
-            scores, greedy = reading.score(line.moves, np.concatenate(candidates), ply)
+            scores, greedy = reading.score(game.moves, np.concatenate(candidates), ply)
             all_scores[at + ply, column] = scores
             greedy_is_legal[at + ply[greedy.numpy()]] = True
         at += length

@@ -88,7 +88,7 @@ class EnginePlayer(Thinker):
         finally:
             self._search = None
         if result.move is None and not result.resigned:
-            raise PlayerError(f"{self.name} names no move, nor does it resign, in {board.fen()}", "no move")
+            raise PlayerError(f"{self.name} neither gave a move nor resigned in {board.fen()}", "no move")
         return Choice(result.move, result.info, draw=result.draw_offered)
 
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:

@@ -196,7 +196,7 @@ class Spec:
         return UserError(f"player {str(self)!r}: {text}")
 
     def _no_option(self, item: str, known: Mapping[str, Reader]) -> UserError:
-        return self.error(f"{item!r} is no option of {self.kind} (options: {', '.join(known)}, as name=value)")
+        return self.error(f"{item!r} is not an option of {self.kind} (options: {', '.join(known)}, as name=value)")
 
 
 def load_player(spec: str) -> Player:
@@ -350,7 +350,7 @@ def _open_plugged_in(spec: Spec, load: Callable[[], Any], value: str | None = No
     except Exception as error:  # an import can raise anything
         raise spec.error(f"it cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}") from None
     if not callable(function):
-        raise spec.error(f"{function!r} is no function or class")
+        raise spec.error(f"{function!r} is not a function or class")
     signature = inspect.signature(function)
     parameters = [parameter for parameter in signature.parameters.values() if parameter.kind not in _STARRED]
     known = {parameter.name: _reader(parameter.annotation) for parameter in parameters}
@@ -365,7 +365,7 @@ def _open_plugged_in(spec: Spec, load: Callable[[], Any], value: str | None = No
         raise spec.error(str(error)) from None
     player = function(**options)
     if not isinstance(player, Player):
-        raise spec.error(f"what comes of it is no player but {type(player).__name__} (derive it from Player)")
+        raise spec.error(f"it returns {type(player).__name__}, not a player (derive the class from Player)")
     return player
 
 

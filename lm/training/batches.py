@@ -199,7 +199,7 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
 class Lessons:
     """Games and the targets at their positions, one game after the other: N plies of G games in total."""
 
-    lines: list[GameMoves]
+    games: list[GameMoves]
     names: list[str]
     """The games' names in errors."""
     human: NDArray[np.int64]
@@ -225,13 +225,13 @@ class Lessons:
 
         ``asked`` ``(G, 3)``: whether each prompt is given to a game. A result given by the prompt is no target.
         """
-        lines = [shard.line(game) for shard, game in games]
+        played = [shard.game_moves(game) for shard, game in games]
         names = [f"{shard.path}: game {game} of {', '.join(shard.meta['files'])}" for shard, game in games]
         tiers = [shard.meta["tiers"][shard.tiers[game]] for shard, game in games]
-        whole = [len(line.moves) <= longest for line in lines]
-        for line in lines:
-            line.moves = line.moves[:longest]
-        n = np.array([len(line.moves) for line in lines])
+        whole = [len(game.moves) <= longest for game in played]
+        for game in played:
+            game.moves = game.moves[:longest]
+        n = np.array([len(game.moves) for game in played])
         spans = [
             slice(int(shard.offsets[game]), int(shard.offsets[game]) + k)
             for (shard, game), k in zip(games, n, strict=True)
@@ -245,10 +245,10 @@ class Lessons:
             return np.concatenate([x for part in parts for x in (part, [last])]).astype(np.int64)
 
         ply, size = np.concatenate([np.arange(k + 1) for k in n]), by_ply(n)
-        number, turn = by_ply([game for _, game in games]), by_ply([line.turn for line in lines])
+        number, turn = by_ply([game for _, game in games]), by_ply([game.turn for game in played])
         engines = by_ply([tier == "engine" for tier in tiers]) == 1
         result = by_ply([shard.results[game] for shard, game in games])
-        moves = by_move([line.moves for line in lines], -1)
+        moves = by_move([game.moves for game in played], -1)
         best = by_move([shard.best[span] for (shard, _), span in zip(games, spans, strict=True)], -1)
         opinion = by_move([shard.expected[span] for (shard, _), span in zip(games, spans, strict=True)], NO_OPINION)
         wrong = np.flatnonzero((ply < size) & ((moves < 0) | (moves >= len(MOVE_MIRRORED))))
@@ -267,7 +267,7 @@ class Lessons:
         )
         given = np.repeat(asked, n + 1, 0)
         return cls(
-            lines,
+            played,
             names,
             np.where(engines, -1, moves),
             best,
@@ -282,14 +282,14 @@ class Lessons:
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Plies of each game ``(G,)``."""
-        return np.array([len(line.moves) + 1 for line in self.lines])
+        return np.array([len(game.moves) + 1 for game in self.games])
 
     def some(self, first: int, last: int) -> Lessons:
         """Return the lessons of the games from ``first`` up to, not including, ``last``."""
         ends = np.cumsum(self.lengths)
-        start, end = int(ends[first] - len(self.lines[first].moves) - 1), int(ends[last - 1])
+        start, end = int(ends[first] - len(self.games[first].moves) - 1), int(ends[last - 1])
         arrays = {field.name: getattr(self, field.name)[start:end] for field in fields(self)[2:]}
-        return Lessons(self.lines[first:last], self.names[first:last], **arrays)
+        return Lessons(self.games[first:last], self.names[first:last], **arrays)
 
     def silent(self) -> Lessons:
         """Return the same games without targets."""
@@ -312,17 +312,17 @@ def check(weights: Mapping[str, float], shards: Sequence[Shard]) -> None:
         if name not in known:
             raise UserError(f"no games of {name!r}: a weight can be given to {', '.join(sorted(known))}")
         if not 0 <= weight < np.inf:
-            raise UserError(f"the weight of {name} has to be 0 or more: {weight}")
+            raise UserError(f"the weight of {name} must not be negative or infinite: {weight}")
 
 
 def damaged(name: str) -> UserError:
-    return UserError(f"damaged shard {name} has moves that the rules do not; delete the shard to have it made again")
+    return UserError(f"damaged shard {name} has illegal moves; delete the shard to have it made again")
 
 
 def tensors(encoder: Encoder, lessons: Lessons, mirrored: NDArray[np.bool_]) -> dict[str, torch.Tensor]:
     """Encode games and their targets: the arguments of `XiangqiLM.forward`."""
-    lines = [line.mirror() if flip else line for line, flip in zip(lessons.lines, mirrored, strict=True)]
-    features = encoder(lines)
+    games = [game.mirror() if flip else game for game, flip in zip(lessons.games, mirrored, strict=True)]
+    features = encoder(games)
     flips = np.repeat(mirrored, features.lengths)
     rows, labels = [], []
     for moves in (lessons.human, lessons.engine):

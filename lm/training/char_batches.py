@@ -48,7 +48,7 @@ class CharBatches(GameBatches):
         games, mirrored = self.games(step)
         lessons = Lessons.of(self.places(games), min(plies, self.longest - 1), np.zeros((len(games), 3), np.bool_))
         for i, flip in enumerate(mirrored):
-            lesson, moves = lessons.some(i, i + 1), lessons.lines[i].moves
+            lesson, moves = lessons.some(i, i + 1), lessons.games[i].moves
             learned = (lesson.human[:-1] == moves) | (lesson.engine[:-1] == moves)
             text = text_of(MOVE_MIRRORED[moves] if flip else moves)
             texts.append(torch.from_numpy(text))

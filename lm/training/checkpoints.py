@@ -131,9 +131,7 @@ def settle(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
     file = out / "run.json"
     taken = next((name for name in ("model", "unfinished", "log") if (out / name).exists()), None)
     if taken and not file.exists():
-        raise UserError(
-            f"{out} holds {taken}, and is no folder of a run, for it has no run.json: name another with --out"
-        )
+        raise UserError(f"{out} has {taken} but no run.json, so it is not the folder of a run: name another with --out")
     if not (checkpoints(out) or (out / "model").exists()):
         write_json(file, settings)
         return settings

@@ -78,12 +78,12 @@ def deliver(
     aside = out / "unfinished" / "model"
     slope = 1.0
     if isinstance(model, XiangqiLM):
-        model.foresee_replies(False)
+        model.with_reply_head(False)
         slope = temper(model, held_out(shards, "validation", TEST_PLIES[tokens], seen)[Voice.HUMAN])
     # 16 bits are enough: a move's score keeps three digits, and the file is small enough to ship.
     weights = {name: x.half() for name, x in model.state_dict().items()}
     if spoilt := [name for name, x in weights.items() if not bool(x.isfinite().all())]:
-        raise UserError(f"the result has weights that are no numbers, in {', '.join(spoilt)}; {advice(out)}")
+        raise UserError(f"the result has weights that are infinite or NaN: {', '.join(spoilt)}; {advice(out)}")
     with writing("the result", out):
         model.save_pretrained(aside, state_dict=weights)
         for file in aside.glob("*.safetensors"):  # safetensors makes them unreadable for other users
@@ -123,10 +123,10 @@ def temper(model: XiangqiLM, games: Games) -> float:
     With fewer than `LEAST_TEMPERED` results the factor is 1 and the model is unchanged. This is the temperature scaling
     of C. Guo et al., "On Calibration of Modern Neural Networks", 2017, applied to the weights.
     """
-    lines, results = games
+    moves, results = games
     if sum(result != UNKNOWN for result in results) < LEAST_TEMPERED:
         return 1.0
-    found = evaluate(model, lines, results)
+    found = evaluate(model, moves, results)
     known = found.outcome != UNKNOWN
     slope = best_slope(np.log(found.forecast[known].astype(np.float64) + 1e-12), found.outcome[known])
     with torch.no_grad():

@@ -48,7 +48,7 @@ def new_model(preset: Preset, tokens: str, init_from: Path | None, changes: dict
     if init_from is None:
         return XiangqiLM(preset.config(**changes))
     model = load_model(init_from)
-    model.foresee_replies(True)
+    model.with_reply_head(True)
     return model
 
 

@@ -110,9 +110,7 @@ class XiangqiTrainer(Trainer):
         norm = super()._clip_grad_norm(model)
         if not torch.isfinite(norm):  # before the optimizer applies it to the weights
             step = self.state.global_step + 1
-            raise UserError(
-                f"the gradient of step {step} is {float(norm)}, no number to go on with; {advice(self.out)}"
-            )
+            raise UserError(f"the norm of the gradient is {float(norm)} at step {step}; {advice(self.out)}")
         return norm
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:

@@ -142,14 +142,14 @@ class TestCommand:
         save(list(load(games))[2:], tmp_path / "learned.pgn")
         code, _, err = xqlm(*words(tmp_path / "learned.pgn"))
         assert code == 2
-        assert "no game between people to judge by in the test split of learned.pgn" in err
+        assert "no games between people in the test split of learned.pgn" in err
 
     def test_two_processes_do_not_make_the_same_rung(self, xqlm: Command, games: Path) -> None:
         lock = Path("runs/ladder/.char.lock")
         lock.parent.mkdir(parents=True)
         with FileLock(lock):
             code, _, err = xqlm(*words(games, "--rungs", "char"))
-        assert (code, err) == (2, "xqlm: runs/ladder: another process is at work on char\n")
+        assert (code, err) == (2, "xqlm: runs/ladder: another process is working on char\n")
 
 
 def stop_after(calls: int, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -72,7 +72,7 @@ class TestSplit:
         ]
         build([write(tmp_path / "g.jsonl", *(lines if forwards else lines[::-1]))], tmp_path / "shard")
         shard = Shard.open(tmp_path / "shard")
-        splits = {Record(shard.line(game).moves).identity(): SPLITS[shard.splits[game]] for game in range(5)}
+        splits = {Record(shard.game_moves(game).moves).identity(): SPLITS[shard.splits[game]] for game in range(5)}
         assert len(shard.splits) == 5
         for board, split in zip((held, near, late, *others), ("test", "test", "test", "test", "train"), strict=True):
             assert splits[Record(indices(board)).identity()] == split
@@ -175,13 +175,13 @@ class TestBuild:
             assert Shard.open(out).meta["games"] == games
         thesis = write(out / "thesis.txt", "mine")
         for place in (out, link):
-            with pytest.raises(UserError, match=f"^{place} is there already and holds other things"):
+            with pytest.raises(UserError, match=f"^{place} exists and holds something other than a shard"):
                 build([tmp_path / "not read"], place)
         (out / "meta.json").unlink()
         (tmp_path / "pgn").mkdir()
         games = write(tmp_path / "pgn" / "games.pgn", "mine")
         for place, file in ((out, thesis), (tmp_path / "pgn", games)):
-            with pytest.raises(UserError, match=f"^{place} is there already and holds other things"):
+            with pytest.raises(UserError, match=f"^{place} exists and holds something other than a shard"):
                 build([source], place)
             assert file.read_text() == "mine\n"
 
@@ -189,7 +189,7 @@ class TestBuild:
         fen = "4k4/9/9/9/9/9/9/9/9/R3K4 b - - 7 3"
         source = write(tmp_path / "g.jsonl", json.dumps({"fen": fen, "moves": "e9d9 a0a9"}))
         build([source], tmp_path / "shard")
-        read = Shard.open(tmp_path / "shard").line(0)
+        read = Shard.open(tmp_path / "shard").game_moves(0)
         assert (read.turn, read.clock) == (1, 7)
         assert (read.cells == Board(fen).cells).all()
 

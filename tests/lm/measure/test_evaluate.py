@@ -13,7 +13,7 @@ from lm import UserError, cli
 from lm.dataset.records import SPLITS, UNKNOWN, opening, record_of, split_of
 from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard, build
-from lm.measure.evaluate import FIGURES, Measured, batches, evaluate, line_of
+from lm.measure.evaluate import FIGURES, Measured, batches, evaluate, game_moves
 from lm.measure.held_out import records_of
 from lm.model import char
 from lm.model.encoding import GameMoves
@@ -352,7 +352,7 @@ class TestRecords:
         path.write_text('{"fen": "3k5/9/9/9/9/9/9/9/4R4/4K4 b - - 0 1", "moves": "d9d8 e1e2"}\n')
         build([path], tmp_path / "shard")
         (record,) = records_of(Shard.open(tmp_path / "shard"), None)
-        report = evaluate(model, [line_of(record)], [record.result]).report(samples=1)
+        report = evaluate(model, [game_moves(record)], [record.result]).report(samples=1)
         assert report["plies"] == 2
 
 

@@ -34,9 +34,9 @@ def test_positions_of_an_evaluation_are_looked_up_by_game_and_ply() -> None:
 
 def test_training_games_are_known_and_held_out_ones_are_mostly_new(shard: Shard) -> None:
     known = read_positions([shard])
-    trained = keys_of([shard.line(game) for game in shard.games("train").tolist()])
+    trained = keys_of([shard.game_moves(game) for game in shard.games("train").tolist()])
     assert np.isin(trained, known).all()
-    held_out = keys_of([shard.line(game) for game in shard.games("test").tolist()])
+    held_out = keys_of([shard.game_moves(game) for game in shard.games("test").tolist()])
     new = ~np.isin(held_out, known)
     assert not new[0]  # the initial position
     assert new.mean() > 0.5

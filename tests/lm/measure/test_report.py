@@ -113,7 +113,7 @@ class TestPuzzles:
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         errors: list[Exception] = []
         (puzzle,) = read_puzzles(path, errors.append)
-        assert (puzzle.kind, puzzle.fen, len(puzzle.line.moves), puzzle.line.turn) == ("endgame", fen, 2, 1)
+        assert (puzzle.kind, puzzle.fen, len(puzzle.game.moves), puzzle.game.turn) == ("endgame", fen, 2, 1)
         assert len(errors) == 1
         path.write_text(json.dumps(lines[0]))
         with pytest.raises(UserError, match="no positions with a solution"):

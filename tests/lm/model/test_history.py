@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.dataset.records import Record
-from lm.measure.evaluate import evaluate, line_of
+from lm.measure.evaluate import evaluate, game_moves
 from lm.model.encoding import GameMoves
 from lm.model.history import invent, moves_into
 from lm.players.policy import Evaluator
@@ -105,7 +105,7 @@ class TestTheModelReadsIt:
 
     def test_measures_leave_the_invented_ply_out(self) -> None:
         record = Record(np.array([move.index for move in Board(self.FEN).legal_moves[:1]], np.int16), fen=self.FEN)
-        found = evaluate(small_model(), [line_of(record)], [2])
+        found = evaluate(small_model(), [game_moves(record)], [2])
         assert found.ply.tolist() == [0, 1]
         assert np.isnan(found.figures["nll"]).tolist() == [False, True]
         assert found.outcome.tolist() == [0, 2]  # Black is to move, and Red won

@@ -240,7 +240,7 @@ class TestReplies:
     def test_what_it_plays_does_not_depend_on_it(self, tmp_path: Path) -> None:
         model, line = small_model(replies=True), GameMoves.of(random_game(4, 30))
         before = full(model, line)
-        model.foresee_replies(False)
+        model.with_reply_head(False)
         model.save_pretrained(tmp_path)
         loaded = load_model(tmp_path)
         assert not loaded.config.replies
@@ -249,7 +249,7 @@ class TestReplies:
 
     def test_a_new_one_knows_nothing_and_learns(self) -> None:
         model, line = small_model(), GameMoves.of(random_game(4, 30))
-        model.foresee_replies(True)
+        model.with_reply_head(True)
         assert model.config.replies
         tensors = Encoder(model.config.input_groups, model.config.candidate_groups)([line]).tensors()
         plies = len(tensors["input_starts"])
@@ -262,7 +262,7 @@ class TestReplies:
         assert model.reply_head is not None
         assert model.reply_head.weight.grad.abs().sum() > 0
         head = model.reply_head
-        model.foresee_replies(True)  # as a run that begins with another's checkpoint does
+        model.with_reply_head(True)  # as a run that begins with another's checkpoint does
         assert model.reply_head is head
 
 

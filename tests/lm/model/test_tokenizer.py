@@ -96,12 +96,12 @@ class TestReading:
     @pytest.mark.parametrize(
         ("text", "named"),
         [
-            ("h2e2 [human]", r"\[human\] stands behind a move"),
-            ("[human] [engine] h2e2", r"\[engine\] stands beside \[human\]"),
+            ("h2e2 [human]", r"\[human\] comes after a move"),
+            ("[human] [engine] h2e2", r"\[engine\] besides \[human\]"),
             ("[red win] h2e2", r"\[UNK\] in a game: neither a move nor one of \[human\] .*\[red wins\]"),
             ("h2e2 [BOS]", r"\[BOS\] in a game"),
-            ("h2e2 [mate] h9g7", "h9g7 stands behind the end"),
-            ("h2e2 [PAD] [mate]", r"\[mate\] stands behind the end"),
+            ("h2e2 [mate] h9g7", "h9g7 comes after the end"),
+            ("h2e2 [PAD] [mate]", r"\[mate\] comes after the end"),
         ],
     )
     def test_what_is_no_game_is_refused(self, text: str, named: str) -> None:
@@ -110,7 +110,7 @@ class TestReading:
 
     def test_numbers_that_are_no_tokens(self) -> None:
         for token in (-1, VOCABULARY):
-            with pytest.raises(UserError, match="no token"):
+            with pytest.raises(UserError, match="unknown token"):
                 TokenGame.read([token])
 
 

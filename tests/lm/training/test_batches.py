@@ -36,12 +36,12 @@ class TestBatches:
 
     def test_no_held_out_game_is_read_mirrored_or_not(self, shard: Shard) -> None:
         numbers = [*shard.games("validation").tolist(), *shard.games("test").tolist()]
-        held = {Record(np.array(shard.line(game).moves)).identity() for game in numbers}
+        held = {Record(np.array(shard.game_moves(game).moves)).identity() for game in numbers}
         batches = GameBatches([shard], CONFIG, 700, 100, seed=3)
         read = set()
         for step in range(batches.per_epoch):
             for source, game in batches.places(batches.games(step)[0]):
-                read.add(Record(np.array(source.line(game).moves)).identity())
+                read.add(Record(np.array(source.game_moves(game).moves)).identity())
         assert len(held) == 3
         assert len(read) == 57
         assert not held & read
@@ -103,7 +103,9 @@ class TestBatches:
         sizes = np.diff([batches.plies(step) for step in range(100)])
         assert sizes.min() > 300
         assert sizes.max() < 1200
-        assert batches.plies(batches.per_epoch) == sum(len(shard.line(int(g)).moves) + 1 for g in shard.games("train"))
+        assert batches.plies(batches.per_epoch) == sum(
+            len(shard.game_moves(int(g)).moves) + 1 for g in shard.games("train")
+        )
         assert batches.plies(10**12 * batches.per_epoch) == 10**12 * batches.plies(batches.per_epoch)
         assert batches.plies(7) == sum(int(batches.encode(i)["lengths"].sum()) for i in range(7))
 
@@ -402,7 +404,7 @@ class TestWeights:
         with pytest.raises(UserError, match=r"^no games of 'robot': a weight can be given to .*engine.*master"):
             batches(robot=2)
         for wrong in (-1, math.nan, math.inf):
-            with pytest.raises(UserError, match=r"^the weight of engine has to be 0 or more"):
+            with pytest.raises(UserError, match=r"^the weight of engine must not be negative or infinite"):
                 batches(engine=wrong)
         with pytest.raises(UserError, match="no training games"):
             batches(engine=0, master=0)
