@@ -98,7 +98,7 @@ class TestReading:
         [
             ("h2e2 [human]", r"\[human\] comes after a move"),
             ("[human] [engine] h2e2", r"\[engine\] besides \[human\]"),
-            ("[red win] h2e2", r"\[UNK\] in a game: neither a move nor one of \[human\] .*\[red wins\]"),
+            ("[red win] h2e2", r"\[UNK\] in a game is neither a move nor one of \[human\] .*\[red wins\]"),
             ("h2e2 [BOS]", r"\[BOS\] in a game"),
             ("h2e2 [mate] h9g7", "h9g7 comes after the end"),
             ("h2e2 [PAD] [mate]", r"\[mate\] comes after the end"),
