@@ -31,8 +31,12 @@ def convert(source: Path, target: Path) -> None:
     conversion = convert(source, target)
     for error in conversion.errors:
         print(f"not converted: {error}", file=sys.stderr)
-    faults = f", {len(conversion.errors)} faults: everything sound was kept" if conversion.errors else ""
-    print(f"{conversion.games} games written to {target}{faults}")
+    faults = f", {_count(len(conversion.errors), 'fault')}: everything sound was kept" if conversion.errors else ""
+    print(f"{_count(conversion.games, 'game')} written to {target}{faults}")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def parse(words: Sequence[str], prog: str, epilog: str | None = None) -> argparse.Namespace:

@@ -168,7 +168,7 @@ class TestMissingPackages:
         assert done.stdout.startswith("79666 leaves in ")
         (source := tmp_path / "a.pgn").write_text("1. h2e2 h9g7 *")
         done = self.run(RULES_ALONE, "convert", str(source), str(target := tmp_path / "a.jsonl"))
-        assert (done.returncode, done.stdout) == (0, f"1 games written to {target}\n")
+        assert (done.returncode, done.stdout) == (0, f"1 game written to {target}\n")
         assert [game.moves() for game in load(target)] == [game.moves() for game in load(source)]
         done = self.run(RULES_ALONE, "perft", "3", "--fen", "rubbish")
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
