@@ -1,9 +1,9 @@
 """Specs: text that names a player on any command line.
 
 A spec is a kind, and after a colon its options, such as ``lm:temperature=0.5,model=DIR``. Some kinds also take a value
-without a name, such as ``level:Sharp``. Text with a comma is put in double quotes, as in
-``uci:cmd="engine --log a,b",depth=1``; a quote inside is doubled. Every kind takes the option ``name``, the player's
-name in game records, which is otherwise its spec.
+without a name: ``level:Sharp``, ``search:400`` (nodes), ``uci:PROGRAM``. Text with a comma, and such a value with an
+equals sign, is put in double quotes, as in ``uci:cmd="engine --log a,b",depth=1``; a quote inside is doubled. Every
+kind takes the option ``name``, the player's name in game records, which is otherwise its spec.
 
 ========== ===============================================================================================
 ``random`` any legal move; ``seed``
@@ -15,8 +15,9 @@ name in game records, which is otherwise its spec.
            ``size`` (most positions in the tree), ``model``, ``dtype``, ``seed``, and the search's parameters
            (``lm.players.search.puct.Params``)
 ``level``  a level by name or number, as ``level:Sharp`` (see ``lm.players.levels``); options as for its player
-``uci``    an engine that speaks UCI: ``cmd``, a limit (``depth``, ``nodes``, ``movetime`` in milliseconds), ``timeout``
-           (seconds without output after which it has failed); other names are engine options, as ``UCI_Variant``
+``uci``    an engine that speaks UCI: ``cmd``, ``depth``, ``nodes`` or ``movetime`` (milliseconds; a second if nothing
+           is said), ``timeout`` (seconds without output after which it has failed); other names are engine options, as
+           ``UCI_Variant``
 ``ucci``   the same for UCCI
 ``py``     a player of your own, as ``py:MODULE:FUNCTION``; options are passed to the function, or class, by name
 ========== ===============================================================================================
@@ -57,6 +58,9 @@ from xiangqi.engine import Limit
 
 GROUP: Final = "xqlm.players"
 """Entry points that add kinds of players."""
+
+MOVETIME: Final = 1000
+"""Milliseconds of an engine for a move, unless a limit or a clock is given."""
 
 Reader = Callable[[str], Any]
 Opener = Callable[[], Player]
@@ -162,7 +166,9 @@ class Spec:
     def _opener(self) -> Opener:
         """Check the spec as far as possible without opening the player, and return a function that opens it."""
         if (kind := KINDS.get(self.kind) or _plugged_in().get(self.kind)) is not None:
-            return kind(self)
+            if (option := VALUES.get(self.kind)) is None or self.value is None:
+                return kind(self)
+            return kind(replace(self, value=None, options=((option, self.value), *self.options)))
         kinds = ", ".join([*KINDS, *_plugged_in()])
         raise UserError(f"no player {self.kind!r} ({kinds}; as lm:temperature=0.5)")
 
@@ -284,9 +290,7 @@ def _lm(spec: Spec) -> Opener:
 
 
 def _search(spec: Spec) -> Opener:
-    if spec.value is not None:  # search:400 is search:nodes=400
-        spec = replace(spec, value=None, options=(("nodes", spec.value), *spec.options))
-    options = spec.read(_SEARCH)
+    options = spec.without_value(_SEARCH).read(_SEARCH)
 
     def open_it() -> Player:
         from lm.players.search.puct import Params  # imported only when needed: it compiles
@@ -300,11 +304,13 @@ def _search(spec: Spec) -> Opener:
 
 def _engine(spec: Spec) -> Opener:
     options = spec.without_value(_ENGINE).read(_ENGINE, others=True)
-    if "cmd" not in options or not any(name in options for name in _LIMITS):
-        raise spec.error(f"{spec.kind} needs cmd and one of {', '.join(_LIMITS)}, as {spec.kind}:cmd=PROGRAM,depth=1")
+    if "cmd" not in options:
+        raise spec.error(f"{spec.kind} needs a program, as {spec.kind}:PROGRAM,depth=1")
     for name in _LIMITS:
         if options.get(name, 1) < 1:
             raise spec.error(f"{name} must be at least 1")
+    if not any(name in options for name in _LIMITS):
+        options["movetime"] = MOVETIME
     command, timeout, time = options.pop("cmd"), options.pop("timeout", 10.0), options.pop("movetime", None)
     if not 0 < timeout < math.inf:
         raise spec.error(f"timeout is in seconds, above 0: {timeout:g}")
@@ -388,3 +394,6 @@ KINDS: Final[dict[str, Callable[[Spec], Opener]]] = {
     "level": _level,
     "py": _py,
 }
+
+VALUES: Final = {"search": "nodes", "tactics": "depth", "uci": "cmd", "ucci": "cmd"}
+"""The option that a value without a name is, by kind. Other kinds make of the value what they like."""

@@ -59,6 +59,20 @@ class TestText:
     def test_quotes_spaces_and_commas(self, text: str, options: dict[str, str]) -> None:
         assert dict(Spec.parse(text).options) == options
 
+    def test_a_value_without_a_name_is_the_option_of_its_kind(self, tmp_path: Path) -> None:
+        fake = Path(__file__).parents[2] / "xiangqi" / "engines" / "fake.py"
+        player = load_player(f'uci:"{sys.executable} -S {fake} uci none log={tmp_path}/log",nodes=7')
+        player.choose([Board()])
+        player.close()
+        assert (tmp_path / "log").read_text().splitlines().count("go nodes 7") == 1
+
+    def test_an_engine_thinks_for_a_second_unless_something_is_said(self, tmp_path: Path) -> None:
+        fake = Path(__file__).parents[2] / "xiangqi" / "engines" / "fake.py"
+        player = load_player(f'uci:"{sys.executable} -S {fake} uci none log={tmp_path}/log"')
+        player.choose([Board()])
+        player.close()
+        assert "go movetime 1000" in (tmp_path / "log").read_text()
+
     def test_it_can_be_a_key(self) -> None:
         assert len({Spec.parse("lm"), Spec.parse("lm:"), Spec("lm")}) == 1
 
@@ -81,8 +95,10 @@ class TestErrors:
             ("lm:temperature=warm", "temperature is a number"),
             ("lm:top_k=1.5", "top_k is a whole number, not '1.5'"),
             ("lm:seed=-1", "seed must not be negative: -1"),
-            ("uci:depth=1", "needs cmd"),
-            ("uci:cmd=cat", "depth, nodes, movetime"),
+            ("uci:depth=1", "uci needs a program, as uci:PROGRAM,depth=1"),
+            ("uci:cat,cmd=cat", "cmd is given twice"),
+            ("search:many", "nodes is a whole number, not 'many'"),
+            ("search:4,nodes=5", "nodes is given twice"),
             ("uci:cmd=cat,depth=0", "at least 1"),
             ("uci:cmd=cat,depth=1,=3", "'=3' is not an option"),
             ("uci:cmd='cat,depth=1", "has no closing quotation"),
@@ -103,7 +119,7 @@ class TestErrors:
             load_player(spec)
         assert "\n" not in str(caught.value)
 
-    @pytest.mark.parametrize("text", ["lm:seed=x", "uci:cmd=a", "level:none", "py", "greedy:3"])
+    @pytest.mark.parametrize("text", ["lm:seed=x", "uci:nodes=5", "level:none", "py", "greedy:3"])
     def test_it_is_seen_before_anything_is_opened(self, text: str) -> None:
         with pytest.raises(UserError):
             Spec.parse(text)
