@@ -17,9 +17,11 @@ from lm.model.network import evaluate_leaves, make_workspace
 from lm.model.prompts import Voice
 from lm.model.weights import padded
 from lm.players.evaluation import recent
+from lm.players.search.corrections import ROWS, correct
 from lm.players.search.tree import DEEPEST, Batch, empty_batch
 from xiangqi import Board, kernels
 from xiangqi.jit import allocating
+from xiangqi.workspace import new_workspace
 
 STEPS: Final = 128
 """Of a game that is too long for the model, so many plies are left out at once, so that most moves leave out none."""
@@ -35,6 +37,10 @@ class Workspace:
         self.scores = np.empty((size, MAX_CANDIDATES), np.float32)
         self.wdl = np.empty((size, 3), np.float32)
         self.network: network.Workspace | None = None
+        self.worth = np.zeros(size, np.float32)
+        self.losses = np.zeros((size, MAX_CANDIDATES), np.float32)
+        self.tactics = new_workspace()
+        self.table = np.zeros((ROWS, 2), np.int64)
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,6 @@ class Leaves:
 
     def read_root(self, space: Workspace) -> None:
         """Read the game's last position into the workspace's first place."""
-        space.batch.cells[0], space.batch.lengths[0] = self._board.cells, 0
         self.read(space, 1)
 
     def read(self, space: Workspace, n: int) -> None:
@@ -107,6 +112,16 @@ class Leaves:
         batch = space.batch
         _read_moves(batch.cells[:n], batch.lengths, self._board.turn, space.moves, space.counts)
         space.scores[:n], space.wdl[:n] = 0, 1 / 3
+
+
+    def correct(self, space: Workspace, n: int, depth: int, priced: int) -> None:
+        """Add what tactics know of the first n leaves (`lm.players.search.corrections`)."""
+        batch = space.batch
+        turns = self._board.turn ^ (batch.lengths[:n] & 1)
+        correct(
+            space.tactics, space.table, batch.cells[:n], turns, space.moves, space.counts, space.scores, depth, priced,
+            space.worth, space.losses,
+        )  # fmt: skip
 
 
 @allocating

@@ -5,6 +5,7 @@ The tree is kept from move to move: the part below the moves played becomes the 
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -44,6 +45,16 @@ class Params:
     """Weight of the spread of values in c, 0 to 1."""
     policy_temperature: float = 1.3
     """Temperature of the policy: above 1 it looks more often at unlikely moves."""
+    depth: int = 2
+    """Plies of the tactical search at each leaf; 0 plays out captures alone, -1 means that there is none."""
+    priced: int = 6
+    """How many of a leaf's moves, the likeliest ones, get a price."""
+    trust: float = 0.5
+    """Weight of the network's value, against that of the tactical score."""
+    counting: float = 0.7
+    """Weight of the tactical score, against that which fits it best to an engine's opinion."""
+    caution: float = 0.8
+    """By how much a loss of 100 centipawns lowers the logarithm of a move's prior."""
     batch: int = 8
     """Leaves that are read together."""
     halving: int = 64
@@ -81,6 +92,8 @@ class TreeSearch:
         for field in fields(params):
             if field.name in (STATE.names or ()):
                 self._state[field.name] = getattr(params, field.name)
+        self._state["counting"] *= math.log(10) / 800  # tanh(ln(10) x / 800) is the value of x centipawns
+        self._state["caution"] /= 100
         self._state["rulings"], self._state["chases"] = rules != "none", rules == "computer"
         # The system gives these arrays memory only as they are written to.
         self._nodes, self._edges = np.zeros(size, NODE), np.zeros(size * EDGES_A_NODE, EDGE)
@@ -144,7 +157,9 @@ class TreeSearch:
         node["lower"], node["upper"], node["flying"] = -1, 1, 1
         self._state["nodes"], self._state["root"] = 1, 0
         space = self._space(0)
+        space.batch.cells[0], space.batch.lengths[0] = self._game.cells, 0
         self._leaves.read_root(space)
+        self._correct(space, 1)
         self._absorb(space, np.zeros(1, np.int32))
 
     def _space(self, thread: int) -> Workspace:
@@ -229,6 +244,7 @@ class TreeSearch:
             self.made += made - n
         if n:
             self._leaves.read(space, n)
+            self._correct(space, n)
             with self._lock:
                 self._absorb(space, space.batch.nodes[:n])
                 self.made += n
@@ -237,9 +253,13 @@ class TreeSearch:
             return waiting > 0
         return True
 
+    def _correct(self, space: Workspace, n: int) -> None:
+        if self.params.depth >= 0:
+            self._leaves.correct(space, n, self.params.depth, self.params.priced)
+
     def _absorb(self, space: Workspace, leaves: NDArray[np.int32]) -> None:
         n = len(leaves)
-        found = space.moves[:n], space.counts[:n], space.scores[:n], space.wdl[:n]
+        found = space.moves[:n], space.counts[:n], space.scores[:n], space.wdl[:n], space.worth[:n], space.losses[:n]
         tree.absorb(self._state, self._nodes, self._edges, leaves, *found)
 
     def _has_room(self, leaves: int) -> bool:

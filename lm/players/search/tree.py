@@ -79,6 +79,9 @@ STATE: Final = np.dtype(
         ("reduction", np.float64),  # of the value of a move that was not visited
         ("spread", np.float64),  # weight of the values' spread in exploration, 0 to 1
         ("policy_temperature", np.float64),  # of the policy
+        ("caution", np.float64),  # how much a move's prior suffers from a loss of a centipawn
+        ("trust", np.float64),  # weight of the network's value
+        ("counting", np.float64),  # weight of the tactical score, per centipawn
         ("deepest", np.int64),  # most plies below the root, at most `DEEPEST`
         ("cells", np.uint8, 90),
         ("moves", np.int16, MAX_MOVES),
@@ -442,21 +445,31 @@ def absorb(
     counts: NDArray[np.int64],
     scores: NDArray[np.float32],
     wdl: NDArray[np.float32],
+    worth: NDArray[np.float32],
+    losses: NDArray[np.float32],
 ) -> None:
-    """Take in the evaluations of n ``leaves`` ``(n,)``: their legal ``moves`` ``(n, M)``, ``counts`` ``(n,)`` of them,
-    with ``scores`` ``(n, M)``, and ``wdl`` ``(n, 3)``, the chances of win, draw and loss."""
+    """Take in the evaluations of n ``leaves`` ``(n,)``.
+
+    These are their legal ``moves`` ``(n, M)``, ``counts`` ``(n,)`` of them, with ``scores`` ``(n, M)`` by the network;
+    ``wdl`` ``(n, 3)``, its chances of win, draw and loss; and what tactics say (`lm.players.search.corrections`): the
+    ``worth`` ``(n,)`` of each position and the ``losses`` ``(n, M)`` of each move.
+    """
     s = state[0]
     priors = np.empty(moves.shape[1], np.float32)
     for i in range(len(leaves)):
         at, n = leaves[i], counts[i]
-        highest, total = scores[i, :n].max(), np.float32(0)
+        highest, total = -np.inf, np.float32(0)
         for m in range(n):
-            priors[m] = np.exp((scores[i, m] - highest) / np.float32(s.policy_temperature))
+            priors[m] = scores[i, m] / s.policy_temperature - s.caution * losses[i, m]
+            highest = max(highest, priors[m])
+        for m in range(n):
+            priors[m] = np.exp(priors[m] - highest)
             total += priors[m]
         for m in range(n):
             priors[m] /= total
         expand(state, nodes, edges, at, moves[i], priors, n)
-        value, draw = wdl[i, 0] - wdl[i, 2], wdl[i, 1]
+        own = min(max(float(wdl[i, 0] - wdl[i, 2]), -0.999), 0.999)
+        value, draw = np.tanh(s.trust * np.arctanh(own) + s.counting * worth[i]), float(wdl[i, 1])
         nodes[at].value, nodes[at].draw = value, draw
         backup(nodes, at, s.root, value, draw)
 
