@@ -25,7 +25,7 @@ NODES: Final = 400
 """Positions that are read for a move, unless something else is asked for."""
 SHOWN_EVERY: Final = 0.1
 """Seconds between the reports of an analysis."""
-GAMES: Final = 16
+GAMES: Final = 64
 """Games whose trees a player keeps."""
 
 
