@@ -81,7 +81,7 @@ class Search(Thinker):
 
     def _choose(self, board: Board, limit: Limit | None, threads: int | None = None) -> Choice:
         limit = limit or self._limit
-        search = self._search_of(board)
+        search = self._search_of(board, limit)
         try:
             for _ in search.think(limit.nodes, budget(limit, board), threads or self.threads, self._stopped):
                 pass
@@ -92,7 +92,7 @@ class Search(Thinker):
         ranked = sorted(candidates, key=lambda candidate: -candidate.prior)
         return Choice(best.move, info_of(best, board), tuple((c.move, c.prior) for c in ranked))
 
-    def _search_of(self, board: Board) -> TreeSearch:
+    def _search_of(self, board: Board, limit: Limit) -> TreeSearch:
         """Return a search whose root is the board: that of its game if there is one."""
         with self._lock:
             found = next((search for search in reversed(self._searches) if search.continues(board)), None)
@@ -101,7 +101,7 @@ class Search(Thinker):
             elif len(self._searches) >= GAMES:
                 self._searches.pop(0)
         search = found or TreeSearch(NetworkLeaves(self._network, self._size), self._params, size=self._size)
-        search.set_root(board)
+        search.set_root(board, limit.root_moves)
         return search
 
     def _keep(self, search: TreeSearch) -> None:
@@ -151,7 +151,7 @@ class _Searching(Analysis):
     def _search(self) -> Iterator[Line]:
         player, limit = self._player, self._limit
         started, shown = time.perf_counter(), 0.0
-        search = player._search_of(self.board)
+        search = player._search_of(self.board, limit)
         try:
             for _ in search.think(limit.nodes, budget(limit, self.board), player.threads, self._stopped):
                 now = time.perf_counter() - started

@@ -255,6 +255,8 @@ _PARAMS: Final[dict[str, Reader]] = {
     "spread": float,
     "policy_temperature": float,
     "depth": int,
+    "root_depth": int,
+    "root_nodes": int,
     "priced": int,
     "trust": float,
     "counting": float,

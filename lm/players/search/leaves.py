@@ -17,10 +17,13 @@ from lm.model.network import evaluate_leaves, make_workspace
 from lm.model.prompts import Voice
 from lm.model.weights import padded
 from lm.players.evaluation import recent
-from lm.players.search.corrections import ROWS, correct
+from lm.players.search.corrections import LARGEST, MARGIN, ROWS, correct
 from lm.players.search.tree import DEEPEST, Batch, empty_batch
 from xiangqi import Board, kernels
+from xiangqi.alphabeta import root_prices
 from xiangqi.jit import allocating
+from xiangqi.kernels import MOVE_MIRRORED
+from xiangqi.tactics import set_board
 from xiangqi.workspace import new_workspace
 
 STEPS: Final = 128
@@ -75,9 +78,12 @@ class Leaves:
 
     def set_board(self, board: Board) -> News:
         """Make a game the one to be read."""
-        game = self._moves_of(board)
+        self._board = board.copy()
+        return self._set_game(self._moves_of(board))
+
+    def _set_game(self, game: GameMoves) -> News:
         news = self._news(game)
-        self._game, self._board = game, board.copy()
+        self._game = game
         return news
 
     def _news(self, game: GameMoves) -> News:
@@ -114,6 +120,21 @@ class Leaves:
         space.scores[:n], space.wdl[:n] = 0, 1 / 3
 
 
+    def correct_root(self, space: Workspace, depth: int, nodes: int) -> None:
+        """Add what tactics know of the game's last position, with the prices of all moves.
+
+        They look ``depth`` plies ahead, unless that takes more than so many of the search's ``nodes``.
+        """
+        n = int(space.counts[0])
+        moves = space.moves[0, :n].copy()
+        prices, lines = np.zeros((2, n), np.int64), np.zeros((2, n, 1), np.int16)
+        set_board(space.tactics, self._board)
+        root_prices(space.tactics, space.table, depth, MARGIN, nodes, False, moves, prices, lines)
+        prices = np.clip(prices[0], -LARGEST, LARGEST)
+        space.worth[0] = prices[0]
+        places = np.argsort(space.moves[0, :n])
+        space.losses[0, places] = np.minimum(prices[0] - prices, MARGIN)[np.argsort(moves)]
+
     def correct(self, space: Workspace, n: int, depth: int, priced: int) -> None:
         """Add what tactics know of the first n leaves (`lm.players.search.corrections`)."""
         batch = space.batch
@@ -139,12 +160,14 @@ def _read_moves(
 class NetworkLeaves(Leaves):
     """Reads the positions of one game with a network, each after the plies before it, whose keys and values it keeps.
 
-    ``size`` is the most positions that it holds beside the game's own.
+    ``size`` is the most positions that it holds beside the game's own. The root is read together with its mirror image,
+    and the mean is taken.
     """
 
-    def __init__(self, network: Network, size: int, voice: Voice = Voice.HUMAN) -> None:
+    def __init__(self, network: Network, size: int, voice: Voice = Voice.HUMAN, mirrors: bool = True) -> None:
         super().__init__()
         self._network, self._voice = network, int(voice)
+        self._image = NetworkLeaves(network, 0, voice, mirrors=False) if mirrors else None
         config = network.config
         self.longest = config.n_context - 1
         entries = size + config.n_context
@@ -154,13 +177,14 @@ class NetworkLeaves(Leaves):
         self._free = list(range(entries - 1, -1, -1))
         self._path: list[int] = []  # entries of the game's plies, as far as they are known
 
-    def set_board(self, board: Board) -> News:
+    def _set_game(self, game: GameMoves) -> News:
+        if self._image is not None:
+            self._image._set_game(game.mirror())
         old = self._game
-        news = super().set_board(board)
-        assert self._game is not None
+        news = super()._set_game(game)
         if not news.continues:
-            same = old is not None and np.array_equal(old.cells, self._game.cells) and old.turn == self._game.turn
-            known = 1 + _in_common(old.moves, self._game.moves) if same and old is not None else 0
+            same = old is not None and np.array_equal(old.cells, game.cells) and old.turn == game.turn
+            known = 1 + _in_common(old.moves, game.moves) if same and old is not None else 0
             self.free(np.array(self._path[known:], np.int64))
             del self._path[known:]
         return news
@@ -189,6 +213,15 @@ class NetworkLeaves(Leaves):
             first += n
         for found in (space.moves, space.counts, space.scores, space.wdl):
             found[0] = found[n - 1]
+        if self._image is not None:
+            moves, scores, wdl = space.moves[0].copy(), space.scores[0].copy(), space.wdl[0].copy()
+            self._image.read_root(space)
+            n = int(space.counts[0])
+            places = np.argsort(moves[:n])
+            image = space.scores[0, np.argsort(MOVE_MIRRORED[space.moves[0, :n]])]
+            space.moves[0], space.scores[0] = moves, scores
+            space.scores[0, places] = (log_softmax(scores[places]) + log_softmax(image)) / 2
+            space.wdl[0] = (wdl + space.wdl[0]) / 2
 
     def read(self, space: Workspace, n: int) -> None:
         assert self._game is not None
@@ -211,6 +244,12 @@ class NetworkLeaves(Leaves):
             self._network.weights, self._keys, self._values, game.cells, game.turn, game.clock, moves, lengths, paths,
             self._voice, np.zeros((n, 3), np.int64), space.network, space.moves, space.counts, space.scores, space.wdl,
         )  # fmt: skip
+
+
+def log_softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the logarithms of the probabilities ``(n,)`` that scores ``(n,)`` stand for."""
+    shifted = scores - scores.max()
+    return shifted - np.log(np.exp(shifted).sum())
 
 
 def _in_common(a: NDArray[np.int16], b: NDArray[np.int16]) -> int:

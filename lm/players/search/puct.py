@@ -9,7 +9,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -47,6 +47,10 @@ class Params:
     """Temperature of the policy: above 1 it looks more often at unlikely moves."""
     depth: int = 2
     """Plies of the tactical search at each leaf; 0 plays out captures alone, -1 means that there is none."""
+    root_depth: int = 4
+    """Plies of the tactical search at the root, where all moves get a price."""
+    root_nodes: int = 20_000
+    """Most nodes of that search."""
     priced: int = 6
     """How many of a leaf's moves, the likeliest ones, get a price."""
     trust: float = 0.5
@@ -115,8 +119,11 @@ class TreeSearch:
         """Return whether a board's game continues the one searched last."""
         return self._leaves.continues(board)
 
-    def set_root(self, board: Board) -> None:
-        """Make a position, with its history, the root. What is known of it is kept."""
+    def set_root(self, board: Board, moves: Collection[Move] | None = None) -> None:
+        """Make a position, with its history, the root, and read it. What is known of it is kept.
+
+        With ``moves`` only these are considered there.
+        """
         self.made, self._chosen = 0, None
         self._game = _game_of(board)
         news = self._leaves.set_board(board)
@@ -131,14 +138,43 @@ class TreeSearch:
         if at is None:
             entries = self._nodes["entry"][: int(self._state["nodes"][0])]
             self._leaves.free(entries[entries >= 0])
-            self._state["nodes"] = self._state["edges"] = 0
-            self._read_root()
-        elif at:
-            nodes, edges = np.zeros_like(self._nodes), np.zeros_like(self._edges)
-            freed = np.empty(len(nodes), np.int64)
-            count = tree.keep(self._state, self._nodes, self._edges, at, nodes, edges, freed)
-            self._leaves.free(freed[:count])
-            self._nodes, self._edges = nodes, edges
+            self._begin()
+        else:
+            self._keep(at)
+        self._read_root(moves)
+
+    def _begin(self) -> None:
+        """Begin a tree with a root that is not evaluated yet."""
+        self._nodes[0] = np.zeros((), NODE)
+        node = self._nodes[0]
+        node["key"], node["clock"] = self._game.keys[-1], self._game.clock
+        node["parent"] = node["entry"] = -1
+        node["lower"], node["upper"], node["flying"] = -1, 1, 1
+        self._state["nodes"], self._state["edges"], self._state["root"] = 1, 0, 0
+
+    def _keep(self, root: int) -> None:
+        """Keep the part of the tree below a node, which becomes the root."""
+        nodes, edges = np.zeros_like(self._nodes), np.zeros_like(self._edges)
+        freed = np.empty(len(nodes), np.int64)
+        count = tree.keep(self._state, self._nodes, self._edges, root, nodes, edges, freed)
+        self._leaves.free(freed[:count])
+        self._nodes, self._edges = nodes, edges
+
+    def _read_root(self, allowed: Collection[Move] | None) -> None:
+        """Evaluate the root, more thoroughly than other nodes: with its mirror image and deeper tactics."""
+        space = self._space(0)
+        space.batch.cells[0], space.batch.lengths[0] = self._game.cells, 0
+        self._leaves.read_root(space)
+        if self.params.depth >= 0:
+            self._leaves.correct_root(space, self.params.root_depth, self.params.root_nodes)
+        if self.root["state"] != READ:
+            self._absorb(space, np.zeros(1, np.int32))
+        n = int(space.counts[0])
+        moves, scores, losses = space.moves[0, :n], space.scores[0, :n], space.losses[0, :n]
+        if allowed is not None:
+            kept = np.isin(moves, [move.index for move in allowed])
+            moves, scores, losses = moves[kept], scores[kept], losses[kept]
+        tree.change_priors(self._state, self._nodes, self._edges, 0, moves, scores, losses)
 
     def _child(self, at: int, move: int) -> int | None:
         """Return the node with edges after a move, or ``None``."""
@@ -148,19 +184,6 @@ class TreeSearch:
                 child = int(self._edges["node"][e])
                 return child if child >= 0 and self._nodes["state"][child] == READ else None
         return None
-
-    def _read_root(self) -> None:
-        node = self._nodes[0]
-        self._nodes[0] = np.zeros((), NODE)
-        node["key"], node["clock"] = self._game.keys[-1], self._game.clock
-        node["parent"] = node["entry"] = -1
-        node["lower"], node["upper"], node["flying"] = -1, 1, 1
-        self._state["nodes"], self._state["root"] = 1, 0
-        space = self._space(0)
-        space.batch.cells[0], space.batch.lengths[0] = self._game.cells, 0
-        self._leaves.read_root(space)
-        self._correct(space, 1)
-        self._absorb(space, np.zeros(1, np.int32))
 
     def _space(self, thread: int) -> Workspace:
         return self._spaces.setdefault(thread, Workspace(self.params.batch))

@@ -435,6 +435,22 @@ def expand(
         edges[e].move, edges[e].prior, edges[e].node, edges[e].wanted = moves[i], priors[i], -1, 0
 
 
+@compiled
+def _priors(
+    s: Any, scores: NDArray[np.float32], losses: NDArray[np.float32], n: int, priors: NDArray[np.float32]
+) -> None:
+    """Write the priors of a node's moves, from the network's scores and what the moves lose."""
+    highest, total = -np.inf, 0.0
+    for m in range(n):
+        priors[m] = scores[m] / s.policy_temperature - s.caution * losses[m]
+        highest = max(highest, priors[m])
+    for m in range(n):
+        priors[m] = np.exp(priors[m] - highest)
+        total += priors[m]
+    for m in range(n):
+        priors[m] /= total
+
+
 @allocating
 def absorb(
     state: Records,
@@ -457,21 +473,46 @@ def absorb(
     s = state[0]
     priors = np.empty(moves.shape[1], np.float32)
     for i in range(len(leaves)):
-        at, n = leaves[i], counts[i]
-        highest, total = -np.inf, np.float32(0)
-        for m in range(n):
-            priors[m] = scores[i, m] / s.policy_temperature - s.caution * losses[i, m]
-            highest = max(highest, priors[m])
-        for m in range(n):
-            priors[m] = np.exp(priors[m] - highest)
-            total += priors[m]
-        for m in range(n):
-            priors[m] /= total
-        expand(state, nodes, edges, at, moves[i], priors, n)
+        at = leaves[i]
+        _priors(s, scores[i], losses[i], counts[i], priors)
+        expand(state, nodes, edges, at, moves[i], priors, counts[i])
         own = min(max(float(wdl[i, 0] - wdl[i, 2]), -0.999), 0.999)
         value, draw = np.tanh(s.trust * np.arctanh(own) + s.counting * worth[i]), float(wdl[i, 1])
         nodes[at].value, nodes[at].draw = value, draw
         backup(nodes, at, s.root, value, draw)
+
+
+@allocating
+def change_priors(
+    state: Records,
+    nodes: Records,
+    edges: Records,
+    at: int,
+    moves: Moves,
+    scores: NDArray[np.float32],
+    losses: NDArray[np.float32],
+) -> None:
+    """Give the edges of a node new priors, from ``moves`` ``(n,)`` with scores and losses as in `absorb`.
+
+    Edges whose moves are not among them are dropped.
+    """
+    node = nodes[at]
+    priors = np.empty(len(moves), np.float32)
+    _priors(state[0], scores, losses, len(moves), priors)
+    n = 0
+    for e in range(node.first, node.first + node.edges):
+        for m in range(len(moves)):
+            if moves[m] == edges[e].move:
+                prior, child, move = priors[m], edges[e].node, edges[e].move
+                to = node.first + n
+                while to > node.first and edges[to - 1].prior < prior:
+                    edges[to].prior, edges[to].node = edges[to - 1].prior, edges[to - 1].node
+                    edges[to].move, edges[to].wanted = edges[to - 1].move, 0
+                    to -= 1
+                edges[to].prior, edges[to].node, edges[to].move, edges[to].wanted = prior, child, move, 0
+                n += 1
+                break
+    node.edges = n
 
 
 # --- Keeping a part ---------------------------------------------------------------------------------------------------

@@ -16,9 +16,11 @@ from xiangqi import MOVES, Board
 from xiangqi.rulings import repetition_outcome
 
 FOREVER = Budget()
+BARE = Params(depth=-1)
+"""Without tactics."""
 
 
-def search(board: Board, visits: int, params: Params = Params(), **options: int) -> TreeSearch:  # noqa: B008
+def search(board: Board, visits: int, params: Params = BARE, **options: int) -> TreeSearch:
     """Search a position without a model."""
     found = TreeSearch(Leaves(), params, **options)
     found.set_root(board)
@@ -85,7 +87,7 @@ class TestEndings:
                 assert (node["state"], node["lower"], node["upper"]) == (tree.OVER, verdict, verdict), board.fen()
 
     def test_a_quiet_game_is_drawn_after_120_plies(self) -> None:
-        board = Board("3ak4/9/9/9/9/9/9/9/9/R3K4 w - - 118 90")
+        board = Board("3ak4/9/9/9/9/9/9/9/9/R2K5 w - - 118 90")
         found = search(board, 400)
         over = [after for node, after in nodes_of(found, board) if node["state"] == tree.OVER]
         assert over
@@ -93,7 +95,7 @@ class TestEndings:
 
     def test_without_rulings_positions_may_return(self) -> None:
         game = random_game(3, 12)
-        found = TreeSearch(Leaves(), Params(), rules="none")
+        found = TreeSearch(Leaves(), BARE, rules="none")
         found.set_root(game)
         think(found, 2000)
         assert all(not board.has_legal_moves() for node, board in nodes_of(found, game) if node["state"] == tree.OVER)
@@ -112,7 +114,7 @@ class TestBackup:
     @pytest.mark.parametrize("threads", [1, 3])
     def test_the_numbers_add_up(self, threads: int) -> None:
         board = Board()
-        found = TreeSearch(Leaves(), Params())
+        found = TreeSearch(Leaves(), BARE)
         found.set_root(board)
         think(found, 2500, threads)
         assert found.made == 2500
@@ -122,7 +124,7 @@ class TestBackup:
             assert node["flying"] == 0
             assert node["visits"] == 1 + found._nodes["visits"][children].sum(), after.fen()
             total = node["value"] - found._nodes["total"][children].sum()
-            assert node["total"] == pytest.approx(total, abs=1e-4)
+            assert node["total"] == pytest.approx(total, abs=1e-2)
 
     def test_one_thread_gives_the_same_tree_again(self) -> None:
         first, second = (search(random_game(5, 7), 900) for _ in range(2))
@@ -132,7 +134,7 @@ class TestBackup:
 class TestSelection:
     def test_the_best_edge_is_that_of_the_formula(self) -> None:
         """PUCT with first-play urgency, written out with all edges in turn."""
-        params = Params(exploration=1.1, growth=0.3, base=100.0, reduction=0.4, spread=0.0)
+        params = Params(depth=-1, exploration=1.1, growth=0.3, base=100.0, reduction=0.4, spread=0.0)
         found, rng = search(Board(), 60, params), np.random.default_rng(3)
         for _ in range(200):
             node = found._nodes[0]
