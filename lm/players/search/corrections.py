@@ -17,7 +17,7 @@ from xiangqi.kernels import MOVE_INDEX
 from xiangqi.workspace import set_position
 
 LARGEST: Final = 2000
-"""Scores in centipawns are cut to this, so that a mate that was found counts as little more than a rook and a knight."""
+"""Scores in centipawns are cut to this, so that a mate counts little more than a rook and a knight."""
 MARGIN: Final = 400
 """A move that loses more, in centipawns, is priced as losing this."""
 ROWS: Final = 1 << 16

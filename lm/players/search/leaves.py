@@ -119,7 +119,6 @@ class Leaves:
         _read_moves(batch.cells[:n], batch.lengths, self._board.turn, space.moves, space.counts)
         space.scores[:n], space.wdl[:n] = 0, 1 / 3
 
-
     def correct_root(self, space: Workspace, depth: int, nodes: int) -> None:
         """Add what tactics know of the game's last position, with the prices of all moves.
 
