@@ -1,45 +1,57 @@
-"""How fast the engine answers a board: time to ``uciok``, to ``readyok``, and from ``go`` to a move.
+"""How fast the engine answers a board: time to ``uciok``, to ``readyok`` and to a move, and how late moves are in games.
 
-    python benchmarks/engine.py [--runs N] [--json] [COMMAND ...]
+    python benchmarks/engine.py [--runs N] [--games N] [--movetime MS] [--json] [-- COMMAND ...]
 
-Each run starts the engine anew; the figures are medians, in seconds of wall time. ``COMMAND`` is the engine, by default
-``xqlm-engine`` of this checkout. *another level* is the time to ``readyok`` after the option Level was changed.
+Each run starts the engine anew; the figures are medians, in seconds of wall time. *Another level* is the time to
+``readyok`` after the option Level was changed. In the games the engine plays both sides, from openings of random moves;
+a move is late by its time less ``movetime``. ``COMMAND`` is the engine, by default that of this checkout.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import subprocess
 import sys
 import time
 from collections import defaultdict
 
+from xiangqi import Board
+from xiangqi.engine import Limit, SimpleEngine
+
 COMMAND = [sys.executable, "-c", "from lm.uci.program import main; main()"]
+OPENING = 6
+"""Random plies before a game."""
+LONGEST = 200
+"""Plies after which a game ends."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--games", type=int, default=4)
+    parser.add_argument("--movetime", type=int, default=50, metavar="MS")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("command", nargs="*", default=COMMAND)
     arguments = parser.parse_args()
     times: defaultdict[str, list[float]] = defaultdict(list)
     for _ in range(arguments.runs):
-        for name, seconds in run(arguments.command).items():
+        for name, seconds in start(arguments.command).items():
             times[name].append(seconds)
-    found = {name: statistics.median(seconds) for name, seconds in times.items()}
+    found = {f"{name}, s": statistics.median(seconds) for name, seconds in times.items()}
+    found |= play(arguments.command, arguments.games, arguments.movetime / 1000)
     if arguments.json:
         print(json.dumps(found))
         return
-    for name, seconds in found.items():
-        print(f"{name:22} {seconds:.3f} s")
+    for name, value in found.items():
+        print(f"{name:32} {value:.3f}" if isinstance(value, float) else f"{name:32} {value}")
 
 
-def run(command: list[str]) -> dict[str, float]:
+def start(command: list[str]) -> dict[str, float]:
     """Start the engine, measure its answers, and end it."""
-    start = time.perf_counter()
+    began = time.perf_counter()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
         assert process.stdin is not None and process.stdout is not None
         found = {}
@@ -50,7 +62,7 @@ def run(command: list[str]) -> dict[str, float]:
             ("the second move", "position startpos moves h2e2 h9g7\ngo movetime 50", "bestmove"),
             ("another level", "setoption name Level value Best\nisready", "readyok"),
         ):
-            since = start if name == "uciok" else time.perf_counter()
+            since = began if name == "uciok" else time.perf_counter()
             process.stdin.write(f"{said}\n")
             while not process.stdout.readline().startswith(answer):
                 if process.poll() is not None:
@@ -58,6 +70,34 @@ def run(command: list[str]) -> dict[str, float]:
             found[name] = time.perf_counter() - since
         process.stdin.write("quit\n")
     return found
+
+
+def play(command: list[str], games: int, seconds: float) -> dict[str, float | int]:
+    """Play games of the engine against itself; an illegal move raises ``EngineMoveError``."""
+    late: list[float] = []
+    with SimpleEngine.popen_uci(command, timeout=120.0) as engine:
+        for number in range(games):
+            engine.new_game()
+            chance, board = random.Random(number), Board()
+            while board.ply < LONGEST and not board.is_game_over():
+                if board.ply < OPENING:
+                    board.push(chance.choice(board.legal_moves))
+                    continue
+                began = time.perf_counter()
+                move = engine.play(board, Limit(time=seconds)).move
+                late.append(time.perf_counter() - began - seconds)
+                if move is None:
+                    break
+                board.push(move)
+    late.sort()
+    if not late:
+        return {}
+    return {
+        "moves in games": len(late),
+        "late by, median, ms": 1000 * statistics.median(late),
+        "late by, 99 of 100 moves, ms": 1000 * late[len(late) * 99 // 100],
+        "late by, at most, ms": 1000 * late[-1],
+    }
 
 
 if __name__ == "__main__":

@@ -23,27 +23,30 @@ ELO: Final = {"Wild": -380, "Casual": -120, "Steady": 115, "Sharp": 180, "Best":
 """Elo of the levels against fairy-stockfish 11.1 at depth 1, which is 0, in 100 games each. Sharp and Best do not
 differ by more than the error."""
 
+EMPTY: Final = "<empty>"
+"""What stands for a text without a character."""
+
 _DECLARED: Final = {
-    "Level": f"type combo default {DEFAULT_LEVEL.name} {' '.join(f'var {level.name}' for level in LEVELS)}",
-    "UCI_LimitStrength": "type check default false",
-    "UCI_Elo": f"type spin default {ELO[DEFAULT_LEVEL.name]} min {min(ELO.values())} max {max(ELO.values())}",
-    "Voice": "type combo default human var human var engine",
-    "Temperature": "type string default <empty>",
-    "MultiPV": "type spin default 1 min 1 max 128",
-    "Threads": f"type spin default 1 min 1 max {processors()}",
-    "Hash": "type spin default 16 min 1 max 65536",
-    "Ponder": "type check default false",
-    "Model": "type string default <empty>",
-    "RuleSet": "type combo default computer var computer var check_only var none",
-    "UCI_ShowWDL": "type check default false",
-    "UCI_Variant": "type combo default xiangqi var xiangqi",
+    "Level": ("combo", DEFAULT_LEVEL.name, " ".join(f"var {level.name}" for level in LEVELS)),
+    "UCI_LimitStrength": ("check", "false", ""),
+    "UCI_Elo": ("spin", f"{ELO[DEFAULT_LEVEL.name]}", f"min {min(ELO.values())} max {max(ELO.values())}"),
+    "Voice": ("combo", "human", "var human var engine"),
+    "Temperature": ("string", EMPTY, ""),
+    "MultiPV": ("spin", "1", "min 1 max 128"),
+    "Threads": ("spin", "1", f"min 1 max {processors()}"),
+    "Hash": ("spin", "16", "min 1 max 65536"),
+    "Ponder": ("check", "false", ""),
+    "Model": ("string", EMPTY, ""),
+    "RuleSet": ("combo", "computer", "var computer var check_only var none"),
+    "UCI_ShowWDL": ("check", "false", ""),
+    "UCI_Variant": ("combo", "xiangqi", "var xiangqi"),
 }
-"""The options by name, as both protocols declare them."""
+"""The options by name: type, default and the values that are possible."""
 
 _DECLARED_IN_UCCI: Final = {
-    "usemillisec": "type check default false",
-    "batch": "type check default false",
-    "newgame": "type button",
+    "usemillisec": ("check", "false", ""),
+    "batch": ("check", "false", ""),
+    "newgame": ("button", "", ""),
 }
 
 _OF_PLAYER: Final = {"Voice": "voice", "Temperature": "temperature", "Model": "model", "RuleSet": "rules"}
@@ -58,14 +61,21 @@ def greeting(protocol: str, version: str) -> Iterator[str]:
     """
     yield f"id name {version}"
     yield "id author the xqlm authors"
-    name = "name " if protocol == "uci" else ""
-    for option, declared in _declared(protocol).items():
-        yield f"option {name}{option} {declared}"
+    for name in _declared(protocol):
+        yield f"option {'name ' if protocol == 'uci' else ''}{name} {_declaration(name, protocol)}"
     yield f"{protocol}ok"
 
 
-def _declared(protocol: str) -> dict[str, str]:
+def _declared(protocol: str) -> dict[str, tuple[str, str, str]]:
     return _DECLARED if protocol == "uci" else _DECLARED | _DECLARED_IN_UCCI
+
+
+def _declaration(name: str, protocol: str) -> str:
+    """Return what follows the name of an option. In UCI the default stands before the values, in UCCI after them."""
+    kind, default, values = _declared(protocol)[name]
+    default = f"default {default}" if default else ""
+    words = (default, values) if protocol == "uci" else (values, default)
+    return " ".join(filter(None, (f"type {kind}", *words)))
 
 
 def level_of_elo(elo: int) -> Level:
@@ -90,7 +100,7 @@ class Settings:
         from xiangqi.engine.wire import UCI, parse_option
 
         self._player = player
-        found = (parse_option(f"name {name} {text}", UCI) for name, text in _declared(protocol).items())
+        found = (parse_option(f"name {name} {_declaration(name, protocol)}", UCI) for name in _declared(protocol))
         self._options: dict[str, Option] = {option.name.lower(): option for option in found}
         self._values: dict[str, str] = {}
 
@@ -105,14 +115,14 @@ class Settings:
         Raises it too if the player takes no such option. The value is kept then: the player of another level may.
         """
         option = self._options[name.lower()]
-        value = self._values[option.name] = option.text("" if text == "<empty>" else text)
+        value = self._values[option.name] = option.text("" if text == EMPTY else text)
         if option.name in _OF_PLAYER and value:
             self._base().with_options({_OF_PLAYER[option.name]: value})
 
     def text(self, name: str) -> str:
         """Return the value of an option; ``""`` if it has none."""
         default = self._options[name.lower()].default
-        return self._values.get(name, "" if default in (None, "<empty>") else str(default))
+        return self._values.get(name, "" if default in (None, EMPTY) else str(default))
 
     def number(self, name: str) -> int:
         """Return the value of a ``spin``."""

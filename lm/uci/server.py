@@ -77,6 +77,7 @@ class Server:
                 case "position":
                     self._set_position(words[1:])
                 case "fen" | "startpos":  # UCI-Cyclone leaves out the first word
+                    self._first_rank = 0  # it counts ranks from 0 even if it sets UCI_Variant
                     self._set_position(words)
                 case "banmoves" if self._board is not None:
                     self._banned = read_moves(words[1:], self._board)

@@ -150,13 +150,13 @@ class Limit:
         return self.red_increment if color == RED else self.black_increment
 
     def or_else(self, default: Limit) -> Limit:
-        """Return this limit or, if it sets no end to a search, the default, with the moves that this one allows.
+        """Return this limit or, if it has root moves and nothing else, the default with these root moves.
 
         >>> Limit(root_moves=()).or_else(Limit(depth=3)), Limit(nodes=5).or_else(Limit(depth=3))
         (Limit(depth=3, root_moves=()), Limit(nodes=5))
         """
-        ends = (self.time, self.depth, self.nodes, self.red_clock, self.black_clock)
-        return replace(default, root_moves=self.root_moves) if ends.count(None) == len(ends) else self
+        alone = self.root_moves is not None and self == Limit(root_moves=self.root_moves)
+        return replace(default, root_moves=self.root_moves) if alone else self
 
     def longest(self, color: Color) -> float | None:
         """Return the longest time that a search within the limit can take, or ``None`` if it is unbounded.

@@ -54,13 +54,18 @@ class TestCyclone:
         assert first.move_stack == moves_after("h2e2", "h9g7")
         assert second.fen() == Board.from_moves("h2e2 h9g7").fen()
 
+    def test_ranks_are_from_0(self, uci: Talk) -> None:
+        """As uci2wb talks, which sets the variant as well."""
+        uci.tell("setoption name UCI_Variant value xiangqi", f"fen {Board().fen().replace(' w ', ' r ')} moves")
+        assert uci.best("go depth 1") == "bestmove a0a1"
+
 
 class TestUcci:
     def test_handshake(self) -> None:
         said = list(greeting("ucci", "xqlm 1.0"))
         assert said[0] == "id name xqlm 1.0"
         assert said[-1] == "ucciok"
-        assert "option Hash type spin default 16 min 1 max 65536" in said
+        assert "option Hash type spin min 1 max 65536 default 16" in said
         assert "option UCI_Elo" in " ".join(said)
         assert any(line.startswith("option usemillisec type check") for line in said)
 
