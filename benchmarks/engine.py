@@ -1,4 +1,4 @@
-"""How fast the engine answers a board: time to ``uciok``, to ``readyok`` and to a move, and how late moves are in games.
+"""How fast the engine answers a board: time to ``uciok``, to ``readyok`` and to a move; how late moves are in games.
 
     python benchmarks/engine.py [--runs N] [--games N] [--movetime MS] [--json] [-- COMMAND ...]
 

@@ -61,6 +61,8 @@ class Search(Thinker):
         self._searches: list[TreeSearch] = []  # the most recently used is last
         self._stopped = threading.Event()
         self._lock = threading.Lock()
+        self.choose([Board()], Limit(nodes=16))  # compile the kernels now, not at the first move
+        self._searches.clear()
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
         """Return a choice for each board; several boards are searched at once, one thread each."""
@@ -80,17 +82,17 @@ class Search(Thinker):
         self._stopped.set()
 
     def _choose(self, board: Board, limit: Limit | None, threads: int | None = None) -> Choice:
-        limit = limit or self._limit
-        search = self._search_of(board, limit)
+        limit = (limit or self._limit).or_else(self._limit)
+        search, started = self._search_of(board, limit), time.perf_counter()
         try:
             for _ in search.think(limit.nodes, budget(limit, board), threads or self.threads, self._stopped):
                 pass
             candidates = search.candidates()
+            info = report(search, candidates[0], board, time.perf_counter() - started)
         finally:
             self._keep(search)
-        best = candidates[0]
         ranked = sorted(candidates, key=lambda candidate: -candidate.prior)
-        return Choice(best.move, info_of(best, board), tuple((c.move, c.prior) for c in ranked))
+        return Choice(candidates[0].move, info, tuple((c.move, c.prior) for c in ranked))
 
     def _search_of(self, board: Board, limit: Limit) -> TreeSearch:
         """Return a search whose root is the board: that of its game if there is one."""
@@ -107,6 +109,19 @@ class Search(Thinker):
     def _keep(self, search: TreeSearch) -> None:
         with self._lock:
             self._searches.append(search)
+
+
+def report(search: TreeSearch, candidate: Candidate, board: Board, seconds: float, rank: int = 1) -> Info:
+    """Return what the search says of a move, and of itself."""
+    return replace(
+        info_of(candidate, board),
+        multipv=rank,
+        depth=len(candidate.pv),
+        time=seconds,
+        nodes=search.made,
+        nps=round(search.made / max(seconds, 1e-3)),
+        hashfull=search.full,
+    )
 
 
 def info_of(candidate: Candidate, board: Board) -> Info:
@@ -165,15 +180,6 @@ class _Searching(Analysis):
     def _tell(self, search: TreeSearch, seconds: float) -> Iterator[Line]:
         lines = []
         for rank, candidate in enumerate(search.candidates()[: self._count], 1):
-            info = replace(
-                info_of(candidate, self.board),
-                multipv=rank,
-                depth=len(candidate.pv),
-                time=seconds,
-                nodes=search.made,
-                nps=round(search.made / max(seconds, 1e-3)),
-                hashfull=search.full,
-            )
-            lines.append(Line(info, candidate.prior))
+            lines.append(Line(report(search, candidate, self.board, seconds, rank), candidate.prior))
         old, self._lines = self._lines, lines
         yield from (line for line, before in zip_longest(lines, old[: len(lines)]) if line != before)

@@ -6,7 +6,7 @@ The handshake needs this module before anything else is loaded, so that it impor
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from lm import UserError, processors
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PROTOCOLS: Final = ("uci", "ucci")
 """The two that the engine speaks, by the first word of the board."""
 
+FULL: Final = "Full"
+"""The level that thinks for as long as the board allows."""
+
 ELO: Final = {"Wild": -380, "Casual": -120, "Steady": 115, "Sharp": 180, "Best": 190}
 """Elo of the levels against fairy-stockfish 11.1 at depth 1, which is 0, in 100 games each. Sharp and Best do not
 differ by more than the error."""
@@ -27,14 +30,19 @@ EMPTY: Final = "<empty>"
 """What stands for a text without a character."""
 
 _DECLARED: Final = {
-    "Level": ("combo", DEFAULT_LEVEL.name, " ".join(f"var {level.name}" for level in LEVELS)),
+    "Level": (
+        "combo",
+        DEFAULT_LEVEL.name,
+        " ".join(f"var {name}" for name in (*(level.name for level in LEVELS), FULL)),
+    ),
     "UCI_LimitStrength": ("check", "false", ""),
     "UCI_Elo": ("spin", f"{ELO[DEFAULT_LEVEL.name]}", f"min {min(ELO.values())} max {max(ELO.values())}"),
+    "Nodes": ("spin", "0", "min 0 max 1000000"),
     "Voice": ("combo", "human", "var human var engine"),
     "Temperature": ("string", EMPTY, ""),
     "MultiPV": ("spin", "1", "min 1 max 128"),
     "Threads": ("spin", "1", f"min 1 max {processors()}"),
-    "Hash": ("spin", "16", "min 1 max 65536"),
+    "Hash": ("spin", "256", "min 16 max 65536"),
     "Ponder": ("check", "false", ""),
     "Model": ("string", EMPTY, ""),
     "RuleSet": ("combo", "computer", "var computer var check_only var none"),
@@ -49,8 +57,20 @@ _DECLARED_IN_UCCI: Final = {
     "newgame": ("button", "", ""),
 }
 
-_OF_PLAYER: Final = {"Voice": "voice", "Temperature": "temperature", "Model": "model", "RuleSet": "rules"}
-"""Options that are handed on to a player that takes them, with their names in its spec."""
+NODE: Final = 13
+"""Kilobytes of memory that a position in the tree of a search takes."""
+
+_OF_PLAYER: Final[dict[str, tuple[str, Callable[[str], str]]]] = {
+    "Voice": ("voice", str),
+    "Temperature": ("temperature", str),
+    "Model": ("model", str),
+    "RuleSet": ("rules", str),
+    "Threads": ("threads", str),
+    "Hash": ("size", lambda megabytes: str(int(megabytes) * 1024 // NODE)),
+}
+"""Options that are handed on to a player that takes them: the name in its spec, and the value there."""
+_ASKED_FOR: Final = ("Voice", "Temperature", "Model")
+"""Those that no board sets by itself; whoever does is told if the player does not take them."""
 
 
 def greeting(protocol: str, version: str) -> Iterator[str]:
@@ -116,8 +136,8 @@ class Settings:
         """
         option = self._options[name.lower()]
         value = self._values[option.name] = option.text("" if text == EMPTY else text)
-        if option.name in _OF_PLAYER and value:
-            self._base().with_options({_OF_PLAYER[option.name]: value})
+        if option.name in _ASKED_FOR and value:
+            self._base().with_options(_handed_on(option.name, value))
 
     def text(self, name: str) -> str:
         """Return the value of an option; ``""`` if it has none."""
@@ -135,17 +155,26 @@ class Settings:
     def spec(self) -> Spec:
         """Return who plays, with the options that this player takes."""
         spec = self._base()
-        for name, word in _OF_PLAYER.items():
+        for name in _OF_PLAYER:
             if value := self._values.get(name):
                 with contextlib.suppress(UserError):
-                    spec = spec.with_options({word: value})
+                    spec = spec.with_options(_handed_on(name, value))
         return spec
 
     def _base(self) -> Spec:
         from lm.players.specs import Spec
 
-        if self._player is not None:
-            return Spec.parse(self._player)
-        limited = self.flag("UCI_LimitStrength")
-        level = level_of_elo(self.number("UCI_Elo")) if limited else find_level(self.text("Level"))
-        return Spec.parse(level.spec)
+        return Spec.parse(self._player or self._played())
+
+    def _played(self) -> str:
+        if nodes := self.number("Nodes"):
+            return f"search:nodes={nodes}"
+        if self.flag("UCI_LimitStrength"):
+            return level_of_elo(self.number("UCI_Elo")).spec
+        level = self.text("Level")
+        return "search" if level == FULL else find_level(level).spec
+
+
+def _handed_on(name: str, value: str) -> dict[str, str]:
+    word, convert = _OF_PLAYER[name]
+    return {word: convert(value)}

@@ -11,14 +11,13 @@ from dataclasses import replace
 from typing import Final
 
 from lm.players.player import NOTHING_SAID, Analysis, Choice, Player, Thinker, expected_score
-from xiangqi import Board, Color, Move
+from lm.players.search.clock import budget
+from xiangqi import Board, Move
 from xiangqi.engine import Info, Limit, Score
 from xiangqi.engine.serving import Go
 
 MARGIN: Final = 0.01
 """Seconds kept for the way of the answer to the board."""
-MOVES_TO_GO: Final = 30
-"""Moves that the rest of a clock has to do for, unless the board says how many."""
 REPEAT: Final = 0.02
 """Seconds between calls of a player's ``stop``: the first may come before it has begun to think."""
 
@@ -96,9 +95,10 @@ class Search(threading.Thread):
 
     def _count_down(self) -> None:
         """Halt the player when the time for this move is up."""
-        seconds = allotted(self._go.limit, self._board.turn)
+        allowed = budget(self._go.limit, self._board)
+        seconds = allowed.most if self._holds else allowed.target
         if seconds is not None and (self._holds or self._go.ponder):
-            timer = threading.Timer(seconds, self._halt)
+            timer = threading.Timer(max(seconds - MARGIN, 0.0), self._halt)
             timer.daemon = True
             timer.start()
 
@@ -125,6 +125,8 @@ class Search(threading.Thread):
         moves = tuple(self._allowed) if len(self._allowed) < len(self._board.legal_moves) else None
         endless = Limit(root_moves=moves)
         within = endless if waits else replace(limit, root_moves=moves)
+        if within.time is not None:
+            within = replace(within, time=max(within.time - MARGIN, 0.0))
         streams = isinstance(self._player, Thinker) and (waits or within != endless)
         if streams and not self._holds:
             return self._stream(within)
@@ -148,6 +150,8 @@ class Search(threading.Thread):
                 analysis.stop()
             for line in analysis:
                 self._report(line.info)
+                if limit.depth is not None and line.info.multipv == 1 and (line.info.depth or 0) >= limit.depth:
+                    analysis.stop()
         best = analysis.lines[0].info if analysis.lines else NOTHING_SAID
         return self._permitted(Choice(best.pv[0] if best.pv else self._allowed[0], best))
 
@@ -165,22 +169,6 @@ class Search(threading.Thread):
 def best_of(choice: Choice, allowed: Sequence[Move]) -> Move:
     """Return the likeliest of the moves that are allowed, by the choice's candidates."""
     return next((move for move, _ in choice.candidates if move in allowed), allowed[0])
-
-
-def allotted(limit: Limit, color: Color) -> float | None:
-    """Return the seconds that a move may take, or ``None`` if the limit has no time.
-
-    >>> from xiangqi import RED
-    >>> allotted(Limit(time=0.5), RED), allotted(Limit(red_clock=60, red_increment=1), RED)
-    (0.49, 2.8)
-    """
-    if limit.time is not None:
-        return max(limit.time - MARGIN, 0.0)
-    clock = limit.clock(color)
-    if clock is None:
-        return None
-    share = clock / max(limit.moves_to_go or MOVES_TO_GO, 1) + 0.8 * limit.increment(color)
-    return max(min(share, 0.8 * clock), 0.0)
 
 
 def completed(info: Info, board: Board, elapsed: float) -> Info:

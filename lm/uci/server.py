@@ -6,7 +6,6 @@ search runs in a thread of its own (`lm.uci.search`).
 
 from __future__ import annotations
 
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -36,8 +35,8 @@ from xiangqi.engine.wire import UCCI, UCI
 from xiangqi.notation import uci
 from xiangqi.rulings import Rules
 
-LIMITS: Final = ("nodes", "movetime", "depth", "time")
-"""Options of a spec that end a search. A search whose spec has none thinks as long as the board allows."""
+LIMITS: Final = ("nodes", "movetime")
+"""Options of a spec that end a search. A search whose spec has none thinks for as long as the board allows."""
 
 
 class Server:
@@ -135,12 +134,6 @@ class Server:
                 if self._player is not None:
                     self._player.close()
                 self._player = player
-            self._use_threads()
-
-    def _use_threads(self) -> None:
-        count = self._settings.number("Threads")
-        if (torch := sys.modules.get("torch")) is not None:
-            torch.set_num_threads(count)
 
     def _is_ready(self) -> None:
         if self._search is None or self._search.done:
@@ -172,8 +165,6 @@ class Server:
                 return
             if name == "UCI_Variant":  # boards that set it count ranks from 1, as Fairy-Stockfish does
                 self._first_rank = 1
-            elif name == "Threads":
-                self._use_threads()
 
     # --- Positions ----------------------------------------------------------------------------------------------------
 
@@ -289,7 +280,7 @@ class Server:
 def holds(spec: Spec) -> bool:
     """Return whether a player keeps its own strength, whatever limits a board gives.
 
-    >>> holds(Spec.parse("level:Sharp"))
-    True
+    >>> holds(Spec.parse("search:nodes=100")), holds(Spec.parse("search"))
+    (True, False)
     """
-    return spec.kind != "search" or any(name in LIMITS for name, _ in spec.options)
+    return spec.kind != "search" or spec.value is not None or any(name in LIMITS for name, _ in spec.options)

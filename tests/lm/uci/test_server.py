@@ -10,7 +10,7 @@ from lm.players.levels import LEVELS
 from lm.players.player import Choice
 from lm.players.specs import Spec
 from lm.uci.options import ELO, Settings, greeting, level_of_elo
-from lm.uci.search import Search, allotted
+from lm.uci.search import MARGIN, Search
 from lm.uci.server import holds
 from uci_players import Scripted
 from uci_talk import Talk, words_of
@@ -65,12 +65,12 @@ class TestUcci:
         said = list(greeting("ucci", "xqlm 1.0"))
         assert said[0] == "id name xqlm 1.0"
         assert said[-1] == "ucciok"
-        assert "option Hash type spin min 1 max 65536 default 16" in said
+        assert "option Hash type spin min 16 max 65536 default 256" in said
         assert "option UCI_Elo" in " ".join(said)
         assert any(line.startswith("option usemillisec type check") for line in said)
 
     def test_set_option_without_name(self, ucci: Talk) -> None:
-        assert ucci.heard("setoption Hash 16", "setoption hash 32", "setoption MultiPV 3") == []
+        assert ucci.heard("setoption Hash 32", "setoption hash 32", "setoption MultiPV 3") == []
         assert ucci.tell("go depth 1").until("bestmove")[-2].startswith("info depth 1 multipv 3 ")
 
     def test_times_are_in_seconds(self, ucci: Talk) -> None:
@@ -406,6 +406,8 @@ class TestStrength:
     def test_only_a_search_without_an_end_of_its_own_is_free(self) -> None:
         assert all(holds(Spec.parse(level.spec)) for level in LEVELS)
         assert holds(Spec.parse("greedy"))
+        assert holds(Spec.parse("search:400"))
+        assert not holds(Spec.parse("search:threads=2"))
 
     def test_time_stops_a_level(self) -> None:
         assert Talk(player=Scripted("patient")).best("go movetime 20") == "bestmove a0a1"
@@ -424,11 +426,33 @@ class TestStrength:
         assert isinstance(answers[0], Choice)
         assert answers[0].move is Board().legal_moves[0]
 
-    def test_a_share_of_the_clock(self) -> None:
-        assert allotted(Limit(nodes=5), RED) is None
-        assert allotted(Limit(red_clock=60), RED) == 2
-        assert allotted(Limit(red_clock=60, moves_to_go=1), RED) == 48
-        assert allotted(Limit(red_clock=60, black_clock=0), BLACK) == 0
+    def test_the_full_level_thinks_for_as_long_as_the_board_allows(self) -> None:
+        talk = Talk(spec=None)
+        talk.tell("setoption name Level value Full")
+        assert talk.best("go depth 3") == "bestmove a0a1"
+        assert talk.best("go nodes 50 depth 2 searchmoves h2e2") == "bestmove h2e2"
+        talk.tell("go movetime 60000", "stop").until("bestmove")
+        assert talk.best("go") == "bestmove a0a1"  # for as long as it likes
+        allowed = (Move.from_iccs("h2e2"),)
+        assert talk.opened == ["search"]
+        assert limits_of(talk) == [
+            Limit(depth=3),
+            Limit(nodes=50, depth=2, root_moves=allowed),
+            Limit(time=60 - MARGIN),
+            None,
+        ]
+
+    def test_infinite_and_ponder_are_endless_for_it(self) -> None:
+        talk = Talk(spec="search")
+        assert talk.best("go infinite", "stop") == talk.best("go ponder movetime 5", "ponderhit") == "bestmove a0a1"
+        assert limits_of(talk) == [Limit(), Limit()]
+
+    def test_nodes_are_held(self) -> None:
+        talk = Talk(spec=None)
+        talk.tell("setoption name Threads value 1", "setoption name Hash value 26")
+        talk.best("setoption name Nodes value 200", "go movetime 60000")
+        assert talk.opened == ["search:nodes=200,threads=1,size=2048"]
+        assert limits_of(talk) == [None]
 
 
 class TestScores:
