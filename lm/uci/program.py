@@ -21,8 +21,10 @@ from lm.uci.options import PROTOCOLS, greeting
 if TYPE_CHECKING:
     from lm.uci.server import Server
 
-GRACE: Final = 20.0
-"""Seconds that the lines before ``quit`` have to be answered; a board that has ended waits for nothing more."""
+GRACE: Final = 120.0
+"""Seconds that the lines before ``quit`` have to be answered: a player may still be loading, or compile."""
+GRACE_AT_END: Final = 20.0
+"""The same if the input ended without ``quit``, as when the board was killed."""
 CLOSING: Final = 1.0
 """Seconds that a player has to end its processes."""
 LONGEST: Final = 1 << 20
@@ -82,7 +84,7 @@ class Program:
             text = line.decode("utf-8", "replace").lstrip("\ufeff")
             self._lines.put(text if line else None)
             if not line or text.strip().lower() == "quit":
-                time.sleep(GRACE)
+                time.sleep(GRACE if line else GRACE_AT_END)
                 os._exit(1)
 
     def _load(self) -> None:

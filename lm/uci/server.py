@@ -191,7 +191,9 @@ class Server:
             lost = Info(depth=0, score=Score(board.turn, mate=0))
             if self._dialect is UCI:
                 self._write_info(lost, self._first_rank)
-        elif self._player is not None:
+        elif self._player is None:
+            self._say(f"no player is loaded: {self._loaded} failed")
+        else:
             go = read_go(words, board, self._dialect, self._first_rank, self._unit())
             allowed = [move for move in go.limit.root_moves or board.legal_moves if move not in self._banned]
             if allowed:

@@ -315,7 +315,9 @@ class TestLoading:
         talk = Talk(spec=None)
         talk.server._open = Spec.open
         talk.heard("setoption name Model value /no/such/folder")
-        assert talk.best("go depth 1") == "bestmove (none)"
+        said = talk.tell("go depth 1").until("bestmove")
+        assert said[0].startswith("info string no player is loaded")
+        assert said[-1] == "bestmove (none)"
 
 
 class TestSearches:
