@@ -138,7 +138,7 @@ def _count_node(ws: Workspace) -> bool:
 
 
 @compiled
-def _quiesce(ws: Workspace, base: int, alpha: int, beta: int, plain: bool) -> int:
+def _quiesce(ws: Workspace, base: int, alpha: int, beta: int) -> int:
     """Return the value of the position at ``base`` once it is played out."""
     ply = base
     f = ws.frames[ply]
@@ -190,7 +190,7 @@ def _quiesce(ws: Workspace, base: int, alpha: int, beta: int, plain: bool) -> in
                 if ws.orders[i] < 0:
                     f[_NEXT] = f[_END]
                     break
-                if not plain and f[_STATIC] + _GAIN[kind_on(int(ws.cells[b]), b)] <= f[_ALPHA]:
+                if ws.plain == 0 and f[_STATIC] + _GAIN[kind_on(int(ws.cells[b]), b)] <= f[_ALPHA]:
                     continue
             make(ws, ply, a, b)
             if in_danger(ws, 1 - ws.turn):
@@ -221,7 +221,7 @@ def _open(ws: Workspace, ply: int, depth: int, alpha: int, beta: int, may_pass: 
 
 
 @compiled
-def _enter(ws: Workspace, table: Table, ply: int, base: int, plain: bool) -> int:
+def _enter(ws: Workspace, table: Table, ply: int) -> int:
     """Begin with a node: return its value if no move has to be tried, else `_GO_ON`."""
     f = ws.frames[ply]
     here = ws.past + ply
@@ -234,7 +234,7 @@ def _enter(ws: Workspace, table: Table, ply: int, base: int, plain: bool) -> int
         f[_DEPTH] += 1
     alpha, beta = f[_ALPHA], f[_BETA]
     if f[_DEPTH] <= 0 or ply >= MAX_PLY - _PLAYED_OUT or f[_END] > ROOM - MAX_MOVES:
-        return _quiesce(ws, ply, alpha, beta, plain)
+        return _quiesce(ws, ply, alpha, beta)
     if _count_node(ws):
         return 0
     depth = f[_DEPTH]
@@ -242,7 +242,7 @@ def _enter(ws: Workspace, table: Table, ply: int, base: int, plain: bool) -> int
     data = entry[1]
     if entry[0] ^ data == ws.key and data != 0:
         f[_HASH] = (data & 0x3FFF) - 1
-        if ply > base and not plain and (data >> 16 & 0xFF) >= depth:
+        if ply > ws.base and ws.plain == 0 and (data >> 16 & 0xFF) >= depth:
             value, bound = int((data >> 24 & 0xFFFF) - 32768), data >> 14 & 3
             if value > WON:
                 value -= ply
@@ -250,11 +250,11 @@ def _enter(ws: Workspace, table: Table, ply: int, base: int, plain: bool) -> int
                 value += ply
             if bound == _EXACT or (bound == _LOWER and value >= beta) or (bound == _UPPER and value <= alpha):
                 return value
-    if plain or checked:
+    if ws.plain != 0 or checked:
         return _GO_ON
     static = evaluate(ws)
     f[_STATIC] = static
-    if ply > base and beta - alpha == 1 and abs(beta) < WON:
+    if ply > ws.base and beta - alpha == 1 and abs(beta) < WON:
         if depth <= 4 and static - 45 * depth >= beta:
             return static
         if depth >= 2 and static >= beta and f[_PASS] != 0:
@@ -288,7 +288,7 @@ def _finish(ws: Workspace, table: Table, ply: int) -> int:
 
 
 @compiled
-def _next(ws: Workspace, table: Table, ply: int, plain: bool) -> int:
+def _next(ws: Workspace, table: Table, ply: int) -> int:
     """Make the next move of a node and return `_DOWN`, or return the node's value if there is none left."""
     f = ws.frames[ply]
     here = ws.past + ply
@@ -330,7 +330,7 @@ def _next(ws: Workspace, table: Table, ply: int, plain: bool) -> int:
         ws.checked[here + 1] = checks
         f[_TRIED] += 1
         depth, tried = f[_DEPTH], f[_TRIED]
-        quiet = ws.captured[ply] == 0 and not checks and not checked and not plain
+        quiet = ws.captured[ply] == 0 and not checks and not checked and ws.plain == 0
         if quiet and tried > 1 and f[_BEST] > -WON and depth <= 3:
             hope = f[_STATIC] + 40 + 40 * depth
             if hope <= f[_ALPHA] or tried > 5 + 6 * depth:
@@ -339,7 +339,7 @@ def _next(ws: Workspace, table: Table, ply: int, plain: bool) -> int:
                     f[_BEST] = max(f[_BEST], hope)
                 continue
         alpha = f[_ALPHA]
-        if tried == 1 or plain:
+        if tried == 1 or ws.plain != 0:
             f[_MODE] = _FULL
             _open(ws, ply + 1, depth - 1, -f[_BETA], -alpha, True)
             return _DOWN
@@ -403,27 +403,28 @@ def _back(ws: Workspace, table: Table, ply: int, value: int) -> int:
 
 
 @compiled
-def _search(ws: Workspace, table: Table, base: int, depth: int, alpha: int, beta: int, plain: bool) -> int:
-    """Return the value of the position at ``base`` for the side to move."""
-    ply = base
+def _search(ws: Workspace, table: Table, depth: int, alpha: int, beta: int) -> int:
+    """Return the value of the position at ``ws.base`` for the side to move."""
+    ply = ws.base
     _open(ws, ply, depth, alpha, beta, True)
-    value = _enter(ws, table, ply, base, plain)
+    value = _enter(ws, table, ply)
     while True:
         if value == _GO_ON:
-            value = _next(ws, table, ply, plain)
+            value = _next(ws, table, ply)
         if value == _DOWN:
             ply += 1
-            value = _enter(ws, table, ply, base, plain)
-        elif ply == base:
-            return value
+            value = _enter(ws, table, ply)
+        elif ply == ws.base:
+            return int(value)
         else:
             ply -= 1
             value = _back(ws, table, ply, -value)
 
 
 @compiled
-def _begin(ws: Workspace, nodes: int) -> None:
-    """Prepare the workspace for a search of at most so many nodes."""
+def _begin(ws: Workspace, base: int, nodes: int, plain: bool) -> None:
+    """Prepare the workspace for a search that begins at ply ``base``."""
+    ws.base, ws.plain = base, plain  # not parameters, of which numba would compile a version for each constant
     ws.nodes, ws.limit, ws.stopped = 0, nodes, 0
     ws.killers[:] = -1
     ws.history[:] = 0
@@ -436,8 +437,9 @@ def quiesce(ws: Workspace, alpha: int, beta: int) -> int:
 
     Bounded by ``alpha`` and ``beta``: a score up to ``alpha`` is an upper bound, from ``beta`` on a lower bound.
     """
+    ws.base, ws.plain = 0, 0
     ws.nodes, ws.limit, ws.stopped = 0, NO_LIMIT, 0
-    return _quiesce(ws, 0, alpha, beta, False)
+    return _quiesce(ws, ws.base, alpha, beta)
 
 
 @compiled
@@ -451,10 +453,10 @@ def search_position(
     (depth 0 is `quiesce`). The best line lies in ``ws.line[0, : ws.length[0]]`` as moves of the workspace, unless the
     score is a bound.
     """
-    _begin(ws, nodes)
-    best = _quiesce(ws, 0, alpha, beta, plain)
+    _begin(ws, 0, nodes, plain)
+    best = _quiesce(ws, ws.base, alpha, beta)
     for d in range(1, depth + 1):
-        value = _search(ws, table, 0, d, alpha, beta, plain)
+        value = _search(ws, table, d, alpha, beta)
         if ws.stopped != 0:
             return best, d - 1
         best = value
@@ -482,7 +484,7 @@ def root_prices(
 
     The search ends early as `search_position` does. Depth 1, a move and then `quiesce`, has no limit of nodes.
     """
-    _begin(ws, NO_LIMIT)
+    _begin(ws, 1, NO_LIMIT, plain)
     n = len(moves)
     for d in range(1, depth + 1):
         prices[1] = -ALL
@@ -492,11 +494,13 @@ def root_prices(
             ws.checked[ws.past + 1] = in_danger(ws, ws.turn)
             ws.frames[0, _END] = 0
             floor = max(best - margin - 1, -MATE)
-            value = floor
-            if floor > -MATE:  # is it worse than that?
-                value = -_search(ws, table, 1, d - 1, -floor - 1, -floor, plain)
-            if value > floor or floor == -MATE:
-                value = -_search(ws, table, 1, d - 1, -MATE, -floor, plain)
+            # Is it better than that? If so, by how much?
+            top = floor + 1 if floor > -MATE else MATE
+            while True:
+                value = -_search(ws, table, d - 1, -top, -floor)
+                if value < top or top == MATE or ws.stopped != 0:
+                    break
+                top = MATE
             unmake(ws, 0)
             if ws.stopped != 0:
                 break

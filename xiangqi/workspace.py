@@ -65,6 +65,8 @@ WORKSPACE: Final = np.dtype(
         ("moves", np.int16, (ROOM,)),
         ("orders", np.int32, (ROOM,)),
         ("history", np.int32, (16, 90)),  # by piece and target: how often a quiet move was too good
+        ("base", np.int64),  # the ply that the search begins at
+        ("plain", np.int64),  # whether nothing is pruned
         ("nodes", np.int64),
         ("limit", np.int64),  # of nodes
         ("stop", np.int64),  # set from outside to another value than 0, it ends the search
