@@ -39,6 +39,7 @@ from xiangqi.workspace import (
     is_possible,
     make,
     make_null,
+    pick,
     unmake,
 )
 
@@ -117,18 +118,6 @@ def _order(ws: Workspace, ply: int, first: int, end: int) -> None:
 
 
 @compiled
-def _pick(ws: Workspace, i: int, end: int) -> int:
-    """Bring the foremost of the moves ``i`` to ``end`` to ``i`` and return it."""
-    best = i
-    for j in range(i + 1, end):
-        if ws.orders[j] > ws.orders[best]:
-            best = j
-    ws.moves[i], ws.moves[best] = ws.moves[best], ws.moves[i]
-    ws.orders[i], ws.orders[best] = ws.orders[best], ws.orders[i]
-    return int(ws.moves[i])
-
-
-@compiled
 def _count_node(ws: Workspace) -> bool:
     """Count a node; return whether the search has to stop."""
     ws.nodes += 1
@@ -184,7 +173,7 @@ def _quiesce(ws: Workspace, base: int, alpha: int, beta: int) -> int:
         while f[_NEXT] < f[_END] and f[_BEST] < f[_BETA] and ws.stopped == 0:
             i = f[_NEXT]
             f[_NEXT] = i + 1
-            move = _pick(ws, i, f[_END])
+            move = pick(ws, i, f[_END])
             a, b = move // 90, move % 90
             if ws.checked[here] == 0:
                 if ws.orders[i] < 0:
@@ -319,7 +308,7 @@ def _next(ws: Workspace, table: Table, ply: int) -> int:
                     f[_BEST] = ply - MATE
                 return _finish(ws, table, ply)
             f[_NEXT] = i + 1
-            move = _pick(ws, i, f[_END])
+            move = pick(ws, i, f[_END])
             if move == f[_HASH]:
                 continue
         make(ws, ply, move // 90, move % 90)
@@ -467,6 +456,7 @@ def search_position(
 def root_prices(
     ws: Workspace,
     table: Table,
+    first: int,
     depth: int,
     margin: int,
     nodes: int,
@@ -475,18 +465,19 @@ def root_prices(
     prices: NDArray[np.int64],
     lines: NDArray[np.int16],
 ) -> int:
-    """Find the score of each of ``moves``, and return the depth that they were searched to.
+    """Find the score of each of ``moves`` by searches of depths ``first`` to ``depth``; return the last one finished.
 
-    ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace. It is sorted, best first. Their
-    scores, for the side to move, are written to ``prices[0]``, and the first k moves of their lines, -1 after the end,
-    to ``lines[0]``; ``prices`` is ``(2, n)``, ``lines`` ``(2, n, k)``. Scores are exact for moves that are at most
-    ``margin`` worse than the best; for others they are upper bounds, and lower than that.
+    ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace. It is sorted, best first, which
+    makes the next depth, or call, faster. Their scores, for the side to move, are written to ``prices[0]``, and the
+    first k moves of their lines, -1 after the end, to ``lines[0]``; ``prices`` is ``(2, n)``, ``lines`` ``(2, n, k)``.
+    Scores are exact for moves that are at most ``margin`` worse than the best; for others they are upper bounds, and
+    lower than that.
 
     The search ends early as `search_position` does. Depth 1, a move and then `quiesce`, has no limit of nodes.
     """
-    _begin(ws, 1, NO_LIMIT, plain)
+    _begin(ws, 1, NO_LIMIT if first == 1 else nodes, plain)
     n = len(moves)
-    for d in range(1, depth + 1):
+    for d in range(first, depth + 1):
         prices[1] = -ALL
         best = -ALL
         for i in range(n):

@@ -322,10 +322,8 @@ class Board:
         king = self.king(self.turn)
         if king is None:
             return []
-        squares = self.attackers(1 - self.turn, king)
-        if self._kings_face():
-            squares = sorted([*squares, self._cells.find((1 - self.turn) * 8 + KING)])
-        return squares
+        facing = [self._cells.find((1 - self.turn) * 8 + KING)] if self._kings_face() else []
+        return sorted([*self.attackers(1 - self.turn, king), *facing])
 
     def gives_check(self, move: Move) -> bool:
         """Whether a legal move puts the other side in check."""
@@ -346,20 +344,12 @@ class Board:
         king = kernels.find_king(self._view, color)
         if king < 0 or kernels.is_attacked(self._view, king, 1 - color):
             return []
-        return [
-            sq
-            for sq, code in enumerate(self._cells)
-            if code
-            and code // 8 == color
-            and code & 7 != KING
-            and kernels.is_exposed(self._view, sq, -1, king, 1 - color)
-        ]
+        others = [sq for sq, code in enumerate(self._cells) if code and code // 8 == color and code & 7 != KING]
+        return [sq for sq in others if kernels.is_exposed(self._view, sq, -1, king, 1 - color)]
 
     def _kings_face(self) -> bool:
         a, b = self._cells.find(KING), self._cells.find(8 + KING)
-        if a < 0 or b < 0 or a % 9 != b % 9:
-            return False
-        return not any(self._cells[min(a, b) + 9 : max(a, b) : 9])
+        return min(a, b) >= 0 and a % 9 == b % 9 and not any(self._cells[min(a, b) + 9 : max(a, b) : 9])
 
     # --- The end of the game ------------------------------------------------------------------------------------------
 
@@ -412,6 +402,16 @@ class Board:
         from xiangqi import tactics
 
         return tactics.Searcher().tactics(self, depth)
+
+    def find_mate(self, moves: int = 8) -> tuple[Move, ...]:
+        """Return the line of a mate by checks in at most so many own moves, or an empty one; see ``xiangqi.tactics``.
+
+        >>> [str(move) for move in Board("3k5/9/9/9/9/9/9/R8/1R7/5K3 w").find_mate()]
+        ['b1d1', 'd9e9', 'a2e2']
+        """
+        from xiangqi import tactics
+
+        return tactics.Searcher().find_mate(self, moves)
 
     # --- Notation -----------------------------------------------------------------------------------------------------
 

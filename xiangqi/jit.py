@@ -19,7 +19,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _SHARED: Final = tuple(
     Path(__file__).with_name(f"{name}.py")
-    for name in ("alphabeta", "attacks", "evaluation", "kernels", "mates", "move", "piece_values", "workspace")
+    for name in (
+        *("attacks", "kernels", "mates", "move"),
+        *("alphabeta", "evaluation", "mate_search", "piece_values", "workspace"),
+    )
 )
 """Files whose functions and tables are compiled into the functions that use them."""
 

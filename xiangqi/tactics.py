@@ -1,18 +1,18 @@
-"""What a position holds a few plies ahead: the price of every move, found by alpha-beta search.
+"""What a position holds a few plies ahead: the price of every move, and mates.
 
-`Board.tactics` is the short way. A `Searcher` keeps its memory from call to call and can be stopped. The kernels behind
-both are in `alphabeta`.
+`Board.tactics` and `Board.find_mate` are the short way. A `Searcher` keeps its memory from call to call and can be
+stopped. The kernels behind them are in `alphabeta` and `mate_search`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from xiangqi import alphabeta, chase, kernels, workspace
+from xiangqi import alphabeta, chase, kernels, mate_search, workspace
 from xiangqi.alphabeta import ALL, LOST, MATE, NO_LIMIT
 from xiangqi.evaluation import expected
 from xiangqi.move import BLACK, KING, MOVES, NULL_MOVE, Move
@@ -100,6 +100,7 @@ class Searcher:
             raise ValueError(f"a table takes at least 1 megabyte: {megabytes}")
         self._space: Any = workspace.new_workspace()
         self._table = np.zeros((1 << (megabytes * (1 << 16)).bit_length() - 1, 2), np.int64)
+        self._refuted = np.zeros(1 << 16, np.int64)
 
     def tactics(
         self,
@@ -124,33 +125,46 @@ class Searcher:
         """
         if depth < 1:
             raise ValueError(f"a search takes at least a depth of 1: {depth}")
+        return _Root(self, board, margin, moves, plain).search(1, depth, nodes)
+
+    def deepen(
+        self,
+        board: Board,
+        *,
+        margin: int | None = None,
+        moves: Iterable[Move] | None = None,
+        nodes: int | None = None,
+        plain: bool = False,
+    ) -> Iterator[Tactics]:
+        """Yield the results of searches of 1, 2, 3... plies, until ``nodes`` or `stop` ends one early.
+
+        The board may be changed meanwhile. Raises like `tactics`.
+        """
+        root, seen = _Root(self, board, margin, moves, plain), 0
+        for depth in range(1, workspace.MAX_PLY):
+            found = root.search(depth, depth, None if nodes is None else max(nodes - seen, 1))
+            if found.depth < depth > 1:
+                return
+            seen += found.nodes
+            yield replace(found, nodes=seen)
+
+    def find_mate(self, board: Board, moves: int = 8, *, nodes: int = 100_000) -> tuple[Move, ...]:
+        """Return the line of a mate that the side to move can force by checks in at most so many of its own moves.
+
+        It is the shortest such mate, and the line is that of the longest defence. Returns an empty line if there is
+        none, or none was found within about ``nodes`` checks. See `mate_search`. Raises ``ValueError`` as `tactics`
+        does for a position, and if ``moves`` is not from 1 to `mate_search.DEEPEST`.
+
+        >>> from xiangqi import Board
+        >>> Searcher().find_mate(Board("3k5/9/9/9/9/9/9/R8/1R7/4K4 w"))
+        (Move.from_iccs('b1d1'),)
+        """
+        if not 1 <= moves <= mate_search.DEEPEST:
+            raise ValueError(f"a mate is searched in 1 to {mate_search.DEEPEST} moves: {moves}")
         set_board(self._space, board)
-        self._space["stop"] = 0
-        if moves is None:
-            indices = board.legal_move_indices()
-        else:
-            indices = np.array([move.index for move in moves], np.int16)
-            for i in indices.tolist():
-                if not board.is_legal(MOVES[i]):
-                    raise ValueError(f"illegal move {MOVES[i]} in {board.fen()}")
-        prices, lines = np.zeros((2, len(indices)), np.int64), np.zeros((2, len(indices), LINE), np.int16)
-        reached = alphabeta.root_prices(
-            self._space,
-            self._table,
-            min(depth, workspace.MAX_PLY),
-            ALL if margin is None else margin,
-            NO_LIMIT if nodes is None else nodes,
-            plain,
-            indices,
-            prices,
-            lines,
-        )
-        found = zip(prices[0].tolist(), lines[0].tolist(), strict=True)
-        return Tactics(
-            tuple(Price(MOVES[line[0]], score, tuple(MOVES[i] for i in line if i >= 0)) for score, line in found),
-            reached,
-            int(self._space["nodes"]),
-        )
+        plies, _ = mate_search.mate_search(self._space, self._refuted, moves, nodes)
+        line: list[int] = self._space["line"][0, :plies].tolist()
+        return tuple(MOVES[kernels.MOVE_INDEX[move // 90, move % 90]] for move in line)
 
     def stop(self) -> None:
         """End the search that runs in another thread."""
@@ -159,6 +173,45 @@ class Searcher:
     def clear(self) -> None:
         """Forget all that was found."""
         self._table[:] = 0
+        self._refuted[:] = 0
+
+
+class _Root:
+    """The moves of a position in the memory of a searcher, in the order that the last search left."""
+
+    def __init__(
+        self, searcher: Searcher, board: Board, margin: int | None, moves: Iterable[Move] | None, plain: bool
+    ) -> None:
+        self._space, self._table = searcher._space, searcher._table
+        self._margin, self._plain = ALL if margin is None else margin, plain
+        set_board(self._space, board)
+        self._space["stop"] = 0
+        if moves is None:
+            self._moves = board.legal_move_indices()
+        else:
+            self._moves = np.array([move.index for move in moves], np.int16)
+            for i in self._moves.tolist():
+                if not board.is_legal(MOVES[i]):
+                    raise ValueError(f"illegal move {MOVES[i]} in {board.fen()}")
+        count = len(self._moves)
+        self._prices, self._lines = np.zeros((2, count), np.int64), np.zeros((2, count, LINE), np.int16)
+
+    def search(self, first: int, last: int, nodes: int | None) -> Tactics:
+        depth = alphabeta.root_prices(
+            self._space,
+            self._table,
+            first,
+            min(last, workspace.MAX_PLY),
+            self._margin,
+            NO_LIMIT if nodes is None else nodes,
+            self._plain,
+            self._moves,
+            self._prices,
+            self._lines,
+        )
+        found = zip(self._prices[0].tolist(), self._lines[0].tolist(), strict=True)
+        prices = (Price(MOVES[line[0]], score, tuple(MOVES[i] for i in line if i >= 0)) for score, line in found)
+        return Tactics(tuple(prices), depth, int(self._space["nodes"]))
 
 
 def set_board(space: workspace.Workspace, board: Board) -> None:

@@ -44,6 +44,7 @@ WORKSPACE: Final = np.dtype(
         ("at", np.int16, (16, 90)),
         ("count", np.int64, (16,)),
         ("lines", np.int16, (19,)),  # as `mates.survey` writes them
+        ("men", np.int16, (2, 92)),  # as well, while a mate search asks for checks
         ("turn", np.int64),
         ("key", np.int64),
         ("score", np.int64),  # for Red
@@ -342,6 +343,18 @@ def is_possible(ws: Workspace, move: int) -> bool:
             leg = LEAP_OVER[piece, a, i]
             return bool(leg < 0 or ws.cells[leg] == 0)
     return False
+
+
+@compiled
+def pick(ws: Workspace, i: int, end: int) -> int:
+    """Bring the foremost of the moves ``i`` to ``end`` by ``orders`` to ``i`` and return it."""
+    best = i
+    for j in range(i + 1, end):
+        if ws.orders[j] > ws.orders[best]:
+            best = j
+    ws.moves[i], ws.moves[best] = ws.moves[best], ws.moves[i]
+    ws.orders[i], ws.orders[best] = ws.orders[best], ws.orders[i]
+    return int(ws.moves[i])
 
 
 @compiled

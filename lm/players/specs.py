@@ -1,26 +1,29 @@
 """Specs: text that names a player on any command line.
 
 A spec is a kind, and after a colon its options, such as ``lm:temperature=0.5,model=DIR``. Some kinds also take a value
-without a name: ``level:Sharp``, ``search:400`` (nodes), ``uci:PROGRAM``. Text with a comma, and such a value with an
+without a name: ``level:Sharp``, ``search:400`` (nodes), ``tactics:4`` (depth), ``uci:PROGRAM``. Text with a comma, and such a value with an
 equals sign, is put in double quotes, as in ``uci:cmd="engine --log a,b",depth=1``; a quote inside is doubled. Every
 kind takes the option ``name``, the player's name in game records, which is otherwise its spec.
 
-========== ===============================================================================================
-``random`` any legal move; ``seed``
-``greedy`` the capture that wins most at once, else any move that is not a losing capture; ``seed``
-``lm``     the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``voice``, ``source``,
-           ``strength``, ``aim``, ``dtype``, ``symmetries``, ``rules`` (see ``lm.players.lm_player.LMPlayer``),
-           ``seed``
-``search`` the language model with a search, as ``search:400``; ``nodes`` or ``movetime`` (milliseconds), ``threads``,
-           ``size`` (most positions in the tree), ``model``, ``dtype``, ``seed``, and the search's parameters
-           (``lm.players.search.puct.Params``)
-``level``  a level by name or number, as ``level:Sharp`` (see ``lm.players.levels``); options as for its player
-``uci``    an engine that speaks UCI: ``cmd``, ``depth``, ``nodes`` or ``movetime`` (milliseconds; a second if nothing
-           is said), ``timeout`` (seconds without output after which it has failed); other names are engine options, as
-           ``UCI_Variant``
-``ucci``   the same for UCCI
-``py``     a player of your own, as ``py:MODULE:FUNCTION``; options are passed to the function, or class, by name
-========== ===============================================================================================
+=======
+=========== ==============================================================================================
+``random``  any legal move; ``seed``
+``greedy``  the capture that wins most at once, else any move that is not a losing capture; ``seed``
+``lm``      the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``voice``, ``source``,
+            ``strength``, ``aim``, ``dtype``, ``symmetries``, ``rules`` (see ``lm.players.lm_player.LMPlayer``),
+            ``seed``
+``search``  the language model with a search, as ``search:400``; ``nodes`` or ``movetime`` (milliseconds), ``threads``,
+            ``size`` (most positions in the tree), ``model``, ``dtype``, ``seed``, and the search's parameters
+            (``lm.players.search.puct.Params``)
+``tactics`` alpha-beta search without the model, as ``tactics:4``; ``depth``, ``nodes`` or ``movetime`` (milliseconds),
+            ``megabytes`` (of its table)
+``level``   a level by name or number, as ``level:Sharp`` (see ``lm.players.levels``); options as for its player
+``uci``     an engine that speaks UCI: ``cmd``, ``depth``, ``nodes`` or ``movetime`` (milliseconds; a second if nothing
+            is said), ``timeout`` (seconds without output after which it has failed); other names are engine options, as
+            ``UCI_Variant``
+``ucci``    the same for UCCI
+``py``      a player of your own, as ``py:MODULE:FUNCTION``; options are passed to the function, or class, by name
+=========== ==============================================================================================
 
 An installed package can add a kind with an entry point in the group ``xqlm.players``. Its name is the kind, and it
 refers to a function, or class, that returns a `Player`.
@@ -210,7 +213,7 @@ def load_player(spec: str) -> Player:
 
     >>> load_player("randy")
     Traceback (most recent call last):
-    lm.UserError: no player 'randy' (random, greedy, lm, search, uci, ucci, level, py; as lm:temperature=0.5)
+    lm.UserError: no player 'randy' (random, greedy, lm, search, tactics, uci, ucci, level, py; as lm:temperature=0.5)
     """
     return Spec.parse(spec).open()
 
@@ -232,6 +235,7 @@ def _written(text: str, special: str) -> str:
 _SEED: Final[dict[str, Reader]] = {"seed": int}
 _LIMITS: Final[dict[str, Reader]] = {"depth": int, "nodes": int, "movetime": int}
 _ENGINE: Final[dict[str, Reader]] = {"cmd": str, **_LIMITS, "timeout": float}
+_TACTICS: Final[dict[str, Reader]] = {**_LIMITS, "megabytes": int}
 _LM: Final[dict[str, Reader]] = {
     "model": str,
     "temperature": float,
@@ -305,6 +309,17 @@ def _search(spec: Spec) -> Opener:
 
         own = {name: options.pop(name) for name in _PARAMS if name in options}
         return Search(**options, params=Params(**own))
+
+    return open_it
+
+
+def _tactics(spec: Spec) -> Opener:
+    options = spec.without_value(_TACTICS).read(_TACTICS)
+
+    def open_it() -> Player:
+        from lm.players.tactics_player import TacticsPlayer  # imported only when needed: it compiles
+
+        return TacticsPlayer(**options)
 
     return open_it
 
@@ -396,6 +411,7 @@ KINDS: Final[dict[str, Callable[[Spec], Opener]]] = {
     "greedy": _greedy,
     "lm": _lm,
     "search": _search,
+    "tactics": _tactics,
     "uci": _engine,
     "ucci": _engine,
     "level": _level,

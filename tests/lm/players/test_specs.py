@@ -81,7 +81,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("spec", "reason"),
         [
-            ("", "no player '' \\(random, greedy, lm, search, uci, ucci, level, py"),
+            ("", "no player '' \\(random, greedy, lm, search, tactics, uci, ucci, level, py"),
             ("stockfish", "no player 'stockfish'"),
             (
                 "random:sede=1",
