@@ -1,11 +1,10 @@
 """Specs: text that names a player on any command line.
 
 A spec is a kind, and after a colon its options, such as ``lm:temperature=0.5,model=DIR``. Some kinds also take a value
-without a name: ``level:Sharp``, ``search:400`` (nodes), ``tactics:4`` (depth), ``uci:PROGRAM``. Text with a comma, and such a value with an
-equals sign, is put in double quotes, as in ``uci:cmd="engine --log a,b",depth=1``; a quote inside is doubled. Every
-kind takes the option ``name``, the player's name in game records, which is otherwise its spec.
+without a name: ``level:Sharp``, ``search:400`` (nodes), ``tactics:4`` (depth), ``uci:PROGRAM``. Text with a comma, and
+such a value with an equals sign, is put in double quotes, as in ``uci:cmd="engine --log a,b",depth=1``; a quote inside
+is doubled. Every kind takes the option ``name``, the player's name in game records, which is otherwise its spec.
 
-=======
 =========== ==============================================================================================
 ``random``  any legal move; ``seed``
 ``greedy``  the capture that wins most at once, else any move that is not a losing capture; ``seed``
