@@ -456,6 +456,30 @@ def search_position(
 def root_prices(
     ws: Workspace,
     table: Table,
+    depth: int,
+    margin: int,
+    nodes: int,
+    plain: bool,
+    moves: MoveBuffer,
+    prices: NDArray[np.int64],
+    lines: NDArray[np.int16],
+) -> int:
+    """Find the score of each of ``moves`` by searches of depths 1 to ``depth``; return the last one finished.
+
+    ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace. It is sorted, best first. Their
+    scores, for the side to move, are written to ``prices[0]``, and the first k moves of their lines, -1 after the end,
+    to ``lines[0]``; ``prices`` is ``(2, n)``, ``lines`` ``(2, n, k)``. Scores are exact for moves that are at most
+    ``margin`` worse than the best; for others they are upper bounds, and lower than that.
+
+    The search ends early as `search_position` does. Depth 1, a move and then `quiesce`, has no limit of nodes.
+    """
+    return deepen(ws, table, 1, depth, margin, nodes, plain, moves, prices, lines)
+
+
+@compiled
+def deepen(
+    ws: Workspace,
+    table: Table,
     first: int,
     depth: int,
     margin: int,
@@ -465,16 +489,7 @@ def root_prices(
     prices: NDArray[np.int64],
     lines: NDArray[np.int16],
 ) -> int:
-    """Find the score of each of ``moves`` by searches of depths ``first`` to ``depth``; return the last one finished.
-
-    ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace. It is sorted, best first, which
-    makes the next depth, or call, faster. Their scores, for the side to move, are written to ``prices[0]``, and the
-    first k moves of their lines, -1 after the end, to ``lines[0]``; ``prices`` is ``(2, n)``, ``lines`` ``(2, n, k)``.
-    Scores are exact for moves that are at most ``margin`` worse than the best; for others they are upper bounds, and
-    lower than that.
-
-    The search ends early as `search_position` does. Depth 1, a move and then `quiesce`, has no limit of nodes.
-    """
+    """Do as `root_prices`, from depth ``first`` on: go on with the moves in the order of the depth before."""
     _begin(ws, 1, NO_LIMIT if first == 1 else nodes, plain)
     n = len(moves)
     for d in range(first, depth + 1):

@@ -197,7 +197,7 @@ class _Root:
         self._prices, self._lines = np.zeros((2, count), np.int64), np.zeros((2, count, LINE), np.int16)
 
     def search(self, first: int, last: int, nodes: int | None) -> Tactics:
-        depth = alphabeta.root_prices(
+        depth = alphabeta.deepen(
             self._space,
             self._table,
             first,
