@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm import UserError, cli, data_path
+from lm import UserError, data_path
+from lm.cli import measuring
 from lm.dataset import shards as data
 from lm.dataset.records import BANDS, SPLITS, UNKNOWN, Record, read_records, split_of
 from lm.dataset.shards import Shard, build, cached, fit_scale
@@ -289,11 +290,11 @@ class TestCache:
     ) -> None:
         source = write(tmp_path / "g.jsonl", line(random_game(1, 10)), "{broken", '{"moves": ""}')
         for _ in range(2):
-            shard = cli.measuring.open_shard([source], tmp_path / "cache")
+            shard = measuring.open_shard([source], tmp_path / "cache")
             rejects = shard.path / "rejects.jsonl"
             assert capsys.readouterr().err == f"games rejected: 2, see {rejects}\n"
             assert len(rejects.read_text().splitlines()) == 2
-        cli.measuring.open_shard([write(tmp_path / "g.jsonl", line(random_game(1, 10)))], tmp_path / "cache")
+        measuring.open_shard([write(tmp_path / "g.jsonl", line(random_game(1, 10)))], tmp_path / "cache")
         assert capsys.readouterr().err == ""
 
     @pytest.mark.parametrize("name", [f"{array}.npy" for array in Shard.ARRAYS] + ["meta.json"])
