@@ -4,16 +4,20 @@ BIN := .venv/bin
 # Whoever sits before it sees what is fetched, with bars; a log does not.
 PIP := $(BIN)/python -m pip install $(if $(MAKE_TERMOUT),,--quiet) --disable-pip-version-check -c constraints.txt
 
-.PHONY: play test test-full train bench lint engine clean
+.PHONY: play test test-full pytest train bench lint engine clean
 
 play: .venv/.play
 	$(BIN)/xqlm play
 
-test: .venv/.test engine lint
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+# mypy keeps one core busy, so it runs beside the tests.
+test: .venv/.test engine
+	@$(MAKE) --no-print-directory -j2 lint pytest
 
-test-full: .venv/.test engine lint
-	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "slow or not slow"
+test-full: .venv/.test engine
+	@$(MAKE) --no-print-directory -j2 lint pytest MARKS="slow or not slow"
+
+pytest: .venv/.test
+	$(BIN)/python -m pytest -q -n auto --dist loadfile $(if $(MARKS),-m "$(MARKS)")
 
 train: .venv/.train
 	$(BIN)/xqlm train
