@@ -1,0 +1,174 @@
+"""Writing PGN: headers, moves in one of four notations, comments, variations and glyphs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Final, Literal
+
+from xiangqi.board import STARTING_FEN, Board
+from xiangqi.formats.errors import ErrorHandler, FormatError
+from xiangqi.formats.streams import open_replacing, write_texts
+from xiangqi.formats.text import clean_comment, one_line
+from xiangqi.game import ChildNode, Game, GameNode
+from xiangqi.move import NULL_MOVE, RED, IllegalMoveError, Move
+
+Notation = Literal["iccs", "wxf", "chinese", "traditional"]
+"""How moves are written: ``H2-E2``, ``C2=5``, ``炮二平五`` or ``炮二平五`` in traditional characters."""
+
+_WIDTH: Final = 80
+_ORDER: Final = ("Event", "Site", "Date", "Round", "RedTeam", "Red", "BlackTeam", "Black", "Result")
+_FORMATS: Final = {"iccs": "ICCS", "wxf": "WXF", "chinese": "Chinese", "traditional": "Chinese"}
+_NAME: Final = re.compile(r'[\s"\[\]%{}\x00-\x1f\x7f-\x9f]')
+_TAG_LIKE: Final = re.compile(r"(?<=\n)\[")
+
+
+def write(
+    games: Iterable[Game],
+    path: str | os.PathLike[str],
+    notation: Notation = "iccs",
+    on_error: ErrorHandler | None = None,
+) -> int:
+    """Write games to a file, which appears when all are written, and return their number.
+
+    A game with an illegal move, which has no name in ``notation``, raises `FormatError`; with ``on_error`` it is left
+    out instead.
+    """
+    with open_replacing(path) as file:
+        return write_to(games, file, notation, on_error)
+
+
+def write_to(
+    games: Iterable[Game], file: BinaryIO, notation: Notation = "iccs", on_error: ErrorHandler | None = None
+) -> int:
+    """Write games to an open binary file and return their number. Raises like `write`.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> write_to([Game.from_pgn("1. h2e2 h9g7 1-0")], file, "traditional")
+    1
+    >>> file.getvalue().decode().split()[-3:]
+    ['炮二平五', '馬８進７', '1-0']
+    """
+    return write_texts(games, file, lambda game: dumps(game, notation), on_error)
+
+
+def dumps(game: Game, notation: Notation = "iccs") -> str:
+    """Return a game as PGN. Raises `FormatError` like `write`.
+
+    >>> print(dumps(Game.from_pgn("1. h2e2 {best by test} (1. b2e2) 1... h9g7 1-0"), "wxf"))
+    [Game "Chinese Chess"]
+    [Result "1-0"]
+    [Format "WXF"]
+    <BLANKLINE>
+    1. C2=5 {best by test} (1. C8=5) 1... H8+7 1-0
+    <BLANKLINE>
+    """
+    if notation not in _FORMATS:
+        raise ValueError(f"no such notation: {notation!r} (expected one of {', '.join(_FORMATS)})")
+    headers = {"Game": "Chinese Chess"}
+    headers |= {key: game.headers[key] for key in _ORDER if key in game.headers}
+    headers |= {_NAME.sub("_", key): value for key, value in game.headers.items() if key not in headers}
+    headers["Result"] = game.result
+    if (fen := game.fen) != STARTING_FEN:
+        headers["FEN"] = fen
+    else:
+        headers.pop("FEN", None)
+    headers["Format"] = _FORMATS[notation]
+    lines = [f'[{key} "{_escape(value)}"]' for key, value in headers.items() if key]
+    try:
+        return "\n".join([*lines, "", _wrap(_tokens(game, notation)), ""])
+    except IllegalMoveError as error:
+        raise FormatError(f"cannot write in {notation} notation: {error}") from None
+
+
+def _escape(value: str) -> str:
+    return one_line(value).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _wrap(tokens: Iterable[str]) -> str:
+    """Join tokens by spaces and line breaks, without a space after "(" and before ")"."""
+    parts: list[str] = []
+    column, clings = 0, True
+    for token in tokens:
+        if not (clings or token == ")"):
+            wide = column + 1 + len(token) > _WIDTH
+            parts.append("\n" if wide else " ")
+            column = 0 if wide else column + 1
+        parts.append(token)
+        newline = token.rfind("\n")
+        column = len(token) - newline - 1 if newline >= 0 else column + len(token)
+        clings = token == "("
+    return "".join(parts)
+
+
+def _tokens(game: Game, notation: Notation) -> Iterator[str]:
+    """Iterate over the tokens of a game. An explicit stack is used, because long games would exhaust recursion."""
+    board = game.board()
+    plies: list[int] = []  # where each open variation began
+    needs_number = True
+    if text := _comment(game.comment):
+        yield text
+    todo = _continuation(game)
+    while todo:
+        action, node = todo.pop()
+        if action == "open":
+            plies.append(board.ply)
+            yield "("
+            needs_number = True
+        elif action == "close":
+            ply = plies.pop()
+            while board.ply > ply:
+                board.pop()
+            yield ")"
+            needs_number = True
+        elif action == "go on":
+            board.push(node.move)
+            todo += _continuation(node)
+        else:
+            remark = _comment(node.starting_comment)
+            if remark and node is not node.parent.variations[0]:  # at the head of a variation
+                yield remark
+                remark, needs_number = "", True
+            if board.turn == RED or needs_number or remark:
+                yield f"{board.fullmove_number}.{'' if board.turn == RED else '..'}"
+            if remark:
+                yield remark
+            yield _move_text(board, node.move, notation)
+            needs_number = False
+            if node.has_nags():
+                yield from [f"${nag}" for nag in sorted(node.nags)]
+            if text := _comment(node.comment):
+                yield text
+                needs_number = True
+    yield game.result
+
+
+def _continuation(node: GameNode) -> list[tuple[str, ChildNode]]:
+    """Return the actions that write the continuations of a node, last first."""
+    if not node.variations:
+        return []
+    main, *rivals = node.variations
+    todo = [("write", main)]
+    for rival in rivals:
+        todo += [("open", rival), ("write", rival), ("go on", rival), ("close", rival)]
+    todo.append(("go on", main))
+    return todo[::-1]
+
+
+def _move_text(board: Board, move: Move, notation: Notation) -> str:
+    if move is NULL_MOVE:
+        return "--"
+    if notation == "iccs":
+        return f"{move.iccs[:2]}-{move.iccs[2:]}".upper()
+    if notation == "wxf":
+        return board.wxf(move)
+    return board.chinese(move, traditional=notation == "traditional")
+
+
+def _comment(text: str) -> str:
+    """Return a comment in braces, without inner braces or lines that look like headers; "" for an empty comment."""
+    if not text or not (text := clean_comment(text)):
+        return ""
+    return "{" + _TAG_LIKE.sub(" [", text.replace("}", "｝")) + "}"
