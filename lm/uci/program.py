@@ -36,6 +36,8 @@ def main(player: str | None = None) -> None:
 
     ``player`` is a spec that plays instead of the level.
     """
+    if sys.stdin.isatty():
+        print("xqlm-engine speaks UCI and UCCI: type uci or ucci, and quit to leave", file=sys.stderr)
     program = Program(player, sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0))
     sys.stdout = sys.stderr  # what a player prints must not get in between
     os.dup2(2, 1)

@@ -86,7 +86,7 @@ class Search(threading.Thread):
         if not self._released.is_set():
             self._began = time.monotonic()
             self._released.set()
-            if self._chosen:
+            if self._chosen or self._go.limit == Limit(root_moves=self._go.limit.root_moves):
                 self._halt()
             else:
                 self._count_down()
@@ -150,7 +150,7 @@ class Search(threading.Thread):
                 analysis.stop()
             for line in analysis:
                 self._report(line.info)
-                if limit.depth is not None and line.info.multipv == 1 and (line.info.depth or 0) >= limit.depth:
+                if self._released.is_set() and line.info.multipv == 1 and reached(self._go.limit, line.info):
                     analysis.stop()
         best = analysis.lines[0].info if analysis.lines else NOTHING_SAID
         return self._permitted(Choice(best.pv[0] if best.pv else self._allowed[0], best))
@@ -169,6 +169,16 @@ class Search(threading.Thread):
 def best_of(choice: Choice, allowed: Sequence[Move]) -> Move:
     """Return the likeliest of the moves that are allowed, by the choice's candidates."""
     return next((move for move, _ in choice.candidates if move in allowed), allowed[0])
+
+
+def reached(limit: Limit, info: Info) -> bool:
+    """Return whether a search is as deep or as large as a limit asks for.
+
+    >>> reached(Limit(depth=3), Info(depth=3)), reached(Limit(nodes=100), Info(depth=3, nodes=99))
+    (True, False)
+    """
+    deep = limit.depth is not None and (info.depth or 0) >= limit.depth
+    return deep or (limit.nodes is not None and (info.nodes or 0) >= limit.nodes)
 
 
 def completed(info: Info, board: Board, elapsed: float) -> Info:

@@ -19,10 +19,10 @@ PLAYER = "py:uci_players:Scripted"
 
 
 class TestStart:
-    def test_the_handshake_needs_nothing_that_takes_time(self) -> None:
-        code = (
-            "import sys, lm.uci.program; print([m for m in ('numpy', 'numba', 'torch', 'xiangqi') if m in sys.modules])"
-        )
+    @pytest.mark.parametrize("module", ["lm.uci.program", "lm.cli.app"])
+    def test_the_handshake_needs_nothing_that_takes_time(self, module: str) -> None:
+        names = ("numpy", "numba", "torch", "transformers", "xiangqi")
+        code = f"import sys, {module}; print([name for name in {names} if name in sys.modules])"
         made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
         assert made.stdout == "[]\n"
 

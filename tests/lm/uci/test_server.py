@@ -449,6 +449,13 @@ class TestStrength:
         assert talk.best("go infinite", "stop") == talk.best("go ponder movetime 5", "ponderhit") == "bestmove a0a1"
         assert limits_of(talk) == [Limit(), Limit()]
 
+    @pytest.mark.parametrize("limit", ["depth 40", "nodes 400", ""])
+    def test_ponderhit_without_a_clock(self, limit: str) -> None:
+        """The search that is under way ends where the limit says."""
+        talk = Talk(spec="search")
+        talk.tell(f"go ponder {limit}", "isready").until("readyok")
+        assert talk.best("ponderhit") == "bestmove a0a1"
+
     def test_nodes_are_held(self) -> None:
         talk = Talk(spec=None)
         talk.tell("setoption name Threads value 1", "setoption name Hash value 26")
