@@ -47,12 +47,12 @@ clean:
 
 # A stamp per set of dependencies, so that the setting up is done once and again only when they change.
 .venv/.play: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "Setting up in .venv; the first time this takes a few minutes."
+	@echo "Setting up in .venv; the first time this takes a minute."
 	$(PIP) -e ".[play]"
 	@touch $@
 
-.venv/.train: .venv/.train
-	$(PIP) -e ".[play,train]"
+.venv/.train: .venv/.play
+	$(PIP) -e ".[train]"
 	@touch $@
 
 .venv/.test: pyproject.toml constraints.txt | .venv/bin/python

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from lm.model.cache import Entries, KVCache
+from lm.model.cache import Entries
 from lm.model.encoding import Encoder, GameMoves
 from lm.model.model import PolicyOutput, XiangqiLM
 from lm.model.pretrained_config import XiangqiConfig
+from lm.model.tensor_cache import TensorCache
 from xiangqi import Board
 
 
@@ -38,7 +39,7 @@ class Reader:
     """Reads games on from ply to ply, each with a path through the cache."""
 
     def __init__(self, model: XiangqiLM) -> None:
-        self.model, self.cache = model, KVCache(model.config, entries=8)
+        self.model, self.cache = model, TensorCache(model.config, entries=8)
         self.paths: dict[int, Entries] = {}
 
     def read_on(self, games: list[GameMoves], names: list[int], plies: list[int]) -> PolicyOutput:

@@ -7,6 +7,7 @@ closes no circle.
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -140,6 +141,18 @@ class TestArrows:
 
     def test_lm_needs_no_window(self) -> None:
         assert [i for i in IMPORTS if package_of(i.importer) == "lm" and package_of(i.imported) == "pygame"] == []
+
+
+def test_playing_needs_no_torch() -> None:
+    """A move of the shipped model, a level, and a move in the terminal, in a fresh process."""
+    script = (
+        "import sys; from lm.players.specs import load_player; from xiangqi import Board\n"
+        "import lm.terminal, lm.matches.arena, gui.player_process\n"
+        "for spec in ('lm', 'level:Sharp'): print(load_player(spec).choose([Board()])[0].move is not None)\n"
+        "print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n") == ["True", "True", "[]", ""]
 
 
 class TestCircles:

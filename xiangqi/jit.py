@@ -17,6 +17,7 @@ from numba.core import event
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_OURS: Final = ("xiangqi.", "lm.")
 _SHARED: Final = tuple(
     Path(__file__).with_name(f"{name}.py")
     for name in (
@@ -25,6 +26,9 @@ _SHARED: Final = tuple(
     )
 )
 """Files whose functions and tables are compiled into the functions that use them."""
+
+_used: Final[dict[Path, set[Path]]] = {}
+"""For each file with compiled functions, the files of the functions that are compiled into them."""
 
 
 def compiled(function: F) -> F:
@@ -59,24 +63,60 @@ def _compile(function: F, allocates: bool, fastmath: bool = False) -> F:
         dispatcher = njit(**options)(function)
         return cast(F, dispatcher)
     # Numba invalidates the cache only when the function's own file changes, although it inlines code from others.
-    files = sorted({Path(inspect.getfile(function)), *_SHARED})
-    dispatcher._cache._cache_file._source_stamp = tuple((f.stat().st_mtime, f.stat().st_size) for f in files)
+    dispatcher._cache._cache_file._source_stamp = tuple((f.stat().st_mtime, f.stat().st_size) for f in _files(function))
     return cast(F, dispatcher)
 
 
+def _files(function: Callable[..., Any]) -> list[Path]:
+    """Return the files whose code is compiled into a function: its own and those of the functions in its globals."""
+    own = Path(inspect.getfile(function))
+    found = _used.setdefault(own, {own, *_SHARED})
+    for value in function.__globals__.values():
+        source = getattr(value, "py_func", None) or getattr(
+            value, "_defn", None
+        )  # of a compiled function, an intrinsic
+        if inspect.isfunction(source) and source.__module__.startswith(_OURS):
+            file = Path(inspect.getfile(source))
+            found |= _used.get(file, {file})
+    return sorted(found)
+
+
+def is_missing(function: Callable[..., Any]) -> bool:
+    """Return whether the machine code of a compiled function can be kept on disk and is not there yet."""
+    file = getattr(getattr(function, "_cache", None), "_cache_file", None)
+    return file is not None and not file._load_index()
+
+
 class _Announcement(event.Listener):
-    """Prints a notice on standard error when a function of this project is compiled."""
+    """Prints a notice on standard error when functions of this project are compiled; on a terminal it counts them."""
 
     when = "once"
     printed = False
+    depth = done = 0
 
     def on_start(self, event: Any) -> None:
-        if not self.printed and event.data["dispatcher"].py_func.__module__.startswith(("xiangqi.", "lm.")):
-            self.printed = True
-            print(f"xiangqi: compiling, {self.when}; this takes up to a minute", file=sys.stderr, flush=True)
+        if event.data["dispatcher"].py_func.__module__.startswith(_OURS):
+            self.depth += 1
+            if not self.printed:
+                self.printed = True
+                print(self._notice(), file=sys.stderr, end=self._end(), flush=True)
 
     def on_end(self, event: Any) -> None:
-        pass
+        if event.data["dispatcher"].py_func.__module__.startswith(_OURS):
+            self.depth, self.done = self.depth - 1, self.done + 1
+            if self._counts():
+                text = f"{self._notice()}: {self.done} functions" if self.depth else ""
+                print(f"\r{text}\033[K", file=sys.stderr, end="", flush=True)
+
+    def _notice(self) -> str:
+        return f"xiangqi: compiling, {self.when}; this takes up to a minute"
+
+    def _end(self) -> str:
+        return "" if self._counts() else "\n"
+
+    @staticmethod
+    def _counts() -> bool:
+        return sys.stderr is not None and sys.stderr.isatty()
 
 
 _announcement: Final = _Announcement()

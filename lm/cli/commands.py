@@ -13,7 +13,7 @@ EXTRAS: Final = {
     "train": "train",
     "ladder": "train",
     "data": "train",
-    "evaluate": "play",
+    "evaluate": "torch",
     "report": "report",
     "explain": "report",
 }

@@ -42,14 +42,13 @@ def evaluate(
         from lm.measure.stray import RANDOM_PLIES, after_random_plies
         from lm.model.loading import load_any_model
         from lm.model.prompts import Voice
-        from lm.players.lm_player import readings
 
         whose = Voice.parse("--voice", voice)
         if split is not None:
             one_of("--split", split, SPLITS)
         loaded = load_any_model(model)
         trained_on = SeenGames.load(model or data_path("model"))
-    symmetries = min(symmetries, readings(loaded))
+    symmetries = min(symmetries, evaluation.readings(loaded))
     asked = read_puzzles(puzzles)
     shard = open_shard(files or shipped_games(), Path("cache"))
     split = split if files else split or "test"

@@ -21,13 +21,12 @@ from lm.dataset.records import UNKNOWN, Record
 from lm.measure.stats import SAMPLES, interval, resample, share_interval
 from lm.model import char
 from lm.model.encoding import Encoder, Features, GameMoves
-from lm.model.model import XiangqiLM, candidates_of
+from lm.model.model import XiangqiLM, candidates_of, spread
 from lm.model.precision import has_bf16
 from lm.model.prompts import Voice
 from lm.players.char_policy import score_games
-from lm.players.policy import average
 from xiangqi import CANNON, KNIGHT, ROOK, Board
-from xiangqi.kernels import MOVE_FROM, MOVE_TO
+from xiangqi.kernels import MOVE_FROM, MOVE_MIRRORED, MOVE_TO
 
 FIGURES: Final = ("top1", "top3", "nll", "legal_argmax", "legal_mass")
 """Means over plies: the played move is the likeliest legal one, or one of the three likeliest; its negative
@@ -228,6 +227,12 @@ def batches(games: Sequence[GameMoves], plies: int) -> Iterator[NDArray[np.int64
         yield np.array(batch)
 
 
+def readings(model: PreTrainedModel) -> int:
+    """Return the number of readings that a model supports: 2 for ours, 1 for a character model, which has no board to
+    mirror."""
+    return 2 if isinstance(model, XiangqiLM) else 1
+
+
 @torch.inference_mode()
 def evaluate(
     model: PreTrainedModel,
@@ -287,7 +292,7 @@ def evaluate(
                     own, _, counts = candidates_of(rows, tensors["candidates"], tensors["candidate_counts"])
                     others, _, _ = candidates_of(rows, images["candidates"], images["candidate_counts"])
                     moves = torch.cat([own[:, 0], others[:, 0]]).long()
-                    scores = average(torch.cat([scores, of_images]), moves, counts.repeat(2))
+                    scores = _average(torch.cat([scores, of_images]), moves, counts.repeat(2))
                     wdl = (wdl + wdl_of_images) / 2
                 figures = _compare(scores, labels[rows]) | _legality(unmasked, tensors, rows)
                 found.forecast[place] = wdl.numpy()
@@ -321,6 +326,26 @@ def _read(model: XiangqiLM, tensors: dict[str, torch.Tensor]) -> tuple[torch.Ten
     out = model(**{name: tensor.to(model.device) for name, tensor in tensors.items()})
     scores, unmasked, wdl = (x.float().cpu() for x in (out.scores, out.move_logits, out.wdl_logits.softmax(-1)))
     return scores, unmasked, wdl
+
+
+def _average(scores: torch.Tensor, moves: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Return log-probabilities ``(R, M)`` of R positions, each the mean over the position and its mirror image.
+
+    ``scores`` ``(2 R, M)``, ``moves`` ``(C,)`` (move numbers) and ``counts`` ``(2 R,)`` (moves of each position) have
+    the positions in the first half and their mirror images in the second.
+
+    >>> from xiangqi import Move
+    >>> h2e2, b2e2, h2i2, b2a2 = (Move.from_iccs(iccs).index for iccs in ("h2e2", "b2e2", "h2i2", "b2a2"))
+    >>> scores = torch.tensor([[0.5, 0.25], [0.1, 0.9]]).log()
+    >>> moves = torch.tensor([h2e2, h2i2, b2a2, b2e2])
+    >>> _average(scores, moves, torch.tensor([2, 2])).exp() ** 2  # 2/3 * 0.9, 1/3 * 0.1
+    tensor([[0.6000, 0.0333]])
+    """
+    R, logp = len(scores) // 2, scores.log_softmax(-1)
+    mirrored = torch.from_numpy(MOVE_MIRRORED).to(moves.device)[moves]
+    own, of_images = (spread(x, counts, scores.shape[1], -1).argsort(-1) for x in (moves, mirrored))
+    image = torch.empty_like(logp[:R]).scatter_(1, own[:R], logp[R:].gather(1, of_images[R:]))
+    return (logp[:R] + image) / 2
 
 
 def _compare(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -21,11 +21,12 @@ import torch
 from numpy.typing import NDArray
 
 from lm import UserError, require
-from lm.model.cache import Entries, KVCache
+from lm.model.cache import Entries
 from lm.model.encoding import Encoder, Features, GameMoves
 from lm.model.features import INPUT_GROUPS
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Voice
+from lm.model.tensor_cache import TensorCache
 from lm.players.evaluation import recent
 from xiangqi import Board, Move, Piece, Square, svg
 from xiangqi.kernels import MOVE_FROM
@@ -180,7 +181,7 @@ class _Score:
     def __init__(self, model: XiangqiLM, game: GameMoves, move: Move, voice: Voice) -> None:
         self.model, self.voice = model, voice
         encoder, last = Encoder(model.config.input_groups, model.config.candidate_groups), len(game.moves)
-        self.cache = KVCache(model.config, last, model.dtype)
+        self.cache = TensorCache(model.config, last, model.dtype)
         self.path = self.cache.take(last)
         if last:
             before = encoder([replace(game, moves=game.moves[:-1])]).tensors()
@@ -220,11 +221,11 @@ class _Score:
         return scores[:, self.index] - scores.mean(1)
 
 
-class _Past(KVCache):
+class _Past(TensorCache):
     """A cache for several versions of a game's last ply, which share the entries of the plies before. Each layer is a
     tensor of its own, so that gradients pass through it."""
 
-    def __init__(self, cache: KVCache, path: Entries, versions: int) -> None:
+    def __init__(self, cache: TensorCache, path: Entries, versions: int) -> None:
         last = len(path)
         more = torch.zeros(versions, *cache.keys.shape[2:], dtype=cache.keys.dtype)
         self.keys: Any = [torch.cat([layer[path], more]) for layer in cache.keys]

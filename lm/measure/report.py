@@ -20,14 +20,13 @@ from transformers import PreTrainedModel
 from lm import UserError
 from lm.dataset.records import Record
 from lm.measure import figures
-from lm.measure.evaluate import evaluate, game_moves, labels_of
+from lm.measure.evaluate import evaluate, game_moves, labels_of, readings
 from lm.measure.probes import probe, random_twin
 from lm.measure.puzzles import Puzzle, solve
 from lm.measure.stats import SAMPLES, for_json, share_with_interval
 from lm.measure.stray import RANDOM_PLIES, after_random_plies
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Voice
-from lm.players.lm_player import readings
 from xiangqi.formats import load
 
 if TYPE_CHECKING:

@@ -15,9 +15,12 @@ from lm.measure.evaluate import (
 )
 from lm.measure.stats import SAMPLES
 from lm.model.encoding import GameMoves
+from lm.model.loading import network_of
+from lm.model.model import XiangqiLM
 from lm.model.prompts import Voice
 from lm.model.sampling import softmax
-from lm.players.lm_player import make_evaluator
+from lm.players.char_policy import CharEvaluator
+from lm.players.policy import Evaluator
 from xiangqi import Board
 
 RANDOM_PLIES: Final = 20
@@ -46,7 +49,7 @@ def stray_games(
             board.push(moves[rng.integers(len(moves))])
         if board.legal_moves:
             boards.append(board)
-    evaluator = make_evaluator(model)
+    evaluator = Evaluator(network_of(model)) if isinstance(model, XiangqiLM) else CharEvaluator(model)
     for _ in range(plies):
         unfinished = [board for board in boards if board.has_legal_moves()]
         for board, thought in zip(unfinished, evaluator(unfinished, Voice.HUMAN), strict=True):

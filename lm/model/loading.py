@@ -1,4 +1,4 @@
-"""Loads models from folders, safely and with one-line errors for damaged ones."""
+"""Loads models into torch from folders, safely and with one-line errors for damaged ones."""
 
 from __future__ import annotations
 
@@ -9,34 +9,32 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from lm import UserError, one_of
-from lm.model.folder import DTYPES, check_trust, damaged, faults_of, model_path
+from lm import UserError
+from lm.model.folder import Network, check_trust, damaged, faults_of, model_path
 from lm.model.model import XiangqiLM
-from lm.model.quantize import quantize
 from lm.model.tokenizer import CHARS
+from lm.model.weights import arrange
 
 TRUSTED: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}
 """Arguments of every load from a folder: nothing is downloaded, and no code from the folder is run."""
 
 
-def load_model(directory: str | Path | None = None, dtype: str = "float32") -> XiangqiLM:
-    """Load a model, the shipped one by default. With ``dtype="int8"`` it is for play only and cannot be trained.
+def load_model(directory: str | Path | None = None) -> XiangqiLM:
+    """Load a model, the shipped one by default.
 
     Raises ``UserError`` that names a missing or damaged directory, or one that holds a character model (`char`).
     """
-    model = load_any_model(directory, dtype)
+    model = load_any_model(directory)
     if not isinstance(model, XiangqiLM):
         raise UserError(f"the model in {directory} reads characters: this needs one that sees the board")
     return model
 
 
-def load_any_model(directory: str | Path | None = None, dtype: str = "float32") -> PreTrainedModel:
+def load_any_model(directory: str | Path | None = None) -> PreTrainedModel:
     """Load a model: one of ours, or a causal language model over characters.
 
-    ``dtype`` is one of `DTYPES`; 8 bits are for inference only, and a character model always has 32. Raises
-    ``UserError``, also where the weights do not match ``config.json``.
+    Raises ``UserError``, also where the weights do not match ``config.json``.
     """
-    one_of("dtype", dtype, DTYPES)
     path = model_path(directory)
     transformers_logging.disable_progress_bar()
     talkative = transformers_logging.get_verbosity()
@@ -69,6 +67,10 @@ def load_any_model(directory: str | Path | None = None, dtype: str = "float32") 
         raise UserError(damaged(path, faults))
     if not isinstance(model, XiangqiLM) and model.config.vocab_size != len(CHARS):
         raise UserError(f"the model in {path} reads neither positions nor the characters of moves")
-    if isinstance(model, XiangqiLM) and dtype == "int8":
-        quantize(model.blocks)
     return model.eval()
+
+
+def network_of(model: XiangqiLM, eight_bits: bool = False) -> Network:
+    """Return a model for play (`lm.model.network`), with a copy of its weights."""
+    tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in model.state_dict().items()}
+    return Network(model.config, arrange(model.config, tensors, eight_bits), eight_bits)

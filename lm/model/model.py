@@ -29,11 +29,12 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils.generic import ModelOutput
 
 from lm.model import losses
-from lm.model.cache import Entries, KVCache, PastLayer
+from lm.model.cache import Entries
 from lm.model.features import CANDIDATE_GROUPS
 from lm.model.generation import TokenGenerationMixin
 from lm.model.pretrained_config import XiangqiConfig
 from lm.model.prompts import PROMPT_ROWS, End, Voice
+from lm.model.tensor_cache import PastLayer, TensorCache
 from lm.model.tokenizer import BOS, MATE, PAD, VOCABULARY
 
 
@@ -227,7 +228,7 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
         input_starts: Tensor,  # (N,) where each ply's rows start
         lengths: Tensor,  # (B,) plies of each game
         prompts: Tensor | None = None,  # (N, 3) rows of the prompt table
-        cache: KVCache | None = None,
+        cache: TensorCache | None = None,
         paths: Sequence[Entries] = (),
     ) -> Tensor:
         """Return the states ``(N, D)`` of all plies of B games.
@@ -270,8 +271,7 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
         rows: Tensor | None = None,  # (R,) plies to score; all of them if not given
         voices: Tensor | None = None,  # (R,) a Voice each; human if not given
         replied: Tensor | None = None,  # (N,) whether to predict the reply at a ply
-        unmasked: bool = True,  # whether to score illegal moves too, as losses need; for few rows False is faster
-        cache: KVCache | None = None,
+        cache: TensorCache | None = None,
         paths: Sequence[Entries] = (),
     ) -> PolicyOutput:
         """Read games, as `states` does, and return scores of their legal moves and the output of the other heads."""
@@ -286,15 +286,9 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
             h = h + self.engine_voice(h) * (voices == Voice.ENGINE).unsqueeze(1)
         lines, of, counts = candidates_of(rows, candidates, candidate_counts)
         moves, contexts, query = lines[:, 0], lines[:, 1:], self.context_query(h)
-        move_logits = self.move_head(h) if unmasked else None
-        if move_logits is not None:
-            move = pick(move_logits, of, moves.unsqueeze(1)).squeeze(1)
-            context = pick(self.context_head(query), of, contexts).sum(-1, dtype=torch.float32)
-        else:
-            move = (F.embedding(moves, self.move_head.weight) * h[of]).sum(-1) + self.move_head.bias[moves]
-            begins = torch.arange(len(lines), dtype=contexts.dtype) * contexts.shape[1]
-            told = F.embedding_bag(contexts.reshape(-1), self.context_head.weight, begins, mode="sum")
-            context = (told * query[of]).sum(-1) + self.context_head.bias[contexts].sum(-1)
+        move_logits = self.move_head(h)
+        move = pick(move_logits, of, moves.unsqueeze(1)).squeeze(1)
+        context = pick(self.context_head(query), of, contexts).sum(-1, dtype=torch.float32)
         found = move.float() + context.float()  # (C,)
         scores = spread(found, counts, max(1, int(candidate_counts.max())), float("-inf"))  # (R, M)
         return PolicyOutput(None, scores, moves, counts, move_logits, wdl_logits, end_logits, reply_logits)

@@ -20,9 +20,14 @@ from lm.model.features import CANDIDATE_WIDTH, MAX_CANDIDATES, MAX_INPUTS, encod
 from lm.model.prompts import End, Voice
 from lm.model.vectors import (
     LANES,
+    MATCHED,
     PANELS,
     ROWS,
     SUMMED,
+    gather_1,
+    gather_4,
+    match_1,
+    match_4,
     power_of_two,
     sum_1,
     sum_8,
@@ -35,7 +40,7 @@ from lm.model.vectors import (
     tile_4_1,
     tile_4_4,
 )
-from lm.model.weights import Floats, Weights, padded
+from lm.model.weights import Floats, Weights, attention_width, padded
 from xiangqi.jit import fastmath
 from xiangqi.kernels import MOVE_ROTATED, Cells
 
@@ -47,7 +52,6 @@ BATCH: Final = 64
 EPSILON: Final = np.float32(1e-5)
 """Added to variances, the same value as in PyTorch."""
 _ENGINE: Final = int(Voice.ENGINE)
-_ENDS: Final = len(End)
 _LOG2_E: Final = np.float32(1.4426950408889634)
 _EXP2: Final = tuple(
     np.float32(x) for x in (1.0, 0.69314718, 0.24022651, 0.05550411, 0.00961812, 0.00133336, 0.00015403)
@@ -63,9 +67,9 @@ class Workspace(NamedTuple):
     first: Floats
     """``(BATCH, D')`` the input of the first block."""
     wide: Floats
-    """``(BATCH, 4 D')`` results of matrix products."""
+    """``(BATCH, W)`` results of matrix products; W is the widest."""
     told: Floats
-    """``(BATCH, 4 D')`` what goes into the next matrix product."""
+    """``(BATCH, W)`` what goes into the next matrix product."""
     small: NDArray[Any]
     """The same as its matrices want it: int16 for 8 bits, else float32. Flat."""
     scale: Floats
@@ -73,7 +77,7 @@ class Workspace(NamedTuple):
     ones: Floats
     """``(BATCH,)``"""
     attention: Floats
-    """``(heads, n_context)``"""
+    """``(n_context,)``"""
     query: Floats
     """``(BATCH, Q)``"""
     context: Floats
@@ -108,7 +112,7 @@ class Answers(NamedTuple):
 def make_workspace(config: ModelConfig, eight_bits: bool) -> Workspace:
     """Return a workspace for models of this configuration."""
     D, wide, Q = padded(config.n_embd), padded(4 * config.n_embd), padded(config.n_query)
-    wide = max(wide, 3 * D)
+    wide = max(wide, 3 * attention_width(config))
     zeros = np.zeros
     return Workspace(
         stream=zeros((BATCH, D), np.float32),
@@ -118,7 +122,7 @@ def make_workspace(config: ModelConfig, eight_bits: bool) -> Workspace:
         small=zeros(BATCH * wide, np.int16 if eight_bits else np.float32),
         scale=zeros(BATCH, np.float32),
         ones=np.ones(BATCH, np.float32),
-        attention=zeros((config.n_head, config.n_context), np.float32),
+        attention=zeros(config.n_context, np.float32),
         query=zeros((BATCH, Q), np.float32),
         context=zeros(Q, np.float32),
         cells=zeros((1, 90), np.uint8),
@@ -249,44 +253,50 @@ def _softmax(scores: Floats, n: int) -> None:
 
 
 @fastmath
-def _attend(q: Floats, keys: Floats, values: Floats, path: Entries, scores: Floats, size: int, out: Floats) -> None:
-    """Write what a ply sees in the S plies on its path; ``scores`` ``(heads, at least S)`` is work space.
+def _attend(
+    query: Floats, keys: Floats, values: Floats, path: Entries, heads: int, scores: Floats, out: Floats
+) -> None:
+    """Write what a ply sees in the plies on its path; ``scores`` ``(at least their number,)`` is work space.
 
-    Heads have ``size`` numbers each; entries ``(N, D')`` of all heads lie together.
+    Entries ``(N, A)`` of all heads lie together.
     """
-    S, heads = len(path), len(scores)
-    factor = np.float32(1) / np.sqrt(np.float32(size))
-    for s in range(S):
-        entry = path[s]
-        for h in range(heads):
-            total = np.float32(0)
-            for i in range(h * size, (h + 1) * size):
-                total += q[i] * keys[entry, i]
-            scores[h, s] = total * factor
+    n, width = len(path), keys.shape[1]
+    size = width // heads
     for h in range(heads):
-        _softmax(scores[h], S)
-    out[:] = np.float32(0)
-    for s in range(S):
-        entry = path[s]
-        for h in range(heads):
-            chance = scores[h, s]
-            for i in range(h * size, (h + 1) * size):
-                out[i] += chance * values[entry, i]
+        scores[:n] = np.float32(0)
+        column = h * size
+        while column < (h + 1) * size:
+            if column + MATCHED * LANES <= (h + 1) * size:
+                match_4(query, column, keys, width, path, n, column, scores)
+                column += MATCHED * LANES
+            else:
+                match_1(query, column, keys, width, path, n, column, scores)
+                column += LANES
+        _softmax(scores, n)
+        column = h * size
+        while column < (h + 1) * size:
+            if column + MATCHED * LANES <= (h + 1) * size:
+                gather_4(scores, values, width, path, n, column, out, column)
+                column += MATCHED * LANES
+            else:
+                gather_1(scores, values, width, path, n, column, out, column)
+                column += LANES
 
 
 @fastmath
 def read(
     weights: Weights,
-    keys: Floats,  # (L, N, D')
+    keys: Floats,  # (L, N, A)
     values: Floats,
     rows: int,
+    games: NDArray[np.int64],  # (rows,) the game of each
     lengths: NDArray[np.int64],  # (rows,) number of plies before each
-    paths: Entries,  # (rows, at least lengths + 1)
+    paths: Entries,  # (G, at least lengths + 1)
     space: Workspace,
 ) -> None:
     """Run the blocks over the sums of features in ``space.stream``, and leave the states there.
 
-    The keys and values of each row are written to the last entry of its path.
+    The keys and values of each row are written to the entry of its ply.
     """
     stream, first, wide, told, small, scale = (
         space.stream,
@@ -296,9 +306,9 @@ def read(
         space.small,
         space.scale,
     )
-    D, D1 = weights.width, stream.shape[1]
+    D, D1, A = weights.width, stream.shape[1], keys.shape[2]
     inner = padded_width(4 * D)
-    size = D // weights.heads
+    factor = np.float32(1) / np.sqrt(np.float32(D // weights.heads))
     for r in range(rows):
         _normalize(stream[r], D, weights.input_norm[0], stream[r])
         for i in range(D1):
@@ -313,13 +323,15 @@ def read(
         _shrink(told, rows, D1, weights.largest[0], small, scale)
         multiply(small, scale, rows, D1, weights.qkv[b], weights.qkv_scale[b], wide)
         for r in range(rows):
-            entry = paths[r, lengths[r]]
-            for i in range(D1):
-                keys[b, entry, i], values[b, entry, i] = wide[r, D1 + i], wide[r, 2 * D1 + i]
+            entry = paths[games[r], lengths[r]]
+            for i in range(A):
+                wide[r, i] *= factor
+                keys[b, entry, i], values[b, entry, i] = wide[r, A + i], wide[r, 2 * A + i]
         for r in range(rows):
-            _attend(wide[r, :D1], keys[b], values[b], paths[r, : lengths[r] + 1], space.attention, size, told[r, :D1])
-        _shrink(told, rows, D1, weights.largest[0], small, scale)
-        multiply(small, scale, rows, D1, weights.proj[b], weights.proj_scale[b], wide)
+            path = paths[games[r], : lengths[r] + 1]
+            _attend(wide[r], keys[b], values[b], path, weights.heads, space.attention, told[r])
+        _shrink(told, rows, A, weights.largest[1], small, scale)
+        multiply(small, scale, rows, A, weights.proj[b], weights.proj_scale[b], wide)
         for r in range(rows):
             _normalize(wide[r], D, norms[1], told[r])
             for i in range(D1):
@@ -331,7 +343,7 @@ def read(
             for i in range(inner):
                 x = max(np.float32(0), wide[r, i])
                 wide[r, i] = x * x
-        _shrink(wide, rows, inner, weights.largest[1], small, scale)
+        _shrink(wide, rows, inner, weights.largest[2], small, scale)
         multiply(small, scale, rows, inner, weights.down[b], weights.down_scale[b], wide)
         for r in range(rows):
             _normalize(wide[r], D, norms[3], told[r])
@@ -449,21 +461,21 @@ def answer(weights: Weights, rows: int, voice: int, space: Workspace, out: Answe
 @fastmath
 def evaluate_games(
     weights: Weights,
-    keys: Floats,  # (L, N, D') of N entries
+    keys: Floats,  # (L, N, A) of N entries
     values: Floats,
     cells: NDArray[np.uint8],  # (G, 90) the positions that games begin with
     turns: NDArray[np.int64],  # (G,) sides to move there
     clocks: NDArray[np.int64],  # (G,) plies without capture before
+    moves: Moves,  # (G, n) numbers of the moves as played
+    paths: Entries,  # (G, n + 1) entries of all plies
     games: NDArray[np.int64],  # (R,) the game of each row
-    moves: Moves,  # (R, n) numbers of the moves as played
-    lengths: NDArray[np.int64],  # (R,) numbers of the moves, less than n_context
-    paths: Entries,  # (R, n + 1) entries of plies 0 to lengths[r]; the last is written
+    lengths: NDArray[np.int64],  # (R,) numbers of the moves before each row's position, less than n_context
     voice: int,
     prompts: NDArray[np.int64],  # (R, 3) rows of the prompt table
     space: Workspace,
     out: Answers,
 ) -> None:
-    """Evaluate R positions, each after ``lengths[r]`` moves of a game, and add each one's ply to the cache.
+    """Evaluate R positions of games, each after ``lengths[r]`` moves, and write each one's ply to the cache.
 
     The plies before must be in the cache already, or in rows before it.
     """
@@ -472,20 +484,18 @@ def evaluate_games(
         part = slice(start, start + rows)
         for r in range(rows):
             game, n = games[start + r], lengths[start + r]
-            played = moves[start + r, :n]
             out.counts[start + r] = _encode(
-                weights, cells[game], turns[game], clocks[game], played, prompts[start + r], space, r
+                weights, cells[game], turns[game], clocks[game], moves[game, :n], prompts[start + r], space, r
             )
             space.turns[r] = (turns[game] + n) % 2
-        read(weights, keys, values, rows, lengths[part], paths[part], space)
+        read(weights, keys, values, rows, games[part], lengths[part], paths, space)
         some = Answers(out.moves[part], out.counts[part], out.scores[part], out.wdl[part], out.ends[part])
         answer(weights, rows, voice, space, some)
 
 
-@fastmath
 def evaluate_leaves(
     weights: Weights,
-    keys: Floats,  # (L, N, D') of N entries
+    keys: Floats,  # (L, N, A) of N entries
     values: Floats,
     cells: Cells,  # the position that the tree begins with
     turn: int,  # the side to move there
@@ -503,9 +513,9 @@ def evaluate_leaves(
 ) -> None:
     """Evaluate R leaves of one tree as `evaluate_games` does; for the arrays written see `Answers`."""
     rows = len(lengths)
-    out = Answers(out_moves, out_counts, out_scores, out_wdl, np.empty((rows, _ENDS), np.float32))
-    turns, clocks, games = np.full(1, turn, np.int64), np.full(1, clock, np.int64), np.zeros(rows, np.int64)
+    out = Answers(out_moves, out_counts, out_scores, out_wdl, np.empty((rows, len(End)), np.float32))
+    turns, clocks = np.full(rows, turn, np.int64), np.full(rows, clock, np.int64)
+    roots, leaves = np.tile(cells, (rows, 1)), np.arange(rows)
     evaluate_games(
-        weights, keys, values, cells.reshape(1, 90), turns, clocks, games, moves, lengths, paths, voice, prompts,
-        space, out,
-    )  # fmt: skip
+        weights, keys, values, roots, turns, clocks, moves, paths, leaves, lengths, voice, prompts, space, out
+    )

@@ -196,6 +196,77 @@ SUMMED: Final = 8
 sum_1, sum_8 = _sum(1), _sum(SUMMED)
 
 
+def _attention(vectors: int) -> tuple[Any, Any]:
+    """Return the intrinsics of attention for ``vectors`` vectors of a head, from ``column`` of an entry on.
+
+    ``match(query, at, keys, width, path, n, column, scores)`` adds to ``scores[:n]`` the products of ``query[at:]``
+    with the keys of the first n entries of ``path``; ``gather(scores, values, width, path, n, column, out, at)``
+    writes to ``out[at:]`` the sum of their values, each times its score. Entries have ``width`` numbers.
+    """
+
+    @intrinsic
+    def match(
+        typing: Any, query: Any, at: Any, keys: Any, width: Any, path: Any, n: Any, column: Any, scores: Any
+    ) -> Any:
+        return types.void(query, at, keys, width, path, n, column, scores), _generate_match(vectors)
+
+    @intrinsic
+    def gather(
+        typing: Any, scores: Any, values: Any, width: Any, path: Any, n: Any, column: Any, out: Any, at: Any
+    ) -> Any:
+        return types.void(scores, values, width, path, n, column, out, at), _generate_gather(vectors)
+
+    return match, gather
+
+
+def _generate_match(vectors: int) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        code = _Code(context, builder, signature.args, values)
+        at, width, n, column = (values[i] for i in (1, 3, 5, 6))
+        lanes = ir.Constant(at.type, LANES)
+        query = [code.load(0, code.at(at, (lanes, v)), _FLOATS) for v in range(vectors)]
+        kind = ir.FunctionType(_FLOAT, [_FLOAT, _FLOATS])
+        total = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f32")
+        with cgutils.for_range(builder, n) as loop:
+            start = code.at(column, (code.load(4, loop.index, ir.IntType(64)), width))
+            products = [
+                builder.fmul(code.load(2, code.at(start, (lanes, v)), _FLOATS), part, flags=_FAST)
+                for v, part in enumerate(query)
+            ]
+            while len(products) > 1:
+                products = [builder.fadd(*products[:2], flags=("reassoc", "contract")), *products[2:]]
+            more = builder.call(total, [code.load(7, loop.index, _FLOAT), products[0]], fastmath=("reassoc",))
+            code.store(more, 7, loop.index)
+        return context.get_dummy_value()
+
+    return generate
+
+
+def _generate_gather(vectors: int) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        code = _Code(context, builder, signature.args, values)
+        width, n, column, at = (values[i] for i in (2, 4, 5, 7))
+        lanes = ir.Constant(at.type, LANES)
+        sums = code.sums(_FLOATS, vectors)
+        with cgutils.for_range(builder, n) as loop:
+            start = code.at(column, (code.load(3, loop.index, ir.IntType(64)), width))
+            score = code.spread(code.load(0, loop.index, _FLOAT), _FLOATS)
+            for v, total in enumerate(sums):
+                product = builder.fmul(code.load(1, code.at(start, (lanes, v)), _FLOATS), score, flags=_FAST)
+                builder.store(builder.fadd(builder.load(total), product, flags=_FAST), total)
+        for v, total in enumerate(sums):
+            code.store(builder.load(total), 6, code.at(at, (lanes, v)))
+        return context.get_dummy_value()
+
+    return generate
+
+
+MATCHED: Final = 4
+"""Vectors of a head that `match_4` and `gather_4` take at once."""
+match_1, gather_1 = _attention(1)
+match_4, gather_4 = _attention(MATCHED)
+
+
 @intrinsic
 def _power_of_two(typing: Any, exponent: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:

@@ -31,6 +31,7 @@ LARGEST_INPUT: Final = 32767
 
 class Weights(NamedTuple):
     """A model's weights. L is the number of blocks, D the width and D' that width padded; the matrices are flat panels.
+    The heads in queries, keys and values are padded one by one.
 
     A matrix ``m`` in 8 bits has scales ``m_scale`` of its rows; in float32 these are not used.
     """
@@ -85,8 +86,8 @@ class Weights(NamedTuple):
     """D"""
     heads: int
     largest: NDArray[np.float32]
-    """The largest inputs of the matrices with D inputs and with 4 D, whose sums of products fit 32 bits; 0 in float32:
-    inputs are not scaled."""
+    """The largest inputs of the matrices with D inputs, of ``proj``, and of ``down``, whose sums of products fit 32
+    bits; 0 in float32: inputs are not scaled."""
 
 
 def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -120,6 +121,11 @@ def padded(n: int) -> int:
     return -(-n // LANES) * LANES
 
 
+def attention_width(config: ModelConfig) -> int:
+    """Return the width of keys, values and queries: all heads, each padded."""
+    return config.n_head * padded(config.n_embd // config.n_head)
+
+
 def arrange(config: ModelConfig, tensors: Tensors, eight_bits: bool) -> Weights:
     """Return the weights of a model for the kernels, from its tensors in any floating-point type."""
     D, L = config.n_embd, config.n_layer
@@ -134,17 +140,21 @@ def arrange(config: ModelConfig, tensors: Tensors, eight_bits: bool) -> Weights:
     def stack(name: str) -> Floats:
         return np.stack([rows(f"blocks.{i}.{name}") for i in range(L)])
 
-    def matrices(name: str, parts: int = 1) -> tuple[NDArray[Any], Floats]:
+    def matrices(name: str, outputs: int = 1, inputs: int = 1) -> tuple[NDArray[Any], Floats]:
+        """Pad the outputs, or the inputs, of each head alone where there are so many heads in them."""
         made = []
         for i in range(L):
             weight = get(f"blocks.{i}.{name}.weight")
-            weight = _wide(weight.reshape(parts, -1, weight.shape[1]).swapaxes(1, 2)).swapaxes(1, 2)
+            weight = _wide(weight.reshape(len(weight), inputs, -1)).reshape(len(weight), -1)
+            weight = _wide(weight.reshape(outputs, -1, weight.shape[1]).swapaxes(1, 2)).swapaxes(1, 2)
             made.append(pack(weight.reshape(-1, weight.shape[2]), eight_bits))
         weights, scales = zip(*made, strict=True)
         return np.stack(weights), np.stack(scales)
 
     columns, shift = candidate_columns(config.candidate_groups)
-    qkv, proj, up, down = matrices("attention.qkv", 3), matrices("attention.proj"), matrices("up"), matrices("down")
+    qkv, proj = matrices("attention.qkv", outputs=3 * config.n_head), matrices("attention.proj", inputs=config.n_head)
+    up, down = matrices("up"), matrices("down")
+    inputs = padded(D), attention_width(config), padded(4 * D)
     norms = [stack(f"{name}.weight") for name in ("attention_norm", "attention_gain", "mlp_norm", "mlp_gain")]
     return Weights(
         input_map=input_map(config.input_groups),
@@ -178,7 +188,7 @@ def arrange(config: ModelConfig, tensors: Tensors, eight_bits: bool) -> Weights:
         end_bias=get("end_head.bias"),
         width=D,
         heads=config.n_head,
-        largest=np.array([_largest_input(n) if eight_bits else 0 for n in (padded(D), padded(4 * D))], np.float32),
+        largest=np.array([_largest_input(n) if eight_bits else 0 for n in inputs], np.float32),
     )
 
 

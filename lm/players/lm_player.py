@@ -7,26 +7,22 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast, get_args
+from typing import Final, cast, get_args
 
 import numpy as np
-from transformers import PreTrainedModel
 
-from lm import UserError, data_path, one_of
-from lm.model.loading import load_any_model
-from lm.model.model import XiangqiLM
-from lm.model.prompts import NO_PROMPT, Aim, End, Prompt, Source, Strength, Voice
+from lm import UserError, one_of
+from lm.model.ahead import compile_kernels
+from lm.model.folder import DTYPES, is_ours, load_network, model_path
+from lm.model.prompts import Aim, End, Prompt, Source, Strength, Voice
 from lm.model.sampling import Sampling, softmax
+from lm.players.char_process import CharProcess
 from lm.players.evaluation import Evaluation
 from lm.players.player import Analysis, Choice, Limits, Line, Thinker, limit_of_each
 from lm.players.policy import Evaluator
 from xiangqi import Board, Move
 from xiangqi.engine import Info, Limit, Wdl
 from xiangqi.rulings import Rules, repetition_outcome
-
-if TYPE_CHECKING:
-    from lm.players.char_policy import CharEvaluator
-
 
 RESIGNS_BELOW: Final = 0.1
 """A player whose expected score is not below this does not resign."""
@@ -40,23 +36,6 @@ PLIES_FOLLOWED: Final = 6
 SYMMETRIES: Final = (1, 2)
 """With 2 readings the mirror image of the game is read too, and the results are averaged. This predicts 1% more moves
 and plays better (docs/log.md), but takes twice as long."""
-
-
-def readings(model: PreTrainedModel) -> int:
-    """Return the number of readings that a model supports: 2 for ours, 1 for a character model, which has no board to
-    mirror."""
-    return len(SYMMETRIES) if isinstance(model, XiangqiLM) else 1
-
-
-def make_evaluator(
-    model: PreTrainedModel, prompt: Prompt = NO_PROMPT, symmetries: int = 1
-) -> Evaluator | CharEvaluator:
-    """Return an evaluator for a model of either kind. A character model ignores ``prompt`` and ``symmetries``."""
-    if isinstance(model, XiangqiLM):
-        return Evaluator(model, prompt=prompt, symmetries=symmetries)
-    from lm.players.char_policy import CharEvaluator  # imported only when needed
-
-    return CharEvaluator(model)
 
 
 class LMPlayer(Thinker):
@@ -91,13 +70,26 @@ class LMPlayer(Thinker):
         self.voice = Voice.parse("voice", voice)
         self.rules = cast(Rules, one_of("rules", rules, get_args(Rules)))
         prompt = Prompt(Source.parse("source", source), Strength.parse("strength", strength), Aim.parse("aim", aim))
-        loaded = load_any_model(model, dtype)
-        if any(prompt) and not isinstance(loaded, XiangqiLM):
-            raise UserError(f"the model in {model or data_path('model')} cannot be asked for source, strength or aim")
-        self.evaluator = make_evaluator(loaded, prompt, one_of("symmetries", symmetries, SYMMETRIES))
+        one_of("dtype", dtype, DTYPES)
+        one_of("symmetries", symmetries, SYMMETRIES)
+        folder = model_path(model)
+        self.evaluator: Evaluator | CharProcess
+        if is_ours(folder):
+            network = load_network(folder, dtype)
+            compile_kernels(network)
+            self.evaluator = Evaluator(network, prompt=prompt, symmetries=symmetries)
+        elif any(prompt):
+            raise UserError(f"the model in {folder} cannot be asked for source, strength or aim")
+        else:
+            self.evaluator = CharProcess(folder)
         self.name = name or f"lm {voice} temperature {temperature:g}"
         self._random = np.random.default_rng(seed)
         self.evaluator([Board()], self.voice)  # compile the kernels now, not at the first move
+
+    def close(self) -> None:
+        """End the process of a character model."""
+        if isinstance(self.evaluator, CharProcess):
+            self.evaluator.close()
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
         """Return a choice for each board, with WDL and all moves sorted by probability.

@@ -7,20 +7,16 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lm.model.cache import KVCache
-from lm.model.encoding import Encoder, GameMoves
-from lm.model.model import XiangqiLM, spread
+from lm.model.encoding import GameMoves
+from lm.model.folder import Network
+from lm.model.network import Answers, evaluate_games, make_answers, make_workspace
 from lm.model.prompts import NO_PROMPT, Prompt, Voice
-from lm.model.quantize import FEW
 from lm.players.evaluation import SLOTS, Evaluation, recent
 from xiangqi import MOVES, Board
 from xiangqi.kernels import MOVE_MIRRORED
-
-MIRRORED: Final = torch.tensor(MOVE_MIRRORED)
-"""Numbers of the moves with left and right exchanged ``(2086,)``."""
 
 
 class _ReadGames:
@@ -105,14 +101,13 @@ class Evaluator:
     judges: Final = True
     """Whether the model predicts WDL."""
 
-    def __init__(self, model: XiangqiLM, slots: int = SLOTS, prompt: Prompt = NO_PROMPT, symmetries: int = 1) -> None:
-        self.model, self.prompt, self.symmetries = model, prompt, symmetries
+    def __init__(self, network: Network, slots: int = SLOTS, prompt: Prompt = NO_PROMPT, symmetries: int = 1) -> None:
+        self.network, self.prompt, self.symmetries = network, prompt, symmetries
         self._room = slots
-        self._encoder = Encoder(model.config.input_groups, model.config.candidate_groups)
-        self._games = _ReadGames(KVCache(model.config, dtype=model.dtype))
+        self._space = make_workspace(network.config, network.eight_bits)
+        self._games = _ReadGames(KVCache(network.config))
         self._lock = threading.Lock()
 
-    @torch.inference_mode()
     def __call__(self, boards: Sequence[Board], voice: Voice = Voice.HUMAN) -> list[Evaluation]:
         """Evaluate positions, each with its history, in batches. Boards are not changed."""
         with self._lock:
@@ -132,67 +127,95 @@ class Evaluator:
         moves = [game.moves.tolist() for game in games]
         # The last ply is always read, even if it is in the cache, because its state is needed.
         known = [self._games.find(start, played)[: len(played)] for start, played in zip(starts, moves, strict=True)]
-        for game, path in zip(games, known, strict=True):
-            game.first = len(path)
-        features = self._encoder(games)
-        cache, ends = self._games.cache, np.cumsum(features.lengths)
-        taken = cache.take(int(ends[-1]))
+        counts = [len(played) + 1 - len(path) for played, path in zip(moves, known, strict=True)]
+        taken = self._games.cache.take(sum(counts))
+        ends = np.cumsum(counts)
         new = [entries.tolist() for entries in np.split(taken, ends[:-1])]
-        paths = [np.array(path + more, np.int64) for path, more in zip(known, new, strict=True)]
-        rows = torch.from_numpy(ends - 1)
         try:
-            out = self.model(
-                **features.tensors(),
-                prompts=self._prompts(features.turns == np.repeat(askers, features.lengths)),
-                rows=rows,
-                voices=torch.full_like(rows, voice) if voice else None,
-                cache=cache,
-                paths=paths,
-                unmasked=len(games) > FEW,
-            )
+            out = self._read(games, [path + more for path, more in zip(known, new, strict=True)], counts, askers, voice)
         except BaseException:  # the new entries were not filled
-            cache.free(taken)
+            self._games.cache.free(taken)
             raise
         for read in zip(starts, moves, known, new, strict=True):
             self._games.add(*read)
         self._games.forget(self._room * self.symmetries)
-        assert out.scores is not None and out.wdl_logits is not None and out.end_logits is not None
-        scores, wdl, over = out.scores, out.wdl_logits[rows].softmax(-1).flip(-1), out.end_logits[rows].softmax(-1)
-        if self.symmetries == 2:
-            scores = average(scores, out.moves.long(), out.counts)
-            wdl, over = (x.view(2, len(boards), -1).mean(0) for x in (wdl, over))
-        found = []
-        for i in range(len(boards)):
-            legal = [MOVES[m] for m in features.moves(int(rows[i])).tolist()]
-            values = (x.float().numpy() for x in (scores[i, : len(legal)], wdl[i], over[i]))
-            found.append(Evaluation(legal, *values))
-        return found
+        last = ends - 1
+        if self.symmetries == 1:
+            return [_evaluation(out, row) for row in last.tolist()]
+        return [_mean(out, *pair) for pair in last.reshape(2, -1).T.tolist()]
+
+    def _read(
+        self, games: list[GameMoves], paths: list[list[int]], counts: list[int], askers: list[int], voice: Voice
+    ) -> Answers:
+        """Read the last ``counts`` plies of each game into the last entries of its path."""
+        longest = max(map(len, paths))
+        moves, entries = np.zeros((len(games), longest), np.int16), np.zeros((len(games), longest), np.int64)
+        for i, (game, path) in enumerate(zip(games, paths, strict=True)):
+            moves[i, : len(game.moves)] = game.moves
+            entries[i, : len(path)] = path
+        turns = np.array([game.turn for game in games], np.int64)
+        numbers = np.repeat(np.arange(len(games)), counts)
+        lengths = np.concatenate([np.arange(len(path) - n, len(path)) for path, n in zip(paths, counts, strict=True)])
+        asks = (turns[numbers] + lengths) % 2 == np.array(askers)[numbers]
+        cache, out = self._games.cache, make_answers(len(numbers))
+        evaluate_games(
+            self.network.weights,
+            cache.keys,
+            cache.values,
+            np.stack([game.cells for game in games]),
+            turns,
+            np.array([game.clock for game in games], np.int64),
+            moves,
+            entries,
+            numbers,
+            lengths,
+            int(voice),
+            self.prompt.rows(asks),
+            self._space,
+            out,
+        )
+        return out
 
     def _moves_of(self, board: Board) -> GameMoves:
-        game = GameMoves.of(board).with_past()
-        if len(game.moves) >= self.model.config.n_context:  # longer than the model's context: only its end
-            game = GameMoves.of(recent(board, self.model.config.n_context // 2))
+        game, context = GameMoves.of(board).with_past(), self.network.config.n_context
+        if len(game.moves) >= context:  # longer than the model's context: only its end
+            game = GameMoves.of(recent(board, context // 2))
         return game
 
-    def _prompts(self, asks: NDArray[np.bool_]) -> torch.Tensor | None:
-        """Return the prompts ``(N, 3)`` of N plies; ``asks`` ``(N,)`` is true where the asker is to move."""
-        return torch.from_numpy(self.prompt.rows(asks)) if any(self.prompt) else None
+
+def _evaluation(out: Answers, row: int) -> Evaluation:
+    n = out.counts[row]
+    return Evaluation([MOVES[m] for m in out.moves[row, :n]], out.scores[row, :n], out.wdl[row], out.ends[row])
 
 
-def average(scores: torch.Tensor, moves: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """Return log-probabilities ``(R, M)`` of R positions, each the mean over the position and its mirror image.
+def _mean(out: Answers, row: int, image: int) -> Evaluation:
+    """Return the evaluation of a position, averaged over it and its mirror image."""
+    n = out.counts[row]
+    moves, images = out.moves[row, :n], MOVE_MIRRORED[out.moves[image, :n]]
+    scores = average(moves, out.scores[row, :n], images, out.scores[image, :n])
+    wdl, ends = ((x[row] + x[image]) / 2 for x in (out.wdl, out.ends))
+    return Evaluation([MOVES[m] for m in moves], scores, wdl, ends)
 
-    ``scores`` ``(2 R, M)``, ``moves`` ``(C,)`` (move numbers) and ``counts`` ``(2 R,)`` (moves of each position) have
-    the positions in the first half and their mirror images in the second.
 
-    >>> from xiangqi import Move
-    >>> h2e2, b2e2, h2i2, b2a2 = (Move.from_iccs(iccs).index for iccs in ("h2e2", "b2e2", "h2i2", "b2a2"))
-    >>> scores = torch.tensor([[0.5, 0.25], [0.1, 0.9]]).log()
-    >>> average(scores, torch.tensor([h2e2, h2i2, b2a2, b2e2]), torch.tensor([2, 2])).exp() ** 2  # 2/3 * 0.9, 1/3 * 0.1
-    tensor([[0.6000, 0.0333]])
+def average(
+    moves: NDArray[np.int16], scores: NDArray[np.float32], others: NDArray[np.int16], of_others: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return log-probabilities ``(n,)`` of ``moves``, each the mean over two readings.
+
+    The second reading has the same moves, ``others``, in another order.
+
+    >>> first, second = np.log(np.float32([0.75, 0.25])), np.log(np.float32([0.1, 0.9]))
+    >>> chances = np.exp(average(np.array([5, 7]), first, np.array([7, 5]), second)) ** 2
+    >>> [round(float(chance), 4) for chance in chances]  # 0.75 * 0.9, 0.25 * 0.1
+    [0.675, 0.025]
     """
-    R, logp = len(scores) // 2, scores.log_softmax(-1)
-    mirrored = MIRRORED[moves]
-    own, of_images = (spread(x, counts, scores.shape[1], -1).argsort(-1) for x in (moves, mirrored))
-    image = torch.empty_like(logp[:R]).scatter_(1, own[:R], logp[R:].gather(1, of_images[R:]))
-    return (logp[:R] + image) / 2
+    order = np.empty(len(moves), np.int64)
+    order[moves.argsort()] = others.argsort()
+    logs: NDArray[np.float32] = (_log_softmax(scores) + _log_softmax(of_others)[order]) * np.float32(0.5)
+    return logs
+
+
+def _log_softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    total: np.float32 = np.logaddexp.reduce(scores)
+    logs: NDArray[np.float32] = scores - total
+    return logs

@@ -292,7 +292,7 @@ def _lm(spec: Spec) -> Opener:
     options = spec.without_value(_LM).read(_LM)
 
     def open_it() -> Player:
-        from lm.players.lm_player import LMPlayer  # imported only when needed: it needs torch
+        from lm.players.lm_player import LMPlayer  # imported only when needed: it compiles
 
         return LMPlayer(**options)
 

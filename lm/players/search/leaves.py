@@ -15,7 +15,7 @@ from lm.model.features import MAX_CANDIDATES
 from lm.model.folder import Network
 from lm.model.network import evaluate_leaves, make_workspace
 from lm.model.prompts import Voice
-from lm.model.weights import padded
+from lm.model.weights import attention_width
 from lm.players.evaluation import recent
 from lm.players.search.corrections import LARGEST, MARGIN, ROWS, correct
 from lm.players.search.tree import DEEPEST, Batch, empty_batch
@@ -170,7 +170,7 @@ class NetworkLeaves(Leaves):
         config = network.config
         self.longest = config.n_context - 1
         entries = size + config.n_context
-        shape = (config.n_layer, entries, padded(config.n_embd))
+        shape = (config.n_layer, entries, attention_width(config))
         # The system gives these arrays memory only as they are written to, so low entries are taken first.
         self._keys, self._values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self._free = list(range(entries - 1, -1, -1))

@@ -17,6 +17,7 @@ from lm.measure.evaluate import FIGURES, Measured, batches, evaluate, game_moves
 from lm.measure.held_out import records_of
 from lm.model import char
 from lm.model.encoding import GameMoves
+from lm.model.loading import network_of
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Voice
 from lm.model.sampling import softmax
@@ -154,7 +155,7 @@ class TestMoves:
         board = GAMES[1]
         found = evaluate(model, [GameMoves.of(board)], [DRAW], symmetries=2)
         once = evaluate(model, [GameMoves.of(board)], [DRAW])
-        evaluator, shown = Evaluator(model, symmetries=2), Board()
+        evaluator, shown = Evaluator(network_of(model), symmetries=2), Board()
         for ply, move in enumerate(board.move_stack):
             thought = evaluator([shown])[0]
             chances = dict(zip(thought.moves, softmax(thought.scores.astype(np.float64)), strict=True))

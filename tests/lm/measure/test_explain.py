@@ -13,6 +13,7 @@ from lm import UserError
 from lm.measure.explain import EXPLAINED, TOLERANCE, _Score, explain, rows_of_pieces
 from lm.model.encoding import Encoder, GameMoves
 from lm.model.features import INPUT_GROUPS
+from lm.model.loading import network_of
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Voice
 from lm.players.evaluation import recent
@@ -49,7 +50,7 @@ class TestCompleteness:
                 at += size
         expected = []
         for which in (model, bare):
-            thought = Evaluator(which)([alone])[0]
+            thought = Evaluator(network_of(which))([alone])[0]
             expected.append(thought.scores[thought.moves.index(move)] - thought.scores.mean())
         assert explain(model, alone, move).difference == pytest.approx(expected[0] - expected[1], abs=1e-4)
 
@@ -74,7 +75,7 @@ class TestCompleteness:
             for move in board.legal_moves[:2]:
                 score = _Score(model, line, move, Voice.HUMAN)
                 rows = score.take(np.arange(5))
-                thought = Evaluator(model)([board])[0]
+                thought = Evaluator(network_of(model))([board])[0]
                 expected = thought.scores[thought.moves.index(move)] - thought.scores.mean()
                 assert score(rows.unsqueeze(0)).tolist() == pytest.approx([expected], abs=1e-4)
                 assert explain(model, board, move).error <= TOLERANCE

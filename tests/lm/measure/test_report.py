@@ -21,6 +21,7 @@ from lm.measure.report import endings, gather, page, training_log
 from lm.measure.stray import after_random_plies, stray_games
 from lm.model.char import new_model
 from lm.model.encoding import GameMoves
+from lm.model.loading import network_of
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Voice
 from lm.players.policy import Evaluator
@@ -72,7 +73,7 @@ def puzzles(model: XiangqiLM) -> list[Puzzle]:
         board = random_game(seed, 40).copy(stack=False)
         root = board.copy()
         for _ in range(3):
-            thought = Evaluator(model)([board])[0]
+            thought = Evaluator(network_of(model))([board])[0]
             ranked = np.argsort(-thought.scores)
             solver = board.ply % 2 == 0
             board.push(thought.moves[ranked[1 if solver and 0 < seed < 3 and board.ply // 2 == seed - 1 else 0]])
@@ -96,7 +97,7 @@ class TestPuzzles:
         other = GameMoves.of(Board(puzzles[2].fen))
         board = Board(puzzles[2].fen)
         for _ in range(3):
-            thought = Evaluator(model)([board])[0]
+            thought = Evaluator(network_of(model))([board])[0]
             board.push(thought.moves[int(np.argmax(thought.scores))])
         other = Puzzle(GameMoves.of(board), puzzles[2].fen, puzzles[2].kind)
         found = solve(model, [*puzzles, other], Voice.HUMAN, samples=5)

@@ -11,6 +11,7 @@ from lm.dataset.records import Record
 from lm.measure.evaluate import evaluate, game_moves
 from lm.model.encoding import GameMoves
 from lm.model.history import invent, moves_into
+from lm.model.loading import network_of
 from lm.players.policy import Evaluator
 from small import small_model
 from xiangqi import STARTING_FEN, Board
@@ -85,7 +86,10 @@ class TestTheModelReadsIt:
 
     def test_players_and_measures_are_given_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         board, model = Board(self.FEN), small_model()
-        player, measure = Evaluator(model)([board])[0].wdl, evaluate(model, [GameMoves.of(board)], [2]).forecast[0]
+        player, measure = (
+            Evaluator(network_of(model))([board])[0].wdl,
+            evaluate(model, [GameMoves.of(board)], [2]).forecast[0],
+        )
         monkeypatch.setattr(GameMoves, "with_past", lambda self: self)
         alone = evaluate(model, [GameMoves.of(board)], [2]).forecast[0]
         assert np.allclose(player[::-1], measure, atol=1e-2)

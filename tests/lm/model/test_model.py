@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from transformers import AutoModelForCausalLM
 from lm import UserError
 from lm.model.encoding import Encoder, GameMoves
 from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
+from lm.model.folder import load_network
 from lm.model.loading import load_model
 from lm.model.losses import LOSS_WEIGHTS
 from lm.model.model import XiangqiLM, pick
@@ -114,18 +116,6 @@ class TestShape:
         a = GameMoves(np.array([576, 1839, 100], np.int16), one.cells)
         b = GameMoves(np.array([100, 1839, 576], np.int16), one.cells)
         assert not torch.allclose(full(model, a)[1][-1], full(model, b)[1][-1])
-
-    @pytest.mark.parametrize("chosen", [["move"], list(CANDIDATE_GROUPS)])
-    def test_candidates_alone_score_the_same(self, chosen: list[str]) -> None:
-        model = small_model(candidate_groups=chosen)
-        tensors = Encoder(model.config.input_groups, model.config.candidate_groups)(
-            [GameMoves.of(random_game(7, 30))]
-        ).tensors()
-        with torch.inference_mode():
-            rows = torch.tensor([30, 3])
-            all_moves, alone = (model(**tensors, rows=rows, unmasked=unmasked) for unmasked in (True, False))
-        assert alone.move_logits is None
-        torch.testing.assert_close(alone.scores, all_moves.scores, atol=1e-5, rtol=0)
 
     def test_the_voices_differ(self, model: XiangqiLM) -> None:
         line = GameMoves.of(random_game(2, 30))
@@ -287,25 +277,16 @@ class TestFiles:
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert out == "XiangqiLM\n"
 
-    def test_in_8_bits_it_thinks_nearly_the_same(self, model: XiangqiLM, model_folder: Path) -> None:
-        small, line = load_model(model_folder, dtype="int8"), GameMoves.of(random_game(4, 60))
-        weights = [parameter for block in small.blocks for parameter in block.parameters() if parameter.dim() > 1]
-        assert weights == []
-        (scores, wdl), (exact, exact_wdl) = full(small, line), full(model, line)
-        torch.testing.assert_close(scores, exact, atol=0.05, rtol=0)
-        torch.testing.assert_close(wdl, exact_wdl, atol=0.05, rtol=0)
-        assert not torch.equal(scores, exact)
-
-    def test_an_unknown_dtype_is_named(self, model_folder: Path) -> None:
-        with pytest.raises(UserError, match="int8, float32: 'int9'"):
-            load_model(model_folder, dtype="int9")
-
-    def test_a_missing_folder_is_named(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("load", [load_model, load_network])
+    def test_a_missing_folder_is_named(self, load: Callable[[Path], object], tmp_path: Path) -> None:
         with pytest.raises(UserError, match="nowhere"):
-            load_model(tmp_path / "nowhere")
+            load(tmp_path / "nowhere")
 
+    @pytest.mark.parametrize("load", [load_model, load_network])
     @pytest.mark.parametrize("damage", ["cut", "emptied", "config", "gone"])
-    def test_a_damaged_model_is_named(self, model: XiangqiLM, tmp_path: Path, damage: str) -> None:
+    def test_a_damaged_model_is_named(
+        self, model: XiangqiLM, tmp_path: Path, damage: str, load: Callable[[Path], object]
+    ) -> None:
         model.save_pretrained(tmp_path / "bad")
         weights = tmp_path / "bad" / "model.safetensors"
         if damage == "cut":
@@ -317,4 +298,4 @@ class TestFiles:
         else:
             weights.unlink()
         with pytest.raises(UserError, match="bad"):
-            load_model(tmp_path / "bad")
+            load(tmp_path / "bad")

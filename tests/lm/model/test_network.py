@@ -13,10 +13,11 @@ import torch
 from safetensors.torch import save_file
 
 from lm import UserError, data_path
+from lm.model.cache import KVCache
 from lm.model.config import ModelConfig
 from lm.model.encoding import Encoder, GameMoves
 from lm.model.folder import Network, load_network
-from lm.model.loading import load_model
+from lm.model.loading import load_model, network_of
 from lm.model.model import PolicyOutput, XiangqiLM
 from lm.model.network import (
     BATCH,
@@ -27,19 +28,14 @@ from lm.model.network import (
     make_workspace,
 )
 from lm.model.prompts import NO_PROMPT, Aim, Prompt, Source, Strength, Voice
-from lm.model.weights import arrange, padded, shapes
+from lm.model.weights import padded, shapes
 from small import random_game, small_model
 from xiangqi import Board, load
 
 
-def network_of(model: XiangqiLM, eight_bits: bool = False) -> Network:
-    tensors = {name: tensor.float().numpy() for name, tensor in model.state_dict().items()}
-    return Network(model.config, arrange(model.config, tensors, eight_bits), eight_bits)
-
-
 def cache_of(network: Network, entries: int) -> tuple[np.ndarray, np.ndarray]:
-    shape = (network.config.n_layer, entries, padded(network.config.n_embd))
-    return np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    cache = KVCache(network.config, entries)
+    return cache.keys, cache.values
 
 
 def read_games(
@@ -51,13 +47,12 @@ def read_games(
     """Evaluate all plies of games, one game after the other."""
     lengths = np.concatenate([np.arange(len(game.moves) + 1) for game in games])
     numbers = np.repeat(np.arange(len(games)), [len(game.moves) + 1 for game in games])
-    moves, paths = (np.zeros((len(lengths), max(lengths) + 1), kind) for kind in (np.int16, np.int64))
-    starts = np.flatnonzero(lengths == 0)
-    for row, (game, n) in enumerate(zip(numbers, lengths, strict=True)):
-        moves[row, :n] = games[game].moves[:n]
-        paths[row, : n + 1] = 1 + starts[game] + np.arange(n + 1)
+    moves, paths = (np.zeros((len(games), max(lengths) + 1), kind) for kind in (np.int16, np.int64))
+    for number, game in enumerate(games):
+        moves[number, : len(game.moves)] = game.moves
+        paths[number, : len(game.moves) + 1] = 1 + np.flatnonzero(numbers == number)
     turns = np.array([game.turn for game in games])
-    asks = np.array([(turns[game] + n) % 2 == 1 for game, n in zip(numbers, lengths, strict=True)])  # Black asks
+    asks = (turns[numbers] + lengths) % 2 == 1  # Black asks
     out = make_answers(len(lengths))
     evaluate_games(
         network.weights,
@@ -65,10 +60,10 @@ def read_games(
         np.stack([game.cells for game in games]),
         turns,
         np.array([game.clock for game in games]),
-        numbers,
         moves,
-        lengths,
         paths,
+        numbers,
+        lengths,
         int(voice),
         prompt.rows(asks),
         make_workspace(network.config, network.eight_bits),

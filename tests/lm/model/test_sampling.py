@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from lm import UserError
 from lm.model.generation import ConsistentSampling, LegalMoves, TokenGame
+from lm.model.loading import network_of
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Aim, End, Prompt, Source, Voice
 from lm.model.sampling import Sampling, softmax
@@ -134,7 +135,7 @@ class TestTokens:
         if wish == "win" and board.turn:  # what Red is to win, Black is to lose
             wish = "loss"
         asked = TokenGame.read(TOKENIZER(prompts)["input_ids"]).prompt._replace(aim=Aim.parse("aim", wish or "none"))
-        thought = Evaluator(talker, slots=1, prompt=asked)([board])[0]
+        thought = Evaluator(network_of(talker), slots=1, prompt=asked)([board])[0]
         assert thought.ends is not None
         resigning = dict(zip(End, thought.ends.tolist(), strict=True))
         of = {"[mate]": 0.0, "[draw agreed]": resigning[End.DRAW_AGREED]}
@@ -163,7 +164,7 @@ class TestTokens:
         board = random_game(4, 8)
         for source, voice in ((Source.HUMAN, Voice.HUMAN), (Source.ENGINE, Voice.ENGINE), (Source.NONE, Voice.HUMAN)):
             prompt = f"[{source.word}]" if source else ""
-            thought = Evaluator(model, slots=1, prompt=Prompt(source))([board], voice)[0]
+            thought = Evaluator(network_of(model), slots=1, prompt=Prompt(source))([board], voice)[0]
             found = chances(model, f"{prompt} {text_of(board)}")[0, [move.index for move in thought.moves]]
             found /= found.sum()  # it says as well that the game may end
             np.testing.assert_allclose(found, softmax(thought.scores.astype(np.float64)), atol=1e-5)
@@ -194,7 +195,7 @@ class TestGenerate:
     def test_greedy_generation_is_the_likeliest_legal_move(self, model: XiangqiLM) -> None:
         board = random_game(8, 21)
         out = model.generate(**TOKENIZER(text_of(board), return_tensors="pt"), max_new_tokens=1, do_sample=False)
-        best: Evaluation = Evaluator(model, slots=1)([board])[0]
+        best: Evaluation = Evaluator(network_of(model), slots=1)([board])[0]
         assert MOVES[int(out[0, -1])] is best.moves[int(np.argmax(best.scores))]
 
     @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -18,11 +18,12 @@ from transformers import AutoModelForCausalLM
 from lm import UserError
 from lm.matches.arena import Pairing, play_games
 from lm.model import char
-from lm.model.folder import DTYPES
-from lm.model.loading import load_any_model, load_model
+from lm.model.folder import load_network
+from lm.model.loading import load_any_model, network_of
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Aim, End, Prompt, Source, Strength, Voice
 from lm.model.sampling import softmax
+from lm.players import policy
 from lm.players.evaluation import Evaluation
 from lm.players.lm_player import LMPlayer
 from lm.players.player import Choice
@@ -81,11 +82,11 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
 
 
 class TestEvaluator:
-    def test_a_game_that_goes_on_costs_a_ply(self, model: XiangqiLM) -> None:
-        evaluator = Evaluator(model, slots=4)
+    def test_a_game_that_goes_on_costs_a_ply(self, model: XiangqiLM, monkeypatch: pytest.MonkeyPatch) -> None:
+        evaluator = Evaluator(network_of(model), slots=4)
         read: list[int] = []
-        encode = evaluator._encoder
-        evaluator._encoder = lambda lines: read.append(sum(len(x.moves) + 1 - x.first for x in lines)) or encode(lines)  # type: ignore[assignment, func-returns-value]
+        answers = policy.make_answers
+        monkeypatch.setattr(policy, "make_answers", lambda plies: read.append(plies) or answers(plies))
         board = Board()
         for move in random_game(1, 20).move_stack:
             evaluator([board])
@@ -115,7 +116,7 @@ class TestEvaluator:
         self, model: XiangqiLM, batches: list[list[tuple[int, int, int]]], slots: int, symmetries: int
     ) -> None:
         """Games that go on, are taken back and branch off, in any order, and push each other out of the memory."""
-        evaluator = Evaluator(model, slots=slots, symmetries=symmetries)
+        evaluator = Evaluator(network_of(model), slots=slots, symmetries=symmetries)
         for batch in batches:
             boards = []
             for seed, plies, variation in batch:
@@ -124,7 +125,7 @@ class TestEvaluator:
                     board.push(board.legal_moves[variation])
                 boards.append(board)
             for board, found in zip(boards, evaluator(boards), strict=True):
-                fresh = Evaluator(model, slots=1, symmetries=symmetries)([board])[0]
+                fresh = Evaluator(network_of(model), slots=1, symmetries=symmetries)([board])[0]
                 assert found.moves == fresh.moves
                 np.testing.assert_allclose(found.scores, fresh.scores, atol=1e-4)
                 np.testing.assert_allclose(found.wdl, fresh.wdl, atol=1e-4)
@@ -134,7 +135,7 @@ class TestEvaluator:
 
     @pytest.mark.parametrize("symmetries", [1, 2])
     def test_games_that_are_forgotten_leave_no_entries_behind(self, model: XiangqiLM, symmetries: int) -> None:
-        evaluator = Evaluator(model, slots=2, symmetries=symmetries)
+        evaluator = Evaluator(network_of(model), slots=2, symmetries=symmetries)
         for seed in range(4):
             evaluator([random_game(seed, 10), random_game(seed, 12)])
         cache = evaluator._games.cache
@@ -142,10 +143,10 @@ class TestEvaluator:
         assert len(cache) <= 2 * symmetries * 13
 
     def test_an_interrupted_reading_is_forgotten(self, model: XiangqiLM, monkeypatch: pytest.MonkeyPatch) -> None:
-        evaluator, board = Evaluator(model, slots=2), random_game(3, 20)
-        whole = Evaluator(model, slots=1)([board])[0]
+        evaluator, board = Evaluator(network_of(model), slots=2), random_game(3, 20)
+        whole = Evaluator(network_of(model), slots=1)([board])[0]
         with monkeypatch.context() as patch:
-            patch.setattr(model.blocks[1], "forward", Mock(side_effect=KeyboardInterrupt))
+            patch.setattr(policy, "evaluate_games", Mock(side_effect=KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 evaluator([board])
         assert len(evaluator._games.cache) == 0
@@ -153,12 +154,12 @@ class TestEvaluator:
 
     def test_more_games_than_slots(self, model: XiangqiLM) -> None:
         boards = [random_game(seed, 10) for seed in range(7)]
-        assert [e.moves for e in Evaluator(model, slots=2)(boards)] == [
-            e.moves for e in Evaluator(model, slots=8)(boards)
+        assert [e.moves for e in Evaluator(network_of(model), slots=2)(boards)] == [
+            e.moves for e in Evaluator(network_of(model), slots=8)(boards)
         ]
 
     def test_games_beyond_what_the_model_reads(self) -> None:
-        evaluator = Evaluator(small_model(n_context=24), slots=2)
+        evaluator = Evaluator(network_of(small_model(n_context=24)), slots=2)
         board = Board()
         for move in random_game(9, 60).move_stack:
             assert set(evaluator([board])[0].moves) == set(board.legal_moves)
@@ -169,7 +170,7 @@ class TestEvaluator:
 
         board = Board("3k5/9/9/r8/9/9/9/R8/9/4K4 b - - 30 40")
         board.push(NULL_MOVE)
-        found = Evaluator(model, slots=1)([board])[0]
+        found = Evaluator(network_of(model), slots=1)([board])[0]
         assert set(found.moves) == set(board.legal_moves)
         assert found.wdl.sum() == pytest.approx(1, abs=1e-5)
 
@@ -181,7 +182,7 @@ class TestEvaluator:
             model = small_model()
             model.value_head.weight.data.zero_()
             model.value_head.bias.data = 20 * torch.eye(3)[outcome]
-            found = Evaluator(model, symmetries=symmetries)([random_game(1, plies)])[0]
+            found = Evaluator(network_of(model), symmetries=symmetries)([random_game(1, plies)])[0]
             assert found.wdl.tolist() == pytest.approx(wdl, abs=1e-4)
             assert found.value == pytest.approx(value, abs=1e-4)
 
@@ -192,8 +193,8 @@ class TestHalfPrecision:
     def test_it_thinks_nearly_the_same(self, model_folder: Path, dtype: torch.dtype, symmetries: int) -> None:
         half = AutoModelForCausalLM.from_pretrained(model_folder, dtype=dtype)
         reads, whole = (
-            Evaluator(half, symmetries=symmetries),
-            Evaluator(load_model(model_folder), symmetries=symmetries),
+            Evaluator(network_of(half), symmetries=symmetries),
+            Evaluator(load_network(model_folder, "float32"), symmetries=symmetries),
         )
         boards = [random_game(seed, 20 + seed) for seed in range(3)]
         for a, b in zip(reads(boards) + reads(boards[:1]), whole(boards) + whole(boards[:1]), strict=True):
@@ -210,11 +211,11 @@ class TestSymmetries:
         return Board.from_moves([move.mirror() for move in board.move_stack])
 
     def test_it_is_the_mean_of_both(self, model: XiangqiLM) -> None:
-        both, boards = Evaluator(model, slots=5, symmetries=2), [random_game(seed, 40) for seed in range(3)]
+        both, boards = Evaluator(network_of(model), slots=5, symmetries=2), [random_game(seed, 40) for seed in range(3)]
         for back in (30, 29, 20, 1, 0):  # from ply to ply, some read already
             shown = [Board.from_moves(board.move_stack[: len(board.move_stack) - back]) for board in boards]
             for board, found in zip(shown, both(shown), strict=True):
-                own, image = (Evaluator(model, slots=1)([x])[0] for x in (board, self.image(board)))
+                own, image = (Evaluator(network_of(model), slots=1)([x])[0] for x in (board, self.image(board)))
                 of_image = dict(zip(image.moves, log_softmax(image.scores), strict=True))
                 of_own = dict(zip(own.moves, log_softmax(own.scores), strict=True))
                 expected = [(of_own[move] + of_image[move.mirror()]) / 2 for move in found.moves]
@@ -224,7 +225,7 @@ class TestSymmetries:
                 np.testing.assert_allclose(found.ends, (own.ends + image.ends) / 2, atol=1e-5)
 
     def test_images_are_thought_of_alike(self, model: XiangqiLM) -> None:
-        both, board = Evaluator(model, symmetries=2), random_game(4, 33)
+        both, board = Evaluator(network_of(model), symmetries=2), random_game(4, 33)
         one, other = both([board, self.image(board)])
         chances = dict(zip(other.moves, other.scores, strict=True))
         np.testing.assert_allclose(one.scores, [chances[move.mirror()] for move in one.moves], atol=1e-4)
@@ -233,8 +234,10 @@ class TestSymmetries:
     def test_a_result_is_asked_for_in_the_image_too(self) -> None:
         asked = small_model()
         board = random_game(6, 12)
-        found = Evaluator(asked, prompt=Prompt(aim=Aim.WIN), symmetries=2)([board])[0]
-        own, image = (Evaluator(asked, prompt=Prompt(aim=Aim.WIN))([x])[0] for x in (board, self.image(board)))
+        found = Evaluator(network_of(asked), prompt=Prompt(aim=Aim.WIN), symmetries=2)([board])[0]
+        own, image = (
+            Evaluator(network_of(asked), prompt=Prompt(aim=Aim.WIN))([x])[0] for x in (board, self.image(board))
+        )
         np.testing.assert_allclose(found.wdl, (own.wdl + image.wdl) / 2, atol=1e-5)
 
     def test_a_player_reads_both_unless_told_otherwise(self, model_folder: Path) -> None:
@@ -289,7 +292,7 @@ class TestPlayer:
             LMPlayer(model_folder, dtype="float32", symmetries=1, **more).choose([board])[0]  # type: ignore[arg-type]
             for more in ({}, asked)
         )
-        thought = Evaluator(model, prompt=prompt)([board], voice)[0]
+        thought = Evaluator(network_of(model), prompt=prompt)([board], voice)[0]
         policy = dict(zip(thought.moves, softmax(thought.scores.astype(np.float64)), strict=True))
         assert dict(special.candidates) == pytest.approx(policy, abs=1e-5)
         assert dict(plain.candidates) != pytest.approx(policy, abs=1e-5)
@@ -479,13 +482,18 @@ class TestDamage:
     def folder(self, model_folder: Path, tmp_path: Path) -> Path:
         return Path(shutil.copytree(model_folder, tmp_path / "model"))
 
-    @pytest.mark.parametrize("dtype", DTYPES)
-    def test_a_weight_that_is_missing(self, folder: Path, dtype: str, capfd: pytest.CaptureFixture[str]) -> None:
+    @pytest.fixture(params=[load_any_model, load_network])
+    def read(self, request: pytest.FixtureRequest) -> Callable[[Path], object]:
+        return request.param  # type: ignore[no-any-return]
+
+    def test_a_weight_that_is_missing(
+        self, read: Callable[[Path], object], folder: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
         weights = load_file(folder / "model.safetensors")
         del weights["blocks.1.up.weight"]
         save_file(weights, folder / "model.safetensors", {"format": "pt"})
         with pytest.raises(UserError, match=r"damaged model in .*: there is no blocks\.1\.up\.weight$"):
-            load_any_model(folder, dtype)
+            read(folder)
         assert capfd.readouterr().err == ""
 
     @pytest.mark.parametrize(
@@ -496,11 +504,13 @@ class TestDamage:
             ("n_query", 3, r"of another size are context_head\.weight, context_query\.weight$"),
         ],
     )
-    def test_a_setting_that_is_not_the_models(self, folder: Path, setting: str, value: int, reason: str) -> None:
+    def test_a_setting_that_is_not_the_models(
+        self, read: Callable[[Path], object], folder: Path, setting: str, value: int, reason: str
+    ) -> None:
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps(config | {setting: value}))
         with pytest.raises(UserError, match=reason):
-            load_any_model(folder)
+            read(folder)
 
     def test_a_model_of_characters(self, tmp_path: Path) -> None:
         char.new_model(1, 1, 8).save_pretrained(tmp_path)
@@ -520,17 +530,17 @@ class TestPrompts:
 
     def test_what_is_asked_for_changes_the_answer(self, asked: XiangqiLM) -> None:
         boards = [random_game(seed, 20 + seed) for seed in range(3)]
-        plain = Evaluator(asked)(boards)
+        plain = Evaluator(network_of(asked))(boards)
         for prompt in (Prompt(Source.HUMAN), Prompt(strength=Strength.MASTER), Prompt(aim=Aim.WIN)):
-            for a, b in zip(plain, Evaluator(asked, prompt=prompt)(boards), strict=True):
+            for a, b in zip(plain, Evaluator(network_of(asked), prompt=prompt)(boards), strict=True):
                 assert not np.allclose(a.scores, b.scores)
 
     def test_a_result_is_asked_for_from_the_side_to_move(self, asked: XiangqiLM) -> None:
         """A game read ply by ply while both sides ask to win is, for each, the game in which it wins."""
-        evaluator, board = Evaluator(asked, prompt=Prompt(aim=Aim.WIN)), Board()
+        evaluator, board = Evaluator(network_of(asked), prompt=Prompt(aim=Aim.WIN)), Board()
         for move in random_game(4, 14).move_stack:
             found = evaluator([board])[0]
-            fresh = Evaluator(asked, slots=1, prompt=Prompt(aim=Aim.WIN))([board])[0]
+            fresh = Evaluator(network_of(asked), slots=1, prompt=Prompt(aim=Aim.WIN))([board])[0]
             np.testing.assert_allclose(found.scores, fresh.scores, atol=1e-4)
             board.push(move)
 

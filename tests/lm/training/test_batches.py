@@ -13,6 +13,7 @@ from lm import UserError
 from lm.dataset.records import Record
 from lm.dataset.shards import Shard, build
 from lm.model.encoding import Encoder
+from lm.model.loading import network_of
 from lm.model.pretrained_config import XiangqiConfig
 from lm.model.prompts import Aim, End, Prompt, Source, Strength, Voice
 from lm.players.policy import Evaluator
@@ -302,7 +303,7 @@ class TestLessons:
             optimizer.zero_grad()
             model(**item).loss.backward()
             optimizer.step()
-        evaluator = Evaluator(model.eval())
+        evaluator = Evaluator(network_of(model.eval()))
         for board, result, end in ends:
             for found, expected in ((evaluator([board])[0], end), (evaluator([board.root()])[0], "goes on")):
                 assert found.ends is not None

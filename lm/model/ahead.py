@@ -1,0 +1,57 @@
+"""Compiles the kernels for play before the first move, on two processors where there are two.
+
+It matters once on a machine: machine code is kept on disk (`xiangqi.jit`). Half of it belongs to the features, so
+another process compiles those while this one compiles the network.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from lm import processors
+from lm.model.cache import KVCache
+from lm.model.features import CANDIDATE_WIDTH, MAX_CANDIDATES, MAX_INPUTS, encode_game
+from lm.model.folder import Network
+from lm.model.network import answer, evaluate_games, make_answers, make_workspace, read
+from xiangqi import Board
+from xiangqi.jit import is_missing
+
+
+def compile_kernels(network: Network) -> None:
+    """Compile, or load from disk, all that reads positions with a network of this kind."""
+    helper = None
+    if processors() > 1 and is_missing(encode_game):
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        command = [sys.executable, "-c", "from lm.model.ahead import encode_a_position; encode_a_position()"]
+        helper = subprocess.Popen(
+            command, env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    weights, cache, space = (
+        network.weights,
+        KVCache(network.config, 1),
+        make_workspace(network.config, network.eight_bits),
+    )
+    none, out = np.zeros(0, np.int64), make_answers(0)
+    paths = np.zeros((1, 1), np.int64)
+    read(weights, cache.keys, cache.values, 0, none, none, paths, space)
+    answer(weights, 0, 0, space, out)
+    if helper is not None:
+        helper.wait()  # if it fails, its part is compiled here
+    start, moves = np.zeros(1, np.int64), np.zeros((1, 1), np.int16)
+    cells, prompts = np.zeros((1, 90), np.uint8), np.zeros((0, 3), np.int64)
+    evaluate_games(
+        weights, cache.keys, cache.values, cells, start, start, moves, paths, none, none, 0, prompts, space, out
+    )
+
+
+def encode_a_position() -> None:
+    """Compile the features."""
+    inputs, ends = np.empty(MAX_INPUTS, np.int32), np.empty((2, 1), np.int64)
+    candidates = np.empty((MAX_CANDIDATES, CANDIDATE_WIDTH), np.int32)
+    encode_game(Board().cells.copy(), 0, 0, np.empty(0, np.int16), 0, inputs, ends[0], candidates, ends[1])
