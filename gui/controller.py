@@ -65,11 +65,11 @@ class Controller:
         self.player = Spec.parse(spec)
         """The spec of the person's opponent."""
         self.level: Level | None = None
-        """The level chosen; ``None`` if the player has no levels or its temperature was given explicitly."""
+        """The level chosen; ``None`` if the player has no levels or its strength was given explicitly."""
         if self.player.kind == "level":
             self.level = find_level(self.player.value or "")
             self.player = Spec.parse(self.level.spec)
-        elif self.has_levels and "temperature" not in dict(self.player.options):
+        elif self.player.kind == Spec.parse(DEFAULT_LEVEL.spec).kind and "temperature" not in dict(self.player.options):
             self._set_level(DEFAULT_LEVEL)
         self.error: str | None = None
         """Why the player cannot answer, in one line."""
@@ -103,7 +103,7 @@ class Controller:
     @property
     def has_levels(self) -> bool:
         """Whether the player's level can be chosen."""
-        return self.player.kind == Spec.parse(DEFAULT_LEVEL.spec).kind
+        return self.player.kind in {Spec.parse(level.spec).kind for level in LEVELS}
 
     @property
     def thinking(self) -> bool:

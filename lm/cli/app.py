@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lm import release
-from lm.cli import games, measuring, play, tools, training
+from lm.cli import games, levels, measuring, play, tools, training
 from lm.cli.commands import plugins
 from lm.cli.console import say
 
@@ -45,6 +45,7 @@ for command in (
     play.engine,
     games.match,
     games.selfplay,
+    levels.levels,
     training.train,
     training.ladder,
     training.data,

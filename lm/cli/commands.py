@@ -9,6 +9,7 @@ EXTRAS: Final = {
     "terminal": "play",
     "match": "play",
     "selfplay": "play",
+    "levels": "play",
     "engine": "play",
     "train": "train",
     "ladder": "train",

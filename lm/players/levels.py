@@ -1,4 +1,9 @@
-"""Levels: named strengths, each a spec; ``level:Sharp`` is the player of one."""
+"""Levels: ten named strengths, each a spec; ``level:Sharp`` and ``level:7`` are the player of one.
+
+The first four play the moves that people play, at a high temperature, and overlook losses as people do: small ones more
+often than large ones (`lm.players.careful`). *Steady*, the default, is the language model alone. After it come looks
+ahead of two to four plies, and then a search with more and more nodes.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +20,31 @@ class Level:
     name: str
     spec: str
     """The player of this level (`lm.players.specs`)."""
+    elo: int
+    """Its strength against fairy-stockfish at depth 1, which is 0. ``xqlm levels`` measures it."""
 
 
-LEVELS: Final = tuple(
-    Level(name, f"lm:temperature={temperature}")
-    for name, temperature in (("Wild", "1.5"), ("Casual", "1"), ("Steady", "0.6"), ("Sharp", "0.3"), ("Best", "0"))
+LEVELS: Final = (
+    Level("Child", "careful:depth=1,care=0.05,temperature=3,top_p=1", -1000),
+    Level("Beginner", "careful:depth=1,care=0.2,temperature=2", -650),
+    Level("Learner", "careful:depth=1,care=0.3,temperature=1.5", -400),
+    Level("Casual", "careful:depth=1,care=0.5,temperature=1.2", -120),
+    Level("Steady", "lm:temperature=0.6", 115),
+    Level("Watchful", "careful:depth=2,care=1.5,temperature=0.5", 300),
+    Level("Sharp", "careful:depth=3,care=1,temperature=0.6", 500),
+    Level("Strong", "careful:depth=4,care=1.5,temperature=0.3", 680),
+    Level("Deep", "search:nodes=200", 900),
+    Level("Best", "search:nodes=2000", 1150),
 )
-"""From the weakest to the strongest: a lower sampling temperature plays stronger."""
-DEFAULT_LEVEL: Final = LEVELS[2]
+"""From the weakest to the strongest."""
+DEFAULT_LEVEL: Final = LEVELS[4]
 
 
 def find_level(name: str) -> Level:
     """Return a level by name, in upper or lower case, or by number from 1. Raises ``UserError``.
 
     >>> find_level("sharp").name, find_level("1").name
-    ('Sharp', 'Wild')
+    ('Sharp', 'Child')
     """
     for number, level in enumerate(LEVELS, 1):
         if name.lower() in (level.name.lower(), str(number)):

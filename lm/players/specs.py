@@ -5,25 +5,7 @@ without a name: ``level:Sharp``, ``search:400`` (nodes), ``tactics:4`` (depth), 
 such a value with an equals sign, is put in double quotes, as in ``uci:cmd="engine --log a,b",depth=1``; a quote inside
 is doubled. Every kind takes the option ``name``, the player's name in game records, which is otherwise its spec.
 
-=========== ==============================================================================================
-``random``  any legal move; ``seed``
-``greedy``  the capture that wins most at once, else any move that is not a losing capture; ``seed``
-``lm``      the language model; ``model`` (a directory), ``temperature``, ``top_k``, ``top_p``, ``voice``, ``source``,
-            ``strength``, ``aim``, ``dtype``, ``symmetries``, ``rules`` (see ``lm.players.lm_player.LMPlayer``),
-            ``seed``
-``search``  the language model with a search, as ``search:400``; ``nodes`` or ``movetime`` (milliseconds), ``threads``,
-            ``size`` (most positions in the tree), ``model``, ``dtype``, ``seed``, and the search's parameters
-            (``lm.players.search.puct.Params``)
-``tactics`` alpha-beta search without the model, as ``tactics:4``; ``depth``, ``nodes`` or ``movetime`` (milliseconds),
-            ``megabytes`` (of its table)
-``level``   a level by name or number, as ``level:Sharp`` (see ``lm.players.levels``); options as for its player
-``uci``     an engine that speaks UCI: ``cmd``, ``depth``, ``nodes`` or ``movetime`` (milliseconds; a second if nothing
-            is said), ``timeout`` (seconds without output after which it has failed); other names are engine options, as
-            ``UCI_Variant``
-``ucci``    the same for UCCI
-``py``      a player of your own, as ``py:MODULE:FUNCTION``; options are passed to the function, or class, by name
-=========== ==============================================================================================
-
+=========== =======================================================================================
 An installed package can add a kind with an entry point in the group ``xqlm.players``. Its name is the kind, and it
 refers to a function, or class, that returns a `Player`.
 
@@ -45,6 +27,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -61,6 +44,8 @@ from xiangqi.engine import Limit
 GROUP: Final = "xqlm.players"
 """Entry points that add kinds of players."""
 
+KEPT: Final = ("model", "voice", "dtype", "rules", "threads", "seed", "name")
+"""Options that a player keeps at another level."""
 MOVETIME: Final = 1000
 """Milliseconds of an engine for a move, unless a limit or a clock is given."""
 
@@ -148,12 +133,17 @@ class Spec:
         return replace(self, options=tuple((dict(self.options) | dict(options)).items()))
 
     def at(self, level: Level) -> Self:
-        """Return a spec with the options of a level set and all others unchanged.
+        """Return the player of a level, with those options of this spec that its kind has and that make no strength.
 
-        >>> str(Spec.parse("lm:model=runs/a,temperature=1").at(find_level("Sharp")))
-        'lm:model=runs/a,temperature=0.3'
+        >>> str(Spec.parse("lm:model=runs/a,temperature=1").at(find_level("Deep")))
+        'search:nodes=200,model=runs/a'
         """
-        return self.with_options(dict(Spec.parse(level.spec).options))
+        spec = self.parse(level.spec)
+        for name, value in self.options:
+            if name in KEPT:
+                with suppress(UserError):
+                    spec = spec.with_options({name: value})
+        return spec
 
     def open(self) -> Player:
         """Return the player. Raises ``UserError`` for wrong options or files, ``PlayerError`` if it does not start.
@@ -210,9 +200,9 @@ class Spec:
 def load_player(spec: str) -> Player:
     """Open the player of a spec: ``Spec.parse(spec).open()``. Raises the same errors.
 
-    >>> load_player("randy")
+    >>> load_player("randy")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    lm.UserError: no player 'randy' (random, greedy, lm, search, tactics, uci, ucci, level, py; as lm:temperature=0.5)
+    lm.UserError: no player 'randy' (random, greedy, lm, ...; as lm:temperature=0.5)
     """
     return Spec.parse(spec).open()
 
@@ -250,6 +240,7 @@ _LM: Final[dict[str, Reader]] = {
     "seed": int,
 }
 
+_CAREFUL: Final[dict[str, Reader]] = {"depth": int, "care": float, **_LM}
 _PARAMS: Final[dict[str, Reader]] = {
     "exploration": float,
     "growth": float,
@@ -295,6 +286,17 @@ def _lm(spec: Spec) -> Opener:
         from lm.players.lm_player import LMPlayer  # imported only when needed: it compiles
 
         return LMPlayer(**options)
+
+    return open_it
+
+
+def _careful(spec: Spec) -> Opener:
+    options = spec.without_value(_CAREFUL).read(_CAREFUL)
+
+    def open_it() -> Player:
+        from lm.players.careful import CarefulPlayer  # imported only when needed: it compiles
+
+        return CarefulPlayer(**options)
 
     return open_it
 
@@ -409,6 +411,7 @@ KINDS: Final[dict[str, Callable[[Spec], Opener]]] = {
     "random": _random,
     "greedy": _greedy,
     "lm": _lm,
+    "careful": _careful,
     "search": _search,
     "tactics": _tactics,
     "uci": _engine,
@@ -417,5 +420,5 @@ KINDS: Final[dict[str, Callable[[Spec], Opener]]] = {
     "py": _py,
 }
 
-VALUES: Final = {"search": "nodes", "tactics": "depth", "uci": "cmd", "ucci": "cmd"}
+VALUES: Final = {"careful": "depth", "search": "nodes", "tactics": "depth", "uci": "cmd", "ucci": "cmd"}
 """The option that a value without a name is, by kind. Other kinds make of the value what they like."""

@@ -22,9 +22,8 @@ PROTOCOLS: Final = ("uci", "ucci")
 FULL: Final = "Full"
 """The level that thinks for as long as the board allows."""
 
-ELO: Final = {"Wild": -380, "Casual": -120, "Steady": 115, "Sharp": 180, "Best": 190}
-"""Elo of the levels against fairy-stockfish 11.1 at depth 1, which is 0, in 100 games each. Sharp and Best do not
-differ by more than the error."""
+ELO: Final = {level.name: level.elo for level in LEVELS}
+"""Elo of the levels against fairy-stockfish at depth 1, which is 0."""
 
 EMPTY: Final = "<empty>"
 """What stands for a text without a character."""
@@ -101,7 +100,7 @@ def _declaration(name: str, protocol: str) -> str:
 def level_of_elo(elo: int) -> Level:
     """Return the level whose strength is nearest to an Elo.
 
-    >>> level_of_elo(1000).name
+    >>> level_of_elo(2000).name
     'Best'
     """
     return min(LEVELS, key=lambda level: abs(ELO[level.name] - elo))
@@ -111,9 +110,9 @@ class Settings:
     """The values of the options. ``player`` is a spec that plays instead of the level.
 
     >>> settings = Settings("uci")
-    >>> settings.set("level", "sharp")
+    >>> settings.set("level", "steady")
     >>> str(settings.spec())
-    'lm:temperature=0.3'
+    'lm:temperature=0.6'
     """
 
     def __init__(self, protocol: str, player: str | None = None) -> None:

@@ -344,8 +344,8 @@ class TestLevels:
         ("spec", "level", "expected"),
         [
             ("lm", "Steady", "lm:temperature=0.6"),
-            ("lm:model=runs/a", "Steady", "lm:model=runs/a,temperature=0.6"),
-            ("level:sharp", "Sharp", "lm:temperature=0.3"),
+            ("lm:model=runs/a", "Steady", "lm:temperature=0.6,model=runs/a"),
+            ("level:deep", "Deep", "search:nodes=200"),
         ],
     )
     def test_the_level_is_put_into_the_spec(self, seat, spec, level, expected):

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from lm import UserError
 from lm.players.levels import DEFAULT_LEVEL, LEVELS, find_level
-from lm.players.lm_player import LMPlayer
 from lm.players.player import Choice
 from lm.players.specs import Spec, load_player
 from xiangqi import Board
@@ -81,7 +80,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("spec", "reason"),
         [
-            ("", "no player '' \\(random, greedy, lm, search, tactics, uci, ucci, level, py"),
+            ("", "no player '' \\(random, greedy, lm, careful, search, tactics, uci, ucci, level, py"),
             ("stockfish", "no player 'stockfish'"),
             (
                 "random:sede=1",
@@ -109,8 +108,8 @@ class TestErrors:
             ("uci:cmd=cat,depth=1,timeout=inf", "timeout is in seconds"),
             ("ucci:cmd=no-such-engine,depth=1", "no-such-engine"),
             ("level", "level needs the name or number"),
-            ("level:Hard", "no level 'Hard' \\(levels: Wild, Casual, Steady, Sharp, Best, or 1 to 5"),
-            ("level:Best,sede=1", "'sede=1' is not an option of lm"),
+            ("level:Hard", "no level 'Hard' \\(levels: Child, Beginner, .*, Best, or 1 to 10"),
+            ("level:Best,sede=1", "'sede=1' is not an option of search"),
             ("py:module", "py:MODULE:FUNCTION"),
         ],
     )
@@ -142,19 +141,26 @@ class TestOpening:
 
 class TestLevels:
     def test_each_is_opened_by_name_and_number(self, model_folder: Path) -> None:
-        temperatures = []
-        for number, level in enumerate(LEVELS, 1):
+        for number in (1, 5, 9):
+            level = LEVELS[number - 1]
             for text in (level.name.upper(), str(number)):
                 player = load_player(f"level:{text},model={model_folder}")
-                assert isinstance(player, LMPlayer)
                 assert player.name == f"level:{text},model={model_folder}"
-            temperatures.append(player.sampling.temperature)
-        assert temperatures == sorted(temperatures, reverse=True) == [1.5, 1.0, 0.6, 0.3, 0.0]
+                assert player.choose([Board()])[0].move in Board().legal_moves
 
-    def test_a_level_changes_of_a_spec_only_what_makes_it(self) -> None:
-        spec = Spec.parse("lm:temperature=1,model=runs/a,voice=engine")
-        assert str(spec.at(find_level("best"))) == "lm:temperature=0,model=runs/a,voice=engine"
+    def test_there_are_ten_from_weak_to_strong_and_none_asks_for_strength(self) -> None:
+        assert len(LEVELS) == len({level.name for level in LEVELS}) == 10
+        assert [level.elo for level in LEVELS] == sorted(level.elo for level in LEVELS)
+        assert not any("strength" in level.spec for level in LEVELS)
+
+    def test_the_default_is_the_language_model_alone(self) -> None:
         assert DEFAULT_LEVEL in LEVELS
+        assert Spec.parse(DEFAULT_LEVEL.spec).kind == "lm"
+
+    def test_a_level_keeps_of_a_spec_what_makes_no_strength(self) -> None:
+        spec = Spec.parse("lm:temperature=1,model=runs/a,voice=engine")
+        assert str(spec.at(find_level("steady"))) == "lm:temperature=0.6,model=runs/a,voice=engine"
+        assert str(spec.at(find_level("best"))) == "search:nodes=2000,model=runs/a"
 
 
 class TestPlayersFromElsewhere:

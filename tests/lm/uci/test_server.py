@@ -257,22 +257,22 @@ class TestOptions:
 
     def test_the_level_is_played(self) -> None:
         talk = Talk(spec=None)
-        talk.heard("setoption name level value sharp")
+        talk.heard("setoption name level value casual")
         talk.heard("setoption name Temperature value 0.7", "setoption name Voice value engine")
         talk.heard("setoption name Model value My Models/a")
         talk.heard("setoption name Temperature value <empty>")
         assert talk.opened == [
-            "lm:temperature=0.3",
-            "lm:temperature=0.7,voice=engine",
-            "lm:temperature=0.7,voice=engine,model=My Models/a",
-            "lm:temperature=0.3,voice=engine,model=My Models/a",
+            (casual := "careful:depth=1,care=0.5,temperature=1.2"),
+            "careful:depth=1,care=0.5,temperature=0.7,voice=engine",
+            "careful:depth=1,care=0.5,temperature=0.7,voice=engine,model=My Models/a",
+            f"{casual},voice=engine,model=My Models/a",
         ]
 
     def test_or_the_level_of_an_elo(self) -> None:
         talk = Talk(spec=None)
         talk.heard("setoption name UCI_Elo value 200")
         talk.heard("setoption name UCI_LimitStrength value true", f"setoption name UCI_Elo value {min(ELO.values())}")
-        assert talk.opened == [LEVELS[2].spec, LEVELS[0].spec]
+        assert talk.opened == [LEVELS[4].spec, LEVELS[0].spec]
 
     def test_every_level_has_an_elo(self) -> None:
         assert [level_of_elo(ELO[level.name]) for level in LEVELS] == list(LEVELS)
