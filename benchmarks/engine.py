@@ -1,6 +1,6 @@
 """How fast the engine answers a board: time to ``uciok``, to ``readyok`` and to a move; how late moves are in games.
 
-    python benchmarks/engine.py [--runs N] [--games N] [--movetime MS] [--json] [-- COMMAND ...]
+    python benchmarks/engine.py [--runs N] [--games N] [--movetime MS] [--level NAME] [--json] [-- COMMAND ...]
 
 Each run starts the engine anew; the figures are medians, in seconds of wall time. *Another level* is the time to
 ``readyok`` after the option Level was changed. In the games the engine plays both sides, from openings of random moves;
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--games", type=int, default=4)
     parser.add_argument("--movetime", type=int, default=50, metavar="MS")
+    parser.add_argument("--level", default="Full", help="who plays the games")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("command", nargs="*", default=COMMAND)
     arguments = parser.parse_args()
@@ -41,7 +42,7 @@ def main() -> None:
         for name, seconds in start(arguments.command).items():
             times[name].append(seconds)
     found = {f"{name}, s": statistics.median(seconds) for name, seconds in times.items()}
-    found |= play(arguments.command, arguments.games, arguments.movetime / 1000)
+    found |= play(arguments.command, arguments.games, arguments.movetime / 1000, arguments.level)
     if arguments.json:
         print(json.dumps(found))
         return
@@ -72,10 +73,10 @@ def start(command: list[str]) -> dict[str, float]:
     return found
 
 
-def play(command: list[str], games: int, seconds: float) -> dict[str, float | int]:
+def play(command: list[str], games: int, seconds: float, level: str) -> dict[str, float | int]:
     """Play games of the engine against itself; an illegal move raises ``EngineMoveError``."""
     late: list[float] = []
-    with SimpleEngine.popen_uci(command, timeout=120.0) as engine:
+    with SimpleEngine.popen_uci(command, options={"Level": level}, timeout=600.0) as engine:
         for number in range(games):
             engine.new_game()
             chance, board = random.Random(number), Board()
