@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.model.network import Answers
 from xiangqi.alphabeta import NO_LIMIT, Table, root_prices, search_position
 from xiangqi.jit import allocating
 from xiangqi.kernels import MOVE_INDEX
@@ -30,9 +31,7 @@ def correct(
     table: Table,
     cells: NDArray[np.uint8],  # (R, 90)
     turns: NDArray[np.int64],  # (R,)
-    moves: NDArray[np.int16],  # (R, M) the legal moves
-    counts: NDArray[np.int64],  # (R,)
-    scores: NDArray[np.float32],  # (R, M) by the network
+    answers: Answers,  # what the network says of them
     depth: int,
     priced: int,
     worth: NDArray[np.float32],  # (R,) written: the tactical score of each position, for the side to move
@@ -44,19 +43,19 @@ def correct(
     chosen, prices = np.empty(priced + 1, np.int16), np.empty((2, priced + 1), np.int64)
     lines = np.empty((2, priced + 1, 1), np.int16)
     for r in range(len(cells)):
-        n = counts[r]
+        n, moves = answers.counts[r], answers.moves[r]
         losses[r, :n] = 0
         set_position(space, cells[r], turns[r], keys, checked)
         best, _ = search_position(space, table, depth, -LARGEST, LARGEST, NO_LIMIT, False)
         if priced > 0 and n > 1:
-            k = _likeliest(scores[r, :n], moves[r], priced, chosen)
+            k = _likeliest(answers.scores[r, :n], moves, priced, chosen)
             if space.length[0] > 0:
                 k = _with(chosen, k, MOVE_INDEX[space.line[0, 0] // 90, space.line[0, 0] % 90])
             root_prices(space, table, depth, MARGIN, NO_LIMIT, False, chosen[:k], prices[:, :k], lines[:, :k])
             best = prices[0, 0]
             for i in range(k):
                 for m in range(n):
-                    if moves[r, m] == chosen[i]:
+                    if moves[m] == chosen[i]:
                         losses[r, m] = min(best - prices[0, i], MARGIN)
         worth[r] = min(max(best, -LARGEST), LARGEST)
 

@@ -13,7 +13,7 @@ from lm.model import network
 from lm.model.encoding import GameMoves
 from lm.model.features import MAX_CANDIDATES
 from lm.model.folder import Network
-from lm.model.network import evaluate_leaves, make_workspace
+from lm.model.network import Answers, evaluate_games, make_answers, make_workspace
 from lm.model.prompts import Voice
 from lm.model.weights import attention_width
 from lm.players.evaluation import recent
@@ -35,13 +35,11 @@ class Workspace:
 
     def __init__(self, size: int) -> None:
         self.batch: Batch = empty_batch(size)
-        self.moves = np.empty((size, MAX_CANDIDATES), np.int16)
-        self.counts = np.zeros(size, np.int64)
-        self.scores = np.empty((size, MAX_CANDIDATES), np.float32)
-        self.wdl = np.empty((size, 3), np.float32)
-        self.network: network.Workspace | None = None
+        self.answers = make_answers(size)
         self.worth = np.zeros(size, np.float32)
+        """Tactical scores; see `lm.players.search.corrections`."""
         self.losses = np.zeros((size, MAX_CANDIDATES), np.float32)
+        self.network: network.Workspace | None = None
         self.tactics = new_workspace()
         self.table = np.zeros((ROWS, 2), np.int64)
 
@@ -116,22 +114,23 @@ class Leaves:
     def read(self, space: Workspace, n: int) -> None:
         """Read the first n leaves of the workspace's batch."""
         batch = space.batch
-        _read_moves(batch.cells[:n], batch.lengths, self._board.turn, space.moves, space.counts)
-        space.scores[:n], space.wdl[:n] = 0, 1 / 3
+        _read_moves(batch.cells[:n], batch.lengths, self._board.turn, space.answers)
+        space.answers.scores[:n], space.answers.wdl[:n] = 0, 1 / 3
 
     def correct_root(self, space: Workspace, depth: int, nodes: int) -> None:
         """Add what tactics know of the game's last position, with the prices of all moves.
 
         They look ``depth`` plies ahead, unless that takes more than so many of the search's ``nodes``.
         """
-        n = int(space.counts[0])
-        moves = space.moves[0, :n].copy()
+        n = int(space.answers.counts[0])
+        found = space.answers.moves[0, :n]
+        moves = found.copy()
         prices, lines = np.zeros((2, n), np.int64), np.zeros((2, n, 1), np.int16)
         set_board(space.tactics, self._board)
         root_prices(space.tactics, space.table, depth, MARGIN, nodes, False, moves, prices, lines)
         prices = np.clip(prices[0], -LARGEST, LARGEST)
         space.worth[0] = prices[0]
-        places = np.argsort(space.moves[0, :n])
+        places = np.argsort(found)
         space.losses[0, places] = np.minimum(prices[0] - prices, MARGIN)[np.argsort(moves)]
 
     def correct(self, space: Workspace, n: int, depth: int, priced: int) -> None:
@@ -139,21 +138,18 @@ class Leaves:
         batch = space.batch
         turns = self._board.turn ^ (batch.lengths[:n] & 1)
         correct(
-            space.tactics, space.table, batch.cells[:n], turns, space.moves, space.counts, space.scores, depth, priced,
-            space.worth, space.losses,
+            space.tactics, space.table, batch.cells[:n], turns, space.answers, depth, priced, space.worth, space.losses,
         )  # fmt: skip
 
 
 @allocating
-def _read_moves(
-    cells: NDArray[np.uint8], lengths: NDArray[np.int64], turn: int, moves: NDArray[np.int16], out: NDArray[np.int64]
-) -> None:
+def _read_moves(cells: NDArray[np.uint8], lengths: NDArray[np.int64], turn: int, out: Answers) -> None:
     """Write the legal moves of positions, which are so many plies after one where ``turn`` is to move."""
     found = np.empty(kernels.MAX_MOVES, np.int16)
     for i in range(len(cells)):
-        n = min(kernels.legal_moves(cells[i], turn ^ (lengths[i] & 1), found), moves.shape[1])
-        moves[i, :n] = found[:n]
-        out[i] = n
+        n = min(kernels.legal_moves(cells[i], turn ^ (lengths[i] & 1), found), out.moves.shape[1])
+        out.moves[i, :n] = found[:n]
+        out.counts[i] = n
 
 
 class NetworkLeaves(Leaves):
@@ -199,7 +195,7 @@ class NetworkLeaves(Leaves):
 
     def read_root(self, space: Workspace) -> None:
         assert self._game is not None
-        game, size = self._game, len(space.counts)
+        game, size = self._game, len(space.worth)
         plies = len(game.moves) + 1
         # The last ply is always read, even if it is known, because its state is needed.
         first = min(len(self._path), plies - 1)
@@ -210,17 +206,18 @@ class NetworkLeaves(Leaves):
             lengths = np.arange(first, first + n)
             self._evaluate(space, np.tile(game.moves, (n, 1)), lengths, np.tile(path, (n, 1)))
             first += n
-        for found in (space.moves, space.counts, space.scores, space.wdl):
+        answers = space.answers
+        for found in answers:
             found[0] = found[n - 1]
         if self._image is not None:
-            moves, scores, wdl = space.moves[0].copy(), space.scores[0].copy(), space.wdl[0].copy()
+            own = Answers(*(found[0].copy() for found in answers))
             self._image.read_root(space)
-            n = int(space.counts[0])
-            places = np.argsort(moves[:n])
-            image = space.scores[0, np.argsort(MOVE_MIRRORED[space.moves[0, :n]])]
-            space.moves[0], space.scores[0] = moves, scores
-            space.scores[0, places] = (log_softmax(scores[places]) + log_softmax(image)) / 2
-            space.wdl[0] = (wdl + space.wdl[0]) / 2
+            n = int(answers.counts[0])
+            places = np.argsort(own.moves[:n])
+            image = answers.scores[0, np.argsort(MOVE_MIRRORED[answers.moves[0, :n]])]
+            answers.moves[0], answers.scores[0] = own.moves, own.scores
+            answers.scores[0, places] = (log_softmax(own.scores[places]) + log_softmax(image)) / 2
+            answers.wdl[0], answers.ends[0] = (answers.wdl[0] + own.wdl) / 2, (answers.ends[0] + own.ends) / 2
 
     def read(self, space: Workspace, n: int) -> None:
         assert self._game is not None
@@ -239,9 +236,10 @@ class NetworkLeaves(Leaves):
         if space.network is None:
             space.network = make_workspace(self._network.config, self._network.eight_bits)
         game, n = self._game, len(lengths)
-        evaluate_leaves(
-            self._network.weights, self._keys, self._values, game.cells, game.turn, game.clock, moves, lengths, paths,
-            self._voice, np.zeros((n, 3), np.int64), space.network, space.moves, space.counts, space.scores, space.wdl,
+        evaluate_games(
+            self._network.weights, self._keys, self._values, game.cells[None], np.array([game.turn]),
+            np.array([game.clock]), np.zeros(n, np.int64), moves, lengths, paths, self._voice,
+            np.zeros((n, 3), np.int64), space.network, space.answers,
         )  # fmt: skip
 
 

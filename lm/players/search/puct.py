@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.model.features import MAX_CANDIDATES
+from lm.model.prompts import End
 from lm.players.search import halving, tree
 from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
@@ -105,6 +106,8 @@ class TreeSearch:
         self._lock = threading.Lock()
         self._spaces: dict[int, Workspace] = {}
         self._chosen: int | None = None  # the edge that sequential halving has chosen
+        self.ends: NDArray[np.float32] = np.zeros(len(End), np.float32)
+        """The network's chances of each `End` at the root."""
         self.made = 0
         """Visits made since the root was set."""
 
@@ -169,8 +172,9 @@ class TreeSearch:
             self._leaves.correct_root(space, self.params.root_depth, self.params.root_nodes)
         if self.root["state"] != READ:
             self._absorb(space, np.zeros(1, np.int32))
-        n = int(space.counts[0])
-        moves, scores, losses = space.moves[0, :n], space.scores[0, :n], space.losses[0, :n]
+        answers, n = space.answers, int(space.answers.counts[0])
+        moves, scores, losses = answers.moves[0, :n], answers.scores[0, :n], space.losses[0, :n]
+        self.ends = answers.ends[0].copy()
         if allowed is not None:
             kept = np.isin(moves, [move.index for move in allowed])
             moves, scores, losses = moves[kept], scores[kept], losses[kept]
@@ -281,9 +285,7 @@ class TreeSearch:
             self._leaves.correct(space, n, self.params.depth, self.params.priced)
 
     def _absorb(self, space: Workspace, leaves: NDArray[np.int32]) -> None:
-        n = len(leaves)
-        found = space.moves[:n], space.counts[:n], space.scores[:n], space.wdl[:n], space.worth[:n], space.losses[:n]
-        tree.absorb(self._state, self._nodes, self._edges, leaves, *found)
+        tree.absorb(self._state, self._nodes, self._edges, leaves, space.answers, space.worth, space.losses)
 
     def _has_room(self, leaves: int) -> bool:
         """Return whether the tree has room for so many leaves and the ends of games found on the way."""

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.model.features import zobrist_after
+from lm.model.network import Answers
 from xiangqi import chase, kernels
 from xiangqi.jit import allocating, compiled
 from xiangqi.kernels import MAX_MOVES, MOVE_FROM, MOVE_TO, Cells
@@ -457,20 +458,17 @@ def absorb(
     nodes: Records,
     edges: Records,
     leaves: NDArray[np.int32],
-    moves: Moves,
-    counts: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    wdl: NDArray[np.float32],
+    answers: Answers,
     worth: NDArray[np.float32],
     losses: NDArray[np.float32],
 ) -> None:
     """Take in the evaluations of n ``leaves`` ``(n,)``.
 
-    These are their legal ``moves`` ``(n, M)``, ``counts`` ``(n,)`` of them, with ``scores`` ``(n, M)`` by the network;
-    ``wdl`` ``(n, 3)``, its chances of win, draw and loss; and what tactics say (`lm.players.search.corrections`): the
-    ``worth`` ``(n,)`` of each position and the ``losses`` ``(n, M)`` of each move.
+    These are the network's ``answers``, and what tactics say (`lm.players.search.corrections`): the ``worth`` ``(n,)``
+    of each position and the ``losses`` ``(n, M)`` of each move.
     """
     s = state[0]
+    moves, counts, scores, wdl = answers.moves, answers.counts, answers.scores, answers.wdl
     priors = np.empty(moves.shape[1], np.float32)
     for i in range(len(leaves)):
         at = leaves[i]
