@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.model.network import Answers
+from lm.players.search.tree import Batch
 from xiangqi.alphabeta import NO_LIMIT, Table, root_prices, search_position
 from xiangqi.jit import allocating
 from xiangqi.kernels import MOVE_INDEX
+from xiangqi.mate_search import mate_search
 from xiangqi.workspace import set_position
 
 LARGEST: Final = 2000
@@ -22,7 +24,7 @@ LARGEST: Final = 2000
 MARGIN: Final = 400
 """A move that loses more, in centipawns, is priced as losing this."""
 ROWS: Final = 1 << 16
-"""Rows of a thread's transposition table, 1 MB."""
+"""Rows of a thread's transposition table, 1 MB, and of its table of positions without a mate, half of that."""
 
 
 @allocating
@@ -51,13 +53,49 @@ def correct(
             k = _likeliest(answers.scores[r, :n], moves, priced, chosen)
             if space.length[0] > 0:
                 k = _with(chosen, k, MOVE_INDEX[space.line[0, 0] // 90, space.line[0, 0] % 90])
-            root_prices(space, table, depth, MARGIN, NO_LIMIT, False, chosen[:k], prices[:, :k], lines[:, :k])
+            root_prices(space, table, 1, depth, MARGIN, NO_LIMIT, False, chosen[:k], prices[:, :k], lines[:, :k])
             best = prices[0, 0]
             for i in range(k):
                 for m in range(n):
                     if moves[m] == chosen[i]:
                         losses[r, m] = min(best - prices[0, i], MARGIN)
         worth[r] = min(max(best, -LARGEST), LARGEST)
+
+
+@allocating
+def find_mates(
+    space: Any,  # a workspace of xiangqi.workspace
+    refuted: NDArray[np.int64],  # (n,) see `xiangqi.mate_search`
+    batch: Batch,
+    n: int,
+    turn: int,
+    moves: int,
+    nodes: int,
+    proven: NDArray[np.int64],  # (2, n) written: nodes of the tree where a mate was found, and its plies
+) -> tuple[int, int]:
+    """Look for mates by checks, in at most so many ``moves``, in the first n leaves of a batch.
+
+    ``turn`` is to move at the root of the tree. Leaves with a mate are taken out of the batch. Returns how many were
+    found, and how many leaves are left.
+    """
+    keys, checked = np.empty(0, np.int64), np.empty(0, np.uint8)
+    found = left = 0
+    for i in range(n):
+        length = batch.lengths[i]
+        set_position(space, batch.cells[i], turn ^ (length & 1), keys, checked)
+        plies, _ = mate_search(space, refuted, moves, nodes)
+        if plies > 0:
+            proven[0, found], proven[1, found] = batch.nodes[i], plies
+            found += 1
+            continue
+        if left < i:
+            batch.nodes[left], batch.lengths[left], batch.cells[left] = batch.nodes[i], length, batch.cells[i]
+            batch.moves[left, :length], batch.entries[left, :length] = (
+                batch.moves[i, :length],
+                batch.entries[i, :length],
+            )
+        left += 1
+    return found, left
 
 
 @allocating

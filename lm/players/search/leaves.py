@@ -17,12 +17,13 @@ from lm.model.network import Answers, evaluate_games, make_answers, make_workspa
 from lm.model.prompts import Voice
 from lm.model.weights import attention_width
 from lm.players.evaluation import recent
-from lm.players.search.corrections import LARGEST, MARGIN, ROWS, correct
+from lm.players.search.corrections import LARGEST, MARGIN, ROWS, correct, find_mates
 from lm.players.search.tree import DEEPEST, Batch, empty_batch
-from xiangqi import Board, kernels
+from xiangqi import MOVES, Board, Move, kernels
 from xiangqi.alphabeta import root_prices
 from xiangqi.jit import allocating
-from xiangqi.kernels import MOVE_MIRRORED
+from xiangqi.kernels import MOVE_INDEX, MOVE_MIRRORED
+from xiangqi.mate_search import mate_search
 from xiangqi.tactics import set_board
 from xiangqi.workspace import new_workspace
 
@@ -42,6 +43,9 @@ class Workspace:
         self.network: network.Workspace | None = None
         self.tactics = new_workspace()
         self.table = np.zeros((ROWS, 2), np.int64)
+        self.refuted = np.zeros(ROWS, np.int64)
+        self.proven = np.zeros((2, size), np.int64)
+        """Nodes with a mate, and its plies; see `lm.players.search.corrections.find_mates`."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,20 @@ class Leaves:
         _read_moves(batch.cells[:n], batch.lengths, self._board.turn, space.answers)
         space.answers.scores[:n], space.answers.wdl[:n] = 0, 1 / 3
 
+    def find_mates(self, space: Workspace, n: int, moves: int, nodes: int) -> tuple[int, int]:
+        """Look for mates in the first n leaves of the batch; return how many were found, and how many leaves are left.
+
+        For the rest see `lm.players.search.corrections.find_mates`.
+        """
+        return find_mates(space.tactics, space.refuted, space.batch, n, self._board.turn, moves, nodes, space.proven)
+
+    def find_root_mate(self, space: Workspace, moves: int, nodes: int) -> list[Move]:
+        """Return the line of a mate from the game's last position, or an empty one."""
+        set_board(space.tactics, self._board)
+        plies, _ = mate_search(space.tactics, space.refuted, moves, nodes)
+        line = space.tactics["line"][0, :plies].tolist()
+        return [MOVES[MOVE_INDEX[move // 90, move % 90]] for move in line]
+
     def correct_root(self, space: Workspace, depth: int, nodes: int) -> None:
         """Add what tactics know of the game's last position, with the prices of all moves.
 
@@ -127,7 +145,7 @@ class Leaves:
         moves = found.copy()
         prices, lines = np.zeros((2, n), np.int64), np.zeros((2, n, 1), np.int16)
         set_board(space.tactics, self._board)
-        root_prices(space.tactics, space.table, depth, MARGIN, nodes, False, moves, prices, lines)
+        root_prices(space.tactics, space.table, 1, depth, MARGIN, nodes, False, moves, prices, lines)
         prices = np.clip(prices[0], -LARGEST, LARGEST)
         space.worth[0] = prices[0]
         places = np.argsort(found)

@@ -60,6 +60,12 @@ class Params:
     """Weight of the tactical score, against that which fits it best to an engine's opinion."""
     caution: float = 0.8
     """By how much a loss of 100 centipawns lowers the logarithm of a move's prior."""
+    mate_moves: int = 3
+    """A leaf is searched for a mate by checks in at most so many moves; 0 for no search."""
+    mate_nodes: int = 100
+    """Most checks tried in that search."""
+    root_mate_moves: int = 8
+    """The same at the root, with at most `root_nodes` checks."""
     batch: int = 8
     """Leaves that are read together."""
     halving: int = 64
@@ -106,6 +112,8 @@ class TreeSearch:
         self._lock = threading.Lock()
         self._spaces: dict[int, Workspace] = {}
         self._chosen: int | None = None  # the edge that sequential halving has chosen
+        self._partial = False  # whether the root has only some of its moves
+        self._mate: list[Move] = []  # the line of a mate found at the root
         self.ends: NDArray[np.float32] = np.zeros(len(End), np.float32)
         """The network's chances of each `End` at the root."""
         self.made = 0
@@ -131,7 +139,8 @@ class TreeSearch:
         self._game = _game_of(board)
         news = self._leaves.set_board(board)
         self._state["deepest"] = self._leaves.deepest
-        at: int | None = 0 if news.continues and self._state["nodes"][0] else None
+        known = news.continues and self._state["nodes"][0] and not (self._partial and not news.moves)
+        at: int | None = 0 if known else None
         for move in news.moves:
             at = self._child(at, move) if at is not None else None
             if at is None:
@@ -168,6 +177,9 @@ class TreeSearch:
         space = self._space(0)
         space.batch.cells[0], space.batch.lengths[0] = self._game.cells, 0
         self._leaves.read_root(space)
+        self._mate = []
+        if self.params.mate_moves > 0 and allowed is None:
+            self._mate = self._leaves.find_root_mate(space, self.params.root_mate_moves, self.params.root_nodes)
         if self.params.depth >= 0:
             self._leaves.correct_root(space, self.params.root_depth, self.params.root_nodes)
         if self.root["state"] != READ:
@@ -175,6 +187,7 @@ class TreeSearch:
         answers, n = space.answers, int(space.answers.counts[0])
         moves, scores, losses = answers.moves[0, :n], answers.scores[0, :n], space.losses[0, :n]
         self.ends = answers.ends[0].copy()
+        self._partial = allowed is not None
         if allowed is not None:
             kept = np.isin(moves, [move.index for move in allowed])
             moves, scores, losses = moves[kept], scores[kept], losses[kept]
@@ -270,15 +283,29 @@ class TreeSearch:
             self._leaves.free(taken[n:])
             self.made += made - n
         if n:
-            self._leaves.read(space, n)
-            self._correct(space, n)
-            with self._lock:
-                self._absorb(space, space.batch.nodes[:n])
-                self.made += n
+            self._read(space, n)
         elif not made:  # all that could be read is being read by others
             time.sleep(1e-4)
             return waiting > 0
         return True
+
+    def _read(self, space: Workspace, n: int) -> None:
+        """Evaluate the first n leaves of a batch, and back them up."""
+        mates, left = 0, n
+        if self.params.mate_moves > 0:
+            mates, left = self._leaves.find_mates(space, n, self.params.mate_moves, self.params.mate_nodes)
+        if left:
+            self._leaves.read(space, left)
+            self._correct(space, left)
+        with self._lock:
+            if mates:
+                found = space.proven[0, :mates]
+                self._leaves.free(self._nodes["entry"][found])
+                self._nodes["entry"][found] = -1
+                tree.prove(self._nodes, self._edges, found, space.proven[1])
+            if left:
+                self._absorb(space, space.batch.nodes[:left])
+            self.made += n
 
     def _correct(self, space: Workspace, n: int) -> None:
         if self.params.depth >= 0:
@@ -300,7 +327,11 @@ class TreeSearch:
     def _is_decided(self, nodes: int | None, used: float, allowed: Budget) -> bool:
         """Return whether the choice is certain: there is one move, the result is proven, or the visits that are left
         cannot change it. Past the time aimed at, it is enough that the most visited move has the best value."""
-        if self.root["lower"] == self.root["upper"] or (allowed.most is not None and used >= allowed.most):
+        if (
+            self._mate
+            or self.root["lower"] == self.root["upper"]
+            or (allowed.most is not None and used >= allowed.most)
+        ):
             return True
         if nodes is None and allowed.target is None:
             return False
@@ -321,6 +352,11 @@ class TreeSearch:
     def candidates(self) -> list[Candidate]:
         """Return the moves at the root, best first."""
         first = int(self.root["first"])
+        if self._mate:
+            others = [self._candidate(e) for e in range(first, first + int(self.root["edges"]))]
+            others = [candidate for candidate in others if candidate.move is not self._mate[0]]
+            others.sort(key=self._rank, reverse=True)
+            return [Candidate(self._mate[0], 1.0, 0, 1.0, 0.0, 1, len(self._mate), False, tuple(self._mate)), *others]
         found = [self._candidate(e) for e in range(first, first + int(self.root["edges"]))]
         chosen = found[self._chosen - first] if self._chosen is not None else None
         found.sort(key=self._rank, reverse=True)

@@ -412,11 +412,14 @@ def _settle(nodes: Records, edges: Records, at: int) -> None:
 
 
 @compiled
-def prove(nodes: Records, edges: Records, at: int, value: int, plies: int) -> None:
-    """Record that the value of a node is known, with the number of plies to the end, and what follows above it."""
-    node = nodes[at]
-    node.lower, node.upper, node.plies = value, value, plies
-    _settle(nodes, edges, at)
+def prove(nodes: Records, edges: Records, mating: NDArray[np.int64], plies: NDArray[np.int64]) -> None:
+    """Record that the side to move mates at the new nodes ``mating`` ``(n,)``, in so many ``plies`` ``(n,)``."""
+    for i in range(len(mating)):
+        at = mating[i]
+        node = nodes[at]
+        node.state, node.lower, node.upper, node.plies = OVER, 1, 1, plies[i]
+        _settle(nodes, edges, at)
+        backup(nodes, at, 0, 1.0, 0.0)
 
 
 @compiled

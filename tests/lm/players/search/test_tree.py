@@ -16,7 +16,7 @@ from xiangqi import MOVES, Board
 from xiangqi.rulings import repetition_outcome
 
 FOREVER = Budget()
-BARE = Params(depth=-1)
+BARE = Params(depth=-1, mate_moves=0)
 """Without tactics."""
 
 
@@ -134,7 +134,7 @@ class TestBackup:
 class TestSelection:
     def test_the_best_edge_is_that_of_the_formula(self) -> None:
         """PUCT with first-play urgency, written out with all edges in turn."""
-        params = Params(depth=-1, exploration=1.1, growth=0.3, base=100.0, reduction=0.4, spread=0.0)
+        params = Params(depth=-1, mate_moves=0, exploration=1.1, growth=0.3, base=100.0, reduction=0.4, spread=0.0)
         found, rng = search(Board(), 60, params), np.random.default_rng(3)
         for _ in range(200):
             node = found._nodes[0]
@@ -181,6 +181,21 @@ class TestProofs:
         for move in best.pv:
             board.push(move)
         assert not board.has_legal_moves()
+
+    def test_mates_by_checks_are_found_at_leaves(self) -> None:
+        """Red mates in two after any of Black's moves but one; each of these leaves is proven without looking on."""
+        board = Board("3k5/4a4/9/9/9/9/9/9/R7R/4K4 b")
+        found = search(board, 30, Params(depth=-1, mate_moves=2))
+        proven = [after for node, after in nodes_of(found, board) if node["state"] == tree.OVER and node["plies"]]
+        assert proven
+        for after in proven:
+            assert minimax(after.copy(), 3) == 1, after.fen()
+
+    def test_a_mate_at_the_root_is_played_at_once(self) -> None:
+        board = Board("3k5/9/9/9/9/9/9/R8/1R7/4K4 w")
+        found = search(board, 100, Params())
+        best = found.candidates()[0]
+        assert (best.move.iccs, best.proven, best.plies, found.made) == ("b1d1", 1, 1, 0)
 
     def test_proven_values_are_those_of_full_search(self) -> None:
         """Whatever is proven is what minimax to the depth of the proof says."""

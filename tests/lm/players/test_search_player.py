@@ -1,0 +1,168 @@
+"""The search as a player: choices, limits, analysis, and its place in specs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import lm
+from lm import UserError
+from lm.players.search.clock import budget
+from lm.players.search_player import Search
+from lm.players.specs import load_player
+from xiangqi import RED, Board, Move
+from xiangqi.engine import Limit
+
+OPENING = "h2e2 h9g7 h0g2 i9h9"
+MATE_IN_TWO = "3k5/4a4/9/9/9/9/9/9/R7R/4K4 w"
+
+
+@pytest.fixture(scope="module")
+def player() -> Iterator[Search]:
+    found = Search(nodes=80)
+    yield found
+    found.close()
+
+
+class TestChoose:
+    def test_the_choice_has_a_line_a_score_and_the_policy(self, player: Search) -> None:
+        board = Board.from_moves(OPENING)
+        (choice,) = player.choose([board])
+        assert choice.move in board.legal_moves
+        assert choice.info.pv[0] is choice.move
+        for move in choice.info.pv:
+            board.push(board.parse_iccs(move.iccs))  # the line is legal
+        assert choice.info.score is not None
+        assert choice.info.score.color == RED
+        assert choice.info.wdl is not None
+        assert sum(choice.info.wdl) == pytest.approx(1000)
+        assert sum(share for _, share in choice.candidates) == pytest.approx(1, abs=1e-4)
+
+    def test_the_same_search_gives_the_same_choice(self) -> None:
+        board = Board.from_moves(OPENING)
+        first, second = (Search(nodes=150, seed=1).choose([board])[0] for _ in range(2))
+        assert first == second
+
+    def test_several_boards_are_searched_each_with_its_limit(self, player: Search) -> None:
+        boards = [Board(), Board.from_moves(OPENING), Board(MATE_IN_TWO)]
+        choices = player.choose(boards, [Limit(nodes=10), Limit(nodes=70), Limit(nodes=10)])
+        assert all(choice.move in board.legal_moves for choice, board in zip(choices, boards, strict=True))
+
+    def test_only_root_moves_are_chosen(self, player: Search) -> None:
+        only = (Move.from_iccs("a0a1"), Move.from_iccs("i0i1"))
+        (choice,) = player.choose([Board()], Limit(nodes=70, root_moves=only))
+        assert choice.move in only
+        (choice,) = player.choose([Board()], Limit(nodes=70))
+        assert choice.move not in only
+
+    def test_a_mate_is_announced_from_its_proof(self, player: Search) -> None:
+        board = Board(MATE_IN_TWO)
+        (choice,) = player.choose([board])
+        assert choice.info.score is not None
+        assert choice.info.score.mate == 2
+        for move in choice.info.pv:
+            board.push(move)
+        assert board.is_checkmate()
+
+    def test_a_lost_game_is_told_from_the_side_to_move(self, player: Search) -> None:
+        (choice,) = player.choose([Board("3k5/4a4/9/9/9/9/9/9/R7R/4K4 b")], Limit(nodes=200))
+        assert choice.value is not None
+        assert choice.value < 0.3
+
+    def test_a_game_goes_on_where_it_was(self, player: Search) -> None:
+        """What was found about the line that is played is kept."""
+        board = Board.from_moves(OPENING)
+        (choice,) = player.choose([board], Limit(nodes=300))
+        for move in choice.info.pv[:2]:
+            board.push(move)
+        search = player._search_of(board, Limit())
+        assert search.root["visits"] > 10
+        player._keep(search)
+
+    def test_taking_back_and_other_games_do_not_confuse_it(self, player: Search) -> None:
+        long, short = Board.from_moves(OPENING + " b2d2"), Board.from_moves(OPENING)
+        fresh = Search(nodes=80).choose([short])[0]
+        player.choose([long])
+        player.choose([Board(MATE_IN_TWO)])
+        assert Search(nodes=80).choose([short])[0].move is fresh.move
+        assert player.choose([short])[0].move in short.legal_moves
+
+
+class TestLimits:
+    def test_stop_ends_it_with_a_move(self, player: Search) -> None:
+        moves = []
+        thinking = threading.Thread(target=lambda: moves.append(player.choose([Board()], Limit(time=1000))[0].move))
+        thinking.start()
+        while thinking.is_alive() and not moves:
+            player.stop()
+            time.sleep(0.05)
+        thinking.join()
+        assert moves[0] in Board().legal_moves
+
+    @pytest.mark.parametrize(
+        ("limit", "target", "most"),
+        [
+            (Limit(time=0.5), 0.5, 0.5),
+            (Limit(red_clock=10.03, moves_to_go=1), 10.0, 10.0),
+            (Limit(red_clock=10.03, moves_to_go=5), 2.0, 5.0),
+            (Limit(nodes=4), None, None),
+            (Limit(black_clock=10), None, None),
+        ],
+    )
+    def test_the_budget(self, limit: Limit, target: float | None, most: float | None) -> None:
+        found = budget(limit, Board())
+        assert (found.target, found.most) == (pytest.approx(target), pytest.approx(most))
+
+    @pytest.mark.parametrize("left", [0.01, 0.05, 1, 10, 600])
+    @pytest.mark.parametrize("gain", [0, 0.1, 10])
+    def test_a_clock_is_never_used_up(self, left: float, gain: float) -> None:
+        found = budget(Limit(red_clock=left, red_increment=gain), Board())
+        assert found.target is not None and found.most is not None
+        assert 0 <= found.target <= found.most <= max(0, left - 0.03)
+
+    @pytest.mark.parametrize("option", ["nodes", "movetime", "threads", "size"])
+    def test_a_limit_of_nothing_is_an_error(self, option: str) -> None:
+        with pytest.raises(UserError, match=f"{option} must be at least 1"):
+            Search(**{option: 0})
+
+
+class TestAnalysis:
+    def test_lines_come_best_first_and_have_a_result(self, player: Search) -> None:
+        board = Board.from_moves(OPENING)
+        analysis = player.analyse(board, Limit(nodes=200), multipv=3)
+        seen = list(analysis)
+        assert [line.info.multipv for line in analysis.lines] == [1, 2, 3]
+        assert len({line.move for line in analysis.lines}) == 3
+        assert all(line in seen for line in analysis.lines)
+        result = player.analyse(board, Limit(nodes=200), multipv=3).result()
+        assert result.best.move is analysis.lines[0].move
+        html = result._repr_html_()
+        assert html.count("<tr>") == 4
+        assert "<svg" in html
+
+    def test_more_lines_than_moves(self, player: Search) -> None:
+        board = Board("3k5/4a4/9/9/9/9/9/9/9/5K3 b")
+        lines = player.analyse(board, Limit(nodes=20), multipv=50).result().lines
+        assert len(lines) == len(board.legal_moves)
+
+    def test_it_can_be_stopped(self, player: Search) -> None:
+        with player.analyse(Board(), Limit(time=1000)) as analysis:
+            for line in analysis:
+                assert line.move in Board().legal_moves
+                analysis.stop()
+
+
+class TestSpecs:
+    def test_the_value_is_the_number_of_nodes(self) -> None:
+        assert load_player("search:20").name == "search:20"
+
+    def test_lm_has_it_at_its_door(self) -> None:
+        assert lm.Search is Search
+
+    def test_a_missing_model_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="no model in"):
+            load_player(f"search:model={tmp_path}")
