@@ -53,7 +53,7 @@ def correct(
             k = _likeliest(answers.scores[r, :n], moves, priced, chosen)
             if space.length[0] > 0:
                 k = _with(chosen, k, MOVE_INDEX[space.line[0, 0] // 90, space.line[0, 0] % 90])
-            root_prices(space, table, 1, depth, MARGIN, NO_LIMIT, False, chosen[:k], prices[:, :k], lines[:, :k])
+            root_prices(space, table, depth, MARGIN, NO_LIMIT, False, chosen[:k], prices[:, :k], lines[:, :k])
             best = prices[0, 0]
             for i in range(k):
                 for m in range(n):

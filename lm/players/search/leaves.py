@@ -145,7 +145,7 @@ class Leaves:
         moves = found.copy()
         prices, lines = np.zeros((2, n), np.int64), np.zeros((2, n, 1), np.int16)
         set_board(space.tactics, self._board)
-        root_prices(space.tactics, space.table, 1, depth, MARGIN, nodes, False, moves, prices, lines)
+        root_prices(space.tactics, space.table, depth, MARGIN, nodes, False, moves, prices, lines)
         prices = np.clip(prices[0], -LARGEST, LARGEST)
         space.worth[0] = prices[0]
         places = np.argsort(found)
