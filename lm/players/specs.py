@@ -253,6 +253,7 @@ _PARAMS: Final[dict[str, Reader]] = {
     "root_nodes": int,
     "priced": int,
     "mate_moves": int,
+    "share": int,
     "mate_nodes": int,
     "root_mate_moves": int,
     "trust": float,

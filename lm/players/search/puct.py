@@ -66,6 +66,8 @@ class Params:
     """Most checks tried in that search."""
     root_mate_moves: int = 8
     """The same at the root, with at most `root_nodes` checks."""
+    share: int = 1
+    """Whether a position reached by other moves counts with the value found there, and with its proof."""
     batch: int = 8
     """Leaves that are read together."""
     halving: int = 64
@@ -108,6 +110,7 @@ class TreeSearch:
         self._state["rulings"], self._state["chases"] = rules != "none", rules == "computer"
         # The system gives these arrays memory only as they are written to.
         self._nodes, self._edges = np.zeros(size, NODE), np.zeros(size * EDGES_A_NODE, EDGE)
+        self._twins = np.full(1 << size.bit_length() if params.share else 1, -1, np.int32)
         self._game = Game(np.zeros(90, np.uint8), 0, np.empty(0, np.int16), np.zeros(1, np.uint64), 0)
         self._lock = threading.Lock()
         self._spaces: dict[int, Workspace] = {}
@@ -163,12 +166,13 @@ class TreeSearch:
         node["parent"] = node["entry"] = -1
         node["lower"], node["upper"], node["flying"] = -1, 1, 1
         self._state["nodes"], self._state["edges"], self._state["root"] = 1, 0, 0
+        self._twins[:] = -1
 
     def _keep(self, root: int) -> None:
         """Keep the part of the tree below a node, which becomes the root."""
         nodes, edges = np.zeros_like(self._nodes), np.zeros_like(self._edges)
         freed = np.empty(len(nodes), np.int64)
-        count = tree.keep(self._state, self._nodes, self._edges, root, nodes, edges, freed)
+        count = tree.keep(self._state, self._nodes, self._edges, self._twins, root, nodes, edges, freed)
         self._leaves.free(freed[:count])
         self._nodes, self._edges = nodes, edges
 
@@ -279,7 +283,7 @@ class TreeSearch:
                 return waiting > 0
             taken = self._leaves.take(size)
             batch = space.batch.first(size)
-            n, made = tree.select(self._state, self._nodes, self._edges, self._game, taken, batch)
+            n, made = tree.select(self._state, self._nodes, self._edges, self._twins, self._game, taken, batch)
             self._leaves.free(taken[n:])
             self.made += made - n
         if n:
@@ -312,7 +316,9 @@ class TreeSearch:
             self._leaves.correct(space, n, self.params.depth, self.params.priced)
 
     def _absorb(self, space: Workspace, leaves: NDArray[np.int32]) -> None:
-        tree.absorb(self._state, self._nodes, self._edges, leaves, space.answers, space.worth, space.losses)
+        tree.absorb(
+            self._state, self._nodes, self._edges, self._twins, leaves, space.answers, space.worth, space.losses
+        )
 
     def _has_room(self, leaves: int) -> bool:
         """Return whether the tree has room for so many leaves and the ends of games found on the way."""

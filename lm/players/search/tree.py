@@ -211,7 +211,13 @@ def _wanted_edge(nodes: Records, edges: Records, at: int) -> int:
 
 @allocating
 def select(
-    state: Records, nodes: Records, edges: Records, game: Game, taken: NDArray[np.int64], batch: Batch
+    state: Records,
+    nodes: Records,
+    edges: Records,
+    twins: NDArray[np.int32],
+    game: Game,
+    taken: NDArray[np.int64],
+    batch: Batch,
 ) -> tuple[int, int]:
     """Visit the tree until the ``batch`` is full, and return the number of leaves in it and of all visits made.
 
@@ -249,6 +255,10 @@ def select(
                 at = _create(s, nodes, edges, at, e, keys[depth], clock)
                 nodes[at].flying = 1
                 _end(s, nodes, at, game, cells, turn, moves[:depth], keys[: depth + 1])
+                twin = _twin(nodes, twins, nodes[at].key)
+                if nodes[at].state == NEW and twin >= 0 and _is_mate(nodes[twin]):
+                    nodes[at].lower, nodes[at].upper = nodes[twin].lower, nodes[twin].upper
+                    nodes[at].plies, nodes[at].state = nodes[twin].plies, OVER
                 if nodes[at].state == OVER:
                     _settle(nodes, edges, at)
                 else:
@@ -297,6 +307,36 @@ def _create(s: Any, nodes: Records, edges: Records, parent: int, edge: int, key:
     node.lower, node.upper, node.state, node.ruled, node.entry = -1, 1, NEW, 0, -1
     edges[edge].node = at
     return at
+
+
+# --- Transpositions ---------------------------------------------------------------------------------------------------
+
+
+@compiled
+def _twin(nodes: Records, twins: NDArray[np.int32], key: int) -> int:
+    """Return an evaluated node with the same position, reached by other moves; -1 if none is known.
+
+    ``twins`` of one place stand for none at all.
+    """
+    if len(twins) == 1:
+        return -1
+    at = twins[key & np.uint64(len(twins) - 1)]
+    return int(at) if at >= 0 and nodes[at].key == key else -1
+
+
+@compiled
+def _is_mate(node: Any) -> bool:
+    """Return whether it is proven that a side is mated, whatever the moves before."""
+    return bool(node.lower == node.upper and node.lower != 0 and node.ruled == 0)
+
+
+@compiled
+def _enlist(nodes: Records, twins: NDArray[np.int32], at: int) -> None:
+    """Make a node the one to be found for its position, unless a node with more visits is."""
+    place = nodes[at].key & np.uint64(len(twins) - 1)
+    other = twins[place]
+    if other < 0 or nodes[other].visits <= nodes[at].visits:
+        twins[place] = at
 
 
 # --- Endings ----------------------------------------------------------------------------------------------------------
@@ -460,6 +500,7 @@ def absorb(
     state: Records,
     nodes: Records,
     edges: Records,
+    twins: NDArray[np.int32],
     leaves: NDArray[np.int32],
     answers: Answers,
     worth: NDArray[np.float32],
@@ -468,7 +509,8 @@ def absorb(
     """Take in the evaluations of n ``leaves`` ``(n,)``.
 
     These are the network's ``answers``, and what tactics say (`lm.players.search.corrections`): the ``worth`` ``(n,)``
-    of each position and the ``losses`` ``(n, M)`` of each move.
+    of each position and the ``losses`` ``(n, M)`` of each move. A position that another node has looked into counts
+    with the value found there; ``twins`` ``(T,)`` leads to such nodes.
     """
     s = state[0]
     moves, counts, scores, wdl = answers.moves, answers.counts, answers.scores, answers.wdl
@@ -479,8 +521,12 @@ def absorb(
         expand(state, nodes, edges, at, moves[i], priors, counts[i])
         own = min(max(float(wdl[i, 0] - wdl[i, 2]), -0.999), 0.999)
         value, draw = np.tanh(s.trust * np.arctanh(own) + s.counting * worth[i]), float(wdl[i, 1])
+        twin = _twin(nodes, twins, nodes[at].key)
+        if twin >= 0 and nodes[twin].visits > 1:
+            value, draw = mean(nodes[twin]), nodes[twin].draws / nodes[twin].visits
         nodes[at].value, nodes[at].draw = value, draw
         backup(nodes, at, s.root, value, draw)
+        _enlist(nodes, twins, at)
 
 
 @allocating
@@ -521,12 +567,20 @@ def change_priors(
 
 @compiled
 def keep(
-    state: Records, nodes: Records, edges: Records, root: int, to_nodes: Records, to_edges: Records, freed: Any
+    state: Records,
+    nodes: Records,
+    edges: Records,
+    twins: NDArray[np.int32],
+    root: int,
+    to_nodes: Records,
+    to_edges: Records,
+    freed: NDArray[np.int64],
 ) -> int:
     """Copy the nodes below a new ``root``, and it, into other arrays; return the number of cache entries freed.
 
-    Those are written to ``freed``. Nothing may be flying.
+    Those are written to ``freed``, and ``twins`` anew. Nothing may be flying.
     """
+    twins[:] = -1
     s = state[0]
     n = m = 0
     to_nodes[0] = nodes[root]
@@ -545,6 +599,8 @@ def keep(
                 nodes[edges[e].node].flying = -1  # marks it as kept
                 n += 1
             m += 1
+        if node.state == READ:
+            _enlist(to_nodes, twins, done)
         done += 1
     nodes[root].flying = -1
     count = 0

@@ -45,7 +45,7 @@ class TestChoose:
     def test_the_same_search_gives_the_same_choice(self) -> None:
         board = Board.from_moves(OPENING)
         first, second = (Search(nodes=150, seed=1).choose([board])[0] for _ in range(2))
-        assert first == second
+        assert (first.candidates, first.info.wdl, first.info.pv) == (second.candidates, second.info.wdl, second.info.pv)
 
     def test_several_boards_are_searched_each_with_its_limit(self, player: Search) -> None:
         boards = [Board(), Board.from_moves(OPENING), Board(MATE_IN_TWO)]
