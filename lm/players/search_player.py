@@ -10,16 +10,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Final
+from typing import Final, cast, get_args
 
-from lm import UserError
+import numpy as np
+from numpy.typing import NDArray
+
+from lm import UserError, one_of
 from lm.model.folder import load_network
+from lm.model.prompts import End, Voice
+from lm.model.sampling import Sampling
+from lm.players.lm_player import DRAWS_BELOW
 from lm.players.player import Analysis, Choice, Limits, Line, Thinker, limit_of_each
 from lm.players.search.clock import budget
 from lm.players.search.leaves import NetworkLeaves
 from lm.players.search.puct import Candidate, Params, TreeSearch
 from xiangqi import Board
 from xiangqi.engine import Info, Limit, Score, Wdl
+from xiangqi.rulings import Rules
 
 NODES: Final = 400
 """Positions that are read for a move, unless something else is asked for."""
@@ -27,6 +34,14 @@ SHOWN_EVERY: Final = 0.1
 """Seconds between the reports of an analysis."""
 GAMES: Final = 64
 """Games whose trees a player keeps."""
+RESIGNS_BELOW: Final = 0.05
+"""A player whose expected score is not below this does not resign: less than without a search, which errs more."""
+SAMPLED_PLIES: Final = 30
+"""Plies of a game in which moves are drawn, if there is a temperature."""
+FAIR: Final = 0.1
+"""How much worse than the best a drawn move may be, on the scale from -1 to 1."""
+DIRICHLET: Final = 10.0
+"""The concentration of the noise, shared by all moves, as in AlphaZero."""
 
 
 class Search(Thinker):
@@ -34,7 +49,15 @@ class Search(Thinker):
 
     ``nodes`` is the number of positions read for a move, ``movetime`` the time in milliseconds; a limit given with the
     board replaces both. ``threads`` search one game together, or several games at once. ``size`` is the most positions
-    that a tree may hold; each takes 13 kB.
+    that a tree may hold; each takes 13 kB. ``voice`` is ``human`` or ``engine``, ``rules`` a rule set of
+    `xiangqi.rulings`.
+
+    Two options make games differ, for levels and for training: with a ``temperature`` a move of the first
+    `SAMPLED_PLIES` plies is drawn by its visits to the power of 1 / temperature, among those not much worse than the
+    best; ``noise`` is the share of the priors at the root that is drawn anew (AlphaZero's Dirichlet noise).
+
+    It resigns or offers a draw where the model predicts this ending, as people do, and the search agrees. With one
+    thread the same seed gives the same moves for the same calls. Raises ``UserError`` for invalid settings.
     """
 
     def __init__(
@@ -45,6 +68,10 @@ class Search(Thinker):
         threads: int = 1,
         size: int = 20000,
         dtype: str = "int8",
+        voice: str = "human",
+        rules: str = "computer",
+        temperature: float = 0.0,
+        noise: float = 0.0,
         seed: int | None = None,
         name: str = "search",
         params: Params = Params(),  # noqa: B008 # it is frozen
@@ -52,7 +79,13 @@ class Search(Thinker):
         for option, value in (("nodes", nodes), ("movetime", movetime), ("threads", threads), ("size", size)):
             if value is not None and value < 1:
                 raise UserError(f"{option} must be at least 1: {value}")
+        if not 0 <= noise <= 1:
+            raise UserError(f"noise must lie between 0 and 1: {noise:g}")
+        if seed is not None and seed < 0:
+            raise UserError(f"seed must not be negative: {seed}")
         self.name, self.threads, self._size = name, threads, size
+        self._voice, self._rules = Voice.parse("voice", voice), cast(Rules, one_of("rules", rules, get_args(Rules)))
+        self._sampling, self._noise, self._random = Sampling(temperature), noise, np.random.default_rng(seed)
         self._params = params
         self._limit = Limit(None if movetime is None else movetime / 1000, nodes=nodes)
         if movetime is None and nodes is None:
@@ -88,11 +121,31 @@ class Search(Thinker):
             for _ in search.think(limit.nodes, budget(limit, board), threads or self.threads, self._stopped):
                 pass
             candidates = search.candidates()
-            info = report(search, candidates[0], board, time.perf_counter() - started)
+            chosen = self._draw(candidates) if board.ply < SAMPLED_PLIES else candidates[0]
+            info = report(search, chosen, board, time.perf_counter() - started)
         finally:
             self._keep(search)
-        ranked = sorted(candidates, key=lambda candidate: -candidate.prior)
-        return Choice(candidates[0].move, info, tuple((c.move, c.prior) for c in ranked))
+        ranked = tuple((c.move, c.prior) for c in sorted(candidates, key=lambda candidate: -candidate.prior))
+        expected, word = (1 + candidates[0].value) / 2, self._word(search.ends)
+        if word == End.RESIGNS and expected < RESIGNS_BELOW:
+            return Choice(None, info, ranked)
+        return Choice(chosen.move, info, ranked, draw=word == End.DRAW_AGREED and expected < DRAWS_BELOW)
+
+    def _draw(self, candidates: list[Candidate]) -> Candidate:
+        """Return the best move, or with a temperature one of those that are not much worse."""
+        best = candidates[0]
+        if self._sampling.temperature == 0 or best.proven is not None:
+            return best
+        fair = [c for c in candidates if c.visits and c.proven != -1 and c.value >= best.value - FAIR]
+        scores = np.log([candidate.visits for candidate in fair] or [1])
+        with self._lock:
+            return (fair or [best])[int(self._random.choice(len(scores), p=self._sampling.probabilities(scores)))]
+
+    def _word(self, ends: NDArray[np.float32]) -> End:
+        """Draw from the endings that the model predicts: whether the game goes on, or how it ends."""
+        chances = Sampling().endings(np.log(np.maximum(ends, 1e-9)))
+        with self._lock:
+            return End(int(self._random.choice(len(End), p=chances)))
 
     def _search_of(self, board: Board, limit: Limit) -> TreeSearch:
         """Return a search whose root is the board: that of its game if there is one."""
@@ -102,9 +155,15 @@ class Search(Thinker):
                 self._searches.remove(found)
             elif len(self._searches) >= GAMES:
                 self._searches.pop(0)
-        search = found or TreeSearch(NetworkLeaves(self._network, self._size), self._params, size=self._size)
-        search.set_root(board, limit.root_moves)
-        return search
+        if found is None:
+            leaves = NetworkLeaves(self._network, self._size, self._voice)
+            found = TreeSearch(leaves, self._params, self._rules, self._size)
+        found.set_root(board, limit.root_moves)
+        if self._noise > 0:
+            with self._lock:
+                noise = self._random.dirichlet(np.full(int(found.root["edges"]), DIRICHLET / found.root["edges"]))
+            found.mix_priors(noise, self._noise)
+        return found
 
     def _keep(self, search: TreeSearch) -> None:
         with self._lock:

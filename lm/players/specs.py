@@ -270,6 +270,10 @@ _SEARCH: Final[dict[str, Reader]] = {
     "size": int,
     "model": str,
     "dtype": str,
+    "voice": str,
+    "rules": str,
+    "temperature": float,
+    "noise": float,
     "seed": int,
     **_PARAMS,
 }

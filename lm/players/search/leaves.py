@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.model import network
+from lm.model.cache import KVCache
 from lm.model.encoding import GameMoves
 from lm.model.features import MAX_CANDIDATES
 from lm.model.folder import Network
 from lm.model.network import Answers, evaluate_games, make_answers, make_workspace
 from lm.model.prompts import Voice
-from lm.model.weights import attention_width
 from lm.players.evaluation import recent
+from lm.players.policy import average
 from lm.players.search.corrections import LARGEST, MARGIN, ROWS, correct, find_mates
 from lm.players.search.tree import DEEPEST, Batch, empty_batch
 from xiangqi import MOVES, Board, Move, kernels
@@ -108,7 +109,7 @@ class Leaves:
         """Return n cache entries for leaves."""
         return np.full(n, -1)
 
-    def free(self, entries: NDArray[np.integer]) -> None:
+    def free(self, entries: NDArray[np.int64]) -> None:
         """Take cache entries back."""
 
     def read_root(self, space: Workspace) -> None:
@@ -181,13 +182,9 @@ class NetworkLeaves(Leaves):
         super().__init__()
         self._network, self._voice = network, int(voice)
         self._image = NetworkLeaves(network, 0, voice, mirrors=False) if mirrors else None
-        config = network.config
-        self.longest = config.n_context - 1
-        entries = size + config.n_context
-        shape = (config.n_layer, entries, attention_width(config))
-        # The system gives these arrays memory only as they are written to, so low entries are taken first.
-        self._keys, self._values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        self._free = list(range(entries - 1, -1, -1))
+        self.longest = network.config.n_context - 1
+        # Room for all: the cache must not move while other threads write to it.
+        self._cache = KVCache(network.config, size + network.config.n_context)
         self._path: list[int] = []  # entries of the game's plies, as far as they are known
 
     def _set_game(self, game: GameMoves) -> News:
@@ -206,35 +203,32 @@ class NetworkLeaves(Leaves):
         self._path.append(entry)
 
     def take(self, n: int) -> NDArray[np.int64]:
-        return np.array([self._free.pop() for _ in range(n)], np.int64)
+        return self._cache.take(n)
 
-    def free(self, entries: NDArray[np.integer]) -> None:
-        self._free += entries[::-1].tolist()
+    def free(self, entries: NDArray[np.int64]) -> None:
+        self._cache.free(entries)
 
     def read_root(self, space: Workspace) -> None:
         assert self._game is not None
-        game, size = self._game, len(space.worth)
-        plies = len(game.moves) + 1
+        answers = space.answers
+        moves, plies = self._game.moves, len(self._game.moves) + 1
         # The last ply is always read, even if it is known, because its state is needed.
         first = min(len(self._path), plies - 1)
         self._path += self.take(plies - len(self._path)).tolist()
-        path = np.array(self._path, np.int64)
+        path, cells = np.array([self._path], np.int64), self._game.cells[None]
         while first < plies:
-            n = min(size, plies - first)
-            lengths = np.arange(first, first + n)
-            self._evaluate(space, np.tile(game.moves, (n, 1)), lengths, np.tile(path, (n, 1)))
+            n = min(len(space.worth), plies - first)
+            self._evaluate(space, cells, moves[None], path, np.zeros(n, np.int64), np.arange(first, first + n))
             first += n
-        answers = space.answers
         for found in answers:
             found[0] = found[n - 1]
         if self._image is not None:
             own = Answers(*(found[0].copy() for found in answers))
             self._image.read_root(space)
-            n = int(answers.counts[0])
-            places = np.argsort(own.moves[:n])
-            image = answers.scores[0, np.argsort(MOVE_MIRRORED[answers.moves[0, :n]])]
-            answers.moves[0], answers.scores[0] = own.moves, own.scores
-            answers.scores[0, places] = (log_softmax(own.scores[places]) + log_softmax(image)) / 2
+            n = own.counts
+            images, scores = MOVE_MIRRORED[answers.moves[0, :n]], answers.scores[0, :n].copy()
+            answers.moves[0] = own.moves
+            answers.scores[0, :n] = average(own.moves[:n], own.scores[:n], images, scores)
             answers.wdl[0], answers.ends[0] = (answers.wdl[0] + own.wdl) / 2, (answers.ends[0] + own.ends) / 2
 
     def read(self, space: Workspace, n: int) -> None:
@@ -245,26 +239,28 @@ class NetworkLeaves(Leaves):
         moves[:, :played], moves[:, played:] = self._game.moves, batch.moves[:n, :longest]
         paths = np.empty((n, played + 1 + longest), np.int64)
         paths[:, : played + 1], paths[:, played + 1 :] = self._path, batch.entries[:n, :longest]
-        self._evaluate(space, moves, played + batch.lengths[:n], paths)
+        cells = np.tile(self._game.cells, (n, 1))
+        self._evaluate(space, cells, moves, paths, np.arange(n), played + batch.lengths[:n])
 
     def _evaluate(
-        self, space: Workspace, moves: NDArray[np.int16], lengths: NDArray[np.int64], paths: NDArray[np.int64]
+        self,
+        space: Workspace,
+        cells: NDArray[np.uint8],  # (G, 90)
+        moves: NDArray[np.int16],  # (G, n)
+        paths: NDArray[np.int64],  # (G, n + 1)
+        games: NDArray[np.int64],  # (R,)
+        lengths: NDArray[np.int64],  # (R,)
     ) -> None:
+        """Evaluate R positions of G games that begin as this one does; see `lm.model.network.evaluate_games`."""
         assert self._game is not None
         if space.network is None:
             space.network = make_workspace(self._network.config, self._network.eight_bits)
-        game, n = self._game, len(lengths)
+        turns, clocks = (np.full(len(cells), x, np.int64) for x in (self._game.turn, self._game.clock))
+        prompts = np.zeros((len(lengths), 3), np.int64)
         evaluate_games(
-            self._network.weights, self._keys, self._values, game.cells[None], np.array([game.turn]),
-            np.array([game.clock]), np.zeros(n, np.int64), moves, lengths, paths, self._voice,
-            np.zeros((n, 3), np.int64), space.network, space.answers,
+            self._network.weights, self._cache.keys, self._cache.values, cells, turns, clocks, moves, paths, games,
+            lengths, self._voice, prompts, space.network, space.answers,
         )  # fmt: skip
-
-
-def log_softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the logarithms of the probabilities ``(n,)`` that scores ``(n,)`` stand for."""
-    shifted = scores - scores.max()
-    return shifted - np.log(np.exp(shifted).sum())
 
 
 def _in_common(a: NDArray[np.int16], b: NDArray[np.int16]) -> int:

@@ -152,7 +152,7 @@ class TreeSearch:
             self._nodes["entry"][at] = -1  # it is on the game's path now
         if at is None:
             entries = self._nodes["entry"][: int(self._state["nodes"][0])]
-            self._leaves.free(entries[entries >= 0])
+            self._leaves.free(entries[entries >= 0].astype(np.int64))
             self._begin()
         else:
             self._keep(at)
@@ -205,6 +205,12 @@ class TreeSearch:
                 child = int(self._edges["node"][e])
                 return child if child >= 0 and self._nodes["state"][child] == READ else None
         return None
+
+    def mix_priors(self, noise: NDArray[np.float64], share: float) -> None:
+        """Replace a share of the root's priors by ``noise`` ``(n,)``, which sums to 1."""
+        edges = self._root_edges()
+        edges["prior"] = (1 - share) * edges["prior"] + share * noise
+        edges[:] = edges[np.argsort(-edges["prior"], kind="stable")]
 
     def _space(self, thread: int) -> Workspace:
         return self._spaces.setdefault(thread, Workspace(self.params.batch))
@@ -304,7 +310,7 @@ class TreeSearch:
         with self._lock:
             if mates:
                 found = space.proven[0, :mates]
-                self._leaves.free(self._nodes["entry"][found])
+                self._leaves.free(self._nodes["entry"][found].astype(np.int64))
                 self._nodes["entry"][found] = -1
                 tree.prove(self._nodes, self._edges, found, space.proven[1])
             if left:

@@ -92,6 +92,25 @@ class TestChoose:
         assert player.choose([short])[0].move in short.legal_moves
 
 
+class TestVariety:
+    def test_openings_vary_with_a_temperature_and_not_without(self) -> None:
+        varied, fixed = Search(nodes=100, temperature=1, seed=3), Search(nodes=100)
+        assert len({varied.choose([Board()])[0].move for _ in range(8)}) > 1
+        assert len({fixed.choose([Board()])[0].move for _ in range(3)}) == 1
+
+    def test_noise_changes_the_priors_and_keeps_their_sum(self, player: Search) -> None:
+        board = Board.from_moves(OPENING)
+        noisy = Search(nodes=80, noise=0.5, seed=4)
+        with_noise, without = (dict(p.choose([board])[0].candidates) for p in (noisy, player))
+        assert sum(with_noise.values()) == pytest.approx(1, abs=1e-4)
+        assert sum(abs(with_noise[move] - without[move]) for move in without) > 0.2
+
+    @pytest.mark.parametrize(("option", "value"), [("noise", 1.5), ("temperature", -1.0), ("seed", -1)])
+    def test_wrong_values_are_named(self, option: str, value: float) -> None:
+        with pytest.raises(UserError, match=option):
+            Search(**{option: value})
+
+
 class TestLimits:
     def test_stop_ends_it_with_a_move(self, player: Search) -> None:
         moves = []
