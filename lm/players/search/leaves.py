@@ -225,7 +225,7 @@ class NetworkLeaves(Leaves):
         if self._image is not None:
             own = Answers(*(found[0].copy() for found in answers))
             self._image.read_root(space)
-            n = own.counts
+            n = int(own.counts)
             images, scores = MOVE_MIRRORED[answers.moves[0, :n]], answers.scores[0, :n].copy()
             answers.moves[0] = own.moves
             answers.scores[0, :n] = average(own.moves[:n], own.scores[:n], images, scores)
