@@ -198,7 +198,7 @@ class TestMissingPackages:
     @pytest.mark.parametrize(
         ("package", "words", "extra"),
         [
-            ("torch", ("match", "random", "lm", "-n", "2"), "play"),
+            ("torch", ("evaluate",), "torch"),
             ("pygame", ("play",), "play"),
             ("matplotlib", ("report",), "report"),
             ("captum", ("explain", STARTING_FEN, "h2e2", "--model", "/no/such/model"), "report"),

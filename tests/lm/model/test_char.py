@@ -34,6 +34,8 @@ from lm.model.pretrained_config import XiangqiConfig
 from lm.model.sampling import softmax
 from lm.model.tokenizer import CHARS, char_tokenizer, move_tokenizer
 from lm.players.char_policy import CharEvaluator, score_games
+from lm.players.char_process import CharProcess
+from lm.players.player import PlayerError
 from lm.players.specs import load_player
 from lm.training.char_batches import CharBatches
 from lm.training.presets import Preset
@@ -163,6 +165,39 @@ class TestScores:
         model = new_model(1, 2, 16, plies=20)
         board = random_game(3, 60)
         assert np.isfinite(CharEvaluator(model)([board])[0].scores).all()
+
+
+class TestProcess:
+    """A player whose model reads characters thinks in another process."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        new_model(1, 2, 16).save_pretrained(tmp_path / "model")
+        return tmp_path / "model"
+
+    def test_it_says_what_the_model_says(self, folder: Path) -> None:
+        boards = [random_game(seed, 12) for seed in range(2)]
+        evaluator = CharProcess(folder)
+        try:
+            for found, same in zip(evaluator(boards), CharEvaluator(load_any_model(folder))(boards), strict=True):
+                assert found.moves == same.moves
+                np.testing.assert_allclose(found.scores, same.scores, atol=1e-5)
+            evaluator._process.kill()
+            with pytest.raises(PlayerError, match="process has ended"):
+                evaluator(boards)
+        finally:
+            evaluator.close()
+
+    def test_a_damaged_model_is_named(self, folder: Path) -> None:
+        (folder / "model.safetensors").write_bytes(b"")
+        with pytest.raises(UserError, match=f"damaged model in {folder}"):
+            CharProcess(folder)
+
+    def test_without_torch_it_says_how_to_get_it(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("lm.find_spec", lambda package: None)
+        with pytest.raises(UserError, match=r"^this needs torch: .*pip install .*\[torch\]") as error:
+            load_player(f"lm:model={folder}")
+        assert "\n" not in str(error.value)
 
 
 class TestStart:
