@@ -215,7 +215,8 @@ def _largest_input(inputs: int) -> int:
 
 def _wide(x: NDArray[Any]) -> Floats:
     """Return an array with its last axis padded with zeros to a multiple of `LANES`."""
-    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, padded(x.shape[-1]) - x.shape[-1])]).astype(np.float32)
+    more = padded(x.shape[-1]) - x.shape[-1]
+    return (np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, more)]) if more else x).astype(np.float32, copy=False)
 
 
 def _same(x: Floats) -> Floats:
@@ -224,5 +225,8 @@ def _same(x: Floats) -> Floats:
 
 def _halves(x: Floats) -> NDArray[np.uint16]:
     """Return the upper halves of float32 numbers, rounded to even: bfloat16."""
-    words = np.ascontiguousarray(x).view(np.uint32)
-    return ((words + 0x7FFF + (words >> 16 & 1)) >> 16).astype(np.uint16)
+    halves = np.empty(x.shape, np.uint16)
+    for start in range(0, len(x), 1024):  # a part at a time, because the table is large
+        words = np.ascontiguousarray(x[start : start + 1024]).view(np.uint32)
+        halves[start : start + 1024] = (words + 0x7FFF + (words >> 16 & 1)) >> 16
+    return halves
