@@ -22,7 +22,7 @@ from lm.model.sampling import Sampling
 from lm.players.lm_player import DRAWS_BELOW
 from lm.players.player import Analysis, Choice, Limits, Line, Thinker, limit_of_each
 from lm.players.search.clock import budget
-from lm.players.search.leaves import NetworkLeaves
+from lm.players.search.leaves import Leaves, NetworkLeaves
 from lm.players.search.puct import Candidate, Params, TreeSearch
 from xiangqi import Board
 from xiangqi.engine import Info, Limit, Score, Wdl
@@ -32,6 +32,8 @@ NODES: Final = 400
 """Positions that are read for a move, unless something else is asked for."""
 SHOWN_EVERY: Final = 0.1
 """Seconds between the reports of an analysis."""
+NO_MODEL: Final = "none"
+"""Instead of a model: values by tactics alone and no preference among moves, to see what the model is worth."""
 GAMES: Final = 64
 """Games whose trees a player keeps."""
 RESIGNS_BELOW: Final = 0.05
@@ -49,8 +51,8 @@ class Search(Thinker):
 
     ``nodes`` is the number of positions read for a move, ``movetime`` the time in milliseconds; a limit given with the
     board replaces both. ``threads`` search one game together, or several games at once. ``size`` is the most positions
-    that a tree may hold; each takes 13 kB. ``voice`` is ``human`` or ``engine``, ``rules`` a rule set of
-    `xiangqi.rulings`.
+    that a tree may hold; each takes 13 kB. ``model`` is a directory, the shipped one by default, or `NO_MODEL`.
+    ``voice`` is ``human`` or ``engine``, ``rules`` a rule set of `xiangqi.rulings`.
 
     Two options make games differ, for levels and for training: with a ``temperature`` a move of the first
     `SAMPLED_PLIES` plies is drawn by its visits to the power of 1 / temperature, among those not much worse than the
@@ -90,7 +92,7 @@ class Search(Thinker):
         self._limit = Limit(None if movetime is None else movetime / 1000, nodes=nodes)
         if movetime is None and nodes is None:
             self._limit = Limit(nodes=NODES)
-        self._network = load_network(model, dtype)
+        self._network = None if model == NO_MODEL else load_network(model, dtype)
         self._searches: list[TreeSearch] = []  # the most recently used is last
         self._stopped = threading.Event()
         self._lock = threading.Lock()
@@ -156,7 +158,7 @@ class Search(Thinker):
             elif len(self._searches) >= GAMES:
                 self._searches.pop(0)
         if found is None:
-            leaves = NetworkLeaves(self._network, self._size, self._voice)
+            leaves = Leaves() if self._network is None else NetworkLeaves(self._network, self._size, self._voice)
             found = TreeSearch(leaves, self._params, self._rules, self._size)
         found.set_root(board, limit.root_moves)
         if self._noise > 0:

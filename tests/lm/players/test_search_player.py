@@ -179,6 +179,10 @@ class TestSpecs:
     def test_the_value_is_the_number_of_nodes(self) -> None:
         assert load_player("search:20").name == "search:20"
 
+    def test_without_a_model_it_plays_by_tactics_alone(self) -> None:
+        board = Board("3k5/4a4/9/9/4r4/9/9/9/4R4/4K4 w")
+        assert load_player("search:100,model=none").choose([board])[0].move == Move.from_iccs("e1e5")
+
     def test_lm_has_it_at_its_door(self) -> None:
         assert lm.Search is Search
 
