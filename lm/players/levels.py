@@ -25,16 +25,16 @@ class Level:
 
 
 LEVELS: Final = (
-    Level("Child", "careful:depth=1,care=0.05,temperature=3,top_p=1", -1000),
-    Level("Beginner", "careful:depth=1,care=0.2,temperature=2", -650),
-    Level("Learner", "careful:depth=1,care=0.3,temperature=1.5", -400),
+    Level("Child", "careful:depth=1,care=0.14,temperature=2.2,top_p=0.97", -880),
+    Level("Beginner", "careful:depth=1,care=0.24,temperature=1.8", -630),
+    Level("Learner", "careful:depth=1,care=0.36,temperature=1.4", -380),
     Level("Casual", "careful:depth=1,care=0.5,temperature=1.2", -120),
-    Level("Steady", "lm:temperature=0.6", 115),
-    Level("Watchful", "careful:depth=2,care=1.5,temperature=0.5", 300),
-    Level("Sharp", "careful:depth=3,care=1,temperature=0.6", 500),
-    Level("Strong", "careful:depth=4,care=1.5,temperature=0.3", 680),
-    Level("Deep", "search:nodes=200", 900),
-    Level("Best", "search:nodes=2000", 1150),
+    Level("Steady", "lm:temperature=0.6", 100),
+    Level("Watchful", "careful:depth=2,care=1.5,temperature=0.5", 280),
+    Level("Sharp", "careful:depth=3,care=2,temperature=0.3", 500),
+    Level("Strong", "careful:depth=5,care=2,temperature=0.2", 750),
+    Level("Deep", "search:nodes=200", 950),
+    Level("Best", "search:nodes=2000", 1200),
 )
 """From the weakest to the strongest."""
 DEFAULT_LEVEL: Final = LEVELS[4]
