@@ -22,9 +22,6 @@ PROTOCOLS: Final = ("uci", "ucci")
 FULL: Final = "Full"
 """The level that thinks for as long as the board allows."""
 
-ELO: Final = {level.name: level.elo for level in LEVELS}
-"""Elo of the levels against fairy-stockfish at depth 1, which is 0."""
-
 EMPTY: Final = "<empty>"
 """What stands for a text without a character."""
 
@@ -35,7 +32,7 @@ _DECLARED: Final = {
         " ".join(f"var {name}" for name in (*(level.name for level in LEVELS), FULL)),
     ),
     "UCI_LimitStrength": ("check", "false", ""),
-    "UCI_Elo": ("spin", f"{ELO[DEFAULT_LEVEL.name]}", f"min {min(ELO.values())} max {max(ELO.values())}"),
+    "UCI_Elo": ("spin", f"{DEFAULT_LEVEL.elo}", f"min {LEVELS[0].elo} max {LEVELS[-1].elo}"),
     "Nodes": ("spin", "0", "min 0 max 1000000"),
     "Voice": ("combo", "human", "var human var engine"),
     "Temperature": ("string", EMPTY, ""),
@@ -103,7 +100,7 @@ def level_of_elo(elo: int) -> Level:
     >>> level_of_elo(2000).name
     'Best'
     """
-    return min(LEVELS, key=lambda level: abs(ELO[level.name] - elo))
+    return min(LEVELS, key=lambda level: abs(level.elo - elo))
 
 
 class Settings:

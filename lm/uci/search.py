@@ -167,8 +167,9 @@ class Search(threading.Thread):
 
 
 def best_of(choice: Choice, allowed: Sequence[Move]) -> Move:
-    """Return the likeliest of the moves that are allowed, by the choice's candidates."""
-    return next((move for move, _ in choice.candidates if move in allowed), allowed[0])
+    """Return the first move of the choice's line if it is allowed, else the likeliest of its candidates that are."""
+    named = (*choice.info.pv[:1], *(move for move, _ in choice.candidates))
+    return next((move for move in named if move in allowed), allowed[0])
 
 
 def reached(limit: Limit, info: Info) -> bool:

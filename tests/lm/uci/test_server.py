@@ -9,7 +9,7 @@ import pytest
 from lm.players.levels import LEVELS
 from lm.players.player import Choice
 from lm.players.specs import Spec
-from lm.uci.options import ELO, Settings, greeting, level_of_elo
+from lm.uci.options import Settings, greeting, level_of_elo
 from lm.uci.search import MARGIN, Search
 from lm.uci.server import holds
 from uci_players import Scripted
@@ -149,6 +149,7 @@ class TestUcci:
     def test_resignation_comes_with_a_move(self) -> None:
         ucci = Talk("ucci", Scripted("resigns"))
         assert ucci.best("go depth 3") == "bestmove a0a1 resign"
+        assert Talk("ucci", Scripted("resigns", pv="h2e2")).best("go depth 3") == "bestmove h2e2 resign"
 
     def test_no_move(self, ucci: Talk) -> None:
         ucci.tell(f"position fen {MATED}", "go depth 3")
@@ -271,11 +272,11 @@ class TestOptions:
     def test_or_the_level_of_an_elo(self) -> None:
         talk = Talk(spec=None)
         talk.heard("setoption name UCI_Elo value 200")
-        talk.heard("setoption name UCI_LimitStrength value true", f"setoption name UCI_Elo value {min(ELO.values())}")
+        talk.heard("setoption name UCI_LimitStrength value true", f"setoption name UCI_Elo value {LEVELS[0].elo}")
         assert talk.opened == [LEVELS[4].spec, LEVELS[0].spec]
 
     def test_every_level_has_an_elo(self) -> None:
-        assert [level_of_elo(ELO[level.name]) for level in LEVELS] == list(LEVELS)
+        assert [level_of_elo(level.elo) for level in LEVELS] == list(LEVELS)
 
     def test_what_a_player_does_not_take_waits_for_another(self, uci: Talk) -> None:
         (complaint,) = uci.heard("setoption name Temperature value 0.5")
