@@ -75,6 +75,8 @@ _REDUCTION: Final = constant(
 """``[depth, n]``: plies by which the n-th move is searched less deep."""
 _PLAYED_OUT: Final = 24
 """Most plies that a leaf is played out."""
+_PLAYED_OUT_NODES: Final = 4096
+"""Most nodes of that; only boards that somebody crowded with pieces take so many."""
 _GAIN: Final = constant(np.array([0, 0, 160, 160, 330, 600, 330, 190, 280]))
 """By kind: more than the evaluation usually changes by if a piece is captured."""
 
@@ -132,7 +134,7 @@ def _quiesce(ws: Workspace, base: int, alpha: int, beta: int) -> int:
     ply = base
     f = ws.frames[ply]
     f[_ALPHA], f[_BETA] = alpha, beta
-    down, value = True, 0
+    down, value, seen = True, 0, ws.nodes
     start = 0 if base == 0 else ws.frames[base - 1, _END]
     while True:
         f = ws.frames[ply]
@@ -142,7 +144,12 @@ def _quiesce(ws: Workspace, base: int, alpha: int, beta: int) -> int:
             f[_NEXT], f[_END], f[_TRIED] = first, first, 0
             if _count_node(ws):
                 value, down = 0, False
-            elif ply - base >= _PLAYED_OUT or ply >= MAX_PLY or first > ROOM - MAX_MOVES:
+            elif (
+                ply - base >= _PLAYED_OUT
+                or ws.nodes - seen > _PLAYED_OUT_NODES
+                or ply >= MAX_PLY
+                or first > ROOM - MAX_MOVES
+            ):
                 value, down = evaluate(ws), False
             elif ws.checked[here] != 0:
                 f[_BEST] = ply - MATE
