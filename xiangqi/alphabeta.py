@@ -39,6 +39,7 @@ from xiangqi.workspace import (
     is_possible,
     make,
     make_null,
+    may_check,
     pick,
     unmake,
 )
@@ -318,22 +319,30 @@ def _next(ws: Workspace, table: Table, ply: int) -> int:
             move = pick(ws, i, f[_END])
             if move == f[_HASH]:
                 continue
-        make(ws, ply, move // 90, move % 90)
+        a, b, depth = move // 90, move % 90, f[_DEPTH]
+        hopeless, hope = False, 0
+        if depth <= 3 and ws.cells[b] == 0 and f[_TRIED] > 0 and not checked and ws.plain == 0 and f[_BEST] > -WON:
+            hope = f[_STATIC] + 40 + 40 * depth
+            hopeless = hope <= f[_ALPHA] or f[_TRIED] > 4 + 6 * depth
+        if hopeless and not may_check(ws, a, b):
+            f[_TRIED] += 1
+            if hope <= f[_ALPHA]:
+                f[_BEST] = max(f[_BEST], hope)
+            continue
+        quiet = ws.cells[b] == 0 and not checked
+        make(ws, ply, a, b)
         if in_danger(ws, 1 - ws.turn):
             unmake(ws, ply)
             continue
         checks = in_danger(ws, ws.turn)
         ws.checked[here + 1] = checks
         f[_TRIED] += 1
-        depth, tried = f[_DEPTH], f[_TRIED]
-        quiet = ws.captured[ply] == 0 and not checks and not checked and ws.plain == 0
-        if quiet and tried > 1 and f[_BEST] > -WON and depth <= 3:
-            hope = f[_STATIC] + 40 + 40 * depth
-            if hope <= f[_ALPHA] or tried > 5 + 6 * depth:
-                unmake(ws, ply)
-                if hope <= f[_ALPHA]:
-                    f[_BEST] = max(f[_BEST], hope)
-                continue
+        if hopeless and not checks:
+            unmake(ws, ply)
+            if hope <= f[_ALPHA]:
+                f[_BEST] = max(f[_BEST], hope)
+            continue
+        tried, quiet = f[_TRIED], quiet and not checks
         alpha = f[_ALPHA]
         if tried == 1 or ws.plain != 0:
             f[_MODE] = _FULL

@@ -257,6 +257,17 @@ def defended(ws: Workspace, sq: int, by: int) -> bool:
 
 
 @compiled
+def may_check(ws: Workspace, a: int, b: int) -> bool:
+    """Whether a quiet move could give check, by a look at the squares alone: if not, it does not."""
+    king = int(ws.at[(1 - ws.turn) * 8 + KING, 0])
+    if FILE[a] == FILE[king] or RANK[a] == RANK[king] or FILE[b] == FILE[king] or RANK[b] == RANK[king]:
+        return True  # it moves along a line with the king, opens one, or becomes a screen
+    if abs(FILE[a] - FILE[king]) == 1 and abs(RANK[a] - RANK[king]) == 1:
+        return True  # it may leave the leg of a knight
+    return bool(ws.cells[a] & 7 == KNIGHT and _LEG[b, king] >= 0)
+
+
+@compiled
 def add_captures(ws: Workspace, n: int) -> int:
     """Write the pseudo-legal captures of the side to move at ``moves[n:]``; return the new end."""
     code, side = ws.turn * 8, ws.turn
