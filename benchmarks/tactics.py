@@ -2,7 +2,7 @@
 
     python benchmarks/tactics.py
 
-Times are those of the processor, so that other work on the machine changes them little. Each search begins with an empty
+Times are those of the processor, so other work on the machine changes them little. Each search begins with an empty
 table.
 """
 
