@@ -55,7 +55,8 @@ def fastmath(function: F) -> F:
 
 def _compile(function: F, allocates: bool, fastmath: bool = False) -> F:
     # Arrays passed in outlive the call; without this, numba would update their reference counts atomically each time.
-    options: dict[str, Any] = {"nogil": True, "_nrt": allocates, "fastmath": fastmath}
+    # Nobody calls these functions from C, so they get no wrapper for it, which takes time to compile.
+    options: dict[str, Any] = {"nogil": True, "_nrt": allocates, "fastmath": fastmath, "no_cfunc_wrapper": True}
     try:
         dispatcher: Any = njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no folder to write to, or no source file
