@@ -110,6 +110,7 @@ class TreeSearch:
         self._state["rulings"], self._state["chases"] = rules != "none", rules == "computer"
         # The system gives these arrays memory only as they are written to.
         self._nodes, self._edges = np.zeros(size, NODE), np.zeros(size * EDGES_A_NODE, EDGE)
+        self._spare = np.zeros(size, NODE), np.zeros(size * EDGES_A_NODE, EDGE)  # where what is kept is copied to
         self._twins = np.full(1 << size.bit_length() if params.share else 1, -1, np.int32)
         self._game = Game(np.zeros(90, np.uint8), 0, np.empty(0, np.int16), np.zeros(1, np.uint64), 0)
         self._lock = threading.Lock()
@@ -170,10 +171,13 @@ class TreeSearch:
 
     def _keep(self, root: int) -> None:
         """Keep the part of the tree below a node, which becomes the root."""
-        nodes, edges = np.zeros_like(self._nodes), np.zeros_like(self._edges)
-        freed = np.empty(len(nodes), np.int64)
+        if root == 0:
+            return
+        nodes, edges = self._spare
+        freed = np.empty(int(self._state["nodes"][0]), np.int64)
         count = tree.keep(self._state, self._nodes, self._edges, self._twins, root, nodes, edges, freed)
         self._leaves.free(freed[:count])
+        self._spare = self._nodes, self._edges
         self._nodes, self._edges = nodes, edges
 
     def _read_root(self, allowed: Collection[Move] | None) -> None:
@@ -337,27 +341,28 @@ class TreeSearch:
         return 1000 * int(self._state["nodes"][0]) // len(self._nodes)
 
     def _is_decided(self, nodes: int | None, used: float, allowed: Budget) -> bool:
-        """Return whether the choice is certain: there is one move, the result is proven, or the visits that are left
-        cannot change it. Past the time aimed at, it is enough that the most visited move has the best value."""
-        if (
-            self._mate
-            or self.root["lower"] == self.root["upper"]
-            or (allowed.most is not None and used >= allowed.most)
-        ):
+        """Return whether thinking ends: the time is up, or the choice is certain.
+
+        It is certain if there is one move, if the result is proven, or if the visits that are left cannot change it; a
+        fixed time is used in full nevertheless. Past the time aimed at, it is enough that the most visited move has the
+        best value.
+        """
+        target, most = allowed.target, allowed.most
+        if self._mate or self.root["lower"] == self.root["upper"] or (most is not None and used >= most):
             return True
-        if nodes is None and allowed.target is None:
+        if nodes is None and target is None:
             return False
-        visits, values = self._seen(self._root_edges())
-        if len(visits) < 2 or self.made == 0:
-            return len(visits) < 2
-        left = np.inf if nodes is None else nodes - self.made
-        if allowed.target is not None and allowed.most is not None:
-            if used >= allowed.target:
-                if np.where(visits > 0, values, -1).argmax() == visits.argmax():
-                    return True
-            left = min(left, self.made / used * (allowed.target - used)) if used < allowed.target else left
-        second, most = np.partition(visits, -2)[-2:]
-        return bool(most - second > left)
+        if self.root["edges"] < 2:
+            return True
+        if not self.made or (nodes is None and target == most):
+            return False
+        first, second, best = tree.leaders(self._nodes, self._edges, 0)
+        left = math.inf if nodes is None else nodes - self.made
+        if target is not None and target != most:
+            if used >= target:
+                return best
+            left = min(left, self.made / used * (target - used))
+        return first - second > left
 
     # --- The result ---------------------------------------------------------------------------------------------------
 

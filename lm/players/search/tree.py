@@ -195,6 +195,25 @@ def best_edge(s: Any, nodes: Records, edges: Records, at: int) -> int:
 
 
 @compiled
+def leaders(nodes: Records, edges: Records, at: int) -> tuple[int, int, bool]:
+    """Return the most visits that a move of a node has, those of the next, and whether the most visited move has the
+    best value."""
+    node = nodes[at]
+    most, second, leader, highest = 0, 0, -2.0, -2.0
+    for e in range(node.first, node.first + node.edges):
+        if edges[e].node < 0 or nodes[edges[e].node].visits == 0:
+            continue
+        child = nodes[edges[e].node]
+        value = -mean(child)
+        highest = max(highest, value)
+        if child.visits > most:
+            most, second, leader = int(child.visits), most, value
+        elif child.visits > second:
+            second = int(child.visits)
+    return most, second, leader >= highest
+
+
+@compiled
 def _wanted_edge(nodes: Records, edges: Records, at: int) -> int:
     """Return the root's first edge with fewer visits than wanted, or -1."""
     node = nodes[at]
