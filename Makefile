@@ -23,7 +23,7 @@ train: .venv/.train
 	$(BIN)/xqlm train
 
 bench: .venv/.bench engine
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for script in $(filter-out benchmarks/make_%,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
 
 lint: .venv/.test
 	$(BIN)/ruff check .

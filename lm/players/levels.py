@@ -31,10 +31,10 @@ LEVELS: Final = (
     Level("Casual", "careful:depth=1,care=0.5,temperature=1.2", -120),
     Level("Steady", "lm:temperature=0.6", 100),
     Level("Watchful", "careful:depth=2,care=1.5,temperature=0.5", 280),
-    Level("Sharp", "careful:depth=3,care=2,temperature=0.3", 500),
-    Level("Strong", "careful:depth=5,care=2,temperature=0.2", 750),
-    Level("Deep", "search:nodes=200", 950),
-    Level("Best", "search:nodes=2000", 1200),
+    Level("Sharp", "careful:depth=3,care=2,temperature=0.3", 400),
+    Level("Strong", "careful:depth=5,care=2,temperature=0.2", 520),
+    Level("Deep", "search:nodes=100", 820),
+    Level("Best", "search:nodes=1000", 1120),
 )
 """From the weakest to the strongest."""
 DEFAULT_LEVEL: Final = LEVELS[4]

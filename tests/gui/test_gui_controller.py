@@ -345,7 +345,7 @@ class TestLevels:
         [
             ("lm", "Steady", "lm:temperature=0.6"),
             ("lm:model=runs/a", "Steady", "lm:temperature=0.6,model=runs/a"),
-            ("level:deep", "Deep", "search:nodes=200"),
+            ("level:deep", "Deep", "search:nodes=100"),
         ],
     )
     def test_the_level_is_put_into_the_spec(self, seat, spec, level, expected):
