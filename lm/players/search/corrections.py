@@ -48,7 +48,9 @@ def correct(
         n, moves = answers.counts[r], answers.moves[r]
         losses[r, :n] = 0
         set_position(space, cells[r], turns[r], keys, checked)
-        best, _ = search_position(space, table, depth, -LARGEST, LARGEST, NO_LIMIT, False)
+        # Where moves get prices, a shallower search is enough to find the best of the others.
+        ahead = depth if priced == 0 else max(1, depth - 1)
+        best, _ = search_position(space, table, ahead, -LARGEST, LARGEST, NO_LIMIT, False)
         if priced > 0 and n > 1:
             k = _likeliest(answers.scores[r, :n], moves, priced, chosen)
             if space.length[0] > 0:

@@ -217,7 +217,9 @@ class TreeSearch:
         edges[:] = edges[np.argsort(-edges["prior"], kind="stable")]
 
     def _space(self, thread: int) -> Workspace:
-        return self._spaces.setdefault(thread, Workspace(self.params.batch))
+        if thread not in self._spaces:
+            self._spaces[thread] = Workspace(self.params.batch)
+        return self._spaces[thread]
 
     # --- The search ---------------------------------------------------------------------------------------------------
 
