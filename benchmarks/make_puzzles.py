@@ -3,7 +3,7 @@
     python benchmarks/make_puzzles.py POSITIONS... --games GAMES... [--count 2000] [--seed 0] [--answers FILE]
 
 The list, ``benchmarks/puzzles.jsonl``, was drawn once, before anything was measured on it, and is not to change: the
-first 1,898 that were confirmed, of 4,307 asked. A line
+first 2,000 that were confirmed, of 4,524 asked. A line
 has the position (``fen``), the published solution (``moves``: the solver's, the replies between them), its ``source``
 and ``kind``, and ``mate``, the number of own moves to mate where the engine sees one.
 
