@@ -1,7 +1,7 @@
 """Compiles the kernels for play before the first move, on two processors where there are two.
 
-It matters once on a machine: machine code is kept on disk (`xiangqi.jit`). Half of it belongs to the features, so
-another process compiles those while this one compiles the network.
+It matters once on a machine: machine code is kept on disk (`xiangqi.jit`). Much of it belongs to the features, and for
+a search to tactics, so other processes compile those while this one compiles the network.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,16 +24,27 @@ from xiangqi import Board
 from xiangqi.jit import is_missing
 
 
+def compile_beside(kernel: Callable[..., Any], statements: str) -> subprocess.Popen[bytes] | None:
+    """Start a process that runs Python ``statements``, if the ``kernel`` that they compile is not on disk yet.
+
+    Returns ``None`` if it is there, or if there is one processor only. If the process fails, what it was to compile is
+    compiled where it is first called.
+    """
+    if processors() < 2 or not is_missing(kernel):
+        return None
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    return subprocess.Popen(
+        [sys.executable, "-c", statements],
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 def compile_kernels(network: Network) -> None:
     """Compile, or load from disk, all that reads positions with a network of this kind."""
-    helper = None
-    if processors() > 1 and is_missing(encode_game):
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        command = [sys.executable, "-c", "from lm.model.ahead import encode_a_position; encode_a_position()"]
-        helper = subprocess.Popen(
-            command, env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+    helper = compile_beside(encode_game, "from lm.model.ahead import encode_a_position; encode_a_position()")
     weights, cache, space = (
         network.weights,
         KVCache(network.config, 1),
@@ -42,7 +55,7 @@ def compile_kernels(network: Network) -> None:
     read(weights, cache.keys, cache.values, 0, none, none, paths, space)
     answer(weights, 0, 0, space, out)
     if helper is not None:
-        helper.wait()  # if it fails, its part is compiled here
+        helper.wait()
     start, moves = np.zeros(1, np.int64), np.zeros((1, 1), np.int16)
     cells, prompts = np.zeros((1, 90), np.uint8), np.zeros((0, 3), np.int64)
     evaluate_games(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm import UserError, one_of
+from lm.model.ahead import compile_beside, compile_kernels
 from lm.model.folder import load_network
 from lm.model.prompts import End, Voice
 from lm.model.sampling import Sampling
@@ -26,6 +27,7 @@ from lm.players.search.leaves import Leaves, NetworkLeaves
 from lm.players.search.puct import Candidate, Params, TreeSearch
 from xiangqi import Board
 from xiangqi.engine import Info, Limit, Score, Wdl
+from xiangqi.mate_search import mate_search
 from xiangqi.rulings import Rules
 
 NODES: Final = 400
@@ -34,6 +36,13 @@ SHOWN_EVERY: Final = 0.1
 """Seconds between the reports of an analysis."""
 NO_MODEL: Final = "none"
 """Instead of a model: values by tactics alone and no preference among moves, to see what the model is worth."""
+TACTICS: Final = """
+from xiangqi import Board
+from xiangqi.tactics import Searcher
+Searcher().tactics(Board(), 1)
+Searcher().find_mate(Board(), 1)
+"""
+"""Statements that compile the kernels of tactics."""
 GAMES: Final = 64
 """Games whose trees a player keeps."""
 RESIGNS_BELOW: Final = 0.05
@@ -93,6 +102,11 @@ class Search(Thinker):
         if movetime is None and nodes is None:
             self._limit = Limit(nodes=NODES)
         self._network = None if model == NO_MODEL else load_network(model, dtype)
+        helper = compile_beside(mate_search, TACTICS)
+        if self._network is not None:
+            compile_kernels(self._network)
+        if helper is not None:
+            helper.wait()
         self._searches: list[TreeSearch] = []  # the most recently used is last
         self._stopped = threading.Event()
         self._lock = threading.Lock()

@@ -42,8 +42,7 @@ def correct(
     """Find the tactical scores of R positions by searches of ``depth`` plies, and the prices of the ``priced``
     likeliest moves of each. All are in centipawns."""
     keys, checked = np.empty(0, np.int64), np.empty(0, np.uint8)
-    chosen, prices = np.empty(priced + 1, np.int16), np.empty((2, priced + 1), np.int64)
-    lines = np.empty((2, priced + 1, 1), np.int16)
+    chosen = np.empty(priced + 1, np.int16)
     for r in range(len(cells)):
         n, moves = answers.counts[r], answers.moves[r]
         losses[r, :n] = 0
@@ -55,7 +54,8 @@ def correct(
             k = _likeliest(answers.scores[r, :n], moves, priced, chosen)
             if space.length[0] > 0:
                 k = _with(chosen, k, MOVE_INDEX[space.line[0, 0] // 90, space.line[0, 0] % 90])
-            root_prices(space, table, depth, MARGIN, NO_LIMIT, False, chosen[:k], prices[:, :k], lines[:, :k])
+            prices, lines = np.empty((2, k), np.int64), np.empty((2, k, 1), np.int16)
+            root_prices(space, table, depth, MARGIN, NO_LIMIT, False, chosen[:k], prices, lines)
             best = prices[0, 0]
             for i in range(k):
                 for m in range(n):
