@@ -85,8 +85,9 @@ def _widening(dispatcher: Any) -> Any:
 
 def _widened(kind: Any) -> Any:
     """Return the type that an argument of this type is passed as."""
-    kind = types.unliteral(kind)
-    return types.int64 if isinstance(kind, types.Integer) and kind.bitwidth < 64 else kind
+    kind = types.unliteral(kind)  # type: ignore[no-untyped-call]
+    is_whole = isinstance(kind, types.Integer)
+    return types.int64 if is_whole and kind.bitwidth < 64 else kind
 
 
 def _files(function: Callable[..., Any]) -> list[Path]:
