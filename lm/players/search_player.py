@@ -36,6 +36,11 @@ SHOWN_EVERY: Final = 0.1
 """Seconds between the reports of an analysis."""
 NO_MODEL: Final = "none"
 """Instead of a model: values by tactics alone and no preference among moves, to see what the model is worth."""
+VISITS_A_SECOND: Final = 4000
+NODES_A_SECOND: Final = 1_500_000
+"""Speeds of a processor core, for sharing the time between the tree and tactics; rough on any other."""
+LONGEST: Final = 3.0
+"""The tactical search at the root gets its share of so many seconds at most."""
 TACTICS: Final = """
 from xiangqi import Board
 from xiangqi.tactics import Searcher
@@ -132,9 +137,10 @@ class Search(Thinker):
 
     def _choose(self, board: Board, limit: Limit | None, threads: int | None = None) -> Choice:
         limit = (limit or self._limit).or_else(self._limit)
-        search, started = self._search_of(board, limit), time.perf_counter()
+        started = time.perf_counter()
+        search = self._search_of(board, limit)
         try:
-            for _ in search.think(limit.nodes, budget(limit, board), threads or self.threads, self._stopped):
+            for _ in search.think(limit.nodes, budget(limit, board), threads or self.threads, self._stopped, started):
                 pass
             candidates = search.candidates()
             chosen = self._draw(candidates) if board.ply < SAMPLED_PLIES else candidates[0]
@@ -174,12 +180,20 @@ class Search(Thinker):
         if found is None:
             leaves = Leaves() if self._network is None else NetworkLeaves(self._network, self._size, self._voice)
             found = TreeSearch(leaves, self._params, self._rules, self._size)
-        found.set_root(board, limit.root_moves)
+        found.set_root(board, limit.root_moves, self._effort(limit, board))
         if self._noise > 0:
             with self._lock:
                 noise = self._random.dirichlet(np.full(int(found.root["edges"]), DIRICHLET / found.root["edges"]))
             found.mix_priors(noise, self._noise)
         return found
+
+    def _effort(self, limit: Limit, board: Board) -> int:
+        """Return how many nodes the tactical search at the root may take, for its share of the time."""
+        target = budget(limit, board).target
+        seconds = math.inf if target is None else target
+        if limit.nodes is not None:
+            seconds = min(seconds, limit.nodes / VISITS_A_SECOND)
+        return int(self._params.root_share * min(seconds, LONGEST) * NODES_A_SECOND)
 
     def _keep(self, search: TreeSearch) -> None:
         with self._lock:
@@ -243,7 +257,7 @@ class _Searching(Analysis):
         started, shown = time.perf_counter(), 0.0
         search = player._search_of(self.board, limit)
         try:
-            for _ in search.think(limit.nodes, budget(limit, self.board), player.threads, self._stopped):
+            for _ in search.think(limit.nodes, budget(limit, self.board), player.threads, self._stopped, started):
                 now = time.perf_counter() - started
                 if now - shown >= SHOWN_EVERY:
                     shown = now

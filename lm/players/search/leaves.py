@@ -26,8 +26,10 @@ from xiangqi.jit import allocating
 from xiangqi.kernels import MOVE_INDEX, MOVE_MIRRORED
 from xiangqi.mate_search import mate_search
 from xiangqi.tactics import set_board
-from xiangqi.workspace import new_workspace
+from xiangqi.workspace import MAX_PLY, new_workspace
 
+ROOT_ROWS: Final = 1 << 18
+"""Rows of the transposition table for the root, 4 MB."""
 STEPS: Final = 128
 """Of a game that is too long for the model, so many plies are left out at once, so that most moves leave out none."""
 
@@ -68,6 +70,9 @@ class Leaves:
     def __init__(self) -> None:
         self._game: GameMoves | None = None
         self._board = Board()
+        self._table = np.zeros((ROOT_ROWS, 2), np.int64)
+        self.prices: dict[int, float] = {}
+        """The tactical score after each move at the root, for the side that makes it."""
 
     @property
     def deepest(self) -> int:
@@ -136,21 +141,25 @@ class Leaves:
         line = space.tactics["line"][0, :plies].tolist()
         return [MOVES[MOVE_INDEX[move // 90, move % 90]] for move in line]
 
-    def correct_root(self, space: Workspace, depth: int, nodes: int) -> None:
+    def correct_root(self, space: Workspace, margin: int, nodes: int) -> None:
         """Add what tactics know of the game's last position, with the prices of all moves.
 
-        They look ``depth`` plies ahead, unless that takes more than so many of the search's ``nodes``.
+        They look as far ahead as about so many of the search's ``nodes`` allow. A move that is worse than the best by
+        more than ``margin`` centipawns counts as losing `MARGIN`, or as much as is known.
         """
-        n = int(space.answers.counts[0])
-        found = space.answers.moves[0, :n]
+        answers, n = space.answers, int(space.answers.counts[0])
+        found = answers.moves[0, :n]
         moves = found.copy()
         prices, lines = np.zeros((2, n), np.int64), np.zeros((2, n, 1), np.int16)
         set_board(space.tactics, self._board)
-        root_prices(space.tactics, space.table, depth, MARGIN, nodes, False, moves, prices, lines)
-        prices = np.clip(prices[0], -LARGEST, LARGEST)
-        space.worth[0] = prices[0]
+        root_prices(space.tactics, self._table, MAX_PLY // 2, margin, nodes, False, moves, prices, lines)
+        scores = np.clip(prices[0], -LARGEST, LARGEST)
+        losses = scores[0] - scores
+        losses = np.minimum(np.where(losses > margin, np.maximum(losses, 2 * margin), losses), MARGIN)
+        space.worth[0] = scores[0]
         places = np.argsort(found)
-        space.losses[0, places] = np.minimum(prices[0] - prices, MARGIN)[np.argsort(moves)]
+        space.losses[0, places] = losses[np.argsort(moves)]
+        self.prices = dict(zip(moves.tolist(), (scores[0] - losses).tolist(), strict=True))
 
     def correct(self, space: Workspace, n: int, depth: int, priced: int) -> None:
         """Add what tactics know of the first n leaves (`lm.players.search.corrections`)."""
@@ -159,6 +168,9 @@ class Leaves:
         correct(
             space.tactics, space.table, batch.cells[:n], turns, space.answers, depth, priced, space.worth, space.losses,
         )  # fmt: skip
+        for i in range(n):
+            if batch.lengths[i] == 1:  # what was found at the root looks further
+                space.worth[i] = -self.prices.get(int(batch.moves[i, 0]), -space.worth[i])
 
 
 @allocating

@@ -25,6 +25,8 @@ from lm.players.search.tree import EDGE, NODE, READ, STATE, Game
 from xiangqi import MOVES, NULL_MOVE, Board, Move
 from xiangqi.rulings import Rules
 
+MATE_NODES: Final = 20_000
+"""Most checks tried in the mate search at the root."""
 EDGES_A_NODE: Final = 48
 """Room for edges; positions have 40 legal moves on average."""
 
@@ -48,15 +50,15 @@ class Params:
     """Temperature of the policy: above 1 it looks more often at unlikely moves."""
     depth: int = 2
     """Plies of the tactical search at each leaf; 0 plays out captures alone, -1 means that there is none."""
-    root_depth: int = 4
-    """Plies of the tactical search at the root, where all moves get a price."""
-    root_nodes: int = 20_000
-    """Most nodes of that search."""
+    root_share: float = 0.35
+    """Share of the time for a tactical search at the root, where all moves get a price."""
+    root_margin: int = 80
+    """Moves that lose more than so many centipawns there are not looked at more closely."""
     priced: int = 6
     """How many of a leaf's moves, the likeliest ones, get a price."""
-    trust: float = 0.5
+    trust: float = 0.3
     """Weight of the network's value, against that of the tactical score."""
-    counting: float = 0.7
+    counting: float = 0.85
     """Weight of the tactical score, against that which fits it best to an engine's opinion."""
     caution: float = 0.8
     """By how much a loss of 100 centipawns lowers the logarithm of a move's prior."""
@@ -65,7 +67,7 @@ class Params:
     mate_nodes: int = 100
     """Most checks tried in that search."""
     root_mate_moves: int = 8
-    """The same at the root, with at most `root_nodes` checks."""
+    """The same at the root, with at most `MATE_NODES` checks."""
     share: int = 1
     """Whether a position reached by other moves counts with the value found there, and with its proof."""
     batch: int = 8
@@ -134,10 +136,10 @@ class TreeSearch:
         """Return whether a board's game continues the one searched last."""
         return self._leaves.continues(board)
 
-    def set_root(self, board: Board, moves: Collection[Move] | None = None) -> None:
+    def set_root(self, board: Board, moves: Collection[Move] | None = None, effort: int = 20_000) -> None:
         """Make a position, with its history, the root, and read it. What is known of it is kept.
 
-        With ``moves`` only these are considered there.
+        With ``moves`` only these are considered there. ``effort`` is the number of nodes of the tactical search.
         """
         self.made, self._chosen = 0, None
         self._game = _game_of(board)
@@ -157,7 +159,7 @@ class TreeSearch:
             self._begin()
         else:
             self._keep(at)
-        self._read_root(moves)
+        self._read_root(moves, effort)
 
     def _begin(self) -> None:
         """Begin a tree with a root that is not evaluated yet."""
@@ -180,16 +182,16 @@ class TreeSearch:
         self._spare = self._nodes, self._edges
         self._nodes, self._edges = nodes, edges
 
-    def _read_root(self, allowed: Collection[Move] | None) -> None:
+    def _read_root(self, allowed: Collection[Move] | None, effort: int) -> None:
         """Evaluate the root, more thoroughly than other nodes: with its mirror image and deeper tactics."""
         space = self._space(0)
         space.batch.cells[0], space.batch.lengths[0] = self._game.cells, 0
         self._leaves.read_root(space)
         self._mate = []
         if self.params.mate_moves > 0 and allowed is None:
-            self._mate = self._leaves.find_root_mate(space, self.params.root_mate_moves, self.params.root_nodes)
+            self._mate = self._leaves.find_root_mate(space, self.params.root_mate_moves, MATE_NODES)
         if self.params.depth >= 0:
-            self._leaves.correct_root(space, self.params.root_depth, self.params.root_nodes)
+            self._leaves.correct_root(space, self.params.root_margin, effort)
         if self.root["state"] != READ:
             self._absorb(space, np.zeros(1, np.int32))
         answers, n = space.answers, int(space.answers.counts[0])
@@ -224,9 +226,16 @@ class TreeSearch:
     # --- The search ---------------------------------------------------------------------------------------------------
 
     def think(
-        self, nodes: int | None, allowed: Budget, threads: int = 1, stopped: threading.Event | None = None
+        self,
+        nodes: int | None,
+        allowed: Budget,
+        threads: int = 1,
+        stopped: threading.Event | None = None,
+        started: float | None = None,
     ) -> Iterator[None]:
         """Search until so many visits, the time allowed, or ``stopped``; yield after each batch of this thread.
+
+        ``started`` is when the time began, by ``time.perf_counter()``; now if not given.
 
         The other threads work until the iteration ends. With one thread the result depends on nothing but the position
         and the number of visits.
@@ -234,7 +243,7 @@ class TreeSearch:
         if nodes is not None and nodes <= self.params.halving and threads == 1:
             yield from self._think_in_rounds(nodes, stopped)
             return
-        started, done = time.perf_counter(), threading.Event()
+        started, done = time.perf_counter() if started is None else started, threading.Event()
         goal = sys.maxsize if nodes is None else nodes
         helpers = [threading.Thread(target=self._help, args=(n, goal, done), daemon=True) for n in range(1, threads)]
         for helper in helpers:
