@@ -251,6 +251,7 @@ _PARAMS: Final[dict[str, Reader]] = {
     "depth": int,
     "root_share": float,
     "root_margin": int,
+    "weight": float,
     "priced": int,
     "mate_moves": int,
     "share": int,

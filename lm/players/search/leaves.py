@@ -71,8 +71,6 @@ class Leaves:
         self._game: GameMoves | None = None
         self._board = Board()
         self._table = np.zeros((ROOT_ROWS, 2), np.int64)
-        self.prices: dict[int, float] = {}
-        """The tactical score after each move at the root, for the side that makes it."""
 
     @property
     def deepest(self) -> int:
@@ -159,7 +157,6 @@ class Leaves:
         space.worth[0] = scores[0]
         places = np.argsort(found)
         space.losses[0, places] = losses[np.argsort(moves)]
-        self.prices = dict(zip(moves.tolist(), (scores[0] - losses).tolist(), strict=True))
 
     def correct(self, space: Workspace, n: int, depth: int, priced: int) -> None:
         """Add what tactics know of the first n leaves (`lm.players.search.corrections`)."""
@@ -168,9 +165,6 @@ class Leaves:
         correct(
             space.tactics, space.table, batch.cells[:n], turns, space.answers, depth, priced, space.worth, space.losses,
         )  # fmt: skip
-        for i in range(n):
-            if batch.lengths[i] == 1:  # what was found at the root looks further
-                space.worth[i] = -self.prices.get(int(batch.moves[i, 0]), -space.worth[i])
 
 
 @allocating

@@ -54,6 +54,8 @@ class Params:
     """Share of the time for a tactical search at the root, where all moves get a price."""
     root_margin: int = 80
     """Moves that lose more than so many centipawns there are not looked at more closely."""
+    weight: float = 50.0
+    """So many visits the value of a move by that search counts for."""
     priced: int = 6
     """How many of a leaf's moves, the likeliest ones, get a price."""
     trust: float = 0.3
@@ -109,6 +111,8 @@ class TreeSearch:
                 self._state[field.name] = getattr(params, field.name)
         self._state["counting"] *= math.log(10) / 800  # tanh(ln(10) x / 800) is the value of x centipawns
         self._state["caution"] /= 100
+        if params.depth < 0:  # without tactics
+            self._state["weight"] = 0
         self._state["rulings"], self._state["chases"] = rules != "none", rules == "computer"
         # The system gives these arrays memory only as they are written to.
         self._nodes, self._edges = np.zeros(size, NODE), np.zeros(size * EDGES_A_NODE, EDGE)
@@ -201,7 +205,8 @@ class TreeSearch:
         if allowed is not None:
             kept = np.isin(moves, [move.index for move in allowed])
             moves, scores, losses = moves[kept], scores[kept], losses[kept]
-        tree.change_priors(self._state, self._nodes, self._edges, 0, moves, scores, losses)
+        worth = float(space.worth[0])
+        tree.change_priors(self._state, self._nodes, self._edges, 0, moves, scores, losses, worth)
 
     def _child(self, at: int, move: int) -> int | None:
         """Return the node with edges after a move, or ``None``."""
@@ -416,10 +421,11 @@ class TreeSearch:
         move, prior, child = MOVES[edge["move"]], float(edge["prior"]), int(edge["node"])
         if child < 0 or not self._nodes["visits"][child]:
             own = self.root
-            return Candidate(move, prior, 0, float(own["value"]), float(own["draw"]), None, 0, False, (move,))
+            value = float(edge["worth"] if edge["weight"] else own["value"])
+            return Candidate(move, prior, 0, value, float(own["draw"]), None, 0, False, (move,))
         node = self._nodes[child]
         visits, lower, upper = int(node["visits"]), int(node["lower"]), int(node["upper"])
-        value = min(max(float(node["total"]) / visits, lower), upper)
+        value = -tree.move_value(edge, node)
         proven = -lower if lower == upper else None
         pv = (move, *self._line(child))
         draw, plies, ruled = float(node["draws"]) / visits, int(node["plies"]) + 1, bool(node["ruled"])

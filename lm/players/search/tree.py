@@ -60,6 +60,8 @@ NODE: Final = np.dtype(
 EDGE: Final = np.dtype(
     [
         ("prior", np.float32),
+        ("worth", np.float32),  # the value of the move by tactics at the root
+        ("weight", np.float32),  # as many visits as this counts for; 0 elsewhere
         ("node", np.int32),  # -1 before the first visit
         ("wanted", np.int32),  # visits wanted by the schedule at the root, see `SCHEDULED`
         ("move", np.int16),  # number of the move as played
@@ -83,6 +85,7 @@ STATE: Final = np.dtype(
         ("caution", np.float64),  # how much a move's prior suffers from a loss of a centipawn
         ("trust", np.float64),  # weight of the network's value
         ("counting", np.float64),  # weight of the tactical score, per centipawn
+        ("weight", np.float64),  # visits that the value of a move by tactics at the root counts for
         ("deepest", np.int64),  # most plies below the root, at most `DEEPEST`
         ("cells", np.uint8, 90),
         ("moves", np.int16, MAX_MOVES),
@@ -165,10 +168,19 @@ def _exploration(s: Any, node: Any) -> float:
 
 
 @compiled
+def move_value(edge: Any, child: Any) -> float:
+    """Return the value of a move for the side that makes it: the mean of its visits and of what tactics say."""
+    if edge.weight == 0 or child.lower == child.upper:
+        return -mean(child)
+    return float((edge.weight * edge.worth - child.total) / (edge.weight + child.visits))
+
+
+@compiled
 def best_edge(s: Any, nodes: Records, edges: Records, at: int) -> int:
     """Return the edge of an evaluated node to visit next; -1 if all results there are known.
 
-    Edges are sorted by prior. So of those without a visit only the first needs to be looked at.
+    Edges are sorted by prior. So of those without a visit, and without a value by tactics, only the first needs to be
+    looked at.
     """
     node = nodes[at]
     explore, q, visited = _exploration(s, node), mean(node), 0.0
@@ -176,9 +188,14 @@ def best_edge(s: Any, nodes: Records, edges: Records, at: int) -> int:
     for e in range(node.first, node.first + node.edges):
         edge = edges[e]
         if edge.node < 0:
-            score = q - s.reduction * np.sqrt(visited) + explore * edge.prior
+            value = q - s.reduction * np.sqrt(visited)
+            if edge.weight > 0:
+                value = edge.worth
+            score = value + explore * edge.prior
             if score > best:
-                found = e
+                best, found = score, e
+            if edge.weight > 0:
+                continue
             return found
         child = nodes[edge.node]
         if child.lower == child.upper:
@@ -186,7 +203,9 @@ def best_edge(s: Any, nodes: Records, edges: Records, at: int) -> int:
                 continue
             lost = e
         tried = child.visits + child.flying
-        value = -mean(child) if child.visits > 0 else q - s.reduction * np.sqrt(visited)
+        value = q - s.reduction * np.sqrt(visited)
+        if child.visits + edge.weight > 0:
+            value = move_value(edge, child)
         visited += edge.prior
         score = value + explore * edge.prior / (1 + tried)
         if score > best:
@@ -204,7 +223,7 @@ def leaders(nodes: Records, edges: Records, at: int) -> tuple[int, int, bool]:
         if edges[e].node < 0 or nodes[edges[e].node].visits == 0:
             continue
         child = nodes[edges[e].node]
-        value = -mean(child)
+        value = move_value(edges[e], child)
         highest = max(highest, value)
         if child.visits > most:
             most, second, leader = int(child.visits), most, value
@@ -496,6 +515,7 @@ def expand(
             edges[e] = edges[e - 1]
             e -= 1
         edges[e].move, edges[e].prior, edges[e].node, edges[e].wanted = moves[i], priors[i], -1, 0
+        edges[e].worth, edges[e].weight = 0.0, 0.0
 
 
 @compiled
@@ -557,14 +577,18 @@ def change_priors(
     moves: Moves,
     scores: NDArray[np.float32],
     losses: NDArray[np.float32],
+    worth: float,
 ) -> None:
     """Give the edges of a node new priors, from ``moves`` ``(n,)`` with scores and losses as in `absorb`.
 
-    Edges whose moves are not among them are dropped.
+    What the moves lose also counts as visits, with values that differ from the node's by the loss. ``worth`` is the
+    tactical score of the best move. Edges whose moves are not among them are dropped.
     """
     node = nodes[at]
+    s = state[0]
     priors = np.empty(len(moves), np.float32)
-    _priors(state[0], scores, losses, len(moves), priors)
+    _priors(s, scores, losses, len(moves), priors)
+    value = np.tanh(s.counting * worth)
     n = 0
     for e in range(node.first, node.first + node.edges):
         for m in range(len(moves)):
@@ -572,10 +596,11 @@ def change_priors(
                 prior, child, move = priors[m], edges[e].node, edges[e].move
                 to = node.first + n
                 while to > node.first and edges[to - 1].prior < prior:
-                    edges[to].prior, edges[to].node = edges[to - 1].prior, edges[to - 1].node
-                    edges[to].move, edges[to].wanted = edges[to - 1].move, 0
+                    edges[to] = edges[to - 1]
                     to -= 1
                 edges[to].prior, edges[to].node, edges[to].move, edges[to].wanted = prior, child, move, 0
+                edges[to].worth = mean(node) - value + np.tanh(s.counting * (worth - losses[m]))
+                edges[to].weight = s.weight
                 n += 1
                 break
     node.edges = n
