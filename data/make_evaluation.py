@@ -151,6 +151,7 @@ def written(weights: NDArray[np.float64]) -> str:
         "",
         "from __future__ import annotations",
         "",
+        "from types import MappingProxyType",
         "from typing import Final",
         "",
         f"from xiangqi.move import {names}",
@@ -158,7 +159,7 @@ def written(weights: NDArray[np.float64]) -> str:
         f"TEMPO: Final = {values[TEMPO]}",
         '"""What the move is worth, in centipawns."""',
         "# fmt: off",
-        "PIECE_VALUES: Final[dict[int, tuple[tuple[int, ...], ...]]] = {",
+        "PIECE_VALUES: Final = MappingProxyType({",
     ]
     for kind in KINDS:
         lines.append(f"    {PIECE_NAMES[kind].upper()}: (")
@@ -167,7 +168,7 @@ def written(weights: NDArray[np.float64]) -> str:
             lines.append(f"        ({', '.join(f'{value:3d}' for value in row)}),")
         lines.append("    ),")
     lines += [
-        "}",
+        "})",
         "# fmt: on",
         '"""By type, in centipawns: ten ranks from the owner\'s own, with the files from the edge to the centre."""',
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK
@@ -9,7 +10,7 @@ from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK
 TEMPO: Final = 15
 """What the move is worth, in centipawns."""
 # fmt: off
-PIECE_VALUES: Final[dict[int, tuple[tuple[int, ...], ...]]] = {
+PIECE_VALUES: Final = MappingProxyType({
     KING: (
         (  0,   0,   0,   7,  19),
         (  0,   0,   0,  -6,   0),
@@ -94,6 +95,6 @@ PIECE_VALUES: Final[dict[int, tuple[tuple[int, ...], ...]]] = {
         ( 74,  91, 126, 160, 190),
         ( 86,  52,  52,  56,  70),
     ),
-}
+})
 # fmt: on
 """By type, in centipawns: ten ranks from the owner's own, with the files from the edge to the centre."""

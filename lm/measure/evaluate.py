@@ -342,7 +342,7 @@ def _average(scores: torch.Tensor, moves: torch.Tensor, counts: torch.Tensor) ->
     tensor([[0.6000, 0.0333]])
     """
     R, logp = len(scores) // 2, scores.log_softmax(-1)
-    mirrored = torch.from_numpy(MOVE_MIRRORED).to(moves.device)[moves]
+    mirrored = torch.tensor(MOVE_MIRRORED, device=moves.device)[moves]
     own, of_images = (spread(x, counts, scores.shape[1], -1).argsort(-1) for x in (moves, mirrored))
     image = torch.empty_like(logp[:R]).scatter_(1, own[:R], logp[R:].gather(1, of_images[R:]))
     return (logp[:R] + image) / 2

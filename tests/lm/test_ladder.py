@@ -127,7 +127,7 @@ class TestCommand:
         [
             (["--rungs", "char,attic"], "no rung 'attic': choose from char, blind, board, threats, full"),
             (["--run", "attic=DIR"], "no rung 'attic'"),
-            (["--run", "DIR"], "as full=DIR: not 'DIR'"),
+            (["--run", "DIR"], "as full=DIR, not 'DIR'"),
             (["--run", "full=DIR"], "DIR: no finished run"),
             (["--reference", "nobody"], "no player 'nobody'"),
         ],

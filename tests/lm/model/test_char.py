@@ -244,8 +244,11 @@ class TestStart:
     @pytest.mark.parametrize(
         ("config", "reason"),
         [
-            (GPTNeoConfig(hidden_size=32, num_layers=2, num_heads=2, attention_types=[[["global"], 2]]), "no masks"),
-            (BloomConfig(hidden_size=32, n_layer=1, n_head=2), "does not say how much it reads"),
+            (
+                GPTNeoConfig(hidden_size=32, num_layers=2, num_heads=2, attention_types=[[["global"], 2]]),
+                "arbitrary attention masks",
+            ),
+            (BloomConfig(hidden_size=32, n_layer=1, n_head=2), "no fixed context length"),
             (XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8), "it reads positions, not characters"),
         ],
     )
