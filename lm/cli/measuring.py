@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,9 +71,9 @@ def evaluate(
     if as_json:
         by = found.breakdown(evaluation.labels_of(records))
         by["position"] = positions
-        report |= {"by": by, "calibration": found.calibration()}
+        report |= {"by": by, "calibration": list(map(asdict, found.calibration()))}
     if asked:
-        report["puzzles"] = solve(loaded, asked, whose, symmetries=symmetries)
+        report["puzzles"] = asdict(solve(loaded, asked, whose, symmetries=symmetries))
     if random_games:
         report["after_random_plies"] = after_random_plies(loaded, random_games)
     if as_json:

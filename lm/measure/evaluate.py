@@ -47,6 +47,19 @@ PLIES_A_GROUP: Final = 10
 # --- Results ----------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Bin:
+    """The positions whose forecast expected scores lie in one bin."""
+
+    forecast: float
+    """Mean forecast expected score of the mover."""
+    result: float
+    """Mean result for the mover, 0 to 1."""
+    interval: list[float]
+    """95% interval of the mean result."""
+    positions: int
+
+
 @dataclass
 class Measured:
     """The figures of the N positions of G games, including the position after each game's last move."""
@@ -134,9 +147,8 @@ class Measured:
         }
         return found
 
-    def calibration(self, samples: int = SAMPLES) -> list[dict[str, Any]]:
-        """Return for each non-empty bin of forecast expected scores: the mean forecast, the mean result with its
-        interval, and the number of positions."""
+    def calibration(self, samples: int = SAMPLES) -> list[Bin]:
+        """Return the non-empty bins, of `BINS` of equal width, of forecast expected scores."""
         sums = self._bins(np.ones(len(self.game), np.bool_), self.game, self.games)
         drawn = resample(sums, samples).reshape(samples, 3, BINS)
         count, forecast, result = sums.sum(0).reshape(3, BINS)
@@ -145,14 +157,8 @@ class Measured:
             shares = drawn[:, 2] / drawn[:, 0]
         for i in np.flatnonzero(count).tolist():
             share = float(result[i] / count[i])
-            found.append(
-                {
-                    "forecast": float(forecast[i] / count[i]),
-                    "result": share,
-                    "interval": share_interval(share, shares[:, i], int((sums[:, i] > 0).sum())),
-                    "positions": int(count[i]),
-                }
-            )
+            bounds = share_interval(share, shares[:, i], int((sums[:, i] > 0).sum()))
+            found.append(Bin(float(forecast[i] / count[i]), share, bounds, int(count[i])))
         return found
 
     def _bins(self, where: NDArray[np.bool_], game: NDArray[np.int64], games: int) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lm.measure.probes import Probes
+    from lm.measure.puzzles import AllSolved, Solved
     from lm.measure.report import Ended
 
 BLUE: Final = "#2f6fb5"
@@ -184,13 +185,13 @@ def calibration(played: Mapping[str, Any]) -> Figure:
         upper.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (4, 3)), label="perfect")
         for i, (who, found) in enumerate(played.items()):
             bins = found["calibration"]
-            x, y = [b["forecast"] for b in bins], [b["result"] for b in bins]
-            errors = [[b["result"] - b["interval"][0] for b in bins], [b["interval"][1] - b["result"] for b in bins]]
+            x, y = [b.forecast for b in bins], [b.result for b in bins]
+            errors = [[b.result - b.interval[0] for b in bins], [b.interval[1] - b.result for b in bins]]
             label = f"{who} games, ECE {found['value_ece']:.3f}"
             upper.errorbar(x, y, [[max(0.0, e) for e in side] for side in errors], color=COLORS[who], label=label,
                            marker="o", markersize=4, capsize=2, elinewidth=1)  # fmt: skip
-            total = sum(b["positions"] for b in bins)
-            lower.bar([v + (i - 0.5) * 0.03 for v in x], [b["positions"] / total for b in bins], 0.03,
+            total = sum(b.positions for b in bins)
+            lower.bar([v + (i - 0.5) * 0.03 for v in x], [b.positions / total for b in bins], 0.03,
                       color=COLORS[who], alpha=0.8)  # fmt: skip
         upper.set(ylabel="mean result", xlim=(0, 1), ylim=(0, 1), title="Expected score and result")
         upper.legend(loc="upper left")
@@ -199,13 +200,16 @@ def calibration(played: Mapping[str, Any]) -> Figure:
         return figure
 
 
-def puzzles(found: Mapping[str, Any]) -> Figure:
+def puzzles(found: AllSolved) -> Figure:
     """Draw the share of positions solved, by kind and length."""
     kept = {
-        kind: {name: part for name, part in found["by"][kind].items() if part["positions"] >= LEAST_GAMES}
+        kind: {name: part for name, part in found.by[kind].items() if part.positions >= LEAST_GAMES}
         for kind in ("kind", "moves")
     }
-    groups = {"by kind": {"all": found} | kept["kind"], "by moves of the solver": kept["moves"]}
+    groups: dict[str, dict[str, Solved]] = {
+        "by kind": {"all": found, **kept["kind"]},
+        "by moves of the solver": kept["moves"],
+    }
     with drawing() as new:
         figure = new(figsize=(9.2, 3.0))
         panels = figure.subplots(1, 2, sharey=True, width_ratios=[len(parts) + 2 for parts in groups.values()])
@@ -213,16 +217,17 @@ def puzzles(found: Mapping[str, Any]) -> Figure:
             for i, (name, label, color) in enumerate(
                 (("first_move", "first move", BLUE), ("whole_line", "whole line", ORANGE))
             ):
-                values = [part[name] for part in parts.values()]
+                values = [getattr(part, name) for part in parts.values()]
+                low, high = ([part.interval[name][i] for part in parts.values()] for i in (0, 1))
                 errors = [
-                    [max(0.0, part[name] - part["interval"][name][0]) for part in parts.values()],
-                    [max(0.0, part["interval"][name][1] - part[name]) for part in parts.values()],
+                    [max(0.0, value - bound) for value, bound in zip(values, low, strict=True)],
+                    [max(0.0, bound - value) for value, bound in zip(values, high, strict=True)],
                 ]
                 places = [x + (i - 0.5) * 0.38 for x in range(len(parts))]
                 axes.bar(places, values, 0.36, yerr=errors, color=color, alpha=0.85, label=label, capsize=2,
                          error_kw={"elinewidth": 1, "ecolor": INK})  # fmt: skip
             axes.set_xticks(
-                range(len(parts)), [f"{drawable(name, 12)}\n{part['positions']:,}" for name, part in parts.items()]
+                range(len(parts)), [f"{drawable(name, 12)}\n{part.positions:,}" for name, part in parts.items()]
             )
             axes.grid(axis="x", visible=False)
             axes.set_title(title)

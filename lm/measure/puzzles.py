@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,27 @@ class Puzzle:
     kind: str
 
 
+@dataclass(frozen=True)
+class Solved:
+    """The shares of some positions that a model solved."""
+
+    positions: int
+    first_move: float
+    """The model's likeliest move is the first of the solution."""
+    whole_line: float
+    """It is the solution's at every move of the solver, given the replies."""
+    interval: dict[str, list[float]]
+    """95% intervals of both shares, by name."""
+
+
+@dataclass(frozen=True)
+class AllSolved(Solved):
+    """The shares of all positions, and of parts of them."""
+
+    by: dict[str, dict[str, Solved]]
+    """By ``kind`` of position and by the number of the solver's ``moves``."""
+
+
 def read_puzzles(path: Path, on_error: Callable[[FormatError], None]) -> list[Puzzle]:
     """Return the positions of a file that have a solution. Raises ``UserError`` if there are none."""
     puzzles = []
@@ -57,12 +78,11 @@ def solve(
     advance: Callable[[int], None] = lambda puzzles: None,
     samples: int = SAMPLES,
     symmetries: int = 1,
-) -> dict[str, Any]:
+) -> AllSolved:
     """Return the shares of positions solved: in all, by kind, and by the number of the solver's moves.
 
-    ``first_move``: the model's likeliest move is the first of the solution. ``whole_line``: it is the solution's at
-    every move of the solver, given the replies. ``symmetries`` is as in `evaluate`. If a position has several solutions
-    in the file, any of them counts. Other winning moves count as wrong.
+    ``symmetries`` is as in `evaluate`. If a position has several solutions in the file, any of them counts. Other
+    winning moves count as wrong.
     """
     found = evaluate(model, [puzzle.game for puzzle in puzzles], [UNKNOWN] * len(puzzles), voice, advance, symmetries)
     hit = np.nan_to_num(found.figures["top1"], nan=1.0)
@@ -80,16 +100,15 @@ def solve(
     moves = np.array([(len(puzzles[i].game.moves) + 1) // 2 for i in example])
     bounds = {"1": (1, 1), "2": (2, 2), "3": (3, 3), "4-5": (4, 5), "6-9": (6, 9), "10 or more": (10, 999)}
 
-    def share(where: NDArray[np.bool_]) -> dict[str, Any]:
-        means: dict[str, Any] = {"positions": int(where.sum()), "interval": {}}
-        for name, values in solved.items():
-            means[name], means["interval"][name] = share_with_interval(values[where], samples)
-        return means
+    def share(where: NDArray[np.bool_]) -> Solved:
+        found = {name: share_with_interval(values[where], samples) for name, values in solved.items()}
+        intervals = {name: bounds for name, (_, bounds) in found.items()}
+        return Solved(int(where.sum()), found["first_move"][0], found["whole_line"][0], intervals)
 
     lengths = {name: (moves >= low) & (moves <= high) for name, (low, high) in bounds.items()}
-    return share(np.ones(len(names), np.bool_)) | {
-        "by": {
-            "kind": {str(kind): share(kinds == kind) for kind in np.unique(kinds)},
-            "moves": {name: share(here) for name, here in lengths.items() if here.any()},
-        }
+    every = share(np.ones(len(names), np.bool_))
+    by = {
+        "kind": {str(kind): share(kinds == kind) for kind in np.unique(kinds)},
+        "moves": {name: share(here) for name, here in lengths.items() if here.any()},
     }
+    return AllSolved(every.positions, every.first_move, every.whole_line, every.interval, by)

@@ -226,7 +226,7 @@ def _tiles(found: Mapping[str, Any]) -> list[_Tile]:
         voice = _solver(found)
         shown = found["puzzles"][voice]
         label = f"first moves of puzzles, {voice} voice"
-        tiles.append(_Tile(f"{shown['first_move']:.1%}", label, shown["interval"]["first_move"]))
+        tiles.append(_Tile(f"{shown.first_move:.1%}", label, shown.interval["first_move"]))
     return tiles
 
 

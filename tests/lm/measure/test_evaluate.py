@@ -199,7 +199,7 @@ class TestValues:
         found = table(np.arange(10))
         found.forecast, found.outcome = np.stack([1 - win, np.zeros(10, np.float32), win], 1), outcome
         bins = found.calibration(samples=50)
-        assert [(b["forecast"], b["result"], b["positions"]) for b in bins] == [
+        assert [(b.forecast, b.result, b.positions) for b in bins] == [
             (pytest.approx(0.25), 0.25, 4),
             (pytest.approx(0.75), 0.75, 4),
             (pytest.approx(0.95), 0.0, 2),
@@ -248,7 +248,7 @@ class TestIntervals:
         found = table(game)
         found.forecast[:, 2], found.outcome = 1, np.full(140, 2, np.int8)
         (sure,) = found.calibration(samples=10)
-        assert (sure["result"], sure["interval"]) == (1, pytest.approx((0.646, 1), abs=1e-3))
+        assert (sure.result, sure.interval) == (1, pytest.approx((0.646, 1), abs=1e-3))
 
     def test_no_games_no_figures(self) -> None:
         report = evaluate(small_model(), [of("h2e2")], [DRAW]).report(np.zeros(2, np.bool_), samples=5)

@@ -12,8 +12,10 @@ import pytest
 from matplotlib.colors import to_hex
 
 from lm.measure import figures
+from lm.measure.evaluate import Bin
 from lm.measure.figures import BLUE, GREEN, GREY, ORANGE
 from lm.measure.probes import Probes, Reading
+from lm.measure.puzzles import AllSolved, Solved
 from lm.measure.report import Ended, Endings, page
 
 if TYPE_CHECKING:
@@ -41,10 +43,15 @@ def reading(start: float) -> Reading:
     return Reading(found["pieces"], found["points"], found["interval"])
 
 
-def bins(*forecasts_and_results: tuple[float, float, int]) -> list[Part]:
+def solved(start: float, positions: int) -> Solved:
+    found = part(start, ("first_move", "whole_line"))
+    return Solved(positions, found["first_move"], found["whole_line"], found["interval"])
+
+
+def bins(*forecasts_and_results: tuple[float, float, int]) -> list[Bin]:
     """Return bins of a calibration from forecast, mean result and number of positions of each."""
     return [
-        {"forecast": forecast, "result": result, "interval": [result - 0.04, result + 0.06], "positions": positions}
+        Bin(forecast, result, [result - 0.04, result + 0.06], positions)
         for forecast, result, positions in forecasts_and_results
     ]
 
@@ -75,20 +82,14 @@ STRAY = part(0.80, RULES, games=20, plies=800) | {
     "at_once": part(0.90, RULES, games=20, plies=20),
     "by": {"ply": {"20-29": part(0.85, RULES, plies=200), "30-39": part(0.82, RULES, plies=180)}},
 }
-SOLVED = part(0.30, ("first_move", "whole_line"), positions=500) | {
-    "by": {
-        "kind": {
-            "mate": part(0.35, ("first_move", "whole_line"), positions=300),
-            "endgame": part(0.22, ("first_move", "whole_line"), positions=200),
-            "rare": part(0.9, ("first_move", "whole_line"), positions=9),
-        },
-        "moves": {
-            "1": part(0.45, ("first_move", "whole_line"), positions=250),
-            "2": part(0.15, ("first_move", "whole_line"), positions=240),
-        },
-    }
-}
-PUZZLES = {"human": part(0.25, ("first_move", "whole_line"), positions=500) | {"by": {}}, "engine": SOLVED}
+SOLVED = AllSolved(
+    **vars(solved(0.30, 500)),
+    by={
+        "kind": {"mate": solved(0.35, 300), "endgame": solved(0.22, 200), "rare": solved(0.9, 9)},
+        "moves": {"1": solved(0.45, 250), "2": solved(0.15, 240)},
+    },
+)
+PUZZLES = {"human": AllSolved(**vars(solved(0.25, 500)), by={}), "engine": SOLVED}
 PROBES = Probes(
     {"train": 900, "test": 300},
     reading(0.6),
@@ -254,40 +255,40 @@ class TestCalibration:
         for (who, found), container in zip(PLAYED.items(), drawn.values(), strict=True):
             line, _, (errors,) = container.lines
             assert line.get_color() == COLORS[who]
-            assert list(line.get_xdata()) == [each["forecast"] for each in found["calibration"]]
-            assert list(line.get_ydata()) == [each["result"] for each in found["calibration"]]
+            assert list(line.get_xdata()) == [each.forecast for each in found["calibration"]]
+            assert list(line.get_ydata()) == [each.result for each in found["calibration"]]
             for segment, each in zip(errors.get_segments(), found["calibration"], strict=True):
-                assert segment[:, 0].tolist() == [each["forecast"]] * 2
-                assert segment[:, 1].tolist() == pytest.approx(each["interval"])
+                assert segment[:, 0].tolist() == [each.forecast] * 2
+                assert segment[:, 1].tolist() == pytest.approx(each.interval)
         assert {text.get_text() for text in upper.get_legend().get_texts()} == {"perfect", *drawn}
 
     def test_shares_of_positions_stand_at_their_forecasts(self) -> None:
         _, lower = figures.calibration(PLAYED).axes
         for found, color, container in zip(PLAYED.values(), COLORS.values(), lower.containers, strict=True):
-            total = sum(each["positions"] for each in found["calibration"])
-            assert [bar.get_height() for bar in container] == [e["positions"] / total for e in found["calibration"]]
+            total = sum(each.positions for each in found["calibration"])
+            assert [bar.get_height() for bar in container] == [e.positions / total for e in found["calibration"]]
             middles = [bar.get_x() + bar.get_width() / 2 for bar in container]
-            assert middles == pytest.approx([each["forecast"] for each in found["calibration"]], abs=0.02)
+            assert middles == pytest.approx([each.forecast for each in found["calibration"]], abs=0.02)
             assert {to_hex(bar.get_facecolor()[:3]) for bar in container} == {color}
 
 
 class TestOtherFigures:
     def test_puzzles_solved(self) -> None:
         kinds, lengths = figures.puzzles(SOLVED).axes
-        by = SOLVED["by"]
+        by = SOLVED.by
         for axes, heading, parts in (
             (kinds, "by kind", {"all": SOLVED, "mate": by["kind"]["mate"], "endgame": by["kind"]["endgame"]}),
             (lengths, "by moves of the solver", by["moves"]),
         ):
             assert title(axes) == heading
             ticks = [label.get_text() for label in axes.get_xticklabels()]
-            assert ticks == [f"{name}\n{part['positions']:,}" for name, part in parts.items()]
+            assert ticks == [f"{name}\n{part.positions:,}" for name, part in parts.items()]
             drawn = bars(axes)
             assert list(drawn) == ["first move", "whole line"]
             for label, name, color in (("first move", "first_move", BLUE), ("whole line", "whole_line", ORANGE)):
-                assert drawn[label][:2] == (color, {i: part[name] for i, part in enumerate(parts.values())})
+                assert drawn[label][:2] == (color, {i: getattr(part, name) for i, part in enumerate(parts.values())})
                 for ends, part in zip(drawn[label][2], parts.values(), strict=True):
-                    assert ends == pytest.approx(part["interval"][name])
+                    assert ends == pytest.approx(part.interval[name])
 
     def test_probes_by_layer(self) -> None:
         for axes, name, heading in zip(
@@ -419,7 +420,7 @@ class TestTables:
         names = ("first_move", "whole_line")
         assert tables["Puzzles"] == [
             ["voice", "positions", "first move", "whole line"],
-            *([voice, "500", *self.cells(found, names)] for voice, found in PUZZLES.items()),
+            *([voice, "500", *self.cells(asdict(found), names)] for voice, found in PUZZLES.items()),
         ]
         names = ("pieces", "points")
         assert tables["The board inside"] == [

@@ -85,11 +85,11 @@ class TestPuzzles:
     def test_first_moves_and_whole_lines(self, model: XiangqiLM, puzzles: list[Puzzle]) -> None:
         # The second puzzle's first move is not the model's likeliest one, nor the third's second.
         found = solve(model, puzzles, Voice.HUMAN, samples=50)
-        assert (found["positions"], found["first_move"], found["whole_line"]) == (4, 0.75, 0.5)
-        assert found["by"]["kind"]["mate"]["first_move"] == 0.5
-        assert found["by"]["kind"]["endgame"]["whole_line"] == 0.5
-        assert set(found["by"]["moves"]) == {"2"}
-        low, high = found["interval"]["first_move"]
+        assert (found.positions, found.first_move, found.whole_line) == (4, 0.75, 0.5)
+        assert found.by["kind"]["mate"].first_move == 0.5
+        assert found.by["kind"]["endgame"].whole_line == 0.5
+        assert set(found.by["moves"]) == {"2"}
+        low, high = found.interval["first_move"]
         assert low < 0.75 < high <= 1
 
     def test_any_solution_of_a_position_will_do(self, model: XiangqiLM, puzzles: list[Puzzle]) -> None:
@@ -101,7 +101,7 @@ class TestPuzzles:
             board.push(thought.moves[int(np.argmax(thought.scores))])
         other = Puzzle(GameMoves.of(board), puzzles[2].fen, puzzles[2].kind)
         found = solve(model, [*puzzles, other], Voice.HUMAN, samples=5)
-        assert (found["positions"], found["first_move"], found["whole_line"]) == (4, 0.75, 0.75)
+        assert (found.positions, found.first_move, found.whole_line) == (4, 0.75, 0.75)
 
     def test_positions_without_a_solution_are_left_out(self, tmp_path: Path) -> None:
         path = tmp_path / "positions.jsonl"
