@@ -50,17 +50,17 @@ class Params:
     """Temperature of the policy: above 1 it looks more often at unlikely moves."""
     depth: int = 2
     """Plies of the tactical search at each leaf; 0 plays out captures alone, -1 means that there is none."""
-    root_share: float = 0.35
+    root_share: float = 0.1
     """Share of the time for a tactical search at the root, where all moves get a price."""
     root_margin: int = 80
     """Moves that lose more than so many centipawns there are not looked at more closely."""
-    weight: float = 50.0
+    weight: float = 0.0
     """So many visits the value of a move by that search counts for."""
     priced: int = 6
     """How many of a leaf's moves, the likeliest ones, get a price."""
-    trust: float = 0.3
+    trust: float = 0.5
     """Weight of the network's value, against that of the tactical score."""
-    counting: float = 0.85
+    counting: float = 0.7
     """Weight of the tactical score, against that which fits it best to an engine's opinion."""
     caution: float = 0.8
     """By how much a loss of 100 centipawns lowers the logarithm of a move's prior."""
