@@ -20,7 +20,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from itertools import combinations
 from pathlib import Path
@@ -218,7 +218,8 @@ class Ladder:
             lines, results = self.held_out
             with self.progress(f"{name}: held-out games", len(lines)) as (_, advance):
                 model = load_any_model(self._model(name))
-                return evaluate(model, lines, results, Voice.HUMAN, lambda done: advance(done, "")).report()
+                found = evaluate(model, lines, results, Voice.HUMAN, lambda done: advance(done, ""))
+            return asdict(found.report())
 
         keep(self._evaluation(name), self._judged(name), find)
 

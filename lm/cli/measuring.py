@@ -64,12 +64,13 @@ def evaluate(
     if split in ("validation", "test"):  # the training games of the same files say what is new
         new = is_new(found, games, read_positions([shard]))
         wheres = {"new": new, "in training games": ~new}
-        positions = {name: found.report(where) for name, where in wheres.items() if where.any()}
+        positions = {name: asdict(found.report(where)) for name, where in wheres.items() if where.any()}
     seen = None if trained_on is None else sum(opening(record.moves) in trained_on for record in records)
     facts = {"rejected": shard.meta["rejected"], "seen": seen, "voice": voice, "symmetries": symmetries}
-    report = found.report() | facts
+    report = asdict(found.report()) | facts
     if as_json:
-        by = found.breakdown(evaluation.labels_of(records))
+        groups = found.breakdown(evaluation.labels_of(records))
+        by = {kind: {name: asdict(part) for name, part in parts.items()} for kind, parts in groups.items()}
         by["position"] = positions
         report |= {"by": by, "calibration": list(map(asdict, found.calibration()))}
     if asked:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -45,6 +45,29 @@ PLIES_A_GROUP: Final = 10
 
 
 # --- Results ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Report:
+    """The means over some positions, ``None`` where nothing is known. See `FIGURES` for the first five."""
+
+    games: int
+    plies: int
+    top1: float | None
+    top3: float | None
+    nll: float | None
+    legal_argmax: float | None
+    legal_mass: float | None
+    value_brier: float | None
+    """Mean squared distance between the forecast (loss, draw, win) and the result, 0 to 2."""
+    legal_games: float | None
+    """Share of games in which every unmasked argmax is legal."""
+    legal_games_sampled: float | None
+    """Probability that all moves of a game are legal if each is drawn unmasked."""
+    value_ece: float | None
+    """Expected calibration error of the expected score (Naeini et al. 2015), in `BINS` bins of equal width."""
+    interval: dict[str, list[float]]
+    """95% intervals of the known means, by name."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +108,10 @@ class Measured:
         rest = {name: getattr(self, name)[where] for name in ("game", "ply", "phase", "forecast", "outcome")}
         return replace(self, figures=figures, **rest)
 
-    def report(self, where: NDArray[np.bool_] | None = None, samples: int = SAMPLES) -> dict[str, Any]:
-        """Return the means over all positions, or those selected by ``where`` ``(N,)``; ``None`` for an empty mean.
+    def report(self, where: NDArray[np.bool_] | None = None, samples: int = SAMPLES) -> Report:
+        """Return the means over all positions, or those selected by ``where`` ``(N,)``.
 
-        Besides `FIGURES` and ``value_brier`` there are: ``legal_games``, the share of games in which every unmasked
-        argmax is legal; ``legal_games_sampled``, the probability that all moves of a game are legal if each is drawn
-        unmasked; ``value_ece``, the expected calibration error of the expected score (Naeini et al. 2015), in `BINS`
-        bins of equal width. Resampling adds noise to every bin, so the interval of ``value_ece`` is shifted down by the
-        mean increase.
+        Resampling adds noise to every bin, so the interval of ``value_ece`` is shifted down by the mean increase.
         """
         where = np.ones(len(self.game), np.bool_) if where is None else where
         present, game = np.unique(self.game[where], return_inverse=True)
@@ -111,7 +130,7 @@ class Measured:
             columns[name] = np.exp(np.bincount(game, logs, len(present))) * played, played.astype(np.float64)
         bins = self._bins(where, game, len(present))
 
-        means: dict[str, Any] = {"games": len(present), "plies": int(columns["nll"][1].sum())}
+        means: dict[str, float | None] = {}
         intervals: dict[str, list[float]] = {}
         drawn = resample(np.concatenate([np.stack(pair, 1) for pair in columns.values()] + [bins], 1), samples)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -129,11 +148,11 @@ class Measured:
                 means["value_ece"] = error = float(_ece(bins.sum(0)))
                 errors = _ece(drawn[:, 2 * len(columns) :])
                 intervals["value_ece"] = interval(np.maximum(0, errors - np.nanmean(errors) + error))
-        return means | {"interval": intervals}
+        return Report(len(present), int(columns["nll"][1].sum()), interval=intervals, **means)
 
-    def breakdown(self, groups: Mapping[str, Sequence[str]], samples: int = SAMPLES) -> dict[str, dict[str, Any]]:
+    def breakdown(self, groups: Mapping[str, Sequence[str]], samples: int = SAMPLES) -> dict[str, dict[str, Report]]:
         """Return reports by phase, by ply and by each entry of ``groups``, which are labels of the G games."""
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, dict[str, Report]] = {}
         for kind, labels in groups.items():
             label = np.array(labels)[self.game]
             found[kind] = {str(name): self.report(label == name, samples) for name in sorted(set(labels))}
@@ -258,7 +277,7 @@ def evaluate(
     >>> from lm.model.model import XiangqiConfig
     >>> untrained = XiangqiLM(XiangqiConfig(n_layer=1, n_head=1, n_embd=8, n_query=8))
     >>> found = evaluate(untrained, [GameMoves.of(Board.from_moves("h2e2"))], [2])
-    >>> round(found.report()["nll"], 3), round(float(np.log(44)), 3)
+    >>> round(found.report().nll, 3), round(float(np.log(44)), 3)
     (3.784, 3.784)
     """
     config = char.reading_config(model)

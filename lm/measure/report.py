@@ -9,7 +9,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,8 +73,8 @@ def gather(
             results = [record.result for record in chosen]
             seen = evaluate(model, [game_moves(record) for record in chosen], results, voice, symmetries=symmetries)
             by = seen.breakdown(labels_of(chosen), samples)
-            found["played"][voice.word] = seen.report(samples=samples) | {
-                "by": by,
+            found["played"][voice.word] = asdict(seen.report(samples=samples)) | {
+                "by": {kind: {name: asdict(part) for name, part in parts.items()} for kind, parts in by.items()},
                 "calibration": seen.calibration(samples),
             }
     if stray:

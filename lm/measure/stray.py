@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from lm.dataset.records import UNKNOWN
 from lm.measure.evaluate import (
     LEGALITY,
+    Report,
     evaluate,
 )
 from lm.measure.stats import SAMPLES
@@ -66,9 +67,9 @@ def after_random_plies(model: PreTrainedModel, games: int, samples: int = SAMPLE
     for values in found.figures.values():
         values[~own] = np.nan  # random moves
 
-    def legal(report: dict[str, Any]) -> dict[str, Any]:
-        kept = {name: report[name] for name in ("games", "plies", *LEGALITY)}
-        return kept | {"interval": {name: bounds for name, bounds in report["interval"].items() if name in LEGALITY}}
+    def legal(report: Report) -> dict[str, Any]:
+        kept = {name: getattr(report, name) for name in ("games", "plies", *LEGALITY)}
+        return kept | {"interval": {name: bounds for name, bounds in report.interval.items() if name in LEGALITY}}
 
     return legal(found.report(own, samples)) | {
         "at_once": legal(found.report(found.ply == RANDOM_PLIES, samples)),

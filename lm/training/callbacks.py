@@ -148,7 +148,9 @@ class EarlyLook:
         if self.games[0] and model is not None:
             try:
                 report = evaluate(model, *self.games, Voice.HUMAN).report(samples=1)
-                self.trainer.log({f"eval_{k}": round(report[k], 4) for k in ("top1", "top3", "nll", "legal_argmax")})
+                self.trainer.log(
+                    {f"eval_{k}": round(getattr(report, k), 4) for k in ("top1", "top3", "nll", "legal_argmax")}
+                )
                 if fault := divergence(self.trainer.state.log_history):
                     raise UserError(fault)
             except UserError as error:

@@ -111,7 +111,7 @@ def deliver(
     written = load_any_model(aside)
     for voice, games in held_out(shards, "test", TEST_PLIES[tokens], seen).items():
         if games[0]:
-            figures["test"][voice.word] = evaluate(written, *games, voice, symmetries=2).report()
+            figures["test"][voice.word] = asdict(evaluate(written, *games, voice, symmetries=2).report())
     write_json(aside / "metrics.json", figures)
     (aside / "README.md").write_text(card(figures), encoding="utf-8")
     publish(aside, out)

@@ -55,8 +55,8 @@ with another_device() as (other, move):
 expected = evaluate(model, lines, results, symmetries=2).report(samples=10)
 with another_device() as (other, move):
     found = evaluate(move(model), lines, results, symmetries=2).report(samples=10)
-assert abs(found["nll"] - expected["nll"]) < 0.01  # the processor may have read in bfloat16
-assert found["games"] == 5 and found["interval"].keys() == expected["interval"].keys()
+assert abs(found.nll - expected.nll) < 0.01  # the processor may have read in bfloat16
+assert found.games == 5 and found.interval.keys() == expected.interval.keys()
 """,
 }
 

@@ -83,17 +83,17 @@ class TestMoves:
         found = evaluate(mute(small_model()), [GameMoves.of(board) for board in GAMES], [UNKNOWN] * len(GAMES))
         counts = [n for board in GAMES for n in legal_counts(board)]
         report = found.report(samples=10)
-        assert report["plies"] == len(counts)
-        assert report["nll"] == pytest.approx(np.mean(np.log(counts)), abs=1e-5)
-        assert report["legal_mass"] == pytest.approx(np.mean(counts) / len(MOVES), rel=1e-4)
+        assert report.plies == len(counts)
+        assert report.nll == pytest.approx(np.mean(np.log(counts)), abs=1e-5)
+        assert report.legal_mass == pytest.approx(np.mean(counts) / len(MOVES), rel=1e-4)
 
     def test_ties_count_by_chance(self) -> None:
         found = evaluate(mute(small_model()), [GameMoves.of(board) for board in GAMES], [UNKNOWN] * len(GAMES))
         counts = np.array([n for board in GAMES for n in legal_counts(board)])
         report = found.report(samples=10)
-        assert report["top1"] == pytest.approx(np.mean(1 / counts), rel=1e-5)
-        assert report["top3"] == pytest.approx(np.mean(np.minimum(3 / counts, 1)), rel=1e-5)
-        assert report["legal_argmax"] == pytest.approx(np.mean(counts) / len(MOVES), rel=1e-4)
+        assert report.top1 == pytest.approx(np.mean(1 / counts), rel=1e-5)
+        assert report.top3 == pytest.approx(np.mean(np.minimum(3 / counts, 1)), rel=1e-5)
+        assert report.legal_argmax == pytest.approx(np.mean(counts) / len(MOVES), rel=1e-4)
 
     def test_ranks_by_hand(self) -> None:
         model = biased(h2e2=4, h0g2=3, b0c2=2, a3a4=1)
@@ -113,16 +113,16 @@ class TestMoves:
         assert found.figures["legal_argmax"].tolist()[:4] == [1, 1, 0, 1]
         assert found.figures["legal_mass"][:4] == pytest.approx([1, 1, 0, 1], abs=1e-6)
         report = found.report(samples=10)
-        assert report["legal_argmax"] == 0.75
-        assert report["legal_games"] == 0
-        assert report["legal_games_sampled"] == pytest.approx(0, abs=1e-6)
+        assert report.legal_argmax == 0.75
+        assert report.legal_games == 0
+        assert report.legal_games_sampled == pytest.approx(0, abs=1e-6)
 
     def test_a_game_is_legal_if_every_move_is(self) -> None:
         found = evaluate(biased(h2e2=50), [of("h2e2 h9g7"), of("h2e2 h9g7 h0g2")], [UNKNOWN] * 2)
         report = found.report(samples=200)
-        assert report["legal_games"] == 0.5
-        assert report["legal_games_sampled"] == pytest.approx(0.5, abs=1e-6)
-        assert report["interval"]["legal_games"] == [0, 1]
+        assert report.legal_games == 0.5
+        assert report.legal_games_sampled == pytest.approx(0.5, abs=1e-6)
+        assert report.interval["legal_games"] == [0, 1]
 
     def test_the_voice_matters_and_may_differ_by_game(self, model: XiangqiLM) -> None:
         lines, results = [GameMoves.of(board) for board in GAMES], [UNKNOWN] * len(GAMES)
@@ -135,7 +135,7 @@ class TestMoves:
     def test_games_are_read_as_far_as_the_model_reads(self, model: XiangqiLM) -> None:
         board = random_game(7, 200)
         assert board.ply > model.config.n_context
-        assert evaluate(model, [GameMoves.of(board)], [DRAW]).report(samples=1)["plies"] == model.config.n_context - 1
+        assert evaluate(model, [GameMoves.of(board)], [DRAW]).report(samples=1).plies == model.config.n_context - 1
 
     def test_the_order_of_games_and_the_mode_of_the_model_are_kept(self, model: XiangqiLM) -> None:
         lines = [GameMoves.of(board) for board in GAMES]
@@ -175,8 +175,8 @@ class TestValues:
     def test_brier_of_a_uniform_forecast(self) -> None:
         found = evaluate(mute(small_model()), [GameMoves.of(board) for board in GAMES], RESULTS)
         report = found.report(samples=10)
-        assert report["value_brier"] == pytest.approx(2 / 3, abs=1e-6)
-        assert report["interval"]["value_brier"] == pytest.approx([2 / 3, 2 / 3], abs=1e-6)
+        assert report.value_brier == pytest.approx(2 / 3, abs=1e-6)
+        assert report.interval["value_brier"] == pytest.approx([2 / 3, 2 / 3], abs=1e-6)
 
     def test_results_are_the_movers(self) -> None:
         model = mute(small_model())
@@ -184,13 +184,13 @@ class TestValues:
             model.value_head.bias.copy_(torch.tensor([0.0, 0.0, 50.0]))  # always sure to win
         found = evaluate(model, [of("h2e2 h9g7 h0g2")], [RED_WON])
         assert found.figures["value_brier"] == pytest.approx([0, 2, 0, 2])  # Red, Black, Red, Black to move
-        assert found.report(samples=1)["value_ece"] == pytest.approx(0.5)
+        assert found.report(samples=1).value_ece == pytest.approx(0.5)
 
     def test_unknown_results_are_not_judged(self, model: XiangqiLM) -> None:
         report = evaluate(model, [of("h2e2 h9g7")], [UNKNOWN]).report(samples=1)
-        assert report["value_brier"] is None
-        assert report["value_ece"] is None
-        assert "value_brier" not in report["interval"]
+        assert report.value_brier is None
+        assert report.value_ece is None
+        assert "value_brier" not in report.interval
 
     def test_calibration_by_hand(self) -> None:
         # Forecasts of 0.25 and 0.75 that come true as often as they say, and one of 0.95 that never does.
@@ -204,7 +204,7 @@ class TestValues:
             (pytest.approx(0.75), 0.75, 4),
             (pytest.approx(0.95), 0.0, 2),
         ]
-        assert found.report(samples=10)["value_ece"] == pytest.approx(0.95 * 0.2)
+        assert found.report(samples=10).value_ece == pytest.approx(0.95 * 0.2)
 
     def test_the_error_of_good_forecasts_lies_in_its_interval(self) -> None:
         """Resampled, no bin comes true as often as it says, so that each sample errs more than the whole."""
@@ -213,8 +213,8 @@ class TestValues:
         found = table(np.arange(200))
         found.forecast, found.outcome = np.stack([1 - win, np.zeros(200, np.float32), win], 1), outcome
         report = found.report()
-        low, high = report["interval"]["value_ece"]
-        assert 0 <= low <= report["value_ece"] < 1e-6 < high
+        low, high = report.interval["value_ece"]
+        assert 0 <= low <= report.value_ece < 1e-6 < high
 
 
 class TestIntervals:
@@ -222,8 +222,8 @@ class TestIntervals:
         found = evaluate(model, [GameMoves.of(board) for board in GAMES], RESULTS)
         report = found.report()
         for name in (*FIGURES, "value_brier"):
-            low, high = report["interval"][name]
-            assert low <= report[name] <= high
+            low, high = report.interval[name]
+            assert low <= getattr(report, name) <= high
             assert low < high
         assert found.report() == report
 
@@ -234,7 +234,7 @@ class TestIntervals:
         for _ in range(100):
             hits = rng.random(100) < 0.4
             found = table(np.repeat(np.arange(100), 20), top1=np.repeat(hits, 20))
-            low, high = found.report(samples=300)["interval"]["top1"]
+            low, high = found.report(samples=300).interval["top1"]
             covered += low <= 0.4 <= high
         assert 87 <= covered <= 100
 
@@ -244,7 +244,7 @@ class TestIntervals:
         for share, bounds in ((0, (0, 0.354)), (1, (0.646, 1))):
             report = table(game, top1=np.full(140, share), legal_argmax=np.full(140, share)).report(samples=10)
             for name in ("top1", "legal_argmax", "legal_games"):
-                assert (report[name], report["interval"][name]) == (share, pytest.approx(bounds, abs=1e-3))
+                assert (getattr(report, name), report.interval[name]) == (share, pytest.approx(bounds, abs=1e-3))
         found = table(game)
         found.forecast[:, 2], found.outcome = 1, np.full(140, 2, np.int8)
         (sure,) = found.calibration(samples=10)
@@ -252,8 +252,8 @@ class TestIntervals:
 
     def test_no_games_no_figures(self) -> None:
         report = evaluate(small_model(), [of("h2e2")], [DRAW]).report(np.zeros(2, np.bool_), samples=5)
-        assert (report["games"], report["plies"], report["top1"], report["value_ece"]) == (0, 0, None, None)
-        assert report["interval"] == {}
+        assert (report.games, report.plies, report.top1, report.value_ece) == (0, 0, None, None)
+        assert report.interval == {}
 
 
 class TestGroups:
@@ -262,9 +262,9 @@ class TestGroups:
         groups = found.breakdown({"tier": ["a", "b", "a", "b", "b"]}, samples=20)
         assert set(groups) == {"tier", "phase", "ply"}
         for parts in groups.values():
-            assert sum(part["plies"] for part in parts.values()) == sum(board.ply for board in GAMES)
+            assert sum(part.plies for part in parts.values()) == sum(board.ply for board in GAMES)
         alone = evaluate(model, [GameMoves.of(GAMES[i]) for i in (0, 2)], [UNKNOWN] * 2).report(samples=1)
-        assert groups["tier"]["a"]["nll"] == pytest.approx(alone["nll"], rel=0.01)
+        assert groups["tier"]["a"].nll == pytest.approx(alone.nll, rel=0.01)
         assert list(groups["ply"]) == ["0-9", "10-19", "20-29", "30-39", "40-49", "50-59"]
 
     def test_phases(self) -> None:
@@ -354,7 +354,7 @@ class TestRecords:
         build([path], tmp_path / "shard")
         (record,) = records_of(Shard.open(tmp_path / "shard"), None)
         report = evaluate(model, [game_moves(record)], [record.result]).report(samples=1)
-        assert report["plies"] == 2
+        assert report.plies == 2
 
 
 @pytest.fixture

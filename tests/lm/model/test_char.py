@@ -281,14 +281,14 @@ class TestEvaluation:
         model, game = new_model(1, 2, 16).eval(), random_game(1, 12)
         found = evaluate(model, [GameMoves.of(game)], [2])
         report = found.report(samples=2)
-        assert report["plies"] == 12
-        assert report["value_brier"] is None
-        assert 0 < report["legal_mass"] < 0.01  # a model that knows nothing
+        assert report.plies == 12
+        assert report.value_brier is None
+        assert 0 < report.legal_mass < 0.01  # a model that knows nothing
         board, nll = Board(), []
         for move in game.move_stack:
             nll.append(-np.log(softmax(by_hand(model, board).astype(np.float64))[board.legal_moves.index(move)]))
             board.push(move)
-        assert report["nll"] == pytest.approx(np.mean(nll), abs=0.05)  # half the bits
+        assert report.nll == pytest.approx(np.mean(nll), abs=0.05)  # half the bits
 
 
 class TestPlayer:
@@ -359,9 +359,9 @@ class TestTraining:
             slower.step()
         assert loss.item() < 0.8  # of four characters
         report = evaluate(model, [GameMoves.of(game) for game in games], [UNKNOWN] * 2).report(samples=2)
-        assert report["top1"] > 0.9
-        assert report["legal_argmax"] > 0.9
-        assert report["legal_mass"] > 0.8
+        assert report.top1 > 0.9
+        assert report.legal_argmax > 0.9
+        assert report.legal_mass > 0.8
 
     def test_texts_are_those_of_the_games_or_their_mirror_images(self) -> None:
         games = [random_game(seed, 30 + seed) for seed in range(4)]
