@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -105,7 +105,7 @@ def deliver(
         "preset": asdict(preset),
         "data": [{name: shard.meta[name] for name in ("games", "plies")} for shard in shards],
         "files": [Path(file).name for shard in shards for file in shard.meta["files"]],
-        "sources": sources_of(shards),
+        "sources": {name: asdict(source) for name, source in sources_of(shards).items()},
         "test": {},
     }
     written = load_any_model(aside)
@@ -152,15 +152,24 @@ def best_slope(logits: NDArray[np.float64], outcomes: NDArray[np.int8]) -> float
     return float(min(np.geomspace(0.25, 4, 280), key=loss))
 
 
-def sources_of(shards: Sequence[Shard]) -> dict[str, dict[str, Any]]:
-    """Return the sources of the games in shards with their numbers of games and licences, most games first."""
+@dataclass(frozen=True)
+class Source:
+    """What a run read of one source."""
+
+    games: int
+    licence: str
+    """As stated in ``data/sources.toml``, or ``not stated``."""
+
+
+def sources_of(shards: Sequence[Shard]) -> dict[str, Source]:
+    """Return the sources of the games in shards, most games first."""
     licences = tomllib.loads(data_path("sources.toml").read_text(encoding="utf-8"))["licences"]
     games: Counter[str] = Counter()
     for shard in shards:
         for number, count in enumerate(np.bincount(shard.sources, minlength=len(shard.meta["sources"])).tolist()):
             games[shard.meta["sources"][number] or "unknown"] += count
     return {
-        name: {"games": count, "licence": next((x for k, x in licences.items() if name.startswith(k)), "not stated")}
+        name: Source(count, next((x for k, x in licences.items() if name.startswith(k)), "not stated"))
         for name, count in games.most_common()
     }
 

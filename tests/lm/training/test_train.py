@@ -32,7 +32,7 @@ from lm.training import run as train
 from lm.training.batches import GameBatches
 from lm.training.checkpoints import checkpoints, latest_checkpoint, step_of
 from lm.training.presets import PRESETS
-from lm.training.result import TOKENIZERS, sources_of, spent_before
+from lm.training.result import TOKENIZERS, Source, sources_of, spent_before
 from lm.training.trainer import XiangqiTrainer
 from runs import (
     GIDS,
@@ -113,7 +113,7 @@ class TestRun:
 
     def test_a_source_of_which_nothing_is_known_is_listed_as_such(self, shard: Shard) -> None:
         ours = replace(shard, meta=shard.meta | {"sources": ["my own games"] * len(shard.meta["sources"])})
-        assert sources_of([ours])["my own games"] == {"games": 60, "licence": "not stated"}
+        assert sources_of([ours])["my own games"] == Source(60, "not stated")
 
     def test_nothing_is_left_lying(self, finished: Path) -> None:
         assert sorted(p.name for p in finished.iterdir()) == [
