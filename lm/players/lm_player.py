@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from lm.model.prompts import Aim, End, Prompt, Source, Strength, Voice
 from lm.model.sampling import Sampling, softmax
 from lm.players.char_process import CharProcess
 from lm.players.evaluation import Evaluation
-from lm.players.player import Analysis, Choice, Limits, Line, Thinker, limit_of_each
+from lm.players.player import Analysis, Choice, GeneratedAnalysis, Limits, Line, Thinker, limit_of_each
 from lm.players.policy import Evaluator
 from xiangqi import Board, Move
 from xiangqi.engine import Info, Limit, Wdl
@@ -152,29 +151,17 @@ class LMPlayer(Thinker):
         return Wdl(*(1000 * evaluation.wdl).tolist()) if self.evaluator.judges else None
 
 
-class _Following(Analysis):
+class _Following(GeneratedAnalysis):
     """An analysis of the likeliest moves of a position, each continued by the likeliest replies.
 
     A line's WDL is that after its first move. The work is done in the thread that iterates over it.
     """
 
     def __init__(self, player: LMPlayer, board: Board, limit: Limit, multipv: int) -> None:
-        self._player, self.board, self._limit, self._count = player, board.copy(), limit, multipv
-        self._stopped = threading.Event()
-        self._lines: list[Line] = []
-        self._found = self._follow()
+        super().__init__(board, limit, multipv)
+        self._player = player
 
-    @property
-    def lines(self) -> list[Line]:
-        return list(self._lines)
-
-    def stop(self) -> None:
-        self._stopped.set()
-
-    def __iter__(self) -> Iterator[Line]:
-        return self._found
-
-    def _follow(self) -> Iterator[Line]:
+    def _generate(self) -> Iterator[Line]:
         start, nodes = time.monotonic(), 1
         longest, depth = self._limit.longest(self.board.turn), self._limit.depth or PLIES_FOLLOWED
         (evaluation,) = self._evaluate([self.board])

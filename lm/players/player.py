@@ -5,6 +5,7 @@ Both evaluate positions as engines do, with the `Info`, `Score` and `Wdl` of `xi
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -178,6 +179,33 @@ class Analysis(Protocol):
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+
+class GeneratedAnalysis(Analysis):
+    """An analysis that works in the thread that iterates over it.
+
+    A subclass has `_generate`, which keeps ``_lines`` up to date, yields what changes, and ends soon after ``_stopped``
+    is set.
+    """
+
+    def __init__(self, board: Board, limit: Limit, multipv: int) -> None:
+        self.board, self._limit, self._count = board.copy(), limit, multipv
+        self._stopped = threading.Event()
+        self._lines: list[Line] = []
+        self._found = self._generate()
+
+    @property
+    def lines(self) -> list[Line]:
+        return list(self._lines)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def __iter__(self) -> Iterator[Line]:
+        return self._found
+
+    @abstractmethod
+    def _generate(self) -> Iterator[Line]: ...
 
 
 @runtime_checkable

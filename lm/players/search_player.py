@@ -21,7 +21,7 @@ from lm.model.folder import load_network
 from lm.model.prompts import End, Voice
 from lm.model.sampling import Sampling
 from lm.players.lm_player import DRAWS_BELOW
-from lm.players.player import Analysis, Choice, Limits, Line, Thinker, limit_of_each
+from lm.players.player import Analysis, Choice, GeneratedAnalysis, Limits, Line, Thinker, limit_of_each
 from lm.players.search.clock import budget
 from lm.players.search.leaves import Leaves, NetworkLeaves
 from lm.players.search.puct import Candidate, Params, TreeSearch
@@ -233,26 +233,14 @@ def centipawns(value: float) -> int:
     return round(400 * math.log10(expected / (1 - expected)))
 
 
-class _Searching(Analysis):
+class _Searching(GeneratedAnalysis):
     """A search as a stream of lines. The work is done in the thread that iterates over it."""
 
     def __init__(self, player: Search, board: Board, limit: Limit, multipv: int) -> None:
-        self._player, self.board, self._limit, self._count = player, board, limit, multipv
-        self._stopped = threading.Event()
-        self._lines: list[Line] = []
-        self._found = self._search()
+        super().__init__(board, limit, multipv)
+        self._player = player
 
-    @property
-    def lines(self) -> list[Line]:
-        return list(self._lines)
-
-    def stop(self) -> None:
-        self._stopped.set()
-
-    def __iter__(self) -> Iterator[Line]:
-        return self._found
-
-    def _search(self) -> Iterator[Line]:
+    def _generate(self) -> Iterator[Line]:
         player, limit = self._player, self._limit
         started, shown = time.perf_counter(), 0.0
         search = player._search_of(self.board, limit)

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Final
 
 from lm import UserError
-from lm.players.player import Analysis, Choice, Limits, Line, Thinker, limit_of_each
+from lm.players.player import Analysis, Choice, GeneratedAnalysis, Limits, Line, Thinker, limit_of_each
 from lm.players.search.clock import budget
 from xiangqi import Board
 from xiangqi.engine import Info, Limit, Score
@@ -101,27 +101,18 @@ def _deepen(
         timer.cancel()
 
 
-class _Deepening(Analysis):
+class _Deepening(GeneratedAnalysis):
     """A search as a stream of lines. The work is done in the thread that iterates over it."""
 
     def __init__(self, searcher: Searcher, board: Board, limit: Limit, multipv: int) -> None:
-        self._searcher, self.board, self._limit, self._count = searcher, board, limit, multipv
-        self._stopped = threading.Event()
-        self._lines: list[Line] = []
-        self._found = self._search()
-
-    @property
-    def lines(self) -> list[Line]:
-        return list(self._lines)
+        super().__init__(board, limit, multipv)
+        self._searcher = searcher
 
     def stop(self) -> None:
-        self._stopped.set()
+        super().stop()
         self._searcher.stop()
 
-    def __iter__(self) -> Iterator[Line]:
-        return self._found
-
-    def _search(self) -> Iterator[Line]:
+    def _generate(self) -> Iterator[Line]:
         margin = 0 if self._count == 1 else None
         for found, seconds in _deepen(self._searcher, self.board, self._limit, margin, self._stopped):
             lines = []

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.model.network import Answers
-from lm.players.search.tree import Batch
+from lm.players.search.records import Batch
 from xiangqi.alphabeta import NO_LIMIT, Table, root_prices, search_position
 from xiangqi.jit import allocating
 from xiangqi.kernels import MOVE_INDEX

@@ -19,7 +19,7 @@ from lm.model.prompts import Voice
 from lm.players.evaluation import recent
 from lm.players.policy import average
 from lm.players.search.corrections import LARGEST, MARGIN, ROWS, correct, find_mates
-from lm.players.search.tree import DEEPEST, Batch, empty_batch
+from lm.players.search.records import DEEPEST, Batch, empty_batch
 from xiangqi import MOVES, Board, Move, kernels
 from xiangqi.alphabeta import root_prices
 from xiangqi.jit import allocating

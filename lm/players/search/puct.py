@@ -21,7 +21,7 @@ from lm.model.prompts import End
 from lm.players.search import halving, tree
 from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
-from lm.players.search.tree import EDGE, NODE, READ, STATE, Game
+from lm.players.search.records import EDGE, NODE, READ, STATE, Game
 from xiangqi import MOVES, NULL_MOVE, Board, Move
 from xiangqi.rulings import Rules
 
