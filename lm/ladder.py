@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
 from filelock import FileLock, Timeout
@@ -35,6 +35,7 @@ from lm.dataset.shards import Shard
 from lm.matches.arena import MAX_PLIES, Report, load_openings, match_pairings
 from lm.matches.elo import Score
 from lm.matches.match_file import play_to_file
+from lm.measure.evaluate import Report as Judgement
 from lm.measure.evaluate import evaluate
 from lm.measure.held_out import held_out
 from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
@@ -46,6 +47,7 @@ from lm.players.specs import Spec
 from lm.training import run as training
 from lm.training.checkpoints import write_json
 from lm.training.presets import find_preset
+from lm.training.result import Metrics
 from xiangqi.game import Game
 
 REFERENCE: Final = "uci:cmd=fairy-stockfish,UCI_Variant=xiangqi,depth=1"
@@ -54,7 +56,27 @@ PRESET: Final = "small"
 
 Progress = Callable[[str, int | None], AbstractContextManager[tuple[Report, Callable[[int, str], None]]]]
 """Shows the progress of some work; see `lm.cli.console.progress`."""
-Found = dict[str, Any]
+Inputs = Mapping[str, object]
+"""What a result was measured on, as its file says: on other inputs it is measured again."""
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Match:
+    """The result of a match of a rung."""
+
+    opponent: str
+    score: Score
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Match:
+        """Return the match of a file that was written from `as_dict`."""
+        counts = {name: found[name] for name in ("wins", "draws", "losses", "endings")}
+        return cls(found["opponent"], Score(pentanomial=tuple(found["pentanomial"]), **counts))
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the opponent and the score as JSON."""
+        return {"opponent": self.opponent, **self.score.as_dict()}
 
 
 @dataclass(frozen=True)
@@ -214,36 +236,33 @@ class Ladder:
         )
 
     def _evaluate(self, name: str) -> None:
-        def find() -> Found:
-            lines, results = self.held_out
-            with self.progress(f"{name}: held-out games", len(lines)) as (_, advance):
-                model = load_any_model(self._model(name))
-                found = evaluate(model, lines, results, Voice.HUMAN, lambda done: advance(done, ""))
-            return asdict(found.report())
-
-        keep(self._evaluation(name), self._judged(name), find)
+        if self._judgement(name) is not None:
+            return
+        lines, results = self.held_out
+        with self.progress(f"{name}: held-out games", len(lines)) as (_, advance):
+            model = load_any_model(self._model(name))
+            found = evaluate(model, lines, results, Voice.HUMAN, lambda done: advance(done, ""))
+        keep(self._evaluation(name), self._judged(name), asdict(found.report()))
 
     def _match(self, a: str, b: str | None) -> None:
         """Play a match between a rung and another one, or the reference."""
-        file, stakes = self._result(a, b), self._stakes(a, b)
+        if self._played(a, b) is not None:
+            return
+        file = self._result(a, b)
+        other = Spec.parse(self.reference) if b is None else self._player(b)
+        pairings = match_pairings(self._player(a), other, self._length(b), load_openings())
+        played: dict[int, Game] = {}
+        with self.progress(f"{a} against {b or 'the reference'}", len(pairings)) as (report, advance):
+            for index, game in play_to_file(
+                pairings, file.with_suffix(".pgn"), max_plies=MAX_PLIES, parallel=self.parallel, report=report
+            ):
+                played[index] = game
+                score = Score.of(played)
+                advance(len(played), f"+{score.wins} ={score.draws} -{score.losses}")
+        called = self._reference_name if b is None else other.name
+        keep(file, self._stakes(a, b), Match(called, Score.of(played)).as_dict())
 
-        def find() -> Found:
-            other = Spec.parse(self.reference) if b is None else self._player(b)
-            pairings = match_pairings(self._player(a), other, stakes["games"], load_openings())
-            played: dict[int, Game] = {}
-            with self.progress(f"{a} against {b or 'the reference'}", len(pairings)) as (report, advance):
-                for index, game in play_to_file(
-                    pairings, file.with_suffix(".pgn"), max_plies=MAX_PLIES, parallel=self.parallel, report=report
-                ):
-                    played[index] = game
-                    score = Score.of(played)
-                    advance(len(played), f"+{score.wins} ={score.draws} -{score.losses}")
-            called = self._reference_name if b is None else other.name
-            return {"opponent": called, **Score.of(played).as_dict()}
-
-        keep(file, stakes, find)
-
-    # --- Paths of results, and the inputs that they depend on ---
+    # --- Results, their paths, and the inputs that they depend on ---
 
     def _model(self, name: str) -> Path:
         return self.runs.get(name, self.out / name) / "model"
@@ -263,23 +282,35 @@ class Ladder:
         options = {"model": str(self._model(name)), "temperature": "0", "symmetries": "1"}
         return Spec("lm", options=(*options.items(), ("name", f"{name} {self._weights(name)}")))
 
-    def _judged(self, name: str) -> Found:
+    def _length(self, b: str | None) -> int:
+        """Return the number of games of a match with a rung, or with the reference."""
+        return self.games if b is None else self.between
+
+    def _judgement(self, name: str) -> Judgement | None:
+        """Return what the held-out games say of a rung, if they were asked."""
+        return recall(self._evaluation(name), self._judged(name), lambda found: Judgement(**found))
+
+    def _played(self, a: str, b: str | None) -> Match | None:
+        """Return the match between a rung and another one, or the reference, if it was played."""
+        return recall(self._result(a, b), self._stakes(a, b), Match.of)
+
+    def _judged(self, name: str) -> Inputs:
         return {"weights": self._weights(name), "games": [shard.fingerprint() for shard in self.shards]}
 
-    def _stakes(self, a: str, b: str | None) -> Found:
+    def _stakes(self, a: str, b: str | None) -> Inputs:
         against = {"reference": self.reference} if b is None else {b: self._weights(b)}
-        return {a: self._weights(a), **against, "games": self.games if b is None else self.between, "plies": MAX_PLIES}
+        return {a: self._weights(a), **against, "games": self._length(b), "plies": MAX_PLIES}
 
     # --- The page ---
 
     def page(self) -> str:
         """Return the page in Markdown, with the results so far."""
         done = [name for name in RUNGS if training.finished(self._model(name).parent)]
-        metrics = {name: json.loads((self._model(name) / "metrics.json").read_text("utf-8")) for name in done}
-        judged = {name: recall(self._evaluation(name), self._judged(name)) for name in done}
-        met = {name: recall(self._result(name, None), self._stakes(name, None)) for name in done}
-        between = {(b, a): recall(self._result(b, a), self._stakes(b, a)) for a, b in combinations(done, 2)}
-        engine = next((match["opponent"] for match in met.values() if match), None)
+        metrics = {name: Metrics.read(self._model(name) / "metrics.json") for name in done}
+        judged = {name: self._judgement(name) for name in done}
+        met = {name: self._played(name, None) for name in done}
+        between = {(b, a): self._played(b, a) for a, b in combinations(done, 2)}
+        engine = next((match.opponent for match in met.values() if match), None)
         plies = sum(len(line.moves) for line in self.held_out[0])
         lines = [
             "# The ladder",
@@ -321,26 +352,26 @@ class Ladder:
 
     def _first_table(
         self,
-        metrics: Mapping[str, Found],
-        judged: Mapping[str, Found | None],
-        met: Mapping[str, Found | None],
+        metrics: Mapping[str, Metrics],
+        judged: Mapping[str, Judgement | None],
+        met: Mapping[str, Match | None],
         engine: bool,
     ) -> list[str]:
         heads = ["rung", "parameters", "plies read", "CPU seconds", "top-1", "NLL, nats", "legal", "games all legal"]
         rows = []
         for name in RUNGS:
             row = [f"`{name}`"]
-            made, seen, match = (found.get(name) for found in (metrics, judged, met))
+            made, seen, match = metrics.get(name), judged.get(name), met.get(name)
             for key in ("parameters", "plies", "cpu_seconds"):
-                row.append(f"{made[key]:,.0f}" if made else "–")
+                row.append(f"{getattr(made, key):,.0f}" if made else "–")
             for key in ("top1", "nll", "legal_argmax", "legal_games"):
-                row.append(estimate(seen[key], seen["interval"][key]) if seen else "–")
+                row.append(estimate(getattr(seen, key), seen.interval[key]) if seen else "–")
             if engine:
-                row.append(estimate(match["score"], match["score_interval"]) if match else "–")
+                row.append(estimate(match.score.score, match.score.interval) if match else "–")
             rows.append(row)
         return markdown([*heads, "against the engine"] if engine else heads, rows)
 
-    def _notes(self, metrics: Mapping[str, Found]) -> list[str]:
+    def _notes(self, metrics: Mapping[str, Metrics]) -> list[str]:
         """Return notes: the data of rungs that were not trained here, and whether ``char`` exceeded the budget.
 
         The length of a run is fixed when its learning rate starts to fall. The curriculum may still cut games short at
@@ -348,15 +379,15 @@ class Ladder:
         """
         notes = []
         for name, made in metrics.items():
-            longer = made["cpu_seconds"] / self.budget - 1
+            longer = made.cpu_seconds / self.budget - 1
             if RUNGS[name].tokens == "char" and name not in self.runs and longer > 0.1:
                 notes += paragraph(
                     f"`{name}` took {longer:.0%} more than that: its speed is measured when its rate is to fall, and "
                     "the curriculum still cut its games short then."
                 )
         for name in self.runs:
-            games = sum(part["games"] for part in metrics[name]["data"])
-            files = ", ".join(metrics[name]["files"])
+            games = sum(part.games for part in metrics[name].data)
+            files = ", ".join(metrics[name].files)
             notes += paragraph(f"`{name}` was trained apart, on {files} ({games:,} games).")
         return notes
 
@@ -385,19 +416,22 @@ class Ladder:
 # --- Result files -----------------------------------------------------------------------------------------------------
 
 
-def recall(file: Path, of: Found) -> Found | None:
-    """Return the content of a result file if it was measured on the same inputs ``of``, else ``None``."""
+def recall(file: Path, of: Inputs, read: Callable[[dict[str, Any]], Result]) -> Result | None:
+    """Return the result in a file, made by ``read`` from its JSON.
+
+    It is ``None`` if the file is missing or damaged, was written by another version or measured on other inputs
+    than ``of``.
+    """
     try:
-        found: Found = json.loads(file.read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
+        found = json.loads(file.read_text("utf-8"))
+        return read(found) if found.pop("of") == of else None
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
         return None
-    return found if found.get("of") == of else None
 
 
-def keep(file: Path, of: Found, find: Callable[[], Found]) -> None:
-    """Write what ``find`` returns to a file, unless it already holds a result for the same inputs ``of``."""
-    if recall(file, of) is None:
-        write_json(file, {**find(), "of": of})
+def keep(file: Path, of: Inputs, result: Mapping[str, object]) -> None:
+    """Write a result as JSON, with the inputs ``of`` that it was measured on."""
+    write_json(file, {**result, "of": of})
 
 
 # --- Text and tables --------------------------------------------------------------------------------------------------
@@ -430,7 +464,7 @@ def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
 
 
-def second_table(matches: Mapping[tuple[str, str], Found | None]) -> list[str]:
+def second_table(matches: Mapping[tuple[str, str], Match | None]) -> list[str]:
     """Return the lines of the table of every rung against every other."""
     rows = []
     for a in RUNGS:
@@ -438,9 +472,9 @@ def second_table(matches: Mapping[tuple[str, str], Found | None]) -> list[str]:
         for b in RUNGS:
             cell = "–"
             if match := matches.get((a, b)):
-                cell = estimate(match["score"], match["score_interval"])
+                cell = estimate(match.score.score, match.score.interval)
             elif match := matches.get((b, a)):
-                cell = estimate(1 - match["score"], [1 - bound for bound in reversed(match["score_interval"])])
+                cell = estimate(1 - match.score.score, [1 - bound for bound in reversed(match.score.interval)])
             row.append(cell)
         rows.append(row)
     return markdown(["", *(f"`{name}`" for name in RUNGS)], rows)

@@ -76,7 +76,7 @@ def evaluate(
     if asked:
         report["puzzles"] = asdict(solve(loaded, asked, whose, symmetries=symmetries))
     if random_games:
-        report["after_random_plies"] = after_random_plies(loaded, random_games)
+        report["after_random_plies"] = asdict(after_random_plies(loaded, random_games))
     if as_json:
         print(json.dumps(report))
         return
@@ -113,7 +113,6 @@ def report(
     from lm.measure import figures
     from lm.measure import report as reporting
     from lm.measure.held_out import records_of
-    from lm.measure.stats import for_json
     from lm.model.loading import load_any_model
     from xiangqi.formats.streams import open_replacing
 
@@ -135,14 +134,14 @@ def report(
         )
         facts = {
             "model": str(model or "shipped"),
-            "parameters": f"{found['parameters']:,}",
+            "parameters": f"{found.parameters:,}",
             "games": ", ".join(Path(name).name for name in shard.meta["files"]),
             "split": split,
         }
         file.write(reporting.page(found, "A language model of xiangqi, measured", facts).encode())
     say(f"report written to {out}")
     if as_json:
-        print(json.dumps(found, default=for_json))
+        print(json.dumps(asdict(found)))
 
 
 def explain(

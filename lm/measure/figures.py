@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from lm.measure.evaluate import Report
     from lm.measure.probes import Probes
     from lm.measure.puzzles import AllSolved, Solved
-    from lm.measure.report import Ended
+    from lm.measure.report import Ended, Played
+    from lm.measure.stray import Legality, Stray
 
 BLUE: Final = "#2f6fb5"
 ORANGE: Final = "#d9822b"
@@ -83,17 +85,17 @@ def to_bytes(figure: Figure, format: str = "svg") -> bytes:
         return out.getvalue()
 
 
-def moves_by_group(played: Mapping[str, Any]) -> Figure:
+def moves_by_group(played: Mapping[str, Played]) -> Figure:
     """Draw top-1, top-3 and NLL by phase, tier and source."""
-    groups = [[(who, f"all {who} games", found) for who, found in played.items()]]
+    groups: list[list[tuple[str, str, Report]]] = [[(who, f"all {who} games", found) for who, found in played.items()]]
     for kind in ("phase", "tier", "source"):
-        parts = [(who, name, part) for who, found in played.items() for name, part in found["by"][kind].items()]
+        parts = [(who, name, part) for who, found in played.items() for name, part in found.by[kind].items()]
         several = kind == "phase" and len(played) > 1
         groups.append(
             [
                 (who, f"{name} ({who})" if several else drawable(name), part)
                 for who, name, part in parts
-                if part["games"] >= LEAST_GAMES and part["plies"] < played[who]["plies"]
+                if part.games >= LEAST_GAMES and part.plies < played[who].plies
             ]
         )
     rows, places, y = [], [], 0.0
@@ -108,14 +110,14 @@ def moves_by_group(played: Mapping[str, Any]) -> Figure:
         panels = figure.subplots(1, 3, sharey=True)
         for axes, name in zip(panels, ("top1", "top3", "nll"), strict=True):
             for place, (who, _, part) in zip(places, rows, strict=True):
-                axes.plot(part["interval"][name], [place] * 2, color=COLORS[who], linewidth=2.4, alpha=0.45,
+                axes.plot(part.interval[name], [place] * 2, color=COLORS[who], linewidth=2.4, alpha=0.45,
                           solid_capstyle="butt")  # fmt: skip
-                axes.plot(part[name], place, "o", color=COLORS[who], markersize=5)
+                axes.plot(getattr(part, name), place, "o", color=COLORS[who], markersize=5)
             axes.set_title(NAMES[name])
             axes.grid(axis="y", visible=False)
             for who, found in played.items():
-                axes.axvline(found[name], color=COLORS[who], linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
-        panels[0].set_yticks(places, [f"{label}  ·  {part['plies']:,} plies" for _, label, part in rows])
+                axes.axvline(getattr(found, name), color=COLORS[who], linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
+        panels[0].set_yticks(places, [f"{label}  ·  {part.plies:,} plies" for _, label, part in rows])
         panels[0].set_ylim(y - 0.9, -0.7)
         figure.tight_layout()
         return figure
@@ -131,28 +133,31 @@ def drawable(name: str, longest: int = 34) -> str:
     return name if len(name) <= longest else "…" + name[1 - longest :]
 
 
-def by_ply(axes: Axes, parts: Mapping[str, Any], name: str, label: str, color: str, least: int = 50) -> None:
+def by_ply(
+    axes: Axes, parts: Mapping[str, Report | Legality], name: str, label: str, color: str, least: int = 50
+) -> None:
     """Draw a figure and its interval by ply. Parts of fewer than ``least`` plies are left out."""
-    kept = {key: part for key, part in parts.items() if part["plies"] >= least}
+    kept = {key: part for key, part in parts.items() if part.plies >= least}
     plies = [sum(map(int, key.split("-"))) / 2 + 0.5 for key in kept]
     axes.fill_between(
         plies,
-        [part["interval"][name][0] for part in kept.values()],
-        [part["interval"][name][1] for part in kept.values()],
+        [part.interval[name][0] for part in kept.values()],
+        [part.interval[name][1] for part in kept.values()],
         color=color,
         alpha=0.2,
         linewidth=0,
     )
-    axes.plot(plies, [part[name] for part in kept.values()], color=color, label=label, marker="o", markersize=2.5)
+    values = [getattr(part, name) for part in kept.values()]
+    axes.plot(plies, values, color=color, label=label, marker="o", markersize=2.5)
 
 
-def moves_by_ply(played: Mapping[str, Any]) -> Figure:
+def moves_by_ply(played: Mapping[str, Played]) -> Figure:
     """Draw top-1 and NLL by ply."""
     with drawing() as new:
         figure = new(figsize=(9.2, 2.9))
         for axes, name in zip(figure.subplots(1, 2), ("top1", "nll"), strict=True):
             for who, found in played.items():
-                by_ply(axes, found["by"]["ply"], name, f"{who} games", COLORS[who])
+                by_ply(axes, found.by["ply"], name, f"{who} games", COLORS[who])
             axes.set(title=NAMES[name], xlabel="ply")
             axes.set_xlim(0)
             axes.legend()
@@ -160,15 +165,15 @@ def moves_by_ply(played: Mapping[str, Any]) -> Figure:
         return figure
 
 
-def legality(played: Mapping[str, Any], stray: Mapping[str, Any] | None) -> Figure:
+def legality(played: Mapping[str, Played], stray: Stray | None) -> Figure:
     """Draw the unmasked legality by ply."""
     with drawing() as new:
         figure = new(figsize=(9.2, 2.9))
         for axes, name in zip(figure.subplots(1, 2, sharey=True), ("legal_argmax", "legal_mass"), strict=True):
             for who, found in played.items():
-                by_ply(axes, found["by"]["ply"], name, f"{who} games", COLORS[who])
+                by_ply(axes, found.by["ply"], name, f"{who} games", COLORS[who])
             if stray is not None:
-                by_ply(axes, stray["by"]["ply"], name, "after 20 random plies", GREEN)
+                by_ply(axes, stray.by["ply"], name, "after 20 random plies", GREEN)
             axes.set(title=NAMES[name], xlabel="ply")
             axes.set_xlim(0)
             axes.set_ylim(0, 1.02)
@@ -177,17 +182,17 @@ def legality(played: Mapping[str, Any], stray: Mapping[str, Any] | None) -> Figu
         return figure
 
 
-def calibration(played: Mapping[str, Any]) -> Figure:
+def calibration(played: Mapping[str, Played]) -> Figure:
     """Draw the mean result of positions against the model's expected score, and the number of positions."""
     with drawing() as new:
         figure = new(figsize=(4.8, 4.9))
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
         upper.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (4, 3)), label="perfect")
         for i, (who, found) in enumerate(played.items()):
-            bins = found["calibration"]
+            bins = found.calibration
             x, y = [b.forecast for b in bins], [b.result for b in bins]
             errors = [[b.result - b.interval[0] for b in bins], [b.interval[1] - b.result for b in bins]]
-            label = f"{who} games, ECE {found['value_ece']:.3f}"
+            label = f"{who} games, ECE {found.value_ece:.3f}"
             upper.errorbar(x, y, [[max(0.0, e) for e in side] for side in errors], color=COLORS[who], label=label,
                            marker="o", markersize=4, capsize=2, elinewidth=1)  # fmt: skip
             total = sum(b.positions for b in bins)

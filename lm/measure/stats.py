@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -59,10 +58,3 @@ def share_with_interval(values: NDArray[Any], samples: int = SAMPLES) -> tuple[f
     share = float(np.mean(values))
     drawn = resample(np.asarray(values, np.float64)[:, None], samples)[:, 0] / len(values)
     return share, share_interval(share, drawn, len(values))
-
-
-def for_json(found: object) -> Any:
-    """Return a result, a dataclass, as a dictionary; to be used as ``default`` of ``json.dumps``."""
-    if is_dataclass(found) and not isinstance(found, type):
-        return asdict(found)
-    raise TypeError(f"no result of measuring: {found!r}")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
 from lm.dataset.records import UNKNOWN
-from lm.measure.evaluate import (
-    LEGALITY,
-    Report,
-    evaluate,
-)
+from lm.measure.evaluate import LEGALITY, Report, evaluate
 from lm.measure.stats import SAMPLES
 from lm.model.encoding import GameMoves
 from lm.model.loading import network_of
@@ -26,6 +23,43 @@ from xiangqi import Board
 
 RANDOM_PLIES: Final = 20
 """Random plies before a stray game."""
+
+
+@dataclass(frozen=True)
+class Legality:
+    """How often a model keeps the rules unmasked: of a `Report` what does not depend on the moves played."""
+
+    games: int
+    plies: int
+    legal_argmax: float | None
+    legal_mass: float | None
+    legal_games: float | None
+    legal_games_sampled: float | None
+    interval: dict[str, list[float]]
+    """95% intervals of the known ones of the four figures, by name."""
+
+    @classmethod
+    def of(cls, report: Report) -> Legality:
+        """Return the legality in a report."""
+        return cls(
+            report.games,
+            report.plies,
+            report.legal_argmax,
+            report.legal_mass,
+            report.legal_games,
+            report.legal_games_sampled,
+            {name: bounds for name, bounds in report.interval.items() if name in LEGALITY},
+        )
+
+
+@dataclass(frozen=True)
+class Stray(Legality):
+    """The legality over a model's own plies in stray games."""
+
+    at_once: Legality
+    """At the first of them."""
+    by: dict[str, dict[str, Legality]]
+    """By ``ply``."""
 
 
 @torch.inference_mode()
@@ -59,19 +93,15 @@ def stray_games(
     return [GameMoves.of(board) for board in boards]
 
 
-def after_random_plies(model: PreTrainedModel, games: int, samples: int = SAMPLES) -> dict[str, Any]:
-    """Return the unmasked legality (`LEGALITY`) in `stray_games`: over the model's own plies, at the first of them
-    (``at_once``), and ``by`` ply. The accuracy of predicting moves that the model drew itself is left out."""
+def after_random_plies(model: PreTrainedModel, games: int, samples: int = SAMPLES) -> Stray:
+    """Return the unmasked legality in `stray_games`. The accuracy of predicting moves that the model drew itself is
+    left out."""
     found = evaluate(model, stray_games(model, games), [UNKNOWN] * games)
     own = found.ply >= RANDOM_PLIES
     for values in found.figures.values():
         values[~own] = np.nan  # random moves
-
-    def legal(report: Report) -> dict[str, Any]:
-        kept = {name: getattr(report, name) for name in ("games", "plies", *LEGALITY)}
-        return kept | {"interval": {name: bounds for name, bounds in report.interval.items() if name in LEGALITY}}
-
-    return legal(found.report(own, samples)) | {
-        "at_once": legal(found.report(found.ply == RANDOM_PLIES, samples)),
-        "by": {"ply": {ply: legal(part) for ply, part in found.breakdown({}, samples)["ply"].items()}},
-    }
+    return Stray(
+        **vars(Legality.of(found.report(own, samples))),
+        at_once=Legality.of(found.report(found.ply == RANDOM_PLIES, samples)),
+        by={"ply": {ply: Legality.of(part) for ply, part in found.breakdown({}, samples)["ply"].items()}},
+    )

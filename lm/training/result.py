@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,7 @@ from lm import UserError, data_path
 from lm.dataset.records import UNKNOWN
 from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard
-from lm.measure.evaluate import evaluate
+from lm.measure.evaluate import Report, evaluate
 from lm.measure.held_out import TEST_PLIES, Games, held_out
 from lm.model.loading import load_any_model
 from lm.model.model import XiangqiLM
@@ -37,24 +37,96 @@ LEAST_TEMPERED: Final = 100
 """Minimum number of games with a result for fitting the value head's temperature."""
 
 
-def spent_before(start: Path | None) -> dict[str, float]:
-    """Return the plies and CPU seconds of all runs that led to a start model, a run's result or checkpoint.
+@dataclass(frozen=True)
+class Spent:
+    """What training has taken."""
 
-    They are zero for anything else, such as a checkpoint of another program, whose history is unknown.
+    plies: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a shard."""
+
+    games: int
+    plies: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a run read of one source."""
+
+    games: int
+    licence: str
+    """As stated in ``data/sources.toml``, or ``not stated``."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a run tells of itself: ``metrics.json`` has these names, and the model card shows most of it."""
+
+    tokens: str
+    """What the model reads: a key of `TOKENIZERS`."""
+    layers: int
+    width: int
+    parameters: int
+    steps: int
+    plies: int
+    cpu_seconds: float
+    loss: float
+    """The last losses of training."""
+    policy_loss: float
+    value_loss: float
+    value_slope: float
+    """See `temper`."""
+    before: Spent
+    """By the runs that led to the start model."""
+    trained_on: int
+    """Number of games that the model, or what it started from, was trained on, as far as known."""
+    start_is_known: bool
+    """Whether it is known which games the start model was trained on."""
+    preset: dict[str, Any]
+    data: list[Size]
+    """The shards."""
+    files: list[str]
+    """Names of the files of games."""
+    sources: dict[str, Source]
+    test: dict[str, Report]
+    """The means over held-out games, by the word of their voice; without voices that have no such games."""
+
+    @classmethod
+    def read(cls, file: Path) -> Metrics:
+        """Read ``metrics.json``. Raises ``UserError`` if it is not that of a run."""
+        try:
+            found = json.loads(file.read_text("utf-8"))
+            found["before"] = Spent(**found["before"])
+            found["data"] = [Size(**size) for size in found["data"]]
+            found["sources"] = {name: Source(**source) for name, source in found["sources"].items()}
+            found["test"] = {voice: Report(**report) for voice, report in found["test"].items()}
+            return cls(**found)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise UserError(f"{file}: not the metrics of a run: {error}") from None
+
+
+def spent_before(start: Path | None) -> Spent:
+    """Return what all runs took that led to a start model, a run's result or checkpoint.
+
+    It is nothing for anything else, such as a checkpoint of another program, whose history is unknown.
     """
-    nothing = {"plies": 0, "cpu_seconds": 0.0}
+    nothing = Spent(0, 0.0)
     if start is None:
         return nothing
     try:
         if (start / "metrics.json").exists():
             last = json.loads((start / "metrics.json").read_text("utf-8"))
-            before = last["before"]
+            before = Spent(**last["before"])
         else:
             history = json.loads((start / "trainer_state.json").read_text("utf-8"))["log_history"]
             last = [entry for entry in history if "cpu_seconds" in entry][-1]
             began = json.loads((start.parent / "run.json").read_text("utf-8"))["init_from"]
             before = spent_before(Path(began) if began else None)
-        return {name: before[name] + last[name] for name in nothing}
+        return Spent(before.plies + last["plies"], before.cpu_seconds + last["cpu_seconds"])
     except (OSError, ValueError, LookupError, TypeError):
         return nothing
 
@@ -91,29 +163,35 @@ def deliver(
         TOKENIZERS[tokens]().save_pretrained(aside)
         seen.save(aside)
     last = next(entry for entry in reversed(state.log_history) if "cpu_seconds" in entry)
-    figures: dict[str, Any] = {
-        "tokens": tokens,
-        "layers": model.config.num_hidden_layers,
-        "width": model.config.hidden_size,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "steps": state.global_step,
-        **{name: last[name] for name in ("plies", "cpu_seconds", "loss", "policy_loss", "value_loss")},
-        "value_slope": slope,
-        "before": spent_before(start),
-        "trained_on": len(seen),
-        "start_is_known": start is None or SeenGames.load(start) is not None,
-        "preset": asdict(preset),
-        "data": [{name: shard.meta[name] for name in ("games", "plies")} for shard in shards],
-        "files": [Path(file).name for shard in shards for file in shard.meta["files"]],
-        "sources": {name: asdict(source) for name, source in sources_of(shards).items()},
-        "test": {},
-    }
     written = load_any_model(aside)
-    for voice, games in held_out(shards, "test", TEST_PLIES[tokens], seen).items():
-        if games[0]:
-            figures["test"][voice.word] = asdict(evaluate(written, *games, voice, symmetries=2).report())
-    write_json(aside / "metrics.json", figures)
-    (aside / "README.md").write_text(card(figures), encoding="utf-8")
+    judges = held_out(shards, "test", TEST_PLIES[tokens], seen)
+    metrics = Metrics(
+        tokens=tokens,
+        layers=model.config.num_hidden_layers,
+        width=model.config.hidden_size,
+        parameters=sum(p.numel() for p in model.parameters()),
+        steps=state.global_step,
+        plies=int(last["plies"]),
+        cpu_seconds=last["cpu_seconds"],
+        loss=last["loss"],
+        policy_loss=last["policy_loss"],
+        value_loss=last["value_loss"],
+        value_slope=slope,
+        before=spent_before(start),
+        trained_on=len(seen),
+        start_is_known=start is None or SeenGames.load(start) is not None,
+        preset=asdict(preset),
+        data=[Size(shard.meta["games"], shard.meta["plies"]) for shard in shards],
+        files=[Path(file).name for shard in shards for file in shard.meta["files"]],
+        sources=sources_of(shards),
+        test={
+            voice.word: evaluate(written, *games, voice, symmetries=2).report()
+            for voice, games in judges.items()
+            if games[0]
+        },
+    )
+    write_json(aside / "metrics.json", asdict(metrics))
+    (aside / "README.md").write_text(card(metrics), encoding="utf-8")
     publish(aside, out)
 
 
@@ -152,15 +230,6 @@ def best_slope(logits: NDArray[np.float64], outcomes: NDArray[np.int8]) -> float
     return float(min(np.geomspace(0.25, 4, 280), key=loss))
 
 
-@dataclass(frozen=True)
-class Source:
-    """What a run read of one source."""
-
-    games: int
-    licence: str
-    """As stated in ``data/sources.toml``, or ``not stated``."""
-
-
 def sources_of(shards: Sequence[Shard]) -> dict[str, Source]:
     """Return the sources of the games in shards, most games first."""
     licences = tomllib.loads(data_path("sources.toml").read_text(encoding="utf-8"))["licences"]
@@ -174,9 +243,9 @@ def sources_of(shards: Sequence[Shard]) -> dict[str, Source]:
     }
 
 
-def card(figures: Mapping[str, Any]) -> str:
-    """Return the model card for a run's figures, in Markdown."""
+def card(metrics: Metrics) -> str:
+    """Return the model card of a run, in Markdown."""
     templates = Environment(
         loader=PackageLoader("lm.training"), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
-    return templates.get_template("card.md").render(figures)
+    return templates.get_template("card.md").render(vars(metrics))

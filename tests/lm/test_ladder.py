@@ -12,7 +12,8 @@ from filelock import FileLock
 
 from lm import ladder
 from lm.dataset.records import split_of
-from lm.ladder import RUNGS, recall, second_table
+from lm.ladder import RUNGS, Match, recall, second_table
+from lm.matches.elo import Score
 from lm.matches.table import Table
 from lm.training import run as train
 from lm.training.presets import PRESETS, Preset
@@ -166,14 +167,20 @@ def stop_after(calls: int, function: Callable[..., Any]) -> Callable[..., Any]:
 
 class TestTables:
     def test_a_match_shows_in_both_cells(self) -> None:
-        rows = second_table({("blind", "char"): {"score": 0.75, "score_interval": [0.6, 0.85]}})
-        assert rows[2].split(" | ")[2] == "0.250 (0.150 to 0.400)"
-        assert rows[3].split(" | ")[1] == "0.750 (0.600 to 0.850)"
+        score = Score(wins=10, draws=10, losses=0, pentanomial=(0, 0, 0, 10, 0), endings={})
+        rows = second_table({("blind", "char"): Match("char", score)})
+        assert rows[2].split(" | ")[2] == "0.250 (0.081 to 0.558)"
+        assert rows[3].split(" | ")[1] == "0.750 (0.442 to 0.919)"
+
+    def test_a_match_is_read_as_it_was_written(self) -> None:
+        match = Match("Fairy", Score(wins=3, draws=2, losses=1, pentanomial=(0, 0, 1, 2, 0), endings={"checkmate": 6}))
+        assert Match.of(json.loads(json.dumps(match.as_dict()))) == match
 
     @pytest.mark.parametrize("text", ["", "{", '{"of": {"games": 2}}', "{}"])
     def test_what_was_found_of_other_things_is_not_used(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "found.json").write_text(text)
-        assert recall(tmp_path / "found.json", {"games": 1}) is None
-        assert recall(tmp_path / "missing.json", {"games": 1}) is None
+        assert recall(tmp_path / "found.json", {"games": 1}, dict) is None
+        assert recall(tmp_path / "missing.json", {"games": 1}, dict) is None
         (tmp_path / "found.json").write_text(json.dumps({"top1": 0.5, "of": {"games": 1}}))
-        assert recall(tmp_path / "found.json", {"games": 1}) == {"top1": 0.5, "of": {"games": 1}}
+        assert recall(tmp_path / "found.json", {"games": 1}, dict) == {"top1": 0.5}
+        assert recall(tmp_path / "found.json", {"games": 1}, Match.of) is None

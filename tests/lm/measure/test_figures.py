@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +11,15 @@ import pytest
 from matplotlib.colors import to_hex
 
 from lm.measure import figures
-from lm.measure.evaluate import Bin
+from lm.measure.evaluate import Bin, Report
 from lm.measure.figures import BLUE, GREEN, GREY, ORANGE
 from lm.measure.probes import Probes, Reading
 from lm.measure.puzzles import AllSolved, Solved
-from lm.measure.report import Ended, Endings, page
+from lm.measure.report import Ended, Endings, Findings, Played, page
+from lm.measure.stray import Legality, Stray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Part = dict[str, Any]
 
 MOVES = ("top1", "top3", "nll")
 RULES = ("legal_argmax", "legal_mass", "legal_games", "legal_games_sampled")
@@ -31,21 +29,28 @@ COLORS = {"human": BLUE, "engine": ORANGE}
 LOG = [{"step": 20, "policy_loss": 3.0, "value_loss": 1.8}, {"step": 40, "policy_loss": 2.5, "value_loss": 1.7}]
 
 
-def part(start: float, names: tuple[str, ...] = MOVES + RULES + VALUES, **counts: int) -> Part:
-    """Return what was measured of some games: other values for each name, with lopsided intervals."""
+def means(start: float, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return other values for each name, with lopsided intervals."""
     values = {name: round(start + 0.01 * i, 4) for i, name in enumerate(names)}
     intervals = {name: [round(value - 0.02, 4), round(value + 0.03, 4)] for name, value in values.items()}
-    return {"games": 100, "plies": 2000} | counts | values | {"interval": intervals}
+    return {**values, "interval": intervals}
+
+
+def part(start: float, games: int = 100, plies: int = 2000) -> Report:
+    """Return what was measured of some games."""
+    return Report(games, plies, **means(start, MOVES + RULES + VALUES))
+
+
+def legality(start: float, games: int = 100, plies: int = 2000) -> Legality:
+    return Legality(games, plies, **means(start, RULES))
 
 
 def reading(start: float) -> Reading:
-    found = part(start, ("pieces", "points"))
-    return Reading(found["pieces"], found["points"], found["interval"])
+    return Reading(**means(start, ("pieces", "points")))
 
 
 def solved(start: float, positions: int) -> Solved:
-    found = part(start, ("first_move", "whole_line"))
-    return Solved(positions, found["first_move"], found["whole_line"], found["interval"])
+    return Solved(positions, **means(start, ("first_move", "whole_line")))
 
 
 def bins(*forecasts_and_results: tuple[float, float, int]) -> list[Bin]:
@@ -56,32 +61,33 @@ def bins(*forecasts_and_results: tuple[float, float, int]) -> list[Bin]:
     ]
 
 
-PLAYED: dict[str, Part] = {
-    "human": part(0.40, games=200, plies=8000)
-    | {"calibration": bins((0.1, 0.3, 100), (0.45, 0.5, 300), (0.9, 0.8, 600))}
-    | {
-        "by": {
+PLAYED = {
+    "human": Played(
+        **vars(part(0.40, games=200, plies=8000)),
+        calibration=bins((0.1, 0.3, 100), (0.45, 0.5, 300), (0.9, 0.8, 600)),
+        by={
             "phase": {"opening": part(0.42, plies=3000), "endgame": part(0.34, plies=2500)},
             "tier": {"master": part(0.46, plies=3500), "club": part(0.36, games=9, plies=90)},
             "source": {"象棋/games.pgn": part(0.48, plies=3300)},
             "ply": {"0-9": part(0.5), "10-19": part(0.44), "20-29": part(0.3, plies=49)},
-        }
-    },
-    "engine": part(0.60, games=150, plies=6000)
-    | {"calibration": bins((0.2, 0.15, 50), (0.7, 0.75, 150))}
-    | {
-        "by": {
+        },
+    ),
+    "engine": Played(
+        **vars(part(0.60, games=150, plies=6000)),
+        calibration=bins((0.2, 0.15, 50), (0.7, 0.75, 150)),
+        by={
             "phase": {"opening": part(0.62, plies=2800), "endgame": part(0.66, plies=1200)},
             "tier": {"engine": part(0.60, games=150, plies=6000)},
             "source": {"own:1": part(0.64, plies=2900)},
             "ply": {"0-9": part(0.7), "10-19": part(0.68)},
-        }
-    },
+        },
+    ),
 }
-STRAY = part(0.80, RULES, games=20, plies=800) | {
-    "at_once": part(0.90, RULES, games=20, plies=20),
-    "by": {"ply": {"20-29": part(0.85, RULES, plies=200), "30-39": part(0.82, RULES, plies=180)}},
-}
+STRAY = Stray(
+    **vars(legality(0.80, games=20, plies=800)),
+    at_once=legality(0.90, games=20, plies=20),
+    by={"ply": {"20-29": legality(0.85, plies=200), "30-39": legality(0.82, plies=180)}},
+)
 SOLVED = AllSolved(
     **vars(solved(0.30, 500)),
     by={
@@ -151,11 +157,11 @@ def bars(axes: Axes) -> dict[str, tuple[str, dict[float, float], list[list[float
     return found
 
 
-def expected_curve(parts: Mapping[str, Part], name: str, color: str) -> Any:
+def expected_curve(parts: Mapping[str, Report | Legality], name: str, color: str) -> Any:
     """Return a curve by ply as `curves` reads it: at the middle of each span of plies that has 50 or more."""
-    kept = {key: part for key, part in parts.items() if part["plies"] >= 50}
+    kept = {key: part for key, part in parts.items() if part.plies >= 50}
     x = [(int(key.split("-")[0]) + int(key.split("-")[1])) / 2 + 0.5 for key in kept]
-    return color, x, [part[name] for part in kept.values()]
+    return color, x, [getattr(part, name) for part in kept.values()]
 
 
 @pytest.fixture(scope="module")
@@ -164,9 +170,9 @@ def panels() -> list[Axes]:
 
 
 @pytest.fixture(scope="module")
-def rows() -> dict[str, tuple[str, Part]]:
+def rows() -> dict[str, tuple[str, Report]]:
     """Return what each row is to show, from top to bottom: whose games, and what was measured of them."""
-    human, engine = (PLAYED[who]["by"] for who in ("human", "engine"))
+    human, engine = (PLAYED[who].by for who in ("human", "engine"))
     return {
         "all human games  ·  8,000 plies": ("human", PLAYED["human"]),
         "all engine games  ·  6,000 plies": ("engine", PLAYED["engine"]),
@@ -204,11 +210,11 @@ class TestMovesByGroup:
                 intervals[y[0]] = line.get_color(), x
         places = dict(zip(rows, panels[0].get_yticks(), strict=True))
         for label, (who, measured) in rows.items():
-            assert points[places[label]] == (COLORS[who], measured[name]), label
-            assert intervals[places[label]] == (COLORS[who], measured["interval"][name]), label
+            assert points[places[label]] == (COLORS[who], getattr(measured, name)), label
+            assert intervals[places[label]] == (COLORS[who], measured.interval[name]), label
         upright = [line for line in axes.lines if list(line.get_ydata()) == [0, 1]]
         assert {line.get_color(): line.get_xdata()[0] for line in upright} == {
-            COLORS[who]: found[name] for who, found in PLAYED.items()
+            COLORS[who]: getattr(found, name) for who, found in PLAYED.items()
         }
 
 
@@ -218,11 +224,11 @@ class TestByPly:
         axes = figures.moves_by_ply(PLAYED).axes[panel]
         assert (title(axes), axes.get_xlabel()) == (heading, "ply")
         assert curves(axes) == {
-            f"{who} games": expected_curve(found["by"]["ply"], name, COLORS[who]) for who, found in PLAYED.items()
+            f"{who} games": expected_curve(found.by["ply"], name, COLORS[who]) for who, found in PLAYED.items()
         }
         for who, found in PLAYED.items():
-            kept = [part for part in found["by"]["ply"].values() if part["plies"] >= 50]
-            assert list(bands(axes)[COLORS[who]].values()) == [part["interval"][name] for part in kept]
+            kept = [part for part in found.by["ply"].values() if part.plies >= 50]
+            assert list(bands(axes)[COLORS[who]].values()) == [part.interval[name] for part in kept]
         assert [text.get_text() for text in axes.get_legend().get_texts()] == ["human games", "engine games"]
 
     @pytest.mark.parametrize(
@@ -234,11 +240,11 @@ class TestByPly:
         axes = both[panel]
         assert (title(axes), axes.get_xlabel()) == (heading, "ply")
         assert curves(axes) == {
-            "human games": expected_curve(PLAYED["human"]["by"]["ply"], name, BLUE),
-            "engine games": expected_curve(PLAYED["engine"]["by"]["ply"], name, ORANGE),
-            "after 20 random plies": expected_curve(STRAY["by"]["ply"], name, GREEN),
+            "human games": expected_curve(PLAYED["human"].by["ply"], name, BLUE),
+            "engine games": expected_curve(PLAYED["engine"].by["ply"], name, ORANGE),
+            "after 20 random plies": expected_curve(STRAY.by["ply"], name, GREEN),
         }
-        assert list(bands(axes)[GREEN].values()) == [part["interval"][name] for part in STRAY["by"]["ply"].values()]
+        assert list(bands(axes)[GREEN].values()) == [part.interval[name] for part in STRAY.by["ply"].values()]
         legend = [text.get_text() for text in both[1].get_legend().get_texts()]
         assert legend == ["human games", "engine games", "after 20 random plies"]
 
@@ -255,9 +261,9 @@ class TestCalibration:
         for (who, found), container in zip(PLAYED.items(), drawn.values(), strict=True):
             line, _, (errors,) = container.lines
             assert line.get_color() == COLORS[who]
-            assert list(line.get_xdata()) == [each.forecast for each in found["calibration"]]
-            assert list(line.get_ydata()) == [each.result for each in found["calibration"]]
-            for segment, each in zip(errors.get_segments(), found["calibration"], strict=True):
+            assert list(line.get_xdata()) == [each.forecast for each in found.calibration]
+            assert list(line.get_ydata()) == [each.result for each in found.calibration]
+            for segment, each in zip(errors.get_segments(), found.calibration, strict=True):
                 assert segment[:, 0].tolist() == [each.forecast] * 2
                 assert segment[:, 1].tolist() == pytest.approx(each.interval)
         assert {text.get_text() for text in upper.get_legend().get_texts()} == {"perfect", *drawn}
@@ -265,10 +271,10 @@ class TestCalibration:
     def test_shares_of_positions_stand_at_their_forecasts(self) -> None:
         _, lower = figures.calibration(PLAYED).axes
         for found, color, container in zip(PLAYED.values(), COLORS.values(), lower.containers, strict=True):
-            total = sum(each.positions for each in found["calibration"])
-            assert [bar.get_height() for bar in container] == [e.positions / total for e in found["calibration"]]
+            total = sum(each.positions for each in found.calibration)
+            assert [bar.get_height() for bar in container] == [e.positions / total for e in found.calibration]
             middles = [bar.get_x() + bar.get_width() / 2 for bar in container]
-            assert middles == pytest.approx([each.forecast for each in found["calibration"]], abs=0.02)
+            assert middles == pytest.approx([each.forecast for each in found.calibration], abs=0.02)
             assert {to_hex(bar.get_facecolor()[:3]) for bar in container} == {color}
 
 
@@ -355,16 +361,16 @@ class TestOtherFigures:
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    found = {
-        "parameters": 1,
-        "symmetries": 1,
-        "played": PLAYED,
-        "stray": STRAY,
-        "puzzles": PUZZLES,
-        "probes": PROBES,
-        "endings": ENDINGS,
-        "training": LOG,
-    }
+    found = Findings(
+        parameters=1,
+        symmetries=1,
+        played=PLAYED,
+        stray=STRAY,
+        puzzles=PUZZLES,
+        probes=PROBES,
+        endings=ENDINGS,
+        training=LOG,
+    )
     return page(found, "All", {})
 
 
@@ -385,17 +391,18 @@ class TestTables:
     """The tables of the page: each value in the row and the column of its name."""
 
     @staticmethod
-    def cells(part: Part, names: tuple[str, ...]) -> list[str]:
-        return ["{:.4f} {:.3f} to {:.3f}".format(part[name], *part["interval"][name]) for name in names]
+    def cells(part: Report | Legality | Solved | Reading, names: tuple[str, ...]) -> list[str]:
+        return ["{:.4f} {:.3f} to {:.3f}".format(getattr(part, name), *part.interval[name]) for name in names]
 
     def test_moves(self, tables: dict[str, list[list[str]]]) -> None:
         head, *rows = tables["Moves foreseen"]
         assert head == ["games", "part", "games", "plies", "top-1", "top-3", "NLL"]
         shown = {(row[0], row[1]): row[2:] for row in rows}
         for who, found in PLAYED.items():
-            parts = {"all": found} | {f"{k} {name}": p for k, ps in found["by"].items() for name, p in ps.items()}
+            parts: dict[str, Report] = {"all": found}
+            parts |= {f"{k} {name}": p for k, ps in found.by.items() for name, p in ps.items()}
             for name, part in parts.items():
-                expected = [f"{part['games']:,}", f"{part['plies']:,}", *self.cells(part, MOVES)]
+                expected = [f"{part.games:,}", f"{part.plies:,}", *self.cells(part, MOVES)]
                 assert shown.pop((who, name)) == expected
         assert not shown
 
@@ -412,7 +419,7 @@ class TestTables:
         assert rows == [
             ["human games", "8,000", *self.cells(PLAYED["human"], RULES)],
             ["engine games", "6,000", *self.cells(PLAYED["engine"], RULES)],
-            ["the position after 20 random plies", "20", *self.cells(STRAY["at_once"], RULES)],
+            ["the position after 20 random plies", "20", *self.cells(STRAY.at_once, RULES)],
             ["and its own play from there", "800", *self.cells(STRAY, RULES)],
         ]
 
@@ -420,14 +427,14 @@ class TestTables:
         names = ("first_move", "whole_line")
         assert tables["Puzzles"] == [
             ["voice", "positions", "first move", "whole line"],
-            *([voice, "500", *self.cells(asdict(found), names)] for voice, found in PUZZLES.items()),
+            *([voice, "500", *self.cells(found, names)] for voice, found in PUZZLES.items()),
         ]
         names = ("pieces", "points")
         assert tables["The board inside"] == [
             ["model", "layer", "pieces named", "all points right"],
-            ["commonest", "–", *self.cells(asdict(PROBES.chance), names)],
+            ["commonest", "–", *self.cells(PROBES.chance, names)],
             *(
-                [model, str(i), *self.cells(asdict(layer), names)]
+                [model, str(i), *self.cells(layer, names)]
                 for model, layers in PROBES.layers.items()
                 for i, layer in enumerate(layers)
             ),

@@ -17,7 +17,7 @@ from lm.dataset.records import Record, split_of
 from lm.measure import figures
 from lm.measure.evaluate import LEGALITY
 from lm.measure.puzzles import Puzzle, read_puzzles, solve
-from lm.measure.report import endings, gather, page, training_log
+from lm.measure.report import Findings, endings, gather, page, training_log
 from lm.measure.stray import after_random_plies, stray_games
 from lm.model.char import new_model
 from lm.model.encoding import GameMoves
@@ -133,17 +133,17 @@ class TestStrayGames:
 
     def test_only_the_rules_judge_moves_that_it_chose_itself(self, model: XiangqiLM) -> None:
         found = after_random_plies(model, 3, samples=5)
-        for part in (found, found["at_once"], *found["by"]["ply"].values()):
-            figures = {name for name in part if name.startswith("legal_")}
-            assert figures == set(part["interval"]) == set(LEGALITY)
-            assert set(part) <= figures | {"games", "plies", "interval", "at_once", "by"}
+        for part in (found, found.at_once, *found.by["ply"].values()):
+            figures = {name for name in vars(part) if name.startswith("legal_")}
+            assert figures == set(part.interval) == set(LEGALITY)
+            assert set(vars(part)) <= figures | {"games", "plies", "interval", "at_once", "by"}
 
     def test_only_its_own_moves_count(self, model: XiangqiLM) -> None:
         found = after_random_plies(model, 3, samples=5)
-        assert found["games"] == found["at_once"]["plies"] == 3
-        assert found["plies"] <= 3 * 40
-        assert next(iter(found["by"]["ply"])) == "20-29"
-        assert sum(part["plies"] for part in found["by"]["ply"].values()) == found["plies"]
+        assert found.games == found.at_once.plies == 3
+        assert found.plies <= 3 * 40
+        assert next(iter(found.by["ply"])) == "20-29"
+        assert sum(part.plies for part in found.by["ply"].values()) == found.plies
 
 
 class TestTrainingLog:
@@ -206,7 +206,7 @@ class TestEndings:
 
 
 @pytest.fixture(scope="module")
-def found(model: XiangqiLM, puzzles: list[Puzzle], run: Path, games: Path) -> dict[str, Any]:
+def found(model: XiangqiLM, puzzles: list[Puzzle], run: Path, games: Path) -> Findings:
     played = records(range(12)) + records(range(12, 18), "club") + records(range(20, 32), "engine")
     return gather(
         model,
@@ -251,7 +251,7 @@ class Reader(HTMLParser):
 
 
 class TestPage:
-    def test_everything_on_one_page_that_needs_nothing_else(self, found: dict[str, Any]) -> None:
+    def test_everything_on_one_page_that_needs_nothing_else(self, found: Findings) -> None:
         text = page(found, "A <model> & more", {"games": "<some>"})
         read = Reader(text)
         assert read.open == []
@@ -264,24 +264,26 @@ class TestPage:
         ]  # fmt: skip
         assert read.images == 8
         assert "<td>own word</td><td>2</td><td>0.200" in text
-        assert json.loads(read.data)["played"]["human"]["top1"] == found["played"]["human"]["top1"]
-        for name in ("endings", "probes"):
-            assert json.loads(read.data)[name] == asdict(found[name])
+        assert json.loads(read.data) == {
+            "title": "A <model> & more",
+            "facts": {"games": "<some>"},
+            **asdict(found),
+        }
         assert not re.search(r"\bnan\b", text)
 
-    def test_it_says_whose_voice_solves_and_that_two_readings_count(self, found: dict[str, Any]) -> None:
+    def test_it_says_whose_voice_solves_and_that_two_readings_count(self, found: Findings) -> None:
         text = page(found, "Voices", {})
         assert "first moves of puzzles, engine voice" in text
         assert "Drawn: the engine voice." in text
         assert "the mean of two readings" in text
-        assert found["symmetries"] == 2
+        assert found.symmetries == 2
 
-    def test_humans_and_engines_are_read_in_their_own_voice(self, model: XiangqiLM, found: dict[str, Any]) -> None:
-        assert found["played"]["human"]["games"] == 18
-        assert found["played"]["engine"]["games"] == 12
-        assert set(found["played"]["human"]["by"]["tier"]) == {"master", "club"}
+    def test_humans_and_engines_are_read_in_their_own_voice(self, model: XiangqiLM, found: Findings) -> None:
+        assert found.played["human"].games == 18
+        assert found.played["engine"].games == 12
+        assert set(found.played["human"].by["tier"]) == {"master", "club"}
         swapped = gather(model, records(range(20, 32)), stray=0, samples=20)
-        assert swapped["played"]["human"]["nll"] != pytest.approx(found["played"]["engine"]["nll"], rel=1e-3)
+        assert swapped.played["human"].nll != pytest.approx(found.played["engine"].nll, rel=1e-3)
 
     def test_what_was_not_asked_for_is_not_there(self, model: XiangqiLM) -> None:
         found = gather(model, records(range(3)), stray=0, samples=5)
@@ -291,14 +293,16 @@ class TestPage:
     def test_probes_are_judged_by_ten_games_where_there_are_as_many(self, model: XiangqiLM) -> None:
         for games, asked in ((25, 13), (7, 7)):
             found = gather(model, records(range(games)), learners=records(range(40, 44)), stray=0, samples=5)
-            assert found["probes"].plies["test"] == asked * 31
+            assert found.probes is not None
+            assert found.probes.plies["test"] == asked * 31
 
     def test_a_model_of_characters(self, puzzles: list[Puzzle]) -> None:
         model = new_model(n_layer=1, n_head=1, n_embd=16, plies=64).eval()
         found = gather(model, records(range(2)), puzzles=puzzles[:1], learners=records(range(2)), stray=2, samples=5)
-        assert found["probes"] is None
-        assert set(found["puzzles"]) == {"human"}
-        assert found["symmetries"] == 1
+        assert found.probes is None
+        assert found.puzzles is not None
+        assert set(found.puzzles) == {"human"}
+        assert found.symmetries == 1
         text = page(found, "Characters", {})
         assert "first moves of puzzles, human voice" in text
         assert "readings" not in text

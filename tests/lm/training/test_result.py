@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lm import data_path
+from lm import UserError, data_path
 from lm.measure.evaluate import evaluate
 from lm.model.encoding import GameMoves
-from lm.training.result import LEAST_TEMPERED, best_slope, card, temper
+from lm.training.result import LEAST_TEMPERED, Metrics, Source, best_slope, card, temper
 from small import small_model
 from xiangqi import Board
 
@@ -59,19 +60,33 @@ class TestTemper:
 
 class TestCard:
     @pytest.fixture
-    def figures(self) -> dict[str, Any]:
-        return json.loads((data_path("model") / "metrics.json").read_text("utf-8"))
+    def metrics(self) -> Metrics:
+        return Metrics.read(data_path("model") / "metrics.json")
 
-    def test_the_shipped_one_says_what_the_figures_are(self, figures: dict[str, Any]) -> None:
-        assert card(figures) == (data_path("model") / "README.md").read_text("utf-8")
+    def test_the_shipped_one_says_what_the_figures_are(self, metrics: Metrics) -> None:
+        assert card(metrics) == (data_path("model") / "README.md").read_text("utf-8")
 
-    def test_it_does_not_vouch_for_what_it_started_from(self, figures: dict[str, Any]) -> None:
-        assert "is not known: it may have read these" in card(figures | {"start_is_known": False})
-        assert "is not known: it may have read these" not in card(figures | {"start_is_known": True})
+    def test_it_does_not_vouch_for_what_it_started_from(self, metrics: Metrics) -> None:
+        assert "is not known: it may have read these" in card(replace(metrics, start_is_known=False))
+        assert "is not known: it may have read these" not in card(replace(metrics, start_is_known=True))
 
-    def test_without_held_out_games(self, figures: dict[str, Any]) -> None:
-        assert "None: all games of the test split were read in training" in card(figures | {"test": {}})
+    def test_without_held_out_games(self, metrics: Metrics) -> None:
+        assert "None: all games of the test split were read in training" in card(replace(metrics, test={}))
 
-    def test_names_stand_as_they_are(self, figures: dict[str, Any]) -> None:
-        sources = {"a<b & 象棋": {"games": 1234, "licence": "not stated"}}
-        assert "| a<b & 象棋 | 1,234 | not stated |\n" in card(figures | {"sources": sources})
+    def test_names_stand_as_they_are(self, metrics: Metrics) -> None:
+        sources = {"a<b & 象棋": Source(1234, "not stated")}
+        assert "| a<b & 象棋 | 1,234 | not stated |\n" in card(replace(metrics, sources=sources))
+
+
+class TestMetrics:
+    def test_what_is_read_is_what_was_written(self) -> None:
+        file = data_path("model") / "metrics.json"
+        assert asdict(Metrics.read(file)) == json.loads(file.read_text("utf-8"))
+
+    @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"before": {"plies": 1}}'])
+    def test_other_files(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "metrics.json").write_text(text)
+        with pytest.raises(UserError, match=r"metrics\.json: not the metrics of a run: "):
+            Metrics.read(tmp_path / "metrics.json")
+        with pytest.raises(UserError, match=r"none\.json: not the metrics of a run: "):
+            Metrics.read(tmp_path / "none.json")

@@ -32,7 +32,7 @@ from lm.training import run as train
 from lm.training.batches import GameBatches
 from lm.training.checkpoints import checkpoints, latest_checkpoint, step_of
 from lm.training.presets import PRESETS
-from lm.training.result import TOKENIZERS, Source, sources_of, spent_before
+from lm.training.result import TOKENIZERS, Source, Spent, sources_of, spent_before
 from lm.training.trainer import XiangqiTrainer
 from runs import (
     GIDS,
@@ -218,7 +218,7 @@ class TestRun:
     )
     def test_what_another_program_left_tells_nothing(self, tmp_path: Path, file: str, text: str) -> None:
         (tmp_path / file).write_text(text)
-        assert spent_before(tmp_path) == {"plies": 0, "cpu_seconds": 0}
+        assert spent_before(tmp_path) == Spent(0, 0.0)
 
     def test_the_head_that_foresees_replies_stays_behind_and_comes_anew(
         self, finished: Path, shard: Shard, tmp_path: Path
