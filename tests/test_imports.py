@@ -31,7 +31,7 @@ ROOMS = (
 """The parts of lm, each of which stands on those before it."""
 NATURAL = (
     {f"xiangqi.{name}" for name in ("board", "notation", "rulings", "status", "svg", "text")},
-    {"xiangqi.game", "xiangqi.formats.pgn"},
+    {"xiangqi.game", "xiangqi.formats.pgn", "xiangqi.formats.movetext"},
 )
 """Circles: a board writes and judges itself, a game prints itself."""
 

@@ -21,14 +21,14 @@ def perft(depth: int, fen: str | None = None) -> None:
     print(f"{leaves} leaves in {seconds:.3f} s, {leaves / seconds / 1e6:.1f} million leaves/s")
 
 
-def convert(source: Path, target: Path) -> None:
-    """Rewrite games in the format that the suffix of ``target`` names.
+def convert(source: Path, target: Path, encoding: str | None = None) -> None:
+    """Rewrite games in the format that the suffix of ``target`` names; ``encoding`` is that of ``source``.
 
     Faults are left out and reported on standard error. Raises ``FormatError`` or ``OSError``.
     """
     from xiangqi.formats import convert
 
-    conversion = convert(source, target)
+    conversion = convert(source, target, encoding=encoding)
     for error in conversion.errors:
         print(f"not converted: {error}", file=sys.stderr)
     faults = f", {_count(len(conversion.errors), 'fault')}: everything sound was kept" if conversion.errors else ""
@@ -50,6 +50,7 @@ def parse(words: Sequence[str], prog: str, epilog: str | None = None) -> argpars
     command = commands.add_parser("convert", help="rewrite games in another format")
     command.add_argument("source", metavar="IN", type=Path, help="games in any readable format")
     command.add_argument("target", metavar="OUT", type=Path, help="the suffix gives the format: .pgn, .xqf, .jsonl, …")
+    command.add_argument("--encoding", help="of the text in IN, such as latin-1; by default it is detected")
     command.set_defaults(run=convert)
     return parser.parse_args(words)
 

@@ -1,4 +1,6 @@
-"""Reading and writing moves in UCI, WXF and Chinese notation. (For ICCS see ``Move.iccs`` and ``Move.from_iccs``.)
+"""Reading and writing moves in UCI, WXF and Chinese notation, and reading the algebraic one.
+
+For ICCS see ``Move.iccs`` and ``Move.from_iccs``.
 
 WXF and Chinese notation name a piece by its file, counted from its player's right, and how far it goes: ``C2=5`` and
 炮二平五 are the cannon of file 2 moving sideways to file 5. Pieces of one type on one file (tandem pieces) are numbered
@@ -31,6 +33,7 @@ The parsers accept these and other common spellings if exactly one legal move ma
 
 from __future__ import annotations
 
+import contextlib
 import re
 import unicodedata
 from functools import lru_cache
@@ -120,6 +123,76 @@ def parse_uci(text: str, first_rank: int = 0) -> Move:
 
 
 _UCI: Final = re.compile(r"([a-i])(\d|10)([a-i])(\d|10)", re.ASCII)
+
+
+# --- Algebraic --------------------------------------------------------------------------------------------------------
+
+_ALGEBRAIC: Final = re.compile(
+    r"(?P<piece>[KAGEBMHNRCPS]?)(?P<file>[a-i]?)(?P<rank>10|\d|)[x:-]?(?P<to_file>[a-i])(?P<to_rank>10|\d)", re.ASCII
+)
+_ALGEBRAIC_TYPES: Final = dict(zip("KAGEBMHNRCPS", (1, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 7), strict=True))
+
+
+def algebraic_ranks(text: str) -> tuple[int, ...]:
+    """Return the ranks of the squares that a text in algebraic notation names; none if it is not in that notation.
+
+    >>> algebraic_ranks("Che2"), algebraic_ranks("A10e9"), algebraic_ranks("h2e2"), algebraic_ranks("C2=5")
+    ((2,), (10, 9), (2, 2), ())
+    """
+    match = _ALGEBRAIC.fullmatch(text)
+    return tuple(int(rank) for rank in (match["rank"], match["to_rank"]) if rank) if match else ()
+
+
+def parse_algebraic(board: Board, text: str, first_rank: int = 0) -> Move:
+    """Return the legal move that a text describes in the algebraic notation of chess.
+
+    It is the letter of the piece, which pawns may omit, and the square it goes to: ``Che2``. A file, a rank or both
+    before the square tell pieces of one kind apart (``Cbe2``, ``A9e8``, ``Ch2-e2``), an ``x`` says that the move
+    captures (``xe4``, ``exe5``), and two squares alone are any piece's move (``h2e2``). Letters are upper case, files
+    lower case. Other letters for a piece are ``G``, ``B``, ``M``, ``N`` and ``S``. ``first_rank`` is the number of
+    Red's back rank: 0 for WinBoard and BanksiaGUI, 1 for PyChess.
+
+    Of several pawns that can go there, the one on the same file does. Raises ``InvalidMoveError`` if the text is not
+    in this notation, ``IllegalMoveError`` if no legal move matches, and ``AmbiguousMoveError`` if several do.
+
+    >>> from xiangqi import Board
+    >>> parse_algebraic(Board(), "Che2"), parse_algebraic(Board(), "Che3", first_rank=1)
+    (Move.from_iccs('h2e2'), Move.from_iccs('h2e2'))
+    """
+    match = _ALGEBRAIC.fullmatch(text)
+    if match is None:
+        raise InvalidMoveError(f"not an algebraic move: {text!r} (expected piece and square, as Che2)")
+    letter, file, rank = match["piece"], match["file"], match["rank"]
+    target = _square(match["to_file"], int(match["to_rank"]) - first_rank)
+    type = _ALGEBRAIC_TYPES.get(letter, 0 if file and rank else PAWN)
+    found = []
+    for sq in range(90):
+        cell = board._cells[sq]
+        if cell // 8 != board.turn or (cell & 7) not in (range(1, 8) if type == 0 else (type,)):
+            continue
+        if (file and FILE_NAMES[sq % 9] != file) or (rank and sq // 9 + first_rank != int(rank)):
+            continue
+        move = _BY_SQUARES.get((sq, target))
+        if move is not None and board.is_legal(move):
+            found.append(move)
+    if len(found) > 1 and type == PAWN:
+        found = [move for move in found if move.from_square % 9 == target % 9] or found
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise AmbiguousMoveError(
+            f"ambiguous move {text!r}: {' or '.join([move.iccs for move in found])} in {board.fen()}"
+        )
+    piece = PIECE_NAMES[type] if type else "piece"
+    place = f" on {file}{rank}" if file and rank else f" on file {file}" if file else f" on rank {rank}" if rank else ""
+    raise IllegalMoveError(
+        f"illegal move {text!r}: no {COLOR_NAMES[board.turn]} {piece}{place} can go there in {board.fen()}"
+    )
+
+
+def _square(file: str, rank: int) -> Square:
+    """Return the square of a file's letter and a rank from 0, or -1 if there is none."""
+    return rank * 9 + FILE_NAMES.index(file) if 0 <= rank <= 9 else -1
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------
@@ -256,8 +329,8 @@ def parse_wxf(board: Board, text: str) -> Move:
     Accepted are upper and lower case; ``N``, ``B``, ``G`` and ``S`` for horse, elephant, king and pawn; ``.`` for
     ``=``; marks before or after the letter (``+C=5``, ``C+=5``) and with the file (``+P3=4``, ``3+=4``); numbers of
     tandem pawns with their file, as Fairy-Stockfish writes them (``23=4``: the second from the front on file 3), or
-    among all (``2P=4``, ``Pb=4``). A text that matches several pieces is accepted if only one of them can legally make
-    the move.
+    among all (``2P=4``, ``Pb=4``); and ``M`` for elephant, unless it is the middle pawn that advances. A text that
+    matches several pieces is accepted if only one of them can legally make the move.
 
     Raises ``InvalidMoveError`` if the text is not WXF, ``IllegalMoveError`` if the move is not legal, and
     ``AmbiguousMoveError`` if several legal moves match.
@@ -266,6 +339,11 @@ def parse_wxf(board: Board, text: str) -> Move:
     >>> parse_wxf(Board(), "C2=5")
     Move.from_iccs('h2e2')
     """
+    if _MINISTER.fullmatch(text):
+        if text.endswith("+1"):  # as a middle pawn may advance
+            with contextlib.suppress(IllegalMoveError):
+                return _resolve(board, text, _read_wxf(text), wxf=True)
+        return _resolve(board, text, _read_wxf(f"E{text[1:]}"), wxf=True)
     return _resolve(board, text, _read_wxf(text), wxf=True)
 
 
@@ -286,6 +364,7 @@ def parse_chinese(board: Board, text: str) -> Move:
     return _resolve(board, text, _read_chinese(text), wxf=False)
 
 
+_MINISTER: Final = re.compile(r"[Mm][1-9][+-][1-9]", re.ASCII)
 _TYPES: Final = {"K": KING, "A": ADVISOR, "B": BISHOP, "N": KNIGHT, "R": ROOK, "C": CANNON, "P": PAWN}
 _ACTIONS: Final = {"=": 0, "+": 1, "-": -1}
 

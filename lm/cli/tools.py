@@ -23,8 +23,11 @@ def perft(
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Games in any format that can be read.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The suffix says the format: .pgn, .xqf, .jsonl, …")],
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of the text in IN, such as latin-1. By default it is detected.")
+    ] = None,
 ) -> None:
     """Rewrite games in another format; the format of IN is detected from its content."""
     from xiangqi.__main__ import convert
 
-    convert(source, target)
+    convert(source, target, encoding)

@@ -64,6 +64,12 @@ class TestCommands:
         assert (code, out) == (0, f"2 games written to {target}\n")
         assert [game.moves() for game in load(target)] == [game.moves() for game in load(source)]
 
+    def test_convert_from_another_encoding(self, xqlm, tmp_path: Path) -> None:
+        source, target = tmp_path / "game.pgn", tmp_path / "out.pgn"
+        source.write_text('[Red "Müller"]\n\n1. h2e2 h9g7 *\n', encoding="latin-1")
+        assert xqlm("convert", source, target, "--encoding", "latin-1")[0] == 0
+        assert [game.headers["Red"] for game in load(target)] == ["Müller"]
+
     def test_play_without_a_display_falls_to_the_terminal(self, xqlm, monkeypatch: pytest.MonkeyPatch) -> None:
         import gui.app
         import lm.terminal

@@ -139,6 +139,64 @@ class TestPipes:
         assert int(run.stdout) == 500 * len(sample().moves())
 
 
+class TestEncodings:
+    TEXT = '[Red "胡荣华"]\n[Black "Müller"]\n\n1. h2e2 h9g7 1-0\n'
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8", "utf-8-sig"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_unicode_is_detected(self, encoding: str, end: str) -> None:
+        games = (self.TEXT * 3).replace("\n", end).encode(encoding)
+        assert [game.headers for game in load(io.BytesIO(games))] == [
+            {"Red": "胡荣华", "Black": "Müller", "Result": "1-0"}
+        ] * 3
+
+    @pytest.mark.parametrize(
+        ("text", "name"),
+        [
+            ('{"moves": "h2e2 h9g7", "red": "胡荣华"}\n', "jsonl"),
+            ("[DhtmlXQ][DhtmlXQ_red]胡荣华[/DhtmlXQ_red][DhtmlXQ_movelist]7747[/DhtmlXQ_movelist]", "dhtmlxq"),
+            ("<ChineseChessRecord><Head><Red>胡荣华</Red></Head></ChineseChessRecord>", "cbf"),
+        ],
+    )
+    def test_other_formats_in_utf_16(self, text: str, name: str, tmp_path: Path) -> None:
+        path = tmp_path / "game"
+        path.write_text(text, encoding="utf-16")
+        assert sniff(path) == name
+        assert [game.headers["Red"] for game in load(path)] == ["胡荣华"]
+
+    @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-32", "utf-7"])
+    def test_any_other_is_given(self, encoding: str, tmp_path: Path) -> None:
+        path, target = tmp_path / "game", tmp_path / "game.pgn"
+        text = self.TEXT.replace("胡荣华", "Ö. Ärger")
+        path.write_text(text, encoding=encoding)
+        assert [game.headers["Red"] for game in load(path, encoding=encoding)] == ["Ö. Ärger"]
+        assert convert(path, target, encoding=encoding).games == 1
+        assert [game.headers["Black"] for game in load(target)] == ["Müller"]
+
+    def test_characters_need_no_encoding(self) -> None:
+        assert [game.headers["Red"] for game in load(io.StringIO(self.TEXT), encoding="latin-1")] == ["胡荣华"]
+
+    def test_texts_of_binary_files(self, tmp_path: Path) -> None:
+        data = formats.xqf.dumps(Game({"Red": "AAAAAA"})).replace(b"AAAAAA", "楊官璘".encode("big5"))
+        (tmp_path / "game").write_bytes(data)
+        assert [game.headers["Red"] for game in load(tmp_path / "game", encoding="big5")] == ["楊官璘"]
+
+    @pytest.mark.parametrize("encoding", ["latin-99", "rot13", "base64", "undefined", ""])
+    def test_no_such_encoding(self, encoding: str) -> None:
+        with pytest.raises(FormatError, match=f"there is no encoding '{encoding}'"):
+            load(io.BytesIO(self.TEXT.encode()), encoding=encoding)
+
+    def test_what_is_invalid_costs_a_character(self) -> None:
+        text = '[Red "A\udcff"]\n\n1. h2e2 h9g7 *'.encode("utf-8", "surrogateescape")
+        assert [len(game.moves()) for game in load(io.BytesIO(text), encoding="utf-8")] == [2]
+
+    def test_large_files_are_decoded_in_linear_time(self) -> None:
+        games = (self.TEXT * 20_000).encode("utf-16")
+        started = time.process_time()
+        assert sum(1 for _ in load(io.BytesIO(games))) == 20_000
+        assert time.process_time() - started < 20
+
+
 class TestBounds:
     @pytest.mark.parametrize("name", ["xqf", "cbl", "cbf", "dhtmlxq"])
     @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])

@@ -21,7 +21,18 @@ from typing import Any, Final, Protocol, cast
 
 from xiangqi.formats import cbf, cbl, dhtmlxq, jsonl, pgn, xqf
 from xiangqi.formats.errors import ErrorHandler, FormatError, UnknownFormatError, log_error
-from xiangqi.formats.streams import HEAD, Source, bare_suffix, open_bytes, source_name, with_head, with_name
+from xiangqi.formats.streams import (
+    HEAD,
+    Source,
+    bare_suffix,
+    check_encoding,
+    guess_utf16,
+    is_binary,
+    open_bytes,
+    source_name,
+    with_head,
+    with_name,
+)
 from xiangqi.game import Game
 
 __all__ = [
@@ -47,11 +58,12 @@ class Format(Protocol):
     def sniff(self, head: bytes) -> bool:
         """Whether a file that starts with these bytes (up to 64 KiB, unpacked) looks like the format."""
 
-    def read(self, source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
+    def read(self, source: Source, on_error: ErrorHandler = log_error, encoding: str | None = None) -> Iterator[Game]:
         """Iterate over the games, each with its sound part.
 
         ``on_error`` is called with each fault, also in the ``errors`` of its game, and with an error for each game that
-        cannot be read at all. Raises `FormatError` if the whole file cannot be read.
+        cannot be read at all. ``encoding`` is that of the texts, if they are not in one that the format detects.
+        Raises `FormatError` if the whole file cannot be read.
         """
 
     def write(
@@ -77,30 +89,35 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
 )
 
 
-def sniff(source: str | os.PathLike[str]) -> str:
+def sniff(source: str | os.PathLike[str], encoding: str | None = None) -> str:
     """Return the name of the format of a file, by its content. Raises `UnknownFormatError` or ``OSError``."""
     with open_bytes(source) as file:
-        return _sniff(file, source_name(source))[0]
+        return _sniff(file, source_name(source), encoding)[0]
 
 
-def _sniff(file: io.BufferedReader, name: str | None) -> tuple[str, io.BufferedReader]:
-    """Return the name of the format of a file, and a file with the same bytes still to be read."""
+def _sniff(
+    file: io.BufferedReader, name: str | None, encoding: str | None
+) -> tuple[str, io.BufferedReader, str | None]:
+    """Return the name of the format of a file, a file with the same bytes still to be read, and its encoding."""
     head = file.peek(HEAD)[:HEAD]
     found = _find_format(head)
     if not found:  # a pipe may have delivered only a few bytes so far
         head, file = with_head(file, HEAD)
+        encoding = encoding or guess_utf16(head)
         found = _find_format(head)
+        if not found and encoding is not None:
+            found = _find_format(head.decode(encoding, "ignore").encode("utf-8", "replace"))
     if not found:
         reason = "the file is empty" if not head.strip() else f"not in a known format ({', '.join(FORMATS)})"
         raise UnknownFormatError(reason, path=name)
-    return found, file
+    return found, file, encoding
 
 
 def _find_format(head: bytes) -> str:
     return next((name for name, module in FORMATS.items() if module.sniff(head)), "")
 
 
-def load(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
+def load(source: Source, on_error: ErrorHandler = log_error, encoding: str | None = None) -> Iterator[Game]:
     """Iterate over the games of a file in any format.
 
     ``source`` is a path or an open file. It is read once, so it may be a pipe. An unsound move ends its line: it is
@@ -108,8 +125,11 @@ def load(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     fault, and for each game that cannot be read at all; it may raise to stop. The faults of a game are also in its
     ``errors``.
 
-    Raises `UnknownFormatError` if the format is not known, `FormatError` if the whole file cannot be read, and
-    ``OSError`` if the path cannot be opened.
+    Text is detected to be in UTF-8, UTF-16, GB18030 or Big5. ``encoding``, a name such as ``"latin-1"``, says that it
+    is in another one; texts in a binary file are read in it too, unless their format knows but one.
+
+    Raises `UnknownFormatError` if the format is not known, `FormatError` if the whole file cannot be read or there is
+    no such encoding, and ``OSError`` if the path cannot be opened.
 
     >>> import io
     >>> [game.result for game in load(io.StringIO('{"moves": "h2e2 h9g7", "result": "1-0"}'))]
@@ -120,17 +140,19 @@ def load(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     >>> print(*errors)  # doctest: +ELLIPSIS
     line 1, ply 2: illegal move 'h9h8': the piece cannot move like that in ...
     """
-    games = _load(source, on_error)
+    if encoding is not None:
+        check_encoding(encoding)
+    games = _load(source, on_error, encoding)
     next(games)  # raises now if the file cannot be opened or its format is not known
     return cast(Iterator[Game], games)
 
 
-def _load(source: Source, on_error: ErrorHandler) -> Iterator[Game | None]:
+def _load(source: Source, on_error: ErrorHandler, encoding: str | None) -> Iterator[Game | None]:
     name = source_name(source)
     with open_bytes(source) as opened:
-        found, file = _sniff(opened, name)
+        found, file, encoding = _sniff(opened, name, encoding if is_binary(source) else None)
         yield None
-        yield from FORMATS[found].read(with_name(file, name), on_error)
+        yield from FORMATS[found].read(with_name(file, name), on_error, encoding)
 
 
 def save(
@@ -166,8 +188,10 @@ class Conversion:
     """Faults of the games that were written, and errors for the games that could not be read or written at all."""
 
 
-def convert(source: Source, path: str | os.PathLike[str], **options: Any) -> Conversion:
+def convert(source: Source, path: str | os.PathLike[str], *, encoding: str | None = None, **options: Any) -> Conversion:
     """Rewrite a file of games in the format of another suffix.
+
+    ``encoding`` goes to `load`, ``options`` go to `save`.
 
     Raises like `load` and `save`, but a game that the new format cannot hold costs only that game. If nothing could be
     converted, not even a move, raises the first error and writes nothing.
@@ -184,7 +208,7 @@ def convert(source: Source, path: str | os.PathLike[str], **options: Any) -> Con
     def games() -> Iterator[Game]:
         nonlocal number
         faults, anything = 0, False
-        for given, game in enumerate(load(source, errors.append), 1):
+        for given, game in enumerate(load(source, errors.append, encoding), 1):
             faults += len(game.errors)
             number = given + len(errors) - faults - refused  # the other errors are of games that cannot be read
             refused_before = refused

@@ -64,7 +64,7 @@ def sniff(head: bytes) -> bool:
     return _BEGINNING.match(_decode(head[:4096])) is not None
 
 
-def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
+def read(source: Source, on_error: ErrorHandler = log_error, encoding: str | None = None) -> Iterator[Game]:
     """Yield the one game of a CBF file.
 
     ``on_error`` is called with faults of its moves and with XML errors after the header. Raises ``FormatError`` if the
@@ -72,26 +72,27 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """
     path = source_name(source)
     with open_bytes(source) as file:
-        game = loads(read_whole(file, path), path)
+        game = loads(read_whole(file, path), path, encoding)
     yield game.reported(on_error)
 
 
-def loads(data: bytes, path: str | None = None) -> Game:
+def loads(data: bytes, path: str | None = None, encoding: str | None = None) -> Game:
     """Return the game in the bytes of a CBF file; errors name ``path``.
 
-    Faults are in the game's ``errors``. Raises ``FormatError`` like `read`.
+    ``encoding`` replaces the one that the file declares. Faults are in the game's ``errors``. Raises ``FormatError``
+    like `read`.
 
     >>> moves = '<MoveList><Move value="00-00"/><Move value="77-47"/></MoveList>'
     >>> loads(f"<ChineseChessRecord>{moves}</ChineseChessRecord>".encode()).moves()
     [Move.from_iccs('h2e2')]
     """
-    return _Reader(data, path).game()
+    return _Reader(_decode(data, encoding), path).game()
 
 
 class _Reader:
     """One pass of the XML parser over a file. It is event-driven, so deep nesting costs no stack."""
 
-    def __init__(self, data: bytes, path: str | None) -> None:
+    def __init__(self, text: str, path: str | None) -> None:
         self.faults = Faults(path)
         self.open: list[str] = []
         self.text: list[str] = []
@@ -106,7 +107,7 @@ class _Reader:
         self.parser.CharacterDataHandler = self.text.append
         self.parser.StartDoctypeDeclHandler = self.doctype
         try:
-            self.parser.Parse(_decode(data).encode("utf-8", "replace"), True)
+            self.parser.Parse(text.encode("utf-8", "replace"), True)
         except expat.ExpatError as error:
             reason = f"broken XML: {expat.ErrorString(error.code)}"
             if not self.head and not self.moves:
@@ -190,8 +191,10 @@ class _Reader:
         return game
 
 
-def _decode(data: bytes) -> str:
-    """Decode by the declared encoding if that is a Chinese one, else by detection."""
+def _decode(data: bytes, encoding: str | None = None) -> str:
+    """Decode by ``encoding``, by the declared encoding if that is a Chinese one, or by detection."""
+    if encoding is not None:
+        return data.decode(encoding, "replace")
     declared = re.match(rb"""<\?xml[^>]{0,200}encoding=["'](gb2312|gbk|gb18030|big5)["']""", data, re.IGNORECASE)
     if declared:
         return data.decode("big5" if declared[1].lower() == b"big5" else "gb18030", "replace")

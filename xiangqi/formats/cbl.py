@@ -182,11 +182,11 @@ def sniff(head: bytes) -> bool:
     return head[:16] in (RECORD_MAGIC, LIBRARY_MAGIC)
 
 
-def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
+def read(source: Source, on_error: ErrorHandler = log_error, encoding: str | None = None) -> Iterator[Game]:
     """Iterate over the games of a library, or over the one game of a CBR file.
 
-    ``on_error`` is called with faults of the moves and with records of a library that cannot be read. Raises
-    ``FormatError`` if the file is neither a library nor a record.
+    ``on_error`` is called with faults of the moves and with records of a library that cannot be read. Texts are always
+    in UTF-16, so ``encoding`` is not used. Raises ``FormatError`` if the file is neither a library nor a record.
     """
     path = source_name(source)
     with open_bytes(source) as file:

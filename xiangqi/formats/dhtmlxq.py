@@ -96,7 +96,7 @@ def sniff(head: bytes) -> bool:
     return mark is not None and not pgn.begins(head) and not pgn.sniff(head[: mark.start()])
 
 
-def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
+def read(source: Source, on_error: ErrorHandler = log_error, encoding: str | None = None) -> Iterator[Game]:
     """Iterate over the games of a text or page in UTF-8, GB18030 or Big5, with one game in memory at a time.
 
     ``on_error`` is called with faults of the moves and with games that cannot be read. Raises ``FormatError`` if there
@@ -105,7 +105,7 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     path = source_name(source)
     decoder = TextDecoder()
     number = 0
-    with open_lines(source) as file:
+    with open_lines(source, encoding) as file:
         for first, data in _blocks(file):
             for tags in [None] if data is None else _games(decoder.decode(data), first):
                 number += 1

@@ -66,7 +66,7 @@ def sniff(head: bytes) -> bool:
     return not pgn.sniff(before) and b"[dhtmlxq" not in before.lower()
 
 
-def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
+def read(source: Source, on_error: ErrorHandler = log_error, encoding: str | None = None) -> Iterator[Game]:
     """Iterate over the games of a file, with one in memory at a time.
 
     ``on_error`` is called with faults of the moves and with lines that cannot be read. Raises `FormatError` if the
@@ -79,7 +79,7 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """
     path = source_name(source)
     decoder = TextDecoder()
-    with open_lines(source) as file:
+    with open_lines(source, encoding) as file:
         for number, line in _lines(file):
             try:
                 if line is None:

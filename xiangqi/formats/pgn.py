@@ -1,13 +1,10 @@
-"""PGN for xiangqi: moves in ICCS, WXF or Chinese, in UTF-8, GB18030 or Big5, with comments, variations and glyphs.
+"""PGN for xiangqi: moves in any notation, in UTF-8, UTF-16, GB18030 or Big5, with comments, variations and glyphs.
 
 Headers are kept, with four exceptions: ``White`` becomes ``Red`` (``WhiteElo`` becomes ``RedElo``), results are
 converted to ``1-0``, ``0-1``, ``1/2-1/2`` or ``*``, the starting position goes to ``Game.fen``, and ``Game``,
-``Variant`` and ``Format`` are dropped. Their brackets may be full-width, 【】 or ［］. The notation of each move is
-detected, whatever ``Format`` is. A null move (a pass) is written ``--``; ``Z0``, ``0000``, ``00-00`` and ``@@@@`` are
-read as well. A comment between a move number and its move is the comment before the move.
+``Variant`` and ``Format`` are dropped. Their brackets may be full-width, 【】 or ［］.
 
-An unsound move ends its line: it is dropped with the moves that follow it. Variations from earlier moves are kept.
-Games are written by `xiangqi.formats.pgn_writer`.
+The moves are read by `xiangqi.formats.movetext`, games are written by `xiangqi.formats.pgn_writer`.
 
 Source of the format: https://www.xqbase.com/protocol/cchess_pgn.htm, and otherwise the PGN standard of 1994 (http://www.saremba.de/chessgml/standards/pgn/pgn-complete.htm).
 """
@@ -17,17 +14,16 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.fen import InvalidFenError
 from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
+from xiangqi.formats.movetext import read_game
 from xiangqi.formats.pgn_writer import Notation, dumps, write, write_to
 from xiangqi.formats.streams import Source, open_lines, source_name
 from xiangqi.formats.text import TextDecoder, clean_comment, one_line, parse_result
-from xiangqi.game import RESULTS, ChildNode, Game, GameNode, count_legal
-from xiangqi.move import MOVES, NULL_MOVE, AmbiguousMoveError, IllegalMoveError, InvalidMoveError, Move
-from xiangqi.notation import parse_chinese, parse_wxf
+from xiangqi.game import RESULTS, Game
 
 __all__ = ["SUFFIXES", "Notation", "begins", "dumps", "loads", "read", "sniff", "write", "write_to"]
 
@@ -113,7 +109,7 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
         yield first, bytes(text) if size <= MAX_GAME else None
 
 
-def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
+def read(source: Source, on_error: ErrorHandler = log_error, encoding: str | None = None) -> Iterator[Game]:
     """Iterate over the games of a PGN file, with one in memory at a time.
 
     ``on_error`` is called with faults of the moves and with games that cannot be read at all. Raises `FormatError` if
@@ -126,7 +122,7 @@ def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
     """
     path = source_name(source)
     decoder = TextDecoder()
-    with open_lines(source) as file:
+    with open_lines(source, encoding) as file:
         for number, (first, data) in enumerate(_blocks(file), 1):
             faults = Faults(path, number)
             try:
@@ -167,42 +163,6 @@ _BROKEN_TAG: Final = re.compile(r"\s*([\[【［%][^\n]*)")
 _REMARK_LINE: Final = re.compile(r"\s*;([^\n]*)")
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 
-_COMMENT: Final = re.compile(r"\{([^}]*)\}")
-_MOVE_NUMBERS: Final = frozenset([f"{number}{dots}" for number in range(1, 1000) for dots in (".", "...")])
-_TOKEN: Final = re.compile(
-    r"""
-      (?P<comment>\{[^}]*\}?|;[^\n]*)
-    | (?P<escape>^%[^\n]*)
-    | (?P<open>\()
-    | (?P<close>\))
-    | (?P<nag>\$\d{1,9}(?!\d))
-    | (?P<glyph>[!?]{1,2})
-    | (?P<null>(?:--|[Zz]0|0000|00-00|@@@@)(?![^\s(){};!?$*]))
-    | (?P<result>(?:1[-:]0|0[-:]1|1/2-1/2|½-½|1/2)(?![\w/-])|\*)
-    | (?P<pawn>[1-9][1-9]\.[1-9](?![\w.=+-]))      # tandem pawns in WXF with a full stop
-    | (?P<number>\d+\s*[.:、…]+|[.…]+|\d+(?![^\s,、。]))
-    | (?P<pause>[,、。:]+)
-    | (?P<word>[^\s(){};!?$*,、。]+)
-    | (?P<other>\S)
-    """,
-    re.VERBOSE | re.MULTILINE,
-)
-_PIECES: Final = re.compile(r"\{[^}]*\}?|｛[^｝]*｝?|;[^\n]*|[^{｛;]+")
-_HALF_WIDTH: Final[dict[int, int | str]] = (
-    {0xFF00 + code: 0x20 + code for code in range(1, 95)}
-    | dict.fromkeys(map(ord, "–−‐‑"), "-")
-    | dict.fromkeys(map(ord, "\u3000；"), " ")
-)
-_GLYPHS: Final = {"!": 1, "?": 2, "!!": 3, "??": 4, "!?": 5, "?!": 6}
-_ICCS_LIKE: Final = re.compile(r"[a-zA-Z]\d-?[a-zA-Z]\d")
-
-_MOVE_OF_TEXT: Final = {
-    text: move
-    for move in MOVES
-    for dashed in (move.iccs, f"{move.iccs[:2]}-{move.iccs[2:]}")
-    for text in (dashed, dashed.upper())
-} | dict.fromkeys(("--", "Z0", "0000", "00-00", "@@@@"), NULL_MOVE)
-
 
 def _parse(text: str, first: int, faults: Faults) -> Game | None:
     """Return the game of a text that starts in line ``first``, or ``None`` if the text is empty."""
@@ -230,18 +190,16 @@ def _parse(text: str, first: int, faults: Faults) -> Game | None:
     body = text[position:]
     if not headers and not body.strip():
         return None
+    site = headers.get("Site", "") + headers.get("Event", "")
+    first_rank = 1 if "pychess" in site.lower() else 0
     ending = _clean(headers)
-    game = Game(headers, fen)
-    termination = _read_plainly(game, body)
-    if termination is None:
-        termination = _read_movetext(game, body, first + text.count("\n", 0, position), faults)
+    game, termination = read_game(headers, fen, body, first + text.count("\n", 0, position), faults, first_rank)
     if not headers and not game.variations and faults.errors:
         raise faults.errors[0]
     if remarks:
         game.comment = " ".join(filter(None, [*remarks, game.comment]))
     if termination != "*" or ending != "*":
         game.headers["Result"] = ending if ending != "*" else termination
-    game.errors = faults.errors
     return game
 
 
@@ -258,194 +216,3 @@ def _clean(headers: dict[str, str]) -> str:
     if "Result" in headers:
         headers["Result"] = parse_result(headers["Result"])
     return headers.get("Result", "*")
-
-
-def _read_plainly(game: Game, body: str) -> str | None:
-    """Read a game of legal moves and comments only: a fast path for most games of large files.
-
-    Returns the result, or ``None`` if the game has anything else.
-    """
-    if body.rfind("{") > body.rfind("}"):  # unclosed braces would make the search quadratic
-        return None
-    moves: list[Move] = []
-    board = None  # needed for WXF and Chinese moves only
-    comments: dict[int, list[str]] = {}
-    result = None
-    texts = _COMMENT.split(body)
-    for place, text in enumerate(texts):
-        if place % 2:
-            if texts[place - 1].rstrip().endswith((".", "…")):  # a comment before a move
-                return None
-            if result is None:
-                comments.setdefault(len(moves), []).append(_clean_comment(text))
-            continue
-        for word in text.split():
-            if result is not None:
-                return None
-            move = _MOVE_OF_TEXT.get(word)
-            if move is None:
-                if word in RESULTS:
-                    result = word
-                    continue
-                if word in _MOVE_NUMBERS:
-                    continue
-                if board is None:
-                    board = game.board()
-                    for played in moves:
-                        board.push(played)
-                if "." in word:  # "1.炮二平五", but not "C2.5"
-                    number, _, rest = word.partition(".")
-                    word = rest if number.isdecimal() else word
-                try:
-                    move = parse_wxf(board, word) if word.isascii() else parse_chinese(board, word)
-                except (InvalidMoveError, IllegalMoveError, AmbiguousMoveError):
-                    return None
-            moves.append(move)
-            if board is not None:
-                board.push(move)
-    if count_legal(Board(game.fen), moves) < len(moves):
-        return None
-    game.add_main_line(moves)
-    if comments:
-        nodes: list[GameNode] = [game, *game.main_line()]
-        for ply, parts in comments.items():
-            nodes[ply].comment = " ".join(filter(None, parts))
-    return result or "*"
-
-
-class _Left(NamedTuple):
-    """The state to restore when an open variation ends."""
-
-    node: GameNode
-    skipped: int
-    opened: bool
-    ply: int
-    """Ply of the board where the variation begins."""
-    varied: Move | None
-    """The move that was taken back for the variation, or ``None`` if it was not played."""
-
-
-def _read_movetext(game: Game, body: str, first: int, faults: Faults) -> str:
-    """Read any movetext and return its result. ``first`` is the number of its first line."""
-    if not body.isascii():
-        body = _PIECES.sub(_half_width, body)
-    board = game.board()
-    node: GameNode = game
-    skipped = 0  # moves of this line from the unsound one on, which are skipped with their comments and glyphs
-    opened = numbered = False  # the last token but comments opened a variation, or was a move number
-    before: list[str] = []  # comments before the next move
-    left: list[_Left] = []
-    buried = 0  # open variations within the skipped part
-    comments: dict[GameNode, list[str]] = {}
-    result = last_result = "*"
-
-    def report(reason: object) -> None:
-        if not faults.is_full():
-            faults.add(str(reason), line=first + body.count("\n", 0, match.start()), ply=board.ply + 1)
-
-    for match in _TOKEN.finditer(body):
-        kind, token = match.lastgroup, match[0]
-        if kind == "result" or token in _RESULT_WORDS:
-            last_result = parse_result(token)
-            if not left and not buried:
-                result = last_result
-                break
-        elif kind in ("word", "pawn", "null"):
-            if not skipped:
-                try:
-                    move = NULL_MOVE if kind == "null" else _parse_move(board, token)
-                except (InvalidMoveError, IllegalMoveError, AmbiguousMoveError) as error:
-                    report(error)
-                else:
-                    board.push(move)
-                    node = node.add_variation(move)
-                    node.starting_comment = " ".join(filter(None, before))
-                    opened, numbered, before = False, False, []
-                    continue
-            skipped += 1
-            opened, numbered, before = False, False, []
-        elif kind == "open" and skipped > 1:
-            buried += 1
-        elif kind == "close" and buried:
-            buried -= 1
-        elif kind == "open":
-            if numbered and before:
-                comments.setdefault(node, []).extend(before)
-            varied = None
-            if skipped == 0 and not opened and isinstance(node, ChildNode):
-                varied = board.pop()
-            elif skipped == 0:
-                report("a variation opens where there is no move to vary")
-            left.append(_Left(node, skipped, opened, board.ply, varied))
-            # Variations that replace the unsound move itself can be read; those of later moves cannot.
-            opened = varied is not None or skipped == 1
-            node = node.parent if varied is not None else node  # type: ignore[assignment]
-            skipped, numbered, before = 0 if opened else 2, False, []
-        elif kind == "close":
-            if not left:
-                if not skipped:
-                    report("a variation closes that was never opened")
-                continue
-            remark = before if opened else []  # the variation held only a comment
-            node, skipped, opened, ply, varied = left.pop()
-            while board.ply > ply:
-                board.pop()
-            if varied is not None:
-                board.push(varied)
-            if remark and not skipped:
-                comments.setdefault(node, []).extend(remark)
-            numbered, before = False, []
-        elif skipped:
-            continue
-        elif kind == "comment":
-            text = token[1:] if token[0] == ";" else token[1:-1]
-            if token[0] == "{" and (token[-1] != "}" or token == "{"):
-                report("a comment is not closed")
-                text = token[1:]
-            (before if opened or numbered else comments.setdefault(node, [])).append(_clean_comment(text))
-        elif kind == "number":
-            numbered = True
-        elif kind == "nag":
-            node.nags.add(int(token[1:]))
-        elif kind == "glyph":
-            node.nags.add(_GLYPHS[token])
-        elif kind == "other":
-            report(f"cannot read {token!r}")
-    if left or buried:
-        result = last_result
-        faults.add("a variation is not closed", line=first + body.rstrip().count("\n"))
-    if before:
-        comments.setdefault(node, []).extend(before)
-    for node, parts in comments.items():
-        node.comment = " ".join(filter(None, parts))
-    return result
-
-
-def _half_width(match: re.Match[str]) -> str:
-    """Return a piece of movetext with half-width punctuation, letters and digits; comments are not changed."""
-    text = match[0]
-    if text[0] == "｛":
-        return "{" + text[1:].rstrip("｝").replace("}", "｝") + "}" * text.endswith("｝")
-    return text if text[0] in "{;" else text.translate(_HALF_WIDTH)
-
-
-_RESULT_WORDS: Final = frozenset(
-    ("红胜", "紅勝", "黑胜", "黑勝", "和棋", "和局", "红方胜", "黑方胜", "紅方勝", "黑方勝")
-)
-
-
-def _parse_move(board: Board, word: str) -> Move:
-    move = _MOVE_OF_TEXT.get(word)
-    if move is not None:
-        return move if board.is_legal(move) else board.parse_iccs(word)
-    bare = word.rstrip("#+")
-    if _ICCS_LIKE.fullmatch(bare):
-        return board.parse_iccs(bare)
-    if len(word) > 12:
-        raise InvalidMoveError(f"cannot read {word[:12] + '…'!r}")
-    return board.parse_wxf(word) if word.isascii() else board.parse_chinese(word)
-
-
-def _clean_comment(text: str) -> str:
-    text = clean_comment(text)
-    return "\n".join([line.strip() for line in text.split("\n")]) if "\n" in text else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import os
@@ -24,6 +25,7 @@ HEAD: Final = 65536
 MAX_FILE: Final = 64 << 20
 """Largest unpacked size in bytes of a file that must be read as a whole: a bound on memory."""
 
+_UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
@@ -57,7 +59,7 @@ def open_bytes(source: Source) -> Iterator[io.BufferedReader]:
             with io.FileIO(source) as raw, io.BufferedReader(raw, HEAD) as file, _unpacked(file, name) as reader:
                 yield reader
         else:
-            stream: Any = source if _is_binary(source) else _Encoder(source)
+            stream: Any = source if is_binary(source) else _Encoder(source)
             buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(_Unclosed(stream), HEAD)
             with _unpacked(buffered, name) as reader:
                 yield reader
@@ -70,15 +72,61 @@ def open_bytes(source: Source) -> Iterator[io.BufferedReader]:
 
 
 @contextmanager
-def open_lines(source: Source) -> Iterator[io.BufferedReader]:
+def open_lines(source: Source, encoding: str | None = None) -> Iterator[io.BufferedReader]:
     """Open a source like `open_bytes`, with all line ends (LF, CRLF, CR) converted to LF.
+
+    Bytes in ``encoding`` become UTF-8, and so does text that begins with the mark of UTF-16. Other bytes are left for
+    the reader to decode. Raises ``FormatError`` for an encoding that does not exist.
 
     >>> with open_lines(io.BytesIO(b"1. h2e2\\r2. h0g2\\r\\n*")) as file:
     ...     file.readlines()
     [b'1. h2e2\\n', b'2. h0g2\\n', b'*']
+    >>> with open_lines(io.BytesIO("1. 炮二平五".encode("utf-16"))) as file:
+    ...     file.read().decode()
+    '1. 炮二平五'
     """
-    with open_bytes(source) as file:
+    if encoding is not None:
+        check_encoding(encoding)
+        encoding = encoding if is_binary(source) else None
+    with open_bytes(source) as opened:
+        file = opened
+        if encoding is None:
+            head, file = file.peek(2)[:2], opened
+            if len(head) == 1:
+                head, file = with_head(file, 2)
+            encoding = "utf-16" if head in _UTF16 else None
+        if encoding is not None:
+            file = cast(io.BufferedReader, io.BufferedReader(_Utf8(file, encoding), HEAD))
         yield cast(io.BufferedReader, io.BufferedReader(_PlainLineEnds(file), HEAD))
+
+
+def check_encoding(encoding: str) -> None:
+    """Raise ``FormatError`` if Python has no text encoding of this name.
+
+    >>> check_encoding("latin-1")
+    >>> check_encoding("latin-99")
+    Traceback (most recent call last):
+    xiangqi.formats.errors.FormatError: there is no encoding 'latin-99'
+    """
+    try:
+        bytes(range(256)).decode(encoding, "replace")  # some encodings of Python are not for text
+    except (LookupError, ValueError):
+        raise FormatError(f"there is no encoding {encoding!r:.40}") from None
+
+
+def guess_utf16(head: bytes) -> str | None:
+    """Return the kind of UTF-16 that the beginning of a file is in, or ``None``.
+
+    Without the mark at the beginning it is known by the zeros that every second byte of Latin text is.
+
+    >>> guess_utf16("1. h2e2".encode("utf-16")), guess_utf16("1. h2e2".encode("utf-16-be")), guess_utf16(b"1. h2e2")
+    ('utf-16', 'utf-16-be', None)
+    """
+    if head[:2] in _UTF16:
+        return "utf-16"
+    first, second = head[:256:2].count(0), head[1:256:2].count(0)
+    few = len(head[:256]) // 8
+    return "utf-16-le" if first == 0 and second > few else "utf-16-be" if second == 0 and first > few else None
 
 
 def read_whole(file: io.BufferedReader, path: str | None) -> bytes:
@@ -109,8 +157,13 @@ def with_name(file: io.BufferedReader, name: str | None) -> io.BufferedReader:
     return file if name is None else io.BufferedReader(_Rejoined(b"", file, name), HEAD)
 
 
-def _is_binary(stream: IO[Any]) -> bool:
-    return not isinstance(stream.read(0), str)
+def is_binary(source: Source) -> bool:
+    """Whether a source gives bytes: it is a path, or a file that is not in text mode.
+
+    >>> is_binary("game.pgn"), is_binary(io.BytesIO()), is_binary(io.StringIO())
+    (True, True, False)
+    """
+    return isinstance(source, str | os.PathLike) or not isinstance(source.read(0), str)
 
 
 class _Unclosed(io.RawIOBase):
@@ -155,6 +208,28 @@ class _Rejoined(io.RawIOBase):
         self._head = self._head[len(buffer) :]
         buffer[: len(data)] = data
         return len(data)
+
+
+class _Utf8(io.RawIOBase):
+    """A text file in any encoding, read as UTF-8. Bytes that are invalid become U+FFFD."""
+
+    def __init__(self, file: io.BufferedReader, encoding: str) -> None:
+        self._file, self._decoder = file, codecs.getincrementaldecoder(encoding)("replace")
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        at_end = False
+        while not self._rest and not at_end:
+            data = self._file.read1(HEAD)
+            at_end = not data
+            self._rest = memoryview(self._decoder.decode(data, at_end).encode("utf-8", "replace"))
+        size = min(len(self._rest), len(buffer))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
 
 
 class _PlainLineEnds(io.RawIOBase):

@@ -210,15 +210,15 @@ def sniff(head: bytes) -> bool:
     return head[:2] == MAGIC and len(head) >= 3 and head[2] <= 32 and b"\0" in head[:_HEADER_SIZE]
 
 
-def read(source: Source, on_error: ErrorHandler = log_error) -> Iterator[Game]:
+def read(source: Source, on_error: ErrorHandler = log_error, encoding: str | None = None) -> Iterator[Game]:
     """Yield the one game of an XQF file of any version.
 
-    ``on_error`` is called with faults of its moves. Raises ``FormatError`` if the header or the position cannot be
-    read.
+    ``on_error`` is called with faults of its moves; ``encoding`` is as in `loads`. Raises ``FormatError`` if the header
+    or the position cannot be read.
     """
     path = source_name(source)
     with open_bytes(source) as file:
-        game = loads(read_whole(file, path), path)
+        game = loads(read_whole(file, path), path, encoding or "gb18030")
     yield game.reported(on_error)
 
 

@@ -1,0 +1,362 @@
+"""Movetext: the moves of PGN and of other text formats, with their numbers, comments, variations and glyphs.
+
+The notation of each move is detected: ICCS (``h2e2``, ``H2-E2``), WXF (``C2=5``), Chinese (炮二平五), or the algebraic
+one of WinBoard, BanksiaGUI and PyChess (``Che2``, ``xe4``). Marks of check after a move (``+``, ``#``) are ignored. A
+null move (a pass) is written ``--``; ``Z0``, ``0000``, ``00-00`` and ``@@@@`` are read as well. A comment between a
+move number and its move is the comment before the move. Assessments (``!?``, ``$13``, ``±``, ``+/-``, ``=`` and others
+of PGN) are glyphs of the move before them.
+
+The ranks of squares count from 0 or, as PyChess writes them, from 1 to 10. The whole game tells which: by a rank 0 or
+10, and otherwise by more moves being legal.
+
+An unsound move ends its line: it is dropped with the moves that follow it. Variations from earlier moves are kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from xiangqi.board import Board
+from xiangqi.formats.errors import Faults
+from xiangqi.formats.text import clean_comment, parse_result
+from xiangqi.game import RESULTS, ChildNode, Game, GameNode, count_legal
+from xiangqi.move import MOVES, NULL_MOVE, AmbiguousMoveError, IllegalMoveError, InvalidMoveError, Move
+from xiangqi.notation import algebraic_ranks, parse_algebraic, parse_chinese, parse_wxf
+
+_COMMENT: Final = re.compile(r"\{([^}]*)\}")
+_MOVE_NUMBERS: Final = frozenset([f"{number}{dots}" for number in range(1, 1000) for dots in (".", "...")])
+_TOKEN: Final = re.compile(
+    r"""
+      (?P<comment>\{[^}]*\}?|;[^\n]*)
+    | (?P<escape>^%[^\n]*)
+    | (?P<open>\()
+    | (?P<close>\))
+    | (?P<nag>\$\d{1,9}(?!\d))
+    | (?P<glyph>[!?]{1,2}|[±∓∞□⩲⩱⨀⟳↑→⇆⇄⊕△⌓])
+    | (?P<null>(?:--|[Zz]0|0000|00-00|@@@@)(?![^\s(){};!?$*]))
+    | (?P<result>(?:1[-:]0|0[-:]1|1/2-1/2|½-½|1/2)(?![\w/-])|\*)
+    | (?P<pawn>[1-9][1-9]\.[1-9](?![\w.=+-]))      # tandem pawns in WXF with a full stop
+    | (?P<number>\d+\s*[.:、…]+|[.…]+|\d+(?![^\s,、。]))
+    | (?P<pause>[,、。:]+)
+    | (?P<word>[^\s(){};!?$*,、。±∓∞□⩲⩱⨀⟳↑→⇆⇄⊕△⌓]+)
+    | (?P<other>\S)
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+_PIECES: Final = re.compile(r"\{[^}]*\}?|｛[^｝]*｝?|;[^\n]*|[^{｛;]+")
+_HALF_WIDTH: Final[dict[int, int | str]] = (
+    {0xFF00 + code: 0x20 + code for code in range(1, 95)}
+    | dict.fromkeys(map(ord, "–−‐‑"), "-")
+    | dict.fromkeys(map(ord, "\u3000；"), " ")
+)
+_GLYPHS: Final = {
+    "!": 1,
+    "?": 2,
+    "!!": 3,
+    "??": 4,
+    "!?": 5,
+    "?!": 6,
+    "□": 7,
+    "=": 10,
+    "∞": 13,
+    "~": 13,
+    "⩲": 14,
+    "+=": 14,
+    "+/=": 14,
+    "⩱": 15,
+    "=+": 15,
+    "=/+": 15,
+    "±": 16,
+    "+/-": 16,
+    "∓": 17,
+    "-/+": 17,
+    "+-": 18,
+    "-+": 19,
+    "⨀": 22,
+    "⟳": 32,
+    "↑": 36,
+    "→": 40,
+    "⇆": 132,
+    "⇄": 132,
+    "⊕": 138,
+    "△": 140,
+    "⌓": 142,
+    "N": 146,
+}
+"""Numbers of the glyphs in the PGN standard and, from 140 on, in common use."""
+_CHECKS: Final = ("+", "#", "++", "+#")
+_SIGNS: Final = "+-=/#~."
+"""What may follow a move without a space: marks of check, assessments, and XBoard's ``=.``."""
+_ICCS_LIKE: Final = re.compile(r"[a-z]\d-?[a-z]\d|[A-Z]\d-?[A-Z]\d")
+_MIXED_ICCS: Final = re.compile(r"[a-zA-Z]\d-?[a-zA-Z]\d")
+
+_MOVE_OF_TEXT: Final = {
+    text: move
+    for move in MOVES
+    for dashed in (move.iccs, f"{move.iccs[:2]}-{move.iccs[2:]}")
+    for text in (dashed, dashed.upper())
+} | dict.fromkeys(("--", "Z0", "0000", "00-00", "@@@@"), NULL_MOVE)
+
+
+def read_game(
+    headers: Mapping[str, str], fen: str, body: str, first: int, faults: Faults, first_rank: int = 0
+) -> tuple[Game, str]:
+    """Return the game with these headers and the movetext ``body``, and the result that ends the text (or ``*``).
+
+    ``first`` is the number of the first line of ``body`` in its file. ``first_rank`` is Red's back rank, 0 or 1, where
+    the moves do not tell. Faults are added to ``faults``, which becomes the ``errors`` of the game.
+
+    >>> game, result = read_game({}, Game().fen, "1. Che3 Rb10? 2. Hg3 1-0", 1, Faults())
+    >>> [move.iccs for move in game.moves()], result, str(game.errors[0])[:46]
+    (['h2e2'], '1-0', "line 1, ply 2: illegal move 'Rb10': no black r")
+    """
+    game = Game(headers, fen)
+    result = _read_plainly(game, body) if first_rank == 0 else None
+    if result is not None:
+        return game, result
+    if not body.isascii():
+        body = _PIECES.sub(_half_width, body)
+    game, ranks = Game(headers, fen), set[int]()
+    found = Faults(faults.path, faults.game)
+    result = _read_movetext(game, body, first, found, first_rank, ranks)
+    told = {rank == 10 for rank in ranks & {0, 10}}  # whether the ranks count from 1, as each such square says
+    if found.errors and ranks and told != {bool(first_rank)}:
+        other, others = Game(headers, fen), Faults(faults.path, faults.game)
+        other_result = _read_movetext(other, body, first, others, 1 - first_rank, set())
+        more = sum(1 for _ in other.walk()) - sum(1 for _ in game.walk())
+        if more > 0 or (more == 0 and told == {not first_rank}):
+            game, found, result = other, others, other_result
+    faults.errors += found.errors
+    game.errors = faults.errors
+    return game, result
+
+
+def _read_plainly(game: Game, body: str) -> str | None:
+    """Read a game of legal moves and comments only: a fast path for most games of large files.
+
+    Returns the result, or ``None`` if the game has anything else.
+    """
+    if body.rfind("{") > body.rfind("}"):  # unclosed braces would make the search quadratic
+        return None
+    moves: list[Move] = []
+    board = None  # needed for WXF and Chinese moves only
+    comments: dict[int, list[str]] = {}
+    result = None
+    texts = _COMMENT.split(body)
+    for place, text in enumerate(texts):
+        if place % 2:
+            if texts[place - 1].rstrip().endswith((".", "…")):  # a comment before a move
+                return None
+            if result is None:
+                comments.setdefault(len(moves), []).append(_clean_comment(text))
+            continue
+        for word in text.split():
+            if result is not None:
+                return None
+            move = _MOVE_OF_TEXT.get(word)
+            if move is None:
+                if word in RESULTS:
+                    result = word
+                    continue
+                if word in _MOVE_NUMBERS:
+                    continue
+                if board is None:
+                    board = game.board()
+                    for played in moves:
+                        board.push(played)
+                if "." in word:  # "1.炮二平五", but not "C2.5"
+                    number, _, rest = word.partition(".")
+                    word = rest if number.isdecimal() else word
+                try:
+                    move = parse_wxf(board, word) if word.isascii() else parse_chinese(board, word)
+                except (InvalidMoveError, IllegalMoveError, AmbiguousMoveError):
+                    return None
+            moves.append(move)
+            if board is not None:
+                board.push(move)
+    if count_legal(Board(game.fen), moves) < len(moves):
+        return None
+    game.add_main_line(moves)
+    if comments:
+        nodes: list[GameNode] = [game, *game.main_line()]
+        for ply, parts in comments.items():
+            nodes[ply].comment = " ".join(filter(None, parts))
+    return result or "*"
+
+
+class _Left(NamedTuple):
+    """The state to restore when an open variation ends."""
+
+    node: GameNode
+    skipped: int
+    opened: bool
+    ply: int
+    """Ply of the board where the variation begins."""
+    varied: Move | None
+    """The move that was taken back for the variation, or ``None`` if it was not played."""
+
+
+def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank: int, ranks: set[int]) -> str:
+    """Read any movetext and return its result. ``first`` is the number of its first line.
+
+    The ranks of the squares that it names are added to ``ranks``.
+    """
+    board = game.board()
+    node: GameNode = game
+    skipped = 0  # moves of this line from the unsound one on, which are skipped with their comments and glyphs
+    opened = numbered = False  # the last token but comments opened a variation, or was a move number
+    before: list[str] = []  # comments before the next move
+    left: list[_Left] = []
+    buried = 0  # open variations within the skipped part
+    comments: dict[GameNode, list[str]] = {}
+    result = last_result = "*"
+
+    def report(reason: object) -> None:
+        if not faults.is_full():
+            faults.add(str(reason), line=first + body.count("\n", 0, match.start()), ply=board.ply + 1)
+
+    for match in _TOKEN.finditer(body):
+        kind, token = match.lastgroup, match[0]
+        if kind == "result" or token in _RESULT_WORDS:
+            last_result = parse_result(token)
+            if not left and not buried:
+                result = last_result
+                break
+        elif kind == "glyph" or token in _GLYPHS:
+            if not skipped:
+                node.nags.add(_GLYPHS[token])
+        elif token in _CHECKS:
+            continue
+        elif kind == "word" and not token.strip(_SIGNS):
+            report(f"cannot read {token!r:.40}")
+        elif kind in ("word", "pawn", "null"):
+            ranks.update(algebraic_ranks(token))
+            if not skipped:
+                word, glyph = _split(token)
+                try:
+                    move = NULL_MOVE if kind == "null" else _parse_move(board, word, first_rank)
+                except (InvalidMoveError, IllegalMoveError, AmbiguousMoveError) as error:
+                    report(error)
+                else:
+                    board.push(move)
+                    node = node.add_variation(move)
+                    node.starting_comment = " ".join(filter(None, before))
+                    if glyph is not None:
+                        node.nags.add(glyph)
+                    opened, numbered, before = False, False, []
+                    continue
+            skipped += 1
+            opened, numbered, before = False, False, []
+        elif kind == "open" and skipped > 1:
+            buried += 1
+        elif kind == "close" and buried:
+            buried -= 1
+        elif kind == "open":
+            if numbered and before:
+                comments.setdefault(node, []).extend(before)
+            varied = None
+            if skipped == 0 and not opened and isinstance(node, ChildNode):
+                varied = board.pop()
+            elif skipped == 0:
+                report("a variation opens where there is no move to vary")
+            left.append(_Left(node, skipped, opened, board.ply, varied))
+            # Variations that replace the unsound move itself can be read; those of later moves cannot.
+            opened = varied is not None or skipped == 1
+            node = node.parent if varied is not None else node  # type: ignore[assignment]
+            skipped, numbered, before = 0 if opened else 2, False, []
+        elif kind == "close":
+            if not left:
+                if not skipped:
+                    report("a variation closes that was never opened")
+                continue
+            remark = before if opened else []  # the variation held only a comment
+            node, skipped, opened, ply, varied = left.pop()
+            while board.ply > ply:
+                board.pop()
+            if varied is not None:
+                board.push(varied)
+            if remark and not skipped:
+                comments.setdefault(node, []).extend(remark)
+            numbered, before = False, []
+        elif skipped:
+            continue
+        elif kind == "comment":
+            text = token[1:] if token[0] == ";" else token[1:-1]
+            if token[0] == "{" and (token[-1] != "}" or token == "{"):
+                report("a comment is not closed")
+                text = token[1:]
+            (before if opened or numbered else comments.setdefault(node, [])).append(_clean_comment(text))
+        elif kind == "number":
+            numbered = True
+        elif kind == "nag":
+            node.nags.add(int(token[1:]))
+        elif kind == "other":
+            report(f"cannot read {token!r}")
+    if left or buried:
+        result = last_result
+        faults.add("a variation is not closed", line=first + body.rstrip().count("\n"))
+    if before:
+        comments.setdefault(node, []).extend(before)
+    for node, parts in comments.items():
+        node.comment = " ".join(filter(None, parts))
+    return result
+
+
+def _half_width(match: re.Match[str]) -> str:
+    """Return a piece of movetext with half-width punctuation, letters and digits; comments are not changed."""
+    text = match[0]
+    if text[0] == "｛":
+        return "{" + text[1:].rstrip("｝").replace("}", "｝") + "}" * text.endswith("｝")
+    return text if text[0] in "{;" else text.translate(_HALF_WIDTH)
+
+
+_RESULT_WORDS: Final = frozenset(
+    ("红胜", "紅勝", "黑胜", "黑勝", "和棋", "和局", "红方胜", "黑方胜", "紅方勝", "黑方勝")
+)
+
+
+def _split(word: str) -> tuple[str, int | None]:
+    """Return a word without the signs after it, and the number of the glyph among these.
+
+    >>> _split("C2=5+"), _split("h2e2+/-"), _split("Rh9++-"), _split("ixi9=.")
+    (('C2=5', None), ('h2e2', 16), ('Rh9', 18), ('ixi9', None))
+    """
+    bare = word.rstrip(_SIGNS)
+    signs = word[len(bare) :].removeprefix("=.")
+    if not signs or signs in _CHECKS:
+        return bare, None
+    for check in ("", *_CHECKS):
+        glyph = _GLYPHS.get(signs.removeprefix(check))
+        if glyph is not None:
+            return bare, glyph
+    return word, None
+
+
+def _parse_move(board: Board, word: str, first_rank: int) -> Move:
+    if first_rank == 0:
+        move = _MOVE_OF_TEXT.get(word)
+        if move is not None:
+            return move if board.is_legal(move) else board.parse_iccs(word)
+        if _ICCS_LIKE.fullmatch(word):
+            return board.parse_iccs(word)
+    if len(word) > 12:
+        raise InvalidMoveError(f"cannot read {word[:12] + '…'!r}")
+    if algebraic_ranks(word):
+        try:
+            return parse_algebraic(board, word, first_rank)
+        except IllegalMoveError:
+            if first_rank == 0 and _MIXED_ICCS.fullmatch(word):  # E5e3 is an elephant's, or a careless hand's e5e3
+                with contextlib.suppress(InvalidMoveError, IllegalMoveError):
+                    return board.parse_iccs(word)
+            raise
+    if first_rank == 0 and _MIXED_ICCS.fullmatch(word):
+        return board.parse_iccs(word)
+    return board.parse_wxf(word) if word.isascii() else board.parse_chinese(word)
+
+
+def _clean_comment(text: str) -> str:
+    text = clean_comment(text)
+    return "\n".join([line.strip() for line in text.split("\n")]) if "\n" in text else text
