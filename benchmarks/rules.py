@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,18 @@ def _each(function: Callable[[Any], object], items: Sequence[Any]) -> Job:
     return job
 
 
+def _attackers(boards: Sequence[Any], color: Any, squares: int) -> Job:
+    """Ask for the attackers of each square of the boards."""
+
+    def job() -> int:
+        for board in boards:
+            for sq in range(squares):
+                board.attackers(color, sq)
+        return len(boards) * squares
+
+    return job
+
+
 def _push_and_pop(new_board: Callable[[], Any], games: Sequence[tuple[Any, Sequence[Any]]]) -> Job:
     """Play all the games and take them back; a push and its pop count as one."""
 
@@ -194,6 +207,9 @@ def rows() -> list[Row]:
     cchess_boards = list(map(cchess.ChessBoard, few))
     middle, chess_middle = ours[0][0][40], theirs[0][0][40]
     chess_read = _read_chess(theirs)
+    game, chess_game = xiangqi.Game(), chess.pgn.Game()
+    game.add_main_line(ours[0][1])
+    chess_game.add_line(theirs[0][1])
     return [
         Row(
             "perft from the start, leaves/s",
@@ -253,6 +269,32 @@ def rows() -> list[Row]:
                 "cchess": _each(cchess.ChessBoard.to_fen, cchess_boards),
             },
             target=2,
+        ),
+        Row(
+            "Board(), boards/s",
+            {"xiangqi": _each(lambda _: xiangqi.Board(), fens), "python-chess": _each(lambda _: chess.Board(), fens)},
+            target=1,
+        ),
+        Row(
+            "status(), positions/s",
+            {"xiangqi": _each(xiangqi.Board.status, boards), "python-chess": _each(chess.Board.status, chess_boards)},
+            target=1,
+        ),
+        Row(
+            "attackers(color, square), calls/s",
+            {
+                "xiangqi": _attackers(boards[::20], xiangqi.RED, 90),
+                "python-chess": _attackers(chess_boards[::20], chess.WHITE, 64),
+            },
+            target=1,
+        ),
+        Row(
+            "node.ply, nodes/s",
+            {
+                "xiangqi": _each(attrgetter("ply"), list(game.main_line())),
+                "python-chess": _each(lambda node: node.ply(), list(chess_game.mainline())),
+            },
+            target=1,
         ),
         Row("PGN read, ICCS, moves/s", {"xiangqi": _read_xiangqi(ours, "iccs"), "python-chess": chess_read}, target=5),
         Row("PGN read, WXF, moves/s", {"xiangqi": _read_xiangqi(ours, "wxf"), "python-chess": chess_read}),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -53,18 +54,30 @@ _MOVES: Final[NDArray[np.object_]] = kernels.constant(np.array(MOVES, dtype=obje
 
 
 class _Scratch(threading.local):
-    """A move buffer for each thread, because kernels write to it without holding the GIL."""
+    """Buffers for each thread, because kernels write to them without holding the GIL."""
 
     def __init__(self) -> None:
         self.moves = np.empty(kernels.MAX_MOVES, np.int16)
+        squares = bytearray(90)  # cheaper to read than an array; kernels write to the array
+        self.squares: tuple[bytearray, NDArray[np.uint8]] = squares, np.frombuffer(squares, np.uint8)
 
 
 _scratch: Final = _Scratch()
 
 
-def _check_square(sq: Square) -> None:
-    if sq not in SQUARES:
-        raise ValueError(f"not a square: {sq!r} (expected 0 to 89)")
+@lru_cache(maxsize=256)  # nearly always the starting position
+def _set_up(fen: str) -> tuple[bytes, Color, int, int, int]:
+    """Return what `parse_fen` does, and the Zobrist key of the placement."""
+    cells, turn, halfmove_clock, fullmove_number = parse_fen(fen)
+    key = int(kernels.zobrist(np.frombuffer(bytearray(cells), np.uint8), RED))
+    return cells, turn, halfmove_clock, fullmove_number, key
+
+
+_NOTHING: Final = (bytes(90), RED, 0, 1, 0)
+
+
+def _no_square(sq: Square) -> ValueError:
+    return ValueError(f"not a square: {sq!r} (expected 0 to 89)")
 
 
 class Board:
@@ -89,14 +102,13 @@ class Board:
     """Move number, from 1; it increases after Black's move."""
 
     def __init__(self, fen: str | None = STARTING_FEN) -> None:
-        self._cells = bytearray(90)
+        if fen is None:
+            cells, self.turn, self.halfmove_clock, self.fullmove_number, self._key = _NOTHING
+        else:
+            cells, self.turn, self.halfmove_clock, self.fullmove_number, self._key = _set_up(fen)
+        self._cells = bytearray(cells)
         self._view: NDArray[np.uint8] = np.frombuffer(self._cells, np.uint8)
         self._stack: list[tuple[Move, int, int, int]] = []
-        self.turn, self.halfmove_clock, self.fullmove_number = RED, 0, 1
-        if fen is not None:
-            self.set_fen(fen)
-        else:
-            self._key = 0
 
     @classmethod
     def from_moves(cls, moves: str | Iterable[Move | str], fen: str = STARTING_FEN) -> Board:
@@ -119,8 +131,8 @@ class Board:
 
     def set_fen(self, fen: str) -> None:
         """Set up a position and clear the history. Raises ``InvalidFenError``; the board is then unchanged."""
-        self._cells[:], self.turn, self.halfmove_clock, self.fullmove_number = parse_fen(fen)
-        self._reset_history()
+        self._cells[:], self.turn, self.halfmove_clock, self.fullmove_number, self._key = _set_up(fen)
+        self._stack.clear()
 
     def placement(self) -> str:
         """Return the first field of the FEN."""
@@ -141,7 +153,8 @@ class Board:
 
         Raises ``ValueError`` if ``square`` is not one.
         """
-        _check_square(square)
+        if square not in SQUARES:
+            raise _no_square(square)
         self._cells[square] = piece.code if piece else 0
         self._reset_history()
 
@@ -153,7 +166,8 @@ class Board:
         """Set up exactly these pieces. The history is cleared. Raises ``ValueError`` for a key that is not a square."""
         cells = bytearray(90)
         for sq, piece in pieces.items():
-            _check_square(sq)
+            if sq not in SQUARES:
+                raise _no_square(sq)
             cells[sq] = piece.code
         self._cells[:] = cells
         self._reset_history()
@@ -165,8 +179,12 @@ class Board:
         >>> Board().pieces(RED, CANNON)
         [19, 25]
         """
-        code = color * 8 + type
-        return [sq for sq in SQUARES if self._cells[sq] == code]
+        code, cells, found = color * 8 + type, self._cells, []
+        sq = cells.find(code)
+        while sq >= 0:
+            found.append(sq)
+            sq = cells.find(code, sq + 1)
+        return found
 
     def king(self, color: Color) -> Square | None:
         """Return the square of a king, or ``None``."""
@@ -304,9 +322,10 @@ class Board:
         >>> [square_name(sq) for sq in Board().attackers(RED, 20)]
         ['b0']
         """
-        _check_square(square)
-        out = np.empty(90, np.uint8)
-        return list(out[: kernels.attackers(self._view, square, color, out)].tolist())
+        if square not in SQUARES:
+            raise _no_square(square)
+        squares, out = _scratch.squares
+        return list(squares[: kernels.attackers(self._view, square, color, out)])
 
     def is_check(self) -> bool:
         """Whether the side to move is in check."""
@@ -319,9 +338,9 @@ class Board:
         >>> [square_name(sq) for sq in Board("4k4/9/3N5/9/9/9/9/9/9/3KR4 b").checkers()]
         ['e0', 'd7']
         """
-        king = self.king(self.turn)
-        if king is None:
+        if not self.is_check():
             return []
+        king = kernels.find_king(self._view, self.turn)
         facing = [self._cells.find((1 - self.turn) * 8 + KING)] if self._kings_face() else []
         return sorted([*self.attackers(1 - self.turn, king), *facing])
 

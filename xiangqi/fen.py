@@ -8,7 +8,6 @@ Placement goes from Black's back rank to Red's. Source: https://www.xqbase.com/p
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from xiangqi.move import BLACK, PIECES, RED, Color, Piece
@@ -44,7 +43,6 @@ _RUNS: Final = tuple((str(n), "1" * n) for n in range(9, 1, -1))
 _TWO_DIGITS: Final = re.compile("[1-9][1-9]")
 
 
-@lru_cache(maxsize=256)  # nearly always the starting position
 def parse_fen(fen: str) -> tuple[bytes, Color, int, int]:
     """Return the 90 cells, the side to move, the halfmove clock and the move number. Raises ``InvalidFenError``.
 

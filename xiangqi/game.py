@@ -24,7 +24,7 @@ import numpy as np
 
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.kernels import replay
-from xiangqi.move import NULL_MOVE, Color, InvalidMoveError, Move
+from xiangqi.move import BLACK, NULL_MOVE, RED, Color, InvalidMoveError, Move
 
 if TYPE_CHECKING:
     from xiangqi.formats.errors import FormatError
@@ -72,18 +72,21 @@ def _full_fen(fen: str) -> str:
 class GameNode:
     """A position of a game tree: the `Game` itself or a `ChildNode`."""
 
-    __slots__ = ("_nags", "comment", "variations")
+    __slots__ = ("_nags", "comment", "ply", "variations")
 
-    move: Move | None
+    move: Move | None = None
     """The move that leads here; ``None`` at the root."""
-    parent: GameNode | None
+    parent: GameNode | None = None
     """The node before the move; ``None`` at the root."""
     variations: list[ChildNode]
     """The continuations; the first is the main one."""
     comment: str
     """The comment after the move (at the root: before the first move), including tags such as ``[%eval 0.35]``."""
+    ply: int
+    """Number of moves from the start of the game."""
 
     def __init__(self) -> None:
+        self.ply = 0
         self.variations = []
         self.comment = ""
         self._nags: set[int] | None = None
@@ -122,8 +125,8 @@ class GameNode:
     def game(self) -> Game:
         """Return the root of the tree. Raises ``ValueError`` for a node that belongs to no game."""
         node: GameNode = self
-        while isinstance(node, ChildNode):
-            node = node.parent
+        while (parent := node.parent) is not None:
+            node = parent
         if not isinstance(node, Game):
             raise ValueError("the node belongs to no game")
         return node
@@ -134,11 +137,6 @@ class GameNode:
         for node in self.line():
             board.push(node.move)
         return board
-
-    @property
-    def ply(self) -> int:
-        """Number of moves from the start of the game."""
-        return len(self.line())
 
     @property
     def turn(self) -> Color:
@@ -290,6 +288,7 @@ class ChildNode(GameNode):
     """The comment before the move, such as at the head of a variation."""
 
     def __init__(self, parent: GameNode, move: Move) -> None:
+        self.ply = parent.ply + 1
         self.variations = []
         self.comment = ""
         self._nags = None
@@ -299,7 +298,13 @@ class ChildNode(GameNode):
 
     def is_main_line(self) -> bool:
         """Whether the node lies on the main line of the game."""
-        return all(node.parent.variations[0] is node for node in self.line())
+        node: GameNode = self
+        while (parent := node.parent) is not None:
+            siblings = parent.variations
+            if not siblings or siblings[0] is not node:
+                return False
+            node = parent
+        return True
 
     def promote(self) -> None:
         """Move this variation one place up among its siblings; the main one stays where it is."""
@@ -351,13 +356,12 @@ class Game(GameNode):
 
     __slots__ = ("errors", "headers")
 
-    move: None = None
-    parent: None = None
     headers: dict[str, str]
     errors: list[FormatError]
     """Faults of the text or file that the game was read from. The game holds everything else."""
 
     def __init__(self, headers: Mapping[str, str] | None = None, fen: str | None = None) -> None:
+        self.ply = 0
         self.variations = []
         self.comment = ""
         self._nags = None
@@ -425,7 +429,7 @@ class Game(GameNode):
     @property
     def start_turn(self) -> Color:
         """The side that moves first, ``RED`` or ``BLACK``."""
-        return 1 if self.fen.split()[1] == "b" else 0
+        return BLACK if "FEN" in self.headers and self.fen.split()[1] == "b" else RED
 
     def moves(self) -> list[Move]:
         """Return the moves of the main line."""

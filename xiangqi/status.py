@@ -5,7 +5,10 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from xiangqi import kernels
+from xiangqi.jit import compiled
 from xiangqi.move import (
     ADVISOR,
     ADVISOR_POINTS,
@@ -18,9 +21,15 @@ from xiangqi.move import (
     PAWN,
     RED,
     ROOK,
+    SQUARES,
+    Color,
+    PieceType,
+    Square,
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from xiangqi.board import Board
 
 
@@ -55,7 +64,7 @@ class Status(enum.IntFlag):
     """The side that is not to move is in check, so its king could be captured (including by the facing king)."""
 
 
-_TOO_MANY: Final = {
+_MOST: Final = {
     KING: (1, Status.TOO_MANY_KINGS),
     ADVISOR: (2, Status.TOO_MANY_ADVISORS),
     BISHOP: (2, Status.TOO_MANY_BISHOPS),
@@ -66,34 +75,83 @@ _TOO_MANY: Final = {
 }
 
 
+def _fault_of(type: PieceType, color: Color, sq: Square) -> Status:
+    """Return the fault of a piece that stands where it never can."""
+    rank, file = (sq // 9 if color == RED else 9 - sq // 9), sq % 9
+    if type == KING and not (3 <= file <= 5 and rank <= 2):
+        return Status.KING_OUTSIDE_PALACE
+    if type == ADVISOR and not (sq in ADVISOR_POINTS and rank <= 2):
+        return Status.ADVISOR_OFF_ITS_POINTS
+    if type == BISHOP and not (sq in BISHOP_POINTS and rank <= 4):
+        return Status.BISHOP_OFF_ITS_POINTS
+    if type == PAWN and (rank < 3 or (rank <= 4 and file % 2)):
+        return Status.PAWN_OFF_ITS_POINTS
+    return Status.VALID
+
+
+def _misplaced() -> NDArray[np.int64]:
+    table = np.zeros((16, 90), np.int64)
+    for color in (RED, BLACK):
+        for type in _MOST:
+            table[color * 8 + type] = [_fault_of(type, color, sq) for sq in SQUARES]
+    return table
+
+
+_MISPLACED = kernels.constant(_misplaced())
+"""``[piece, square]``: the fault of a piece there."""
+_LIMIT = kernels.constant(np.array([0, *(most for most, _ in _MOST.values())]))
+"""``[type]``: the most pieces that one side can have."""
+_TOO_MANY = kernels.constant(np.array([0, *(flag for _, flag in _MOST.values())]))
+"""``[type]``: the fault of having more."""
+_NO_KING = (int(Status.NO_RED_KING), int(Status.NO_BLACK_KING))
+_PAWNS_DOUBLED_AT_HOME = int(Status.PAWNS_DOUBLED_AT_HOME)
+_KINGS_FACING = int(Status.KINGS_FACING)
+_OPPOSITE_CHECK = int(Status.OPPOSITE_CHECK)
+
+
+@compiled
+def faults(cells: kernels.Cells, turn: int) -> int:
+    """Return the faults of a position as the number of a `Status`.
+
+    >>> from xiangqi import Board
+    >>> Status(faults(Board("4k4/9/9/9/9/9/9/9/9/4K4 w").cells.copy(), RED))
+    <Status.KINGS_FACING|OPPOSITE_CHECK: 49152>
+    """
+    found, red, black, files = 0, 0, 0, 0  # red and black count pieces: a byte a type; files are those of pawns at home
+    for sq in range(90):
+        piece = cells[sq]
+        if piece == 0:
+            continue
+        found |= _MISPLACED[piece, sq]
+        if piece < 8:
+            red += 1 << 8 * piece
+        else:
+            black += 1 << 8 * (piece - 8)
+        if piece & 7 == PAWN and (sq < 45) == (piece < 8):
+            file = 1 << (sq % 9 + (0 if piece < 8 else 9))
+            if files & file:
+                found |= _PAWNS_DOUBLED_AT_HOME
+            files |= file
+    for type in range(KING, PAWN + 1):
+        most = _LIMIT[type]
+        if red >> 8 * type & 255 > most or black >> 8 * type & 255 > most:
+            found |= _TOO_MANY[type]
+    for color in range(2):
+        if (red if color == RED else black) >> 8 & 255 == 0:
+            found |= _NO_KING[color]
+    a, b = kernels.find_king(cells, RED), kernels.find_king(cells, BLACK)
+    if a >= 0 and b >= 0 and a % 9 == b % 9:
+        between = 0
+        for sq in range(min(a, b) + 9, max(a, b), 9):
+            between += cells[sq] != 0
+        if between == 0:
+            found |= _KINGS_FACING
+    if kernels.in_check(cells, 1 - turn):
+        found |= _OPPOSITE_CHECK
+    return int(found)
+
+
 def find_faults(board: Board) -> Status:
     """Return the faults of a position."""
-    status = Status.VALID
-    if not board.pieces(RED, KING):
-        status |= Status.NO_RED_KING
-    if not board.pieces(BLACK, KING):
-        status |= Status.NO_BLACK_KING
-    for color in (RED, BLACK):
-        for kind, (most, flag) in _TOO_MANY.items():
-            if len(board.pieces(color, kind)) > most:
-                status |= flag
-    home_files = set()
-    for sq, piece in board.piece_map().items():
-        rank, file = (sq // 9, sq % 9) if piece.color == RED else (9 - sq // 9, sq % 9)
-        if piece.type == KING and not (3 <= file <= 5 and rank <= 2):
-            status |= Status.KING_OUTSIDE_PALACE
-        elif piece.type == ADVISOR and not (sq in ADVISOR_POINTS and rank <= 2):
-            status |= Status.ADVISOR_OFF_ITS_POINTS
-        elif piece.type == BISHOP and not (sq in BISHOP_POINTS and rank <= 4):
-            status |= Status.BISHOP_OFF_ITS_POINTS
-        elif piece.type == PAWN and rank <= 4:
-            if rank < 3 or file % 2:
-                status |= Status.PAWN_OFF_ITS_POINTS
-            if (piece.color, file) in home_files:
-                status |= Status.PAWNS_DOUBLED_AT_HOME
-            home_files.add((piece.color, file))
-    if board._kings_face():
-        status |= Status.KINGS_FACING
-    if kernels.in_check(board._view, 1 - board.turn):
-        status |= Status.OPPOSITE_CHECK
-    return status
+    found = faults(board._view, board.turn)
+    return Status(found) if found else Status.VALID

@@ -55,6 +55,11 @@ class TestTree:
         assert (game.ply, end.ply) == (0, 2)
         assert end.game() is game
 
+    def test_ply_of_every_node(self, game: Game) -> None:
+        for node in (game, *game.walk()):
+            assert node.ply == len(node.line())
+        assert [node.ply for node in pickle.loads(pickle.dumps(game)).walk()] == [1, 2, 2, 1, 1]
+
     def test_turn_follows_the_start(self) -> None:
         game = Game(fen="4k4/9/9/9/9/9/9/9/9/3RK4 b")
         assert game.turn == BLACK
