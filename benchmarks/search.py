@@ -6,7 +6,7 @@ A *leaf* is a position two plies after the last one of a recorded game at ply 80
 Reading it is all the work from its moves to the scores of its legal moves and its WDL. Leaves come in batches, as a
 search asks for them, all of one game. Each figure is the best of several passes over the leaves of some games.
 
-- *numba*: `lm.model.network.evaluate_leaves`, on one thread, and on two threads with a workspace each;
+- *numba*: `lm.model.network.evaluate_games`, on one thread, and on two threads with a workspace each;
 - *torch*: the same leaves through `XiangqiLM.score` in float32, with its cache, encoded the same way, one thread;
 - *again*: numba without the cache: all plies of the leaf's game are read.
 
@@ -75,18 +75,20 @@ class Tree:
 
     def read(self, moves: Any, lengths: Any, paths: Any) -> network.Answers:
         out = network.make_answers(len(lengths))
-        network.evaluate_leaves(
-            self.net.weights, self.cache.keys, self.cache.values, self.cells, 0, 0, moves, lengths, paths, 0,
-            np.zeros((len(lengths), 3), np.int64), self.space, *out[:4],
-        )  # fmt: skip
+        self.evaluate(moves, lengths, paths, self.space, out)
         return out
 
     def batch(self, start: int, size: int, space: network.Workspace) -> None:
         part = slice(start, start + size)
-        network.evaluate_leaves(
-            self.net.weights, self.cache.keys, self.cache.values, self.cells, 0, 0, self.moves[part],
-            self.lengths[part], self.paths[part], 0, self.prompts[part], space,
-            *(array[part] for array in self.out[:4]),
+        out = network.Answers(*(array[part] for array in self.out))
+        self.evaluate(self.moves[part], self.lengths[part], self.paths[part], space, out)
+
+    def evaluate(self, moves: Any, lengths: Any, paths: Any, space: network.Workspace, out: network.Answers) -> None:
+        n = len(lengths)
+        even = np.zeros(n, np.int64)
+        network.evaluate_games(
+            self.net.weights, self.cache.keys, self.cache.values, np.tile(self.cells, (n, 1)), even, even, moves,
+            paths, np.arange(n), lengths, 0, np.zeros((n, 3), np.int64), space, out,
         )  # fmt: skip
 
     def again(self, start: int, size: int) -> None:

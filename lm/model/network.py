@@ -491,31 +491,3 @@ def evaluate_games(
         read(weights, keys, values, rows, games[part], lengths[part], paths, space)
         some = Answers(out.moves[part], out.counts[part], out.scores[part], out.wdl[part], out.ends[part])
         answer(weights, rows, voice, space, some)
-
-
-def evaluate_leaves(
-    weights: Weights,
-    keys: Floats,  # (L, N, A) of N entries
-    values: Floats,
-    cells: Cells,  # the position that the tree begins with
-    turn: int,  # the side to move there
-    clock: int,  # plies without capture before
-    moves: Moves,  # (R, n) numbers of the moves as played
-    lengths: NDArray[np.int64],  # (R,) numbers of the moves, less than n_context
-    paths: Entries,  # (R, n + 1) entries of plies 0 to lengths[r]; the last is written
-    voice: int,
-    prompts: NDArray[np.int64],  # (R, 3) rows of the prompt table
-    space: Workspace,
-    out_moves: Moves,  # (R, MAX_CANDIDATES) legal moves as played
-    out_counts: NDArray[np.int64],  # (R,)
-    out_scores: Floats,  # (R, MAX_CANDIDATES)
-    out_wdl: Floats,  # (R, 3)
-) -> None:
-    """Evaluate R leaves of one tree as `evaluate_games` does; for the arrays written see `Answers`."""
-    rows = len(lengths)
-    out = Answers(out_moves, out_counts, out_scores, out_wdl, np.empty((rows, len(End)), np.float32))
-    turns, clocks = np.full(rows, turn, np.int64), np.full(rows, clock, np.int64)
-    roots, leaves = np.tile(cells, (rows, 1)), np.arange(rows)
-    evaluate_games(
-        weights, keys, values, roots, turns, clocks, moves, paths, leaves, lengths, voice, prompts, space, out
-    )

@@ -115,7 +115,8 @@ class Search(Thinker):
         self._searches: list[TreeSearch] = []  # the most recently used is last
         self._stopped = threading.Event()
         self._lock = threading.Lock()
-        self.choose([Board()], Limit(nodes=16))  # compile the kernels now, not at the first move
+        # Compile and load the kernels now, not at the first move; some are other ones in a game with moves.
+        self.choose([Board.from_moves("h2e2 h9g7")], Limit(nodes=16))
         self._searches.clear()
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:

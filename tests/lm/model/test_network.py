@@ -19,14 +19,7 @@ from lm.model.encoding import Encoder, GameMoves
 from lm.model.folder import Network, load_network
 from lm.model.loading import load_model, network_of
 from lm.model.model import PolicyOutput, XiangqiLM
-from lm.model.network import (
-    BATCH,
-    Answers,
-    evaluate_games,
-    evaluate_leaves,
-    make_answers,
-    make_workspace,
-)
+from lm.model.network import BATCH, Answers, evaluate_games, make_answers, make_workspace
 from lm.model.prompts import NO_PROMPT, Aim, Prompt, Source, Strength, Voice
 from lm.model.weights import padded, shapes
 from small import random_game, small_model
@@ -170,10 +163,10 @@ class TestLeaves:
         def read(games: list[GameMoves], paths: list[list[int]]) -> Answers:
             n, out = len(games), make_answers(len(games))
             moves = np.array([np.pad(game.moves, (0, longest - len(game.moves))) for game in games])
-            evaluate_leaves(
-                network.weights, keys, values, start.cells, start.turn, start.clock, moves,
-                np.array([len(game.moves) for game in games]), np.array(paths), 0, np.zeros((n, 3), np.int64), space,
-                out.moves, out.counts, out.scores, out.wdl,
+            turns, clocks = np.full(n, start.turn), np.full(n, start.clock)
+            evaluate_games(
+                network.weights, keys, values, np.tile(start.cells, (n, 1)), turns, clocks, moves, np.array(paths),
+                np.arange(n), np.array([len(game.moves) for game in games]), 0, np.zeros((n, 3), np.int64), space, out,
             )  # fmt: skip
             return out
 
