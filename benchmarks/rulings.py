@@ -1,6 +1,6 @@
 """Compare the repetition rulings with pyffish on generated cycles, and classify the differences.
 
-    python benchmarks/rulings.py --cycles 20000        # the table of docs/rulings.md
+    python benchmarks/rulings.py --cycles 10000 --rules asian        # a table of docs/rulings.md
 
 This is a second implementation of the rules, in plain Python over ``Board``, with a switch for each clause that pyffish
 interprets differently. The class of a difference is the smallest set of switches that brings agreement. Without
@@ -38,11 +38,12 @@ from xiangqi import (
     chase,
     kernels,
 )
+from xiangqi.rulings import Rules
 
 VARIANT = "xq60"
 pyffish.load_variant_config(f"[{VARIANT}:xiangqi]\nnMoveRule = 60\n")
 
-SWITCHES = {
+COMPUTER = {
     "newness": "whether the prey was chased before the move by anybody; pyffish: whether this hunter attacked it",
     "checks": "any check in the span draws; pyffish goes on to look for chases",
     "pinned hunter": "a pinned hunter does not chase what it may not take; pyffish: it does",
@@ -51,6 +52,13 @@ SWITCHES = {
     "new pin": "nothing more; pyffish also counts as chased what a newly pinned piece defended",
     "discovered check": "nothing more; pyffish also counts what a piece attacks that can now uncover a check",
 }
+ASIAN = {
+    "line": "a hunter that moves along its line keeps its attack; pyffish: if it moves back, the attack is new",
+    "exposure": "what a hunter could take before, but without a gain, is chased too; pyffish: it is not",
+    **{name: COMPUTER[name] for name in ("pinned hunter", "same kind", "protection", "new pin", "discovered check")},
+}
+SWITCHES = {"computer": COMPUTER, "asian": ASIAN}
+"""The switches by rule set."""
 
 
 @dataclass(frozen=True)
@@ -201,32 +209,57 @@ def pyffish_winner(cycle: Cycle) -> Color | None:
     return None if value == 0 else turn if value > 0 else 1 - turn
 
 
-def switched_winner(cycle: Cycle, thrown: frozenset[str] = frozenset()) -> Color | None:
+def switched_winner(cycle: Cycle, rules: str = "computer", thrown: frozenset[str] = frozenset()) -> Color | None:
     """Return the winner by the rules of this file, with the given switches on."""
     board = Board(cycle.fen)
-    sides: dict[Color, list[tuple[bool, set[Square]]]] = {RED: [], BLACK: []}
+    sides: dict[Color, list[tuple[bool, dict[Square, int]]]] = {RED: [], BLACK: []}
     home = {sq: sq for sq in SQUARES}
     for move in cycle.moves:
         before = board.copy(stack=False)
         board.push(move)
         home[move.to_square] = home[move.from_square]
-        prey = {home[sq] for sq in _newly_chased(before, board, move, thrown)}
+        newly = _newly_chased if rules == "computer" else _newly_threatened
+        prey = {home[sq]: how for sq, how in newly(before, board, move, thrown).items()}
         sides[before.turn].append((board.is_check(), prey))
-    guilty = [color for color in sides if all(check for check, _ in sides[color])]
-    if not guilty:
-        if "checks" not in thrown and any(check for color in sides for check, _ in sides[color]):
+    guilt = {color: int(all(check for check, _ in sides[color])) for color in sides}
+    if not any(guilt.values()):
+        checks = any(check for made in sides.values() for check, _ in made)
+        if checks and rules == "computer" and "checks" not in thrown:
             return None
-        guilty = [color for color in sides if set.intersection(*(prey for _, prey in sides[color]))]
-    return 1 - guilty[0] if len(guilty) == 1 else None
+        for color, made in sides.items():
+            hunted = set.intersection(*(set(prey) for _, prey in made))
+            guilt[color] = max((min(prey[sq] for _, prey in made) for sq in hunted), default=0)
+    return None if guilt[RED] == guilt[BLACK] else RED if guilt[RED] < guilt[BLACK] else BLACK
 
 
-def _newly_chased(before: Board, after: Board, move: Move, thrown: frozenset[str]) -> set[Square]:
+def _newly_chased(before: Board, after: Board, move: Move, thrown: frozenset[str]) -> dict[Square, int]:
+    """Return what a move newly chases, with 1 for each, by the rules ``computer``."""
     hunters = before.turn
     pairs = _chases(after, hunters, thrown)
     if "newness" in thrown:
         found = {b for a, b in pairs if _attacks_anew(before, after, move, a, b)}
     else:
         found = {b for _, b in pairs} - {b for _, b in _chases(before, hunters, thrown)}
+    return dict.fromkeys(found | _others(before, after, thrown), 1)
+
+
+def _newly_threatened(before: Board, after: Board, move: Move, thrown: frozenset[str]) -> dict[Square, int]:
+    """Return what a move newly chases by the rules ``asian``: 2 if by a new attack, 1 if by exposure."""
+    found = dict.fromkeys(_others(before, after, thrown), 2)
+    for a, b in _chases(after, before.turn, thrown):
+        origin = move.from_square if a == move.to_square else a
+        attacked = origin in before.attackers(before.turn, b)
+        might = attacked and ("pinned hunter" in thrown or before.is_check() or _may_take(before, origin, b))
+        if not might or ("line" in thrown and _attacks_anew(before, after, move, a, b)):
+            found[b] = 2
+        elif "exposure" not in thrown and not _gains(before, origin, b, thrown):
+            found.setdefault(b, 1)
+    return found
+
+
+def _others(before: Board, after: Board, thrown: frozenset[str]) -> set[Square]:
+    """Return what pyffish counts as newly chased for new pins and for pieces that can uncover a check."""
+    hunters, found = before.turn, set[Square]()
     if "new pin" in thrown:
         for sq in set(after.pinned(1 - hunters)) - set(before.pinned(1 - hunters)):
             for b in _targets(after, sq, 1 - hunters):
@@ -265,10 +298,13 @@ def _is_game(board: Board, b: Square) -> bool:
 
 
 def _chase(board: Board, a: Square, b: Square, thrown: frozenset[str]) -> bool:
+    return ("pinned hunter" in thrown or _may_take(board, a, b)) and _gains(board, a, b, thrown)
+
+
+def _gains(board: Board, a: Square, b: Square, thrown: frozenset[str]) -> bool:
+    """Whether the hunter on ``a``, which attacks the prey on ``b``, would gain by the capture."""
     hunter, prey = board.piece_at(a), board.piece_at(b)
     assert hunter is not None and prey is not None
-    if "pinned hunter" not in thrown and not _may_take(board, a, b):
-        return False
     if hunter.type in (KNIGHT, CANNON) and prey.type == ROOK:
         return True
     if hunter.type in (ADVISOR, BISHOP) and prey.type in (ROOK, KNIGHT, CANNON):
@@ -284,9 +320,11 @@ def _chase(board: Board, a: Square, b: Square, thrown: frozenset[str]) -> bool:
             return False
     if "protection" not in thrown:
         taken = board.copy(stack=False)
-        taken.turn = hunter.color
-        taken.push(Move(a, b))
-        return not any(taken.is_legal(Move(s, b)) for s in taken.attackers(prey.color, b))
+        taken.turn = prey.color
+        checked = taken.is_check()  # and would be answered before the capture
+        taken.set_piece_at(a, None)
+        taken.set_piece_at(b, hunter)
+        return not any(checked or taken.is_legal(Move(s, b)) for s in taken.attackers(prey.color, b))
     return not _has_root(board, a, b)
 
 
@@ -369,12 +407,12 @@ def _king_retakes(board: Board, a: Square, b: Square) -> bool:
 # --- The comparison ---------------------------------------------------------------------------------------------------
 
 
-def explain(cycle: Cycle) -> tuple[str, ...]:
+def explain(cycle: Cycle, rules: str = "computer") -> tuple[str, ...]:
     """Return the smallest set of switches under which the rules of this file agree with pyffish; ``()`` if none."""
     winner = pyffish_winner(cycle)
-    for size in range(1, len(SWITCHES) + 1):
-        for names in itertools.combinations(SWITCHES, size):
-            if switched_winner(cycle, frozenset(names)) == winner:
+    for size in range(1, len(SWITCHES[rules]) + 1):
+        for names in itertools.combinations(SWITCHES[rules], size):
+            if switched_winner(cycle, rules, frozenset(names)) == winner:
                 return names
     return ()
 
@@ -394,17 +432,17 @@ class Comparison:
     """The cycles judged differently, by the switches that explain them."""
 
 
-def compare(sample: Iterable[Cycle]) -> Comparison:
+def compare(sample: Iterable[Cycle], rules: Rules = "computer") -> Comparison:
     """Judge each cycle of ``sample`` with the library and with pyffish."""
     result = Comparison()
     for cycle in sample:
-        ours, theirs = cycle.board().outcome(), pyffish_winner(cycle)
+        ours, theirs = cycle.board().outcome(rules), pyffish_winner(cycle)
         assert ours is not None
         result.cycles += 1
         result.decisive += ours.winner is not None or theirs is not None
         result.reasons[ours.reason] += 1
         if ours.winner != theirs:
-            result.classes.setdefault(explain(cycle), []).append(cycle)
+            result.classes.setdefault(explain(cycle, rules), []).append(cycle)
         elif theirs is not None:
             result.agreed += 1
     return result
@@ -415,8 +453,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cycles", type=int, default=20_000, help="cycles to compare")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rules", choices=SWITCHES, default="computer")
     args = parser.parse_args()
-    result = compare(itertools.islice(cycles(args.seed), args.cycles))
+    result = compare(itertools.islice(cycles(args.seed), args.cycles), args.rules)
     print(f"{result.cycles} cycles, {result.decisive} decisive in at least one program")
     print(f"{result.agreed} of those with the same verdict ({result.agreed / max(result.decisive, 1):.1%})")
     for reason, n in result.reasons.most_common():
@@ -426,7 +465,7 @@ def main() -> None:
         theirs = ("1/2-1/2", "1-0", "0-1")[{None: 0, RED: 1, BLACK: 2}[pyffish_winner(cycle)]]
         print(f"\n{len(found):7d} {' + '.join(names) or 'unexplained'}")
         print(f"        {cycle.fen} moves {' '.join(map(str, cycle.moves))}")
-        print(f"        here {cycle.board().outcome()}, pyffish {theirs}")
+        print(f"        here {cycle.board().outcome(args.rules)}, pyffish {theirs}")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,15 @@ Rule sets:
 
 ``computer``
     Perpetual check loses, perpetual chase loses, other repetitions draw, and so do 120 plies without a capture.
+``asian``
+    The same by the book of the Asian and World Xiangqi Federations, which differs in what counts as a chase, and where
+    checks do not excuse one.
 ``check_only``
     The same without chases: of repetitions, only perpetual check loses.
 ``none``
     Only mate and stalemate end the game.
 
-``docs/rulings.md`` has the full rules and a comparison with another program.
+``docs/rulings.md`` has the full rules, and comparisons with the book and other programs.
 
 >>> from xiangqi import Board
 >>> board = Board.from_moves("h2e2 h9g7 e2h2 g7h9 " * 2)
@@ -21,9 +24,9 @@ Rule sets:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
     from xiangqi.board import Board
     from xiangqi.move import Color, Square
 
-Rules = Literal["computer", "check_only", "none"]
+Rules = Literal["computer", "asian", "check_only", "none"]
 Reason = Literal[
     "checkmate",
     "stalemate",
@@ -65,7 +68,14 @@ QUIET_PLIES: Final = 120
 COUNTED_CHECKS: Final = 10
 """Checks of each side that count towards ``QUIET_PLIES``; later checks and the replies to them do not."""
 
-_RULES: Final = get_args(Rules)
+CODES: Final[dict[Rules, int]] = {
+    "computer": chase.COMPUTER,
+    "asian": chase.ASIAN,
+    "check_only": chase.CHECK_ONLY,
+    "none": chase.NO_RULES,
+}
+"""The rule sets as `xiangqi.chase` numbers them."""
+
 _WHY: Final = {
     chase.UNEQUAL: "which is worth more than its hunter",
     chase.UNPROTECTED: "which has no legal recapture",
@@ -126,8 +136,8 @@ def outcome(board: Board, rules: Rules = "computer", *, insufficient_material: b
 
 
 def _check_rules(rules: str) -> None:
-    if rules not in _RULES:
-        raise ValueError(f"unknown rules {rules!r}: expected one of {', '.join(_RULES)}")
+    if rules not in CODES:
+        raise ValueError(f"unknown rules {rules!r}: expected one of {', '.join(CODES)}")
 
 
 def _no_moves(board: Board) -> Outcome:
@@ -201,12 +211,6 @@ class _Span:
         self.checks = np.zeros(plies, np.bool_)
         chase.checks(self.cells.copy(), self.turn, self.moves, self.checks)
 
-    def new_chases(self) -> NDArray[np.bool_]:
-        """Return which pieces each move newly chases, by their square at the start: ``(plies, 90)``."""
-        chased = np.zeros((len(self.moves), 90), np.bool_)
-        chase.new_chases(self.cells.copy(), self.turn, self.moves, np.arange(90, dtype=np.uint8), chased)
-        return chased
-
     def of(self, color: Color) -> slice:
         """Return the slice of one side's moves."""
         return slice(color ^ self.turn, None, 2)
@@ -216,18 +220,38 @@ class _Span:
         if perpetual:
             return self._against(perpetual, "perpetual check", self._tell_checks(perpetual))
         if rules == "check_only":
-            return self._draw("no side checks with every move")
-        if self.checks.any():
-            return self._draw("there are checks, but no side checks with every move")
-        chased = self.new_chases()
-        prey = {color: np.flatnonzero(chased[self.of(color)].all(axis=0)).tolist() for color in (RED, BLACK)}
-        perpetual = [color for color in (RED, BLACK) if prey[color]]
-        if perpetual:
-            return self._against(perpetual, "perpetual chase", self._tell_chases(prey))
-        return self._draw("no side newly chases the same piece with every move")
+            return self._draw(self._tell_no_perpetual_check())
+        threats = self._threats(rules)
+        gravity = {color: threats[self.of(color)].min(axis=0) for color in (RED, BLACK)}
+        gravest = max(int(each.max()) for each in gravity.values())
+        if gravest <= chase.LAWFUL:
+            return self._draw(*self._tell_no_chase())
+        prey = {color: np.flatnonzero(gravity[color] == gravest).tolist() for color in (RED, BLACK)}
+        guilty = [color for color in (RED, BLACK) if prey[color]]
+        if rules == "computer" and self.checks.any():
+            facts = (self._tell_prey(color, prey[color], "newly chases") for color in guilty)
+            return self._draw(self._tell_no_perpetual_check(), *(f"{fact}, which the checks excuse" for fact in facts))
+        evidence = [*self._tell_chases(prey, rules)]
+        for color in (RED, BLACK):
+            if color not in guilty and gravity[color].max() == chase.EXPOSED:
+                lesser = np.flatnonzero(gravity[color] == chase.EXPOSED).tolist()
+                fact = self._tell_prey(color, lesser, "newly exposes")
+                evidence.append(f"{fact}, which {COLOR_NAMES[1 - color]}'s new attacks excuse")
+        return self._against(guilty, "perpetual chase", evidence)
+
+    def _threats(self, rules: Rules) -> NDArray[np.uint8]:
+        """Return what each move does to each piece, by their square at the start: ``(plies, 90)``; see `chase`."""
+        cells, home = self.cells.copy(), np.arange(90, dtype=np.uint8)
+        if rules == "computer":
+            chased = np.zeros((len(self.moves), 90), np.bool_)
+            chase.new_chases(cells, self.turn, self.moves, home, chased)
+            return chased.astype(np.uint8) * chase.ATTACKED
+        threats = np.zeros((len(self.moves), 90), np.uint8)
+        chase.new_threats(cells, self.turn, self.moves, home, threats)
+        return threats
 
     def _against(
-        self, guilty: list[Color], reason: Literal["perpetual check", "perpetual chase"], evidence: Iterator[str]
+        self, guilty: list[Color], reason: Literal["perpetual check", "perpetual chase"], evidence: Iterable[str]
     ) -> Outcome:
         facts = (self._tell_span(), *evidence)
         if len(guilty) == 2:
@@ -235,8 +259,8 @@ class _Span:
             return Outcome(None, mutual, (self.start, self.end), facts)
         return Outcome(1 - guilty[0], reason, (self.start, self.end), facts)
 
-    def _draw(self, fact: str) -> Outcome:
-        return Outcome(None, "repetition", (self.start, self.end), (self._tell_span(), fact))
+    def _draw(self, *facts: str) -> Outcome:
+        return Outcome(None, "repetition", (self.start, self.end), (self._tell_span(), *facts))
 
     # --- Evidence -----------------------------------------------------------------------------------------------------
 
@@ -252,27 +276,53 @@ class _Span:
             board.push(move)
             yield i, board, f"ply {self.start + i + 1}: {mover} {move}"
 
+    def _tell_no_perpetual_check(self) -> str:
+        if not self.checks.any():
+            return "no side checks with every move"
+        plies = [str(self.start + i + 1) for i in np.flatnonzero(self.checks)]
+        listed = f"plies {', '.join(plies[:-1])} and {plies[-1]} give" if len(plies) > 1 else f"ply {plies[0]} gives"
+        return f"{listed} check, but no side checks with every move"
+
+    def _tell_prey(self, color: Color, homes: list[Square], does: str) -> str:
+        """Say what one side does with every move to pieces, which are named by their squares at the start."""
+        pieces = " and ".join(f"the {PIECE_NAMES[self.cells[home] & 7]} from {square_name(home)}" for home in homes)
+        return f"{COLOR_NAMES[color]} {does} {pieces} with every move"
+
     def _tell_checks(self, colors: list[Color]) -> Iterator[str]:
         for _, board, name in self._replay():
             if 1 - board.turn in colors:
                 yield f"{name} checks from {' and '.join(map(square_name, board.checkers()))}"
 
-    def _tell_chases(self, prey: dict[Color, list[Square]]) -> Iterator[str]:
+    def _tell_chases(self, prey: dict[Color, list[Square]], rules: Rules) -> Iterator[str]:
         place = {home: home for homes in prey.values() for home in homes}
-        for _, board, name in self._replay():
+        for i, board, name in self._replay():
             move = board.peek()
             place = {home: move.to_square if sq == move.from_square else sq for home, sq in place.items()}
             cells = board.cells.copy()
             for home in prey[1 - board.turn]:
                 b = place[home]
                 for a in range(90):
-                    why = chase.chase(cells, a, b)
-                    if why != chase.NO_CHASE:
-                        hunter, target = PIECE_NAMES[cells[a] & 7], PIECE_NAMES[cells[b] & 7]
-                        yield (
-                            f"{name} newly chases the {target} on {square_name(b)} "
-                            f"with the {hunter} on {square_name(a)}, {_WHY[why]}"
-                        )
+                    if (why := chase.chase(cells, a, b)) == chase.NO_CHASE:
+                        continue
+                    threat = chase.threat(cells, self.moves[i], a, b) if rules == "asian" else chase.ATTACKED
+                    hunter = f"the {PIECE_NAMES[cells[a] & 7]} on {square_name(a)}"
+                    target = f"the {PIECE_NAMES[cells[b] & 7]} on {square_name(b)}"
+                    if threat == chase.ATTACKED:
+                        yield f"{name} newly chases {target} with {hunter}, {_WHY[why]}"
+                    elif threat == chase.EXPOSED:
+                        yield f"{name} newly exposes {target} to {hunter}, {_WHY[why]}"
+
+    def _tell_no_chase(self) -> Iterator[str]:
+        if self.checks.any():
+            yield self._tell_no_perpetual_check()
+        yield "no side newly chases the same piece with every move"
+        threats = self._threats("asian")  # which finds what is lawful too
+        for color in (RED, BLACK):
+            gravity = threats[self.of(color)].min(axis=0)
+            for home in np.flatnonzero(gravity == chase.LAWFUL).tolist():
+                uncrossed = self.cells[home] & 7 == PAWN and (home < 45) == (color == BLACK)
+                why = "it has not crossed the river" if uncrossed else "kings and pawns may"
+                yield f"{self._tell_prey(color, [home], 'newly attacks')}, which is lawful: {why}"
 
 
 # --- Draw after 120 plies without a capture ---------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 Side = Literal["red", "black", "both", "none"]
-Rules = Literal["computer", "check_only", "none"]
+Rules = Literal["computer", "asian", "check_only", "none"]
 PlayerOption = Annotated[str, typer.Option("--player", metavar="SPEC", help="The opponent: lm, random, uci:cmd=…")]
 SideOption = Annotated[Side, typer.Option(help="What you play.")]
 FenOption = Annotated[str | None, typer.Option(help="Position to start from.")]

@@ -41,7 +41,7 @@ _DECLARED: Final = {
     "Hash": ("spin", "256", "min 16 max 65536"),
     "Ponder": ("check", "false", ""),
     "Model": ("string", EMPTY, ""),
-    "RuleSet": ("combo", "computer", "var computer var check_only var none"),
+    "RuleSet": ("combo", "computer", "var computer var asian var check_only var none"),
     "UCI_ShowWDL": ("check", "false", ""),
     "UCI_Variant": ("combo", "xiangqi", "var xiangqi"),
 }

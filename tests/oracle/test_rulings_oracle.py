@@ -46,18 +46,20 @@ class TestSecondVersion:
             seen += len(found)
         assert seen > 200
 
-    def test_same_verdicts(self, sample):
+    @pytest.mark.parametrize("rules", comparison.SWITCHES)
+    def test_same_verdicts(self, sample, rules):
         for cycle in sample:
-            assert cycle.board().outcome().winner == comparison.switched_winner(cycle), cycle
+            assert cycle.board().outcome(rules).winner == comparison.switched_winner(cycle, rules), cycle
 
-    def test_same_verdicts_upside_down_and_mirrored(self, sample):
+    @pytest.mark.parametrize("rules", comparison.SWITCHES)
+    def test_same_verdicts_upside_down_and_mirrored(self, sample, rules):
         for cycle in sample[:300]:
-            outcome = cycle.board().outcome()
+            outcome = cycle.board().outcome(rules)
             for turn in (Board.rotate, Board.mirror):
                 board = turn(Board(cycle.fen))
                 for move in cycle.moves:
                     board.push(getattr(move, turn.__name__)())
-                turned = board.outcome()
+                turned = board.outcome(rules)
                 swapped = turn is Board.rotate and outcome.winner is not None
                 assert turned.reason == outcome.reason
                 assert turned.winner == (1 - outcome.winner if swapped else outcome.winner)
@@ -70,44 +72,53 @@ class TestPyffish:
         for cycle in checking:
             assert cycle.board().outcome().winner == comparison.pyffish_winner(cycle)
 
-    def test_every_difference_has_a_name(self, sample):
-        result = comparison.compare(sample)
+    @pytest.mark.parametrize(("rules", "share"), [("computer", 0.6), ("asian", 0.75)])
+    def test_every_difference_has_a_name(self, sample, rules, share):
+        result = comparison.compare(sample, rules)
         assert result.decisive > 20
-        assert result.agreed > 0.6 * result.decisive
+        assert result.agreed > share * result.decisive
         assert () not in result.classes
 
     @pytest.mark.slow
     def test_the_documented_comparison(self):
-        result = comparison.compare(itertools.islice(comparison.cycles(seed=1), 10_000))
         text = (ROOT / "docs" / "rulings.md").read_text(encoding="utf-8")
-        assert f"{result.decisive} were decisive" in text
-        assert f"In {result.agreed} of those" in text
-        for names, cycles in result.classes.items():
-            assert f"| {' + '.join(names)} | {len(cycles)} |" in text
+        sample = [*itertools.islice(comparison.cycles(seed=1), 10_000)]
+        found = {rules: comparison.compare(sample, rules) for rules in comparison.SWITCHES}
+        for rules, result in found.items():
+            assert f"| `{rules}` | {result.decisive} | {result.agreed} |" in text
+        for names in {names for result in found.values() for names in result.classes}:
+            counts = (len(result.classes.get(names, ())) or "" for result in found.values())
+            assert f"| {' + '.join(names)} | {' | '.join(map(str, counts))} |".replace("  ", " ") in text
 
 
 class TestDocumentation:
     """The verdicts on the positions of docs/rulings.md are those of the page."""
 
-    EXAMPLE = re.compile(r"^    (\S+ [wb]) moves (.+)\n    here (\S+) \((.+)\), pyffish (\S+)$", re.MULTILINE)
+    EXAMPLE = re.compile(
+        r"^    (\S+ [wb]) moves (.+)\n    computer (\S+) \((.+)\), asian (\S+) \((.+)\), pyffish (\S+)$", re.MULTILINE
+    )
 
-    def examples(self):
-        return self.EXAMPLE.findall((ROOT / "docs" / "rulings.md").read_text(encoding="utf-8"))
+    def examples(self, text=None):
+        """Yield each cycle, the verdicts of the rule sets as results and reasons, and the result by pyffish."""
+        found = self.EXAMPLE.findall(text or (ROOT / "docs" / "rulings.md").read_text(encoding="utf-8"))
+        for fen, moves, computer, why, asian, why_asian, theirs in found:
+            cycle = comparison.Cycle(fen, tuple(Move.from_iccs(move) for move in moves.split()))
+            yield cycle, {"computer": (computer, why), "asian": (asian, why_asian)}, theirs
 
     def test_verdicts(self):
-        examples = self.examples()
-        assert len(examples) >= len(comparison.SWITCHES)
-        for fen, moves, here, reason, theirs in examples:
-            cycle = comparison.Cycle(fen, tuple(Move.from_iccs(move) for move in moves.split()))
-            board = Board.from_moves(moves, fen)
+        examples = list(self.examples())
+        assert len(examples) >= len(comparison.COMPUTER | comparison.ASIAN)
+        for cycle, verdicts, theirs in examples:
+            for rules, verdict in verdicts.items():
+                outcome = cycle.board().outcome(rules)
+                assert (outcome.result, outcome.reason) == verdict, cycle.fen
             winner = comparison.pyffish_winner(cycle)
-            assert (board.outcome().result, board.outcome().reason) == (here, reason), fen
-            assert theirs == ("1/2-1/2" if winner is None else ("1-0", "0-1")[winner]), fen
+            assert theirs == ("1/2-1/2" if winner is None else ("1-0", "0-1")[winner]), cycle.fen
 
     def test_each_class_has_a_position_that_needs_it(self):
         text = (ROOT / "docs" / "rulings.md").read_text(encoding="utf-8")
-        for name in comparison.SWITCHES:
-            section = text.split(f"### {name.capitalize()}\n")[1].split("\n#")[0]
-            fen, moves, *_ = self.EXAMPLE.findall(section)[0]
-            cycle = comparison.Cycle(fen, tuple(Move.from_iccs(move) for move in moves.split()))
-            assert name in comparison.explain(cycle)
+        for rules, switches in comparison.SWITCHES.items():
+            for name in switches:
+                section = text.split(f"### {name.capitalize()}\n")[1].split("\n#")[0]
+                cycle, _, _ = next(self.examples(section))
+                assert name in comparison.explain(cycle, rules), (rules, name)

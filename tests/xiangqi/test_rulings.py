@@ -1,15 +1,24 @@
 """Ends of games: one class for each rule and one test for each clause of docs/rulings.md."""
 
+import json
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
 import pytest
 
 from xiangqi import BLACK, NULL_MOVE, RED, Board, Move, chase, parse_square
-from xiangqi.rulings import Outcome, quiet_plies, repetition_outcome
+from xiangqi.rulings import CODES, Outcome, Rules, quiet_plies, repetition_outcome
 
 # A lap is four plies that lead back to the position; two laps make its third occurrence.
 SHUFFLE = ["h2e2", "h9g7", "e2h2", "g7h9"]
 CHECKING = ("3k5/9/9/9/9/9/9/9/4R4/5K3 w", "e1d1 d9e9 d1e1 e9d9")
 BOTH_CHECKING = ("5c3/9/3k5/9/9/9/2rn5/5C2c/5K3/3R5 w", "f2d2 d3f4 d2f2 f4d3")
 CHASING = ("5k3/9/9/9/2n6/9/9/9/4R4/3K5 w", "e1c1 c5e4 c1e1 e4c5")
+EXPOSING = ("4ck3/4a4/3P5/9/9/R3n4/9/9/9/3K5 w", "d7e7 e8d9 e7d7 d9e8")
+"""The cannon protects the knight across one piece. Red's pawn makes it two and none, Black's advisor one again."""
+CHASING_A_CHECKER = ("3k5/9/9/9/2n6/9/4R4/5K3/9/9 w", "e3c3 c5e4 c3e3 e4c5")
+"""The knight gives check with every other move, while the rook chases it."""
 BOTH_CHASING = ("5k3/4C4/5P3/9/c8/9/3Nn2c1/9/9/3C1K3 w", "d3e5 e3d5 e5d3 d5e3")
 
 
@@ -36,7 +45,7 @@ class TestMate:
         outcome = Board("3k5/4P4/9/9/9/9/9/9/9/4K4 b").outcome()
         assert (outcome.winner, outcome.reason) == (RED, "stalemate")
 
-    @pytest.mark.parametrize("rules", ["computer", "check_only", "none"])
+    @pytest.mark.parametrize("rules", get_args(Rules))
     def test_comes_first_under_all_rules(self, rules):
         board = Board("4k4/R8/1R7/9/9/9/9/9/9/3K5 w - - 119 90")
         board.push_iccs("b7b9")
@@ -148,7 +157,7 @@ class TestPerpetualCheck:
     def test_one_move_without_check_draws(self):
         board = play("3k5/9/9/9/9/9/9/9/5R3/5K3 w", "f1d1 d9e9 d1f1 e9d9")
         assert (board.outcome().winner, board.outcome().reason) == (None, "repetition")
-        assert board.outcome().evidence[1] == "there are checks, but no side checks with every move"
+        assert board.outcome().evidence[1] == "plies 1 and 5 give check, but no side checks with every move"
 
     def test_any_check_excuses_a_chase(self):
         # The rook chases the knight with every move, but the knight gives check on one of its squares.
@@ -281,7 +290,188 @@ class TestChase:
         assert (cells == before).all()
 
 
+class TestEvidenceOfDraws:
+    """What a draw says of checks, and of chases that would have lost without them."""
+
+    def test_checks_are_named_with_what_they_excuse(self):
+        assert play(*CHASING_A_CHECKER).outcome().evidence[1:] == (
+            "plies 2 and 6 give check, but no side checks with every move",
+            "red newly chases the knight from c5 with every move, which the checks excuse",
+        )
+        assert play(*CHASING_A_CHECKER).outcome("check_only").evidence[1:] == (
+            "plies 2 and 6 give check, but no side checks with every move",
+        )
+
+    def test_a_single_check(self):
+        board = Board.from_moves("e3c3 c5e4 c3e3 e4c5 e3c3 c5b3 c3e3 b3c5", CHASING_A_CHECKER[0])
+        assert board.outcome().evidence[1:] == (
+            "ply 2 gives check, but no side checks with every move",
+            "no side newly chases the same piece with every move",
+        )
+
+    @pytest.mark.parametrize("rules", ["computer", "asian"])
+    def test_lawful_attacks_are_named(self, rules):
+        king = ("5k3/9/9/9/9/9/9/9/4K4/3c5 w", "e1e0 d0d1 e0e1 d1d0")
+        pawn = ("3k5/9/3c5/4P4/9/9/9/9/9/5K3 w", "e6d6 d7e7 d6e6 e7d7")
+        for cycle, fact in (
+            (king, "red newly attacks the cannon from d0 with every move, which is lawful: kings and pawns may"),
+            (pawn, "red newly attacks the cannon from d7 with every move, which is lawful: kings and pawns may"),
+        ):
+            outcome = play(*cycle).outcome(rules)
+            assert (outcome.winner, outcome.evidence[-1]) == (None, fact)
+
+    def test_attacks_on_a_pawn_before_the_river_are_lawful(self):
+        # The rooks attack the pawn in turn, one behind the other.
+        outcome = play("3k5/9/9/p8/9/9/9/9/1R7/R3K4 w", "b1a1 d9d8 a1b1 d8d9").outcome("asian")
+        assert (outcome.winner, outcome.evidence[-1]) == (
+            None,
+            "red newly attacks the pawn from a6 with every move, which is lawful: it has not crossed the river",
+        )
+        crossed = play("3k5/9/9/9/9/p8/9/9/1R7/R3K4 w", "b1a1 d9d8 a1b1 d8d9").outcome("asian")
+        assert (crossed.winner, crossed.reason) == (BLACK, "perpetual chase")
+
+
+BOOK = [json.loads(line) for line in (Path(__file__).parent / "files" / "book-rulings.jsonl").open()]
+"""60 diagrams of the rule book of the Asian and World Xiangqi Federations: the position, the moves to a third
+occurrence, and the winner by the book. The docs say more of them."""
+
+
+class TestAsian:
+    """What the rules ``asian`` judge otherwise than ``computer``, and what alike."""
+
+    @pytest.mark.parametrize("index", range(60))
+    def test_a_diagram_of_the_book(self, index):
+        case = BOOK[index]
+        outcome = Board.from_moves(case["moves"], case["fen"]).outcome("asian")
+        assert {None: "draw", RED: "red", BLACK: "black"}[outcome.winner] == case["winner"], outcome.evidence
+
+    def test_the_diagrams_that_computer_judges_otherwise(self):
+        boards = [Board.from_moves(case["moves"], case["fen"]) for case in BOOK]
+        others = [i for i, board in enumerate(boards) if board.outcome().winner != board.outcome("asian").winner]
+        assert others == [56, 57, 58, 59]
+
+    def test_checks_of_the_chased_side_excuse_nobody(self):
+        assert ruling(*CHASING_A_CHECKER, rules="asian") == (BLACK, "perpetual chase")
+
+    def test_a_check_and_a_chase_in_turn_draw(self):
+        # The rook gives check from d5 and attacks the cannon from h5.
+        fen, moves = "3k5/9/9/9/7R1/9/9/2c6/9/5K3 w", "h5h2 d9e9 h2h5 e9d9"
+        assert ruling(fen, moves, rules="asian") == (None, "repetition")
+
+    def test_perpetual_check_is_graver_than_a_chase(self):
+        assert ruling(*CHECKING, rules="asian") == (BLACK, "perpetual check")
+        assert ruling(*BOTH_CHECKING, rules="asian") == (None, "mutual perpetual check")
+
+    def test_chases_of_both_draw(self):
+        assert ruling(*CHASING, rules="asian") == (BLACK, "perpetual chase")
+        assert ruling(*BOTH_CHASING, rules="asian") == (None, "mutual perpetual chase")
+
+    def test_hunters_are_told_apart(self):
+        # The cannon attacks the rook across one piece with every move. The knight's attack from d4 goes on meanwhile.
+        outcome = Board.from_moves(BOOK[56]["moves"], BOOK[56]["fen"]).outcome("asian")
+        assert [fact for fact in outcome.evidence if fact.startswith(("ply 7", "ply 9"))] == [
+            "ply 7: red d4e2 newly chases the rook on c2 with the cannon on h2, which is worth more than its hunter",
+            "ply 9: red e2d4 newly chases the rook on c2 with the cannon on h2, which is worth more than its hunter",
+            "ply 9: red e2d4 newly chases the rook on c2 with the knight on d4, which is worth more than its hunter",
+        ]
+
+    def test_a_piece_that_walks_along_with_its_attacker_is_not_chased(self):
+        assert ruling("5k3/9/9/9/9/9/c8/9/R8/3K5 w", "a1a2 a3a4 a2a1 a4a3", rules="asian") == (None, "repetition")
+
+    def test_taking_away_protection_is_a_chase(self):
+        outcome = play(*EXPOSING).outcome("asian")
+        assert (outcome.winner, outcome.reason) == (BLACK, "perpetual chase")
+        assert outcome.evidence[1:3] == (
+            "ply 1: red d7e7 newly exposes the knight on e4 to the rook on a4, which has no legal recapture",
+            "ply 3: red e7d7 newly exposes the knight on e4 to the rook on a4, which has no legal recapture",
+        )
+
+    def test_new_attacks_excuse_who_only_takes_away_protection(self):
+        # The black rook may not leave the red knight, which pins it. Black's advisor wards off attacks on the rook, by
+        # which the knight loses its protection each time.
+        outcome = Board.from_moves(BOOK[57]["moves"], BOOK[57]["fen"]).outcome("asian")
+        assert outcome.winner == BLACK
+        assert all(": red" in fact for fact in outcome.evidence[1:-1])
+        assert outcome.evidence[-1] == (
+            "black newly exposes the knight from g8 with every move, which red's new attacks excuse"
+        )
+
+    def test_upside_down_and_mirrored(self):
+        for case in BOOK:
+            outcome = Board.from_moves(case["moves"], case["fen"]).outcome("asian")
+            for turn, sign in ((Board.rotate, -1), (Board.mirror, 1)):
+                board = turn(Board(case["fen"]))
+                for move in case["moves"].split():
+                    board.push(getattr(Move.from_iccs(move), turn.__name__)())
+                assert _score(board.outcome("asian")) == sign * _score(outcome)
+
+
+def _score(outcome: Outcome) -> int:
+    return {None: 0, RED: 1, BLACK: -1}[outcome.winner]
+
+
+class TestThreat:
+    """What a move lets one piece do to another, clause by clause."""
+
+    @staticmethod
+    def threat(fen: str, move: str, hunter: str, prey: str) -> int:
+        board = Board.from_moves(move, fen)
+        cells = board.cells.copy()
+        found = chase.threat(cells, board.peek().index, parse_square(hunter), parse_square(prey))
+        assert (cells == board.cells).all()
+        return found
+
+    def test_new_attack(self):
+        assert self.threat("5k3/9/9/9/2n6/9/9/9/4R4/3K5 w", "e1c1", "c1", "c5") == chase.ATTACKED
+
+    def test_attack_uncovered_by_another_piece(self):
+        assert self.threat("5k3/9/9/9/2n6/9/2P6/9/2R6/3K5 w", "c3c4", "c1", "c5") == chase.LEFT_ALONE
+        assert self.threat("5k3/9/9/9/2n6/2N6/9/9/2R6/3K5 w", "c4e3", "c1", "c5") == chase.ATTACKED
+
+    def test_attack_that_goes_on(self):
+        assert self.threat("5k3/9/9/9/2n6/9/9/9/2R6/3K5 w", "c1c2", "c2", "c5") == chase.LEFT_ALONE
+        assert self.threat("5k3/9/9/9/2n6/9/9/9/2R6/3K5 w", "d0d1", "c1", "c5") == chase.LEFT_ALONE
+
+    def test_capture_that_was_illegal(self):
+        # The knight on f4 stood alone between the kings.
+        assert self.threat("4rk1N1/9/9/9/9/5N3/9/5Kc2/9/9 w", "h9f8", "f4", "g2") == chase.ATTACKED
+
+    def test_capture_that_only_a_check_made_illegal(self):
+        assert self.threat("5k3/9/9/9/2n6/9/9/9/2R6/3Kr4 w", "d0d1", "c1", "c5") == chase.LEFT_ALONE
+
+    def test_exposure(self):
+        fen = EXPOSING[0]
+        assert self.threat(fen, "d7e7", "a4", "e4") == chase.EXPOSED
+        assert self.threat(fen, "d7d8", "a4", "e4") == chase.LEFT_ALONE
+
+    def test_pinning_the_protector_exposes(self):
+        assert self.threat("4k4/9/9/9/c3r4/9/9/9/3R5/R2K5 w", "d1e1", "a0", "a5") == chase.EXPOSED
+
+    def test_lawful(self):
+        assert self.threat("5k3/9/9/9/9/9/9/9/4K4/3c5 w", "e1e0", "e0", "d0") == chase.LAWFUL
+        assert self.threat("3k5/9/3c5/4P4/9/9/9/9/9/5K3 w", "e6d6", "d6", "d7") == chase.LAWFUL
+        assert self.threat("4k4/9/9/p8/9/9/9/9/9/1R1K5 w", "b0a0", "a0", "a6") == chase.LAWFUL
+        assert self.threat("4k4/9/9/9/9/p8/9/9/9/1R1K5 w", "b0a0", "a0", "a4") == chase.ATTACKED
+
+    def test_a_check_does_not_take_away_protection(self):
+        # Black has to answer the check of the knight on f7 first; then its rook recaptures.
+        fen = "4k4/9/9/3N5/9/5c2r/9/9/9/3K5 w"
+        assert self.threat(fen, "d6f7", "f7", "f4") == chase.LEFT_ALONE
+
+
 class TestRuleSets:
+    def test_each_has_a_code(self):
+        assert tuple(CODES) == get_args(Rules)
+
+    @pytest.mark.parametrize("rules", ["computer", "asian", "check_only"])
+    @pytest.mark.parametrize("cycle", [CHECKING, BOTH_CHECKING, CHASING, BOTH_CHASING, EXPOSING, CHASING_A_CHECKER])
+    def test_the_kernel_gives_the_same_verdicts(self, cycle, rules):
+        board = play(*cycle)
+        moves = np.array([move.index for move in board.move_stack], np.int16)
+        start = board.root()
+        loser = chase.judge(start.cells.copy(), start.turn, moves, CODES[rules])
+        assert (None if loser < 0 else 1 - loser) == board.outcome(rules).winner
+
     def test_check_only_knows_no_chase(self):
         assert ruling(*CHASING, rules="check_only") == (None, "repetition")
         assert ruling(*CHECKING, rules="check_only") == (BLACK, "perpetual check")
@@ -293,7 +483,7 @@ class TestRuleSets:
         assert repetition_outcome(play(*cycle), "none") is None
 
     def test_unknown(self):
-        with pytest.raises(ValueError, match="unknown rules 'fide': expected one of computer, check_only, none"):
+        with pytest.raises(ValueError, match="unknown rules 'fide': expected one of computer, asian, check_only, none"):
             Board().outcome("fide")
         assert not Board().is_game_over()
 

@@ -23,7 +23,7 @@ from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
 from lm.players.search.records import EDGE, NODE, READ, STATE, Game
 from xiangqi import MOVES, NULL_MOVE, Board, Move
-from xiangqi.rulings import Rules
+from xiangqi.rulings import CODES, Rules
 
 MATE_NODES: Final = 20_000
 """Most checks tried in the mate search at the root."""
@@ -113,7 +113,7 @@ class TreeSearch:
         self._state["caution"] /= 100
         if params.depth < 0:  # without tactics
             self._state["weight"] = 0
-        self._state["rulings"], self._state["chases"] = rules != "none", rules == "computer"
+        self._state["rules"] = CODES[rules]
         # The system gives these arrays memory only as they are written to.
         self._nodes, self._edges = np.zeros(size, NODE), np.zeros(size * EDGES_A_NODE, EDGE)
         self._spare = np.zeros(size, NODE), np.zeros(size * EDGES_A_NODE, EDGE)  # where what is kept is copied to

@@ -55,8 +55,7 @@ STATE: Final = np.dtype(
         ("edges", np.int64),
         ("root", np.int64),
         ("scheduled", np.int64),  # whether the root's visits follow the edges' ``wanted``, not PUCT
-        ("chases", np.int64),  # whether perpetual chases lose
-        ("rulings", np.int64),  # whether repetitions and quiet plies end the game
+        ("rules", np.int64),  # of repetitions and quiet plies, see `xiangqi.rulings.CODES`
         ("exploration", np.float64),
         ("growth", np.float64),
         ("base", np.float64),

@@ -280,7 +280,7 @@ def _end(s: Any, nodes: Records, at: int, game: Game, cells: Cells, turn: int, m
     if kernels.legal_moves(cells, turn, s.moves) == 0:
         node.state, node.lower, node.upper = OVER, -1, -1
         return
-    if not s.rulings:
+    if s.rules == chase.NO_RULES:
         return
     depth, played = len(moves), len(game.moves)
     window = min(int(node.clock), depth + played)
@@ -292,7 +292,7 @@ def _end(s: Any, nodes: Records, at: int, game: Game, cells: Cells, turn: int, m
             continue
         earlier += 1
         if where >= 0 or earlier == 2:
-            loser = chase.judge(*_cycle(game, cells, turn, moves, ago), s.chases != 0)
+            loser = chase.judge(*_cycle(game, cells, turn, moves, ago), s.rules)
             node.state, node.ruled = OVER, 1
             node.lower = node.upper = 0 if loser < 0 else (-1 if loser == turn else 1)
             return

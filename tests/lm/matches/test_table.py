@@ -45,6 +45,12 @@ class TestEnding:
         assert table.ending.evidence == table.board.outcome().evidence != ()
         assert seated(*["a0a1", "a9a8", "a1a0", "a8a9"] * 2, rules="none").ending is None
 
+    def test_rules_of_repetition_can_be_chosen(self) -> None:
+        # The rook chases the knight, which gives check from one of its squares.
+        fen, moves = "3k5/9/9/9/2n6/9/4R4/5K3/9/9 w", ["e3c3", "c5e4", "c3e3", "e4c5"] * 2
+        assert Table(fen, opening=map(move, moves)).ending.text == "Draw: repetition"
+        assert Table(fen, opening=map(move, moves), rules="asian").ending.text == "Black wins: Red chased perpetually"
+
     def test_a_position_may_be_over_from_the_start(self) -> None:
         assert Table("R3k4/R8/9/9/9/9/9/9/9/3K5 b").ending.text == "Red wins by checkmate"
         assert seated(max_plies=0).ending == Ending(None, "ply limit")

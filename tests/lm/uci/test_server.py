@@ -222,6 +222,13 @@ class TestPositions:
         uci.tell("setoption name RuleSet value none")
         assert "repetition" not in uci.tell("go depth 1").until("bestmove")[0]
 
+    def test_the_board_may_choose_the_rules_of_repetition(self, uci: Talk) -> None:
+        laps = "e3c3 c5e4 c3e3 e4c5 " * 2
+        uci.tell(f"position fen 3k5/9/9/9/2n6/9/4R4/5K3/9/9 w moves {laps}")
+        for rules, verdict in (("computer", "1/2-1/2 (repetition)"), ("asian", "0-1 (perpetual chase)")):
+            uci.tell(f"setoption name RuleSet value {rules}")
+            assert verdict in uci.tell("go depth 1").until("bestmove")[0]
+
 
 class TestRanks:
     def test_they_are_from_0(self, uci: Talk) -> None:

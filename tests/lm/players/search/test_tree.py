@@ -13,7 +13,7 @@ from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves
 from lm.players.search.puct import Params, TreeSearch
 from xiangqi import MOVES, Board
-from xiangqi.rulings import repetition_outcome
+from xiangqi.rulings import Rules, repetition_outcome
 
 FOREVER = Budget()
 BARE = Params(depth=-1, mate_moves=0)
@@ -60,25 +60,29 @@ def _squares(board: Board) -> tuple[int, int]:
 
 
 class TestEndings:
+    @pytest.mark.parametrize("rules", ["computer", "asian", "check_only"])
     @pytest.mark.parametrize("seed", range(12))
-    def test_each_node_is_over_where_the_rules_say_so(self, seed: int) -> None:
+    def test_each_node_is_over_where_the_rules_say_so(self, seed: int, rules: Rules) -> None:
         """No legal moves; a repetition within the tree; a third occurrence; 120 plies without a capture."""
         game = random_game(seed, 12)
         if game.outcome() is not None:
             return
         start = game.ply
-        for node, board in nodes_of(search(game, 3000), game):
+        found = TreeSearch(Leaves(), BARE, rules=rules)
+        found.set_root(game)
+        think(found, 3000)
+        for node, board in nodes_of(found, game):
             if board.ply == start:
                 continue
             verdict = None
             if not board.has_legal_moves():
                 verdict = -1
             else:
-                outcome = repetition_outcome(board, count=3)
+                outcome = repetition_outcome(board, rules, count=3)
                 keys = keys_since(board, start)
                 if outcome is None and keys.count(board.key) > 1:
-                    outcome = repetition_outcome(board, count=2)
-                outcome = outcome or board.outcome()
+                    outcome = repetition_outcome(board, rules, count=2)
+                outcome = outcome or board.outcome(rules)
                 if outcome is not None:
                     verdict = 0 if outcome.winner is None else 1 if outcome.winner == board.turn else -1
             if verdict is None:
