@@ -12,27 +12,24 @@ Move.from_iccs('h2e2')
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from xiangqi import kernels, notation, rulings
-from xiangqi.fen import parse_fen, write_placement
+from xiangqi import kernels, lines, notation, rulings
+from xiangqi.base_board import SCRATCH, BaseBoard
+from xiangqi.fen import parse_fen
 from xiangqi.move import (
     KING,
     MOVES,
     NULL_MOVE,
-    PIECES,
     RED,
     SQUARES,
     Color,
     IllegalMoveError,
     Move,
-    Piece,
-    PieceType,
     Square,
     mirror_square,
 )
@@ -53,18 +50,6 @@ _ZOBRIST_TURN: Final = int(kernels.ZOBRIST_TURN)
 _MOVES: Final[NDArray[np.object_]] = kernels.constant(np.array(MOVES, dtype=object))
 
 
-class _Scratch(threading.local):
-    """Buffers for each thread, because kernels write to them without holding the GIL."""
-
-    def __init__(self) -> None:
-        self.moves = np.empty(kernels.MAX_MOVES, np.int16)
-        squares = bytearray(90)  # cheaper to read than an array; kernels write to the array
-        self.squares: tuple[bytearray, NDArray[np.uint8]] = squares, np.frombuffer(squares, np.uint8)
-
-
-_scratch: Final = _Scratch()
-
-
 @lru_cache(maxsize=256)  # nearly always the starting position
 def _set_up(fen: str) -> tuple[bytes, Color, int, int, int]:
     """Return what `parse_fen` does, and the Zobrist key of the placement."""
@@ -76,11 +61,7 @@ def _set_up(fen: str) -> tuple[bytes, Color, int, int, int]:
 _NOTHING: Final = (bytes(90), RED, 0, 1, 0)
 
 
-def _no_square(sq: Square) -> ValueError:
-    return ValueError(f"not a square: {sq!r} (expected 0 to 89)")
-
-
-class Board:
+class Board(BaseBoard):
     """A position with its history. ``Board()`` is the start, ``Board(fen)`` any other, ``Board(None)`` empty.
 
     ``fen`` has placement, side to move (``w`` or ``r``, ``b``), two placeholders and two counters. Everything after the
@@ -92,7 +73,7 @@ class Board:
     (True, True, 44)
     """
 
-    __slots__ = ("_cells", "_key", "_stack", "_view", "fullmove_number", "halfmove_clock", "turn")
+    __slots__ = ("_key", "_stack", "fullmove_number", "halfmove_clock", "turn")
 
     turn: Color
     """Side to move, ``RED`` or ``BLACK``."""
@@ -107,7 +88,7 @@ class Board:
         else:
             cells, self.turn, self.halfmove_clock, self.fullmove_number, self._key = _set_up(fen)
         self._cells = bytearray(cells)
-        self._view: NDArray[np.uint8] = np.frombuffer(self._cells, np.uint8)
+        self._view = np.frombuffer(self._cells, np.uint8)
         self._stack: list[tuple[Move, int, int, int]] = []
 
     @classmethod
@@ -134,77 +115,13 @@ class Board:
         self._cells[:], self.turn, self.halfmove_clock, self.fullmove_number, self._key = _set_up(fen)
         self._stack.clear()
 
-    def placement(self) -> str:
-        """Return the first field of the FEN."""
-        return write_placement(self._cells)
-
     def fen(self) -> str:
         """Return the position in FEN, with ``w``/``b`` for the side to move and both counters."""
         return f"{self.placement()} {'wb'[self.turn]} - - {self.halfmove_clock} {self.fullmove_number}"
 
-    # --- Pieces -------------------------------------------------------------------------------------------------------
-
-    def piece_at(self, square: Square) -> Piece | None:
-        """Return the piece on a square."""
-        return PIECES[self._cells[square]]
-
-    def set_piece_at(self, square: Square, piece: Piece | None) -> None:
-        """Put a piece on a square, or empty it. The history is cleared.
-
-        Raises ``ValueError`` if ``square`` is not one.
-        """
-        if square not in SQUARES:
-            raise _no_square(square)
-        self._cells[square] = piece.code if piece else 0
-        self._reset_history()
-
-    def piece_map(self) -> dict[Square, Piece]:
-        """Return all pieces by square, in order of squares."""
-        return {sq: piece for sq, code in enumerate(self._cells) if (piece := PIECES[code])}
-
-    def set_piece_map(self, pieces: Mapping[Square, Piece]) -> None:
-        """Set up exactly these pieces. The history is cleared. Raises ``ValueError`` for a key that is not a square."""
-        cells = bytearray(90)
-        for sq, piece in pieces.items():
-            if sq not in SQUARES:
-                raise _no_square(sq)
-            cells[sq] = piece.code
-        self._cells[:] = cells
-        self._reset_history()
-
-    def pieces(self, color: Color, type: PieceType) -> list[Square]:
-        """Return the squares of the pieces of one colour and type, ascending.
-
-        >>> from xiangqi import CANNON
-        >>> Board().pieces(RED, CANNON)
-        [19, 25]
-        """
-        code, cells, found = color * 8 + type, self._cells, []
-        sq = cells.find(code)
-        while sq >= 0:
-            found.append(sq)
-            sq = cells.find(code, sq + 1)
-        return found
-
-    def king(self, color: Color) -> Square | None:
-        """Return the square of a king, or ``None``."""
-        found = self._cells.find(color * 8 + KING)
-        return None if found < 0 else found
-
     def _reset_history(self) -> None:
         self._stack.clear()
         self._key = int(kernels.zobrist(self._view, RED))  # ``key`` adds the side to move
-
-    @property
-    def cells(self) -> NDArray[np.uint8]:
-        """The 90 cells, ``color * 8 + type`` or 0, as a read-only view ``(90,)`` of the board.
-
-        >>> Board().cells[:9].tolist()
-        [5, 4, 3, 2, 1, 2, 3, 4, 5]
-        """
-        view = self._view.view()
-        view.flags.writeable = False
-        return view
 
     @property
     def key(self) -> int:
@@ -221,18 +138,30 @@ class Board:
     @property
     def legal_moves(self) -> list[Move]:
         """All legal moves, in order of their origin squares."""
-        indices = _scratch.moves
+        indices = SCRATCH.moves
         moves: list[Move] = _MOVES.take(indices[: kernels.legal_moves(self._view, self.turn, indices)]).tolist()
+        return moves
+
+    @property
+    def legal_captures(self) -> list[Move]:
+        """The legal moves that capture, in order of their origin squares.
+
+        >>> Board().legal_captures
+        [Move.from_iccs('b2b9'), Move.from_iccs('h2h9')]
+        """
+        found = SCRATCH.moves
+        found = found[: kernels.legal_moves(self._view, self.turn, found)]
+        moves: list[Move] = _MOVES.take(found[self._view.take(kernels.MOVE_TO.take(found)) != 0]).tolist()
         return moves
 
     def legal_move_indices(self) -> NDArray[np.int16]:
         """Return the indices of the legal moves in ``MOVES``, ``(n,)``."""
-        indices = _scratch.moves
+        indices = SCRATCH.moves
         return indices[: kernels.legal_moves(self._view, self.turn, indices)].copy()
 
     def has_legal_moves(self) -> bool:
         """Whether there is any legal move; if not, the side to move has lost."""
-        return kernels.legal_moves(self._view, self.turn, _scratch.moves) > 0
+        return kernels.legal_moves(self._view, self.turn, SCRATCH.moves) > 0
 
     def is_legal(self, move: Move) -> bool:
         """Whether a move is legal. The null move never is."""
@@ -312,21 +241,6 @@ class Board:
 
     # --- Attacks and check --------------------------------------------------------------------------------------------
 
-    def attackers(self, color: Color, square: Square) -> list[Square]:
-        """Return the squares of ``color``'s pieces that could capture on ``square``, ignoring pins.
-
-        If a piece of the same colour stands there, these are its defenders. A king does not attack along an open file
-        (but see ``checkers``). Raises ``ValueError`` if ``square`` is not one.
-
-        >>> from xiangqi import square_name
-        >>> [square_name(sq) for sq in Board().attackers(RED, 20)]
-        ['b0']
-        """
-        if square not in SQUARES:
-            raise _no_square(square)
-        squares, out = _scratch.squares
-        return list(squares[: kernels.attackers(self._view, square, color, out)])
-
     def is_check(self) -> bool:
         """Whether the side to move is in check."""
         return bool(kernels.in_check(self._view, self.turn))
@@ -352,23 +266,6 @@ class Board:
         if king < 0 or king == move.to_square:  # no king, or the move captures it
             return False
         return bool(kernels.is_exposed(self._view, move.from_square, move.to_square, king, self.turn))
-
-    def pinned(self, color: Color) -> list[Square]:
-        """Return the squares of the pieces of ``color`` whose removal would put their own king in check.
-
-        >>> from xiangqi import square_name
-        >>> [square_name(sq) for sq in Board("3k5/4r4/9/9/9/9/9/9/4A4/4K4 w").pinned(RED)]
-        ['e1']
-        """
-        king = kernels.find_king(self._view, color)
-        if king < 0 or kernels.is_attacked(self._view, king, 1 - color):
-            return []
-        others = [sq for sq, code in enumerate(self._cells) if code and code // 8 == color and code & 7 != KING]
-        return [sq for sq in others if kernels.is_exposed(self._view, sq, -1, king, 1 - color)]
-
-    def _kings_face(self) -> bool:
-        a, b = self._cells.find(KING), self._cells.find(8 + KING)
-        return min(a, b) >= 0 and a % 9 == b % 9 and not any(self._cells[min(a, b) + 9 : max(a, b) : 9])
 
     # --- The end of the game ------------------------------------------------------------------------------------------
 
@@ -438,6 +335,22 @@ class Board:
         """Return a move in ICCS."""
         return move.iccs
 
+    def uci(self, move: Move, first_rank: int = 0) -> str:
+        """Return a move in UCI. ``first_rank`` is the number of Red's back rank: 0 for Pikafish, 1 for Fairy-Stockfish.
+
+        >>> Board().uci(Move.from_iccs("b9c7"), first_rank=1)
+        'b10c8'
+        """
+        return notation.uci(move, first_rank)
+
+    def algebraic(self, move: Move, first_rank: int = 0) -> str:
+        """Return a legal move in the algebraic notation of chess, with ``+`` for check and ``#`` for checkmate.
+
+        >>> Board().algebraic(Move.from_iccs("h2e2")), Board().algebraic(Move.from_iccs("h2h9"), first_rank=1)
+        ('Che2', 'Cxh10')
+        """
+        return notation.algebraic(self, move, first_rank)
+
     def wxf(self, move: Move) -> str:
         """Return a legal move in WXF.
 
@@ -454,6 +367,18 @@ class Board:
         """
         return notation.chinese(self, move, traditional)
 
+    def line_text(self, moves: Iterable[Move], style: lines.Style = "wxf") -> str:
+        """Return moves that are played from here as numbered text, such as an engine's line. The board is not changed.
+
+        ``style`` is ``iccs``, ``wxf``, ``chinese``, ``traditional`` or ``algebraic``. A null move is ``--``. Raises
+        ``IllegalMoveError``; the message names the ply.
+
+        >>> board = Board.from_moves("h2e2")
+        >>> board.line_text([Move.from_iccs(iccs) for iccs in ("h9g7", "h0g2", "i9h9")])
+        '1... H8+7 2. H2+3 R9=8'
+        """
+        return lines.line_text(self, moves, style)
+
     def parse_iccs(self, text: str) -> Move:
         """Return the legal move that an ICCS text describes. Raises ``InvalidMoveError`` or ``IllegalMoveError``.
 
@@ -468,6 +393,28 @@ class Board:
         if not self.is_legal(move):
             raise IllegalMoveError(f"illegal move {text!r}: {notation.why_illegal(self, move)} in {self.fen()}")
         return move
+
+    def parse_uci(self, text: str, first_rank: int | None = None) -> Move:
+        """Return the legal move that a UCI text describes, with ranks from 1 to 10 or from 0 to 9.
+
+        ``first_rank`` is the number of Red's back rank. Without it, the numbering is the one by which the move is
+        legal. If the text is a legal move by either, raises ``AmbiguousMoveError``. Raises ``InvalidMoveError`` or
+        ``IllegalMoveError`` otherwise.
+
+        >>> Board().parse_uci("h3e3"), Board().parse_uci("h2e2")
+        (Move.from_iccs('h2e2'), Move.from_iccs('h2e2'))
+        """
+        return notation.parse_legal_uci(self, text, first_rank)
+
+    def parse_algebraic(self, text: str, first_rank: int = 0) -> Move:
+        """Return the legal move that a text in the algebraic notation of chess describes.
+
+        Raises ``InvalidMoveError``, ``IllegalMoveError`` or ``AmbiguousMoveError``.
+
+        >>> Board().parse_algebraic("Che2")
+        Move.from_iccs('h2e2')
+        """
+        return notation.parse_algebraic(self, text, first_rank)
 
     def parse_wxf(self, text: str) -> Move:
         """Return the legal move that a WXF text describes.
@@ -492,6 +439,18 @@ class Board:
     def push_iccs(self, text: str) -> Move:
         """Parse, play and return a move. Raises like ``parse_iccs``; the board is then unchanged."""
         move = self.parse_iccs(text)
+        self.push(move)
+        return move
+
+    def push_uci(self, text: str, first_rank: int | None = None) -> Move:
+        """Parse, play and return a move. Raises like ``parse_uci``; the board is then unchanged."""
+        move = self.parse_uci(text, first_rank)
+        self.push(move)
+        return move
+
+    def push_algebraic(self, text: str, first_rank: int = 0) -> Move:
+        """Parse, play and return a move. Raises like ``parse_algebraic``; the board is then unchanged."""
+        move = self.parse_algebraic(text, first_rank)
         self.push(move)
         return move
 
@@ -580,10 +539,6 @@ class Board:
 
     def __repr__(self) -> str:
         return f"Board({self.fen()!r})"
-
-    def __str__(self) -> str:
-        letters = [piece.symbol() if piece else "." for piece in map(PIECES.__getitem__, self._cells)]
-        return "\n".join(" ".join(letters[start : start + 9]) for start in range(81, -1, -9))
 
     def unicode(
         self,

@@ -296,6 +296,22 @@ class ChildNode(GameNode):
         self.parent = parent
         self.starting_comment = ""
 
+    def wxf(self) -> str:
+        """Return the move in WXF. Raises ``IllegalMoveError`` if it is not legal, ``ValueError`` without a game.
+
+        >>> Game.from_pgn("1. h2e2 h9g7 *").end().wxf()
+        'H8+7'
+        """
+        return self.parent.board().wxf(self.move)
+
+    def chinese(self, traditional: bool = False) -> str:
+        """Return the move in Chinese notation. Raises like ``wxf``."""
+        return self.parent.board().chinese(self.move, traditional)
+
+    def algebraic(self, first_rank: int = 0) -> str:
+        """Return the move in the algebraic notation of chess. Raises like ``wxf``."""
+        return self.parent.board().algebraic(self.move, first_rank)
+
     def is_main_line(self) -> bool:
         """Whether the node lies on the main line of the game."""
         node: GameNode = self

@@ -26,7 +26,7 @@ PieceType = int
 """A piece type, ``KING`` (1) to ``PAWN`` (7)."""
 
 RED: Final[Color] = 0
-"""The side at ranks 0 to 4, which moves first."""
+"""The side at ranks 0 to 4, which moves first. It is 0, so ``if color:`` is true for Black: compare with ``RED``."""
 BLACK: Final[Color] = 1
 """The side at ranks 5 to 9."""
 COLOR_NAMES: Final = ("red", "black")

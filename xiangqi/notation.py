@@ -1,4 +1,4 @@
-"""Reading and writing moves in UCI, WXF and Chinese notation, and reading the algebraic one.
+"""Reading and writing moves in UCI, WXF, Chinese and algebraic notation.
 
 For ICCS see ``Move.iccs`` and ``Move.from_iccs``.
 
@@ -122,6 +122,34 @@ def parse_uci(text: str, first_rank: int = 0) -> Move:
     raise InvalidMoveError(f"not a UCI move: {text!r} (ranks {first_rank} to {first_rank + 9})")
 
 
+def parse_legal_uci(board: Board, text: str, first_rank: int | None = None) -> Move:
+    """Return the legal move of a UCI text; see ``Board.parse_uci``.
+
+    >>> from xiangqi import Board
+    >>> parse_legal_uci(Board("4k4/9/9/9/9/9/9/9/R8/R2K5 w"), "a1b1")
+    Traceback (most recent call last):
+        ...
+    xiangqi.move.AmbiguousMoveError: ambiguous move 'a1b1': a1b1 if ranks start at 0, a0b0 if at 1; give first_rank
+    """
+    moves: dict[int, Move] = {}
+    for rank in (0, 1) if first_rank is None else (first_rank,):
+        with contextlib.suppress(InvalidMoveError):
+            moves[rank] = parse_uci(text, rank)
+    if not moves:
+        ranks = "0 to 9 or 1 to 10" if first_rank is None else f"{first_rank} to {first_rank + 9}"
+        raise InvalidMoveError(f"not a UCI move: {text!r} (two squares, ranks {ranks})")
+    legal = {rank: move for rank, move in moves.items() if board.is_legal(move)}
+    if len(legal) > 1:
+        raise AmbiguousMoveError(
+            f"ambiguous move {text!r}: {legal[0]} if ranks start at 0, {legal[1]} if at 1; give first_rank"
+        )
+    if legal:
+        return next(iter(legal.values()))
+    whys = {rank: why_illegal(board, move) for rank, move in moves.items()}
+    reason = whys.popitem()[1] if len({*whys.values()}) == 1 else f"{whys[0]}, or {whys[1]} if ranks start at 1"
+    raise IllegalMoveError(f"illegal move {text!r}: {reason} in {board.fen()}")
+
+
 _UCI: Final = re.compile(r"([a-i])(\d|10)([a-i])(\d|10)", re.ASCII)
 
 
@@ -149,8 +177,8 @@ def parse_algebraic(board: Board, text: str, first_rank: int = 0) -> Move:
     It is the letter of the piece, which pawns may omit, and the square it goes to: ``Che2``. A file, a rank or both
     before the square tell pieces of one kind apart (``Cbe2``, ``A9e8``, ``Ch2-e2``), an ``x`` says that the move
     captures (``xe4``, ``exe5``), and two squares alone are any piece's move (``h2e2``). Letters are upper case, files
-    lower case. Other letters for a piece are ``G``, ``B``, ``M``, ``N`` and ``S``. ``first_rank`` is the number of
-    Red's back rank: 0 for WinBoard and BanksiaGUI, 1 for PyChess.
+    lower case. Signs of check at the end are passed over. Other letters for a piece are ``G``, ``B``, ``M``, ``N`` and
+    ``S``. ``first_rank`` is the number of Red's back rank: 0 for WinBoard and BanksiaGUI, 1 for PyChess.
 
     Of several pawns that can go there, the one on the same file does. Raises ``InvalidMoveError`` if the text is not
     in this notation, ``IllegalMoveError`` if no legal move matches, and ``AmbiguousMoveError`` if several do.
@@ -159,7 +187,7 @@ def parse_algebraic(board: Board, text: str, first_rank: int = 0) -> Move:
     >>> parse_algebraic(Board(), "Che2"), parse_algebraic(Board(), "Che3", first_rank=1)
     (Move.from_iccs('h2e2'), Move.from_iccs('h2e2'))
     """
-    match = _ALGEBRAIC.fullmatch(text)
+    match = _ALGEBRAIC.fullmatch(text.rstrip("+#"))
     if match is None:
         raise InvalidMoveError(f"not an algebraic move: {text!r} (expected piece and square, as Che2)")
     letter, file, rank = match["piece"], match["file"], match["rank"]
@@ -188,6 +216,42 @@ def parse_algebraic(board: Board, text: str, first_rank: int = 0) -> Move:
     raise IllegalMoveError(
         f"illegal move {text!r}: no {COLOR_NAMES[board.turn]} {piece}{place} can go there in {board.fen()}"
     )
+
+
+def algebraic(board: Board, move: Move, first_rank: int = 0) -> str:
+    """Return a legal move in the algebraic notation of chess. Different legal moves of a position have different texts.
+
+    It is the letter of the piece (of WXF; none for a pawn), ``x`` if it captures, the square, ``+`` if it gives check
+    or ``#`` if that is mate. If another piece of the kind can go there, or a pawn captures, the file stands before the
+    square; if that is not enough the rank, or both. ``first_rank`` is the number of Red's back rank. Raises
+    ``IllegalMoveError``.
+
+    >>> from xiangqi import Board
+    >>> algebraic(Board(), Move.from_iccs("h2e2")), algebraic(Board(), Move.from_iccs("h0g2"))
+    ('Che2', 'Hg2')
+    """
+    if not board.is_legal(move):
+        raise illegal_error(board, move)
+    a, b = move.from_square, move.to_square
+    piece, captures = board._cells[a], board._cells[b] != 0
+    rivals = [
+        sq for sq in board.pieces(board.turn, piece & 7)
+        if sq != a and (other := _BY_SQUARES.get((sq, b))) is not None and board.is_legal(other)
+    ]  # fmt: skip
+    file, rank = FILE_NAMES[a % 9], str(a // 9 + first_rank)
+    origin = ""
+    if rivals or (captures and piece & 7 == PAWN):
+        if all(sq % 9 != a % 9 for sq in rivals):
+            origin = file
+        else:
+            origin = rank if all(sq // 9 != a // 9 for sq in rivals) else file + rank
+    check = ""
+    if board.gives_check(move):
+        after = board.copy(stack=False)
+        after.push(move)
+        check = "+" if after.has_legal_moves() else "#"
+    letter = _WXF_LETTERS[piece & 7] if piece & 7 != PAWN else ""
+    return f"{letter}{origin}{'x' if captures else ''}{FILE_NAMES[b % 9]}{b // 9 + first_rank}{check}"
 
 
 def _square(file: str, rank: int) -> Square:
@@ -260,6 +324,11 @@ def chinese(board: Board, move: Move, traditional: bool = False) -> str:
     return "".join([_CHINESE_DIGITS[int(digit)] for digit in number_of_piece]) + name + tail
 
 
+def illegal_error(board: Board, move: Move) -> IllegalMoveError:
+    """Return the error for a move that is not legal on ``board``."""
+    return IllegalMoveError(f"illegal move {move.iccs!r}: {why_illegal(board, move)} in {board.fen()}")
+
+
 def _file(sq: Square, color: int) -> int:
     """Return the number of a square's file, 1 to 9 from the player's right."""
     return sq % 9 + 1 if color == BLACK else 9 - sq % 9
@@ -268,7 +337,7 @@ def _file(sq: Square, color: int) -> int:
 def _describe(board: Board, move: Move) -> tuple[PieceType, int, int]:
     """Return piece type, action (0 traverse, 1 advance, -1 retreat) and final number of a legal move."""
     if not board.is_legal(move):
-        raise IllegalMoveError(f"illegal move {move.iccs!r}: {why_illegal(board, move)} in {board.fen()}")
+        raise illegal_error(board, move)
     type = board._cells[move.from_square] & 7
     ranks = move.to_square // 9 - move.from_square // 9
     if board.turn == BLACK:

@@ -95,7 +95,8 @@ class Outcome:
     """
 
     winner: Color | None
-    """``RED``, ``BLACK``, or ``None`` for a draw."""
+    """``RED``, ``BLACK``, or ``None`` for a draw. ``RED`` is 0, so compare: ``if outcome.winner:`` is true for Black
+    alone."""
     reason: Reason
     span: tuple[int, int] | None = None
     """The plies that justify the verdict: ``board.move_stack[span[0]:span[1]]`` are the moves."""

@@ -1,4 +1,4 @@
-"""WXF beside Fairy-Stockfish's."""
+"""WXF and algebraic notation beside Fairy-Stockfish's."""
 
 from __future__ import annotations
 
@@ -47,3 +47,20 @@ class TestWxf:
                 numbered += theirs[0].isdigit()
                 assert board.parse_wxf(theirs) is move, (board, move, theirs)
         assert numbered > 50
+
+
+class TestAlgebraic:
+    def test_the_same_but_for_pawns(self):
+        """Fairy-Stockfish gives pawns a letter, and no file to those that capture."""
+        rng = random.Random(5)
+        for _ in range(12):
+            board = Board()
+            while board.ply < 120 and board.legal_moves:
+                for move in board.legal_moves:
+                    theirs = sf.get_san(
+                        "xiangqi", board.fen(), notation.uci(move, first_rank=1), False, sf.NOTATION_SAN
+                    )
+                    assert board.parse_algebraic(theirs, first_rank=1) is move
+                    if theirs[0] != "P":
+                        assert board.algebraic(move, first_rank=1) == theirs
+                board.push(rng.choice(board.legal_captures or board.legal_moves))

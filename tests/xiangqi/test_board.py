@@ -247,6 +247,11 @@ class TestMoves:
         board = Board()
         assert [move.iccs for move in board.legal_moves if board.is_capture(move)] == ["b2b9", "h2h9"]
 
+    @settings(max_examples=50, deadline=None)
+    @given(st.one_of(boards(), placements()))
+    def test_legal_captures(self, board):
+        assert board.legal_captures == [move for move in board.legal_moves if board.is_capture(move)]
+
     def test_legal_moves_are_the_callers(self):
         """A list that was handed out does not change with the board."""
         board = Board()
@@ -378,6 +383,31 @@ class TestCheck:
         turned = checked.rotate()
         assert turned.pinned(BLACK) == []
         assert turned.pinned(RED) == [parse_square("e1")]
+
+    @settings(max_examples=50, deadline=None)
+    @given(st.one_of(boards(), placements()))
+    def test_attacks_are_attackers_seen_from_the_other_end(self, board):
+        attacked = {(a, b) for a in SQUARES for b in board.attacks(a)}
+        attackers = {(a, b) for b in SQUARES for color in (RED, BLACK) for a in board.attackers(color, b)}
+        assert attacked == attackers
+        for color in (RED, BLACK):
+            hit = {b for a, b in attacked if board.piece_at(a).color == color}
+            assert {sq for sq in SQUARES if board.is_attacked_by(color, sq)} == hit
+
+    def test_attacks(self):
+        board = Board("4k4/9/9/9/c3P3c/9/4C4/9/4N4/R2K5 w")
+        for square, squares in {
+            "a0": "b0 c0 d0 a1 a2 a3 a4 a5",
+            "e3": "e0 e6 e7 e8 e9",
+            "e1": "c0 g0 c2 g2 d3 f3",
+            "e5": "d5 f5 e6",
+            "b4": "",
+        }.items():
+            assert board.attacks(parse_square(square)) == sorted(map(parse_square, squares.split())), square
+        with pytest.raises(ValueError, match="not a square: 90"):
+            board.attacks(90)
+        with pytest.raises(ValueError, match="not a square: -1"):
+            board.is_attacked_by(RED, -1)
 
     def test_attackers_leave_pins_aside(self):
         board = Board("3k5/9/9/3r5/9/9/9/9/3R5/3K5 w")
@@ -527,7 +557,8 @@ class TestThreads:
         lambda board: board.has_legal_moves(),
         lambda board: [move for move in MOVES[::40] if board.is_legal(move)],
         lambda board: [move for move in board.legal_moves if board.gives_check(move)],
-        lambda board: (board.is_check(), board.checkers(), board.attackers(RED, 85)),
+        lambda board: (board.is_check(), board.checkers(), board.attackers(RED, 85), board.attacks(25)),
+        lambda board: (board.legal_captures, board.is_attacked_by(BLACK, 25), board.line_text(board.legal_moves[:1])),
         lambda board: (board.pinned(RED), board.pinned(BLACK)),
         lambda board: (board.outcome(), board.status(), board.repetitions()),
         lambda board: board.perft(2),

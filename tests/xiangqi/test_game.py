@@ -17,6 +17,7 @@ from xiangqi import (
     ChildNode,
     Game,
     GameNode,
+    IllegalMoveError,
     InvalidFenError,
     Move,
 )
@@ -59,6 +60,13 @@ class TestTree:
         for node in (game, *game.walk()):
             assert node.ply == len(node.line())
         assert [node.ply for node in pickle.loads(pickle.dumps(game)).walk()] == [1, 2, 2, 1, 1]
+
+    def test_the_move_as_text(self, game: Game) -> None:
+        reply = game.variations[0].variations[1]
+        assert (reply.wxf(), reply.chinese(), reply.chinese(traditional=True)) == ("C8=5", "炮8平5", "砲８平５")
+        assert (reply.algebraic(), reply.algebraic(first_rank=1)) == ("Che7", "Che8")
+        with pytest.raises(IllegalMoveError, match="'h2e2': there is no piece on h2"):
+            reply.add_variation(CANNON).wxf()
 
     def test_turn_follows_the_start(self) -> None:
         game = Game(fen="4k4/9/9/9/9/9/9/9/9/3RK4 b")

@@ -31,6 +31,7 @@ from xiangqi import (
     rotate_square,
     square_name,
 )
+from xiangqi.lines import Style
 
 
 def assert_round_trip(board: Board) -> None:
@@ -41,6 +42,11 @@ def assert_round_trip(board: Board) -> None:
         ([board.chinese(move) for move in moves], board.parse_chinese),
         ([board.chinese(move, traditional=True) for move in moves], board.parse_chinese),
         ([board.iccs(move) for move in moves], board.parse_iccs),
+        ([board.algebraic(move) for move in moves], board.parse_algebraic),
+        (
+            [board.algebraic(move, first_rank=1) for move in moves],
+            lambda text: board.parse_algebraic(text, first_rank=1),
+        ),
     ):
         assert len(set(texts)) == len(moves), (board, texts)
         for move, text in zip(moves, texts, strict=True):
@@ -97,6 +103,116 @@ class TestUci:
     def test_nonsense(self, text, first_rank):
         with pytest.raises(InvalidMoveError, match="UCI"):
             notation.parse_uci(text, first_rank)
+
+
+class TestUciOnTheBoard:
+    def test_both_numberings(self) -> None:
+        board = Board()
+        for text in ("h3e3", "h10g8", "h1g3"):
+            board.push_uci(text)
+        assert [move.iccs for move in board.move_stack] == ["h2e2", "h9g7", "h0g2"]
+        assert board.parse_uci("i9h9").iccs == "i9h9"
+        assert board.parse_uci("i10i9", first_rank=1).iccs == "i9i8"
+
+    @settings(max_examples=20, deadline=None)
+    @given(st.integers(0, 2**32))
+    def test_what_is_written_is_read(self, seed: int) -> None:
+        """With the rank it is always read; without it, it is read or found to be ambiguous, never misread."""
+        rng = random.Random(seed)
+        board = Board()
+        while board.ply < 60 and board.legal_moves:
+            for move in board.legal_moves:
+                for first_rank in (0, 1):
+                    text = board.uci(move, first_rank)
+                    assert board.parse_uci(text, first_rank) is move
+                    try:
+                        assert board.parse_uci(text) is move
+                    except AmbiguousMoveError:
+                        assert board.is_legal(notation.parse_uci(text, 1 - first_rank))
+            board.push(rng.choice(board.legal_moves))
+
+    def test_ambiguous(self) -> None:
+        board = place("Ra0 Ra1")
+        with pytest.raises(AmbiguousMoveError, match="'a1b1': a1b1 if ranks start at 0, a0b0 if at 1; give first_rank"):
+            board.push_uci("a1b1")
+        assert board.ply == 0
+        assert board.push_uci("a1b1", first_rank=1).iccs == "a0b0"
+
+    def test_errors(self) -> None:
+        with pytest.raises(InvalidMoveError, match=r"not a UCI move: 'C2=5' \(two squares, ranks 0 to 9 or 1 to 10\)"):
+            Board().parse_uci("C2=5")
+        with pytest.raises(IllegalMoveError, match="'h10g8': it is red's turn in"):
+            Board().parse_uci("h10g8")
+        with pytest.raises(IllegalMoveError, match=r"'b3b1': there is no piece on b3, or .* if ranks start at 1 in"):
+            Board().parse_uci("b3b1")
+
+
+class TestAlgebraic:
+    @pytest.mark.parametrize(
+        ("board", "iccs", "text"),
+        [
+            (Board(), "h2e2", "Che2"),
+            (Board(), "h0g2", "Hg2"),
+            (Board(), "h2h9", "Cxh9"),
+            (Board(), "c3c4", "c4"),
+            (Board(), "d0e1", "Ade1"),
+            (Board(), "g0e2", "Ege2"),
+            (place("Ra0 Ra2"), "a0a1", "R0a1"),
+            (place("Ra0 Ra4 Re2"), "a0a2", "R0a2"),
+            (place("Ha2 Ha4"), "a2c3", "H2c3"),
+            (place("Hb2 Hb6 Hf2 Hf6"), "b2d3", "Hbd3"),
+            (place("Hb3 Hb5 Hf3 Hf5"), "b3d4", "Hb3d4"),
+            (place("Pe5 pe6"), "e5e6", "exe6"),
+            (place("Pd6 Pf6"), "d6e6", "de6"),
+            (place("Re1"), "e1f1", "Rf1+"),
+            (Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w"), "i1i9", "Ri9#"),
+            (Board("4k4/R8/9/9/9/9/9/9/4K4/5R3 w"), "e1d1", "Kd1"),
+        ],
+    )
+    def test_texts(self, board: Board, iccs: str, text: str) -> None:
+        assert board.algebraic(Move.from_iccs(iccs)) == text
+        assert board.push_algebraic(text).iccs == iccs
+
+    def test_ranks_from_1(self) -> None:
+        assert Board().algebraic(Move.from_iccs("h2h9"), first_rank=1) == "Cxh10"
+        assert Board().push_algebraic("Cxh10", first_rank=1).iccs == "h2h9"
+
+    def test_only_legal_moves_are_written(self) -> None:
+        with pytest.raises(IllegalMoveError, match="'h9g7': it is red's turn"):
+            Board().algebraic(Move.from_iccs("h9g7"))
+
+
+class TestLines:
+    LINE = Board.from_moves("h2e2 h9g7 h0g2 i9h9").move_stack
+
+    @pytest.mark.parametrize(
+        ("style", "text"),
+        [
+            ("iccs", "1. h2e2 h9g7 2. h0g2 i9h9"),
+            ("wxf", "1. C2=5 H8+7 2. H2+3 R9=8"),
+            ("chinese", "1. 炮二平五 马8进7 2. 马二进三 车9平8"),
+            ("traditional", "1. 炮二平五 馬８進７ 2. 傌二進三 車９平８"),
+            ("algebraic", "1. Che2 Hg7 2. Hg2 Rh9"),
+        ],
+    )
+    def test_styles(self, style: Style, text: str) -> None:
+        assert Board().line_text(self.LINE, style) == text
+
+    def test_from_the_middle_of_a_game(self) -> None:
+        board = Board.from_moves("h2e2")
+        assert board.line_text(self.LINE[1:]) == "1... H8+7 2. H2+3 R9=8"
+        assert board.line_text([]) == ""
+        assert board.line_text([NULL_MOVE, *self.LINE[2:3]]) == "1... -- 2. H2+3"
+        assert board.move_stack == self.LINE[:1]
+
+    @pytest.mark.parametrize("style", ["iccs", "wxf", "chinese", "algebraic"])
+    def test_an_illegal_move(self, style: Style) -> None:
+        with pytest.raises(IllegalMoveError, match="ply 2: illegal move 'h2e2': there is no piece on h2"):
+            Board().line_text([self.LINE[0]] * 2, style)
+
+    def test_an_unknown_style(self) -> None:
+        with pytest.raises(ValueError, match=r"no such style: 'san' .*wxf"):
+            Board().line_text([], "san")  # type: ignore[arg-type]
 
 
 class TestPlain:
