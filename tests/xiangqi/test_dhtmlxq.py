@@ -11,7 +11,7 @@ import pytest
 
 import xiangqi
 from xiangqi import NULL_MOVE, Board, Game, Move
-from xiangqi.formats import FormatError, dhtmlxq, load, save, sniff
+from xiangqi.formats import FormatError, UnknownFormatError, dhtmlxq, load, save, sniff
 
 FILES = Path(__file__).parent / "files"
 
@@ -297,3 +297,41 @@ class TestFiles:
         with pytest.raises(FormatError, match="null move"):
             save(game, tmp_path / "a.ubb")
         assert list(tmp_path.iterdir()) == []
+
+
+class TestBareMoves:
+    """A list of moves without any tag, as people paste it."""
+
+    OPENING = "h2e2 h9g7 h0g2 i9h9"
+
+    def test_the_file(self) -> None:
+        assert sniff(FILES / "bare.ubb") == "dhtmlxq"
+        (game,) = load(FILES / "bare.ubb")
+        assert (" ".join(move.iccs for move in game.moves()), game.errors) == (self.OPENING, [])
+
+    @pytest.mark.parametrize(
+        "text", ["7747706279678070\n", " 7747 7062\r\n7967 8070\r\n", "77477062\n\n79678070", "\ufeff7747706279678070"]
+    )
+    def test_spaces_and_line_breaks(self, text: str) -> None:
+        (game,) = load(io.BytesIO(text.encode()))
+        assert (" ".join(move.iccs for move in game.moves()), game.errors) == (self.OPENING, [])
+
+    def test_faults(self) -> None:
+        errors: list[FormatError] = []
+        games = [
+            *load(io.BytesIO(b"77477062\n79678079"), errors.append),
+            *load(io.BytesIO(b"7747706279"), errors.append),
+        ]
+        assert [len(game.moves()) for game in games] == [3, 2]
+        assert [(error.line, error.ply) for error in errors] == [(1, 4), (1, None)]
+        assert errors[0].reason == "no piece moves from i9 to h0"
+        assert errors[1].reason == "a move has four digits, and the list of moves ends in '79'"
+
+    @pytest.mark.parametrize("text", ["20041229", "1234", "7", "774", "9999", "7747706x"])
+    def test_other_numbers(self, text: str) -> None:
+        with pytest.raises(UnknownFormatError):
+            load(io.BytesIO(text.encode()))
+
+    def test_digits_between_games_are_no_game(self) -> None:
+        text = "[DhtmlXQ][DhtmlXQ_movelist]7747[/DhtmlXQ_movelist][/DhtmlXQ]\n2024\n"
+        assert len(list(load(io.BytesIO((text * 3).encode())))) == 3

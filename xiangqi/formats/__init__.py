@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
-from xiangqi.formats import cbf, cbl, dhtmlxq, jsonl, pgn, xqf
+from xiangqi.formats import cbf, cbl, ccbridge, dhtmlxq, jsonl, mxq, pgn, sg, wxf, xqf, xqstudio
 from xiangqi.formats.errors import ErrorHandler, FormatError, UnknownFormatError, log_error
 from xiangqi.formats.streams import (
     HEAD,
@@ -81,9 +81,14 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         "xqf": cast(Format, xqf),
         "cbl": cast(Format, cbl),
+        "ccbridge": cast(Format, ccbridge),
+        "sg": cast(Format, sg),
+        "mxq": cast(Format, mxq),
         "cbf": cast(Format, cbf),
         "jsonl": cast(Format, jsonl),
         "dhtmlxq": cast(Format, dhtmlxq),
+        "wxf": cast(Format, wxf),
+        "xqstudio": cast(Format, xqstudio),
         "pgn": cast(Format, pgn),
     }
 )

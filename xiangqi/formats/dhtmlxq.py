@@ -18,8 +18,8 @@ without such a tag.
 
 Sources: the script of the board of dpxq.com (DhtmlXQ_www_dpxq_com.js), the reader of vschess (which also supports
 ``[DhtmlXQ_fen]`` and ``\\uXXXX``), and published records, two of which are among our tests. Pages of the site with
-moves in a script, as ``[0_1_0]…[/0_1_0][0_4_1]…``, are read too. The lettered move list of the board's first versions
-is not supported and reported as a fault.
+moves in a script, as ``[0_1_0]…[/0_1_0][0_4_1]…``, are read too, and so is a list of moves without any tag. The
+lettered move list of the board's first versions is not supported and reported as a fault.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from xiangqi.board import Board
 from xiangqi.fen import InvalidFenError
 from xiangqi.formats import pgn
 from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
-from xiangqi.formats.records import SLOTS, Step, build_game, marks, pgn_date, remark, slot_squares
+from xiangqi.formats.records import SLOTS, Step, build_game, find_fault, marks, pgn_date, remark, set_up, slot_squares
 from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name, write_texts
 from xiangqi.formats.text import TextDecoder, clean_comment, clean_header, parse_result
 from xiangqi.game import ChildNode, Game, GameNode
@@ -55,6 +55,7 @@ _DIGITS: Final = re.compile(r"[0-9]*")
 _COMMENT: Final = re.compile(r"comment(\d{1,6})(?:_(\d{1,6}))?", re.ASCII)
 _WRAPPER: Final = re.compile(rb"\[/?DhtmlXQ[A-Za-z]{0,20}\]", re.IGNORECASE)
 _MARK: Final = re.compile(rb"\[DhtmlXQ_\w{1,40}\]|\A(?:\xef\xbb\xbf)?\s*\[DhtmlXQ", re.IGNORECASE)
+_BARE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*([0-8])\s*([0-9])\s*([0-8])\s*([0-9])[\s0-9]*")
 _ESSENTIAL: Final = frozenset(("movelist", "binit", "fen"))
 _TEXTS: Final = {
     "title": "Title",
@@ -89,9 +90,15 @@ def sniff(head: bytes) -> bool:
 
     False for a PGN file, which may mention such a tag in a header or comment.
 
+    True also for a file of digits alone, if the first four are a move from the initial position.
+
     >>> sniff(b"<html> ... [DhtmlXQ_movelist]7747[/DhtmlXQ_movelist]"), sniff(b'[Event "[DhtmlXQ_movelist]7747"]')
     (True, False)
+    >>> sniff(b"77477062"), sniff(b"20041229")
+    (True, False)
     """
+    if _is_bare(head):
+        return True
     mark = _MARK.search(head)
     return mark is not None and not pgn.begins(head) and not pgn.sniff(head[: mark.start()])
 
@@ -228,6 +235,9 @@ def _games(text: str, line: int) -> Iterator[dict[str, _Line]]:
     A tag that is not closed ends at the next tag or at the end of the text. If a page repeats a tag, once filled and
     once empty, the filled one is used.
     """
+    if _is_bare(text.encode("utf-8", "replace")):
+        yield {"movelist": (line, text)}
+        return
     tags: dict[str, _Line] = {}
     name, start, seen, wrapped = "", 0, 0, False
 
@@ -250,6 +260,16 @@ def _games(text: str, line: int) -> Iterator[dict[str, _Line]]:
     take(text[start:])
     if _is_game(tags, wrapped):
         yield tags
+
+
+def _is_bare(text: bytes) -> bool:
+    """Whether a text is digits alone, and the first four are a move from the initial position."""
+    bare = _BARE.fullmatch(text)
+    if bare is None:
+        return False
+    origin, target = (_square(f"{int(bare[i])}{int(bare[i + 1])}") for i in (1, 3))
+    piece = Board().piece_at(origin)
+    return piece is not None and not find_fault(set_up(Board().piece_map(), piece.color), origin, target)
 
 
 def _is_game(tags: dict[str, _Line], wrapped: bool) -> bool:

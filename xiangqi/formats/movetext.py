@@ -116,6 +116,7 @@ def read_game(
     game = Game(headers, fen)
     result = _read_plainly(game, body) if first_rank == 0 else None
     if result is not None:
+        game.errors = faults.errors
         return game, result
     if not body.isascii():
         body = _PIECES.sub(_half_width, body)

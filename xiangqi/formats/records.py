@@ -1,4 +1,4 @@
-"""Code shared by the coordinate formats (XQF, CBR, CBF, DhtmlXQ).
+"""Code shared by the coordinate formats (XQF, CBR, CBF, DhtmlXQ and others).
 
 All of them have the starting squares of the pieces, then moves as pairs of squares. Their field for the side that moves
 first is not reliable; the owner of the first piece that moves is used. The binary formats store the tree of moves depth
