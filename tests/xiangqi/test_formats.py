@@ -390,6 +390,12 @@ class TestConvert:
             convert(source, target)
         assert target.read_text() == "old"
 
+    @pytest.mark.parametrize("name", ["first.cbl", "one.sg", "one.mxq", "game.wxf", "bare.ubb"])
+    def test_what_is_only_read(self, name: str, tmp_path: Path, suffix: str) -> None:
+        assert convert(SAMPLES / name, tmp_path / f"game{suffix}").errors == []
+        (game,), (again,) = load(SAMPLES / name), load(tmp_path / f"game{suffix}")
+        assert again.moves() == game.moves() and again.headers.get("Red") == game.headers.get("Red")
+
     def test_there_and_back(self, tmp_path: Path, suffix: str) -> None:
         start = tmp_path / "a.pgn"
         save(sample(), start)

@@ -140,6 +140,11 @@ class TestSigns:
         assert (game.errors, game.variations[0].nags) == ([], {nag})
         assert Game.from_pgn(str(game)).variations[0].nags == {nag}
 
+    @pytest.mark.parametrize(("sign", "nag"), [("N", 146), ("~", 13), ("□", 7)])
+    def test_signs_that_stand_alone(self, sign: str, nag: int) -> None:
+        game = Game.from_pgn(f"1. C2=5 {sign} H8+7 *")
+        assert ([move.iccs for move in game.moves()], game.variations[0].nags) == (["h2e2", "h9g7"], {nag})
+
     def test_an_unknown_sign_is_reported_and_costs_no_move(self) -> None:
         game = Game.from_pgn("1. C2=5 =-= H8+7 *")
         assert [move.iccs for move in game.moves()] == ["h2e2", "h9g7"]

@@ -57,6 +57,13 @@ class TestSg:
         (game,) = load(io.BytesIO(record(["c2b0"], fen)))
         assert (game.fen, [move.iccs for move in game.moves()]) == (fen, ["c2b0"])
 
+    def test_numbers_without_zeros_before_them(self) -> None:
+        data = record([], "3k5/9/9/9/9/9/9/9/9/R3K4 w").replace(b"000 ", b"    ").replace(b"055 ", b" 55 ")
+        (game,) = load(io.BytesIO(data))
+        assert game.fen == "3k5/9/9/9/9/9/9/9/9/R3K4 w - - 0 1"
+        with pytest.raises(FormatError):
+            load(io.BytesIO(b" " * 1192))
+
     def test_the_square_whose_byte_is_a_space(self) -> None:
         moves = ["h2e2", "b9c7", "h0g2", "c7e8", "i0h0", "e8c7"]
         (game,) = load(io.BytesIO(record(moves)))

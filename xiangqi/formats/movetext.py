@@ -120,13 +120,13 @@ def read_game(
         return game, result
     if not body.isascii():
         body = _PIECES.sub(_half_width, body)
-    game, ranks = Game(headers, fen), set[int]()
-    found = Faults(faults.path, faults.game)
-    result = _read_movetext(game, body, first, found, first_rank, ranks)
+    game, found = Game(headers, fen), Faults(faults.path, faults.game)
+    result = _read_movetext(game, body, first, found, first_rank)
+    ranks = _ranks(body) if found.errors else set()
     told = {rank == 10 for rank in ranks & {0, 10}}  # whether the ranks count from 1, as each such square says
-    if found.errors and ranks and told != {bool(first_rank)}:
+    if ranks and told != {bool(first_rank)}:
         other, others = Game(headers, fen), Faults(faults.path, faults.game)
-        other_result = _read_movetext(other, body, first, others, 1 - first_rank, set())
+        other_result = _read_movetext(other, body, first, others, 1 - first_rank)
         more = sum(1 for _ in other.walk()) - sum(1 for _ in game.walk())
         if more > 0 or (more == 0 and told == {not first_rank}):
             game, found, result = other, others, other_result
@@ -200,11 +200,14 @@ class _Left(NamedTuple):
     """The move that was taken back for the variation, or ``None`` if it was not played."""
 
 
-def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank: int, ranks: set[int]) -> str:
-    """Read any movetext and return its result. ``first`` is the number of its first line.
+def _ranks(body: str) -> set[int]:
+    """Return the ranks of all squares that a movetext names."""
+    words = (match[0] for match in _TOKEN.finditer(body) if match.lastgroup == "word")
+    return {rank for word in words for rank in algebraic_ranks(_split(word)[0])}
 
-    The ranks of the squares that it names are added to ``ranks``.
-    """
+
+def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank: int) -> str:
+    """Read any movetext and return its result. ``first`` is the number of its first line."""
     board = game.board()
     node: GameNode = game
     skipped = 0  # moves of this line from the unsound one on, which are skipped with their comments and glyphs
@@ -226,17 +229,15 @@ def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank
             if not left and not buried:
                 result = last_result
                 break
-        elif kind == "glyph" or token in _GLYPHS:
-            if not skipped:
-                node.nags.add(_GLYPHS[token])
-        elif token in _CHECKS:
-            continue
-        elif kind == "word" and not token.strip(_SIGNS):
-            report(f"cannot read {token!r:.40}")
         elif kind in ("word", "pawn", "null"):
-            ranks.update(algebraic_ranks(token))
+            word, glyph = (token, None) if token in _MOVE_OF_TEXT else _split(token)
+            if not word:  # signs that stand alone
+                if glyph is None and token not in _CHECKS:
+                    report(f"cannot read {token!r:.40}")
+                elif glyph is not None and not skipped:
+                    node.nags.add(glyph)
+                continue
             if not skipped:
-                word, glyph = _split(token)
                 try:
                     move = NULL_MOVE if kind == "null" else _parse_move(board, word, first_rank)
                 except (InvalidMoveError, IllegalMoveError, AmbiguousMoveError) as error:
@@ -294,6 +295,8 @@ def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank
             numbered = True
         elif kind == "nag":
             node.nags.add(int(token[1:]))
+        elif kind == "glyph":
+            node.nags.add(_GLYPHS[token])
         elif kind == "other":
             report(f"cannot read {token!r}")
     if left or buried:
@@ -322,9 +325,11 @@ _RESULT_WORDS: Final = frozenset(
 def _split(word: str) -> tuple[str, int | None]:
     """Return a word without the signs after it, and the number of the glyph among these.
 
-    >>> _split("C2=5+"), _split("h2e2+/-"), _split("Rh9++-"), _split("ixi9=.")
-    (('C2=5', None), ('h2e2', 16), ('Rh9', 18), ('ixi9', None))
+    >>> _split("C2=5+"), _split("h2e2+/-"), _split("Rh9++-"), _split("ixi9=."), _split("N")
+    (('C2=5', None), ('h2e2', 16), ('Rh9', 18), ('ixi9', None), ('', 146))
     """
+    if word in _GLYPHS:
+        return "", _GLYPHS[word]
     bare = word.rstrip(_SIGNS)
     signs = word[len(bare) :].removeprefix("=.")
     if not signs or signs in _CHECKS:
@@ -333,7 +338,7 @@ def _split(word: str) -> tuple[str, int | None]:
         glyph = _GLYPHS.get(signs.removeprefix(check))
         if glyph is not None:
             return bare, glyph
-    return word, None
+    return word if bare else "", None
 
 
 def _parse_move(board: Board, word: str, first_rank: int) -> Move:

@@ -33,13 +33,13 @@ from xiangqi.move import RED, Piece, Square
 SUFFIXES: Final = (".sg",)
 RECORD_SIZE: Final = 1192
 _MOVES: Final = 210
-_BEGINNING: Final = re.compile(rb".{72}[\d./ -]{10}(?:(?:\d\d| \d|  )\d ){32}", re.DOTALL)
+_BEGINNING: Final = re.compile(rb".{72}[\d./ -]{10}(?:(?:\d{3}| \d\d|\d\d |  \d|\d  |   ) ){32}", re.DOTALL)
 _SLOTS: Final = tuple(map(Piece.from_symbol, "PPPPPCCNNRRBBAAKpppppccnnrrbbaak"))
 
 
 def sniff(head: bytes) -> bool:
     """Whether a file that starts with these bytes is one of SG records."""
-    return _BEGINNING.match(head) is not None
+    return _BEGINNING.match(head) is not None and bool(head[82:_MOVES].strip())
 
 
 def read(source: Source, on_error: ErrorHandler = log_error, encoding: str | None = None) -> Iterator[Game]:
@@ -83,7 +83,7 @@ def loads(data: bytes, path: str | None = None, number: int | None = None) -> Ga
     pieces: dict[Square, Piece] = {}
     for i, piece in enumerate(_SLOTS):
         place = 82 + 4 * i
-        row, file = divmod(int(data[place : place + 3]), 16)
+        row, file = divmod(int(data[place : place + 3].strip() or b"0"), 16)
         square = _square(file - 4, row - 3)
         if square in pieces:
             raise faults.error(f"two pieces, {pieces[square]} and {piece}, on one square", offset=base + place)
