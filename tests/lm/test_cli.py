@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -15,6 +16,7 @@ from lm.cli import training
 from lm.cli.commands import EXTRAS, plugins
 from xiangqi import STARTING_FEN, InvalidFenError
 from xiangqi.formats import load
+from xiangqi.rulings import Rules
 
 RULES_ALONE = ("typer", "click", "rich", "torch", "transformers", "safetensors", "pygame", "zstandard", "filelock")
 """Packages that are missing where only the rules are installed."""
@@ -56,6 +58,13 @@ class TestCommands:
         code, out, err = xqlm("selfplay", "--games", 2, "--player", "random:seed=1")
         assert (code, out.count('[Game "Chinese Chess"]')) == (0, 2)
         assert err.startswith("2 games, ended by ")
+
+    def test_a_match_takes_each_set_of_rules(self, xqlm, tmp_path: Path) -> None:
+        for rules in get_args(Rules):
+            out = tmp_path / f"{rules}.pgn"
+            code, _, _ = xqlm("match", "random", "random", "-n", 2, "--max-plies", 4, "--rules", rules, "--out", out)
+            assert code == 0
+            assert next(iter(load(out))).headers["Adjudication"] == f"rules {rules}, draw at ply 4"
 
     def test_convert(self, xqlm, tmp_path: Path) -> None:
         source, target = tmp_path / "games.pgn", tmp_path / "games.jsonl"
