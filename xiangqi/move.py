@@ -14,6 +14,7 @@ True
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NoReturn, TypeVar
 
 T = TypeVar("T", bound="_Constant")
@@ -95,6 +96,13 @@ class AmbiguousMoveError(ValueError):
         ...
     xiangqi.move.AmbiguousMoveError: ambiguous move '前兵进一': c6c7 or a6a7 in 4k4/9/9/P1P6/P1P6/9/9/9/9/3K5 w - - 0 1
     """
+
+    moves: tuple[Move, ...]
+    """The legal moves that match."""
+
+    def __init__(self, message: str, moves: Iterable[Move] = ()) -> None:
+        super().__init__(message)
+        self.moves = tuple(moves)
 
 
 def square(file: int, rank: int) -> Square:

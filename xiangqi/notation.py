@@ -141,7 +141,8 @@ def parse_legal_uci(board: Board, text: str, first_rank: int | None = None) -> M
     legal = {rank: move for rank, move in moves.items() if board.is_legal(move)}
     if len(legal) > 1:
         raise AmbiguousMoveError(
-            f"ambiguous move {text!r}: {legal[0]} if ranks start at 0, {legal[1]} if at 1; give first_rank"
+            f"ambiguous move {text!r}: {legal[0]} if ranks start at 0, {legal[1]} if at 1; give first_rank",
+            legal.values(),
         )
     if legal:
         return next(iter(legal.values()))
@@ -209,7 +210,7 @@ def parse_algebraic(board: Board, text: str, first_rank: int = 0) -> Move:
         return found[0]
     if found:
         raise AmbiguousMoveError(
-            f"ambiguous move {text!r}: {' or '.join([move.iccs for move in found])} in {board.fen()}"
+            f"ambiguous move {text!r}: {' or '.join([move.iccs for move in found])} in {board.fen()}", found
         )
     piece = PIECE_NAMES[type] if type else "piece"
     place = f" on {file}{rank}" if file and rank else f" on file {file}" if file else f" on rank {rank}" if rank else ""
@@ -505,7 +506,7 @@ def _resolve(board: Board, text: str, words: _Words, wxf: bool) -> Move:
         return legal[0]
     if legal:
         raise AmbiguousMoveError(
-            f"ambiguous move {text!r}: {' or '.join([move.iccs for move in legal])} in {board.fen()}"
+            f"ambiguous move {text!r}: {' or '.join([move.iccs for move in legal])} in {board.fen()}", legal
         )
     piece = f"{COLOR_NAMES[board.turn]} {PIECE_NAMES[type]}"
     if moves:

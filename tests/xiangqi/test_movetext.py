@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 
 import pytest
@@ -118,6 +119,37 @@ class TestAlgebraic:
             parse_algebraic(Board(), "Che3")
         with pytest.raises(AmbiguousMoveError, match="'Ce2': b2e2 or h2e2"):
             parse_algebraic(Board(), "Ce2")
+
+
+class TestAmbiguous:
+    """Two red pawns on file 7, Black's horse before the front one, and a cannon behind the other."""
+
+    FEN = "3k5/9/9/2n6/2P6/9/2P6/9/2c6/4K4 w"
+
+    @pytest.mark.parametrize(
+        ("text", "moves"),
+        [
+            ("1. P7+1 H3+5 2. P7+1 K4.5", "c3c4 c6e5 c5c6 d9e9"),
+            ("1. P7+1 C3-5 2. P7+1", "c5c6 c1c6 c3c4"),
+            ("1. P7+1 {front} C3-5 (1... K4+1 2. K5=4) 2. P7+1 *", "c5c6 c1c6 c3c4"),
+            ("1. 兵七进一 炮3退5 2. 兵七进一", "c5c6 c1c6 c3c4"),
+        ],
+    )
+    def test_the_rest_of_the_line_decides(self, text: str, moves: str) -> None:
+        game = Game.from_pgn(f'[Red "A"]\n[FEN "{self.FEN}"]\n\n{text}')
+        assert (" ".join(move.iccs for move in game.moves()), game.errors) == (moves, [])
+
+    @pytest.mark.parametrize("text", ["1. P7+1 *", "1. P7+1 K4+1 *", "1. P7+1 K4+1 2. K9+9 *"])
+    def test_or_does_not(self, text: str) -> None:
+        game = Game.from_pgn(f'[Red "A"]\n[FEN "{self.FEN}"]\n\n{text}')
+        assert game.moves() == []
+        assert [error.reason[:38] for error in game.errors] == ["ambiguous move 'P7+1': c5c6 or c3c4 in"]
+
+    def test_the_moves_are_told(self) -> None:
+        with pytest.raises(AmbiguousMoveError) as caught:
+            parse_wxf(Board(self.FEN), "P7+1")
+        assert [move.iccs for move in caught.value.moves] == ["c5c6", "c3c4"]
+        assert pickle.loads(pickle.dumps(caught.value)).moves == caught.value.moves
 
 
 class TestSigns:

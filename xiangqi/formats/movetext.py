@@ -9,14 +9,16 @@ of PGN) are glyphs of the move before them.
 The ranks of squares count from 0 or, as PyChess writes them, from 1 to 10. The whole game tells which: by a rank 0 or
 10, and otherwise by more moves being legal.
 
-An unsound move ends its line: it is dropped with the moves that follow it. Variations from earlier moves are kept.
+An unsound move ends its line: it is dropped with the moves that follow it. Variations from earlier moves are kept. A
+text that several legal moves match, as XieXie writes those of tandem pawns, is the one of them after which the rest of
+its line is legal; if there are several such moves, it is unsound.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from xiangqi.board import Board
@@ -217,6 +219,7 @@ def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank
     buried = 0  # open variations within the skipped part
     comments: dict[GameNode, list[str]] = {}
     result = last_result = "*"
+    lookahead = _Lookahead(body, first_rank)
 
     def report(reason: object) -> None:
         if not faults.is_full():
@@ -238,11 +241,17 @@ def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank
                     node.nags.add(glyph)
                 continue
             if not skipped:
+                move: Move | None
                 try:
                     move = NULL_MOVE if kind == "null" else _parse_move(board, word, first_rank)
-                except (InvalidMoveError, IllegalMoveError, AmbiguousMoveError) as error:
+                except (InvalidMoveError, IllegalMoveError) as error:
                     report(error)
-                else:
+                    move = None
+                except AmbiguousMoveError as error:
+                    move = lookahead.decide(board, error.moves, match.end())
+                    if move is None:
+                        report(error)
+                if move is not None:
                     board.push(move)
                     node = node.add_variation(move)
                     node.starting_comment = " ".join(filter(None, before))
@@ -320,6 +329,58 @@ def _half_width(match: re.Match[str]) -> str:
 _RESULT_WORDS: Final = frozenset(
     ("红胜", "紅勝", "黑胜", "黑勝", "和棋", "和局", "红方胜", "黑方胜", "紅方勝", "黑方勝")
 )
+
+
+class _Lookahead:
+    """Decides between the moves that a text may mean, by the rest of its line."""
+
+    def __init__(self, body: str, first_rank: int) -> None:
+        self.body, self.first_rank = body, first_rank
+        self.budget = 20_000
+        """Number of words that may still be read or tried in the game: a bound on time."""
+
+    def decide(self, board: Board, moves: Sequence[Move], position: int) -> Move | None:
+        """Return the only move after which what follows ``position`` in the text is legal, or ``None``."""
+        words = list(self.rest(position))
+        fitting = [move for move in moves if words and self.fits(board, move, words)]
+        return fitting[0] if len(fitting) == 1 and self.budget > 0 else None
+
+    def rest(self, position: int) -> Iterator[str]:
+        """Yield the words for moves from a position to the end of the line, without those of variations."""
+        depth = 0
+        for match in _TOKEN.finditer(self.body, position):
+            kind = match.lastgroup
+            self.budget -= 1 + len(match[0]) // 100
+            if self.budget <= 0:
+                return
+            depth += (kind == "open") - (kind == "close")
+            if depth < 0 or (depth == 0 and (kind == "result" or match[0] in _RESULT_WORDS)):
+                return
+            if depth == 0 and kind in ("word", "pawn", "null"):
+                word = "--" if kind == "null" else _split(match[0])[0]
+                if word:
+                    yield word
+
+    def fits(self, board: Board, move: Move, words: Sequence[str], depth: int = 4) -> bool:
+        """Whether ``words`` are legal moves after ``move``, up to ``depth`` of them deciding between several."""
+        board.push(move)
+        pushed, fit = 1, True
+        for i, word in enumerate(words):
+            self.budget -= 1
+            if self.budget <= 0:
+                break
+            try:
+                board.push(NULL_MOVE if word == "--" else _parse_move(board, word, self.first_rank))
+            except (InvalidMoveError, IllegalMoveError):
+                fit = False
+                break
+            except AmbiguousMoveError as error:
+                fit = depth > 0 and any(self.fits(board, other, words[i + 1 :], depth - 1) for other in error.moves)
+                break
+            pushed += 1
+        for _ in range(pushed):
+            board.pop()
+        return fit
 
 
 def _split(word: str) -> tuple[str, int | None]:
