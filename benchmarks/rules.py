@@ -175,19 +175,44 @@ def _cchess_push(games: Sequence[tuple[Any, Sequence[Any]]]) -> Job:
     return job
 
 
-def _read_xiangqi(games: Sequence[tuple[Any, Sequence[Any]]], notation: pgn.Notation) -> Job:
+def _our_pgn(games: Sequence[tuple[Any, Sequence[Any]]], notation: pgn.Notation) -> bytes:
     tree = [xiangqi.Game({"Red": "A", "Black": "B"}) for _ in games]
     for game, (_, moves) in zip(tree, games, strict=True):
         game.add_main_line(moves)
-    data = "\n".join(pgn.dumps(game, notation) for game in tree).encode()
-    return lambda: sum(len(game.moves()) for game in pgn.read(io.BytesIO(data)))
+    return "\n".join(pgn.dumps(game, notation) for game in tree).encode()
 
 
-def _read_chess(games: Sequence[tuple[Any, Sequence[Any]]]) -> Job:
+def _chess_pgn(games: Sequence[tuple[Any, Sequence[Any]]]) -> str:
     tree = [chess.pgn.Game({"White": "A", "Black": "B"}) for _ in games]
     for game, (_, moves) in zip(tree, games, strict=True):
         game.add_line(moves)
-    text = "\n\n".join(map(str, tree))
+    return "\n\n".join(game.accept(chess.pgn.StringExporter(columns=80)) for game in tree)
+
+
+def _read_xiangqi(games: Sequence[tuple[Any, Sequence[Any]]], notation: pgn.Notation) -> Job:
+    data = _our_pgn(games, notation)
+    return lambda: sum(len(game.moves()) for game in pgn.read(io.BytesIO(data)))
+
+
+def _read_our_headers(games: Sequence[tuple[Any, Sequence[Any]]]) -> Job:
+    data = _our_pgn(games, "iccs")
+    return lambda: sum(1 for _ in pgn.read_headers(io.BytesIO(data)))
+
+
+def _read_chess_headers(games: Sequence[tuple[Any, Sequence[Any]]]) -> Job:
+    text = _chess_pgn(games)
+
+    def job() -> int:
+        file, count = io.StringIO(text), 0
+        while chess.pgn.read_headers(file) is not None:
+            count += 1
+        return count
+
+    return job
+
+
+def _read_chess(games: Sequence[tuple[Any, Sequence[Any]]]) -> Job:
+    text = _chess_pgn(games)
 
     def job() -> int:
         file, plies = io.StringIO(text), 0
@@ -244,6 +269,14 @@ def rows() -> list[Row]:
             target=8,
         ),
         Row(
+            "legal captures, lists/s",
+            {
+                "xiangqi": _each(attrgetter("legal_captures"), boards),
+                "python-chess": _each(lambda board: list(board.generate_legal_captures()), chess_boards),
+            },
+            target=1,
+        ),
+        Row(
             "push and pop, pairs/s",
             {
                 "xiangqi": _push_and_pop(xiangqi.Board, ours),
@@ -294,6 +327,11 @@ def rows() -> list[Row]:
                 "xiangqi": _each(attrgetter("ply"), list(game.main_line())),
                 "python-chess": _each(lambda node: node.ply(), list(chess_game.mainline())),
             },
+            target=1,
+        ),
+        Row(
+            "PGN headers read, games/s",
+            {"xiangqi": _read_our_headers(ours * 10), "python-chess": _read_chess_headers(theirs * 10)},
             target=1,
         ),
         Row("PGN read, ICCS, moves/s", {"xiangqi": _read_xiangqi(ours, "iccs"), "python-chess": chess_read}, target=5),

@@ -62,6 +62,10 @@ def shape(game: Game) -> object:
     return game.headers, game.fen, game.comment, nodes
 
 
+def drop_result(headers: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in headers.items() if key != "Result"}
+
+
 class TestNotations:
     @pytest.mark.parametrize("text", [CHINESE, WXF, ICCS, TRADITIONAL])
     def test_all_tell_the_same_game(self, text: str) -> None:
@@ -446,6 +450,48 @@ class TestFaults:
         assert iccs(pgn.loads("\ufeff1. h2e2 *")) == ["h2e2"]
 
 
+class TestHeadersOnly:
+    TEXTS = (
+        ICCS,
+        '[White "A"]\n[WhiteElo "2000"]\n[Result "红胜"]\n\n1. h2e2 {[%eval 0.3]} h9g7 *\n\n[Red "B"]\n\n1. c3c4 1-0\n',
+        '[Red "A"]\n[FEN "4k4/9/9/9/9/9/9/9/9/3K5 b"]\n\n1... e9e8\n*\n\n[Red "B"]\n1. C2=5 {see\n[x]} H8+7\n',
+        '[Red "A"]\n\n1. h2e2 1-0\n\n1. c3c4 0-1\n\n[Red "胡荣华"]\n\n1. 炮二平五\n1/2-1/2\n',
+        '[Red "A"]\n\n1. h2e2 {not closed\n\n[Red "B"]\n\n1. h2e2 (1. c3c4) *\n\n[Round "1"]\n\n[Round "2"]\n',
+        '[Red "A \\"x\\""]\n\n; remark }\n1. h2e2 *\n[Red "a "quoted" b"]\n\n1. h2e2 *\n[Red "C"]\n\n1. h2e2 *\n',
+    )
+
+    @pytest.mark.parametrize("text", [*TEXTS, "".join(TEXTS), "".join(reversed(TEXTS))])
+    @pytest.mark.parametrize("repeat", [1, 3])
+    def test_the_headers_that_the_games_have(self, text: str, repeat: int) -> None:
+        data = (text * repeat).encode()
+        games = [game.headers for game in pgn.read(io.BytesIO(data), on_error=lambda error: None)]
+        told = list(pgn.read_headers(io.BytesIO(data)))
+        assert len(games) > 0
+        assert [drop_result(headers) for headers in told] == [drop_result(headers) for headers in games]
+        for headers, full in zip(told, games, strict=True):
+            assert headers.get("Result", "*") in ("*", full.get("Result", "*"))
+
+    def test_games_are_chosen_by_their_headers(self) -> None:
+        text = '[Red "A"]\n\n1. h2e2 e2e2 *\n\n[Red "B"]\n\n1. c3c4 c3c4 *\n\n[Red "C"]\n\n1. b2e2 *\n'
+        errors: list[FormatError] = []
+        games = list(pgn.read(io.BytesIO(text.encode()), errors.append, choose=lambda headers: headers["Red"] != "A"))
+        assert [(game.headers["Red"], iccs(game)) for game in games] == [("B", ["c3c4"]), ("C", ["b2e2"])]
+        assert [(error.game, error.line) for error in errors] == [(2, 7)]
+
+    def test_headers_that_cannot_be_read_are_reported(self) -> None:
+        errors: list[FormatError] = []
+        text = '[Red "A"]\n[FEN "9/9"]\n\n1. h2e2 *\n\n[Red "B"]\n\n1. h2e2 *\n'
+        assert list(pgn.read_headers(io.BytesIO(text.encode()), errors.append)) == [{"Red": "B"}]
+        assert [(error.game, error.line) for error in errors] == [(1, 2)]
+
+    def test_lines_are_counted_over_plain_games(self) -> None:
+        plain = '[Red "A"]\n[Black "B"]\n\n1. h2e2 h9g7\n2. h0g2 *\n\n'
+        errors: list[FormatError] = []
+        games = list(pgn.read(io.BytesIO((plain * 400 + "1. h2e2 e2e2 *\n" + plain).encode()), errors.append))
+        assert [len(game.moves()) for game in games] == [3] * 400 + [1, 3]
+        assert [(error.game, error.line) for error in errors] == [(401, 2401)]
+
+
 class TestStreaming:
     def test_memory_of_one_game(self) -> None:
         class Endless(io.RawIOBase):
@@ -517,6 +563,27 @@ class TestWriting:
         assert "E2-E9" in pgn.dumps(game)
         with pytest.raises(FormatError, match="cannot write in wxf notation: illegal move 'e2e9'"):
             pgn.dumps(game, "wxf")
+
+    def test_what_may_be_left_out(self) -> None:
+        game = one('[Red "A"]\n\n{go} 1. h2e2! {good} (1. b2e2 {too}) 1... h9g7 $2 (1... b9c7) 2. h0g2 *')
+        movetext = pgn.dumps(game, "wxf", headers=False)
+        assert movetext == "{go} 1. C2=5 $1 {good} (1. C8=5 {too}) 1... H8+7 $2 (1... H2+3) 2. H2+3 *\n"
+        assert pgn.dumps(game, "wxf", headers=False, comments=False) == (
+            "1. C2=5 (1. C8=5) 1... H8+7 (1... H2+3) 2. H2+3 *\n"
+        )
+        assert (
+            pgn.dumps(game, "wxf", headers=False, variations=False) == "{go} 1. C2=5 $1 {good} 1... H8+7 $2 2. H2+3 *\n"
+        )
+        assert pgn.dumps(game, "wxf", headers=False, variations=False, comments=False) == "1. C2=5 H8+7 2. H2+3 *\n"
+
+    def test_columns(self, tmp_path: Path) -> None:
+        game = Game.from_board(Board.from_moves("h2e2 h9g7 h0g2 i9h9 " + "i0i1 h9h8 i1i0 h8h9 " * 10))
+        lines = pgn.dumps(game, headers=False, columns=40).splitlines()
+        assert 30 < max(map(len, lines)) <= 40
+        assert pgn.dumps(game, headers=False, columns=None).count("\n") == 1
+        xiangqi.save(game, tmp_path / "game.pgn", columns=None, notation="wxf")
+        assert max(map(len, (tmp_path / "game.pgn").read_text().splitlines())) > 200
+        assert one((tmp_path / "game.pgn").read_text()).moves() == game.moves()
 
     def test_unknown_notation(self) -> None:
         with pytest.raises(ValueError, match="no such notation: 'san'"):

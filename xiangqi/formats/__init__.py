@@ -165,9 +165,9 @@ def save(
 ) -> int:
     """Write games to a file in the format of its suffix and return their number.
 
-    ``options`` go to the format's ``write``, such as ``notation="chinese"`` for PGN. The file appears when all games
-    are written. Raises `UnknownFormatError` for an unknown suffix, `FormatError` for a game that the format cannot
-    hold; with ``on_error``, such games are left out and it is called with each error.
+    ``options`` go to the format's ``write``, such as ``notation="chinese"`` or ``comments=False`` for PGN. The file
+    appears when all games are written. Raises `UnknownFormatError` for an unknown suffix, `FormatError` for a game that
+    the format cannot hold; with ``on_error``, such games are left out and it is called with each error.
 
     >>> save(Game(), "game.docx")  # doctest: +ELLIPSIS
     Traceback (most recent call last):

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
 
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.fen import InvalidFenError
@@ -27,7 +27,7 @@ from xiangqi.formats.streams import Source, open_lines, source_name
 from xiangqi.formats.text import TextDecoder, clean_comment, one_line, parse_result
 from xiangqi.game import RESULTS, Game
 
-__all__ = ["SUFFIXES", "Notation", "begins", "dumps", "loads", "read", "sniff", "write", "write_to"]
+__all__ = ["SUFFIXES", "Notation", "begins", "dumps", "loads", "read", "read_headers", "sniff", "write", "write_to"]
 
 SUFFIXES: Final = (".pgn",)
 
@@ -65,6 +65,13 @@ _BEGINNING: Final = re.compile(
 )
 _NO_MOVES: Final = re.compile(rb"[ \t]*(?:[%;]|\[[^\]\n]*(?:\]\s*)?$)")
 """A line before the moves without a move: a comment or a malformed header."""
+_PLAIN_GAME: Final = re.compile(
+    rb'(?:\[[A-Za-z0-9_]++ "[^"\\\n]*+"\]\n)++\n++(?=\d)((?:[^"{}\[]++|\{[^{}"]*+\})++)'
+    rb'(?<=\n)(?=\[[A-Za-z0-9_]++ ")'
+)
+"""A game with plain headers, and no bracket or quotation mark in its moves but in comments, up to the next header."""
+_MOVE_ONE: Final = re.compile(rb"\n\s*+(?:1\s*+[.:\x80-\xff]|[\x80-\xff])")
+"""The start of a line that may begin a game without headers."""
 _RESULTS: Final = tuple(result.encode() for result in RESULTS)
 
 
@@ -92,6 +99,16 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
             tags.clear()
             size, first = 0, number
             has_moves = in_comment = ended = False
+        if tag and not size:  # a game begins: pass over all plain ones that are in the buffer at once
+            ahead, at = line + file.peek(), 0
+            while (game := _PLAIN_GAME.match(ahead, at)) and not _MOVE_ONE.search(ahead, game.start(1), game.end()):
+                yield number, game[0]
+                number += game[0].count(b"\n")
+                at = game.end()
+            if at:
+                file.read(at - len(line))
+                line = file.readline(MAX_GAME)
+                first, tag = number, _TAG_START.match(line)
         if tag and not has_moves:
             tags.add(tag[1])
         after_blank = is_blank
@@ -111,17 +128,53 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
         yield first, bytes(text) if size <= MAX_GAME else None
 
 
-def read(source: Source, on_error: ErrorHandler = log_error, encoding: str | None = None) -> Iterator[Game]:
+def read(
+    source: Source,
+    on_error: ErrorHandler = log_error,
+    encoding: str | None = None,
+    choose: Callable[[dict[str, str]], bool] | None = None,
+) -> Iterator[Game]:
     """Iterate over the games of a PGN file, with one in memory at a time.
 
-    ``on_error`` is called with faults of the moves and with games that cannot be read at all. Raises `FormatError` if
-    the compression is broken, ``OSError`` if the path cannot be opened.
+    ``choose`` is called with the headers of each game (see `read_headers`); a game for which it returns false is
+    skipped, and its moves are not read. ``on_error`` is called with faults of the moves and with games that cannot be
+    read at all. Raises `FormatError` if the compression is broken, ``OSError`` if the path cannot be opened.
 
     >>> import io
     >>> games = read(io.StringIO('[Red "A"]  1. H2-E2 H9-G7  1-0'))
     >>> [(game.headers["Red"], game.result, len(game.moves())) for game in games]
     [('A', '1-0', 2)]
+    >>> two = '[Red "A"]  1. H2-E2 *\\n\\n[Red "B"]  1. C3-C4 *'
+    >>> [game.moves() for game in read(io.StringIO(two), choose=lambda headers: headers["Red"] == "B")]
+    [[Move.from_iccs('c3c4')]]
     """
+    for top in _tops(source, on_error, encoding):
+        if choose is None or choose(_told(top.headers.copy(), top.fen)):
+            try:
+                game = _finish(top)
+            except FormatError as error:
+                on_error(error)
+            else:
+                yield game.reported(on_error)
+
+
+def read_headers(
+    source: Source, on_error: ErrorHandler = log_error, encoding: str | None = None
+) -> Iterator[dict[str, str]]:
+    """Iterate over the headers of the games of a PGN file, without reading moves: many times as fast as `read`.
+
+    They are those that ``Game.headers`` would hold, but for a result that only the end of the moves tells. ``on_error``
+    is called with games whose headers cannot be read. Raises like `read`.
+
+    >>> import io
+    >>> list(read_headers(io.StringIO('[White "A"]  1. H2-E2 H9-G7  1-0')))
+    [{'Red': 'A'}]
+    """
+    return (_told(top.headers, top.fen) for top in _tops(source, on_error, encoding))
+
+
+def _tops(source: Source, on_error: ErrorHandler, encoding: str | None) -> Iterator[_Top]:
+    """Iterate over the games with their headers read, but not their moves."""
     path = source_name(source)
     decoder = TextDecoder()
     with open_lines(source, encoding) as file:
@@ -130,12 +183,12 @@ def read(source: Source, on_error: ErrorHandler = log_error, encoding: str | Non
             try:
                 if data is None:
                     raise faults.error(f"a game of more than {MAX_GAME >> 20} MiB", line=first)
-                game = _parse(decoder.decode(data), first, faults)
+                top = _begin(decoder.decode(data), first, faults)
             except FormatError as error:
                 on_error(error)
             else:
-                if game is not None:
-                    yield game.reported(on_error)
+                if top is not None:
+                    yield top
 
 
 def loads(text: str) -> Game:
@@ -150,15 +203,17 @@ def loads(text: str) -> Game:
         for first, data in _blocks(file):
             if data is None:
                 raise FormatError(f"a game of more than {MAX_GAME >> 20} MiB", line=first)
-            game = _parse(data.decode("utf-8-sig"), first, Faults())
-            if game is not None:
-                return game
+            top = _begin(data.decode("utf-8-sig"), first, Faults())
+            if top is not None:
+                return _finish(top)
     raise FormatError("there is no game in the text")
 
 
 # --- Reading one game -------------------------------------------------------------------------------------------------
 
 _TAG: Final = re.compile(r'\s*[\[【［]\s*([^\s"\[\]%{}]+)\s*"((?:[^"\\\n]|\\.)*)"\s*[\]】］]')
+_PLAIN_HEADERS: Final = re.compile(r'(?:\[[A-Za-z0-9_]+ "[^"\\\x00-\x1f\x7f-\x9f]*"\]\n)+\n*')
+_PLAIN_HEADER: Final = re.compile(r'\[(\w+) "([^"]*)"\]\n', re.ASCII)
 _SLOPPY_TAG: Final = re.compile(r'\s*[\[【［]\s*([^\s"\[\]%{}]+)\s*"(.*)"[^\S\n]*[\]】］][^\S\n]*$', re.MULTILINE)
 """A tag whose value has unescaped quotation marks or backslashes."""
 _BROKEN_TAG: Final = re.compile(r"\s*([\[【［%][^\n]*)")
@@ -166,12 +221,31 @@ _REMARK_LINE: Final = re.compile(r"\s*;([^\n]*)")
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 
 
-def _parse(text: str, first: int, faults: Faults) -> Game | None:
-    """Return the game of a text that starts in line ``first``, or ``None`` if the text is empty."""
+class _Top(NamedTuple):
+    """A game of which only what stands before the moves was read."""
+
+    headers: dict[str, str]
+    """Not normalized yet."""
+    remarks: list[str]
+    fen: str
+    text: str
+    position: int
+    """Where in the text the moves begin."""
+    first: int
+    """Number of the first line of the text."""
+    faults: Faults
+
+
+def _begin(text: str, first: int, faults: Faults) -> _Top | None:
+    """Read the headers of a text that starts in line ``first``; return ``None`` if the text is empty."""
+    plain = _PLAIN_HEADERS.match(text)
     headers: dict[str, str] = {}
     remarks: list[str] = []
     fen, position = STARTING_FEN, 0
-    while True:
+    if plain and "[FEN " not in plain[0]:  # the usual case; others are read one by one
+        headers.update(_PLAIN_HEADER.findall(plain[0]))
+        position = plain.end()
+    while not text[position : position + 1].isdecimal():  # not at a move's number
         match = _TAG.match(text, position) or _SLOPPY_TAG.match(text, position)
         if match is not None:
             key, value = match[1], match[2]
@@ -189,13 +263,27 @@ def _parse(text: str, first: int, faults: Faults) -> Game | None:
         else:
             break
         position = match.end()
-    body = text[position:]
-    if not headers and not body.strip():
+    if not headers and not text[position:].strip():
         return None
+    return _Top(headers, remarks, fen, text, position, first, faults)
+
+
+def _told(headers: dict[str, str], fen: str) -> dict[str, str]:
+    """Change headers in place to those that the game will have, and return them."""
+    _clean(headers)
+    if fen != STARTING_FEN:
+        headers["FEN"] = fen
+    return headers
+
+
+def _finish(top: _Top) -> Game:
+    """Return the game, with its moves read."""
+    headers, remarks, fen, text, position, first, faults = top
     site = headers.get("Site", "") + headers.get("Event", "")
     first_rank = 1 if "pychess" in site.lower() else 0
     ending = _clean(headers)
-    game, termination = read_game(headers, fen, body, first + text.count("\n", 0, position), faults, first_rank)
+    first += text.count("\n", 0, position)
+    game, termination = read_game(headers, fen, text[position:], first, faults, first_rank)
     if not headers and not game.variations and faults.errors:
         raise faults.errors[0]
     if remarks:
@@ -211,7 +299,7 @@ def _line(text: str, match: re.Match[str], first: int) -> int:
 
 def _clean(headers: dict[str, str]) -> str:
     """Normalize the headers in place and return their result."""
-    for key in [key for key in headers if key == "White" or (key.startswith("White") and key[5].isupper())]:
+    for key in [key for key in headers if key[:5] == "White" and (key == "White" or key[5].isupper())]:
         headers.setdefault("Red" + key[5:], headers.pop(key))
     for key in ("Game", "Variant", "Format", "FEN", "SetUp"):
         headers.pop(key, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 
@@ -27,7 +28,7 @@ class TextDecoder:
         ('仙人指路', '1. h2e2 h9g7 *')
         """
         try:
-            return data.decode("utf-8-sig")
+            return data.decode().removeprefix("\ufeff")
         except UnicodeDecodeError:
             text = data.decode("utf-8-sig", "replace")
         bad = text.count("\ufffd")
@@ -89,6 +90,7 @@ _BLACK_WINS: Final = re.compile(r"0\s*[-:]\s*1|黑.*[胜勝]|[红紅先].*[负�
 _DRAW: Final = re.compile(r"1/2(\s*[-:]\s*1/2)?|½(-½)?|0?\.5-0?\.5|.*和.*|draw|drawn", re.IGNORECASE)
 
 
+@lru_cache(maxsize=256)
 def parse_result(text: str) -> str:
     """Return ``1-0``, ``0-1``, ``1/2-1/2`` or ``*`` for a result in any common spelling.
 
