@@ -24,8 +24,9 @@ Rule sets:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -68,12 +69,14 @@ QUIET_PLIES: Final = 120
 COUNTED_CHECKS: Final = 10
 """Checks of each side that count towards ``QUIET_PLIES``; later checks and the replies to them do not."""
 
-CODES: Final[dict[Rules, int]] = {
-    "computer": chase.COMPUTER,
-    "asian": chase.ASIAN,
-    "check_only": chase.CHECK_ONLY,
-    "none": chase.NO_RULES,
-}
+CODES: Final[Mapping[Rules, int]] = MappingProxyType(
+    {
+        "computer": chase.COMPUTER,
+        "asian": chase.ASIAN,
+        "check_only": chase.CHECK_ONLY,
+        "none": chase.NO_RULES,
+    }
+)
 """The rule sets as `xiangqi.chase` numbers them."""
 
 _WHY: Final = {

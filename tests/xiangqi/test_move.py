@@ -4,6 +4,7 @@ import copy
 import importlib
 import pickle
 import pkgutil
+import threading
 from types import MappingProxyType
 
 import numpy as np
@@ -198,6 +199,8 @@ def can_be_changed(value):
         return True
     if not type(value).__module__.startswith("xiangqi"):
         return False  # a number, a text, a class, a function
+    if isinstance(value, threading.local):
+        return False  # each thread has its own
     try:
         value.anything = 0
     except AttributeError:
