@@ -235,10 +235,7 @@ def limit_of_each(limits: Limits, boards: Sequence[Board]) -> list[Limit | None]
 
 
 def expected_score(info: Info) -> float | None:
-    """Return the expected score of the side to move: from WDL, else from the score in pawns, else ``None``.
-
-    The conversion from pawns is ``1 / (1 + 10^(-pawns / 4))``, fitted to computer games: chessprogramming.org, "Pawn
-    Advantage, Win Percentage, and Elo".
+    """Return the expected score of the side to move: from WDL, else from the score (`Score.expected`), else ``None``.
 
     >>> from xiangqi import RED
     >>> from xiangqi.engine import Score
@@ -249,4 +246,4 @@ def expected_score(info: Info) -> float | None:
         return info.wdl.expected
     if info.score is None:
         return None
-    return 1 / (1 + 10 ** (-info.score.centipawns() / 400))
+    return info.score.expected()

@@ -5,6 +5,7 @@ import functools
 import gc
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -84,6 +85,8 @@ class TestLimit:
         board = Board()
         assert UCI.go(Limit(depth=3, nodes=9), board, None, 0, False) == "go depth 3 nodes 9"
         assert UCI.go(Limit(time=0.25), board, None, 0, False) == "go movetime 250"
+        assert UCI.go(Limit(time=2, mate=3), board, None, 0, False) == "go movetime 2000 mate 3"
+        assert UCI.go(Limit(depth=3), board, None, 0, False, ponder=True) == "go ponder depth 3"
         assert UCI.go(Limit(), board, [Move.from_iccs("h2e2")], 1, False) == "go infinite searchmoves h3e3"
         clocks = Limit(red_clock=60, black_clock=50.5, red_increment=1, black_increment=2, moves_to_go=9)
         assert UCI.go(clocks, board, None, 0, False) == "go wtime 60000 btime 50500 winc 1000 binc 2000 movestogo 9"
@@ -135,6 +138,8 @@ class TestLimit:
     def test_ucci_takes_one_kind_only(self):
         with pytest.raises(ValueError, match="one kind of limit only, not depth 3 and nodes 9"):
             UCCI.go(Limit(depth=3, nodes=9), Board(), None, 0, False)
+        with pytest.raises(ValueError, match="UCCI has no search for a mate"):
+            UCCI.go(Limit(mate=3), Board(), None, 0, False)
 
     @pytest.mark.parametrize("name", ["time", "depth", "red_clock", "black_increment"])
     def test_negative(self, name):
@@ -349,6 +354,56 @@ class TestInfo:
         ]
         assert [str(Score(RED, cp=-125)), str(Score(BLACK, mate=2))] == ["-1.25 for red", "mate 2 for black"]
 
+    def test_a_side_that_is_mated_on_the_spot(self):
+        """No number is left to turn: the other side has mated, it is not mated as well."""
+        lost = Score(RED, mate=0)
+        won = lost.pov(BLACK)
+        assert won != Score(BLACK, mate=0)
+        assert won.pov(RED) == lost
+        assert (lost.centipawns(), won.centipawns()) == (-10000, 10000)
+        assert (lost.expected(), won.expected()) == (0.0, 1.0)
+        assert (str(lost), str(won)) == ("mate 0 for red", "mate +0 for black")
+        assert [eval(repr(score)) for score in (lost, won)] == [lost, won]
+
+    def test_scores_are_ordered(self):
+        rising = [Score(RED, mate=0)]
+        rising += [Score(RED, mate=n) for n in (-1, -7)]
+        rising += [Score(RED, cp=cp) for cp in (-20000, -30, 0, 30, 20000)]
+        rising += [Score(RED, mate=n) for n in (7, 1)]
+        rising += [Score(BLACK, mate=0).pov(RED)]
+        assert sorted([*rising[5:], *rising[:5]]) == rising
+        assert max(rising) == rising[-1]
+        falling = [score.pov(BLACK) for score in rising]
+        assert sorted(falling) == falling[::-1]
+        for i, a in enumerate(rising):
+            for j, b in enumerate(rising):
+                assert (a < b, a <= b, a > b, a >= b) == (i < j, i <= j, i > j, i >= j)
+
+    def test_only_scores_of_one_view_are_ordered(self):
+        with pytest.raises(ValueError, match=r"\+0.10 for red and \+0.20 for black are two views: turn one by pov"):
+            assert Score(RED, cp=10) < Score(BLACK, cp=20)
+        assert Score(RED, cp=10) > Score(BLACK, cp=20).pov(RED)
+        with pytest.raises(TypeError):
+            assert Score(RED, cp=10) < 20
+
+    @pytest.mark.parametrize("cp", [-900, -80, 0, 35, 400, 3000])
+    def test_chances(self, cp):
+        score = Score(RED, cp=cp)
+        wdl = score.wdl()
+        assert sum(wdl) == pytest.approx(1000)
+        assert min(wdl) >= 0
+        assert wdl.expected == pytest.approx(score.expected())
+        assert score.pov(BLACK).wdl() == pytest.approx(wdl.turned())
+        assert score.pov(BLACK).expected() == pytest.approx(1 - score.expected())
+
+    def test_chances_of_draws(self):
+        assert Score(RED, cp=0).wdl(draws=0.5) == (250, 500, 250)
+        assert Score(RED, cp=0).wdl(draws=0) == (500, 0, 500)
+        assert Score(RED, mate=-3).wdl() == (0, 0, 1000)
+        assert Score(RED, cp=400).expected() == pytest.approx(10 / 11)
+        with pytest.raises(ValueError, match=r"the share of draws is 0 to 0\.5, not 0\.6"):
+            Score(RED, cp=0).wdl(draws=0.6)
+
 
 @needs_fairy
 class TestFairyStockfish:
@@ -394,6 +449,11 @@ class TestFairyStockfish:
         few = Board("4k4/9/9/9/9/9/P8/9/9/3K5 w")
         assert len(engine.analyse(few, Limit(depth=2), multipv=5)) == len(few.legal_moves) == 2
         assert engine.analyse(Board(), Limit(depth=3)).depth == 3
+
+    def test_a_limit_to_mates(self):
+        board = Board("4k4/R8/9/9/9/9/9/9/8R/3K5 w")
+        with SimpleEngine.popen_uci(FAIRY) as engine:
+            assert engine.analyse(board, Limit(mate=1, time=20)).score == Score(RED, mate=1)
 
     def test_limits(self, engine):
         board = Board.from_moves("h2e2")
@@ -549,6 +609,148 @@ class TestOptions:
             "setoption name MultiPV value 2",
             "setoption name MultiPV value 1",
         ]
+
+    def test_for_one_search(self, tmp_path):
+        log = tmp_path / "log"
+        with popen(log=log, options={"Threads": 2}) as engine:
+            engine.play(Board(), DEPTH_1, options={"threads": 4, "Analysis Style": "Solid", "Clear Hash": None})
+            engine.play(Board(), DEPTH_1, options={"Threads": 4})
+            engine.analyse(Board(), DEPTH_1, options={"Threads": 2})
+            engine.analysis(Board(), DEPTH_1).wait()
+        told = [line for line in log.read_text().splitlines() if line.startswith(("setoption", "go"))]
+        assert told[2:] == [  # after the setting at the start and the move that shows how ranks are counted
+            "setoption name Threads value 4",
+            "setoption name Analysis Style value Solid",
+            "setoption name Clear Hash",
+            "go depth 1",
+            "setoption name Analysis Style value Normal",
+            "go depth 1",
+            "setoption name Threads value 2",
+            "go depth 1",
+            "go depth 1",
+        ]
+
+    def test_refused_for_one_search(self, tmp_path):
+        log = tmp_path / "log"
+        with popen("no-default", log=log) as engine:
+            for options, message in (
+                ({"Threads": 9}, "Threads takes a number from 1 to 8, not 9"),
+                ({"Hash": 1}, "no option 'Hash'"),
+                ({"MultiPV": 2}, "MultiPV is set by multipv=, not by options="),
+                ({"Style": "x"}, r"option Style has no default to return to after the search: set it by configure\(\)"),
+            ):
+                with pytest.raises(EngineOptionError, match=message):
+                    engine.play(Board(), DEPTH_1, options=options)
+            engine.configure({"Style": "x"})
+            engine.play(Board(), DEPTH_1, options={"Style": "y"})
+            engine.play(Board(), DEPTH_1)
+        told = [line for line in log.read_text().splitlines() if line.startswith("setoption")]
+        assert told == [f"setoption name Style value {value}" for value in "xyx"]
+
+
+class TestPonder:
+    """The fake engine plays h2e2, expects h9g7, and then plays h0g2."""
+
+    @staticmethod
+    def popen(log, protocol="uci", fault=""):
+        command = fake(fault, protocol, log=log, first="h2e2 ponder h9g7", best="h0g2")
+        if protocol == "ucci":
+            return SimpleEngine.popen_ucci(command, timeout=60.0)
+        return SimpleEngine.popen_uci(command, timeout=60.0, first_rank=0)
+
+    @staticmethod
+    def told(log):
+        return [line for line in log.read_text().splitlines() if not line.startswith(("uci", "ucci"))]
+
+    @pytest.mark.parametrize("protocol", ["uci", "ucci"])
+    def test_the_expected_reply(self, protocol, tmp_path):
+        log = tmp_path / "log"
+        with self.popen(log, protocol) as engine:
+            assert engine.play(Board(), DEPTH_1, ponder=True).ponder is Move.from_iccs("h9g7")
+            result = engine.play(Board.from_moves("h2e2 h9g7"), DEPTH_1, ponder=True, draw_offered=True)
+            assert (result.move, result.ponder) == (Move.from_iccs("h0g2"), None)
+        *_, position, go, hit, end = self.told(log)
+        assert position.endswith(" moves h2e2 h9g7")
+        assert (go, hit, end) == ("go ponder depth 1", "ponderhit draw" if protocol == "ucci" else "ponderhit", "quit")
+
+    def test_its_time_counts_from_the_next_call(self, tmp_path):
+        with self.popen(tmp_path / "log", fault="hang-at-ponderhit") as engine:
+            engine.play(Board(), Limit(time=0.1), ponder=True)
+            engine._engine.timeout = 0.3
+            with pytest.raises(EngineTimeoutError, match=r"the engine did not move within 0\.4 s"):
+                engine.play(Board.from_moves("h2e2 h9g7"), Limit(time=0.1), ponder=True)
+
+    def test_another_reply(self, tmp_path):
+        log = tmp_path / "log"
+        with self.popen(log) as engine:
+            assert engine.play(Board(), DEPTH_1, ponder=True).ponder is Move.from_iccs("h9g7")
+            assert engine.play(Board.from_moves("h2e2 h7e7"), DEPTH_1).move is Move.from_iccs("h0g2")
+        told = self.told(log)
+        start = told.index("go ponder depth 1")
+        assert told[start:] == [
+            "go ponder depth 1",
+            "stop",
+            "isready",
+            "setoption name Ponder value false",
+            next(line for line in told if line.endswith(" moves h2e2 h7e7")),
+            "go depth 1",
+            "quit",
+        ]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"limit": Limit(depth=2)},
+            {"limit": Limit(depth=1, root_moves=(Move.from_iccs("h0g2"),))},
+            {"root_moves": [Move.from_iccs("h0g2")]},
+            {"options": {"Threads": 2}},
+        ],
+    )
+    def test_another_search_is_begun_anew(self, change, tmp_path):
+        log = tmp_path / "log"
+        with self.popen(log) as engine:
+            engine.play(Board(), DEPTH_1, ponder=True)
+            asked = {"limit": DEPTH_1, "ponder": True} | change
+            assert engine.play(Board.from_moves("h2e2 h9g7"), **asked).move is Move.from_iccs("h0g2")
+        assert "stop" in self.told(log)
+        assert "ponderhit" not in self.told(log)
+
+    def test_analysis_ends_it(self, tmp_path):
+        log = tmp_path / "log"
+        with self.popen(log) as engine:
+            engine.play(Board(), DEPTH_1, ponder=True)
+            engine.analyse(Board.from_moves("h2e2 h9g7"), DEPTH_1, options={"Ponder": True})
+        assert "stop" in self.told(log)
+        assert "ponderhit" not in self.told(log)
+
+    def test_the_clock_of_its_next_move(self):
+        limit = Limit(red_clock=60, black_clock=50, red_increment=2, moves_to_go=1)
+        assert limit.after_a_move(RED, 7.5) == Limit(red_clock=54.5, black_clock=50, red_increment=2)
+        assert limit.after_a_move(BLACK, 99) == Limit(red_clock=60, black_clock=0, red_increment=2)
+        assert Limit(time=1, mate=3).after_a_move(RED, 9) == Limit(time=1, mate=3)
+
+    def test_clocks_may_differ(self, tmp_path):
+        log = tmp_path / "log"
+        with self.popen(log) as engine:
+            engine.play(Board(), Limit(red_clock=60, black_clock=50), ponder=True)
+            limit = Limit(red_clock=58, black_clock=31)
+            assert engine.play(Board.from_moves("h2e2 h9g7"), limit, ponder=True).move is Move.from_iccs("h0g2")
+        told = self.told(log)
+        assert told[-2:] == ["ponderhit", "quit"]
+        red, black = re.fullmatch(r"go ponder wtime (\d+) btime (\d+)", told[-3]).groups()
+        assert int(red) <= 60_000
+        assert black == "50000"
+
+    @needs_fairy
+    def test_fairy_stockfish(self):
+        board = Board()
+        with SimpleEngine.popen_uci(FAIRY) as engine:
+            for _ in range(6):
+                result = engine.play(board, Limit(depth=4), ponder=True)
+                board.push(result.move)
+                board.push(result.ponder or board.legal_moves[0])
+            assert engine.play(board, Limit(depth=3)).move in board.legal_moves
+            assert engine.analyse(board, Limit(depth=3)).depth == 3
 
 
 class TestUcci:

@@ -78,6 +78,16 @@ class Analysis:
             self._timer.cancel()
             self._timer = self._loop.call_at(self._deadline, self._watch)
 
+    def _begin_to_count(self, limit: Limit) -> None:
+        """Give a search that was begun by ``go ponder`` its deadline: its limit counts from now."""
+        self._longest = limit.longest(self._board.turn)
+        self._started = self._loop.time()
+        if self._longest is not None and not self.done:
+            self._longest += self._engine.timeout
+            self._deadline = self._started + self._longest
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._watch)
+
     async def __aenter__(self) -> Self:
         return self
 

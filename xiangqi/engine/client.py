@@ -76,7 +76,9 @@ class Engine:
         self._awaited: tuple[str, asyncio.Future[None]] | None = None
         self._failed: EngineError | None = None
         self._said, self._heard = "", self._loop.time()
-        self._multipv = 1
+        self._configured: dict[str, str] = {}  # by name: what `configure` has set
+        self._set: dict[str, str] = {}  # what the engine was told last
+        self._pondered: tuple[str, Limit] | None = None  # the ``position`` command and the limit of a running search
 
     # --- The process --------------------------------------------------------------------------------------------------
 
@@ -212,6 +214,7 @@ class Engine:
     async def _settle(self) -> None:
         """Stop a running search, so that its move is not mistaken for the result of the next one."""
         self._check()
+        self._pondered = None
         if self._search and not self._search.done:
             self._search.stop()
             await asyncio.wait((self._search._result,))
@@ -221,24 +224,53 @@ class Engine:
 
     async def configure(self, options: Mapping[str, OptionValue]) -> None:
         """Set options. If one of them is unknown or invalid, raises ``EngineOptionError`` and sets none."""
-        lines = [self._set_option(name, value) for name, value in options.items()]
+        texts = dict(self._text_of(name, value) for name, value in options.items())
         async with self._lock:
             await self._settle()
-            await self._ask("\n".join([*lines, "isready"]), "readyok")
+            self._configured |= {name: text for name, text in texts.items() if self.options[name].type != "button"}
+            await self._ask("\n".join([*self._tell(texts), "isready"]), "readyok")
 
-    def _set_option(self, name: str, value: OptionValue) -> str:
-        """Return the command that sets an option."""
+    def _text_of(self, name: str, value: OptionValue) -> tuple[str, str]:
+        """Return an option's name as the engine spells it, and the value as it expects it."""
         for option in self.options.values():
             if option.name.lower() == name.lower():
                 try:
-                    text = option.text(value)
+                    return option.name, option.text(value)
                 except ValueError as error:
                     raise self._error(EngineOptionError, str(error)) from None
-                if option.name.lower() == "multipv":
-                    self._multipv = int(text)
-                return self._dialect.set_option(option, text)
         known = ", ".join(self.options) or "none"
         raise self._error(EngineOptionError, f"the engine has no option {name!r}; it has {known}")
+
+    def _tell(self, texts: Mapping[str, str]) -> list[str]:
+        """Return the commands that set options, and remember the values."""
+        self._set |= texts
+        return [self._dialect.set_option(self.options[name], text) for name, text in texts.items()]
+
+    def _for_one_search(self, options: Mapping[str, OptionValue], lines: int) -> dict[str, str]:
+        """Return the values to set before a search: its own, and for what an earlier search had set, the usual ones."""
+        own: dict[str, str] = {}
+        for name, text in (self._text_of(name, value) for name, value in options.items()):
+            if name.lower() == "multipv":
+                raise self._error(EngineOptionError, f"{name} is set by multipv=, not by options=")
+            if self.options[name].type != "button" and self._usual(name) is None:
+                reason = f"option {name} has no default to return to after the search: set it by configure()"
+                raise self._error(EngineOptionError, reason)
+            own[name] = text
+        if lines > 1 or any(name.lower() == "multipv" for name in self.options):
+            name, text = self._text_of("MultiPV", lines)
+            own[name] = text
+        for name in self._set:
+            if name not in own and (usual := self._usual(name)) is not None:
+                own[name] = usual
+        return {
+            name: text
+            for name, text in own.items()
+            if self.options[name].type == "button" or self._set.get(name, self.options[name].default) != text
+        }
+
+    def _usual(self, name: str) -> str | None:
+        """Return the value of an option between searches, or ``None`` if it is a button or has no default."""
+        return None if self.options[name].type == "button" else self._configured.get(name, self.options[name].default)
 
     async def ping(self) -> None:
         """Wait until the engine has processed all commands. Stops a running analysis."""
@@ -256,12 +288,25 @@ class Engine:
             await self._ask("\n".join(lines), "readyok")
 
     async def play(
-        self, board: Board, limit: Limit, *, root_moves: Iterable[Move] | None = None, draw_offered: bool = False
+        self,
+        board: Board,
+        limit: Limit,
+        *,
+        root_moves: Iterable[Move] | None = None,
+        draw_offered: bool = False,
+        options: Mapping[str, OptionValue] | None = None,
+        ponder: bool = False,
     ) -> PlayResult:
         """Search and return the engine's move. The board is not changed.
 
         ``root_moves``, or those of the limit, restrict the choice. ``draw_offered`` offers a draw, to UCCI engines
-        only. Raises ``EngineError``, also if the engine names no move although there is one, and ``ValueError`` for a
+        only. ``options`` are set for this search alone.
+
+        With ``ponder``, the engine goes on thinking about the reply that it expects. If that is the opponent's, and the
+        next call is to ``play`` with a limit of the same kind, it continues there; the limit counts from that call, but
+        of clocks it knows what this call and its own move left. Any other call ends it.
+
+        Raises ``EngineError``, also if the engine names no move although there is one, and ``ValueError`` for a
         limit that does not end the search or for illegal ``root_moves``. If the caller is cancelled, the search is
         stopped.
 
@@ -274,22 +319,46 @@ class Engine:
         h2e2 h9g7
         """
         self._check_limit(board, limit)
+        options = dict(options or {})
+        if ponder and "Ponder" in self.options:
+            options.setdefault("Ponder", True)
         async with self._lock:
-            result = await self._finish(await self._begin(board, limit, 1, root_moves, draw_offered))
+            search = await self._begin(board, limit, 1, root_moves, draw_offered, options, go_on=True)
+            result = await self._finish(search)
+            if ponder:
+                self._ponder(board, limit, result, self._loop.time() - search._started)
         if result.move is None and not result.resigned and board.has_legal_moves():
             raise self._error(EngineMoveError, f"the engine named no move in {board.fen()}")
         return result
 
     @overload
     async def analyse(
-        self, board: Board, limit: Limit, *, multipv: None = None, root_moves: Iterable[Move] | None = None
+        self,
+        board: Board,
+        limit: Limit,
+        *,
+        multipv: None = None,
+        root_moves: Iterable[Move] | None = None,
+        options: Mapping[str, OptionValue] | None = None,
     ) -> Info: ...
     @overload
     async def analyse(
-        self, board: Board, limit: Limit, *, multipv: int, root_moves: Iterable[Move] | None = None
+        self,
+        board: Board,
+        limit: Limit,
+        *,
+        multipv: int,
+        root_moves: Iterable[Move] | None = None,
+        options: Mapping[str, OptionValue] | None = None,
     ) -> list[Info]: ...
     async def analyse(
-        self, board: Board, limit: Limit, *, multipv: int | None = None, root_moves: Iterable[Move] | None = None
+        self,
+        board: Board,
+        limit: Limit,
+        *,
+        multipv: int | None = None,
+        root_moves: Iterable[Move] | None = None,
+        options: Mapping[str, OptionValue] | None = None,
     ) -> Info | list[Info]:
         """Search and return the final information about the best line, or a list for the ``multipv`` best lines.
 
@@ -306,7 +375,7 @@ class Engine:
         """
         self._check_limit(board, limit)
         async with self._lock:
-            search = await self._begin(board, limit, multipv or 1, root_moves)
+            search = await self._begin(board, limit, multipv or 1, root_moves, options=options)
             await self._finish(search)
         return search.info if multipv is None else [info for info in search.multipv if info.pv]
 
@@ -317,6 +386,7 @@ class Engine:
         *,
         multipv: int | None = None,
         root_moves: Iterable[Move] | None = None,
+        options: Mapping[str, OptionValue] | None = None,
     ) -> Analysis:
         """Start a search and return it while it runs; without a limit it is infinite. Raises like ``play``.
 
@@ -333,16 +403,35 @@ class Engine:
         +0.30 for red
         """
         async with self._lock:
-            return await self._begin(board, limit or Limit(), multipv or 1, root_moves)
+            return await self._begin(board, limit or Limit(), multipv or 1, root_moves, options=options)
 
     def _check_limit(self, board: Board, limit: Limit) -> None:
-        if limit.depth is None and limit.nodes is None and limit.longest(board.turn) is None:
+        ends = (limit.depth, limit.nodes, limit.mate, limit.longest(board.turn))
+        if ends == (None, None, None, None):
             raise ValueError(f"{limit!r} does not limit a search for {COLOR_NAMES[board.turn]}")
 
     async def _begin(
-        self, board: Board, limit: Limit, lines: int, moves: Iterable[Move] | None, draw: bool = False
+        self,
+        board: Board,
+        limit: Limit,
+        lines: int,
+        moves: Iterable[Move] | None,
+        draw: bool = False,
+        options: Mapping[str, OptionValue] | None = None,
+        go_on: bool = False,
     ) -> Analysis:
-        """Start a search. The caller holds the lock."""
+        """Start a search, or with ``go_on`` continue one that was begun in the opponent's time.
+
+        The caller holds the lock.
+        """
+        self._check()
+        settings = self._for_one_search(options or {}, lines)
+        if go_on and moves is None and not settings and self._foresaw(board, limit) and self._search is not None:
+            self._pondered = None
+            if not self._search.done:
+                self._send("ponderhit draw" if draw and self._dialect is UCCI else "ponderhit")
+            self._search._begin_to_count(limit)
+            return self._search
         await self._settle()
         if self._search and self._search.stopped:
             # The engine may have moved before it read "stop" and answer that too; all before "readyok" is outdated.
@@ -353,12 +442,32 @@ class Engine:
         moves = limit.root_moves if moves is None else list(moves)
         if moves is not None and not (moves and all(map(board.is_legal, moves))):
             raise ValueError(f"root_moves must be legal moves, at least one: {moves!r}")
-        orders = [position(board, self.first_rank), self._dialect.go(limit, board, moves, self.first_rank, draw)]
-        if lines != self._multipv:
-            orders.insert(0, self._set_option("MultiPV", lines))
+        go = self._dialect.go(limit, board, moves, self.first_rank, draw)
+        orders = [*self._tell(settings), position(board, self.first_rank), go]
         self._search = Analysis(self, board, limit, lines)
         self._send("\n".join(orders))
         return self._search
+
+    def _ponder(self, board: Board, limit: Limit, result: PlayResult, spent: float) -> None:
+        """Let the engine think about the position after its move and the reply that it expects."""
+        if result.move is None or result.ponder is None or self.first_rank is None:
+            return
+        after = board.copy()
+        after.push(result.move)
+        after.push(result.ponder)
+        if not after.has_legal_moves():
+            return
+        left = limit.after_a_move(board.turn, spent)
+        self._pondered = position(after, self.first_rank), limit
+        self._search = Analysis(self, after, Limit(), 1)
+        self._send(f"{self._pondered[0]}\n{self._dialect.go(left, after, None, self.first_rank, False, ponder=True)}")
+
+    def _foresaw(self, board: Board, limit: Limit) -> bool:
+        """Whether the engine is thinking about this position already, within a limit of this kind."""
+        if self._pondered is None or self.first_rank is None or limit.root_moves is not None:
+            return False
+        line, before = self._pondered
+        return line == position(board, self.first_rank) and limit.without_clocks() == before.without_clocks()
 
     async def _find_first_rank(self, longest: float | None) -> None:
         """Ask for a move from the starting position, for at most the time of the search that follows."""

@@ -57,9 +57,9 @@ def main() -> None:
                 score = 40 - 10 * rank if len(moves) % 2 == 0 else 10 * rank - 40
                 print(f"info depth {depth} multipv {rank} score cp {score} pv {' '.join(plan[:depth])}")
             answer = f"bestmove {' ponder '.join(plans[0][:2])}" if plans else "bestmove resign"
-            if words[1:] != ["infinite"]:
+            if words[1:] != ["infinite"] and "ponder" not in words:
                 print(answer)
-        elif words[0] == "stop":
+        elif words[0] in ("stop", "ponderhit"):
             print(answer)
         elif words[0] == "quit":
             break

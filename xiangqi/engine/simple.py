@@ -184,26 +184,55 @@ class SimpleEngine:
         _wait_for(self._engine.new_game())
 
     def play(
-        self, board: Board, limit: Limit, *, root_moves: Iterable[Move] | None = None, draw_offered: bool = False
+        self,
+        board: Board,
+        limit: Limit,
+        *,
+        root_moves: Iterable[Move] | None = None,
+        draw_offered: bool = False,
+        options: Mapping[str, OptionValue] | None = None,
+        ponder: bool = False,
     ) -> PlayResult:
         """Search and return the engine's move; see ``Engine.play``."""
-        return _wait_for(self._engine.play(board, limit, root_moves=root_moves, draw_offered=draw_offered))
+        return _wait_for(
+            self._engine.play(
+                board, limit, root_moves=root_moves, draw_offered=draw_offered, options=options, ponder=ponder
+            )
+        )
 
     @overload
     def analyse(
-        self, board: Board, limit: Limit, *, multipv: None = None, root_moves: Iterable[Move] | None = None
+        self,
+        board: Board,
+        limit: Limit,
+        *,
+        multipv: None = None,
+        root_moves: Iterable[Move] | None = None,
+        options: Mapping[str, OptionValue] | None = None,
     ) -> Info: ...
     @overload
     def analyse(
-        self, board: Board, limit: Limit, *, multipv: int, root_moves: Iterable[Move] | None = None
+        self,
+        board: Board,
+        limit: Limit,
+        *,
+        multipv: int,
+        root_moves: Iterable[Move] | None = None,
+        options: Mapping[str, OptionValue] | None = None,
     ) -> list[Info]: ...
     def analyse(
-        self, board: Board, limit: Limit, *, multipv: int | None = None, root_moves: Iterable[Move] | None = None
+        self,
+        board: Board,
+        limit: Limit,
+        *,
+        multipv: int | None = None,
+        root_moves: Iterable[Move] | None = None,
+        options: Mapping[str, OptionValue] | None = None,
     ) -> Info | list[Info]:
         """Search and return the final information; see ``Engine.analyse``."""
         if multipv is None:
-            return _wait_for(self._engine.analyse(board, limit, root_moves=root_moves))
-        return _wait_for(self._engine.analyse(board, limit, multipv=multipv, root_moves=root_moves))
+            return _wait_for(self._engine.analyse(board, limit, root_moves=root_moves, options=options))
+        return _wait_for(self._engine.analyse(board, limit, multipv=multipv, root_moves=root_moves, options=options))
 
     def analysis(
         self,
@@ -212,9 +241,12 @@ class SimpleEngine:
         *,
         multipv: int | None = None,
         root_moves: Iterable[Move] | None = None,
+        options: Mapping[str, OptionValue] | None = None,
     ) -> SimpleAnalysis:
         """Start a search and return it while it runs; see ``Engine.analysis``."""
-        return SimpleAnalysis(_wait_for(self._engine.analysis(board, limit, multipv=multipv, root_moves=root_moves)))
+        return SimpleAnalysis(
+            _wait_for(self._engine.analysis(board, limit, multipv=multipv, root_moves=root_moves, options=options))
+        )
 
     def quit(self) -> None:
         """Send ``quit`` and kill the engine if it does not exit; see ``Engine.quit``."""

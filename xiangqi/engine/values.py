@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from xiangqi.evaluation import expected
 from xiangqi.move import COLOR_NAMES, RED, Color, Move
 
 OptionValue = str | int | bool | None
@@ -118,6 +119,8 @@ class Limit:
     """For this move."""
     depth: int | None = None
     nodes: int | None = None
+    mate: int | None = None
+    """Search for a mate in so many own moves (UCI only). Without one, some engines search on: give a time as well."""
     red_clock: float | None = None
     """Time left to Red for the rest of the game, or until the next time control."""
     black_clock: float | None = None
@@ -158,6 +161,29 @@ class Limit:
         alone = self.root_moves is not None and self == Limit(root_moves=self.root_moves)
         return replace(default, root_moves=self.root_moves) if alone else self
 
+    def after_a_move(self, color: Color, spent: float) -> Limit:
+        """Return the limit for the next move of ``color``, which has spent so many seconds on one.
+
+        >>> Limit(red_clock=60, red_increment=2, moves_to_go=9).after_a_move(RED, 5)
+        Limit(red_clock=57, red_increment=2, moves_to_go=8)
+        """
+        moves = self.moves_to_go - 1 if self.moves_to_go is not None and self.moves_to_go > 1 else None
+        after = replace(self, moves_to_go=moves)
+        clock = self.clock(color)
+        if clock is None:
+            return after
+        left = max(clock - spent, 0) + self.increment(color)
+        return replace(after, red_clock=left) if color == RED else replace(after, black_clock=left)
+
+    def without_clocks(self) -> Limit:
+        """Return the limit with clocks that are given set to 0 and without increments.
+
+        >>> Limit(depth=9, red_clock=60, red_increment=2).without_clocks()
+        Limit(depth=9, red_clock=0)
+        """
+        red, black = (None if clock is None else 0 for clock in (self.red_clock, self.black_clock))
+        return replace(self, red_clock=red, black_clock=black, red_increment=0, black_increment=0, moves_to_go=None)
+
     def longest(self, color: Color) -> float | None:
         """Return the longest time that a search within the limit can take, or ``None`` if it is unbounded.
 
@@ -170,22 +196,34 @@ class Limit:
         return None if clock is None else clock + self.increment(color)
 
 
-@dataclass(frozen=True)
+DRAWS: Final = 0.38
+"""Share of draws when neither side is better. With `Score.expected` it is the likeliest in the games between people of
+``data/games/practical.pgn.zst`` that have an engine's opinion of each ply."""
+
+
+@dataclass(frozen=True, repr=False)
 class Score:
     """An engine's evaluation of a position, in centipawns or moves to mate, from the view of ``color``.
 
     UCCI engines count in hundredths of a knight or cannon. These are converted to centipawns, four for each.
 
+    Scores from the same view are ordered, worst first: being mated, the sooner the worse, then centipawns, then mating,
+    the sooner the better. To compare scores from two views, which raises ``ValueError``, turn one by ``pov``.
+
     >>> Score(1, cp=-35).pov(RED)
     Score(color=0, cp=35, mate=None)
     >>> Score(RED, mate=-2).centipawns()
     -9998
+    >>> Score(RED, mate=-1) < Score(RED, mate=-5) < Score(RED, cp=900) < Score(RED, mate=5) < Score(RED, mate=1)
+    True
     """
 
     color: Color
     cp: int | None = None
     mate: int | None = None
-    """Moves until the other side is mated; negative if ``color`` is mated."""
+    """Moves until the other side is mated; negative, or 0 on the spot, if ``color`` is mated."""
+    won: bool = False
+    """With ``mate`` 0: the other side is mated on the spot, not ``color``."""
 
     def pov(self, color: Color) -> Score:
         """Return the same score from the view of ``color``.
@@ -195,16 +233,76 @@ class Score:
         """
         if color == self.color:
             return self
-        return Score(color, None if self.cp is None else -self.cp, None if self.mate is None else -self.mate)
+        won = self.mate == 0 and not self.won
+        return Score(color, None if self.cp is None else -self.cp, None if self.mate is None else -self.mate, won)
 
     def centipawns(self, mate: int = 10000) -> int:
         """Return the score as one number; a mate in ``n`` is ``mate - n``."""
         if self.mate is None:
             return self.cp or 0
-        return mate - self.mate if self.mate > 0 else -mate - self.mate
+        return mate - self.mate if self.is_winning() else -mate - self.mate
+
+    def is_winning(self) -> bool:
+        """Whether ``color`` mates by force."""
+        return self.mate is not None and (self.mate > 0 or self.won)
+
+    def expected(self) -> float:
+        """Return the expected score of ``color``, from 0 (loss) to 1 (win): ``1 / (1 + 10 ** (-cp / 400))``.
+
+        >>> Score(RED, cp=0).expected(), round(Score(RED, cp=200).expected(), 2), Score(RED, mate=-3).expected()
+        (0.5, 0.76, 0.0)
+        """
+        return expected(self.cp or 0) if self.mate is None else float(self.is_winning())
+
+    def wdl(self, draws: float = DRAWS) -> Wdl:
+        """Return the chances of win, draw and loss of ``color`` that fit `expected`.
+
+        With expected score ``e``, a draw has the chance ``4 * draws * e * (1 - e)``. ``draws`` is its chance when
+        neither side is better, at most 0.5; more raises ``ValueError``.
+
+        >>> Score(RED, cp=0).wdl(), Score(RED, mate=3).wdl()
+        (Wdl(win=310.0, draw=380.0, loss=310.0), Wdl(win=1000.0, draw=0.0, loss=0.0))
+        """
+        if not 0 <= draws <= 0.5:
+            raise ValueError(f"the share of draws is 0 to 0.5, not {draws!r}")
+        e = self.expected()
+        draw = 4 * draws * e * (1 - e)
+        return Wdl(1000 * (e - draw / 2), 1000 * draw, 1000 * (1 - e - draw / 2))
+
+    def _ranks(self, other: Score) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the places of two scores in the order."""
+        if self.color != other.color:
+            raise ValueError(f"{self} and {other} are two views: turn one by pov() to compare them")
+        ranks = [
+            (0, score.cp or 0) if score.mate is None else (1 if score.is_winning() else -1, -score.mate)
+            for score in (self, other)
+        ]
+        return ranks[0], ranks[1]
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, Score):
+            return NotImplemented
+        mine, theirs = self._ranks(other)
+        return mine < theirs
+
+    def __le__(self, other: object) -> bool:
+        if not isinstance(other, Score):
+            return NotImplemented
+        mine, theirs = self._ranks(other)
+        return mine <= theirs
+
+    def __gt__(self, other: object) -> bool:
+        return other < self if isinstance(other, Score) else NotImplemented
+
+    def __ge__(self, other: object) -> bool:
+        return other <= self if isinstance(other, Score) else NotImplemented
+
+    def __repr__(self) -> str:
+        won = ", won=True" if self.won else ""
+        return f"Score(color={self.color}, cp={self.cp}, mate={self.mate}{won})"
 
     def __str__(self) -> str:
-        opinion = f"mate {self.mate}" if self.mate is not None else f"{(self.cp or 0) / 100:+.2f}"
+        opinion = f"mate {'+' * self.won}{self.mate}" if self.mate is not None else f"{(self.cp or 0) / 100:+.2f}"
         return f"{opinion} for {COLOR_NAMES[self.color]}"
 
 

@@ -53,8 +53,18 @@ class Dialect(Protocol):
         """
         ...
 
-    def go(self, limit: Limit, board: Board, moves: Sequence[Move] | None, first_rank: int, draw: bool) -> str:
+    def go(
+        self,
+        limit: Limit,
+        board: Board,
+        moves: Sequence[Move] | None,
+        first_rank: int,
+        draw: bool,
+        ponder: bool = False,
+    ) -> str:
         """Return the command that starts a search: restricted to ``moves`` if given, infinite without a limit.
+
+        With ``ponder``, the limit counts from ``ponderhit``.
 
         >>> UCI.go(Limit(depth=9), Board(), [Move.from_iccs("h2e2")], 1, False)
         'go depth 9 searchmoves h3e3'
@@ -73,19 +83,27 @@ class _Uci:
             f"setoption name {option.name}" if option.type == "button" else f"setoption name {option.name} value {text}"
         )
 
-    def go(self, limit: Limit, board: Board, moves: Sequence[Move] | None, first_rank: int, draw: bool) -> str:
-        words = ["go"]
+    def go(
+        self,
+        limit: Limit,
+        board: Board,
+        moves: Sequence[Move] | None,
+        first_rank: int,
+        draw: bool,
+        ponder: bool = False,
+    ) -> str:
+        words = []
         for word, seconds in (("movetime", limit.time), ("wtime", limit.red_clock), ("btime", limit.black_clock)):
             if seconds is not None:
                 words += [word, milliseconds(seconds)]
         for word, seconds in (("winc", limit.red_increment), ("binc", limit.black_increment)):
             if seconds:
                 words += [word, milliseconds(seconds)]
-        for word, count in (("movestogo", limit.moves_to_go), ("depth", limit.depth), ("nodes", limit.nodes)):
+        counts = {"movestogo": limit.moves_to_go, "depth": limit.depth, "nodes": limit.nodes, "mate": limit.mate}
+        for word, count in counts.items():
             if count is not None:
                 words += [word, str(count)]
-        if len(words) == 1:
-            words.append("infinite")
+        words = ["go", *(["ponder"] if ponder else []), *(words or ["infinite"])]
         if moves is not None:
             words += ["searchmoves", *(uci(move, first_rank) for move in moves)]
         return " ".join(words)
@@ -100,7 +118,17 @@ class _Ucci:
     def set_option(self, option: Option, text: str) -> str:
         return f"setoption {option.name} {text}".rstrip()
 
-    def go(self, limit: Limit, board: Board, moves: Sequence[Move] | None, first_rank: int, draw: bool) -> str:
+    def go(
+        self,
+        limit: Limit,
+        board: Board,
+        moves: Sequence[Move] | None,
+        first_rank: int,
+        draw: bool,
+        ponder: bool = False,
+    ) -> str:
+        if limit.mate is not None:
+            raise ValueError("UCCI has no search for a mate: give another limit than mate")
         us, them = board.turn, 1 - board.turn
         modes = []
         if limit.depth is not None:
@@ -115,7 +143,7 @@ class _Ucci:
                 modes[-1] += f" opptime {milliseconds(theirs)} {self._rate(limit, them, 'opp')}"
         if len(modes) > 1:
             raise ValueError(f"UCCI takes one kind of limit only, not {' and '.join(modes)}")
-        go = f"go {'draw ' if draw else ''}{modes[0] if modes else 'infinite'}"
+        go = f"go {'ponder ' if ponder else 'draw ' if draw else ''}{modes[0] if modes else 'infinite'}"
         if moves is None:
             return go
         banned = [move.iccs for move in board.legal_moves if move not in moves]

@@ -50,6 +50,8 @@ def main():
                 "option name Clear Hash type button",
                 "option name MultiPV type spin default 1 min 1 max 5",
             )
+            if fault == "no-default":
+                say("option name Style type string")
             if "variants" in given:
                 say("option name UCI_Variant type combo default chess var " + given["variants"].replace(",", " var "))
         else:
@@ -93,6 +95,8 @@ def main():
                 "info depth 4 score cp 12 pv h2e2 z9",
             )
             sys.stdout.buffer.write(b"\xff\xfe\xba\xec\n\r\n")
+        if "ponder" in line.split():
+            return
         if fault == "slow" and "infinite" not in line:
             time.sleep(float(given["sleep"]))
         if ("infinite" in line or "movetime 600000" in line) and fault != "ignores-infinite":
@@ -131,6 +135,10 @@ def main():
             say("readyok")
         elif line.startswith("go"):
             search(line)
+        elif line.startswith("ponderhit"):
+            if fault == "hang-at-ponderhit":
+                hang()
+            search("go")
         elif line == "stop":
             if fault == "ignores-stop":
                 hang()
