@@ -27,7 +27,7 @@ from xiangqi.kernels import replay
 from xiangqi.move import BLACK, NULL_MOVE, RED, Color, InvalidMoveError, Move
 
 if TYPE_CHECKING:
-    from xiangqi.formats.errors import FormatError
+    from xiangqi.formats.errors import FormatError, UnreadMove
 
 RESULTS: Final = ("1-0", "0-1", "1/2-1/2", "*")
 """Red wins, Black wins, draw, unknown or unfinished."""
@@ -370,11 +370,13 @@ class Game(GameNode):
     ('1-0', [], True)
     """
 
-    __slots__ = ("errors", "headers")
+    __slots__ = ("errors", "headers", "unread")
 
     headers: dict[str, str]
     errors: list[FormatError]
     """Faults of the text or file that the game was read from. The game holds everything else."""
+    unread: list[UnreadMove]
+    """The moves of the main line from an unsound one on, which its reader dropped."""
 
     def __init__(self, headers: Mapping[str, str] | None = None, fen: str | None = None) -> None:
         self.ply = 0
@@ -383,6 +385,7 @@ class Game(GameNode):
         self._nags = None
         self.headers = dict(headers) if headers else {}
         self.errors = []
+        self.unread = []
         self.fen = self.headers.get("FEN", "").strip() or STARTING_FEN if fen is None else fen
 
     @classmethod
@@ -468,7 +471,7 @@ class Game(GameNode):
         for number, node in enumerate(self.walk(), 1):
             numbers[node] = number
             rows.append((numbers[node.parent], node.move, node.comment, node.starting_comment, node._nags))
-        return _rebuild, (self.headers, self.errors, self.comment, self._nags, rows)
+        return _rebuild, (self.headers, self.errors, self.unread, self.comment, self._nags, rows)
 
     def __str__(self) -> str:
         """Return the game as PGN with ICCS moves."""
@@ -484,12 +487,13 @@ class Game(GameNode):
 def _rebuild(
     headers: dict[str, str],
     errors: list[FormatError],
+    unread: list[UnreadMove],
     comment: str,
     nags: set[int] | None,
     rows: list[tuple[int, Move, str, str, set[int] | None]],
 ) -> Game:
     game = Game()
-    game.headers, game.errors = dict(headers), list(errors)
+    game.headers, game.errors, game.unread = dict(headers), list(errors), list(unread)
     game.comment, game._nags = comment, nags
     nodes: list[GameNode] = [game]
     for parent, move, remark, starting_comment, glyphs in rows:

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import io
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -280,6 +281,45 @@ class TestErrors:
         assert str(FormatError("bad", path="a.xqf", offset=7)) == "a.xqf, byte 7: bad"
         assert str(FormatError("bad")) == "bad"
         assert isinstance(FormatError("bad"), ValueError)
+
+
+class TestUnread:
+    """What a reader drops of the main line is kept as text."""
+
+    @pytest.mark.parametrize(
+        ("text", "unread"),
+        [
+            ('[Red "A"]\n1. C2=? {why} H8+7 2. H2+3! *', ["C2=?", "H8+7", "H2+3!"]),
+            ('[Red "A"]\n1. 炮?平五 马8进7 *', ["炮?平五", "马8进7"]),
+            ('[Red "A"]\n1. ?2=5 H8+7 *', ["?2=5", "H8+7"]),
+            ('[Red "A"]\n1. h2?2 h9g7 2. h0g2 (2. b0c2) i9h9 *', ["h2?2", "h9g7", "h0g2", "i9h9"]),
+            ('{"moves": "h2e9 h9g7"}', ["h2e9", "h9g7"]),
+            ('{"moves": ["h2e9", 7]}', ["h2e9", "7"]),
+            ("[DhtmlXQ][DhtmlXQ_movelist]77437062[/DhtmlXQ_movelist][/DhtmlXQ]", ["h2e6", "h9g7"]),
+        ],
+    )
+    def test_texts(self, text: str, unread: list[str]) -> None:
+        (game,) = load(io.StringIO(text), on_error=lambda error: None)
+        assert game.moves() == []
+        assert [(move.text, move.ply) for move in game.unread] == [(word, 1 + i) for i, word in enumerate(unread)]
+
+    def test_annotations(self) -> None:
+        game = Game.from_pgn("1. h2e2 h9h8 {one} (1... h9g7 {not} 2. b0c2) 2. h0g2! {two} (2. c3c4 $5 {nor}) {three} *")
+        assert [(move.text, move.ply, move.comment, move.nags) for move in game.unread] == [
+            ("h9h8", 2, "one", frozenset()),
+            ("h0g2!", 3, "two three", frozenset({1})),
+        ]
+        assert pickle.loads(pickle.dumps(game)).unread == game.unread
+
+    def test_ranks_from_one(self) -> None:
+        assert [move.first_rank for move in Game.from_pgn("1. Che3 Rb10? 2. Hg3 *").unread] == [1, 1]
+
+    def test_only_of_the_main_line(self) -> None:
+        assert Game.from_pgn("1. h2e2 (1. h2h9 a9a8) h9g7 (1... a9a1) *").unread == []
+        dhtmlxq = "[DhtmlXQ_movelist]77477062[/DhtmlXQ_movelist][DhtmlXQ_move_0_1_1]00990099[/DhtmlXQ_move_0_1_1]"
+        (game,) = load(io.StringIO(f"[DhtmlXQ]{dhtmlxq}[/DhtmlXQ]"), on_error=lambda error: None)
+        assert game.errors
+        assert game.unread == []
 
 
 class TestReplacing:

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
 from xiangqi.formats import cbf, cbl, ccbridge, dhtmlxq, jsonl, mxq, pgn, sg, wxf, xqf, xqstudio
-from xiangqi.formats.errors import ErrorHandler, FormatError, UnknownFormatError, log_error
+from xiangqi.formats.errors import ErrorHandler, FormatError, UnknownFormatError, UnreadMove, log_error
 from xiangqi.formats.streams import (
     HEAD,
     Source,
@@ -42,6 +42,7 @@ __all__ = [
     "Format",
     "FormatError",
     "UnknownFormatError",
+    "UnreadMove",
     "convert",
     "load",
     "save",

@@ -3,14 +3,15 @@
 All formats follow the same rules. As much as possible is kept: an unsound move ends its line, and an unreadable record
 loses its game. Each fault is a `FormatError` with its place. The faults of a game are in ``Game.errors``. A reader
 calls ``on_error`` with each of them, and with an error for each game that cannot be read at all. A writer raises the
-error of a game that its format cannot hold; with ``on_error`` it leaves the game out and calls that instead.
+error of a game that its format cannot hold; with ``on_error`` it leaves the game out and calls that instead. The
+moves of the main line that were dropped are in ``Game.unread``, so that a record can be repaired.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 LOG: Final = logging.getLogger("xiangqi.formats")
 
@@ -88,6 +89,28 @@ class Faults:
     ) -> FormatError:
         """Return the error to raise if the whole game cannot be read."""
         return FormatError(reason, path=self.path, game=self.game, line=line, offset=offset, ply=ply)
+
+
+class UnreadMove(NamedTuple):
+    """A move of a main line that was dropped by its reader: the unsound one or one that follows it.
+
+    >>> from xiangqi import Game
+    >>> Game.from_pgn("1. h2e2 h9h? {a blot} 2. h0g2! *").unread  # doctest: +NORMALIZE_WHITESPACE
+    [UnreadMove(text='h9h?', ply=2, comment='a blot', nags=frozenset({2}), first_rank=0),
+     UnreadMove(text='h0g2!', ply=3, comment='', nags=frozenset({1}), first_rank=0)]
+    """
+
+    text: str
+    """As the file has it, with the signs that touch it. Of a format that stores squares, ICCS; a square that is off the
+    board is ``??``."""
+    ply: int
+    """Its ply in the record. The first ``ply - 1`` moves of the game's main line come before it."""
+    comment: str = ""
+    """The comments between it and the next move."""
+    nags: frozenset[int] = frozenset()
+    """Its annotation glyphs."""
+    first_rank: int = 0
+    """The number of Red's back rank in ``text``, 0 or 1."""
 
 
 ErrorHandler = Callable[[FormatError], None]

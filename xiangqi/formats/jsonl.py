@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Final
 
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.formats import pgn
-from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
+from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, UnreadMove, log_error
 from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name, write_texts
 from xiangqi.formats.text import TextDecoder, one_line, parse_result
 from xiangqi.game import Game, GameNode, count_legal
@@ -137,6 +137,7 @@ def _parse(text: str, path: str | None, line: int | None) -> Game:
         fault = _why_illegal(Board(game.fen), moves, played)
     if fault:
         faults.add(fault, line=line, ply=played + 1)
+        game.unread = [UnreadMove(f"{words[at]!s:.40}", at + 1) for at in range(played, len(words))]
     game.add_main_line(moves[:played])
     if "best" in record or "score" in record:
         for ply, fault in _annotate(game, board.turn, record):

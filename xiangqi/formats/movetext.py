@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from xiangqi.board import Board
-from xiangqi.formats.errors import Faults
+from xiangqi.formats.errors import Faults, UnreadMove
 from xiangqi.formats.text import clean_comment, parse_result
 from xiangqi.game import RESULTS, ChildNode, Game, GameNode, count_legal
 from xiangqi.move import MOVES, NULL_MOVE, AmbiguousMoveError, IllegalMoveError, InvalidMoveError, Move
@@ -92,6 +92,7 @@ _GLYPHS: Final = {
 _CHECKS: Final = ("+", "#", "++", "+#")
 _SIGNS: Final = "+-=/#~."
 """What may follow a move without a space: marks of check, assessments, and XBoard's ``=.``."""
+_SIGNS_BEFORE: Final = re.compile(r"(?:^|[\s.])([!?□]+)\Z")
 _ICCS_LIKE: Final = re.compile(r"[a-z]\d-?[a-z]\d|[A-Z]\d-?[A-Z]\d")
 _MIXED_ICCS: Final = re.compile(r"[a-zA-Z]\d-?[a-zA-Z]\d")
 
@@ -218,6 +219,7 @@ def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank
     left: list[_Left] = []
     buried = 0  # open variations within the skipped part
     comments: dict[GameNode, list[str]] = {}
+    dropped = _Dropped(body)
     result = last_result = "*"
     lookahead = _Lookahead(body, first_rank)
 
@@ -260,6 +262,8 @@ def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank
                     opened, numbered, before = False, False, []
                     continue
             skipped += 1
+            if not left and not buried:
+                dropped.add(match, board.ply + skipped)
             opened, numbered, before = False, False, []
         elif kind == "open" and skipped > 1:
             buried += 1
@@ -293,7 +297,8 @@ def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank
                 comments.setdefault(node, []).extend(remark)
             numbered, before = False, []
         elif skipped:
-            continue
+            if not left and not buried:
+                dropped.add_beside(match)
         elif kind == "comment":
             text = token[1:] if token[0] == ";" else token[1:-1]
             if token[0] == "{" and (token[-1] != "}" or token == "{"):
@@ -315,7 +320,54 @@ def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank
         comments.setdefault(node, []).extend(before)
     for node, parts in comments.items():
         node.comment = " ".join(filter(None, parts))
+    game.unread = dropped.moves(first_rank)
     return result
+
+
+class _Dropped:
+    """The moves of the main line from an unsound one on, with what stands beside them."""
+
+    def __init__(self, body: str) -> None:
+        self.body = body
+        self.found: list[tuple[str, list[str], set[int]]] = []  # texts, comments and glyphs
+        self.ply = 0  # of the first
+        self.end = -1  # where the last text ends
+
+    def add(self, match: re.Match[str], ply: int) -> None:
+        """Add a word. One that touches a sign after the word before, as in 炮?平五, is the rest of that."""
+        if match.start() == self.end:
+            self._join(match)
+            return
+        self.ply = self.ply or ply
+        signs = None if self.found else _SIGNS_BEFORE.search(self.body[max(0, match.start() - 4) : match.start()])
+        self.found.append(((signs[1] if signs else "") + match[0], [], set()))  # as in ?2=5
+        self.end = match.end()
+
+    def add_beside(self, match: re.Match[str]) -> None:
+        """Add a comment, a glyph, or a digit that is the rest of a word, as in h2?2."""
+        kind, token = match.lastgroup, match[0]
+        text, comments, nags = self.found[-1]
+        if kind == "comment":
+            comments.append(_clean_comment(token[1:].removesuffix("}")))
+        elif kind == "nag":
+            nags.add(int(token[1:]))
+        elif kind == "glyph":
+            nags.add(_GLYPHS[token])
+        is_rest = kind == "number" and token.isdigit() and text[-1] in "!?□"
+        if match.start() == self.end and (kind == "glyph" or is_rest):
+            self._join(match)
+
+    def _join(self, match: re.Match[str]) -> None:
+        text, comments, nags = self.found[-1]
+        self.found[-1] = text + match[0], comments, nags
+        self.end = match.end()
+
+    def moves(self, first_rank: int) -> list[UnreadMove]:
+        """Return the moves."""
+        return [
+            UnreadMove(text, ply, " ".join(filter(None, comments)), frozenset(nags), first_rank)
+            for ply, (text, comments, nags) in enumerate(self.found, self.ply)
+        ]
 
 
 def _half_width(match: re.Match[str]) -> str:
@@ -400,6 +452,20 @@ def _split(word: str) -> tuple[str, int | None]:
         if glyph is not None:
             return bare, glyph
     return word if bare else "", None
+
+
+def parse_move(board: Board, text: str, first_rank: int = 0) -> Move:
+    """Return the legal move of a word of movetext in any notation; signs after it are passed over.
+
+    ``first_rank`` is the number of Red's back rank. Raises ``InvalidMoveError`` for a text that is no move,
+    ``IllegalMoveError`` and ``AmbiguousMoveError``.
+
+    >>> [parse_move(Board(), text).iccs for text in ("h2e2", "C2=5!?", "炮二平五", "Che2+")]
+    ['h2e2', 'h2e2', 'h2e2', 'h2e2']
+    """
+    if text not in _MOVE_OF_TEXT:
+        text = _split(text.rstrip("!?"))[0]
+    return _parse_move(board, text, first_rank)
 
 
 def _parse_move(board: Board, word: str, first_rank: int) -> Move:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from xiangqi.board import Board
-from xiangqi.formats.errors import FormatError
+from xiangqi.formats.errors import FormatError, UnreadMove
 from xiangqi.formats.text import clean_comment
 from xiangqi.game import ChildNode, Game, GameNode
 from xiangqi.move import (
@@ -74,12 +74,15 @@ def build_game(
     >>> game = build_game({}, Board().piece_map(), RED, steps, "", lambda *fault: faults.append(fault))
     >>> game.moves(), faults
     ([Move.from_iccs('h2e2'), Move.from_iccs('h9g7')], [(8, 'the move begins or ends off the board', 3)])
+    >>> [move.text for move in game.unread]
+    ['a0??']
     """
     steps = list(_whole_tree(steps))
     board = set_up(pieces, _first_turn(steps, pieces, turn))
     game = Game(headers, board.fen())
     game.comment = comment
     parent: GameNode | None = game  # None below a move that was dropped
+    is_main = True
     branches: list[tuple[GameNode | None, int]] = []
     for step in steps:
         node: GameNode | None = None
@@ -90,6 +93,10 @@ def build_game(
             else:
                 node = parent.add_variation(Move(step.from_square, step.to_square))
                 node.comment = step.comment
+        if node is None and is_main:
+            text, ply = f"{_name(step.from_square)}{_name(step.to_square)}", board.ply + 1 + len(game.unread)
+            game.unread.append(UnreadMove(text, ply, step.comment))
+        is_main = is_main and step.continued
         if step.alternative:
             branches.append((parent, board.ply))
         if step.continued:
@@ -103,6 +110,10 @@ def build_game(
         else:
             break
     return game
+
+
+def _name(square: Square) -> str:
+    return square_name(square) if square in SQUARES else "??"
 
 
 def _whole_tree(steps: Iterable[Step]) -> Iterator[Step]:
