@@ -138,14 +138,19 @@ class Searcher:
     ) -> Iterator[Tactics]:
         """Yield the results of searches of 1, 2, 3... plies, until ``nodes`` or `stop` ends one early.
 
+        The last one is then yielded as far as it came, if its first move, the best one so far, was searched to the end:
+        the moves that it searched come first. Its depth is still that of the search before.
+
         The board may be changed meanwhile. Raises like `tactics`.
         """
         root, seen = _Root(self, board, margin, moves, plain), 0
         for depth in range(1, workspace.MAX_PLY):
             found = root.search(depth, depth, None if nodes is None else max(nodes - seen, 1))
-            if found.depth < depth > 1:
-                return
             seen += found.nodes
+            if found.depth < depth > 1:
+                if root.goes_further():
+                    yield replace(root.result(depth - 1), nodes=seen)
+                return
             yield replace(found, nodes=seen)
 
     def find_mate(self, board: Board, moves: int = 8, *, nodes: int = 100_000) -> tuple[Move, ...]:
@@ -209,9 +214,25 @@ class _Root:
             self._prices,
             self._lines,
         )
+        return self.result(depth)
+
+    def result(self, depth: int) -> Tactics:
+        """Return what is known of the moves."""
         found = zip(self._prices[0].tolist(), self._lines[0].tolist(), strict=True)
         prices = (Price(MOVES[line[0]], score, tuple(MOVES[i] for i in line if i >= 0)) for score, line in found)
         return Tactics(tuple(prices), depth, int(self._space["nodes"]))
+
+    def goes_further(self) -> bool:
+        """Take the moves that a search which was stopped had finished, and put them first; return whether there are
+        any."""
+        finished = np.flatnonzero(self._prices[1] > -ALL)
+        if not len(finished):
+            return False
+        best_first = finished[np.argsort(-self._prices[1, finished], kind="stable")]
+        order = np.append(best_first, np.flatnonzero(self._prices[1] == -ALL))
+        self._prices[0, finished], self._lines[0, finished] = self._prices[1, finished], self._lines[1, finished]
+        self._prices[0], self._lines[0] = self._prices[0, order], self._lines[0, order]
+        return True
 
 
 def set_board(space: workspace.Workspace, board: Board) -> None:

@@ -94,7 +94,8 @@ def _deepen(
             spent = time.perf_counter() - start
             yield found, spent
             enough = limit.depth is not None and found.depth >= limit.depth
-            late = time_for.most is not None and spent >= (time_for.target or 0) / 2
+            # A fixed time is used in full; a clock saves what a depth that will hardly be finished would take.
+            late = time_for.most != time_for.target and spent >= (time_for.target or 0) / 2
             if enough or late or stopped.is_set() or (limit.depth is None and found.prices[0].mate is not None):
                 return
     finally:

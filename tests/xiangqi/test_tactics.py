@@ -239,6 +239,22 @@ class TestLimits:
         assert 1 <= tactics.depth < 30 and tactics.nodes <= 20_000
         assert len(tactics.prices) == 44
 
+    def test_a_better_move_counts_before_its_depth_is_finished(self):
+        board = Board(MIDDLEGAME)
+        prices = {
+            found.depth: {price.move: price.score for price in found.prices}
+            for found in Searcher().deepen(board, nodes=200_000)
+        }
+        changed = 0
+        for nodes in range(2_000, 100_000, 2_000):
+            *_, before, last = Searcher().deepen(board, nodes=nodes)
+            old, new = before.prices[0].move, last.prices[0].move
+            assert len({price.move for price in last.prices}) == len(last.prices) == len(board.legal_moves)
+            if last.depth == before.depth and new is not old:
+                assert prices[last.depth + 1][new] > prices[last.depth + 1][old]
+                changed += 1
+        assert changed
+
     def test_stop_from_another_thread(self):
         searcher = Searcher()
         threading.Timer(0.05, searcher.stop).start()
