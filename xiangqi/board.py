@@ -76,7 +76,7 @@ class Board(BaseBoard):
     __slots__ = ("_key", "_stack", "fullmove_number", "halfmove_clock", "turn")
 
     turn: Color
-    """Side to move, ``RED`` or ``BLACK``."""
+    """Side to move, ``RED`` (0) or ``BLACK`` (1): compare it, as ``if board.turn:`` means Black."""
     halfmove_clock: int
     """Plies since the last capture."""
     fullmove_number: int
@@ -367,17 +367,17 @@ class Board(BaseBoard):
         """
         return notation.chinese(self, move, traditional)
 
-    def line_text(self, moves: Iterable[Move], style: lines.Style = "wxf") -> str:
+    def line_text(self, moves: Iterable[Move], notation: lines.Notation = "wxf") -> str:
         """Return moves that are played from here as numbered text, such as an engine's line. The board is not changed.
 
-        ``style`` is ``iccs``, ``wxf``, ``chinese``, ``traditional`` or ``algebraic``. A null move is ``--``. Raises
+        ``notation`` is ``iccs``, ``wxf``, ``chinese``, ``traditional`` or ``algebraic``. A null move is ``--``. Raises
         ``IllegalMoveError``; the message names the ply.
 
         >>> board = Board.from_moves("h2e2")
         >>> board.line_text([Move.from_iccs(iccs) for iccs in ("h9g7", "h0g2", "i9h9")])
         '1... H8+7 2. H2+3 R9=8'
         """
-        return lines.line_text(self, moves, style)
+        return lines.line_text(self, moves, notation)
 
     def parse_iccs(self, text: str) -> Move:
         """Return the legal move that an ICCS text describes. Raises ``InvalidMoveError`` or ``IllegalMoveError``.

@@ -1,4 +1,4 @@
-"""Lines of several moves as text."""
+"""Moves and lines of moves as text, in any notation by name."""
 
 from __future__ import annotations
 
@@ -11,38 +11,57 @@ from xiangqi.notation import algebraic, chinese, illegal_error, wxf
 if TYPE_CHECKING:
     from xiangqi.board import Board
 
-Style = Literal["iccs", "wxf", "chinese", "traditional", "algebraic"]
-"""How the moves of a line are written."""
+Notation = Literal["iccs", "wxf", "chinese", "traditional", "algebraic"]
+"""How moves are written: ``h2e2``, ``C2=5``, ``炮二平五``, the same in traditional characters, or ``Che2``."""
 
 
-def line_text(board: Board, moves: Iterable[Move], style: Style = "wxf") -> str:
+def check_notation(notation: str) -> None:
+    """Raise ``ValueError`` if there is no such notation.
+
+    >>> check_notation("wxf")
+    >>> check_notation("san")
+    Traceback (most recent call last):
+    ValueError: no such notation: 'san' (expected one of iccs, wxf, chinese, traditional, algebraic)
+    """
+    if notation not in (known := get_args(Notation)):
+        raise ValueError(f"no such notation: {notation!r} (expected one of {', '.join(known)})")
+
+
+def move_text(board: Board, move: Move, notation: Notation) -> str:
+    """Return a legal move in a notation, or ``--`` for the null move. Raises ``IllegalMoveError``.
+
+    >>> from xiangqi import Board
+    >>> move_text(Board(), Move.from_iccs("h2e2"), "traditional")
+    '炮二平五'
+    """
+    if move is NULL_MOVE:
+        return "--"
+    if notation == "wxf":
+        return wxf(board, move)
+    if notation == "algebraic":
+        return algebraic(board, move)
+    if notation == "iccs":
+        if not board.is_legal(move):
+            raise illegal_error(board, move)
+        return move.iccs
+    return chinese(board, move, traditional=notation == "traditional")
+
+
+def line_text(board: Board, moves: Iterable[Move], notation: Notation = "wxf") -> str:
     """Return moves that are played from a board as numbered text; see ``Board.line_text``.
 
     >>> from xiangqi import Board
     >>> line_text(Board(), Board.from_moves("h2e2 h9g7 h0g2").move_stack, "chinese")
     '1. 炮二平五 马8进7 2. 马二进三'
     """
-    if style not in (styles := get_args(Style)):
-        raise ValueError(f"no such style: {style!r} (expected one of {', '.join(styles)})")
+    check_notation(notation)
     board, words = board.copy(stack=False), []
     for ply, move in enumerate(moves, 1):
         if board.turn == RED or ply == 1:
             words.append(f"{board.fullmove_number}.{'' if board.turn == RED else '..'}")
         try:
-            words.append("--" if move is NULL_MOVE else _written(board, move, style))
+            words.append(move_text(board, move, notation))
         except IllegalMoveError as error:
             raise IllegalMoveError(f"ply {ply}: {error}") from None
         board.push(move)
     return " ".join(words)
-
-
-def _written(board: Board, move: Move, style: Style) -> str:
-    if style == "wxf":
-        return wxf(board, move)
-    if style == "algebraic":
-        return algebraic(board, move)
-    if style == "iccs":
-        if not board.is_legal(move):
-            raise illegal_error(board, move)
-        return move.iccs
-    return chinese(board, move, traditional=style == "traditional")

@@ -31,7 +31,7 @@ from xiangqi import (
     rotate_square,
     square_name,
 )
-from xiangqi.lines import Style
+from xiangqi.lines import Notation
 
 
 def assert_round_trip(board: Board) -> None:
@@ -186,7 +186,7 @@ class TestLines:
     LINE = Board.from_moves("h2e2 h9g7 h0g2 i9h9").move_stack
 
     @pytest.mark.parametrize(
-        ("style", "text"),
+        ("notation", "text"),
         [
             ("iccs", "1. h2e2 h9g7 2. h0g2 i9h9"),
             ("wxf", "1. C2=5 H8+7 2. H2+3 R9=8"),
@@ -195,8 +195,8 @@ class TestLines:
             ("algebraic", "1. Che2 Hg7 2. Hg2 Rh9"),
         ],
     )
-    def test_styles(self, style: Style, text: str) -> None:
-        assert Board().line_text(self.LINE, style) == text
+    def test_notations(self, notation: Notation, text: str) -> None:
+        assert Board().line_text(self.LINE, notation) == text
 
     def test_from_the_middle_of_a_game(self) -> None:
         board = Board.from_moves("h2e2")
@@ -205,13 +205,13 @@ class TestLines:
         assert board.line_text([NULL_MOVE, *self.LINE[2:3]]) == "1... -- 2. H2+3"
         assert board.move_stack == self.LINE[:1]
 
-    @pytest.mark.parametrize("style", ["iccs", "wxf", "chinese", "algebraic"])
-    def test_an_illegal_move(self, style: Style) -> None:
+    @pytest.mark.parametrize("notation", ["iccs", "wxf", "chinese", "algebraic"])
+    def test_an_illegal_move(self, notation: Notation) -> None:
         with pytest.raises(IllegalMoveError, match="ply 2: illegal move 'h2e2': there is no piece on h2"):
-            Board().line_text([self.LINE[0]] * 2, style)
+            Board().line_text([self.LINE[0]] * 2, notation)
 
-    def test_an_unknown_style(self) -> None:
-        with pytest.raises(ValueError, match=r"no such style: 'san' .*wxf"):
+    def test_an_unknown_notation(self) -> None:
+        with pytest.raises(ValueError, match=r"no such notation: 'san' .*wxf"):
             Board().line_text([], "san")  # type: ignore[arg-type]
 
 

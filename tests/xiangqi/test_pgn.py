@@ -576,6 +576,17 @@ class TestWriting:
         )
         assert pgn.dumps(game, "wxf", headers=False, variations=False, comments=False) == "1. C2=5 H8+7 2. H2+3 *\n"
 
+    def test_algebraic(self) -> None:
+        game = one('[Red "A"]\n[Variant "other"]\n\n1. h2e2 h9g7 2. e2e6 b9c7 *')
+        assert pgn.dumps(game, "algebraic").splitlines() == [
+            '[Game "Chinese Chess"]',
+            '[Red "A"]',
+            '[Result "*"]',
+            '[Variant "xiangqi"]',
+            "",
+            "1. Che2 Hg7 2. Cxe6 Hc7 *",
+        ]
+
     def test_columns(self, tmp_path: Path) -> None:
         game = Game.from_board(Board.from_moves("h2e2 h9g7 h0g2 i9h9 " + "i0i1 h9h8 i1i0 h8h9 " * 10))
         lines = pgn.dumps(game, headers=False, columns=40).splitlines()
@@ -632,7 +643,7 @@ def games(draw: st.DrawFn) -> Game:
 
 class TestRoundTrip:
     @settings(max_examples=60, deadline=None)
-    @given(st.lists(games(), max_size=3), st.sampled_from(["iccs", "wxf", "chinese", "traditional"]))
+    @given(st.lists(games(), max_size=3), st.sampled_from(["iccs", "wxf", "chinese", "traditional", "algebraic"]))
     def test_what_is_written_is_read(self, written: list[Game], notation: pgn.Notation) -> None:
         file = io.BytesIO()
         assert pgn.write_to(written, file, notation) == len(written)

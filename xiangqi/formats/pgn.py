@@ -22,10 +22,11 @@ from xiangqi.board import STARTING_FEN, Board
 from xiangqi.fen import InvalidFenError
 from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
 from xiangqi.formats.movetext import read_game
-from xiangqi.formats.pgn_writer import Notation, dumps, write, write_to
+from xiangqi.formats.pgn_writer import dumps, write, write_to
 from xiangqi.formats.streams import Source, open_lines, source_name
 from xiangqi.formats.text import TextDecoder, clean_comment, one_line, parse_result
 from xiangqi.game import RESULTS, Game
+from xiangqi.lines import Notation
 
 __all__ = ["SUFFIXES", "Notation", "begins", "dumps", "loads", "read", "read_headers", "sniff", "write", "write_to"]
 

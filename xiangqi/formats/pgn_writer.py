@@ -1,21 +1,19 @@
-"""Writing PGN: headers, moves in one of four notations, comments, variations and glyphs."""
+"""Writing PGN: headers, moves in any notation, comments, variations and glyphs."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Final, Literal, TypedDict, Unpack
+from typing import BinaryIO, Final, TypedDict, Unpack
 
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.formats.errors import ErrorHandler, FormatError
 from xiangqi.formats.streams import open_replacing, write_texts
 from xiangqi.formats.text import clean_comment, one_line
 from xiangqi.game import ChildNode, Game, GameNode
+from xiangqi.lines import Notation, check_notation, move_text
 from xiangqi.move import NULL_MOVE, RED, IllegalMoveError, Move
-
-Notation = Literal["iccs", "wxf", "chinese", "traditional"]
-"""How moves are written: ``H2-E2``, ``C2=5``, ``炮二平五`` or ``炮二平五`` in traditional characters."""
 
 
 class Options(TypedDict, total=False):
@@ -81,6 +79,7 @@ def dumps(
 ) -> str:
     """Return a game as PGN. Raises `FormatError` like `write`.
 
+    ICCS is written ``H2-E2``; algebraic notation counts ranks from 0 and has the header ``Variant``, as WinBoard does.
     ``columns`` is the greatest length of a line of moves, ``None`` to write them in one. Without ``headers`` there are
     moves only, and a starting position is lost; without ``comments`` there are no glyphs either; without ``variations``
     there is the main line only.
@@ -96,8 +95,7 @@ def dumps(
     1. C2=5 {best by test} (1. C8=5) 1... H8+7 1-0
     <BLANKLINE>
     """
-    if notation not in _FORMATS:
-        raise ValueError(f"no such notation: {notation!r} (expected one of {', '.join(_FORMATS)})")
+    check_notation(notation)
     lines = [*_headers(game, notation), ""] if headers else []
     try:
         return "\n".join([*lines, _wrap(_tokens(game, notation, comments, variations), columns), ""])
@@ -114,7 +112,10 @@ def _headers(game: Game, notation: Notation) -> list[str]:
         found["FEN"] = fen
     else:
         found.pop("FEN", None)
-    found["Format"] = _FORMATS[notation]
+    if notation == "algebraic":
+        found["Variant"] = "xiangqi"  # as WinBoard calls it
+    else:
+        found["Format"] = _FORMATS[notation]
     return [f'[{key} "{_escape(value)}"]' for key, value in found.items() if key]
 
 
@@ -193,13 +194,9 @@ def _continuation(node: GameNode, variations: bool) -> list[tuple[str, ChildNode
 
 
 def _move_text(board: Board, move: Move, notation: Notation) -> str:
-    if move is NULL_MOVE:
-        return "--"
-    if notation == "iccs":
+    if notation == "iccs" and move is not NULL_MOVE:  # legal or not
         return f"{move.iccs[:2]}-{move.iccs[2:]}".upper()
-    if notation == "wxf":
-        return board.wxf(move)
-    return board.chinese(move, traditional=notation == "traditional")
+    return move_text(board, move, notation)
 
 
 def _comment(text: str) -> str:
