@@ -46,7 +46,7 @@ from lm.dataset.shards import Shard, cached
 from lm.model.model import XiangqiLM
 from lm.model.precision import CPU_HAS_BF16
 from lm.model.pretrained_config import XiangqiConfig
-from lm.model.tokenizer import PAD, VOCABULARY
+from lm.model.vocabulary import PAD, VOCABULARY
 from lm.training.batches import GameBatches
 from lm.training.memory import keep_memory
 from lm.training.presets import PRESETS, Preset

@@ -1,8 +1,7 @@
 """Registers our model with transformers' Auto classes, without importing transformers or torch in ``import lm``.
 
-``AutoConfig.register`` and ``AutoModelForCausalLM.register`` take classes, which need transformers and torch. So an
-import hook waits until the transformers modules with these two classes are imported. It then imports our modules that
-register.
+``AutoConfig.register`` and its like take classes, which need transformers and torch. So an import hook waits until the
+transformers modules with the Auto classes are imported. It then imports our modules that register.
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ from typing import Final
 FOLLOWERS: Final = {
     "transformers.models.auto.configuration_auto": "lm.model.pretrained_config",
     "transformers.models.auto.modeling_auto": "lm.model.model",
+    "transformers.models.auto.tokenization_auto": "lm.model.tokenizer",
 }
 """For each transformers module, our module to import after it, which registers our class."""
 
 
 def announce() -> None:
-    """Register our configuration and model as soon as transformers' Auto classes are imported."""
+    """Register our configuration, models and tokenizer as soon as transformers' Auto classes are imported."""
     waiting = {leader: follower for leader, follower in FOLLOWERS.items() if leader not in sys.modules}
     if waiting:
         sys.meta_path.insert(0, _Waiting(waiting))

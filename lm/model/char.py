@@ -20,6 +20,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     GPT2Config,
     GPT2LMHeadModel,
     PreTrainedModel,
@@ -30,15 +31,11 @@ from lm import UserError
 from lm.model.folder import check_trust
 from lm.model.loading import TRUSTED
 from lm.model.pretrained_config import XiangqiConfig
-from lm.model.tokenizer import CHAR_BOS, CHAR_PAD, CHARS
+from lm.model.vocabulary import CHAR_BOS, CHAR_PAD, CHARS
 from xiangqi import MOVES
 
-VOCABULARY: Final = {
-    "vocab_size": len(CHARS),
-    "pad_token_id": CHAR_PAD,
-    "bos_token_id": CHAR_BOS,
-    "eos_token_id": CHAR_PAD,
-}
+SPECIAL: Final = {"pad_token_id": CHAR_PAD, "bos_token_id": CHAR_BOS, "eos_token_id": CHAR_PAD}
+VOCABULARY: Final = {"vocab_size": len(CHARS), **SPECIAL}
 LOSS: Final = "ForCausalLM"
 """The loss to use. For its older classes `transformers` cannot derive it from the name, and would warn."""
 
@@ -56,7 +53,7 @@ def new_model(n_layer: int, n_head: int, n_embd: int, plies: int = 512) -> GPT2L
     config.activation_function = "gelu_pytorch_tanh"  # GPT-2's activation, as one fused operation
     config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0  # too few epochs to overfit
     model = GPT2LMHeadModel(config)
-    model.loss_type = LOSS
+    _settle(model)
     return model
 
 
@@ -97,8 +94,14 @@ def start_from(path: Path) -> PreTrainedModel:
         raise UserError(f"cannot start from {path}: {error}") from None
     finally:
         transformers_logging.set_verbosity(verbosity)
-    model.loss_type = LOSS
+    _settle(model)
     return model
+
+
+def _settle(model: PreTrainedModel) -> None:
+    """Set the loss, and how texts are generated, where a checkpoint has settings for tokens of its own."""
+    model.loss_type = LOSS
+    model.generation_config = GenerationConfig(**SPECIAL)
 
 
 def _rows_of_chars(path: Path) -> list[int]:
@@ -119,9 +122,14 @@ def first_position(model: PreTrainedModel) -> int:
     return 0
 
 
+def longest_text(model: PreTrainedModel) -> int:
+    """Return how many tokens a model can read."""
+    return int(model.config.max_position_embeddings - first_position(model))
+
+
 def longest_game(model: PreTrainedModel) -> int:
-    """Return how many plies a model can read, including the one to be played."""
-    return int(model.config.max_position_embeddings - first_position(model)) // 4
+    """Return how many plies a model of characters can read, including the one to be played."""
+    return longest_text(model) // 4
 
 
 def text_of(moves: NDArray[np.int16]) -> NDArray[np.int64]:

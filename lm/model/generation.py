@@ -1,97 +1,274 @@
-"""Support for transformers' ``generate()``: games from tokens, the legal-move mask, and consistent sampling."""
+"""The model as transformers knows language models: tokens in, the next token's logits out, and ``generate()``.
+
+Games given as tokens are replayed on boards. Each token has the output of the position that it leads to
+(`TokenRows`), so labels, hidden states and the cache are token by token, as anywhere.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
-from transformers import GenerationMixin, LogitsProcessor, LogitsProcessorList
-from transformers.modeling_outputs import CausalLMOutputWithPast
+from torch import Tensor, nn
+from transformers import DynamicCache, GenerationConfig, GenerationMixin, LogitsProcessor, LogitsProcessorList
 
 from lm import UserError
-from lm.model.encoding import Encoder, GameMoves
+from lm.model.encoding import Encoder
 from lm.model.pretrained_config import XiangqiConfig
-from lm.model.prompts import NO_PROMPT, End, Prompt, Source, Voice
+from lm.model.prompts import End, Source, Voice
 from lm.model.sampling import Sampling
-from lm.model.tokenizer import (
-    BOS,
-    MATE,
-    PAD,
-    PROMPT_TOKENS,
-    SPECIAL,
-    VOCABULARY,
-    word,
-)
-from xiangqi import MOVES, Board
+from lm.model.token_games import TokenGame, TokenRows
+from lm.model.vocabulary import BOS, MATE, PAD, VOCABULARY
+from xiangqi import MOVES
 from xiangqi.kernels import MOVE_ROTATED
 
 
+class GameCache(DynamicCache):
+    """Keys and values of games read as tokens, with these tokens: the boards are set up from them.
+
+    The model returns it as ``past_key_values``, and it is used as any cache of transformers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tokens: NDArray[np.int64] | None = None
+
+    def add(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Take in the next tokens of the games ``(B, T)`` and return all ``(B, S)``. Their keys and values follow."""
+        if self._tokens is not None and (before := self.get_seq_length()):
+            if len(tokens) != len(self._tokens):
+                raise ValueError(f"{len(tokens)} games go on, but the cache holds {len(self._tokens)}")
+            tokens = np.concatenate([self._tokens[:, :before], tokens], 1)
+        self._tokens = tokens
+        return tokens
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        super().reorder_cache(beam_idx)  # type: ignore[arg-type]
+        self._choose(beam_idx)
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        super().batch_select_indices(indices)
+        self._choose(indices)
+
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        super().batch_repeat_interleave(repeats)
+        if self._tokens is not None:
+            self._tokens = self._tokens.repeat(repeats, 0)
+
+    def _choose(self, rows: Tensor) -> None:
+        if self._tokens is not None:
+            self._tokens = self._tokens[rows.cpu().numpy()]
+
+
+@dataclass
+class TokenLayer:
+    """One layer's attention among tokens."""
+
+    number: int
+    seen: Tensor
+    """Which tokens each new one sees, ``(B, 1, T, S)``."""
+    cache: GameCache | None
+    weights: list[Tensor] | None
+    """Takes in the weights ``(B, nh, T, S)`` of each layer, if given."""
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Return what the new tokens see, ``(B, nh, T, hs)``; written out on a CPU, as in `lm.model.model.attend`."""
+        if self.cache is not None:
+            k, v = self.cache.update(k, v, self.number)
+        if self.weights is None and q.device.type != "cpu":
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=self.seen)
+        scores = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5
+        weights = scores.masked_fill(~self.seen, float("-inf")).softmax(-1).to(v.dtype)
+        if self.weights is not None:
+            self.weights.append(weights)
+        return weights @ v
+
+
+@dataclass
+class TokenStates:
+    """What the network makes of T new tokens of B games."""
+
+    last: Tensor
+    """``(B, T, D)`` states, from which the heads read."""
+    layers: tuple[Tensor, ...] | None
+    """Input of the first block, output of each block but the last, and ``last``, if they were asked for."""
+    attentions: tuple[Tensor, ...] | None
+    """``(B, nh, T, S)`` of each block, if they were asked for."""
+    cache: GameCache | None
+    rows: TokenRows
+    where: NDArray[np.int64]
+    """``(B, T)`` the encoded ply of each token, -1 for none."""
+    candidates: Tensor
+    """Legal moves of the plies, and their number, as in `XiangqiLM.score`."""
+    candidate_counts: Tensor
+
+
 class TokenGenerationMixin(GenerationMixin):
-    """Makes `XiangqiLM` usable with transformers' ``generate()``: games given as tokens are replayed on boards, and the
-    model's output for the last position becomes the logits of the next token."""
+    """Makes `XiangqiLM` a causal language model over tokens for transformers."""
 
     if TYPE_CHECKING:  # attributes of the model that uses this mixin
         config: XiangqiConfig
+        generation_config: GenerationConfig
+        table: nn.EmbeddingBag
+        prompts: nn.Embedding
+        input_norm: nn.LayerNorm
+        output_norm: nn.LayerNorm
+        end_head: nn.Linear
 
         @property
         def device(self) -> torch.device: ...
 
-        __call__: Callable[..., Any]
+        through_blocks: Callable[..., Tensor]
+        rate: Callable[..., tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]
 
-    def read_tokens(self, input_ids: Tensor, voices: Tensor | None = None) -> CausalLMOutputWithPast:
-        """Return the log-probabilities ``(B, 1, vocabulary)`` of the next token of each game ``(B, T)``.
+    def read_tokens(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        cache: Any = None,
+        use_cache: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> TokenStates:
+        """Read T new tokens ``(B, T)`` of B games, after those in the ``cache``. Tokens that are masked are padding.
+
+        Raises ``UserError`` for tokens that do not form a game, and ``ValueError`` for masks and caches of other kinds
+        and for games longer than ``config.n_context``.
+        """
+        if input_ids.ndim != 2 or not input_ids.numel():
+            raise ValueError(f"input_ids must have two dimensions, none of them 0: {tuple(input_ids.shape)}")
+        tokens = input_ids.cpu().numpy().astype(np.int64)
+        T = tokens.shape[1]
+        if attention_mask is not None:
+            if attention_mask.ndim != 2 or attention_mask.shape[1] < T:
+                raise ValueError(f"attention_mask must be of the size of the tokens: {tuple(attention_mask.shape)}")
+            tokens = np.where(attention_mask[:, -T:].cpu().numpy() == 0, PAD, tokens)
+        if cache is None and use_cache:
+            cache = GameCache()
+        if cache is not None:
+            if not isinstance(cache, GameCache):
+                raise ValueError(f"past_key_values must be one that the model returned, not a {type(cache).__name__}")
+            tokens = cache.add(tokens)
+        S = tokens.shape[1]
+        rows = TokenRows.read(tokens)
+        if rows.plies.max() >= self.config.n_context:
+            raise ValueError(f"a game is longer than the model's {self.config.n_context} plies")
+        games, where = rows.games(S - T)
+        encoded = Encoder(self.config.input_groups, self.config.candidate_groups)(games).tensors()
+        encoded = {name: tensor.to(self.device) for name, tensor in encoded.items()}
+        x = F.pad(self.table(encoded["inputs"], encoded["input_starts"]), (0, 0, 0, 1))  # the last row for no ply
+        prompts = self.prompts(torch.from_numpy(rows.prompts[:, S - T :]).to(self.device)).sum(-2)
+        x = self.input_norm(x[torch.from_numpy(where).to(self.device)] + prompts)  # (B, T, D)
+        seen = torch.from_numpy(rows.seen(S - T)).unsqueeze(1).to(self.device)
+        weights: list[Tensor] | None = [] if output_attentions else None
+        layers = [TokenLayer(number, seen, cache, weights) for number in range(self.config.n_layer)]
+        each: list[Tensor] | None = [] if output_hidden_states else None
+        x = self.through_blocks(x, torch.from_numpy(rows.plies[:, S - T :]).to(self.device), layers, each)
+        x = self.output_norm(x)
+        return TokenStates(
+            x,
+            None if each is None else (*each, x),
+            None if weights is None else tuple(weights[: self.config.n_layer]),
+            cache,
+            rows,
+            where,
+            encoded["candidates"],
+            encoded["candidate_counts"],
+        )
+
+    def next_tokens(self, states: TokenStates, kept: slice | Tensor, voices: Tensor | None = None) -> Tensor:
+        """Return log-probabilities ``(B, K, vocabulary)`` of the token after each of the K ``kept`` ones.
 
         The probability that the game goes on is divided among all moves: legal moves by their full scores, illegal ones
-        by the score of the move table alone. After an ending or an illegal move only ``[PAD]`` follows. Without
-        ``voices`` ``(B,)`` each game gets the voice of its source prompt, or else the human one. Raises ``UserError``
-        for tokens that do not form a game.
+        by the score of the move table alone. After an ending, an illegal move or padding only ``[PAD]`` follows.
+        Without ``voices`` ``(B,)`` each game gets the voice of its source prompt, or else the human one.
         """
-        games = [TokenGame.read(row) for row in input_ids.tolist()]
-        logits = torch.full((len(games), VOCABULARY), float("-inf"), device=self.device)
-        logits[[i for i, game in enumerate(games) if game.over or game.illegal], PAD] = 0.0
-        going = [i for i, game in enumerate(games) if not (game.over or game.illegal)]
-        if not going:
-            return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
+        device = states.last.device
+        where = torch.from_numpy(states.where).to(device)[:, kept]  # (B, K)
+        alive = where.flatten() >= 0
+        T = states.where.shape[1]
+        plies = torch.from_numpy(states.rows.plies[:, -T:]).to(device)[:, kept].flatten()[alive]
         if voices is None:
-            engine = (game.prompt.source == Source.ENGINE for game in games)
-            voices = torch.tensor([Voice.ENGINE if x else Voice.HUMAN for x in engine])
-        encode = Encoder(self.config.input_groups, self.config.candidate_groups)
-        features = encode([GameMoves.of(games[i].board) for i in going])
-        last = torch.from_numpy(np.cumsum(features.lengths) - 1)
-        prompts = np.concatenate([games[i].prompts() for i in going])
-        tensors = features.tensors() | {"prompts": torch.from_numpy(prompts), "rows": last, "voices": voices[going]}
-        out = self(**{name: tensor.to(self.device) for name, tensor in tensors.items()})
-        for row, (i, ply) in enumerate(zip(going, last.tolist(), strict=True)):
-            turn, legal = int(features.turns[ply]), torch.from_numpy(features.moves(ply))
-            turned = MOVE_ROTATED if turn else np.arange(len(MOVE_ROTATED))
-            moves = out.move_logits[row, torch.from_numpy(turned.astype(np.int64))].float()
-            moves[legal] = out.scores[row, : len(legal)]
-            ends = out.end_logits[ply].log_softmax(-1)
-            logits[i, : len(moves)] = ends[End.GOES_ON] + moves.log_softmax(-1)
-            resigning = [End.RESIGNS, End.OPPONENT_RESIGNS][:: -1 if turn else 1]  # Red, Black
-            logits[i, MATE:] = ends[[End.MATED, *resigning, End.DRAW_AGREED]]
-        return CausalLMOutputWithPast(logits=logits.unsqueeze(1))
+            engine = torch.from_numpy(states.rows.prompts[:, -T:, 0] == Source.ENGINE).to(device)[:, kept]
+            told = torch.where(engine, int(Voice.ENGINE), int(Voice.HUMAN))
+        else:
+            told = voices.to(device).unsqueeze(1).expand(where.shape)
+        h = states.last[:, kept].flatten(0, 1)[alive]  # (R, D)
+        logits = h.new_full((*alive.shape, VOCABULARY), float("-inf"), dtype=torch.float32)
+        logits[~alive, PAD] = 0.0
+        if len(h):
+            found = self._next_of(h, where.flatten()[alive], plies % 2 == 1, told.flatten()[alive], states)
+            logits = logits.index_copy(0, alive.nonzero().squeeze(1), found)
+        return logits.view(*where.shape, VOCABULARY)
+
+    def _next_of(self, h: Tensor, rows: Tensor, black: Tensor, voices: Tensor, states: TokenStates) -> Tensor:
+        """Return log-probabilities ``(R, vocabulary)`` of the token after R states ``(R, D)``.
+
+        ``rows`` ``(R,)`` are their plies, ``black`` ``(R,)`` says where Black is to move.
+        """
+        scores, lines, of, _, moves = self.rate(h, states.candidates, states.candidate_counts, rows, voices)
+        moves = moves.float().index_put((of, lines[:, 0].long()), scores)
+        turned = torch.from_numpy(MOVE_ROTATED.astype(np.int64)).to(h.device)
+        black = black.unsqueeze(1)
+        moves = torch.where(black, moves[:, turned], moves)
+        ends = self.end_head(h).float().log_softmax(-1)
+        red = [End.MATED, End.RESIGNS, End.OPPONENT_RESIGNS, End.DRAW_AGREED]
+        endings = torch.where(black, ends[:, [red[0], red[2], red[1], red[3]]], ends[:, red])
+        never = ends.new_full((len(h), MATE - len(MOVES)), float("-inf"))
+        return torch.cat([ends[:, [End.GOES_ON]] + moves.log_softmax(-1), never, endings], 1)
+
+    @staticmethod
+    def token_loss(logits: Tensor, labels: Tensor, illegal: Sequence[str], items: Any = None) -> Tensor:
+        """Return the mean loss of the next tokens, given log-probabilities ``(B, T, vocabulary)`` and the tokens.
+
+        ``labels`` ``(B, T)`` are the tokens themselves. What is not for the model to say is left out: labels below 0,
+        padding, ``[BOS]`` and prompts. With ``items`` the sum is divided by that number instead of theirs: a step's
+        number of labels, of which these are a part. Raises ``UserError`` for games with an ``illegal`` move.
+        """
+        for number, move in enumerate(illegal, 1):
+            if move:
+                raise UserError(f"row {number} of the tokens: {move} is not legal, so it cannot be learned")
+        if labels.shape != logits.shape[:2]:
+            raise ValueError(f"labels must have the shape of input_ids: {tuple(labels.shape)}")
+        following = labels[:, 1:].to(logits.device)
+        said = ((following >= 0) & (following < len(MOVES))) | (following >= MATE)
+        loss = F.cross_entropy(logits[:, :-1][said], following[said], reduction="sum")
+        return loss / (said.sum().clamp(min=1) if items is None else items)
 
     def generate(  # type: ignore[override]
-        self, *args: Any, logits_processor: Sequence[LogitsProcessor] | None = None, **kwargs: Any
+        self,
+        inputs: Tensor | None = None,
+        generation_config: GenerationConfig | None = None,
+        logits_processor: Sequence[LogitsProcessor] | None = None,
+        **kwargs: Any,
     ) -> Any:
         """Continue games to their ends, or up to ``max_new_tokens``, ``max_length`` or the model's context.
 
-        ``logits_processor`` is `LegalMoves` by default. With an empty list moves may be illegal, and a game ends with
-        the first illegal move. With ``do_sample``, the settings ``temperature``, ``top_k`` and ``top_p`` go to
-        `ConsistentSampling`, so that games end however strongly the moves are truncated. All other arguments are those
-        of transformers' ``GenerationMixin``. Raises ``UserError`` for invalid settings and for other truncations
-        (``min_p`` and the like).
+        Games may be padded on either side; in what is returned all padding comes before them. ``logits_processor`` is
+        `LegalMoves` by default. With an empty list moves may be illegal, and a game ends with the first illegal move.
+        With ``do_sample``, the settings ``temperature``, ``top_k`` and ``top_p`` go to `ConsistentSampling`, so that
+        games end however strongly the moves are truncated. All other arguments are those of transformers'
+        ``GenerationMixin``. Raises ``UserError`` for invalid settings, for other truncations (``min_p`` and the like),
+        and for games that fill the model's context.
         """
-        given = kwargs.get("generation_config")
-        asked = {**(vars(given) if given is not None else {}), **kwargs}
-        if given is None and not kwargs.keys() & {"max_new_tokens", "max_length"}:
-            kwargs["max_length"] = self.config.n_context  # the library's default is 20 tokens
+        settled = {**vars(self.generation_config), **vars(generation_config or GenerationConfig())}
+        asked = settled | {name: value for name, value in kwargs.items() if value is not None}
+        tokens = kwargs.pop("input_ids", None) if inputs is None else inputs
+        if tokens is not None:
+            if kwargs.get("past_key_values") is None:
+                tokens = padded_before(tokens, kwargs.pop("attention_mask", None))
+                kwargs["attention_mask"] = (tokens != PAD).long()
+            if (room := self.config.n_context - tokens.shape[1]) < 1:
+                raise UserError(f"no token fits behind {tokens.shape[1]}: the model reads {self.config.n_context}")
+            if asked.get("max_new_tokens") is not None:
+                kwargs["max_new_tokens"] = min(asked["max_new_tokens"], room)
+            else:
+                kwargs["max_length"] = min(asked.get("max_length") or self.config.n_context, self.config.n_context)
         processors = LogitsProcessorList([LegalMoves()] if logits_processor is None else logits_processor)
         if asked.get("do_sample"):
             for name in ("min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff"):
@@ -103,18 +280,41 @@ class TokenGenerationMixin(GenerationMixin):
             sampling = {name: asked.get(name) for name in all_of_it}
             processors.append(ConsistentSampling(**{name: x for name, x in sampling.items() if x is not None}))
             kwargs |= all_of_it
-        return super().generate(*args, logits_processor=processors, **kwargs)  # type: ignore[misc]
+        return super().generate(  # type: ignore[misc]
+            tokens, generation_config=generation_config, logits_processor=processors, **kwargs
+        )
 
-    def prepare_inputs_for_generation(  # type: ignore[override]
-        self, input_ids: Tensor, voices: Tensor | None = None, attention_mask: Tensor | None = None, **kwargs: Any
-    ) -> dict[str, Any]:
-        """Pass on tokens and voices alone: padding is recognised by its token, so no attention mask is needed."""
-        return {"input_ids": input_ids, "voices": voices}
+    def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Return the arguments of the next reading: plies are counted from the tokens, so no positions are needed."""
+        prepared: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)  # type: ignore[misc]
+        prepared.pop("position_ids", None)
+        return prepared
 
-    def _prepare_cache_for_generation(self, *args: Any, **kwargs: Any) -> bool:
-        """Return False: ``generate()`` uses no cache and reads a game again at each ply. `lm.players.policy.Evaluator`
-        plays with a cache."""
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        """Return False: the first reading of ``generate()`` makes the cache, a `GameCache`."""
         return False
+
+
+def padded_before(tokens: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    """Return rows of tokens ``(B, T)`` with all padding, by its token or by the mask, before the games.
+
+    A missing ``[BOS]`` is put there.
+
+    >>> padded_before(torch.tensor([[BOS, 576, PAD], [BOS, 576, 2054]])).tolist()
+    [[2086, 2087, 576], [2087, 576, 2054]]
+    >>> padded_before(torch.tensor([[576, 2054]]), torch.tensor([[1, 0]])).tolist()
+    [[2087, 576]]
+    """
+    if attention_mask is not None:
+        tokens = tokens.masked_fill(attention_mask == 0, PAD)
+    rows = []
+    for row in tokens:
+        real = (row != PAD).nonzero()
+        game = row[int(real[0]) : int(real[-1]) + 1] if len(real) else row[:0]
+        rows.append(game if len(game) and game[0] == BOS else F.pad(game, (1, 0), value=BOS))
+    longest = max(map(len, rows))
+    return torch.stack([F.pad(row, (longest - len(row), 0), value=PAD) for row in rows])
 
 
 class LegalMoves(LogitsProcessor):
@@ -166,68 +366,3 @@ class ConsistentSampling(LogitsProcessor):
         if len(moves):
             chances[moves] = goes_on * self.sampling.probabilities(scores[moves])
         return chances
-
-
-@dataclass
-class TokenGame:
-    """A game read from move tokens."""
-
-    prompt: Prompt = NO_PROMPT
-    """The prompt; the aim is Red's."""
-    board: Board = field(default_factory=Board)
-    """The position after all moves."""
-    over: bool = False
-    """Whether an ending, or padding, follows the moves."""
-    illegal: str = ""
-    """The first illegal move, where reading stops; empty if there is none."""
-
-    @classmethod
-    def read(cls, tokens: Sequence[int]) -> TokenGame:
-        """Return the game of a row of tokens. It may be padded on either side, and ``[BOS]`` may be missing.
-
-        Raises ``UserError`` that names a token which is misplaced or has no place in a game.
-
-        >>> from lm.model.tokenizer import move_tokenizer
-        >>> game = TokenGame.read(move_tokenizer()("[engine] [draw] h2e2 h9g7 [draw agreed]")["input_ids"])
-        >>> [choice.word for choice in game.prompt], game.board.ply, game.over
-        (['engine', 'none', 'draw'], 2, True)
-        """
-        game = cls()
-        first = next((i for i, token in enumerate(tokens) if token != PAD), len(tokens))
-        for place, token in enumerate(tokens[first:]):
-            if token == BOS and place == 0:
-                continue
-            if game.illegal:
-                break
-            if token == PAD:
-                game.over = True
-            elif game.over:
-                raise UserError(f"{word(token)} comes after the end of a game")
-            elif 0 <= token < len(MOVES):
-                move = MOVES[token]
-                if game.board.is_legal(move):
-                    game.board.push(move)
-                else:
-                    game.illegal = move.iccs
-            elif MATE <= token < VOCABULARY:
-                game.over = True
-            else:
-                game._ask(word(token))
-        return game
-
-    def prompts(self) -> NDArray[np.int64]:
-        """Return the rows of the prompt table for the n + 1 plies of the game, ``(n + 1, 3)``."""
-        return self.prompt.rows(np.arange(self.board.ply + 1) % 2 == 0)
-
-    def _ask(self, token: str) -> None:
-        """Add a prompt token. Raises `UserError` if it is not one, or follows a move or another prompt of its kind."""
-        asked = PROMPT_TOKENS.get(token)
-        if asked is None:
-            raise UserError(f"{token} in a game is neither a move nor one of {' '.join(SPECIAL[3:])}")
-        if self.board.ply:
-            raise UserError(f"{token} comes after a move: prompts come first")
-        kind = type(asked).__name__.lower()
-        if before := getattr(self.prompt, kind):
-            other = next(name for name, choice in PROMPT_TOKENS.items() if choice is before)
-            raise UserError(f"{token} besides {other}: a game has at most one {kind}")
-        self.prompt = self.prompt._replace(**{kind: asked})  # type: ignore[arg-type]

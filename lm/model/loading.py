@@ -12,7 +12,7 @@ from transformers.utils import logging as transformers_logging
 from lm import UserError
 from lm.model.folder import Network, check_trust, damaged, faults_of, model_path
 from lm.model.model import XiangqiLM
-from lm.model.tokenizer import CHARS
+from lm.model.vocabulary import CHARS
 from lm.model.weights import arrange
 
 TRUSTED: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}

@@ -19,23 +19,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
-from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers import AutoModel, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 from transformers.utils.generic import ModelOutput
 
 from lm.model import losses
 from lm.model.cache import Entries
 from lm.model.features import CANDIDATE_GROUPS
-from lm.model.generation import TokenGenerationMixin
+from lm.model.generation import TokenGenerationMixin, TokenStates
 from lm.model.pretrained_config import XiangqiConfig
 from lm.model.prompts import PROMPT_ROWS, End, Voice
-from lm.model.tensor_cache import PastLayer, TensorCache
-from lm.model.tokenizer import BOS, MATE, PAD, VOCABULARY
+from lm.model.tensor_cache import TensorCache
+from lm.model.vocabulary import BOS, MATE, PAD, VOCABULARY
 
 
 class ZeroLinear(nn.Linear):
@@ -68,6 +69,13 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return scores.softmax(-1).to(v.dtype) @ v
 
 
+class Past(Protocol):
+    """A layer's attention to more than the given plies."""
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Return what the plies see, all ``(B, nh, T, hs)``."""
+
+
 class Attention(nn.Module):
     def __init__(self, config: XiangqiConfig) -> None:
         super().__init__()
@@ -75,14 +83,14 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=False)
         self.proj = nn.Linear(config.n_embd, config.n_embd, bias=False)
 
-    def forward(self, x: Tensor, past: PastLayer | None) -> Tensor:
+    def forward(self, x: Tensor, past: Past | None) -> Tensor:
         B, T, D = x.shape
         q, k, v = self.qkv(x).view(B, T, 3, self.n_head, self.head_size).permute(2, 0, 3, 1, 4)  # each (B, nh, T, hs)
         y = attend(q, k, v) if past is None else past.attend(q, k, v)
         return self.proj(y.transpose(1, 2).reshape(B, T, D))
 
 
-class Block(nn.Module):
+class Block(GradientCheckpointingLayer):
     def __init__(self, config: XiangqiConfig) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(config.n_embd, bias=False)
@@ -95,7 +103,7 @@ class Block(nn.Module):
         self.keep = nn.Parameter(torch.ones(config.n_embd))
         self.again = nn.Parameter(torch.zeros(config.n_embd))
 
-    def forward(self, x: Tensor, first: Tensor, past: PastLayer | None) -> Tensor:
+    def forward(self, x: Tensor, first: Tensor, past: Past | None) -> Tensor:
         """Return the output of the block for ``x`` ``(B, T, D)``; ``first`` is the input of the first block."""
         x = self.keep * x + self.again * first
         x = x + self.attention_gain(self.attention(self.attention_norm(x), past))
@@ -175,7 +183,8 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
     config: XiangqiConfig
     config_class = XiangqiConfig
     base_model_prefix = "trunk"
-    supports_gradient_checkpointing = False
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
     _no_split_modules = ["Block"]  # noqa: RUF012 # modules that FSDP does not split
     _input_embed_layer = "table"
 
@@ -253,12 +262,23 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
             plies, past = cache.layers(paths, lengths.tolist())
         if longest > self.config.n_context:
             raise ValueError(f"a game is longer than the model's {self.config.n_context} plies")
-        x = x + self.positions(plies.clamp(max=self.config.n_context - 1))
+        x = self.through_blocks(x, plies.clamp(max=self.config.n_context - 1), past).view(B * T, -1)
+        return self.output_norm(x if flat is None else x[flat])
+
+    def through_blocks(
+        self, x: Tensor, plies: Tensor, past: Sequence[Past] | None, each: list[Tensor] | None = None
+    ) -> Tensor:
+        """Return the output ``(B, T, D)`` of the last block, for inputs ``x`` ``(B, T, D)``.
+
+        ``plies`` ``(1 or B, T)`` are their numbers in their games. ``each``, if given, takes in each block's input.
+        """
+        x = x + self.positions(plies)
         first = x
         for i, block in enumerate(self.blocks):
+            if each is not None:
+                each.append(x)
             x = block(x, first, past[i] if past else None)
-        x = x.view(B * T, -1)
-        return self.output_norm(x if flat is None else x[flat])
+        return x
 
     def score(
         self,
@@ -282,6 +302,18 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
             reply_logits = self.reply_head(h[replied])
         if rows is not None:
             h = h[rows]  # (R, D)
+        found, lines, _, counts, move_logits = self.rate(h, candidates, candidate_counts, rows, voices)
+        scores = spread(found, counts, max(1, int(candidate_counts.max())), float("-inf"))  # (R, M)
+        return PolicyOutput(None, scores, lines[:, 0], counts, move_logits, wdl_logits, end_logits, reply_logits)
+
+    def rate(
+        self, h: Tensor, candidates: Tensor, candidate_counts: Tensor, rows: Tensor | None, voices: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Score the legal moves of R states ``(R, D)``, those of the plies ``rows``; the arguments are as in `score`.
+
+        Returns their scores ``(C,)``, what `candidates_of` does, and the scores of all moves ``(R, 2086)`` by the move
+        table alone.
+        """
         if voices is not None:
             h = h + self.engine_voice(h) * (voices == Voice.ENGINE).unsqueeze(1)
         lines, of, counts = candidates_of(rows, candidates, candidate_counts)
@@ -289,15 +321,21 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
         move_logits = self.move_head(h)
         move = pick(move_logits, of, moves.unsqueeze(1)).squeeze(1)
         context = pick(self.context_head(query), of, contexts).sum(-1, dtype=torch.float32)
-        found = move.float() + context.float()  # (C,)
-        scores = spread(found, counts, max(1, int(candidate_counts.max())), float("-inf"))  # (R, M)
-        return PolicyOutput(None, scores, moves, counts, move_logits, wdl_logits, end_logits, reply_logits)
+        return move.float() + context.float(), lines, of, counts, move_logits
 
     def forward(
         self,
-        input_ids: Tensor | None = None,  # (B, T) games as tokens, instead of all other arguments except voices
-        voices: Tensor | None = None,
-        labels: Tensor | None = None,  # (R,) index of the right move among the candidates; without it there is no loss
+        input_ids: Tensor | None = None,  # (B, T) games as tokens, instead of the plies' arguments
+        attention_mask: Tensor | None = None,  # (B, T), or with a cache (B, S): 0 where a token is padding
+        labels: Tensor | None = None,  # (B, T) the tokens; for plies (R,) index of the right move among the candidates
+        past_key_values: Any = None,  # the GameCache of an earlier output
+        use_cache: bool | None = None,  # whether to return a cache; by default not in training
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        logits_to_keep: int | Tensor = 0,  # logits of so many last tokens alone, or of these; 0 is all
+        num_items_in_batch: Any = None,  # labels in the whole step, if this is only a part of it
+        return_dict: bool | None = None,
+        voices: Tensor | None = None,  # (R,) a Voice each; for tokens (B,), by default that of the source prompt
         checked: Tensor | None = None,  # (S,) rows that learn the rules too; all if not given
         wdl: Tensor | None = None,  # (N,) 0 loss, 1 draw, 2 win for the mover, -100 unknown
         expected: Tensor | None = None,  # (N,) expected score of the mover by an engine, 0 to 1, NaN unknown
@@ -305,10 +343,34 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
         replies: Tensor | None = None,  # (N,) number of the opponent's next move from the mover's side, -100 unknown
         counts: Tensor | None = None,  # (6,) targets of each loss in the whole batch, if this is only a part of it
         **position: Any,  # the other arguments of `score`
-    ) -> PolicyOutput | CausalLMOutputWithPast:
-        """Return the result of `score` with the losses, or for ``input_ids`` the result of `read_tokens`."""
+    ) -> PolicyOutput | CausalLMOutputWithPast | tuple[Any, ...]:
+        """Read games and return what follows, with a loss if there are labels: two interfaces in one.
+
+        For ``input_ids`` the result is transformers': log-probabilities of the token after each token
+        (`next_tokens`), and the loss of the labels (`token_loss`). Otherwise it is that of `score`, with the training
+        losses. Raises ``ValueError`` for arguments that have no meaning here, as ``inputs_embeds``.
+        """
         if input_ids is not None:
-            return self.read_tokens(input_ids, voices)
+            states = self.read_as_asked(
+                input_ids,
+                attention_mask,
+                past_key_values,
+                labels is None if use_cache is None else use_cache,
+                output_hidden_states,
+                output_attentions,
+                position,
+            )
+            kept: slice | Tensor = slice(None)
+            if labels is None:  # else the loss needs all of them
+                kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+            logits = self.next_tokens(states, kept, voices)
+            loss = None
+            if labels is not None:
+                loss = self.token_loss(logits, labels, states.rows.illegal, num_items_in_batch)
+            tokens_out = CausalLMOutputWithPast(loss, logits, states.cache, states.layers, states.attentions)
+            return tokens_out if self._as_dict(return_dict) else tokens_out.to_tuple()
+        if "inputs" not in position:
+            raise ValueError("there is nothing to read: give input_ids, or plies encoded by lm.model.encoding")
         replied = None if replies is None else replies >= 0
         out = self.score(voices=voices, replied=replied, **position)
         if labels is None:
@@ -333,5 +395,66 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
         out.loss = losses.total(means)
         return out
 
+    def read_as_asked(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        cache: Any,
+        use_cache: bool,
+        output_hidden_states: bool | None,
+        output_attentions: bool | None,
+        others: dict[str, Any],
+    ) -> TokenStates:
+        """Read tokens (`read_tokens`), with the configuration's choice where there is none.
 
+        Raises ``ValueError`` for ``others``, arguments without a meaning for tokens, unless they are None.
+        """
+        if names := [name for name, value in others.items() if value is not None]:
+            raise ValueError(f"{', '.join(names)} cannot be given with input_ids: positions come from the tokens alone")
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
+        if output_attentions is None:
+            output_attentions = self.config.output_attentions
+        use_cache = use_cache and not self.training
+        return self.read_tokens(
+            input_ids, attention_mask, cache, use_cache, bool(output_hidden_states), bool(output_attentions)
+        )
+
+    def _as_dict(self, asked: bool | None) -> bool:
+        return bool(self.config.return_dict if asked is None else asked)
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> Any:
+        """Raises ``ValueError``: the vocabulary is the moves of the game."""
+        raise ValueError("the vocabulary cannot be resized: its tokens are the moves of the game")
+
+
+class XiangqiModel(XiangqiLM):
+    """The same model for transformers' ``AutoModel``: of games as tokens it returns the states, not what follows."""
+
+    def forward(  # type: ignore[override]
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        past_key_values: Any = None,
+        use_cache: bool | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        return_dict: bool | None = None,
+        **others: Any,
+    ) -> BaseModelOutputWithPast | tuple[Any, ...]:
+        """Return the states ``(B, T, D)`` of tokens ``(B, T)``; the arguments are those of `XiangqiLM.forward`."""
+        states = self.read_as_asked(
+            input_ids,
+            attention_mask,
+            past_key_values,
+            use_cache is not False,
+            output_hidden_states,
+            output_attentions,
+            others,
+        )
+        out = BaseModelOutputWithPast(states.last, states.cache, states.layers, states.attentions)
+        return out if self._as_dict(return_dict) else out.to_tuple()
+
+
+AutoModel.register(XiangqiConfig, XiangqiModel)
 AutoModelForCausalLM.register(XiangqiConfig, XiangqiLM)

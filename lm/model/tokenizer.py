@@ -1,15 +1,11 @@
 """Tokenizers: games as one token a ply, or as four characters a ply.
 
-The move vocabulary is the 2086 moves in ICCS, numbered as in ``xiangqi.MOVES``, and special tokens. A game begins with
-``[BOS]``, followed by optional prompts, the moves, and an ending token if the players or a mate ended the game.
-``[PAD]`` is padding.
-
 >>> tokenizer = move_tokenizer()
 >>> tokenizer("h2e2 h9g7")["input_ids"]
 [2087, 576, 2054]
 >>> tokenizer.decode([2087, 576, 2054], skip_special_tokens=True)
 'h2e2 h9g7'
->>> tokenizer.tokenize("[human] [red wins] h2e2 [black resigns]")
+>>> tokenizer.tokenize("[human] [red wins] 1. H2-E2 [black resigns]")
 ['[human]', '[red wins]', 'h2e2', '[black resigns]']
 
 The character vocabulary is the files, the ranks and two special tokens; spaces between moves are skipped.
@@ -22,74 +18,87 @@ The character vocabulary is the files, the ranks and two special tokens; spaces 
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from lm import UserError
-from lm.model.prompts import Aim, Source, Strength
+from lm.model.pretrained_config import XiangqiConfig
+from lm.model.vocabulary import BOS, CHAR_BOS, CHARS, PAD, SPECIAL
 from xiangqi import MOVES
 
-PROMPT_TOKENS: Final[dict[str, Source | Strength | Aim]] = {
-    **{f"[{choice.word}]": choice for choice in (*Source, *Strength) if choice},
-    "[red wins]": Aim.WIN,
-    "[draw]": Aim.DRAW,
-    "[black wins]": Aim.LOSS,
-}
-"""Prompt tokens and their meaning; aims are Red's. A game has at most one of each kind."""
-ENDINGS: Final = ("[mate]", "[red resigns]", "[black resigns]", "[draw agreed]")
-"""How a game ends. ``[mate]`` means that the side to move has no legal move: checkmate or stalemate."""
-
-SPECIAL: Final = ("[PAD]", "[BOS]", "[UNK]", *PROMPT_TOKENS, *ENDINGS)
-"""Special tokens, which follow the moves in the vocabulary."""
-VOCABULARY: Final = len(MOVES) + len(SPECIAL)
-PAD: Final = len(MOVES)
-"""Padding, which also follows a finished game."""
-BOS: Final = len(MOVES) + 1
-"""Beginning of a sequence, before prompts and moves."""
-MATE: Final = VOCABULARY - len(ENDINGS)
-"""The first ending token; endings are the last tokens of the vocabulary."""
-
-CHARS: Final = ("[PAD]", "[BOS]", *"abcdefghi0123456789")
-"""The character vocabulary."""
-CHAR_PAD: Final = 0
-CHAR_BOS: Final = 1
+INPUTS: Final = ("input_ids", "attention_mask")
+"""What a text becomes."""
 
 
-def move_tokenizer() -> PreTrainedTokenizerFast:
-    """Return the tokenizer for games as ICCS moves, prompts and an ending, separated by spaces."""
+class XiangqiTokenizer(PreTrainedTokenizerFast):
+    """Tokenizer of `XiangqiLM`. A text that does not begin with ``[BOS]`` continues a game, and so begins with a space.
+
+    So what a model adds to a game can be put behind it, as transformers' ``pipeline`` does.
+
+    >>> tokenizer = move_tokenizer()
+    >>> "h2e2" + tokenizer.decode([2054, 2100])
+    'h2e2 h9g7 [black resigns]'
+    """
+
+    model_input_names = list(INPUTS)  # noqa: RUF012
+
+    def _decode(self, token_ids: int | Sequence[int], *args: Any, **kwargs: Any) -> str:
+        tokens = [token_ids] if isinstance(token_ids, int) else list(token_ids)
+        text = super()._decode(tokens, *args, **kwargs)
+        begins = next((token for token in tokens if token != PAD), BOS) == BOS
+        return text if begins or not text else f" {text}"
+
+
+def move_tokenizer(longest: int = 512) -> XiangqiTokenizer:
+    """Return the tokenizer for games as ICCS moves, prompts and an ending, separated by spaces.
+
+    Moves may be written as ``H2-E2``, after their numbers too. ``longest`` is the model's ``n_context``: how many
+    tokens remain where a text is truncated.
+    """
     words = [*(move.iccs for move in MOVES), *SPECIAL]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    numbers = normalizers.Replace(Regex(r"(?<!\S)\d+\.+"), "")
+    tokenizer.normalizer = normalizers.Sequence([*_normalizers(), numbers])
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(single="[BOS] $A", special_tokens=[("[BOS]", BOS)])
-    return PreTrainedTokenizerFast(
+    # Not special: texts without special tokens keep their prompts and endings.
+    tokenizer.add_tokens([AddedToken(word, normalized=True, special=False) for word in SPECIAL[3:]])
+    return XiangqiTokenizer(
         tokenizer_object=tokenizer,
         pad_token="[PAD]",
         bos_token="[BOS]",
         eos_token="[PAD]",
         unk_token="[UNK]",
-        extra_special_tokens=list(SPECIAL[3:]),
         padding_side="left",
+        model_max_length=longest,
     )
 
 
-def char_tokenizer() -> PreTrainedTokenizerFast:
-    """Return the tokenizer for games as the characters of their ICCS moves."""
-    tokenizer = Tokenizer(models.WordLevel({char: i for i, char in enumerate(CHARS)}, unk_token="[PAD]"))
-    tokenizer.normalizer = normalizers.Replace(Regex(r"\s+"), "")
+def char_tokenizer(longest: int = 2048) -> PreTrainedTokenizerFast:
+    """Return the tokenizer for games as the characters of their ICCS moves, which may be written as ``H2-E2``.
+
+    ``longest`` is the number of characters that the model reads. Other characters raise an error.
+    """
+    tokenizer = Tokenizer(models.WordLevel({char: i for i, char in enumerate(CHARS)}))
+    tokenizer.normalizer = normalizers.Sequence([*_normalizers(), normalizers.Replace(Regex(r"\s+"), "")])
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
     tokenizer.decoder = decoders.Fuse()
     tokenizer.post_processor = processors.TemplateProcessing(single="[BOS] $A", special_tokens=[("[BOS]", CHAR_BOS)])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", bos_token="[BOS]", eos_token="[PAD]")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        bos_token="[BOS]",
+        eos_token="[PAD]",
+        model_input_names=list(INPUTS),
+        model_max_length=longest,
+    )
 
 
-def word(token: int) -> str:
-    """Return a token of the move vocabulary as text. Raises ``UserError`` for a number outside the vocabulary.
+def _normalizers() -> list[normalizers.Normalizer]:
+    """Return what writes moves as ``h2e2``."""
+    return [normalizers.Lowercase(), normalizers.Replace(Regex("(?<=[a-i][0-9])-(?=[a-i][0-9])"), "")]
 
-    >>> word(576), word(BOS)
-    ('h2e2', '[BOS]')
-    """
-    if not 0 <= token < VOCABULARY:
-        raise UserError(f"unknown token {token} (tokens: {VOCABULARY})")
-    return MOVES[token].iccs if token < len(MOVES) else SPECIAL[token - len(MOVES)]
+
+AutoTokenizer.register(XiangqiConfig, XiangqiTokenizer)

@@ -30,7 +30,7 @@ from lm.model.char import (
 )
 from lm.model.encoding import Features, GameMoves
 from lm.model.prompts import Voice
-from lm.model.tokenizer import CHARS
+from lm.model.vocabulary import CHARS
 from lm.players.evaluation import SLOTS, Evaluation, recent
 from xiangqi import MOVES, Board
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lm.model.char import (
     text_of,
 )
-from lm.model.tokenizer import CHAR_BOS
+from lm.model.vocabulary import CHAR_BOS
 from lm.training.batches import GameBatches, Lessons
 from xiangqi.kernels import MOVE_MIRRORED
 

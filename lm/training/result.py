@@ -22,6 +22,7 @@ from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard
 from lm.measure.evaluate import Report, evaluate
 from lm.measure.held_out import TEST_PLIES, Games, held_out
+from lm.model.char import longest_text
 from lm.model.loading import load_any_model
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Voice
@@ -160,7 +161,7 @@ def deliver(
         model.save_pretrained(aside, state_dict=weights)
         for file in aside.glob("*.safetensors"):  # safetensors makes them unreadable for other users
             file.chmod((aside / "config.json").stat().st_mode)
-        TOKENIZERS[tokens]().save_pretrained(aside)
+        TOKENIZERS[tokens](longest_text(model)).save_pretrained(aside)
         seen.save(aside)
     last = next(entry for entry in reversed(state.log_history) if "cpu_seconds" in entry)
     written = load_any_model(aside)

@@ -32,7 +32,8 @@ from lm.model.encoding import Encoder, GameMoves
 from lm.model.loading import load_any_model, load_model
 from lm.model.pretrained_config import XiangqiConfig
 from lm.model.sampling import softmax
-from lm.model.tokenizer import CHARS, char_tokenizer, move_tokenizer
+from lm.model.tokenizer import char_tokenizer, move_tokenizer
+from lm.model.vocabulary import CHARS
 from lm.players.char_policy import CharEvaluator, score_games
 from lm.players.char_process import CharProcess
 from lm.players.player import PlayerError

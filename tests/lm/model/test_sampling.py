@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from lm import UserError
-from lm.model.generation import ConsistentSampling, LegalMoves, TokenGame
+from lm.model.generation import ConsistentSampling, LegalMoves
 from lm.model.loading import network_of
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Aim, End, Prompt, Source, Voice
 from lm.model.sampling import Sampling, softmax
-from lm.model.tokenizer import ENDINGS, MATE, PAD, VOCABULARY, move_tokenizer, word
+from lm.model.token_games import TokenGame
+from lm.model.tokenizer import move_tokenizer
+from lm.model.vocabulary import ENDINGS, MATE, PAD, VOCABULARY, word
 from lm.players.evaluation import Evaluation
 from lm.players.policy import Evaluator
 from small import random_game, small_model
@@ -106,7 +108,7 @@ def chances(model: XiangqiLM, *texts: str) -> torch.Tensor:
     """Return the chances of what follows games, by the rules ``(B, vocabulary)``."""
     tokens = TOKENIZER(list(texts), padding=True, return_tensors="pt")["input_ids"]
     with torch.inference_mode():
-        return LegalMoves()(tokens, model(input_ids=tokens).logits[:, 0]).softmax(-1)
+        return LegalMoves()(tokens, model(input_ids=tokens).logits[:, -1]).softmax(-1)
 
 
 def text_of(board: Board) -> str:
@@ -121,7 +123,7 @@ class TestTokens:
         tokens = TOKENIZER(texts, padding=True, return_tensors="pt")["input_ids"]
         for reader in (talker, model):
             with torch.inference_mode():
-                logits = reader(input_ids=tokens).logits[:, 0]
+                logits = reader(input_ids=tokens).logits[:, -1]
             torch.testing.assert_close(logits.logsumexp(-1), torch.zeros(len(texts)), atol=1e-5, rtol=0)
             assert (logits[:, PAD] == 0).tolist() == [False] * 4 + [True] * 2
 

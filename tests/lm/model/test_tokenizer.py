@@ -11,18 +11,10 @@ from transformers import AutoTokenizer
 
 from lm import UserError
 from lm.dataset.shards import Shard
-from lm.model.generation import TokenGame
 from lm.model.prompts import PROMPT_ROWS, Aim, End, Source, Strength, Voice
-from lm.model.tokenizer import (
-    ENDINGS,
-    MATE,
-    PAD,
-    PROMPT_TOKENS,
-    SPECIAL,
-    VOCABULARY,
-    move_tokenizer,
-    word,
-)
+from lm.model.token_games import TokenGame
+from lm.model.tokenizer import char_tokenizer, move_tokenizer
+from lm.model.vocabulary import ENDINGS, MATE, PAD, PROMPT_TOKENS, SPECIAL, VOCABULARY, word
 from lm.training.batches import Lessons
 from small import random_game
 from xiangqi import MOVES
@@ -60,7 +52,37 @@ class TestVocabulary:
         for tokenizer in (TOKENIZER, AutoTokenizer.from_pretrained(tmp_path)):
             tokens = tokenizer(text.removeprefix("[BOS] "))["input_ids"]
             assert tokenizer.decode(tokens) == text
-            assert tokenizer.decode(tokens, skip_special_tokens=True) == "h2e2 h9g7"
+            assert tokenizer.decode(tokens, skip_special_tokens=True) == text.removeprefix("[BOS] ")
+            assert tokenizer.model_max_length == 512
+            assert list(tokenizer(text)) == ["input_ids", "attention_mask"]
+
+    @pytest.mark.parametrize(
+        "written", ["H2-E2 H9-G7", "H2E2 h9-g7", "1. H2-E2 H9-G7", "1.h2e2 h9g7", " 1... h2e2\n2. h9g7 "]
+    )
+    def test_moves_as_records_write_them(self, written: str) -> None:
+        assert TOKENIZER(written)["input_ids"] == TOKENIZER("h2e2 h9g7")["input_ids"]
+
+    def test_words_in_capitals(self) -> None:
+        assert TOKENIZER("[Red Wins] H2-E2 [Draw Agreed]").tokens() == ["[BOS]", "[red wins]", "h2e2", "[draw agreed]"]
+
+    @pytest.mark.parametrize("written", ["j2e2", "hello", "h2-e", "h2-e2-e4", "[red win]"])
+    def test_what_is_no_move_is_unknown(self, written: str) -> None:
+        assert "[UNK]" in TOKENIZER(written).tokens()
+
+    def test_a_continuation_begins_with_its_space(self) -> None:
+        game = TOKENIZER("[engine] h2e2 h9g7 h0g2 [black resigns]")["input_ids"]
+        for cut in range(1, len(game)):
+            head = TOKENIZER.decode(game[:cut], skip_special_tokens=True)
+            tail = TOKENIZER.decode(game[cut:], skip_special_tokens=True)
+            assert (head + tail).lstrip() == TOKENIZER.decode(game, skip_special_tokens=True)
+        assert TOKENIZER.decode([PAD, PAD, *game]).startswith("[PAD] [PAD] [BOS] [engine]")
+
+    @pytest.mark.parametrize("written", ["H2-E2 h9g7", "h2e2h9g7", "h2e2\nH9-G7"])
+    def test_characters_in_any_spelling(self, written: str) -> None:
+        tokenizer = char_tokenizer()
+        assert tokenizer(written)["input_ids"] == tokenizer("h2e2 h9g7")["input_ids"]
+        with pytest.raises(Exception, match="UNK"):
+            tokenizer("h2x2")
 
     def test_games_of_several_lengths_are_padded_before(self) -> None:
         rows = TOKENIZER(["h2e2", "[draw] h2e2 h9g7"], padding=True)["input_ids"]
