@@ -25,7 +25,7 @@ ROOMS = (
     {"players"},
     {"matches", "measure"},
     {"training"},
-    {"ladder", "terminal", "uci"},
+    {"ladder", "repair", "terminal", "uci"},
     {"cli"},
 )
 """The parts of lm, each of which stands on those before it."""

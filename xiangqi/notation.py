@@ -459,6 +459,18 @@ _HEAD: Final = re.compile(
 )
 
 
+def spell(text: str) -> str:
+    """Return a text in WXF or Chinese notation, sound or not, in the one alphabet to which the parsers map both.
+
+    The pieces are ``KABNRCP``, the actions and marks ``=+-M``; other characters stay as they are.
+
+    >>> spell("炮二平五"), spell("h2+3"), spell("前馬進７"), spell("跑二平5")
+    ('C2=5', 'N2+3', '+N+7', '跑2=5')
+    """
+    spelled = unicodedata.normalize("NFKC", text)
+    return spelled.upper().translate(_WXF_SPELLING) if text.isascii() else spelled.translate(_CHINESE_SPELLING)
+
+
 @lru_cache(maxsize=1 << 14)
 def _read_wxf(text: str) -> _Words:
     spelled = unicodedata.normalize("NFKC", text).strip()
@@ -470,7 +482,7 @@ def _read_wxf(text: str) -> _Words:
 
 @lru_cache(maxsize=1 << 14)
 def _read_chinese(text: str) -> _Words:
-    spelled = "".join(unicodedata.normalize("NFKC", text).split()).translate(_CHINESE_SPELLING)
+    spelled = spell("".join(text.split()))
     if text.isascii() or spelled[:2] in ("++", "--"):
         spelled = ""
     return _read(text, spelled, "a Chinese move", "four characters, as 炮二平五")

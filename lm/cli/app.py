@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lm import release
-from lm.cli import games, levels, measuring, play, tools, training
+from lm.cli import games, levels, measuring, play, repairing, tools, training
 from lm.cli.commands import plugins
 from lm.cli.console import say
 
@@ -52,6 +52,7 @@ for command in (
     measuring.evaluate,
     measuring.report,
     measuring.explain,
+    repairing.repair,
     tools.perft,
     tools.convert,
 ):

@@ -11,6 +11,7 @@ EXTRAS: Final = {
     "selfplay": "play",
     "levels": "play",
     "engine": "play",
+    "repair": "play",
     "train": "train",
     "ladder": "train",
     "data": "train",

@@ -110,13 +110,24 @@ class Evaluator:
 
     def __call__(self, boards: Sequence[Board], voice: Voice = Voice.HUMAN) -> list[Evaluation]:
         """Evaluate positions, each with its history, in batches. Boards are not changed."""
+        return [evaluation for (evaluation,) in self.along(boards, [0] * len(boards), voice)]
+
+    def along(
+        self, boards: Sequence[Board], plies: Sequence[int], voice: Voice = Voice.HUMAN
+    ) -> list[list[Evaluation]]:
+        """Evaluate for each board the positions before its last ``plies`` moves, in order, and the position itself.
+
+        So the n + 1 evaluations of n plies tell how probable each of these moves was. Only the moves that the model
+        reads count: fewer where they are more than its context holds or come before a null move.
+        """
         with self._lock:
-            evaluations: list[Evaluation] = []
+            evaluations: list[list[Evaluation]] = []
             for start in range(0, len(boards), self._room):
-                evaluations += self._batch(boards[start : start + self._room], voice)
+                part = slice(start, start + self._room)
+                evaluations += self._batch(boards[part], plies[part], voice)
             return evaluations
 
-    def _batch(self, boards: Sequence[Board], voice: Voice) -> list[Evaluation]:
+    def _batch(self, boards: Sequence[Board], plies: Sequence[int], voice: Voice) -> list[list[Evaluation]]:
         games = [self._moves_of(board) for board in boards]
         if self.symmetries == 2:
             games += [game.mirror() for game in games]
@@ -125,8 +136,12 @@ class Evaluator:
         asked = [asker if self.prompt.aim else 0 for asker in askers]
         starts = [g.cells.tobytes() + bytes([g.turn, min(g.clock, 255), x]) for g, x in zip(games, asked, strict=True)]
         moves = [game.moves.tolist() for game in games]
-        # The last ply is always read, even if it is in the cache, because its state is needed.
-        known = [self._games.find(start, played)[: len(played)] for start, played in zip(starts, moves, strict=True)]
+        # The plies asked for are read even if they are in the cache, because their states are needed.
+        wanted = [min(n, len(played)) for n, played in zip(self.symmetries * [*plies], moves, strict=True)]
+        known = [
+            self._games.find(start, played)[: len(played) - n]
+            for start, played, n in zip(starts, moves, wanted, strict=True)
+        ]
         counts = [len(played) + 1 - len(path) for played, path in zip(moves, known, strict=True)]
         taken = self._games.cache.take(sum(counts))
         ends = np.cumsum(counts)
@@ -139,10 +154,14 @@ class Evaluator:
         for read in zip(starts, moves, known, new, strict=True):
             self._games.add(*read)
         self._games.forget(self._room * self.symmetries)
-        last = ends - 1
+        rows = [range(end - n - 1, end) for end, n in zip(ends.tolist(), wanted, strict=True)]
         if self.symmetries == 1:
-            return [_evaluation(out, row) for row in last.tolist()]
-        return [_mean(out, *pair) for pair in last.reshape(2, -1).T.tolist()]
+            return [[_evaluation(out, row) for row in of_game] for of_game in rows]
+        images = rows[len(boards) :]
+        return [
+            [_mean(out, *pair) for pair in zip(*both, strict=True)]
+            for both in zip(rows[: len(boards)], images, strict=True)
+        ]
 
     def _read(
         self, games: list[GameMoves], paths: list[list[int]], counts: list[int], askers: list[int], voice: Voice

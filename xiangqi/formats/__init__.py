@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
@@ -194,10 +194,17 @@ class Conversion:
     """Faults of the games that were written, and errors for the games that could not be read or written at all."""
 
 
-def convert(source: Source, path: str | os.PathLike[str], *, encoding: str | None = None, **options: Any) -> Conversion:
+def convert(
+    source: Source,
+    path: str | os.PathLike[str],
+    *,
+    encoding: str | None = None,
+    change: Callable[[Game], Game] | None = None,
+    **options: Any,
+) -> Conversion:
     """Rewrite a file of games in the format of another suffix.
 
-    ``encoding`` goes to `load`, ``options`` go to `save`.
+    ``encoding`` goes to `load`, ``options`` go to `save`. With ``change``, what it returns is written for each game.
 
     Raises like `load` and `save`, but a game that the new format cannot hold costs only that game. If nothing could be
     converted, not even a move, raises the first error and writes nothing.
@@ -218,6 +225,8 @@ def convert(source: Source, path: str | os.PathLike[str], *, encoding: str | Non
             faults += len(game.errors)
             number = given + len(errors) - faults - refused  # the other errors are of games that cannot be read
             refused_before = refused
+            if change is not None:
+                game = change(game)
             yield game
             anything = anything or (refused == refused_before and (not game.errors or bool(game.variations)))
         if errors and not anything:

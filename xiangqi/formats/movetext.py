@@ -332,15 +332,18 @@ class _Dropped:
         self.found: list[tuple[str, list[str], set[int]]] = []  # texts, comments and glyphs
         self.ply = 0  # of the first
         self.end = -1  # where the last text ends
+        self.glyph: tuple[int, int] | None = None  # where the last glyph that stands apart ends, and its number
 
     def add(self, match: re.Match[str], ply: int) -> None:
-        """Add a word. One that touches a sign after the word before, as in 炮?平五, is the rest of that."""
+        """Add a word. One that touches a sign is one word with it: ?2=5, or 炮?平五, where the word before is too."""
         if match.start() == self.end:
             self._join(match)
             return
         self.ply = self.ply or ply
-        signs = None if self.found else _SIGNS_BEFORE.search(self.body[max(0, match.start() - 4) : match.start()])
-        self.found.append(((signs[1] if signs else "") + match[0], [], set()))  # as in ?2=5
+        signs = _SIGNS_BEFORE.search(self.body[max(0, match.start() - 4) : match.start()])
+        if self.found and self.glyph is not None and self.glyph[0] == match.start():
+            self.found[-1][2].discard(self.glyph[1])
+        self.found.append(((signs[1] if signs else "") + match[0], [], set()))
         self.end = match.end()
 
     def add_beside(self, match: re.Match[str]) -> None:
@@ -356,6 +359,8 @@ class _Dropped:
         is_rest = kind == "number" and token.isdigit() and text[-1] in "!?□"
         if match.start() == self.end and (kind == "glyph" or is_rest):
             self._join(match)
+        elif kind == "glyph":
+            self.glyph = match.end(), _GLYPHS[token]
 
     def _join(self, match: re.Match[str]) -> None:
         text, comments, nags = self.found[-1]

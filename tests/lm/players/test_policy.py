@@ -158,6 +158,23 @@ class TestEvaluator:
             e.moves for e in Evaluator(network_of(model), slots=8)(boards)
         ]
 
+    @pytest.mark.parametrize("symmetries", [1, 2])
+    def test_along_a_game_it_says_what_it_says_at_each_ply(self, model: XiangqiLM, symmetries: int) -> None:
+        games, plies = [random_game(seed, 30) for seed in range(3)], [30, 7, 0]
+        evaluate = Evaluator(network_of(model), symmetries=symmetries)
+        evaluate(games[:1])  # known already, but asked for again
+        for game, count, found in zip(games, plies, evaluate.along(games, plies), strict=True):
+            assert len(found) == count + 1
+            board = game.copy()
+            for evaluation in reversed(found):
+                (alone,) = Evaluator(network_of(model), symmetries=symmetries)([board])
+                assert evaluation.moves == alone.moves
+                assert np.allclose(evaluation.scores, alone.scores, atol=1e-4)
+                assert np.allclose(evaluation.wdl, alone.wdl, atol=1e-4)
+                if board.ply:
+                    board.pop()
+        assert len(evaluate._games.cache) == 1 + symmetries * 90  # all and their images begin with the same position
+
     def test_games_beyond_what_the_model_reads(self) -> None:
         evaluator = Evaluator(network_of(small_model(n_context=24)), slots=2)
         board = Board()

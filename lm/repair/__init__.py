@@ -1,0 +1,1 @@
+"""Guesses what an illegible or illegal ply of a game record was: `lm.repair.repairer.Repairer`."""

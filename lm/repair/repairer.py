@@ -1,0 +1,186 @@
+"""Repairs a game record with unsound plies: the likeliest legal line that its text may stand for.
+
+The lines (`lm.repair.lines`) are ranked by the probability of the text, given the moves, times the model's probability
+of the moves. Where no single edit makes the whole record legal, a beam of lines is read on to their next unsound word
+and edited there. The probability of a line is its share among those found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.model.folder import Network
+from lm.model.prompts import NO_PROMPT, Prompt, Voice
+from lm.players.evaluation import Evaluation
+from lm.players.policy import Evaluator
+from lm.repair.lines import Candidate, Kind, Line, Words
+from lm.repair.rewriting import Repair, repaired
+from xiangqi import Game, Move
+
+MAX_EDITS: Final = 6
+"""Edits of one record."""
+BEAM: Final = 8
+"""Lines that are edited again, of those that are not legal to the end of the record."""
+POOL: Final = 64
+"""Lines that the model reads whole, of those whose edits it deems likeliest."""
+AVERAGE: Final = -1.65
+"""Log-probability that is assumed of a move not read yet: the model's mean over held-out games."""
+LEGAL: Final = 0.3
+"""What speaks, as a difference of logarithms, for a line that has to be edited again for each word that it reads: after
+a wrong guess words stop being legal soon."""
+
+
+class Repairer:
+    """Guesses what unsound plies of records were, with a model.
+
+    ``voice`` is whose moves to expect; with two ``symmetries`` the mean of a position and its mirror image counts.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        voice: Voice = Voice.HUMAN,
+        prompt: Prompt = NO_PROMPT,
+        symmetries: int = 1,
+    ) -> None:
+        self.evaluator = Evaluator(network, prompt=prompt, symmetries=symmetries)
+        self.voice = voice
+
+    def repair(self, game: Game) -> Repair | None:
+        """Return a game with its main line repaired, as a copy; ``None`` if no line reads the whole record.
+
+        Raises ``ValueError`` if the main line was read to its end, so that there is nothing to repair.
+        """
+        words = Words(game)
+        candidates = self.rank(words, self.lines(words))
+        return repaired(game, words, candidates) if candidates else None
+
+    def lines(self, words: Words) -> list[Line]:
+        """Return the lines with the fewest edits that read the whole record, each with a game of its own.
+
+        They are in no order, and none if `MAX_EDITS` edits are too few.
+        """
+        open_lines = [words.start]
+        for _ in range(MAX_EDITS):
+            found = [new for line in open_lines for new in words.edited(line)]
+            if whole := [line for line in found if line.words == len(words)]:
+                return _merged(whole)
+            open_lines = self._best(words, found)
+        return []
+
+    def rank(self, words: Words, lines: Sequence[Line]) -> list[Candidate]:
+        """Return lines that read the whole record with their probabilities, the likeliest first."""
+        if len(lines) > POOL:
+            guessed = self._guess(words, lines)
+            lines = [line for _, line in sorted(zip(guessed, lines, strict=True), key=_first, reverse=True)[:POOL]]
+        if not lines:
+            return []
+        likelihoods = self._likelihoods(words, lines)
+        scores = np.array([line.text for line in lines]) + likelihoods
+        shares = np.exp(scores - np.logaddexp.reduce(scores))
+        found = map(Candidate, lines, shares.tolist(), likelihoods.tolist())
+        return sorted(found, key=lambda candidate: candidate.probability, reverse=True)
+
+    def _best(self, words: Words, lines: Sequence[Line]) -> list[Line]:
+        """Return the lines to be edited again."""
+        unread = [len(words) - line.words for line in lines]
+        scores = [score - LEGAL * n for score, n in zip(self._guess(words, lines), unread, strict=True)]
+        ranked = sorted(zip(scores, lines, strict=True), key=_first, reverse=True)[:POOL]
+        pool = _merged([line for _, line in ranked])
+        likelihoods = self._likelihoods(words, pool)
+        known = [
+            line.text + likelihood + (AVERAGE - LEGAL) * (len(words) - line.words)
+            for line, likelihood in zip(pool, likelihoods.tolist(), strict=True)
+        ]
+        return [line for _, line in sorted(zip(known, pool, strict=True), key=_first, reverse=True)[:BEAM]]
+
+    def _guess(self, words: Words, lines: Sequence[Line]) -> list[float]:
+        """Return log-probabilities ``(n,)`` of lines, for which the model reads only what comes before the last edit.
+
+        The moves after the edit count as average ones.
+        """
+        parents: dict[tuple[Move, ...], list[int]] = {}
+        for number, line in enumerate(lines):
+            parents.setdefault(line.moves[: line.edits[-1].ply], []).append(number)
+        longest = _longest(list(parents))
+        chances: dict[tuple[Move, ...], tuple[float, Evaluation | None]] = {}
+        for moves, evaluations in zip(
+            longest, self._along(words, longest, [len(moves) for moves in longest]), strict=True
+        ):
+            total, unseen = 0.0, len(moves) + 1 - len(evaluations)
+            for ply in range(len(moves) + 1):
+                evaluation = evaluations[ply - unseen] if ply >= unseen else None
+                chances[moves[:ply]] = total, evaluation
+                if ply < len(moves):
+                    total += AVERAGE if evaluation is None else log_chance_of(evaluation, moves[ply])
+        guessed = []
+        for line in lines:
+            edit = line.edits[-1]
+            total, evaluation = chances[line.moves[: edit.ply]]
+            if edit.move is not None:
+                total += AVERAGE if evaluation is None else log_chance_of(evaluation, edit.move)
+            rest = len(words) - edit.word - (edit.kind != Kind.MISSING)
+            guessed.append(line.text + total + AVERAGE * rest)
+        return guessed
+
+    def _likelihoods(self, words: Words, lines: Sequence[Line]) -> NDArray[np.float64]:
+        """Return the log-probabilities ``(n,)`` of the lines' moves, from the first on that they do not share."""
+        same = min(line.edits[0].ply for line in lines)
+        found = self._along(words, [line.moves for line in lines], [len(line.moves) - same for line in lines])
+        return np.array(
+            [
+                sum(
+                    log_chance_of(evaluation, move)
+                    for evaluation, move in zip(
+                        evaluations[:-1], line.moves[len(line.moves) + 1 - len(evaluations) :], strict=True
+                    )
+                )
+                for evaluations, line in zip(found, lines, strict=True)
+            ]
+        )
+
+    def _along(self, words: Words, games: Sequence[Sequence[Move]], plies: Sequence[int]) -> list[list[Evaluation]]:
+        """Evaluate the last plies of games; see `Evaluator.along`."""
+        self.evaluator([words.after(words.start.moves)])  # so that what all begin with is read once
+        return self.evaluator.along([words.after(moves) for moves in games], plies, self.voice)
+
+
+def log_chance_of(evaluation: Evaluation, move: Move) -> float:
+    """Return the log-probability of a legal move."""
+    return float(evaluation.scores[evaluation.moves.index(move)] - np.logaddexp.reduce(evaluation.scores))
+
+
+def _first(pair: tuple[float, Line]) -> float:
+    return pair[0]
+
+
+def _merged(lines: Sequence[Line]) -> list[Line]:
+    """Return one line for each game: of those with the same moves the likeliest, with the probability of all.
+
+    So it does not matter which of two equal words is the one too many.
+    """
+    best: dict[tuple[tuple[Move, ...], int], Line] = {}
+    for line in lines:
+        key = line.moves, line.words
+        other = best.get(key)
+        if other is not None:
+            likelier = max(other, line, key=lambda either: either.text)
+            line = replace(likelier, text=float(np.logaddexp(other.text, line.text)))
+        best[key] = line
+    return list(best.values())
+
+
+def _longest(games: Sequence[tuple[Move, ...]]) -> list[tuple[Move, ...]]:
+    """Return the games that are not the beginning of another one.
+
+    >>> a, b = Move.from_iccs("h2e2"), Move.from_iccs("h9g7")
+    >>> [len(game) for game in _longest([(a,), (a, b), (b,), ()])]
+    [2, 1]
+    """
+    beginnings = {game[:n] for game in games for n in range(len(game))}
+    return [game for game in games if game not in beginnings]
