@@ -7,6 +7,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xiangqi.formats.streams import Source
 
 
 def perft(depth: int, fen: str | None = None) -> None:
@@ -21,7 +25,7 @@ def perft(depth: int, fen: str | None = None) -> None:
     print(f"{leaves} leaves in {seconds:.3f} s, {leaves / seconds / 1e6:.1f} million leaves/s")
 
 
-def convert(source: Path, target: Path, encoding: str | None = None) -> None:
+def convert(source: Source, target: Path, encoding: str | None = None) -> None:
     """Rewrite games in the format that the suffix of ``target`` names; ``encoding`` is that of ``source``.
 
     Faults are left out and reported on standard error. Raises ``FormatError`` or ``OSError``.

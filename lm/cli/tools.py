@@ -21,13 +21,14 @@ def perft(
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Games in any format that can be read.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Games in any format that can be read, Parquet too.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The suffix says the format: .pgn, .xqf, .jsonl, …")],
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of the text in IN, such as latin-1. By default it is detected.")
     ] = None,
 ) -> None:
     """Rewrite games in another format; the format of IN is detected from its content."""
+    from lm.dataset.parquet import is_parquet, open_parquet
     from xiangqi.__main__ import convert
 
-    convert(source, target, encoding)
+    convert(open_parquet(source) if is_parquet(source) else source, target, encoding)

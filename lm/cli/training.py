@@ -125,18 +125,28 @@ def ladder(
 
 def data(
     files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Games in any format.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the shard.")] = Path("cache/shard"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the shard, or NAME.parquet for a table of the games.")
+    ] = Path("cache/shard"),
 ) -> None:
-    """Build a training shard from records: every move is checked, copies are dropped, some games are held out."""
+    """Build a training shard from records: every move is checked, copies are dropped, some games are held out.
+
+    As NAME.parquet the same games, with their split and their text, are a table for the datasets of Hugging Face. It is
+    read as games wherever files of games are.
+    """
+    from lm.dataset.export import export
+    from lm.dataset.parquet import SUFFIX
     from lm.dataset.records import SPLITS
     from lm.dataset.shards import Shard, build
 
     with progress("reading", None) as (_, advance):
-        counts = build(files, out, lambda games: advance(games, ""))
+        write_games = export if out.suffix == SUFFIX else build
+        counts = write_games(files, out, lambda games: advance(games, ""))
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
-    shard = Shard.open(out)
-    print(", ".join(f"{len(shard.games(split))} games to {split}" for split in SPLITS))
-    say_rejected(shard)
+    if out.suffix != SUFFIX:
+        shard = Shard.open(out)
+        print(", ".join(f"{len(shard.games(split))} games to {split}" for split in SPLITS))
+        say_rejected(shard)
 
 
 def parse_weight(text: str) -> tuple[str, float]:

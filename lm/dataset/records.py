@@ -19,6 +19,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.dataset.parquet import is_parquet, open_parquet
+from lm.model.prompts import Strength
 from xiangqi.board import STARTING_FEN
 from xiangqi.formats import FormatError, load
 from xiangqi.formats.errors import ErrorHandler
@@ -33,6 +35,16 @@ UNKNOWN: Final = -1
 BANDS: Final = ((2400, "master"), (1500, "club"), (0, "amateur"))
 """Tiers by minimum mean rating, for games without a stated tier. In our corpora masters' ratings start at 2437. Online
 amateurs' end at 1090 on a server where everybody starts at 1000; elsewhere players start at 1500."""
+
+STRENGTHS: Final = {
+    "amateur": Strength.AMATEUR,
+    "online-amateur": Strength.AMATEUR,
+    "junior": Strength.JUNIOR,
+    "club": Strength.CLUB,
+    "club-or-master": Strength.CLUB,
+    "master": Strength.MASTER,
+}
+"""The strength prompt of each tier."""
 
 
 @dataclass(slots=True)
@@ -121,7 +133,7 @@ def read_records(path: Path, on_error: ErrorHandler) -> Iterator[Record]:
             on_error(error)
         last = error.game
 
-    for game in load(path, on_error=tell_first):
+    for game in load(open_parquet(path) if is_parquet(path) else path, on_error=tell_first):
         if game.errors:  # the sound part ends early, or does not fit the stated result
             continue
         try:

@@ -164,18 +164,26 @@ class Shard:
         return GameMoves(moves, board.cells.copy(), board.turn, board.halfmove_clock)
 
 
-def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = lambda games: None) -> Counter[str]:
-    """Read files of records and write a shard at ``out``.
+@dataclass
+class Collection:
+    """The games of some files, each once."""
 
-    Returns the counts ``read``, ``rejected``, ``duplicates`` and ``games`` of games, and ``plies`` of those kept.
+    records: list[tuple[int, Record]]
+    """Each with the number of its file."""
+    splits: dict[str, str]
+    """The split of each record's key."""
+    rejects: list[dict[str, Any]]
+    """Records that cannot be read or break the rules: file, line, ply and reason."""
+    counts: Counter[str]
+    """Numbers of games ``read``, ``rejected``, ``duplicates`` and ``games``, and of ``plies`` of those kept."""
 
-    Records that cannot be read or that break the rules are listed with the reason in ``out/rejects.jsonl``. Of several
-    copies of a game, one with engine opinions is kept, with the source stated in either. ``progress`` is called with
-    the number of games read so far. Raises ``UserError`` if there is no valid game, and before reading if ``out`` is a
-    folder with anything but a shard.
+
+def collect(paths: Sequence[Path], progress: Callable[[int], None] = lambda games: None) -> Collection:
+    """Read files of records, drop copies and find the splits.
+
+    Of several copies of a game, one with engine opinions is kept, with the source stated in either. ``progress`` is
+    called with the number of games read so far. Raises ``UserError`` if there is no valid game.
     """
-    if out.exists() and not _makes_way({path.name for path in out.iterdir()}):
-        raise UserError(f"{out} exists and holds something other than a shard, which would be lost")
     counts: Counter[str] = Counter()
     rejects: list[dict[str, Any]] = []
     chosen: dict[bytes, tuple[int, Record]] = {}  # by identity: number of the file, record
@@ -207,12 +215,25 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
     if not chosen:
         raise UserError(f"no valid game in {', '.join(map(str, paths))}")
     records = list(chosen.values())
-    splits = splits_of(keys)
-    scales = {n: _scale_of([r for m, r in records if m == n and splits[r.key()] == "train"]) for n in range(len(paths))}
-    _write(out, records, splits, scales, [str(p) for p in paths], rejects)
     counts["games"] = len(records)
     counts["plies"] = sum(len(r.moves) for _, r in records)
-    return counts
+    return Collection(records, splits_of(keys), rejects, counts)
+
+
+def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = lambda games: None) -> Counter[str]:
+    """Read files of records and write a shard at ``out``. Returns the counts of the `Collection`.
+
+    Records that cannot be read or that break the rules are listed with the reason in ``out/rejects.jsonl``; `collect`
+    says which copies of games are kept. Raises ``UserError`` if there is no valid game, and before reading if ``out``
+    is a folder with anything but a shard.
+    """
+    if out.exists() and not _makes_way({path.name for path in out.iterdir()}):
+        raise UserError(f"{out} exists and holds something other than a shard, which would be lost")
+    games = collect(paths, progress)
+    trained = [(n, record) for n, record in games.records if games.splits[record.key()] == "train"]
+    scales = {n: _scale_of([record for m, record in trained if m == n]) for n in range(len(paths))}
+    _write(out, games.records, games.splits, scales, [str(p) for p in paths], games.rejects)
+    return games.counts
 
 
 def _makes_way(names: set[str]) -> bool:

@@ -18,24 +18,15 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from lm import UserError
-from lm.dataset.records import UNKNOWN
+from lm.dataset.records import STRENGTHS, UNKNOWN
 from lm.dataset.shards import NO_OPINION, Shard
 from lm.model.encoding import Encoder, GameMoves
 from lm.model.pretrained_config import XiangqiConfig
-from lm.model.prompts import Aim, End, Source, Strength, Voice
+from lm.model.prompts import Aim, End, Source, Voice
 from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
 
 POOL: Final = 2048
 """Number of games that are sorted by length together, so that batches need little padding."""
-STRENGTHS: Final = {
-    "amateur": Strength.AMATEUR,
-    "online-amateur": Strength.AMATEUR,
-    "junior": Strength.JUNIOR,
-    "club": Strength.CLUB,
-    "club-or-master": Strength.CLUB,
-    "master": Strength.MASTER,
-}
-"""The strength prompt of each tier."""
 RULES_EVERY: Final = 4
 """The rules are learned at every fourth ply, which is enough."""
 REPLIES_EVERY: Final = 2
