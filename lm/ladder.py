@@ -228,7 +228,7 @@ class Ladder:
         training.train(
             self.shards,
             self.out / name,
-            find_preset(PRESET, rung.plies),
+            find_preset(PRESET, {"plies": rung.plies} if rung.plies else None),
             tokens=rung.tokens,
             config_changes=rung.changes,
             cpu_seconds=self.budget,

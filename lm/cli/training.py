@@ -41,6 +41,15 @@ def train(
     cpu_seconds: Annotated[
         float | None, typer.Option(min=1, help="Processor time of the run, by which its length is found.")
     ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Another setting of the preset, as batch_plies=1024, warmup=20, decay=0.3, n_embd=128; "
+            "a wrong name lists them all.",
+        ),
+    ] = None,
     average: Annotated[
         bool,
         typer.Option(
@@ -56,12 +65,28 @@ def train(
     save_minutes: SaveMinutesOption = 5,
 ) -> None:
     """Train a model on games; an interrupted run is resumed by the same command."""
+    from lm.model.folder import model_path
     from lm.training import run as training
     from lm.training.memory import keep_memory
-    from lm.training.presets import find_preset
+    from lm.training.presets import CONFIG, SIZES, find_preset, read_settings
 
     keep_memory()
-    chosen = find_preset(preset, plies, learning_rate, average)
+    settings = read_settings(setting or [])
+    for name, value in (("plies", plies), ("learning_rate", learning_rate)):
+        if value is not None and settings.setdefault(name, value) != value:
+            raise UserError(f"{name} is given twice, by --{name.replace('_', '-')} and by --set")
+    if init_from is not None:
+        model_path(init_from)  # before games are read, which takes minutes
+    kept = {*SIZES, *CONFIG} if init_from is not None else CONFIG.keys() if tokens == "char" else set()
+    if fixed := [name for name in settings if name in kept]:
+        why = (
+            "a model that is gone on with keeps its size"
+            if init_from
+            else "a model that reads characters has no such setting"
+        )
+        raise UserError(f"--set {fixed[0]}: {why}")
+    changes = {name: settings.pop(name) for name in CONFIG if name in settings}
+    chosen = find_preset(preset, settings, average)
     shards = open_shards(files or shipped_games(), Path("cache"))
     with interruptible():
         result = training.train(
@@ -70,6 +95,7 @@ def train(
             chosen,
             tokens=tokens,
             init_from=init_from,
+            config_changes=changes,
             seed=seed,
             cpu_seconds=cpu_seconds,
             weights=dict(map(parse_weight, weight or [])),

@@ -28,7 +28,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from lm import UserError
-from lm.model.folder import check_trust
+from lm.model.folder import check_trust, model_path
 from lm.model.loading import TRUSTED
 from lm.model.pretrained_config import XiangqiConfig
 from lm.model.vocabulary import CHAR_BOS, CHAR_PAD, CHARS
@@ -64,6 +64,7 @@ def start_from(path: Path) -> PreTrainedModel:
     embeddings if the checkpoint's tokenizer has all of them. Raises ``UserError`` that names a directory without such
     a model, or with one that `check_trust` refuses.
     """
+    model_path(path)  # else transformers would look for a hub's model of this name
     transformers_logging.disable_progress_bar()
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # no warnings about weights that are meant to be new

@@ -66,7 +66,11 @@ def model_path(directory: str | Path | None) -> Path:
     """Return a model's folder, the shipped one's by default. Raises ``UserError`` if there is no model in it."""
     path = data_path("model") if directory is None else Path(directory)
     if not (path / "config.json").is_file():
-        raise UserError(f"no model in {path}: there is no config.json")
+        if (path / "model" / "config.json").is_file():  # a run's folder
+            raise UserError(f"no model in {path}: there is one in {path / 'model'}")
+        raise UserError(
+            f"no model in {path}: {'there is no config.json' if path.exists() else 'there is no such folder'}"
+        )
     return path
 
 

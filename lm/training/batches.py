@@ -77,7 +77,8 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         # A step is at least as large as the longest game, so that none is empty.
         size = max(batch_plies, int(self._plies.max()))
         plies = self._plies.sum(dtype=np.int64) if self._weight is None else self._plies @ self._weight
-        self.per_epoch = max(1, int(plies) // size)
+        self.per_epoch, self.epoch_plies = max(1, int(plies) // size), int(plies)
+        self.epoch_games = len(self._game) if self._weight is None else round(float(self._weight.sum()))
         self._read = [0]  # plies, by the end of each epoch
         self._cuts: dict[int, tuple[list[NDArray[np.int32]], NDArray[np.int64]]] = {}  # by epoch
         self._lock = threading.Lock()

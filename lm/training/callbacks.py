@@ -42,6 +42,10 @@ WORSE: Final = 0.5
 """Nats by which a look may be worse than the best before; the curriculum of characters alone may cost 0.2."""
 SAY_EVERY: Final = 30
 """Seconds between lines of progress when there is no terminal."""
+SPEED_STEPS: Final = 5
+"""Steps after the first, which compiles, from whose speed the time of the run is told."""
+SPEED_SECONDS: Final = (5.0, 30.0)
+"""Seconds that these steps take at least, else there are more of them; and seconds after which fewer are enough."""
 
 
 def say(text: str) -> None:
@@ -178,13 +182,29 @@ class Speed(ProgressColumn):
         return Text(f"{task.speed:,.0f} plies/s" if task.speed else "")
 
 
+def duration(seconds: float) -> str:
+    """Return a time as people say it.
+
+    >>> duration(80), duration(1000), duration(20000)
+    ('80 seconds', '17 minutes', '5.6 hours')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"
+
+
 class Bar(TrainerCallback):
-    """A progress bar with rate and time left; without a terminal, a line every `SAY_EVERY` seconds."""
+    """A progress bar with rate and time left, and a line with the time expected once the speed is known.
+
+    Without a terminal there is a line every `SAY_EVERY` seconds instead of the bar.
+    """
 
     def __init__(self, trainer: XiangqiTrainer, wanted: bool, budget: Budget | None) -> None:
         self.batches, self.wanted, self.budget = trainer.batches, wanted and trainer.is_world_process_zero(), budget
         self.figures: dict[str, str] = {}
         self.said = time.monotonic()
+        self.first: tuple[int, int, float] | None = None  # this sitting's first step, plies read by its end, and when
+        self.expected = False  # whether the time was told
         console = Console(stderr=True)
         figures = TextColumn("{task.fields[figures]}")
         columns = (BarColumn(), TaskProgressColumn(), Speed(), TimeRemainingColumn(), figures)
@@ -206,6 +226,19 @@ class Bar(TrainerCallback):
         read = self.batches.plies(done)
         total = None if self.budget is None else round(read * self._steps(done) / done)  # None leaves it unchanged
         self.bar.update(self.task, completed=read, total=total)
+        if self.wanted and not self.expected:
+            self._tell_time(done, read, (self.batches.plies(self.batches.steps) if total is None else total) - read)
+
+    def _tell_time(self, done: int, read: int, left: int) -> None:
+        """Print the time that the plies left will take, once the speed is known."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first = done, read, now
+            return
+        steps, plies, seconds = done - self.first[0], read - self.first[1], now - self.first[2]
+        if seconds >= SPEED_SECONDS[steps < SPEED_STEPS]:
+            say(f"expected: {duration(left * seconds / plies)} more, at {plies / seconds:,.0f} plies/s")
+            self.expected = True
 
     def _steps(self, done: int) -> int:
         return self.batches.steps if self.budget is None or self.budget.known else self.budget.steps(done)

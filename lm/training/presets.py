@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from lm import UserError
+from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
 from lm.model.pretrained_config import XiangqiConfig
+
+RISE: Final = 0.1
+"""Largest share of a run in which the rate rises: one that is shorter than the warm-up would never reach its peak."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Preset:
     clip: float = 1.0
     """Maximum norm of a step's gradient; rarely reached, but it keeps one odd batch from undoing a hundred steps."""
     warmup: int = 100
-    """Steps of linear rise of the rate, while AdamW's estimates of the gradients settle."""
+    """Steps of linear rise of the rate, while AdamW's estimates of the gradients settle. See `fitted`."""
     decay: float = 0.5
     """Last share of the run, in which the rate falls linearly to zero. Before it a run's length can still change."""
     weight_decay: float = 0.05
@@ -62,9 +67,13 @@ class Preset:
         """First step of the falling rate."""
         return math.floor(self.steps * (1 - self.decay)) + 1
 
+    def fitted(self) -> Preset:
+        """Return the preset with a warm-up of at most the share `RISE` of its steps."""
+        return replace(self, warmup=min(self.warmup, math.ceil(RISE * self.steps)))
+
     def rate(self, step: int) -> float:
         """Return a step's learning rate as a share of the peak rate."""
-        rise = min(1.0, (step + 1) / self.warmup)
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
         fall = self.decay * self.steps
         return rise * min(1.0, (self.steps - step) / max(1.0, fall)) if fall else rise
 
@@ -79,17 +88,106 @@ PRESETS: Final = {
 }
 
 
-def find_preset(
-    name: str, plies: int | None = None, learning_rate: float | None = None, average: bool = False
-) -> Preset:
-    """Return a preset by name, with another number of plies or peak rate if given.
+def find_preset(name: str, settings: Mapping[str, Any] | None = None, average: bool = False) -> Preset:
+    """Return a preset by name, with some of its settings changed.
 
     With ``average``, the weights are averaged instead of letting the rate fall, and the weight decay is halved. Raises
-    ``UserError`` for an unknown name.
+    ``UserError`` for an unknown name, and for a width that the heads cannot share.
     """
     if name not in PRESETS:
         raise UserError(f"no preset {name!r}: choose from {', '.join(PRESETS)}")
     found = PRESETS[name]
     if average:
         found = replace(found, average=True, decay=0.0, weight_decay=found.weight_decay / 2)  # docs/log.md has why
-    return replace(found, plies=plies or found.plies, learning_rate=learning_rate or found.learning_rate)
+    found = replace(found, **settings or {})
+    if found.n_embd % found.n_head:
+        raise UserError(f"n_embd {found.n_embd} is no multiple of n_head {found.n_head}")
+    return found
+
+
+# --- Settings by name -------------------------------------------------------------------------------------------------
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from ``least`` on."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 15 and int(text) >= least):
+            raise ValueError(f"a whole number from {least} on")
+        return int(text)
+
+    return read
+
+
+def number(least: float, most: float, word: str) -> Callable[[str], float]:
+    """Return a reader of numbers between two others, which ``word`` describes."""
+
+    def read(text: str) -> float:
+        try:
+            if least <= (found := float(text)) <= most:
+                return found
+        except ValueError:
+            pass
+        raise ValueError(word)
+
+    return read
+
+
+def feature_groups(known: Mapping[str, int], least: str | None = None) -> Callable[[str], list[str]]:
+    """Return a reader of feature groups, separated by commas; ``least`` is one that has to be among them."""
+
+    def read(text: str) -> list[str]:
+        found = [name.strip() for name in text.split(",") if name.strip()]
+        if set(found) - set(known) or (least and least not in found):
+            raise ValueError(f"feature groups{f' with {least}' if least else ''}, of {', '.join(known)}")
+        return found
+
+    return read
+
+
+Readers = Mapping[str, Callable[[str], Any]]
+SIZES: Final[Readers] = {"n_layer": whole(1), "n_head": whole(1), "n_embd": whole(1)}
+"""The settings of a preset that make the size of a model, and how each is read."""
+RECIPE: Final[Readers] = {
+    "plies": whole(1),
+    "batch_plies": whole(1),
+    "part_plies": whole(1),
+    "learning_rate": number(1e-12, 1e3, "a number above 0"),
+    "beta2": number(0, 1 - 1e-9, "a number from 0 on, below 1"),
+    "clip": number(1e-12, 1e12, "a number above 0"),
+    "warmup": whole(0),
+    "decay": number(0, 1, "a share from 0 to 1"),
+    "weight_decay": number(0, 1e3, "a number from 0 on"),
+}
+"""Its other settings; ``average`` is none of them, since it changes some of these."""
+CONFIG: Final[Readers] = {
+    "n_query": whole(1),
+    "n_context": whole(2),
+    "input_groups": feature_groups(INPUT_GROUPS),
+    "candidate_groups": feature_groups(CANDIDATE_GROUPS, "move"),
+}
+"""The settings of a new model that reads moves, which are the same in every preset (`ModelConfig`)."""
+
+
+def read_settings(texts: Sequence[str]) -> dict[str, Any]:
+    """Return the values of settings given as ``name=value``.
+
+    >>> read_settings(["warmup=10", "input_groups=move,board"])
+    {'warmup': 10, 'input_groups': ['move', 'board']}
+
+    Raises ``UserError`` for a wrong name, with all names; for a wrong value; and for a name that is given twice.
+    """
+    readers, found = {**RECIPE, **SIZES, **CONFIG}, dict[str, Any]()
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals:
+            raise UserError(f"--set {text}: expected NAME=VALUE, as in batch_plies=1024")
+        if name not in readers:
+            raise UserError(f"--set {text}: no setting {name!r}: choose from {', '.join(readers)}")
+        if name in found:
+            raise UserError(f"--set {text}: {name} is given twice")
+        try:
+            found[name] = readers[name](value)
+        except ValueError as error:
+            raise UserError(f"--set {text}: {name} must be {error}") from None
+    return found

@@ -25,6 +25,7 @@ from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.utils.logging import disable_progress_bar
 
 from lm import UserError, processors
+from lm.dataset.records import SPLITS
 from lm.dataset.seen import SeenGames
 from lm.dataset.shards import Shard
 from lm.model import char
@@ -78,6 +79,9 @@ def train(
     only a first estimate, which starts the curriculum of characters. ``weights`` set how often the games of a source or
     tier are read in an epoch (`GameBatches`). Checkpoints are ``save_minutes`` apart.
 
+    The rate rises in at most a tenth of the steps (`Preset.fitted`) if the length is given in plies. With ``progress``
+    the plan is printed at the start, and the time expected when it can be told.
+
     A finished run is not changed. An interrupted run is saved before ``KeyboardInterrupt`` is raised. Raises
     ``UserError`` for data without training games, settings that differ from those of the run in ``out``, a gradient
     that is not finite, a run that diverges, a damaged shard and a full disk; earlier checkpoints stay valid.
@@ -107,7 +111,9 @@ def train(
         disable_progress_bar()  # there would be one for every file written
         torch.manual_seed(seed)
         model = new_model(preset, tokens, init_from, config_changes or {})
-        trainer = make_trainer(model, shards, out, preset, seed, log_steps, weights)
+        # A run by CPU seconds finds its length only on its way, so its warm-up is that of the preset.
+        fitted = preset if cpu_seconds is not None else preset.fitted()
+        trainer = make_trainer(model, shards, out, fitted, seed, log_steps, weights)
         saving = Saving(save_minutes)
         trainer.add_callback(saving)
         seen = SeenGames.trained_on(shards)
@@ -127,6 +133,8 @@ def train(
 
             budget = Budget(trainer, cpu_seconds, note)
             trainer.add_callback(budget)
+        if progress and trainer.is_world_process_zero():
+            say(plan_of(model, trainer, shards, step_of(checkpoint) if checkpoint else 0, budget))
         bar, writer = Bar(trainer, progress, budget), None
         trainer.add_callback(bar)
         if trainer.is_world_process_zero():
@@ -152,6 +160,32 @@ def train(
     except OSError as error:
         raise UserError(f"{error.filename or out}: {error.strerror or error}") from None
     return out / "model"
+
+
+def plan_of(
+    model: PreTrainedModel, trainer: XiangqiTrainer, shards: Sequence[Shard], done: int, budget: Budget | None
+) -> str:
+    """Return what a run is about to do: lines with its model, its games, its length and its rate."""
+    preset, batches = trainer.preset, trainer.batches
+    held = {split: sum(len(shard.games(split)) for shard in shards) for split in SPLITS[1:]}
+    size = batches.epoch_plies / batches.per_epoch
+    if budget is None or budget.known:
+        fall = f", and falls from step {preset.falls_at:,} on" if preset.decay else ""
+        length = f"{preset.steps:,} steps of about {size:,.0f} plies, {preset.steps / batches.per_epoch:.1f} epochs"
+        rate = f"rises to {preset.learning_rate:g} in {preset.warmup:,} steps{fall}"
+    else:
+        length = f"{budget.seconds:,.0f} CPU seconds, in steps of about {size:,.0f} plies"
+        rate = f"rises to {preset.learning_rate:g} in {preset.warmup:,} steps"
+    lines = [
+        f"model: {model.config.num_hidden_layers} layers of width {model.config.hidden_size}, "
+        f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters, on {trainer.args.device.type}",
+        f"games: {batches.epoch_games:,} to learn from, {batches.epoch_plies:,} plies an epoch; held out: "
+        f"{held['validation']:,} to watch the run by, {held['test']:,} to judge the result by",
+        f"run: {length}; the learning rate {rate}",
+    ]
+    if done:
+        lines.append(f"resumed after step {done:,}")
+    return "\n".join(lines)
 
 
 def finished(out: Path) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from transformers import Trainer
 
 from lm import UserError
 from lm.training import averaging, callbacks, trainer
-from lm.training.callbacks import divergence
+from lm.training.callbacks import divergence, duration
 from lm.training.checkpoints import checkpoints, latest_checkpoint
 from lm.training.trainer import XiangqiTrainer
 from runs import SMALL, losses, run, stop_at
@@ -46,6 +47,34 @@ def budgeted(finished: Path, shard_folder: Path, tmp_path_factory: pytest.TempPa
         measure_steps(patched)
         run(shard_folder, out, BUDGETED, save_minutes=99, cpu_seconds=SECONDS)
     return out
+
+
+class TestTime:
+    def test_the_time_expected_is_told_once_the_speed_is_known(
+        self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Ten seconds a step, by a clock that only steps move: after the fourth of twelve, thirty have passed."""
+        now, compute = [0.0], XiangqiTrainer.compute_loss
+
+        def step(self: XiangqiTrainer, *args: Any, **kwargs: Any) -> Any:
+            now[0] += 10
+            return compute(self, *args, **kwargs)
+
+        monkeypatch.setattr(XiangqiTrainer, "compute_loss", step)
+        monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
+        run(shard_folder, tmp_path, save_minutes=99, progress=True)
+        told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("expected: ")]
+        assert len(told) == 1
+        found = re.fullmatch(r"expected: (\d+) seconds more, at (\d+) plies/s", told[0])
+        assert found
+        assert 70 < int(found[1]) < 90  # eight steps, of about the same size
+        assert 45 < int(found[2]) < 65
+
+    @pytest.mark.parametrize(
+        ("seconds", "words"), [(80, "80 seconds"), (1000, "17 minutes"), (20000, "5.6 hours"), (0, "0 seconds")]
+    )
+    def test_times_as_people_say_them(self, seconds: float, words: str) -> None:
+        assert duration(seconds) == words
 
 
 class TestBudget:

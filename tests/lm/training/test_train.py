@@ -146,7 +146,7 @@ class TestRun:
         self, average: bool, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Also when it is stopped on its way and the same command is given again."""
-        short = replace(SMALL, plies=3000, average=average, decay=0.0)
+        short = replace(SMALL, plies=3000, average=average, decay=0.0, warmup=1)
         long = replace(short, plies=6000)
         run(shard_folder, tmp_path / "run", short)
         with monkeypatch.context() as patched:
@@ -305,17 +305,17 @@ class TestGoingOn:
             assert losses(tmp_path, name) == losses(finished, name)
         assert_same_end(tmp_path, finished)
 
-    def test_a_longer_run(
-        self, finished: Path, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_longer_run(self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Before the learning rate falls, the length of a run can be changed."""
+        long = replace(SMALL, warmup=1)
         with monkeypatch.context() as patched:
             stop_at(3, patched)
             with pytest.raises(KeyboardInterrupt):
-                run(shard_folder, tmp_path, replace(SMALL, plies=4000))
-        run(shard_folder, tmp_path)
-        assert_same_end(tmp_path, finished)
-        assert json.loads((tmp_path / "run.json").read_text())["plies"] == SMALL.plies
+                run(shard_folder, tmp_path / "run", replace(long, plies=4000))
+        run(shard_folder, tmp_path / "run", long)
+        run(shard_folder, tmp_path / "whole", long)
+        assert_same_end(tmp_path / "run", tmp_path / "whole")
+        assert json.loads((tmp_path / "run" / "run.json").read_text())["plies"] == SMALL.plies
 
     def test_going_on_with_weights(self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         weights = {"engine": 0.5}
@@ -366,8 +366,15 @@ class TestGoingOn:
             stop_at(2, patched)
             code, _, said = command()
         assert code == 130
+        plan = said.split("games: ")[1].splitlines()
+        assert plan[0].startswith("57 to learn from, ")
+        assert plan[0].endswith("held out: 1 to watch the run by, 2 to judge the result by")
+        assert plan[1].startswith("run: 3 steps of about 5")
+        assert "million parameters, on " in said
         assert said.splitlines()[-1] == "stopped at step 2 of 3; the same command goes on"
-        assert command()[:2] == (0, "the model is in run/model\n")
+        code, found, said = command()
+        assert (code, found) == (0, "the model is in run/model\n")
+        assert "resumed after step 2\n" in said
         code, found, said = command()
         assert (code, found) == (0, "the model is in run/model\n")
         assert said.endswith("this run is finished\n")
