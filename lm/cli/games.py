@@ -121,8 +121,7 @@ def selfplay(
     from lm.matches.elo import Score
     from lm.players.specs import Spec
 
-    both = Spec.parse(player)
-    pairings = arena.match_pairings(both, both, games, read_openings(openings), seed)
+    pairings = arena.selfplay_pairings(Spec.parse(player), games, read_openings(openings), seed)
     with resumable(out), progress(player, games) as (report, advance):
         played: dict[int, Game] = {}
         for index, game in match_file.play_to_file(
@@ -132,7 +131,9 @@ def selfplay(
             advance(len(played), f"{game.end().ply} plies")
             if out is None:
                 print(game, flush=True)
-    say(f"{len(played)} games, ended by {endings(Score.of(played).endings)}")
+    different = len({tuple(game.moves()) for game in played.values()})
+    note = f", only {different} of them different" if different < len(played) else ""
+    say(f"{len(played)} games{note}, ended by {endings(Score.of(played).endings)}")
 
 
 def resumable(out: Path | None) -> AbstractContextManager[None]:

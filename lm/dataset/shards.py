@@ -178,18 +178,31 @@ class Collection:
     """Numbers of games ``read``, ``rejected``, ``duplicates`` and ``games``, and of ``plies`` of those kept."""
 
 
+class NoValidGameError(UserError):
+    """None of the games in some files is valid. ``rejects`` are they, as in a `Collection`."""
+
+    def __init__(self, paths: Sequence[Path], rejects: list[dict[str, Any]], first: FormatError | None) -> None:
+        super().__init__(f"no valid game in {', '.join(map(str, paths))}{f': {first}' if first else ''}")
+        self.rejects = rejects
+
+
 def collect(paths: Sequence[Path], progress: Callable[[int], None] = lambda games: None) -> Collection:
     """Read files of records, drop copies and find the splits.
 
     Of several copies of a game, one with engine opinions is kept, with the source stated in either. ``progress`` is
-    called with the number of games read so far. Raises ``UserError`` if there is no valid game.
+    called with the number of games read so far. Raises `NoValidGameError` with the first fault if there is no valid
+    game.
     """
     counts: Counter[str] = Counter()
     rejects: list[dict[str, Any]] = []
     chosen: dict[bytes, tuple[int, Record]] = {}  # by identity: number of the file, record
     keys: set[tuple[str, str]] = set()  # of all records, since a dropped copy can hold out the kept one
 
+    first_fault: FormatError | None = None
+
     def reject(error: FormatError) -> None:
+        nonlocal first_fault
+        first_fault = first_fault or error
         counts["rejected"] += 1
         rejects.append({"file": error.path, "line": error.line, "ply": error.ply, "reason": error.reason})
 
@@ -213,7 +226,7 @@ def collect(paths: Sequence[Path], progress: Callable[[int], None] = lambda game
                 kept.source = dropped.source
             chosen[identity] = kept_from, kept
     if not chosen:
-        raise UserError(f"no valid game in {', '.join(map(str, paths))}")
+        raise NoValidGameError(paths, rejects, first_fault)
     records = list(chosen.values())
     counts["games"] = len(records)
     counts["plies"] = sum(len(r.moves) for _, r in records)
@@ -224,16 +237,30 @@ def build(paths: Sequence[Path], out: Path, progress: Callable[[int], None] = la
     """Read files of records and write a shard at ``out``. Returns the counts of the `Collection`.
 
     Records that cannot be read or that break the rules are listed with the reason in ``out/rejects.jsonl``; `collect`
-    says which copies of games are kept. Raises ``UserError`` if there is no valid game, and before reading if ``out``
-    is a folder with anything but a shard.
+    says which copies of games are kept. Raises ``UserError`` if there is no valid game; the list is then beside
+    ``out``, as ``out.rejects.jsonl``, since a shard that is there stays. Raises it before reading if ``out`` is a
+    folder with anything but a shard.
     """
     if out.exists() and not _makes_way({path.name for path in out.iterdir()}):
         raise UserError(f"{out} exists and holds something other than a shard, which would be lost")
-    games = collect(paths, progress)
+    try:
+        games = collect(paths, progress)
+    except NoValidGameError as error:
+        if not error.rejects:
+            raise
+        listed = out.with_name(out.name + ".rejects.jsonl")
+        listed.parent.mkdir(parents=True, exist_ok=True)
+        listed.write_text(_lines(error.rejects), "utf-8")
+        raise UserError(f"{error}; games rejected: {len(error.rejects)}, see {listed}") from None
     trained = [(n, record) for n, record in games.records if games.splits[record.key()] == "train"]
     scales = {n: _scale_of([record for m, record in trained if m == n]) for n in range(len(paths))}
     _write(out, games.records, games.splits, scales, [str(p) for p in paths], games.rejects)
     return games.counts
+
+
+def _lines(rejects: Iterable[dict[str, Any]]) -> str:
+    """Return rejected games as JSON lines."""
+    return "".join(json.dumps(reject, ensure_ascii=False) + "\n" for reject in rejects)
 
 
 def _makes_way(names: set[str]) -> bool:
@@ -313,7 +340,7 @@ def _write(
         made.mkdir()
         for name, array in arrays.items():
             np.save(made / f"{name}.npy", array)
-        (made / "rejects.jsonl").write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rejects), "utf-8")
+        (made / "rejects.jsonl").write_text(_lines(rejects), "utf-8")
         (made / "meta.json").write_text(json.dumps(meta, ensure_ascii=False), "utf-8")
         if out.exists():
             shutil.rmtree(out)

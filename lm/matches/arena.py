@@ -291,6 +291,26 @@ def _apart(
 # --- Matches ----------------------------------------------------------------------------------------------------------
 
 
+def _order(openings: Sequence[Opening], seed: int) -> list[int]:
+    return random.Random(seed).sample(range(len(openings)), len(openings))
+
+
+def selfplay_pairings(player: Spec, games: int, openings: Sequence[Opening], seed: int = 0) -> dict[int, Pairing]:
+    """Return the games of a player against itself: each opening once, in an order that depends on ``seed`` alone, then
+    again from the first.
+
+    Raises ``UserError`` if the player always answers alike and has fewer openings than games, which would repeat.
+    """
+    if player.answers_alike and (different := len(set(openings))) < games:
+        raise UserError(
+            f"{player} always plays the same moves: from {different} opening{'s' * (different != 1)} it plays "
+            f"{different} game{'s' * (different != 1)}, not {games}; give it a temperature, or more openings "
+            "(as --openings suite)"
+        )
+    order, headers = _order(openings, seed), {"Event": f"{player.name} against itself"}
+    return {index: Pairing(player, player, openings[order[index % len(order)]], headers) for index in range(games)}
+
+
 def match_pairings(
     a: Spec, b: Spec, games: int, openings: Sequence[Opening], seed: int = 0, clocks: Clocks = NO_CLOCKS
 ) -> dict[int, Pairing]:
@@ -299,7 +319,7 @@ def match_pairings(
     ``clocks`` are those of a game in which ``a`` is Red; a player keeps its time control when colours change. The order
     of the openings depends on ``seed`` alone. After the last one they start again from the first.
     """
-    order = random.Random(seed).sample(range(len(openings)), len(openings))
+    order = _order(openings, seed)
     headers = {"Event": f"{a.name} against {b.name}"}
     sides = (a, b, clocks), (b, a, clocks.swapped())
     return {

@@ -124,6 +124,20 @@ class Spec:
         """
         return dict(self.options).get("name") or str(self)
 
+    @property
+    def answers_alike(self) -> bool:
+        """Whether its options say that it plays the likeliest move always, so that an opening leads to one game.
+
+        It is not known of engines and searches, whose moves depend on time and on what they searched before.
+
+        >>> Spec.parse("lm:temperature=0").answers_alike, Spec.parse("lm").answers_alike
+        (True, False)
+        """
+        if self.kind not in ("lm", "careful"):
+            return False
+        options = dict(self.options)
+        return float(options.get("temperature", 1)) == 0 or options.get("top_k", "").strip() == "1"
+
     def with_options(self, options: Mapping[str, str]) -> Self:
         """Return the spec with these options set and all others unchanged. Raises ``UserError``.
 

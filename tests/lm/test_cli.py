@@ -59,6 +59,33 @@ class TestCommands:
         assert (code, out.count('[Game "Chinese Chess"]')) == (0, 2)
         assert err.startswith("2 games, ended by ")
 
+    @pytest.mark.parametrize("player", ["lm:temperature=0", "careful:temperature=0.0", "lm:top_k=1"])
+    def test_selfplay_that_would_repeat_one_game_is_refused(self, xqlm, player: str) -> None:
+        code, out, err = xqlm("selfplay", "--games", 4, "--player", player)
+        assert (code, out) == (2, "")
+        assert err.startswith(f"xqlm: {player} always plays the same moves: from 1 opening it plays 1 game, not 4; ")
+
+    def test_selfplay_of_the_likeliest_moves_takes_each_opening_once(
+        self, xqlm, model_folder: Path, tmp_path: Path
+    ) -> None:
+        openings, out = tmp_path / "openings.txt", tmp_path / "games.pgn"
+        openings.write_text("h2e2\nb0c2\n")
+        words = ["selfplay", "--player", f"lm:temperature=0,model={model_folder}", "--openings", openings]
+        assert xqlm(*words, "-n", 2, "--max-plies", 6, "--out", out)[0] == 0
+        assert {game.moves()[0].iccs for game in load(out)} == {"h2e2", "b0c2"}
+        assert "from 2 openings it plays 2 games, not 3" in xqlm(*words, "-n", 3)[2]
+
+    def test_selfplay_says_how_many_games_differ(self, xqlm, tmp_path: Path) -> None:
+        (tmp_path / "plugged.py").write_text(
+            "from lm.players.player import Choice, Player\n"
+            "class First(Player):\n"
+            "    def choose(self, boards, limits=None): return [Choice(board.legal_moves[0]) for board in boards]\n"
+        )
+        sys.path.append(str(tmp_path))
+        words = ["selfplay", "--player", "py:plugged:First", "-n", 3, "--max-plies", 6]
+        assert "3 games, only 1 of them different, ended by " in xqlm(*words)[2]
+        sys.path.remove(str(tmp_path))
+
     def test_a_match_takes_each_set_of_rules(self, xqlm, tmp_path: Path) -> None:
         for rules in get_args(Rules):
             out = tmp_path / f"{rules}.pgn"

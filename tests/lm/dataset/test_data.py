@@ -161,11 +161,25 @@ class TestBuild:
         assert [reject["line"] for reject in rejects if reject["line"]] == [2, 3, 4, 6]
         assert all(reject["reason"] and reject["file"] == str(source) for reject in rejects)
 
-    def test_nothing_valid_is_an_error_and_leaves_nothing(self, tmp_path: Path) -> None:
-        source = write(tmp_path / "g.jsonl", "{broken")
-        with pytest.raises(ValueError, match=r"g\.jsonl"):
-            build([source], tmp_path / "shard")
-        assert [path.name for path in tmp_path.iterdir()] == ["g.jsonl"]
+    def test_nothing_valid_is_an_error_that_says_why(self, tmp_path: Path) -> None:
+        source, out = (
+            write(tmp_path / "g.jsonl", "{broken", '{"moves": "h2e2 h2e2", "result": "*"}'),
+            tmp_path / "shard",
+        )
+        listed = tmp_path / "shard.rejects.jsonl"
+        with pytest.raises(UserError) as error:
+            build([source], out)
+        assert str(error.value).startswith(f"no valid game in {source}: {source}, line 1: ")
+        assert str(error.value).endswith(f"; games rejected: 2, see {listed}")
+        assert [json.loads(text)["line"] for text in listed.read_text().splitlines()] == [1, 2]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["g.jsonl", listed.name]
+
+    def test_nothing_valid_leaves_the_shard_that_is_there(self, tmp_path: Path) -> None:
+        build([write(tmp_path / "g.jsonl", line(random_game(1, 10)))], tmp_path / "shard")
+        with pytest.raises(UserError, match="no valid game"):
+            build([write(tmp_path / "g.jsonl", '{"moves": ""}')], tmp_path / "shard")
+        assert Shard.open(tmp_path / "shard").meta["games"] == 1
+        assert (tmp_path / "shard" / "rejects.jsonl").read_text() == ""
 
     def test_only_a_shard_or_an_empty_folder_makes_way(self, tmp_path: Path) -> None:
         source, out, link = tmp_path / "g.jsonl", tmp_path / "out", tmp_path / "link"
