@@ -137,7 +137,9 @@ class Evaluator:
         starts = [g.cells.tobytes() + bytes([g.turn, min(g.clock, 255), x]) for g, x in zip(games, asked, strict=True)]
         moves = [game.moves.tolist() for game in games]
         # The plies asked for are read even if they are in the cache, because their states are needed.
-        wanted = [min(n, len(played)) for n, played in zip(self.symmetries * [*plies], moves, strict=True)]
+        wanted = [
+            min(n, len(game.moves) - game.invented) for n, game in zip(self.symmetries * [*plies], games, strict=True)
+        ]
         known = [
             self._games.find(start, played)[: len(played) - n]
             for start, played, n in zip(starts, moves, wanted, strict=True)

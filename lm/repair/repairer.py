@@ -25,7 +25,8 @@ from xiangqi import Game, Move
 MAX_EDITS: Final = 6
 """Edits of one record."""
 BEAM: Final = 8
-"""Lines that are edited again, of those that are not legal to the end of the record."""
+"""Lines that are edited again, of those that read on beyond the unsound word but not to the end of the record; and of
+those with a missing move that do not read on."""
 POOL: Final = 64
 """Lines that the model reads whole, of those whose edits it deems likeliest."""
 AVERAGE: Final = -1.65
@@ -67,10 +68,16 @@ class Repairer:
         """
         open_lines = [words.start]
         for _ in range(MAX_EDITS):
-            found = [new for line in open_lines for new in words.edited(line)]
-            if whole := [line for line in found if line.words == len(words)]:
+            found = [(new, new.words > line.words) for line in open_lines for new in words.edited(line)]
+            if whole := [line for line, _ in found if line.words == len(words)]:
                 return _merged(whole)
-            open_lines = self._best(words, found)
+            # Where a move was left out the next one may be missing too, so that what is written is not legal yet.
+            # Such lines cannot be compared with those that have explained the unsound word.
+            open_lines = [
+                line
+                for explained in (True, False)
+                for line in self._best(words, [line for line, explains in found if explains == explained])
+            ]
         return []
 
     def rank(self, words: Words, lines: Sequence[Line]) -> list[Candidate]:
@@ -87,7 +94,9 @@ class Repairer:
         return sorted(found, key=lambda candidate: candidate.probability, reverse=True)
 
     def _best(self, words: Words, lines: Sequence[Line]) -> list[Line]:
-        """Return the lines to be edited again."""
+        """Return the lines to be edited again, the likeliest `BEAM`."""
+        if not lines:
+            return []
         unread = [len(words) - line.words for line in lines]
         scores = [score - LEGAL * n for score, n in zip(self._guess(words, lines), unread, strict=True)]
         ranked = sorted(zip(scores, lines, strict=True), key=_first, reverse=True)[:POOL]

@@ -30,7 +30,7 @@ from lm.players.player import Choice
 from lm.players.policy import Evaluator
 from lm.players.specs import Spec
 from small import random_game, small_model
-from xiangqi import BLACK, Board, Move
+from xiangqi import BLACK, NULL_MOVE, Board, Move
 
 
 class Opinion:
@@ -174,6 +174,14 @@ class TestEvaluator:
                 if board.ply:
                     board.pop()
         assert len(evaluate._games.cache) == 1 + symmetries * 90  # all and their images begin with the same position
+
+    def test_along_a_game_with_a_pass_it_begins_after_that(self, model: XiangqiLM) -> None:
+        board, counts = Board(), []
+        for move in ("h2e2", None, "h0g2", "h9g7"):
+            board.push(NULL_MOVE if move is None else Move.from_iccs(move))
+            counts.append(len(board.legal_moves))
+        (found,) = Evaluator(network_of(model)).along([board], [4])
+        assert [len(evaluation.moves) for evaluation in found] == counts[1:]
 
     def test_games_beyond_what_the_model_reads(self) -> None:
         evaluator = Evaluator(network_of(small_model(n_context=24)), slots=2)
