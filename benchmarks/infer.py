@@ -23,6 +23,8 @@ import torch
 
 from lm import data_path
 from lm.model.folder import DTYPES
+from lm.model.loading import load_model
+from lm.model.tokenizer import move_tokenizer
 from lm.players.lm_player import LMPlayer
 from xiangqi import Board, Move, load
 
@@ -62,6 +64,14 @@ def main() -> None:
         milliseconds([Board.from_moves(moves[: ply + 2 * step]) for moves, ply in zip(games, plies, strict=True)])
         for step in range(4 + STEPS)
     )
+    model, opening = load_model(arguments.model), move_tokenizer()("h2e2 h9g7", return_tensors="pt")
+
+    def tokens_a_second(use_cache: bool) -> float:
+        start = clock()
+        model.generate(**opening, min_new_tokens=PLY, max_new_tokens=PLY, use_cache=use_cache)
+        return PLY / (clock() - start)
+
+    tokens_a_second(use_cache=True)  # warms up
     found = {
         "dtype": arguments.dtype,
         "threads": arguments.threads,
@@ -72,6 +82,8 @@ def main() -> None:
         "one ply, share of reading again (0.2)": alone / again,
         "two plies, share of reading again (0.2)": against / again,
         f"in {GAMES} games at once, ms a move": together / GAMES,
+        "generate(), tokens a second": tokens_a_second(use_cache=True),
+        "generate() without its cache": tokens_a_second(use_cache=False),
     }
     if arguments.json:
         print(json.dumps(found))

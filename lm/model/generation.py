@@ -20,7 +20,7 @@ from transformers import DynamicCache, GenerationConfig, GenerationMixin, Logits
 from lm import UserError
 from lm.model.encoding import Encoder
 from lm.model.pretrained_config import XiangqiConfig
-from lm.model.prompts import End, Source, Voice
+from lm.model.prompts import Source, Voice
 from lm.model.sampling import Sampling
 from lm.model.token_games import TokenGame, TokenRows
 from lm.model.vocabulary import BOS, MATE, PAD, VOCABULARY
@@ -214,13 +214,12 @@ class TokenGenerationMixin(GenerationMixin):
         scores, lines, of, _, moves = self.rate(h, states.candidates, states.candidate_counts, rows, voices)
         moves = moves.float().index_put((of, lines[:, 0].long()), scores)
         turned = torch.from_numpy(MOVE_ROTATED.astype(np.int64)).to(h.device)
-        black = black.unsqueeze(1)
-        moves = torch.where(black, moves[:, turned], moves)
-        ends = self.end_head(h).float().log_softmax(-1)
-        red = [End.MATED, End.RESIGNS, End.OPPONENT_RESIGNS, End.DRAW_AGREED]
-        endings = torch.where(black, ends[:, [red[0], red[2], red[1], red[3]]], ends[:, red])
-        never = ends.new_full((len(h), MATE - len(MOVES)), float("-inf"))
-        return torch.cat([ends[:, [End.GOES_ON]] + moves.log_softmax(-1), never, endings], 1)
+        moves = torch.where(black.unsqueeze(1), moves[:, turned], moves)
+        goes_on, mated, mover, opponent, agreed = self.end_head(h).float().log_softmax(-1).unbind(1)  # as in End
+        red, black = torch.where(black, opponent, mover), torch.where(black, mover, opponent)
+        never = moves.new_full((len(h), MATE - len(MOVES)), float("-inf"))
+        endings = torch.stack([mated, red, black, agreed], 1)  # as in ENDINGS
+        return torch.cat([goes_on.unsqueeze(1) + moves.log_softmax(-1), never, endings], 1)
 
     @staticmethod
     def token_loss(logits: Tensor, labels: Tensor, illegal: Sequence[str], items: Any = None) -> Tensor:
@@ -290,10 +289,12 @@ class TokenGenerationMixin(GenerationMixin):
         prepared.pop("position_ids", None)
         return prepared
 
-    @classmethod
-    def _supports_default_dynamic_cache(cls) -> bool:
-        """Return False: the first reading of ``generate()`` makes the cache, a `GameCache`."""
-        return False
+    def _prepare_cache_for_generation(  # type: ignore[override]
+        self, generation_config: GenerationConfig, model_kwargs: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> None:
+        """Give ``generate()`` a `GameCache`, whatever kind of cache is asked for: others know no tokens."""
+        if model_kwargs.get("past_key_values") is None and generation_config.use_cache is not False:
+            model_kwargs["past_key_values"] = GameCache()
 
 
 def padded_before(tokens: Tensor, attention_mask: Tensor | None = None) -> Tensor:

@@ -116,7 +116,7 @@ class TokenRows:
 
     @classmethod
     def read(cls, tokens: NDArray[np.int64]) -> TokenRows:
-        """Return what rows of tokens ``(B, S)`` say. They may be padded on either side.
+        """Return what rows of tokens ``(B, S)`` say. They may be padded on either side, or be padding so far.
 
         Raises ``UserError`` that names the row and what is wrong, also where ``[BOS]`` is missing.
         """
@@ -124,7 +124,7 @@ class TokenRows:
         for number, row in enumerate(tokens.tolist(), 1):
             try:
                 games.append(TokenGame.read(row))
-                if next((token for token in row if token != PAD), None) != BOS:
+                if next((token for token in row if token != PAD), BOS) != BOS:
                     raise UserError("a game begins with [BOS], which the tokenizer puts there")
             except UserError as error:
                 raise UserError(f"row {number} of the tokens: {error}") from None

@@ -51,6 +51,21 @@ with another_device() as (other, move):
         assert parameter.grad.device == other
         torch.testing.assert_close(parameter.grad.cpu(), gradient, atol=1e-5, rtol=1e-4)
 """,
+    "games as tokens": """
+from lm.model.tokenizer import move_tokenizer
+tokens = move_tokenizer()(["[engine] h2e2 h9g7 h0g2 [draw agreed]", "c3c4"], padding=True, return_tensors="pt")
+with another_device() as (other, move):
+    expected = model(**tokens, labels=tokens["input_ids"], output_attentions=True)
+    move(model)
+    away = {name: tensor.to(other) for name, tensor in tokens.items()}
+    out = model(**away, labels=away["input_ids"])
+    out.loss.backward()
+    assert out.logits.device == other
+    torch.testing.assert_close(out.loss.detach().cpu(), expected.loss.detach())
+    torch.testing.assert_close(out.logits.detach().cpu(), expected.logits.detach(), atol=1e-4, rtol=1e-4)
+    again = model(**away, voices=torch.tensor([1, 0]), output_attentions=True, logits_to_keep=1)
+    torch.testing.assert_close(again.attentions[1].detach().cpu(), expected.attentions[1].detach())
+""",
     "held-out games": """
 expected = evaluate(model, lines, results, symmetries=2).report(samples=10)
 with another_device() as (other, move):

@@ -89,6 +89,11 @@ class TestForward:
             alone = read(model, TOKENIZER(text, return_tensors="pt")["input_ids"]).logits[0]
             same(logits[row][batch["attention_mask"][row].bool()], alone)
 
+    def test_padding_alone_says_nothing(self, model: XiangqiLM) -> None:
+        logits = read(model, torch.full((2, 3), PAD)).logits
+        assert logits.argmax(-1).tolist() == [[PAD] * 3] * 2
+        assert logits.logsumexp(-1).tolist() == [[0.0] * 3] * 2
+
     def test_what_is_masked_is_padding_whatever_its_token(self, model: XiangqiLM) -> None:
         tokens = TOKENIZER("h2e2 h9g7", return_tensors="pt")["input_ids"]
         noise = torch.cat([torch.tensor([[7, BOS]]), tokens], 1)
@@ -164,7 +169,7 @@ class TestForward:
             ({"labels": [[BOS, 576, 576]]}, "row 1 of the tokens: h2e2 is not legal, so it cannot be learned"),
             ({"labels": [[BOS, 576]], "input_ids": [[BOS, 576, 2054]]}, "labels must have the shape of input_ids"),
             ({"input_ids": [[576, 2054]]}, r"row 1 of the tokens: a game begins with \[BOS\]"),
-            ({"input_ids": [[BOS, 576], [PAD, PAD]]}, r"row 2 of the tokens: a game begins with \[BOS\]"),
+            ({"input_ids": [[BOS, 576], [PAD, 576]]}, r"row 2 of the tokens: a game begins with \[BOS\]"),
             ({"input_ids": [[BOS, 576, BOS]]}, r"row 1 of the tokens: \[BOS\] in a game"),
             ({"input_ids": [[BOS, VOCABULARY]]}, "row 1 of the tokens: unknown token 2102"),
             ({"input_ids": [[BOS, -1]]}, "row 1 of the tokens: unknown token -1"),
@@ -203,15 +208,12 @@ class TestCache:
     @pytest.mark.parametrize("pieces", [(1, 1), (3, 5), (12, 1)])
     def test_in_pieces_as_at_once(self, model: XiangqiLM, side: str, pieces: tuple[int, int]) -> None:
         batch = TOKENIZER(TEXTS, padding=True, padding_side=side, return_tensors="pt")
-        if side == "left":
-            batch = {name: tensor[[1, 2]] for name, tensor in batch.items()}  # the others have only padding at first
         tokens, mask = batch["input_ids"], batch["attention_mask"]
         expected = read(model, tokens).logits
-        first, step = pieces
-        start = int((tokens[:, 0] == PAD).any()) * int((tokens == PAD).sum(1).max()) + first
-        out, found = read(model, tokens[:, :start]), []
-        found.append(out.logits)
-        for at in range(start, tokens.shape[1], step):
+        first, step = pieces  # at first some rows may be padding alone
+        out = read(model, tokens[:, :first])
+        found = [out.logits]
+        for at in range(first, tokens.shape[1], step):
             out = read(
                 model,
                 tokens[:, at : at + step],
@@ -237,6 +239,16 @@ class TestCache:
         model.generate(**TOKENIZER("h2e2 h9g7", return_tensors="pt"), max_new_tokens=20)
         hook.remove()
         assert read_so_far == [3] + [1] * 19
+
+    def test_generation_in_chunks_and_with_guesses(self, model: XiangqiLM) -> None:
+        """A guess is read together with what precedes it, and taken back out of the cache if it is wrong."""
+        tokens = TOKENIZER(["h2e2", text_of(random_game(3, 20))], padding=True, return_tensors="pt")
+        expected = model.generate(**tokens, max_new_tokens=12)
+        assert model.generate(**tokens, max_new_tokens=12, prefill_chunk_size=3).equal(expected)
+        one = {name: tensor[1:] for name, tensor in tokens.items()}
+        for assistant in (small_model(3), small_model(0)):
+            assert model.generate(**one, max_new_tokens=12, assistant_model=assistant)[0].equal(expected[1])
+        assert model.generate(**one, max_new_tokens=12, prompt_lookup_num_tokens=2)[0].equal(expected[1])
 
     def test_a_beginning_is_kept_for_several_games(self, model: XiangqiLM) -> None:
         beginning = TOKENIZER("[engine] h2e2 h9g7", return_tensors="pt")["input_ids"]
@@ -503,6 +515,10 @@ class TestTraining:
         assert losses(parts) == pytest.approx(losses(whole), rel=1e-2)
         for a, b in zip(whole.model.parameters(), parts.model.parameters(), strict=True):
             torch.testing.assert_close(a, b, atol=2e-3, rtol=0)
+
+    def test_half_precision(self, games: Any, tmp_path: Path) -> None:
+        whole, half = (train(small_model(), games, tmp_path, num_train_epochs=1, bf16=bf16) for bf16 in (False, True))
+        assert losses(half) == pytest.approx(losses(whole), rel=0.02)
 
     @pytest.mark.parametrize("reentrant", [True, False])
     def test_checkpointed_gradients_are_the_same(self, reentrant: bool) -> None:
