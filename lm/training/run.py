@@ -169,19 +169,19 @@ def plan_of(
     preset, batches = trainer.preset, trainer.batches
     held = {split: sum(len(shard.games(split)) for shard in shards) for split in SPLITS[1:]}
     size = batches.epoch_plies / batches.per_epoch
-    if budget is None or budget.known:
-        fall = f", and falls from step {preset.falls_at:,} on" if preset.decay else ""
-        length = f"{preset.steps:,} steps of about {size:,.0f} plies, {preset.steps / batches.per_epoch:.1f} epochs"
-        rate = f"rises to {preset.learning_rate:g} in {preset.warmup:,} steps{fall}"
+    rise = f"the learning rate rises to {preset.learning_rate:g} in {preset.warmup:,} step{'s' * (preset.warmup != 1)}"
+    if budget is None:
+        steps, epochs = preset.steps, preset.steps / batches.per_epoch
+        length = f"{steps:,} step{'s' * (steps != 1)} of about {size:,.0f} plies, {epochs:.1f} epochs; {rise}"
+        length += f", and falls from step {preset.falls_at:,} on" * (preset.decay > 0)
     else:
-        length = f"{budget.seconds:,.0f} CPU seconds, in steps of about {size:,.0f} plies"
-        rate = f"rises to {preset.learning_rate:g} in {preset.warmup:,} steps"
+        length = f"{budget.seconds:,.0f} CPU seconds, in steps of about {size:,.0f} plies; {rise}"
     lines = [
         f"model: {model.config.num_hidden_layers} layers of width {model.config.hidden_size}, "
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters, on {trainer.args.device.type}",
         f"games: {batches.epoch_games:,} to learn from, {batches.epoch_plies:,} plies an epoch; held out: "
         f"{held['validation']:,} to watch the run by, {held['test']:,} to judge the result by",
-        f"run: {length}; the learning rate {rate}",
+        f"run: {length}",
     ]
     if done:
         lines.append(f"resumed after step {done:,}")
