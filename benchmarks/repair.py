@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from lm.cli.shipped import open_shard, shipped_games
 from lm.dataset.records import Record, opening
 from lm.dataset.seen import SeenGames
 from lm.measure.held_out import records_of
-from lm.measure.stats import share_with_interval
+from lm.measure.stats import interval, resample, share_with_interval
 from lm.model.folder import load_network
 from lm.repair.lines import Words
 from lm.repair.repairer import Repairer
@@ -93,7 +94,12 @@ def main() -> None:
         for name, members in groups.items()
         if (group := [outcome for outcome in members if outcome.faulty or not only])
     }
-    found = {"games": len(records), "seconds": round(seconds, 3), "rows": rows, "calibration": calibration(outcomes)}
+    found: dict[str, Any] = {
+        "games": len(records),
+        "seconds": round(seconds, 3),
+        "rows": rows,
+        "calibration": calibration(outcomes),
+    }
     if arguments.json:
         print(json.dumps(found))
         return
@@ -103,6 +109,8 @@ def main() -> None:
         for ranking in RANKINGS:
             (first, (low, high)), (three, (least, most)) = facts[ranking]["first"], facts[ranking]["three"]
             print(f"  {ranking:10} {first:.3f} ({low:.3f} to {high:.3f})   {three:.3f} ({least:.3f} to {most:.3f})")
+        gain, (low, high) = facts["gain"]
+        print(f"  both above legality: {gain:+.3f} ({low:+.3f} to {high:+.3f})")
     print("probability stated, and share restored:")
     for band in found["calibration"]:
         span = f"{band['from']:.2f} to {band['to']:.2f}"
@@ -183,9 +191,9 @@ def chance_among(n: int, scores: dict[tuple[Move, ...], float], right: tuple[Mov
     return min(max(n - better, 0) / equal, 1.0)
 
 
-def row(outcomes: Sequence[Outcome]) -> dict[str, object]:
-    """Return the shares of a group of games, each with its interval."""
-    facts: dict[str, object] = {
+def row(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the shares of a group of games, and what both gain over legality in the first; each with its interval."""
+    facts: dict[str, Any] = {
         "games": len(outcomes),
         "lines": float(np.median([outcome.lines for outcome in outcomes])),
     }
@@ -193,6 +201,8 @@ def row(outcomes: Sequence[Outcome]) -> dict[str, object]:
         first = share_with_interval(np.array([outcome.first[ranking] for outcome in outcomes]))
         three = share_with_interval(np.array([outcome.three[ranking] for outcome in outcomes]))
         facts[ranking] = {"first": first, "three": three}
+    gains = np.array([[outcome.first["both"] - outcome.first["legality"]] for outcome in outcomes])
+    facts["gain"] = float(gains.mean()), interval(resample(gains)[:, 0] / len(gains))
     return facts
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -81,12 +81,14 @@ class Line:
     edits: tuple[Edit, ...] = ()
     text: float = 0.0
     """Log-probability of the record's text, if these are the moves."""
+    before: Line | None = field(default=None, repr=False, compare=False)
+    """The line without the last edit."""
 
     def edited(self, edit: Edit, rest: Sequence[Move], text: float) -> Line:
         """Return the line with one edit more, after which the words read are ``rest``; ``text`` is their chance."""
         moves = (*self.moves[: edit.ply], *rest) if edit.move is None else (*self.moves[: edit.ply], edit.move, *rest)
         words = edit.word + len(rest) + (edit.kind != Kind.MISSING)
-        return Line(moves, words, (*self.edits, edit), self.text + FAULT + text)
+        return Line(moves, words, (*self.edits, edit), self.text + FAULT + text, self)
 
 
 @dataclass(frozen=True)

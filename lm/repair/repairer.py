@@ -31,7 +31,10 @@ POOL: Final = 64
 """Lines that the model reads whole, of those whose edits it deems likeliest."""
 AVERAGE: Final = -1.65
 """Log-probability that is assumed of a move not read yet: the model's mean over held-out games."""
-LEGAL: Final = 0.3
+HORIZON: Final = 10
+"""Plies from the last edit on that the model reads of a line that has to be edited again; the others count as average.
+So a long line is not worse than a short one in a game of improbable moves."""
+LEGAL: Final = 0.5
 """What speaks, as a difference of logarithms, for a line that has to be edited again for each word that it reads: after
 a wrong guess words stop being legal soon."""
 
@@ -87,7 +90,7 @@ class Repairer:
             lines = [line for _, line in sorted(zip(guessed, lines, strict=True), key=_first, reverse=True)[:POOL]]
         if not lines:
             return []
-        likelihoods = self._likelihoods(words, lines)
+        likelihoods = self._likelihoods(words, lines, [line.moves for line in lines])
         scores = np.array([line.text for line in lines]) + likelihoods
         shares = np.exp(scores - np.logaddexp.reduce(scores))
         found = map(Candidate, lines, shares.tolist(), likelihoods.tolist())
@@ -101,10 +104,14 @@ class Repairer:
         scores = [score - LEGAL * n for score, n in zip(self._guess(words, lines), unread, strict=True)]
         ranked = sorted(zip(scores, lines, strict=True), key=_first, reverse=True)[:POOL]
         pool = _merged([line for _, line in ranked])
-        likelihoods = self._likelihoods(words, pool)
+        games = [line.moves[: line.edits[-1].ply + HORIZON] for line in pool]
+        likelihoods = self._likelihoods(words, pool, games)
         known = [
-            line.text + likelihood + (AVERAGE - LEGAL) * (len(words) - line.words)
-            for line, likelihood in zip(pool, likelihoods.tolist(), strict=True)
+            line.text
+            + likelihood
+            + AVERAGE * (len(line.moves) - len(game))
+            + (AVERAGE - LEGAL) * (len(words) - line.words)
+            for line, game, likelihood in zip(pool, games, likelihoods.tolist(), strict=True)
         ]
         return [line for _, line in sorted(zip(known, pool, strict=True), key=_first, reverse=True)[:BEAM]]
 
@@ -113,43 +120,33 @@ class Repairer:
 
         The moves after the edit count as average ones.
         """
-        parents: dict[tuple[Move, ...], list[int]] = {}
-        for number, line in enumerate(lines):
-            parents.setdefault(line.moves[: line.edits[-1].ply], []).append(number)
-        longest = _longest(list(parents))
-        chances: dict[tuple[Move, ...], tuple[float, Evaluation | None]] = {}
-        for moves, evaluations in zip(
-            longest, self._along(words, longest, [len(moves) for moves in longest]), strict=True
-        ):
-            total, unseen = 0.0, len(moves) + 1 - len(evaluations)
-            for ply in range(len(moves) + 1):
-                evaluation = evaluations[ply - unseen] if ply >= unseen else None
-                chances[moves[:ply]] = total, evaluation
-                if ply < len(moves):
-                    total += AVERAGE if evaluation is None else log_chance_of(evaluation, moves[ply])
+        parents = list({id(line.before): line.before for line in lines if line.before is not None}.values())
+        read = self._along(words, [line.moves for line in parents], [len(line.moves) for line in parents])
+        chances = {id(line): _chances(line.moves, evaluations) for line, evaluations in zip(parents, read, strict=True)}
         guessed = []
         for line in lines:
             edit = line.edits[-1]
-            total, evaluation = chances[line.moves[: edit.ply]]
+            total, evaluation = chances[id(line.before)][edit.ply]
             if edit.move is not None:
                 total += AVERAGE if evaluation is None else log_chance_of(evaluation, edit.move)
             rest = len(words) - edit.word - (edit.kind != Kind.MISSING)
             guessed.append(line.text + total + AVERAGE * rest)
         return guessed
 
-    def _likelihoods(self, words: Words, lines: Sequence[Line]) -> NDArray[np.float64]:
-        """Return the log-probabilities ``(n,)`` of the lines' moves, from the first on that they do not share."""
+    def _likelihoods(self, words: Words, lines: Sequence[Line], games: Sequence[Sequence[Move]]) -> NDArray[np.float64]:
+        """Return the log-probabilities ``(n,)`` of the lines' moves as far as ``games`` have them.
+
+        They are counted from the first on that the lines do not share.
+        """
         same = min(line.edits[0].ply for line in lines)
-        found = self._along(words, [line.moves for line in lines], [len(line.moves) - same for line in lines])
+        found = self._along(words, games, [len(game) - same for game in games])
         return np.array(
             [
                 sum(
                     log_chance_of(evaluation, move)
-                    for evaluation, move in zip(
-                        evaluations[:-1], line.moves[len(line.moves) + 1 - len(evaluations) :], strict=True
-                    )
+                    for evaluation, move in zip(evaluations[:-1], game[len(game) + 1 - len(evaluations) :], strict=True)
                 )
-                for evaluations, line in zip(found, lines, strict=True)
+                for evaluations, game in zip(found, games, strict=True)
             ]
         )
 
@@ -162,6 +159,20 @@ class Repairer:
 def log_chance_of(evaluation: Evaluation, move: Move) -> float:
     """Return the log-probability of a legal move."""
     return float(evaluation.scores[evaluation.moves.index(move)] - np.logaddexp.reduce(evaluation.scores))
+
+
+def _chances(moves: Sequence[Move], evaluations: Sequence[Evaluation]) -> list[tuple[float, Evaluation | None]]:
+    """Return for each ply of a game, and its end, the log-probability of the moves before it and its evaluation.
+
+    Plies that the model does not read, at the beginning, have average moves and no evaluation.
+    """
+    unread = len(moves) + 1 - len(evaluations)
+    found: list[tuple[float, Evaluation | None]] = [(AVERAGE * ply, None) for ply in range(unread)]
+    total = AVERAGE * unread
+    for evaluation, move in zip(evaluations, moves[unread:], strict=False):
+        found.append((total, evaluation))
+        total += log_chance_of(evaluation, move)
+    return [*found, (total, evaluations[-1])]
 
 
 def _first(pair: tuple[float, Line]) -> float:
@@ -182,14 +193,3 @@ def _merged(lines: Sequence[Line]) -> list[Line]:
             line = replace(likelier, text=float(np.logaddexp(other.text, line.text)))
         best[key] = line
     return list(best.values())
-
-
-def _longest(games: Sequence[tuple[Move, ...]]) -> list[tuple[Move, ...]]:
-    """Return the games that are not the beginning of another one.
-
-    >>> a, b = Move.from_iccs("h2e2"), Move.from_iccs("h9g7")
-    >>> [len(game) for game in _longest([(a,), (a, b), (b,), ()])]
-    [2, 1]
-    """
-    beginnings = {game[:n] for game in games for n in range(len(game))}
-    return [game for game in games if game not in beginnings]
