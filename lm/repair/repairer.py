@@ -31,6 +31,8 @@ POOL: Final = 64
 """Lines that the model reads whole, of those whose edits it deems likeliest."""
 AVERAGE: Final = -1.65
 """Log-probability that is assumed of a move not read yet: the model's mean over held-out games."""
+READ: Final = 128
+"""Words after the last edit of all that the model reads: later ones say little, and its context is limited."""
 HORIZON: Final = 10
 """Plies from the last edit on that the model reads of a line that has to be edited again; the others count as average.
 So a long line is not worse than a short one in a game of improbable moves."""
@@ -90,7 +92,9 @@ class Repairer:
             lines = [line for _, line in sorted(zip(guessed, lines, strict=True), key=_first, reverse=True)[:POOL]]
         if not lines:
             return []
-        likelihoods = self._likelihoods(words, lines, [line.moves for line in lines])
+        beyond = len(words) - max(line.edits[-1].word for line in lines) - READ
+        games = [line.moves[: len(line.moves) - max(beyond, 0)] for line in lines]
+        likelihoods = self._likelihoods(words, lines, games)
         scores = np.array([line.text for line in lines]) + likelihoods
         shares = np.exp(scores - np.logaddexp.reduce(scores))
         found = map(Candidate, lines, shares.tolist(), likelihoods.tolist())
