@@ -255,8 +255,9 @@ class TokenGenerationMixin(GenerationMixin):
         ``GenerationMixin``. Raises ``UserError`` for invalid settings, for other truncations (``min_p`` and the like),
         and for games that fill the model's context.
         """
-        settled = {**vars(self.generation_config), **vars(generation_config or GenerationConfig())}
-        asked = settled | {name: value for name, value in kwargs.items() if value is not None}
+        asked: dict[str, Any] = {}
+        for settings in (vars(self.generation_config), vars(generation_config) if generation_config else {}, kwargs):
+            asked |= {name: value for name, value in settings.items() if value is not None}
         tokens = kwargs.pop("input_ids", None) if inputs is None else inputs
         if tokens is not None:
             if kwargs.get("past_key_values") is None:

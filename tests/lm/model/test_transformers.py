@@ -347,6 +347,19 @@ class TestGenerate:
         with pytest.raises(UserError, match="no token fits behind 16"):
             model.generate(**TOKENIZER(text_of(random_game(1, 15)), return_tensors="pt"))
 
+    def test_settings_of_the_model_hold(self) -> None:
+        """As a folder's ``generation_config.json`` may have them."""
+        model, tokens = small_model(), TOKENIZER("h2e2 h9g7", return_tensors="pt")
+        likeliest = model.generate(**tokens, max_new_tokens=9)
+        model.generation_config.max_length = 12
+        assert model.generate(**tokens).equal(likeliest)
+        model.generation_config.update(do_sample=True, top_k=1)
+        model.end_head.bias.data[0] = 99.0  # the game goes on
+        assert model.generate(**tokens).equal(likeliest)
+        model.generation_config.update(top_k=None, min_p=0.1)
+        with pytest.raises(UserError, match="min_p"):
+            model.generate(**tokens)
+
     def test_a_stream_is_the_text(self, model: XiangqiLM, capsys: pytest.CaptureFixture[str]) -> None:
         tokens = TOKENIZER("h2e2 h9g7", return_tensors="pt")
         streamer = TextStreamer(TOKENIZER, skip_prompt=True, skip_special_tokens=True)
