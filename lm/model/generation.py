@@ -287,7 +287,8 @@ class TokenGenerationMixin(GenerationMixin):
     def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Return the arguments of the next reading: plies are counted from the tokens, so no positions are needed."""
         prepared: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)  # type: ignore[misc]
-        prepared.pop("position_ids", None)
+        for name in ("position_ids", "cache_position"):
+            prepared.pop(name, None)
         return prepared
 
     def _prepare_cache_for_generation(  # type: ignore[override]
