@@ -26,6 +26,7 @@ from lm.players.search.clock import budget
 from lm.players.search.leaves import Leaves, NetworkLeaves
 from lm.players.search.puct import Candidate, Params, TreeSearch
 from xiangqi import Board
+from xiangqi.alphabeta import NO_LIMIT
 from xiangqi.engine import Info, Limit, Score, Wdl
 from xiangqi.mate_search import mate_search
 from xiangqi.rulings import Rules
@@ -36,8 +37,8 @@ SHOWN_EVERY: Final = 0.1
 """Seconds between the reports of an analysis."""
 NO_MODEL: Final = "none"
 """Instead of a model: values by tactics alone and no preference among moves, to see what the model is worth."""
-VISITS_A_SECOND: Final = 4000
-NODES_A_SECOND: Final = 1_500_000
+VISITS_A_SECOND: Final = 4500
+NODES_A_SECOND: Final = 3_000_000
 """Speeds of a processor core, for sharing the time between the tree and tactics; rough on any other."""
 LONGEST: Final = 3.0
 """The tactical search at the root gets its share of so many seconds at most."""
@@ -48,8 +49,6 @@ Searcher().tactics(Board(), 1)
 Searcher().find_mate(Board(), 1)
 """
 """Statements that compile the kernels of tactics."""
-GAMES: Final = 64
-"""Games whose trees a player keeps."""
 RESIGNS_BELOW: Final = 0.05
 """A player whose expected score is not below this does not resign: less than without a search, which errs more."""
 SAMPLED_PLIES: Final = 30
@@ -113,7 +112,9 @@ class Search(Thinker):
         if helper is not None:
             helper.wait()
         self._searches: list[TreeSearch] = []  # the most recently used is last
+        self._kept = 1  # so many of them, because each takes up to 13 kB a position
         self._stopped = threading.Event()
+        self._verifying: list[tuple[TreeSearch, threading.Event]] = []  # the event says whether it was stopped
         self._lock = threading.Lock()
         # Compile and load the kernels now, not at the first move; some are other ones in a game with moves.
         self.choose([Board.from_moves("h2e2 h9g7")], Limit(nodes=16))
@@ -122,6 +123,7 @@ class Search(Thinker):
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
         """Return a choice for each board; several boards are searched at once, one thread each."""
         self._stopped.clear()
+        self._kept = max(self._kept, len(boards))
         each = limit_of_each(limits, boards)
         if len(boards) == 1 or self.threads == 1:
             return [self._choose(board, limit) for board, limit in zip(boards, each, strict=True)]
@@ -134,14 +136,22 @@ class Search(Thinker):
         return _Searching(self, board.copy(), limit or Limit(), multipv)
 
     def stop(self) -> None:
-        self._stopped.set()
+        self._interrupt(self._stopped)
+
+    def _interrupt(self, stopped: threading.Event) -> None:
+        """Stop the searches that heed an event."""
+        stopped.set()
+        with self._lock:
+            for search, event in self._verifying:
+                if event is stopped:
+                    search.stop()
 
     def _choose(self, board: Board, limit: Limit | None, threads: int | None = None) -> Choice:
         limit = (limit or self._limit).or_else(self._limit)
         started = time.perf_counter()
         search = self._search_of(board, limit)
         try:
-            for _ in search.think(limit.nodes, budget(limit, board), threads or self.threads, self._stopped, started):
+            for _ in self._think(search, limit, board, threads or self.threads, started, self._stopped):
                 pass
             candidates = search.candidates()
             chosen = self._draw(candidates) if board.ply < SAMPLED_PLIES else candidates[0]
@@ -153,6 +163,39 @@ class Search(Thinker):
         if word == End.RESIGNS and expected < RESIGNS_BELOW:
             return Choice(None, info, ranked)
         return Choice(chosen.move, info, ranked, draw=word == End.DRAW_AGREED and expected < DRAWS_BELOW)
+
+    def _think(
+        self,
+        search: TreeSearch,
+        limit: Limit,
+        board: Board,
+        threads: int,
+        started: float,
+        stopped: threading.Event,
+    ) -> Iterator[None]:
+        """Search until the limit, for the last part tactically; yield now and then."""
+        whole, share = budget(limit, board), self._params.verify
+        yield from search.think(limit.nodes, whole.times(1 - share), threads, stopped, started)
+        if share == 0 or stopped.is_set() or (whole.most is None and limit.nodes is None):
+            return
+        used = time.perf_counter() - started
+        nodes, timer = NO_LIMIT, None
+        if limit.nodes is not None:
+            nodes = int(search.made / VISITS_A_SECOND * NODES_A_SECOND * share / (1 - share))
+        if whole.most is not None:
+            timer = threading.Timer(max(0.0, min(used / (1 - share), whole.most) - used), search.stop)
+            timer.daemon = True
+            timer.start()
+        entry = search, stopped
+        with self._lock:
+            self._verifying.append(entry)
+        try:
+            search.verify(nodes, stopped)
+        finally:
+            with self._lock:
+                self._verifying.remove(entry)
+            if timer is not None:
+                timer.cancel()
 
     def _draw(self, candidates: list[Candidate]) -> Candidate:
         """Return the best move, or with a temperature one of those that are not much worse."""
@@ -176,8 +219,6 @@ class Search(Thinker):
             found = next((search for search in reversed(self._searches) if search.continues(board)), None)
             if found is not None:
                 self._searches.remove(found)
-            elif len(self._searches) >= GAMES:
-                self._searches.pop(0)
         if found is None:
             leaves = Leaves() if self._network is None else NetworkLeaves(self._network, self._size, self._voice)
             found = TreeSearch(leaves, self._params, self._rules, self._size)
@@ -199,6 +240,7 @@ class Search(Thinker):
     def _keep(self, search: TreeSearch) -> None:
         with self._lock:
             self._searches.append(search)
+            del self._searches[: -self._kept]
 
 
 def report(search: TreeSearch, candidate: Candidate, board: Board, seconds: float, rank: int = 1) -> Info:
@@ -241,12 +283,15 @@ class _Searching(GeneratedAnalysis):
         super().__init__(board, limit, multipv)
         self._player = player
 
+    def stop(self) -> None:
+        self._player._interrupt(self._stopped)
+
     def _generate(self) -> Iterator[Line]:
         player, limit = self._player, self._limit
         started, shown = time.perf_counter(), 0.0
         search = player._search_of(self.board, limit)
         try:
-            for _ in search.think(limit.nodes, budget(limit, self.board), player.threads, self._stopped, started):
+            for _ in player._think(search, limit, self.board, player.threads, started, self._stopped):
                 now = time.perf_counter() - started
                 if now - shown >= SHOWN_EVERY:
                     shown = now

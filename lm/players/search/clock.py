@@ -24,6 +24,10 @@ class Budget:
     most: float | None = None
     """Thinking ends here in any case."""
 
+    def times(self, share: float) -> Budget:
+        """Return a share of it."""
+        return Budget(*(None if seconds is None else share * seconds for seconds in (self.target, self.most)))
+
 
 def budget(limit: Limit, board: Board) -> Budget:
     """Return how long to think about a position.

@@ -158,6 +158,19 @@ class Leaves:
         places = np.argsort(found)
         space.losses[0, places] = losses[np.argsort(moves)]
 
+    def score_moves(self, space: Workspace, moves: NDArray[np.int16], nodes: int) -> NDArray[np.int64]:
+        """Return the tactical scores ``(n,)`` of some ``moves`` ``(n,)`` of the game's last position.
+
+        Setting ``stop`` of ``space.tactics`` ends it early.
+        """
+        found = moves.copy()
+        prices, lines = np.zeros((2, len(moves)), np.int64), np.zeros((2, len(moves), 1), np.int16)
+        set_board(space.tactics, self._board)
+        root_prices(space.tactics, self._table, MAX_PLY // 2, MARGIN, nodes, False, found, prices, lines)
+        scores = np.empty(len(moves), np.int64)
+        scores[np.argsort(moves)] = prices[0, np.argsort(found)]
+        return np.clip(scores, -LARGEST, LARGEST)
+
     def correct(self, space: Workspace, n: int, depth: int, priced: int) -> None:
         """Add what tactics know of the first n leaves (`lm.players.search.corrections`)."""
         batch = space.batch

@@ -54,8 +54,14 @@ class Params:
     """Share of the time for a tactical search at the root, where all moves get a price."""
     root_margin: int = 80
     """Moves that lose more than so many centipawns there are not looked at more closely."""
-    weight: float = 0.0
-    """So many visits the value of a move by that search counts for."""
+    verify: float = 0.45
+    """Share of the time for a tactical search of the best moves at the end; 0 for none."""
+    verified: int = 4
+    """How many moves are searched then: the most visited ones, and the best one of the search at the start."""
+    popularity: float = 0.15
+    """Weight of the logarithm of a move's visits, as a share of that of all visits, against the value of its score."""
+    hope: float = 0.25
+    """Weight of a move's value there."""
     priced: int = 6
     """How many of a leaf's moves, the likeliest ones, get a price."""
     trust: float = 0.5
@@ -111,8 +117,6 @@ class TreeSearch:
                 self._state[field.name] = getattr(params, field.name)
         self._state["counting"] *= math.log(10) / 800  # tanh(ln(10) x / 800) is the value of x centipawns
         self._state["caution"] /= 100
-        if params.depth < 0:  # without tactics
-            self._state["weight"] = 0
         self._state["rules"] = CODES[rules]
         # The system gives these arrays memory only as they are written to.
         self._nodes, self._edges = np.zeros(size, NODE), np.zeros(size * EDGES_A_NODE, EDGE)
@@ -124,6 +128,9 @@ class TreeSearch:
         self._chosen: int | None = None  # the edge that sequential halving has chosen
         self._partial = False  # whether the root has only some of its moves
         self._mate: list[Move] = []  # the line of a mate found at the root
+        self._tactical: int | None = None  # the best move by the tactical search at the root
+        self._verified: dict[Move, float] = {}  # how good moves are by all that is known, once they were verified
+        self._verifying = False
         self.ends: NDArray[np.float32] = np.zeros(len(End), np.float32)
         """The network's chances of each `End` at the root."""
         self.made = 0
@@ -145,7 +152,7 @@ class TreeSearch:
 
         With ``moves`` only these are considered there. ``effort`` is the number of nodes of the tactical search.
         """
-        self.made, self._chosen = 0, None
+        self.made, self._chosen, self._verified = 0, None, {}
         self._game = _game_of(board)
         news = self._leaves.set_board(board)
         self._state["deepest"] = self._leaves.deepest
@@ -205,8 +212,8 @@ class TreeSearch:
         if allowed is not None:
             kept = np.isin(moves, [move.index for move in allowed])
             moves, scores, losses = moves[kept], scores[kept], losses[kept]
-        worth = float(space.worth[0])
-        tree.change_priors(self._state, self._nodes, self._edges, 0, moves, scores, losses, worth)
+        self._tactical = int(moves[losses.argmin()]) if self.params.depth >= 0 and len(moves) else None
+        tree.change_priors(self._state, self._nodes, self._edges, 0, moves, scores, losses)
 
     def _child(self, at: int, move: int) -> int | None:
         """Return the node with edges after a move, or ``None``."""
@@ -380,22 +387,48 @@ class TreeSearch:
             left = min(left, self.made / used * (target - used))
         return first - second > left
 
+    def verify(self, nodes: int, stopped: threading.Event | None = None) -> None:
+        """Search the best moves tactically, with so many nodes, until `stop` or ``stopped``, to choose among them.
+
+        What counts then is the value of a move's score there, with its visits and its own value.
+        """
+        params, tactics = self.params, self._space(0).tactics
+        if params.depth < 0 or self._mate or self.root["lower"] == self.root["upper"]:
+            return
+        found = [candidate for candidate in self._candidates() if candidate.proven is None]
+        found = [*found[: params.verified], *(c for c in found[params.verified :] if c.move.index == self._tactical)]
+        if len(found) < 2:
+            return
+        with self._lock:
+            tactics["stop"], self._verifying = stopped is not None and stopped.is_set(), True
+        scores = self._leaves.score_moves(self._space(0), np.array([c.move.index for c in found], np.int16), nodes)
+        with self._lock:
+            tactics["stop"], self._verifying = False, False
+        for candidate, score in zip(found, scores.tolist(), strict=True):
+            known = math.log(1 + candidate.visits) / math.log(2 + int(self.root["visits"]))
+            value = math.tanh(float(self._state["counting"][0]) * score)
+            self._verified[candidate.move] = value + params.popularity * known + params.hope * candidate.value
+
+    def stop(self) -> None:
+        """End the search of `verify` that runs in another thread."""
+        with self._lock:
+            if self._verifying:
+                self._space(0).tactics["stop"] = True
+
     # --- The result ---------------------------------------------------------------------------------------------------
 
     def candidates(self) -> list[Candidate]:
         """Return the moves at the root, best first."""
-        first = int(self.root["first"])
+        found = self._candidates()
         if self._mate:
-            others = [self._candidate(e) for e in range(first, first + int(self.root["edges"]))]
-            others = [candidate for candidate in others if candidate.move is not self._mate[0]]
-            others.sort(key=self._rank, reverse=True)
+            others = [candidate for candidate in found if candidate.move is not self._mate[0]]
             return [Candidate(self._mate[0], 1.0, 0, 1.0, 0.0, 1, len(self._mate), False, tuple(self._mate)), *others]
-        found = [self._candidate(e) for e in range(first, first + int(self.root["edges"]))]
-        chosen = found[self._chosen - first] if self._chosen is not None else None
-        found.sort(key=self._rank, reverse=True)
-        if chosen is not None and found[0].proven is None and chosen.proven is None:
-            found.remove(chosen)
-            return [chosen, *found]
+        if self._verified and found[0].proven is None:
+            return sorted(found, key=lambda candidate: self._verified.get(candidate.move, -math.inf), reverse=True)
+        if self._chosen is not None and found[0].proven is None:
+            chosen = self._candidate(self._chosen)
+            if chosen.proven is None:
+                return [chosen, *(candidate for candidate in found if candidate.move is not chosen.move)]
         most = max(candidate.visits for candidate in found)
         top = found[0]
         if top.proven is None:  # a move with fewer visits, but clearly better
@@ -406,6 +439,12 @@ class TreeSearch:
                     found.insert(0, candidate)
                     break
         return found
+
+    def _candidates(self) -> list[Candidate]:
+        """Return the moves at the root, proven wins first, then by visits, proven losses last."""
+        first = int(self.root["first"])
+        found = [self._candidate(e) for e in range(first, first + int(self.root["edges"]))]
+        return sorted(found, key=self._rank, reverse=True)
 
     @staticmethod
     def _rank(candidate: Candidate) -> tuple[float, ...]:
@@ -421,11 +460,10 @@ class TreeSearch:
         move, prior, child = MOVES[edge["move"]], float(edge["prior"]), int(edge["node"])
         if child < 0 or not self._nodes["visits"][child]:
             own = self.root
-            value = float(edge["worth"] if edge["weight"] else own["value"])
-            return Candidate(move, prior, 0, value, float(own["draw"]), None, 0, False, (move,))
+            return Candidate(move, prior, 0, float(own["value"]), float(own["draw"]), None, 0, False, (move,))
         node = self._nodes[child]
         visits, lower, upper = int(node["visits"]), int(node["lower"]), int(node["upper"])
-        value = -tree.move_value(edge, node)
+        value = tree.mean(node)
         proven = -lower if lower == upper else None
         pv = (move, *self._line(child))
         draw, plies, ruled = float(node["draws"]) / visits, int(node["plies"]) + 1, bool(node["ruled"])

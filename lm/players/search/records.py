@@ -41,8 +41,6 @@ NODE: Final = np.dtype(
 EDGE: Final = np.dtype(
     [
         ("prior", np.float32),
-        ("worth", np.float32),  # the value of the move by tactics at the root
-        ("weight", np.float32),  # as many visits as this counts for; 0 elsewhere
         ("node", np.int32),  # -1 before the first visit
         ("wanted", np.int32),  # visits wanted by the schedule at the root, see `SCHEDULED`
         ("move", np.int16),  # number of the move as played
@@ -65,7 +63,6 @@ STATE: Final = np.dtype(
         ("caution", np.float64),  # how much a move's prior suffers from a loss of a centipawn
         ("trust", np.float64),  # weight of the network's value
         ("counting", np.float64),  # weight of the tactical score, per centipawn
-        ("weight", np.float64),  # visits that the value of a move by tactics at the root counts for
         ("deepest", np.int64),  # most plies below the root, at most `DEEPEST`
         ("cells", np.uint8, 90),
         ("moves", np.int16, MAX_MOVES),

@@ -56,19 +56,10 @@ def _exploration(s: Any, node: Any) -> float:
 
 
 @compiled
-def move_value(edge: Any, child: Any) -> float:
-    """Return the value of a move for the side that makes it: the mean of its visits and of what tactics say."""
-    if edge.weight == 0 or child.lower == child.upper:
-        return -mean(child)
-    return float((edge.weight * edge.worth - child.total) / (edge.weight + child.visits))
-
-
-@compiled
 def best_edge(s: Any, nodes: Records, edges: Records, at: int) -> int:
     """Return the edge of an evaluated node to visit next; -1 if all results there are known.
 
-    Edges are sorted by prior. So of those without a visit, and without a value by tactics, only the first needs to be
-    looked at.
+    Edges are sorted by prior. So of those without a visit only the first needs to be looked at.
     """
     node = nodes[at]
     explore, q, visited = _exploration(s, node), mean(node), 0.0
@@ -76,15 +67,8 @@ def best_edge(s: Any, nodes: Records, edges: Records, at: int) -> int:
     for e in range(node.first, node.first + node.edges):
         edge = edges[e]
         if edge.node < 0:
-            value = q - s.reduction * np.sqrt(visited)
-            if edge.weight > 0:
-                value = edge.worth
-            score = value + explore * edge.prior
-            if score > best:
-                best, found = score, e
-            if edge.weight > 0:
-                continue
-            return found
+            score = q - s.reduction * np.sqrt(visited) + explore * edge.prior
+            return e if score > best else found
         child = nodes[edge.node]
         if child.lower == child.upper:
             if child.lower == 1:  # the opponent wins
@@ -92,8 +76,8 @@ def best_edge(s: Any, nodes: Records, edges: Records, at: int) -> int:
             lost = e
         tried = child.visits + child.flying
         value = q - s.reduction * np.sqrt(visited)
-        if child.visits + edge.weight > 0:
-            value = move_value(edge, child)
+        if child.visits > 0:
+            value = -mean(child)
         visited += edge.prior
         score = value + explore * edge.prior / (1 + tried)
         if score > best:
@@ -111,7 +95,7 @@ def leaders(nodes: Records, edges: Records, at: int) -> tuple[int, int, bool]:
         if edges[e].node < 0 or nodes[edges[e].node].visits == 0:
             continue
         child = nodes[edges[e].node]
-        value = move_value(edges[e], child)
+        value = -mean(child)
         highest = max(highest, value)
         if child.visits > most:
             most, second, leader = int(child.visits), most, value
@@ -403,7 +387,6 @@ def expand(
             edges[e] = edges[e - 1]
             e -= 1
         edges[e].move, edges[e].prior, edges[e].node, edges[e].wanted = moves[i], priors[i], -1, 0
-        edges[e].worth, edges[e].weight = 0.0, 0.0
 
 
 @compiled
@@ -465,18 +448,15 @@ def change_priors(
     moves: Moves,
     scores: NDArray[np.float32],
     losses: NDArray[np.float32],
-    worth: float,
 ) -> None:
     """Give the edges of a node new priors, from ``moves`` ``(n,)`` with scores and losses as in `absorb`.
 
-    What the moves lose also counts as visits, with values that differ from the node's by the loss. ``worth`` is the
-    tactical score of the best move. Edges whose moves are not among them are dropped.
+    Edges whose moves are not among them are dropped.
     """
     node = nodes[at]
     s = state[0]
     priors = np.empty(len(moves), np.float32)
     _priors(s, scores, losses, len(moves), priors)
-    value = np.tanh(s.counting * worth)
     n = 0
     for e in range(node.first, node.first + node.edges):
         for m in range(len(moves)):
@@ -487,8 +467,6 @@ def change_priors(
                     edges[to] = edges[to - 1]
                     to -= 1
                 edges[to].prior, edges[to].node, edges[to].move, edges[to].wanted = prior, child, move, 0
-                edges[to].worth = mean(node) - value + np.tanh(s.counting * (worth - losses[m]))
-                edges[to].weight = s.weight
                 n += 1
                 break
     node.edges = n

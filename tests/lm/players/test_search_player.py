@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 import lm
 from lm import UserError
 from lm.players.search.clock import budget
+from lm.players.search.puct import Params
 from lm.players.search_player import Search
 from lm.players.specs import load_player
 from xiangqi import RED, Board, Move
@@ -91,6 +94,15 @@ class TestChoose:
         assert Search(nodes=80).choose([short])[0].move is fresh.move
         assert player.choose([short])[0].move in short.legal_moves
 
+    def test_the_trees_of_finished_games_are_let_go(self) -> None:
+        player = Search(nodes=16)
+        trees = []
+        for board in (Board(), Board(MATE_IN_TWO), Board.from_moves(OPENING)):
+            player.choose([board])
+            trees += map(weakref.ref, player._searches)
+        gc.collect()
+        assert [tree() is not None for tree in trees] == [False, False, True]
+
 
 class TestVariety:
     def test_openings_vary_with_a_temperature_and_not_without(self) -> None:
@@ -112,6 +124,27 @@ class TestVariety:
 
 
 class TestLimits:
+    @pytest.mark.parametrize("analysed", [False, True])
+    def test_stop_ends_the_verification(self, analysed: bool) -> None:
+        """It would take years."""
+        player = Search()
+        player._params = Params(verify=1 - 1e-9)
+        board, moves = Board.from_moves(OPENING), []
+        analysis = player.analyse(board, Limit(nodes=100))
+
+        def think() -> None:
+            if analysed:
+                moves.append(analysis.result().lines[0].info.pv[0])
+            else:
+                moves.append(player.choose([board], Limit(nodes=100))[0].move)
+
+        thinking = threading.Thread(target=think)
+        thinking.start()
+        while thinking.is_alive():
+            time.sleep(0.5)
+            (analysis if analysed else player).stop()
+        assert moves[0] in board.legal_moves
+
     def test_stop_ends_it_with_a_move(self, player: Search) -> None:
         moves = []
         thinking = threading.Thread(target=lambda: moves.append(player.choose([Board()], Limit(time=1000))[0].move))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lm.players.search import tree
 from lm.players.search.clock import Budget
-from lm.players.search.leaves import Leaves
+from lm.players.search.leaves import Leaves, Workspace
 from lm.players.search.puct import Params, TreeSearch
 from xiangqi import MOVES, Board
 from xiangqi.rulings import Rules, repetition_outcome
@@ -224,6 +225,43 @@ def minimax(board: Board, plies: int) -> int:
         best = max(best, -minimax(board, plies - 1))
         board.pop()
     return best
+
+
+class TestVerification:
+    FORK = Board("3ak4/4a4/4b4/p3p3p/2p1n4/6R2/P3P1r1P/2N1B4/4A4/3AKAB2 w")
+
+    def searched(self, **changes: float) -> TreeSearch:
+        return search(self.FORK, 200, replace(Params(mate_moves=0, root_share=0), **changes))
+
+    def test_the_scores_of_the_best_moves_decide(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = self.searched()
+        before = [candidate.move for candidate in found.candidates()]
+        asked: list[list[int]] = []
+
+        def scores(space: Workspace, moves: np.ndarray, nodes: int) -> np.ndarray:
+            asked.append(moves.tolist())
+            return np.array([0, 0, 300, *[0] * (len(moves) - 3)])
+
+        monkeypatch.setattr(found._leaves, "score_moves", scores)
+        found.verify(1000)
+        after = [candidate.move for candidate in found.candidates()]
+        assert asked[0][:4] == [move.index for move in before[:4]]
+        assert after[0] is before[2] and after[1] is before[0]
+        assert set(after) == set(before)
+
+    def test_scores_are_those_of_the_moves(self) -> None:
+        found = self.searched()
+        tactics = self.FORK.tactics(4)
+        moves = np.array([price.move.index for price in tactics.prices[::-1]], np.int16)
+        scores = found._leaves.score_moves(found._space(0), moves, 300_000)
+        assert MOVES[moves[scores.argmax()]] is tactics.prices[0].move
+        assert scores.min() >= -2000 and len(scores) == len(moves)
+
+    def test_without_tactics_nothing_is_verified(self) -> None:
+        found = self.searched(depth=-1)
+        before = found.candidates()
+        found.verify(1000)
+        assert found.candidates() == before
 
 
 class TestKeeping:
