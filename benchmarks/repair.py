@@ -85,7 +85,7 @@ def main() -> None:
             advance(number + 1, "")
     seconds = (time.perf_counter() - start) / len(records)
 
-    groups = {"all": outcomes}
+    groups = {"all": outcomes, "several lines": [outcome for outcome in outcomes if outcome.lines > 1]}
     groups |= {way: [outcome for outcome in outcomes if outcome.way == way] for way in WAYS}
     groups |= {name: [outcome for outcome in outcomes if outcome.notation == name] for name in NOTATIONS}
     rows = {
@@ -93,6 +93,7 @@ def main() -> None:
         for suffix, only in (("", False), (", not legal", True))
         for name, members in groups.items()
         if (group := [outcome for outcome in members if outcome.faulty or not only])
+        and not (only and name == "several lines")
     }
     found: dict[str, Any] = {
         "games": len(records),
