@@ -178,19 +178,27 @@ class Search(Thinker):
         yield from search.think(limit.nodes, whole.times(1 - share), threads, stopped, started)
         if share == 0 or stopped.is_set() or (whole.most is None and limit.nodes is None):
             return
-        used = time.perf_counter() - started
+        used, over = time.perf_counter() - started, threading.Event()
         nodes, timer = NO_LIMIT, None
         if limit.nodes is not None:
             nodes = int(search.made / VISITS_A_SECOND * NODES_A_SECOND * share / (1 - share))
         if whole.most is not None:
-            timer = threading.Timer(max(0.0, min(used / (1 - share), whole.most) - used), search.stop)
+            left = min(used / (1 - share), whole.most) - used
+            if left <= 0:
+                return
+
+            def end() -> None:
+                over.set()
+                search.stop()
+
+            timer = threading.Timer(left, end)
             timer.daemon = True
             timer.start()
         entry = search, stopped
         with self._lock:
             self._verifying.append(entry)
         try:
-            search.verify(nodes, stopped)
+            search.verify(nodes, lambda: stopped.is_set() or over.is_set())
         finally:
             with self._lock:
                 self._verifying.remove(entry)

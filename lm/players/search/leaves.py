@@ -21,7 +21,7 @@ from lm.players.policy import average
 from lm.players.search.corrections import LARGEST, MARGIN, ROWS, correct, find_mates
 from lm.players.search.records import DEEPEST, Batch, empty_batch
 from xiangqi import MOVES, Board, Move, kernels
-from xiangqi.alphabeta import root_prices
+from xiangqi.alphabeta import ALL, root_prices
 from xiangqi.jit import allocating
 from xiangqi.kernels import MOVE_INDEX, MOVE_MIRRORED
 from xiangqi.mate_search import mate_search
@@ -158,15 +158,17 @@ class Leaves:
         places = np.argsort(found)
         space.losses[0, places] = losses[np.argsort(moves)]
 
-    def score_moves(self, space: Workspace, moves: NDArray[np.int16], nodes: int) -> NDArray[np.int64]:
+    def score_moves(self, space: Workspace, moves: NDArray[np.int16], nodes: int) -> NDArray[np.int64] | None:
         """Return the tactical scores ``(n,)`` of some ``moves`` ``(n,)`` of the game's last position.
 
-        Setting ``stop`` of ``space.tactics`` ends it early.
+        Setting ``stop`` of ``space.tactics`` ends it early; if that is before all moves have a score, returns ``None``.
         """
         found = moves.copy()
         prices, lines = np.zeros((2, len(moves)), np.int64), np.zeros((2, len(moves), 1), np.int16)
         set_board(space.tactics, self._board)
         root_prices(space.tactics, self._table, MAX_PLY // 2, MARGIN, nodes, False, found, prices, lines)
+        if prices[0].min() == -ALL:
+            return None
         scores = np.empty(len(moves), np.int64)
         scores[np.argsort(moves)] = prices[0, np.argsort(found)]
         return np.clip(scores, -LARGEST, LARGEST)

@@ -9,7 +9,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -387,10 +387,11 @@ class TreeSearch:
             left = min(left, self.made / used * (target - used))
         return first - second > left
 
-    def verify(self, nodes: int, stopped: threading.Event | None = None) -> None:
-        """Search the best moves tactically, with so many nodes, until `stop` or ``stopped``, to choose among them.
+    def verify(self, nodes: int, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Search the best moves tactically, with so many nodes or until `stop`, to choose among them.
 
-        What counts then is the value of a move's score there, with its visits and its own value.
+        ``is_over`` says whether it is stopped already. What counts then is the value of a move's score there, with its
+        visits and its own value.
         """
         params, tactics = self.params, self._space(0).tactics
         if params.depth < 0 or self._mate or self.root["lower"] == self.root["upper"]:
@@ -400,10 +401,12 @@ class TreeSearch:
         if len(found) < 2:
             return
         with self._lock:
-            tactics["stop"], self._verifying = stopped is not None and stopped.is_set(), True
+            tactics["stop"], self._verifying = is_over(), True
         scores = self._leaves.score_moves(self._space(0), np.array([c.move.index for c in found], np.int16), nodes)
         with self._lock:
             tactics["stop"], self._verifying = False, False
+        if scores is None:
+            return
         for candidate, score in zip(found, scores.tolist(), strict=True):
             known = math.log(1 + candidate.visits) / math.log(2 + int(self.root["visits"]))
             value = math.tanh(float(self._state["counting"][0]) * score)

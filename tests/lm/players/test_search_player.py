@@ -145,6 +145,13 @@ class TestLimits:
             (analysis if analysed else player).stop()
         assert moves[0] in board.legal_moves
 
+    @pytest.mark.parametrize("seconds", [1e-4, 1e-3, 3e-3])
+    def test_the_shortest_times_are_kept(self, player: Search, seconds: float) -> None:
+        """However late the verification begins, it ends."""
+        board = Board()
+        for _ in range(30):
+            board.push(player.choose([board], Limit(time=seconds))[0].move or board.legal_moves[0])
+
     def test_stop_ends_it_with_a_move(self, player: Search) -> None:
         moves = []
         thinking = threading.Thread(target=lambda: moves.append(player.choose([Board()], Limit(time=1000))[0].move))

@@ -254,6 +254,7 @@ class TestVerification:
         tactics = self.FORK.tactics(4)
         moves = np.array([price.move.index for price in tactics.prices[::-1]], np.int16)
         scores = found._leaves.score_moves(found._space(0), moves, 300_000)
+        assert scores is not None
         assert MOVES[moves[scores.argmax()]] is tactics.prices[0].move
         assert scores.min() >= -2000 and len(scores) == len(moves)
 
