@@ -537,6 +537,45 @@ def deepen(
 
 
 @compiled
+def favour(ws: Workspace, table: Table, depth: int, nodes: int, moves: MoveBuffer, favours: NDArray[np.int64]) -> int:
+    """Find the move with the greatest sum of its score and its favour, by searches of depths 1 to ``depth``; return the
+    last one finished.
+
+    ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace, and ``favours`` ``(n,)`` what
+    somebody gives for each in centipawns. They are sorted, so that the move comes first; the others are in no order.
+    Only of the first move of a depth, and of moves that are better, the score is found exactly. So this costs as much
+    as a search without favours. The search ends early as `search_position` does; what it found before counts.
+    """
+    _begin(ws, 1, NO_LIMIT, False)
+    for d in range(1, depth + 1):
+        best, found = -ALL, 0
+        for i in range(len(moves)):
+            make(ws, 0, int(MOVE_FROM[moves[i]]), int(MOVE_TO[moves[i]]))
+            ws.checked[ws.past + 1] = in_danger(ws, ws.turn)
+            ws.frames[0, _END] = 0
+            floor = min(max(best - favours[i], -MATE), MATE - 1)
+            top = floor + 1 if i > 0 else MATE
+            while True:
+                value = -_search(ws, table, d - 1, -top, -floor)
+                if value < top or top == MATE or ws.stopped != 0:
+                    break
+                top = MATE
+            unmake(ws, 0)
+            if ws.stopped != 0:
+                break
+            if value + favours[i] > best:
+                best, found = value + favours[i], i
+        move, own = moves[found], favours[found]
+        for i in range(found, 0, -1):
+            moves[i], favours[i] = moves[i - 1], favours[i - 1]
+        moves[0], favours[0] = move, own
+        if ws.stopped != 0:
+            return d - 1
+        ws.limit = nodes
+    return depth
+
+
+@compiled
 def _write_line(ws: Workspace, move: int, out: NDArray[np.int16]) -> None:
     """Write a first move and the best line after it as indices of moves."""
     out[:] = -1

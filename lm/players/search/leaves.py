@@ -21,7 +21,7 @@ from lm.players.policy import average
 from lm.players.search.corrections import LARGEST, MARGIN, ROWS, correct, find_mates
 from lm.players.search.records import DEEPEST, Batch, empty_batch
 from xiangqi import MOVES, Board, Move, kernels
-from xiangqi.alphabeta import ALL, root_prices
+from xiangqi.alphabeta import favour, root_prices
 from xiangqi.jit import allocating
 from xiangqi.kernels import MOVE_INDEX, MOVE_MIRRORED
 from xiangqi.mate_search import mate_search
@@ -158,20 +158,17 @@ class Leaves:
         places = np.argsort(found)
         space.losses[0, places] = losses[np.argsort(moves)]
 
-    def score_moves(self, space: Workspace, moves: NDArray[np.int16], nodes: int) -> NDArray[np.int64] | None:
-        """Return the tactical scores ``(n,)`` of some ``moves`` ``(n,)`` of the game's last position.
+    def verify(self, space: Workspace, moves: NDArray[np.int16], favours: NDArray[np.int64], nodes: int) -> Move:
+        """Return the one of some ``moves`` ``(n,)``, n > 0, of the game's last position with the greatest sum of its
+        tactical score and its favour. ``favours`` ``(n,)`` are in centipawns.
 
-        Setting ``stop`` of ``space.tactics`` ends it early; if that is before all moves have a score, returns ``None``.
+        It ends after so many nodes, or when ``stop`` of ``space.tactics`` is set. The move that it is likeliest to be
+        should come first.
         """
-        found = moves.copy()
-        prices, lines = np.zeros((2, len(moves)), np.int64), np.zeros((2, len(moves), 1), np.int16)
         set_board(space.tactics, self._board)
-        root_prices(space.tactics, self._table, MAX_PLY // 2, MARGIN, nodes, False, found, prices, lines)
-        if prices[0].min() == -ALL:
-            return None
-        scores = np.empty(len(moves), np.int64)
-        scores[np.argsort(moves)] = prices[0, np.argsort(found)]
-        return np.clip(scores, -LARGEST, LARGEST)
+        found = moves.copy()
+        favour(space.tactics, self._table, MAX_PLY // 2, nodes, found, favours.copy())
+        return MOVES[found[0]]
 
     def correct(self, space: Workspace, n: int, depth: int, priced: int) -> None:
         """Add what tactics know of the first n leaves (`lm.players.search.corrections`)."""

@@ -129,7 +129,7 @@ class TreeSearch:
         self._partial = False  # whether the root has only some of its moves
         self._mate: list[Move] = []  # the line of a mate found at the root
         self._tactical: int | None = None  # the best move by the tactical search at the root
-        self._verified: dict[Move, float] = {}  # how good moves are by all that is known, once they were verified
+        self._verified: Move | None = None  # the best move by the tactical search at the end
         self._verifying = False
         self.ends: NDArray[np.float32] = np.zeros(len(End), np.float32)
         """The network's chances of each `End` at the root."""
@@ -152,7 +152,7 @@ class TreeSearch:
 
         With ``moves`` only these are considered there. ``effort`` is the number of nodes of the tactical search.
         """
-        self.made, self._chosen, self._verified = 0, None, {}
+        self.made, self._chosen, self._verified = 0, None, None
         self._game = _game_of(board)
         news = self._leaves.set_board(board)
         self._state["deepest"] = self._leaves.deepest
@@ -400,17 +400,22 @@ class TreeSearch:
         found = [*found[: params.verified], *(c for c in found[params.verified :] if c.move.index == self._tactical)]
         if len(found) < 2:
             return
+        every = math.log(2 + int(self.root["visits"]))
+
+        def liking_of(candidate: Candidate) -> float:
+            return params.popularity * math.log(1 + candidate.visits) / every + params.hope * candidate.value
+
+        found.sort(key=liking_of, reverse=True)
+        liking = [liking_of(candidate) for candidate in found]
+        # In centipawns, as many as make this difference between values near the root's.
+        scale = float(self._state["counting"][0]) * max(1 - float(self.root["value"]) ** 2, 0.2)
+        favours = np.array([round((x - liking[0]) / scale) for x in liking], np.int64)
         with self._lock:
             tactics["stop"], self._verifying = is_over(), True
-        scores = self._leaves.score_moves(self._space(0), np.array([c.move.index for c in found], np.int16), nodes)
+        moves = np.array([candidate.move.index for candidate in found], np.int16)
+        self._verified = self._leaves.verify(self._space(0), moves, favours, nodes)
         with self._lock:
             tactics["stop"], self._verifying = False, False
-        if scores is None:
-            return
-        for candidate, score in zip(found, scores.tolist(), strict=True):
-            known = math.log(1 + candidate.visits) / math.log(2 + int(self.root["visits"]))
-            value = math.tanh(float(self._state["counting"][0]) * score)
-            self._verified[candidate.move] = value + params.popularity * known + params.hope * candidate.value
 
     def stop(self) -> None:
         """End the search of `verify` that runs in another thread."""
@@ -426,12 +431,13 @@ class TreeSearch:
         if self._mate:
             others = [candidate for candidate in found if candidate.move is not self._mate[0]]
             return [Candidate(self._mate[0], 1.0, 0, 1.0, 0.0, 1, len(self._mate), False, tuple(self._mate)), *others]
-        if self._verified and found[0].proven is None:
-            return sorted(found, key=lambda candidate: self._verified.get(candidate.move, -math.inf), reverse=True)
-        if self._chosen is not None and found[0].proven is None:
-            chosen = self._candidate(self._chosen)
+        verified = self._verified
+        if verified is None and self._chosen is not None:
+            verified = MOVES[self._edges["move"][self._chosen]]
+        if verified is not None and found[0].proven is None:
+            chosen = next(candidate for candidate in found if candidate.move is verified)
             if chosen.proven is None:
-                return [chosen, *(candidate for candidate in found if candidate.move is not chosen.move)]
+                return [chosen, *(candidate for candidate in found if candidate is not chosen)]
         most = max(candidate.visits for candidate in found)
         top = found[0]
         if top.proven is None:  # a move with fewer visits, but clearly better

@@ -13,7 +13,7 @@ from lm.players.search import tree
 from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
 from lm.players.search.puct import Params, TreeSearch
-from xiangqi import MOVES, Board
+from xiangqi import MOVES, Board, Move
 from xiangqi.rulings import Rules, repetition_outcome
 
 FOREVER = Budget()
@@ -233,30 +233,32 @@ class TestVerification:
     def searched(self, **changes: float) -> TreeSearch:
         return search(self.FORK, 200, replace(Params(mate_moves=0, root_share=0), **changes))
 
-    def test_the_scores_of_the_best_moves_decide(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_best_moves_are_asked_for_with_what_speaks_for_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = self.searched()
         before = [candidate.move for candidate in found.candidates()]
-        asked: list[list[int]] = []
+        asked: dict[Move, int] = {}
 
-        def scores(space: Workspace, moves: np.ndarray, nodes: int) -> np.ndarray:
-            asked.append(moves.tolist())
-            return np.array([0, 0, 300, *[0] * (len(moves) - 3)])
+        def verify(space: Workspace, moves: np.ndarray, favours: np.ndarray, nodes: int) -> Move:
+            asked.update(zip((MOVES[move] for move in moves), favours.tolist(), strict=True))
+            return before[2]
 
-        monkeypatch.setattr(found._leaves, "score_moves", scores)
+        monkeypatch.setattr(found._leaves, "verify", verify)
         found.verify(1000)
         after = [candidate.move for candidate in found.candidates()]
-        assert asked[0][:4] == [move.index for move in before[:4]]
-        assert after[0] is before[2] and after[1] is before[0]
-        assert set(after) == set(before)
+        assert set(before[:4]) <= set(asked) and len(asked) <= 5
+        assert max(asked.values()) == 0 and asked[before[0]] > asked[before[3]]
+        assert after == [before[2], *before[:2], *before[3:]]
 
-    def test_scores_are_those_of_the_moves(self) -> None:
-        found = self.searched()
-        tactics = self.FORK.tactics(4)
-        moves = np.array([price.move.index for price in tactics.prices[::-1]], np.int16)
-        scores = found._leaves.score_moves(found._space(0), moves, 300_000)
-        assert scores is not None
-        assert MOVES[moves[scores.argmax()]] is tactics.prices[0].move
-        assert scores.min() >= -2000 and len(scores) == len(moves)
+    def test_the_score_decides_unless_others_are_favoured(self) -> None:
+        leaves = Leaves()
+        leaves.set_board(self.FORK)
+        space = Workspace(1)
+        exact = {price.move: price.score for price in self.FORK.tactics(3).prices}
+        moves = np.array([move.index for move in exact], np.int16)[::-1]
+        for favours in (np.zeros(len(moves), np.int64), 1000 * (np.arange(len(moves)) % 3 == 1)):
+            chosen = leaves.verify(space, moves, favours, 300_000)
+            favoured = [MOVES[move] for move, favour in zip(moves, favours, strict=True) if favour == favours.max()]
+            assert chosen is max(favoured, key=lambda move: exact[move])
 
     def test_without_tactics_nothing_is_verified(self) -> None:
         found = self.searched(depth=-1)
