@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -33,7 +33,12 @@ def match(
     b: Annotated[
         str, typer.Argument(metavar="B", show_default=False, help="The other, as lm:voice=engine or uci:cmd=…")
     ],
-    games: GamesOption = 100,
+    games: Annotated[
+        int | None,
+        typer.Option(
+            "--games", "-n", min=1, show_default=False, help="Number of games; 100, or with --sprt until it is decided."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     out: OutOption = None,
     openings: OpeningsOption = "suite",
@@ -55,16 +60,21 @@ def match(
         str | None,
         typer.Option(metavar="ELO0,ELO1", help="Stop as soon as a test between these two is decided (5% errors)."),
     ] = None,
+    sprt_model: Annotated[
+        Literal["logistic", "normalized"], typer.Option(help="What the Elo of --sprt is; fishtest's is normalized.")
+    ] = "logistic",
 ) -> None:
     """Play a match of A against B: each opening twice with colours exchanged; Elo with its 95% interval."""
     from lm.matches import arena, match_file
     from lm.matches.elo import Score, Sprt, elo, points_of
     from lm.players.specs import Spec
 
-    test = Sprt.parse(sprt) if sprt is not None else None
-    clocks = read_clocks(time, movetime)
-    pairings = arena.match_pairings(Spec.parse(a), Spec.parse(b), games, read_openings(openings), seed, clocks)
-    with resumable(out), progress(f"{a} - {b}", games) as (report, advance):
+    test = Sprt.parse(sprt, sprt_model) if sprt is not None else None
+    clocks, suite = read_clocks(time, movetime), read_openings(openings)
+    specs = Spec.parse(a), Spec.parse(b)
+    count = games or (100 if test is None else arena.most_games(*specs, suite))
+    pairings = arena.match_pairings(*specs, count, suite, seed, clocks)
+    with resumable(out), progress(f"{a} - {b}", games or (None if test else count)) as (report, advance):
         playing = match_file.play_to_file(
             pairings,
             out,
@@ -76,13 +86,15 @@ def match(
             report=report,
         )
         played: dict[int, Game] = {}
+        won = {1.0: 0, 0.5: 0, 0.0: 0}
         with closing(playing):
             for index, game in playing:
                 played[index] = game
-                score = Score.of(played)
-                note = f"+{score.wins} ={score.draws} -{score.losses}"
+                points = points_of(index, game)
+                won[points] += 1
+                note = f"+{won[1.0]} ={won[0.5]} -{won[0.0]}"
                 if test is not None:
-                    test.add(index, points_of(index, game))
+                    test.add(index, points)
                     note += f" LLR {test.llr:+.2f}"
                 advance(len(played), note)
                 if test is not None and test.verdict != "undecided":
@@ -97,11 +109,10 @@ def match(
         f"{a} against {b}: {score.games} games, +{score.wins} ={score.draws} -{score.losses}, score {score.score:.3f}"
     )
     print(f"Elo {rating}, 95% interval {low} to {high}")
+    print(score.text)
     if test is not None:
-        print(
-            f"Elo {test.elo0:g} (H0) or {test.elo1:g} (H1): {test.verdict} after {test.pairs} pairs, "
-            f"LLR {test.llr:+.2f} of {test.bounds[0]:+.2f} to {test.bounds[1]:+.2f}"
-        )
+        print(test.text)
+        print(f"Elo {test.elo0:g} (H0) or {test.elo1:g} (H1): {test.verdict} after {test.pairs} pairs")
     print(f"Ended by {endings(score.endings)}")
 
 

@@ -40,6 +40,8 @@ MAX_PLIES: Final = 400
 FAILURES: Final = 3
 """Failures of a player without a legal move between them, after which the match stops."""
 
+MOST_GAMES: Final = 100_000
+"""Games after which a match without a number of games ends."""
 PARALLEL: Final = 64
 """Default number of games without clocks that are played at a time."""
 
@@ -309,6 +311,12 @@ def selfplay_pairings(player: Spec, games: int, openings: Sequence[Opening], see
         )
     order, headers = _order(openings, seed), {"Event": f"{player.name} against itself"}
     return {index: Pairing(player, player, openings[order[index % len(order)]], headers) for index in range(games)}
+
+
+def most_games(a: Spec, b: Spec, openings: Sequence[Opening]) -> int:
+    """Return the number of games of a match that only a test ends: `MOST_GAMES`, or as many as do not repeat if both
+    players always answer alike."""
+    return 2 * len(set(openings)) if a.answers_alike and b.answers_alike else MOST_GAMES
 
 
 def match_pairings(

@@ -12,7 +12,7 @@ from typing import Final
 from lm import UserError
 from lm.matches import clocks
 from lm.matches.arena import MAX_PLIES, Pairing, Report, play_games
-from lm.matches.clocks import MARGIN
+from lm.matches.clocks import MARGIN, Clocks
 from lm.matches.pool import OpenPlayer
 from lm.players.specs import Spec
 from xiangqi.formats import FormatError, pgn
@@ -45,8 +45,12 @@ def play_to_file(
     stated = f"rules {rules}, draw at ply {max_plies}"
     if any(pairing.clocks for pairing in pairings.values()):
         stated += f", margin {margin:g} s"
+    headers: dict[tuple[int, Clocks], dict[str, str]] = {}  # shared, as there may be very many games
+    for pairing in pairings.values():
+        if (key := (id(pairing.headers), pairing.clocks)) not in headers:
+            headers[key] = {"Adjudication": stated} | pairing.clocks.headers | pairing.headers
     pairings = {
-        index: replace(pairing, headers={"Adjudication": stated} | pairing.clocks.headers | pairing.headers)
+        index: replace(pairing, headers=headers[id(pairing.headers), pairing.clocks])
         for index, pairing in pairings.items()
     }
     played = _resume(pairings, path, report) if path and path.exists() else {}

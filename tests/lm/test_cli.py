@@ -46,6 +46,14 @@ class TestCommands:
         assert "Ended by ply limit (4)" in out
         assert "Elo +0" in out
 
+    def test_a_sequential_test_needs_no_number_of_games(self, xqlm, tmp_path: Path) -> None:
+        words = ["match", "greedy:seed=1", "random:seed=2", "--sprt", "0,100", "--parallel", 8]
+        code, out, _ = xqlm(*words, "--openings", "start", "--sprt-model", "normalized")
+        assert code == 0
+        assert "H1 after" in out
+        assert "(-2.94, 2.94) [0.00, 100.00] normalized" in out
+        assert "Ptnml(0-2): [" in out
+
     def test_selfplay_to_a_file_and_to_a_pipe(self, xqlm, tmp_path: Path) -> None:
         path = tmp_path / "games.pgn"
         assert xqlm("selfplay", "--games", 3, "--player", "random:seed=1", "--out", path)[0] == 0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm import UserError
-from lm.matches.elo import Score, Sprt, elo, log_likelihood_ratio
+from lm.matches.elo import Score, Sprt, elo, log_likelihood_ratio, normalized_ratio
 from xiangqi.game import Game
 
 
@@ -41,15 +41,22 @@ class TestScore:
             assert isinstance(counted["elo"], float) and counted["elo"] * sign > 0
             assert counted["endings"] == {"checkmate": 6}
         drawn = {i: Game({"Result": "1/2-1/2", "Termination": "repetition"}) for i in range(4)}
-        assert Score.of(drawn).as_dict() | {"interval": 0, "score_interval": 0} == {
+        found = Score.of(drawn).as_dict()
+        assert [found[name] for name in ("elo_error", "nelo", "los", "draw_ratio", "pairs_ratio")] == [
+            0,
+            None,
+            0.5,
+            1,
+            None,
+        ]
+        old = ("games", "score", "wins", "draws", "losses", "elo", "pentanomial", "endings")
+        assert {name: found[name] for name in old} == {
             "games": 4,
             "score": 0.5,
             "wins": 0,
             "draws": 4,
             "losses": 0,
             "elo": 0.0,
-            "interval": 0,
-            "score_interval": 0,
             "pentanomial": [0, 0, 2, 0, 0],
             "endings": {"repetition": 4},
         }
@@ -95,6 +102,63 @@ class TestScore:
         assert elo(10 / 11) == pytest.approx(400, abs=0.1)
         assert elo(0.25) == -elo(0.75)
         assert elo(0) is elo(1) is None
+
+
+class TestPublishedFigures:
+    """What fastchess printed for matches of others, and what its own tests expect."""
+
+    def test_the_text_is_that_of_fastchess(self) -> None:
+        """Thom against Stash 26, from the README of the engine Thom."""
+        assert Score(863, 484, 653, (92, 160, 361, 220, 167), {}, 52).text == (
+            "Elo: 36.62 +/- 12.76, nElo: 44.05 +/- 15.23\n"
+            "LOS: 100.00 %, DrawRatio: 36.10 %, PairsRatio: 1.54\n"
+            "Games: 2000, Wins: 863, Losses: 653, Draws: 484, Points: 1105.0 (55.25 %)\n"
+            "Ptnml(0-2): [92, 160, 361, 220, 167], WL/DD Ratio: 5.94"
+        )
+
+    @pytest.mark.parametrize(
+        ("pentanomial", "elo", "error", "nelo", "nelo_error", "los"),
+        [
+            ((34, 54, 63, 64, 75), 55.58, 27.65, 57.94, 28.28, 1.0),
+            ((332, 433, 498, 333, 334), -8.64, 10.33, -9.17, 10.96, 0.0505),
+            ((7895, 8757, 5685, 568, 9999), -21.04, 2.95, -19.01, 2.65, 0.0),
+        ],
+    )
+    def test_elo_and_normalized_elo(
+        self, pentanomial: tuple[int, ...], elo: float, error: float, nelo: float, nelo_error: float, los: float
+    ) -> None:
+        """From app/tests/elo_test.cpp of fastchess."""
+        counted = score(*pentanomial)
+        assert counted.elo_and_error == pytest.approx((elo, error), abs=0.006)
+        assert counted.nelo_and_error == pytest.approx((nelo, nelo_error), abs=0.006)
+        assert counted.los == pytest.approx(los, abs=6e-5)
+
+    @pytest.mark.parametrize(
+        ("pentanomial", "elo0", "elo1", "expected"),
+        [((223, 9863, 21279, 10037, 246), 0.5, 2.5, -3.07), ((871, 26175, 55983, 26678, 821), 0, 2, -4.98)],
+    )
+    def test_logistic_ratios(self, pentanomial: tuple[int, ...], elo0: float, elo1: float, expected: float) -> None:
+        """From app/tests/sprt_test.cpp of fastchess, whose counts are those of tests on fishtest."""
+        assert log_likelihood_ratio(pentanomial, elo0, elo1) == pytest.approx(expected, abs=0.006)
+
+    @pytest.mark.parametrize(
+        ("pentanomial", "elo0", "elo1", "expected"),
+        [
+            ((365, 16618, 36229, 16974, 390), 0, 2, 2.25),
+            ((127, 4883, 10712, 5150, 104), -1.75, 0.25, 3.01),
+            ((307, 619, 1202, 725, 353), 0, 5, 2.95),
+        ],
+    )
+    def test_normalized_ratios(self, pentanomial: tuple[int, ...], elo0: float, elo1: float, expected: float) -> None:
+        """From the same file; the last is what fastchess printed for a test that it ended."""
+        assert normalized_ratio(pentanomial, elo0, elo1) == pytest.approx(expected, abs=0.006)
+
+    def test_figures_without_a_pair_or_a_loss_are_told(self) -> None:
+        assert "Elo: nan +/- nan" in score(0, 0, 0, 0, 0).text
+        swept = score(0, 0, 0, 0, 3)
+        assert swept.text.startswith(
+            "Elo: inf +/- nan, nElo: inf +/- nan\nLOS: 100.00 %, DrawRatio: 0.00 %, PairsRatio: inf"
+        )
 
 
 def play(test: Sprt, difference: float, pairs: int, chance: random.Random) -> None:
@@ -153,6 +217,14 @@ class TestSprt:
     def test_bounds_are_walds(self) -> None:
         assert Sprt(0, 5).bounds == pytest.approx((-2.9444, 2.9444), abs=1e-4)
         assert Sprt(0, 5, alpha=0.01, beta=0.1).bounds == pytest.approx((math.log(0.1 / 0.99), math.log(90)), abs=1e-9)
+
+    def test_a_match_of_draws_alone_has_a_finite_ratio_and_is_decided(self) -> None:
+        for model in ("logistic", "normalized"):
+            test = Sprt(0, 50, model=model)
+            for index in range(2000):
+                test.add(index, 0.5)
+            assert math.isfinite(test.llr)
+            assert test.verdict == "H0"
 
     def test_a_verdict_stays(self) -> None:
         test = Sprt(0, 100)
