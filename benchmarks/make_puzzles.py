@@ -33,9 +33,9 @@ from numpy.typing import NDArray
 
 from lm import processors
 from lm.cli.console import interruptible, progress, say
+from lm.dataset.positions import keys_of
 from lm.dataset.records import read_records, record_of
 from lm.measure.evaluate import game_moves
-from lm.measure.novelty import keys_of
 from lm.measure.puzzles import KINDS
 from xiangqi import Move
 from xiangqi.engine import Limit, SimpleEngine

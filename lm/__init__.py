@@ -61,6 +61,13 @@ def data_path(name: str) -> Path:
     return (installed if installed.is_dir() else package.parent / "data") / name
 
 
+def user_folder() -> Path:
+    """Return the folder of the user's data, such as the library of games. It need not exist."""
+    from platformdirs import user_data_path
+
+    return user_data_path("xqlm", appauthor=False)
+
+
 def release() -> str:
     """Return the name and version of the installed package, as ``xqlm 0.1.0``."""
     try:

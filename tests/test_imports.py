@@ -23,7 +23,7 @@ ROOMS = (
     {"model"},
     {"dataset"},
     {"players"},
-    {"matches", "measure"},
+    {"library", "matches", "measure"},
     {"training"},
     {"ladder", "repair", "terminal", "uci"},
     {"cli"},

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lm import release
-from lm.cli import games, levels, measuring, play, repairing, tools, training
+from lm.cli import games, levels, library, measuring, play, repairing, tools, training
 from lm.cli.commands import plugins
 from lm.cli.console import say
 
@@ -52,8 +52,10 @@ for command in (
     measuring.evaluate,
     measuring.report,
     measuring.explain,
+    library.explore,
     repairing.repair,
     tools.perft,
     tools.convert,
 ):
     app.command()(command)
+app.command("import")(library.import_games)

@@ -11,6 +11,8 @@ EXTRAS: Final = {
     "selfplay": "play",
     "levels": "play",
     "engine": "play",
+    "explore": "play",
+    "import": "play",
     "repair": "play",
     "train": "train",
     "ladder": "train",

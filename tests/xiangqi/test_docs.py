@@ -24,6 +24,7 @@ PAGES = (
     "docs/rulings.md",
     "docs/lm.md",
     "docs/engine.md",
+    "docs/library.md",
     "docs/architecture.md",
     "docs/glossary.md",
 )

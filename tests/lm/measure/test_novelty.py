@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from lm.dataset.positions import keys_of
 from lm.dataset.shards import Shard
 from lm.measure.evaluate import evaluate
-from lm.measure.novelty import is_new, keys_of, read_positions
+from lm.measure.novelty import is_new, read_positions
 from lm.model.encoding import GameMoves
 from small import random_game, small_model
 from xiangqi import Board

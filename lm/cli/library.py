@@ -1,0 +1,130 @@
+"""``xqlm explore`` and ``import``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lm.cli.console import interruptible, progress, say
+
+if TYPE_CHECKING:
+    from lm.library.library import Entry, Explored, Library, Progress, Score
+    from xiangqi import Board
+
+LibraryOption = Annotated[
+    Path | None, typer.Option("--library", show_default=False, help="File of the library; that in your data folder.")
+]
+RESULTS_SHOWN = {"1-0": "1-0", "0-1": "0-1", "1/2-1/2": "½-½", "*": "*"}
+
+
+def explore(
+    fen: Annotated[str | None, typer.Argument(show_default="start position", help="The position.")] = None,
+    moves: Annotated[str, typer.Option(help="Moves from there, as 'h2e2 h9g7'.")] = "",
+    player: Annotated[str, typer.Option(help="Only games of a player: part of the name.")] = "",
+    event: Annotated[str, typer.Option(help="Only games of an event: part of its name.")] = "",
+    result: Annotated[str, typer.Option(help="Only games that ended so: 1-0, 0-1, 1/2-1/2 or *.")] = "",
+    games: Annotated[int, typer.Option("--games", "-n", min=0, help="How many games to list.")] = 10,
+    number: Annotated[
+        int | None, typer.Option("--show", show_default=False, help="Print the game of this number, as PGN.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    library: LibraryOption = None,
+) -> None:
+    """What was played in a position: moves, games and scores, in the shipped games, yours and those you imported."""
+    from lm.library.library import Filter, Library
+    from xiangqi import STARTING_FEN, Board
+
+    board = Board.from_moves(moves, fen or STARTING_FEN)
+    where = Filter(player, event, result)
+    with Library(library) as opened:
+        add_shipped(opened)
+        if number is not None:
+            print(opened.game(number))
+            return
+        found, entries = opened.explore(board, where), opened.games_with(board, where, limit=games)
+    print((as_json_text if as_json else as_table)(board, found, entries))
+
+
+def import_games(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Games in any format that can be read.")],
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of their text, such as latin-1. By default it is detected.")
+    ] = None,
+    library: LibraryOption = None,
+) -> None:
+    """Add games to the library. An import that was stopped goes on where it was."""
+    from lm.library.library import Library
+    from xiangqi import FormatError
+
+    faults: list[FormatError] = []
+    with Library(library) as opened, interruptible():
+        for file in files:
+            faults.clear()
+            done = follow(opened.add_file(file, faults.append, encoding), str(file), None)
+            for error in faults[:10]:
+                say(str(error))
+            if len(faults) > 10:
+                say(f"{file}: {len(faults) - 10} more faults")
+            print(f"{file}: {done.read} games read, {done.added} added, {done.known} were there")
+
+
+def add_shipped(library: Library) -> None:
+    """Add the shipped games to a library that has not got them."""
+    from lm.library.library import SHIPPED_GAMES
+
+    if not library.has_shipped():
+        with interruptible():
+            follow(library.add_shipped(), "adding the shipped games, once", SHIPPED_GAMES)
+
+
+def follow(steps: Iterator[Progress], title: str, total: int | None) -> Progress:
+    """Show the progress of an import, and return the last."""
+    with progress(title, total, at_once=True) as (_, advance):
+        for step in steps:
+            advance(step.read, f"{step.known} known" if step.known else "")
+    return step
+
+
+def as_table(board: Board, found: Explored, entries: list[Entry]) -> str:
+    """Return a table of moves and one of games. A score is that of the side to move."""
+    if not found.score.games:
+        return "no games with this position"
+    lines = [f"{'move':<18}{'games':>8}{'score':>8}{'red':>8}{'draw':>7}{'black':>8}"]
+    for played in found.moves:
+        name = f"{board.wxf(played.move)}  {board.chinese(played.move)}"  # a Chinese character is two columns wide
+        lines.append(f"{name:<14}{shares(played.score, board.turn)}")
+    lines += [f"{'all':<18}{shares(found.score, board.turn)}", ""]
+    for game in entries:
+        place = f"move {game.ply // 2 + 1}" if game.ply is not None else ""
+        lines.append(
+            f"{game.id:>7}  {game.date:<10}  {game.red or '?'} - {game.black or '?'}  {RESULTS_SHOWN[game.result]}"
+            f"  {place}  {game.event}"
+        )
+    return "\n".join(lines).rstrip()
+
+
+def shares(score: Score, turn: int) -> str:
+    """Return the number of games, the score of the side to move, and how many percent ended how."""
+    known = score.games - score.unknown
+    expected = score.expected(turn)
+    if expected is None:
+        return f"{score.games:>8}{'':>8}"
+    red, draws, black = (round(100 * count / known) for count in (score.red, score.draws, score.black))
+    return f"{score.games:>8}{expected:>8.3f}{red:>7}%{draws:>6}%{black:>7}%"
+
+
+def as_json_text(board: Board, found: Explored, entries: list[Entry]) -> str:
+    """Return all that was found as JSON."""
+    moves = [
+        {"move": played.move.iccs, "chinese": board.chinese(played.move), "wxf": board.wxf(played.move)}
+        | {"score": played.score.expected(board.turn)}
+        | asdict(played.score)
+        for played in found.moves
+    ]
+    told = {"fen": board.fen()} | asdict(found.score) | {"moves": moves, "games": [asdict(game) for game in entries]}
+    return json.dumps(told, ensure_ascii=False, indent=1)
