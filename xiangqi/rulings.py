@@ -359,3 +359,20 @@ def _long_quiet(board: Board) -> Outcome | None:
     start = board.ply - min(board.halfmove_clock, board.ply)
     fact = f"{board.halfmove_clock} plies without a capture, of which {counted} count"
     return Outcome(None, "no capture in 120 plies", (start, board.ply), (fact,))
+
+
+def compile_rulings() -> None:
+    """Compile, or load from disk, all kernels that judge a game, so that no move has to wait for them."""
+    from xiangqi.board import Board
+
+    check, chases = "3k5/9/9/9/9/9/9/4R4/9/5K3 w", "3k5/9/9/c8/9/9/9/1R7/9/5K3 w"
+    for fen, moves in ((check, "e2d2 d9e9 d2e2 e9d9"), (chases, "b2a2 a6b6 a2b2 b6a6")):
+        board = Board(fen)
+        for iccs in moves.split() * 2:
+            board.push_iccs(iccs)
+        for rules in ("computer", "asian"):
+            board.outcome(rules)
+        board.status()
+        board.is_legal(board.peek())
+        board.attackers(board.turn, board.peek().to_square)
+        quiet_plies(board)

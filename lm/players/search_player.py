@@ -116,8 +116,13 @@ class Search(Thinker):
         self._stopped = threading.Event()
         self._verifying: list[tuple[TreeSearch, threading.Event]] = []  # the event says whether it was stopped
         self._lock = threading.Lock()
-        # Compile and load the kernels now, not at the first move; some are other ones in a game with moves.
-        self.choose([Board.from_moves("h2e2 h9g7")], Limit(nodes=16))
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Compile or load all kernels, so that no move waits for them: in a game that goes on, and before a mate."""
+        threatened = Board("3k5/9/9/p7p/9/9/1R7/R8/9/4K4 b")
+        for board in (Board.from_moves("h2e2 h9g7"), Board.from_moves("h2e2 h9g7 h0g2"), threatened):
+            self.choose([board], Limit(nodes=100))
         self._searches.clear()
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:

@@ -40,6 +40,7 @@ from lm.players.levels import Level, find_level
 from lm.players.player import Player
 from lm.players.simple import GreedyPlayer, RandomPlayer
 from xiangqi.engine import Limit
+from xiangqi.rulings import compile_rulings
 
 GROUP: Final = "xqlm.players"
 """Entry points that add kinds of players."""
@@ -167,6 +168,7 @@ class Spec:
         """
         player = self._opener()()
         player.name = self.name
+        compile_rulings()
         return player
 
     def _opener(self) -> Opener:
