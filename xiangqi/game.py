@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -35,10 +35,61 @@ RESULTS: Final = ("1-0", "0-1", "1/2-1/2", "*")
 MATE_EVAL: Final = 1000.0
 """A forced mate in ``n`` moves is an evaluation of ``MATE_EVAL - n``, or of ``n - MATE_EVAL`` if Red is mated."""
 
-_EVAL: Final = re.compile(r"\[%eval\s+(#?)([+-]?\d{1,9}(?:\.\d{0,9})?)(?:,\d{1,9})?\s*\]")
+_EVAL: Final = re.compile(r"\[%eval\s+(#?)([+-]?\d{1,9}(?:\.\d{0,9})?)(?:,(\d{1,9}))?\s*\]")
+_WDL: Final = re.compile(r"\[%wdl\s+(\d{1,4})[\s,]+(\d{1,4})[\s,]+(\d{1,4})\s*\]")
+_NODES: Final = re.compile(r"\[%nodes\s+(\d{1,15})\s*\]")
+_CANDIDATES: Final = re.compile(r"\[%candidates\s+([^\]]{0,9999})\]")
+_CANDIDATE: Final = re.compile(r"([a-iA-I]\d[a-iA-I]\d):(\d{1,4})(?::(\d{0,9})(?::(\d{1,4}))?)?")
 _BEST: Final = re.compile(r"\[%best\s+([a-iA-I][0-9]-?[a-iA-I][0-9])\s*\]")
 _INDEX: Final = attrgetter("index")
 _CLOCK: Final = re.compile(r"\[%clk\s+(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{0,9})?)\s*\]")
+
+
+class Candidate(NamedTuple):
+    """A move that an engine or a search weighed in a position, as it judged it. Numbers are kept in thousandths."""
+
+    move: Move
+    expected: float
+    """Expected score after it of the side that makes it, 0 (loss) to 1 (win)."""
+    visits: int | None = None
+    """How often a tree search visited it."""
+    share: float | None = None
+    """Its probability by the policy that the search found, 0 to 1."""
+
+    def __str__(self) -> str:
+        """Return the text of the tag.
+
+        >>> str(Candidate(Move.from_iccs("h2e2"), 0.612, 24, 0.43)), str(Candidate(Move.from_iccs("h2e2"), 0.5))
+        ('h2e2:612:24:430', 'h2e2:500')
+        """
+        text = f"{self.move.iccs}:{round(1000 * self.expected)}"
+        if self.visits is None and self.share is None:
+            return text
+        text += f":{'' if self.visits is None else self.visits}"
+        return text if self.share is None else f"{text}:{round(1000 * self.share)}"
+
+
+def parse_candidates(text: str) -> list[Candidate]:
+    """Return the candidates of a tag's text. Raises ``ValueError`` for a word that is none.
+
+    >>> parse_candidates("h2e2:612:24:430 b2e2:590")[1]
+    Candidate(move=Move.from_iccs('b2e2'), expected=0.59, visits=None, share=None)
+    """
+    found = []
+    for word in text.split():
+        match = _CANDIDATE.fullmatch(word)
+        if match is None or int(match[2]) > 1000 or int(match[4] or 0) > 1000:
+            raise ValueError(f"not a candidate, as h2e2:612:24:430: {word:.40}")
+        visits, share = match[3], match[4]
+        found.append(
+            Candidate(
+                Move.from_iccs(match[1]),
+                int(match[2]) / 1000,
+                int(visits) if visits else None,
+                int(share) / 1000 if share is not None else None,
+            )
+        )
+    return found
 
 
 def count_legal(board: Board, moves: Sequence[Move]) -> int:
@@ -247,6 +298,64 @@ class GameNode:
     @best.setter
     def best(self, move: Move | None) -> None:
         self._set_tag(_BEST, "" if move is None else f"[%best {move.iccs}]")
+
+    @property
+    def depth(self) -> int | None:
+        """Plies that the engine looked ahead for ``eval``; stored with it, as ``[%eval 0.35,12]``.
+
+        Setting it does nothing where there is no evaluation.
+        """
+        found = _EVAL.search(self.comment)
+        return int(found[3]) if found and found[3] else None
+
+    @depth.setter
+    def depth(self, plies: int | None) -> None:
+        if found := _EVAL.search(self.comment):
+            text = f"[%eval {found[1]}{found[2]}{'' if plies is None else f',{plies}'}]"
+            self._set_tag(_EVAL, text)
+
+    @property
+    def wdl(self) -> tuple[int, int, int] | None:
+        """Chances of a win, draw and loss for the side to move at this node, in thousandths; ``[%wdl 512 300 188]``."""
+        found = _WDL.search(self.comment)
+        return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+    @wdl.setter
+    def wdl(self, chances: tuple[int, int, int] | None) -> None:
+        self._set_tag(_WDL, "" if chances is None else "[%wdl {} {} {}]".format(*chances))
+
+    @property
+    def nodes(self) -> int | None:
+        """Positions that the engine looked at for ``eval``; stored as ``[%nodes 64]``."""
+        found = _NODES.search(self.comment)
+        return int(found[1]) if found else None
+
+    @nodes.setter
+    def nodes(self, count: int | None) -> None:
+        self._set_tag(_NODES, "" if count is None else f"[%nodes {count}]")
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """The moves that an engine weighed instead of this node's, best first; stored as ``[%candidates h2e2:612]``.
+
+        Each has its expected score in thousandths and, after more colons, a tree search's visits and the share of its
+        policy in thousandths. A text that is none of this reads as an empty list.
+
+        >>> node = Game().add_variation(Move.from_iccs("h2e2"))
+        >>> node.candidates = [Candidate(node.move, 0.6, 40, 0.9), Candidate(Move.from_iccs("b0c2"), 0.55, 9, 0.1)]
+        >>> node.comment, node.candidates[1].share
+        ('[%candidates h2e2:600:40:900 b0c2:550:9:100]', 0.1)
+        """
+        found = _CANDIDATES.search(self.comment)
+        try:
+            return [] if found is None else parse_candidates(found[1])
+        except ValueError:
+            return []
+
+    @candidates.setter
+    def candidates(self, candidates: Iterable[Candidate]) -> None:
+        text = " ".join(map(str, candidates))
+        self._set_tag(_CANDIDATES, f"[%candidates {text}]" if text else "")
 
     @property
     def clock(self) -> float | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lm import release
-from lm.cli import games, levels, library, measuring, play, repairing, tools, training
+from lm.cli import games, labelling, levels, library, measuring, play, repairing, tools, training
 from lm.cli.commands import plugins
 from lm.cli.console import say
 
@@ -46,6 +46,7 @@ for command in (
     games.match,
     games.selfplay,
     levels.levels,
+    labelling.annotate,
     training.train,
     training.ladder,
     training.data,

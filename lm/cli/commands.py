@@ -9,6 +9,7 @@ EXTRAS: Final = {
     "terminal": "play",
     "match": "play",
     "selfplay": "play",
+    "annotate": "play",
     "levels": "play",
     "engine": "play",
     "explore": "play",

@@ -28,6 +28,10 @@ CoresOption = Annotated[
     int | None,
     typer.Option(min=1, show_default=False, help="Engines that think at once, in twice as many processes; all cores."),
 ]
+ProcessesOption = Annotated[
+    int | None, typer.Option("--cores", min=1, show_default=False, help="Processes that play or label; one a core.")
+]
+LabelsOption = Annotated[int, typer.Option("--moves", min=1, max=32, help="Moves of a label, the best ones.")]
 PuzzlesOption = Annotated[
     Path | None, typer.Option(help="Positions with solutions (JSON lines with fen and moves) to solve.")
 ]

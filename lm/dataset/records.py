@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ from lm.model.prompts import Strength
 from xiangqi.board import STARTING_FEN
 from xiangqi.formats import FormatError, load
 from xiangqi.formats.errors import ErrorHandler
-from xiangqi.game import Game
+from xiangqi.game import Candidate, Game
 from xiangqi.kernels import MOVE_MIRRORED
 from xiangqi.move import MOVES, NULL_MOVE
 
@@ -32,6 +32,10 @@ SPLITS: Final = ("train", "validation", "test")
 RESULTS: Final = {"0-1": 0, "1/2-1/2": 1, "1-0": 2}
 """Results as Red's loss, draw and win; -1 in a shard is unknown."""
 UNKNOWN: Final = -1
+NO_SHARE: Final = 65535
+"""The share of a weighed move that has none."""
+MOST_WEIGHED: Final = 32
+"""So many moves of a ply are kept, the best."""
 BANDS: Final = ((2400, "master"), (1500, "club"), (0, "amateur"))
 """Tiers by minimum mean rating, for games without a stated tier. In our corpora masters' ratings start at 2437. Online
 amateurs' end at 1090 on a server where everybody starts at 1000; elsewhere players start at 1500."""
@@ -45,6 +49,39 @@ STRENGTHS: Final = {
     "master": Strength.MASTER,
 }
 """The strength prompt of each tier."""
+
+
+@dataclass(slots=True)
+class Weighed:
+    """The moves that an engine or a search weighed at the plies of a game: n plies, K moves in total."""
+
+    counts: NDArray[np.uint8]
+    """How many at each ply ``(n,)``."""
+    moves: NDArray[np.int16]
+    """Their numbers ``(K,)``, ply by ply, best first."""
+    expected: NDArray[np.uint16]
+    """The mover's expected score after each ``(K,)``, in thousandths."""
+    shares: NDArray[np.uint16]
+    """The share of each in the policy that was found ``(K,)``, in thousandths; `NO_SHARE` if there is none."""
+
+    @classmethod
+    def none(cls, plies: int) -> Weighed:
+        """Return none at so many plies."""
+        empty = np.empty(0, np.uint16)
+        return cls(np.zeros(plies, np.uint8), np.empty(0, np.int16), empty, empty)
+
+    @classmethod
+    def of(cls, plies: Sequence[Sequence[Candidate]]) -> Weighed | None:
+        """Return the candidates of each ply of a game, or ``None`` if there are none at all."""
+        flat = [candidate for ply in plies for candidate in ply[:MOST_WEIGHED]]
+        if not flat:
+            return None
+        return cls(
+            np.array([min(len(ply), MOST_WEIGHED) for ply in plies], np.uint8),
+            np.array([candidate.move.index for candidate in flat], np.int16),
+            np.array([round(1000 * candidate.expected) for candidate in flat], np.uint16),
+            np.array([NO_SHARE if c.share is None else round(1000 * c.share) for c in flat], np.uint16),
+        )
 
 
 @dataclass(slots=True)
@@ -63,6 +100,13 @@ class Record:
     tier: str = ""
     fen: str | None = None
     """The starting position, if it is not the initial one."""
+    weighed: Weighed | None = None
+    """The moves that were weighed at each ply."""
+
+    @property
+    def told(self) -> tuple[bool, bool]:
+        """How much is known beside the moves: the greater, the more."""
+        return self.weighed is not None, self.best is not None
 
     def key(self) -> str:
         """Return the text that decides the record's split."""
@@ -145,19 +189,23 @@ def read_records(path: Path, on_error: ErrorHandler) -> Iterator[Record]:
 def record_of(game: Game, source: str = "") -> Record:
     """Return the main line of a game, whose moves are legal, as a record.
 
-    Comments contain the engine's opinions: ``[%best]`` is the move to learn instead of the move played, ``[%eval]`` the
-    value of the position before the next move. Raises ``ValueError`` for a game without moves or with a null move.
+    Comments contain the engine's opinions: ``[%best]`` is the move to learn instead of the move played,
+    ``[%candidates]`` are the moves to learn in shares, ``[%eval]`` is the value of the position before the next move.
+    Raises ``ValueError`` for a game without moves or with a null move.
     """
     headers = game.headers
     moves: list[int] = []
-    best, score = [], []
+    best, score, weighed = [], [], list[list[Candidate]]()
     sign = 1 - 2 * game.start_turn
     value = game.eval
     for node in game.main_line():
         if node.move is NULL_MOVE:
             raise ValueError(f"a side passes at ply {len(moves) + 1}")
         moves.append(node.move.index)
-        best.append(node.best.index if node.comment and node.best else -1)
+        candidates = node.candidates if node.comment else []
+        weighed.append(candidates)
+        learned = (node.best if node.comment else None) or (candidates[0].move if candidates else None)
+        best.append(learned.index if learned else -1)
         score.append(math.nan if value is None else sign * value)
         value = node.eval if node.comment else None
         sign = -sign
@@ -173,6 +221,7 @@ def record_of(game: Game, source: str = "") -> Record:
         headers.get("Source", source),
         "engine" if "RandomPlies" in headers else headers.get("Tier") or _band(headers),
         None if game.fen == STARTING_FEN else game.fen,
+        Weighed.of(weighed),
     )
 
 

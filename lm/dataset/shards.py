@@ -1,6 +1,7 @@
 """Training shards from records: reads, validates, deduplicates and splits them.
 
-A shard is a directory of flat, memory-mapped arrays (`Shard`), about 5 bytes a ply for any format of the records.
+A shard is a directory of flat, memory-mapped arrays (`Shard`), about 6 bytes a ply for any format of the records, and 6
+for each move that was weighed.
 Features are not stored; `lm.model.encoding` computes them in microseconds a ply. `lm.dataset.records` has the rules of
 the split into train, validation and test.
 """
@@ -28,6 +29,7 @@ from lm.dataset.records import (
     SPLITS,
     UNKNOWN,
     Record,
+    Weighed,
     read_records,
     splits_of,
 )
@@ -35,7 +37,7 @@ from lm.model.encoding import GameMoves
 from xiangqi.board import Board
 from xiangqi.formats import FormatError
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Incremented when the meaning of a shard's arrays changes, so that cached shards are rebuilt."""
 NO_OPINION: Final = 255
 """The value for a ply without an engine's opinion."""
@@ -62,7 +64,7 @@ def fit_scale(scores: NDArray[np.float32], results: NDArray[np.float32]) -> floa
 
 @dataclass
 class Shard:
-    """Records as memory-mapped arrays, with P plies and G games in total."""
+    """Records as memory-mapped arrays, with P plies, G games and W weighed moves in total."""
 
     moves: NDArray[np.int16]
     """``(P,)`` numbers of the moves."""
@@ -80,6 +82,16 @@ class Shard:
     """``(G,)`` index into ``meta["sources"]``."""
     tiers: NDArray[np.uint16]
     """``(G,)`` index into ``meta["tiers"]``."""
+    weighed_counts: NDArray[np.uint8]
+    """``(P,)`` how many moves were weighed at a ply; see `lm.dataset.records.Weighed`."""
+    weighed_offsets: NDArray[np.int64]
+    """``(G + 1,)`` index of each game's first weighed move."""
+    weighed_moves: NDArray[np.int16]
+    """``(W,)`` their numbers."""
+    weighed_expected: NDArray[np.uint16]
+    """``(W,)`` expected scores, in thousandths."""
+    weighed_shares: NDArray[np.uint16]
+    """``(W,)`` shares, in thousandths; ``NO_SHARE`` if unknown."""
     meta: dict[str, Any]
 
     path: Path = Path()
@@ -94,6 +106,11 @@ class Shard:
         "splits": np.uint8,
         "sources": np.uint16,
         "tiers": np.uint16,
+        "weighed_counts": np.uint8,
+        "weighed_offsets": np.int64,
+        "weighed_moves": np.int16,
+        "weighed_expected": np.uint16,
+        "weighed_shares": np.uint16,
     }
 
     @classmethod
@@ -120,8 +137,10 @@ class Shard:
         """Raise ``ValueError`` for arrays of a wrong shape, or with wrong values of a game; plies are not checked."""
         if not self.meta.keys() >= {"rejected", "files", "starts", "fingerprint"}:
             raise ValueError("its meta.json is incomplete")
-        plies, games = self.meta["plies"], self.meta["games"]
-        sizes = {"moves": plies, "best": plies, "expected": plies, "offsets": games + 1}
+        plies, games, weighed = self.meta["plies"], self.meta["games"], self.meta["weighed"]
+        sizes = dict.fromkeys(("moves", "best", "expected", "weighed_counts"), plies)
+        sizes |= dict.fromkeys(("weighed_moves", "weighed_expected", "weighed_shares"), weighed)
+        sizes |= dict.fromkeys(("offsets", "weighed_offsets"), games + 1)
         for name, dtype in self.ARRAYS.items():
             array = getattr(self, name)
             if array.shape != (sizes.get(name, games),):
@@ -130,6 +149,9 @@ class Shard:
                 raise ValueError(f"its {name} are {array.dtype}, expected {np.dtype(dtype)}")
         if (self.offsets[0], self.offsets[-1]) != (0, plies) or not (np.diff(self.offsets) > 0).all():
             raise ValueError("its games do not follow one another")
+        ends = self.weighed_offsets
+        if (ends[0], ends[-1]) != (0, weighed) or not (np.diff(ends) >= 0).all():
+            raise ValueError("its weighed moves do not follow one another")
         known = {"splits": len(SPLITS), "sources": len(self.meta["sources"]), "tiers": len(self.meta["tiers"])}
         for name, end in {"results": len(RESULTS), **known}.items():
             array, first = getattr(self, name), UNKNOWN if name == "results" else 0
@@ -153,6 +175,13 @@ class Shard:
     def moves_of(self, game: int) -> NDArray[np.int16]:
         """Return the numbers of a game's moves ``(n,)``."""
         return np.array(self.moves[self.offsets[game] : self.offsets[game + 1]])
+
+    def weighed(self, game: int) -> Weighed:
+        """Return the moves that were weighed at a game's plies."""
+        plies = slice(int(self.offsets[game]), int(self.offsets[game + 1]))
+        moves = slice(int(self.weighed_offsets[game]), int(self.weighed_offsets[game + 1]))
+        parts = self.weighed_moves[moves], self.weighed_expected[moves], self.weighed_shares[moves]
+        return Weighed(self.weighed_counts[plies], *parts)
 
     def game_moves(self, game: int) -> GameMoves:
         """Return a game for the encoder."""
@@ -189,9 +218,9 @@ class NoValidGameError(UserError):
 def collect(paths: Sequence[Path], progress: Callable[[int], None] = lambda games: None) -> Collection:
     """Read files of records, drop copies and find the splits.
 
-    Of several copies of a game, one with engine opinions is kept, with the source stated in either. ``progress`` is
-    called with the number of games read so far. Raises `NoValidGameError` with the first fault if there is no valid
-    game.
+    Of several copies of a game, one with weighed moves is kept, else one with engine opinions, with the source stated
+    in either. ``progress`` is called with the number of games read so far. Raises `NoValidGameError` with the first
+    fault if there is no valid game.
     """
     counts: Counter[str] = Counter()
     rejects: list[dict[str, Any]] = []
@@ -219,7 +248,7 @@ def collect(paths: Sequence[Path], progress: Callable[[int], None] = lambda game
                 continue
             counts["duplicates"] += 1
             copies = [first, (number, record)]
-            if record.best is not None and first[1].best is None:
+            if record.told > first[1].told:
                 copies.reverse()
             (kept_from, kept), (_, dropped) = copies
             if kept.source == paths[kept_from].name:  # its file does not state the game's source
@@ -295,14 +324,19 @@ def _write(
     """Write a shard in a folder beside ``out`` and rename it, so that ``out`` is never incomplete."""
     sources: dict[str, int] = {}
     tiers: dict[str, int] = {}
-    best, expected = [], []
+    best, expected, weighed = [], [], list[Weighed]()
     source_of, tier_of = [], []
     for number, r in records:
         n = len(r.moves)
         best.append(np.full(n, -1, np.int16) if r.best is None else r.best)
         score = np.full(n, np.nan, np.float32) if r.score is None else r.score
-        p = np.rint(254 / (1 + np.exp(-np.clip(score / scales[number], -20, 20))))
-        expected.append(np.where(np.isnan(p), NO_OPINION, p).astype(np.uint8))
+        p = 254 / (1 + np.exp(-np.clip(score / scales[number], -20, 20)))
+        if r.weighed is not None:  # the best one's expected score is the position's, and needs no scale
+            known = r.weighed.counts > 0
+            firsts = np.cumsum(r.weighed.counts, dtype=np.int64) - r.weighed.counts
+            p[known] = 0.254 * r.weighed.expected[firsts[known]]
+        weighed.append(r.weighed or Weighed.none(n))
+        expected.append(np.where(np.isnan(p), NO_OPINION, np.rint(p)).astype(np.uint8))
         source_of.append(sources.setdefault(r.source.split(":")[0][:80], len(sources)))
         tier_of.append(tiers.setdefault(r.tier[:40], len(tiers)))
     for kind, names in (("source", sources), ("tier", tiers)):
@@ -317,11 +351,17 @@ def _write(
         "splits": np.array([SPLITS.index(splits[r.key()]) for _, r in records], np.uint8),
         "sources": np.array(source_of, np.uint16),
         "tiers": np.array(tier_of, np.uint16),
+        "weighed_counts": np.concatenate([w.counts for w in weighed]),
+        "weighed_offsets": np.cumsum([0, *(len(w.moves) for w in weighed)], dtype=np.int64),
+        "weighed_moves": np.concatenate([w.moves for w in weighed]),
+        "weighed_expected": np.concatenate([w.expected for w in weighed]),
+        "weighed_shares": np.concatenate([w.shares for w in weighed]),
     }
     meta = {
         "version": VERSION,
         "games": len(records),
         "plies": len(arrays["moves"]),
+        "weighed": len(arrays["weighed_moves"]),
         "rejected": len(rejects),
         "files": files,
         "scales": [scales[n] for n in range(len(files))],

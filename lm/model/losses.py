@@ -5,7 +5,7 @@ Each of the six functions returns one loss for each known target. A target below
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,38 +22,74 @@ LOSS_WEIGHTS: Final = {
 """Weight of each loss; docs/log.md lists the values that were tried."""
 
 
-def policy_losses(scores: Tensor, labels: Tensor) -> Tensor:
-    """Return the losses ``(R,)`` of the moves' scores ``(R, M)``, given the right moves' indices ``(R,)``."""
-    return F.cross_entropy(scores, labels, reduction="none")
+class Soft(NamedTuple):
+    """Rows that have several right moves, each with its share: K moves in total."""
+
+    rows: Tensor
+    """The row of each move ``(K,)``."""
+    moves: Tensor
+    """Its index among the row's scores ``(K,)``."""
+    shares: Tensor
+    """Its share ``(K,)``; those of a row sum to 1."""
+
+    def among(self, chosen: Tensor, rows: int) -> Soft:
+        """Return what is about the ``chosen`` ones ``(S,)`` of so many rows, numbered by their places there."""
+        places = torch.full((rows,), -1, device=chosen.device)
+        places[chosen] = torch.arange(len(chosen), device=chosen.device)
+        kept = places[self.rows] >= 0
+        return Soft(places[self.rows[kept]], self.moves[kept], self.shares[kept])
 
 
-def rules_losses(move_logits: Tensor, right: Tensor, checked: Tensor | None) -> Tensor:
+def policy_losses(scores: Tensor, labels: Tensor, soft: Soft | None = None) -> Tensor:
+    """Return the losses ``(R,)`` of the moves' scores ``(R, M)``, given the right moves' indices ``(R,)``.
+
+    In the rows of ``soft`` its moves are right, and the label is not used.
+    """
+    if soft is None or not len(soft.rows):
+        return F.cross_entropy(scores, labels, reduction="none")
+    logs = scores.log_softmax(-1)
+    hard = F.nll_loss(logs, labels, reduction="none")
+    shared = torch.zeros_like(hard).index_add(0, soft.rows, -soft.shares * logs[soft.rows, soft.moves])
+    is_soft = torch.zeros(len(hard), dtype=torch.bool, device=hard.device).index_fill(0, soft.rows, True)
+    return torch.where(is_soft, shared, hard)
+
+
+def rules_losses(move_logits: Tensor, right: Tensor, checked: Tensor | None, soft: Soft | None = None) -> Tensor:
     """Return the losses ``(S,)`` of the scores of all moves, legal or not ``(R, 2086)``, given the right moves' numbers
-    ``(R,)``. They teach which moves are legal. ``checked`` ``(S,)`` are the rows used; all if not given."""
+    ``(R,)``. They teach which moves are legal. ``checked`` ``(S,)`` are the rows used; all if not given. The moves of
+    ``soft`` are numbers of moves."""
     if checked is None:
         checked = torch.arange(len(right), device=right.device)
-    return F.cross_entropy(move_logits[checked].float(), right[checked], reduction="none")
+    told = None if soft is None else soft.among(checked, len(right))
+    return policy_losses(move_logits[checked].float(), right[checked], told)
 
 
-def result_losses(wdl_logits: Tensor, wdl: Tensor) -> Tensor:
+def result_losses(wdl_logits: Tensor, wdl: Tensor, blend: Tensor | None = None) -> Tensor:
     """Return the losses ``(K,)`` of the WDL logits ``(N, 3)``, given the results for the mover ``(N,)``: 0 loss, 1
-    draw, 2 win, below 0 unknown."""
+    draw, 2 win, below 0 unknown.
+
+    ``blend`` ``(N,)`` is the share of the opinion, against the result, in the value of a ply, 0 to 1. With 1/2 (or
+    without it) both count once; the result counts ``2 (1 - blend)`` times.
+    """
     known = wdl >= 0
-    return F.cross_entropy(wdl_logits[known], wdl[known], reduction="none")
+    found = F.cross_entropy(wdl_logits[known], wdl[known], reduction="none")
+    return found if blend is None else 2 * (1 - blend[known]) * found
 
 
-def opinion_losses(wdl_logits: Tensor, expected: Tensor) -> Tensor:
+def opinion_losses(wdl_logits: Tensor, expected: Tensor, blend: Tensor | None = None) -> Tensor:
     """Return the losses ``(K,)`` of the WDL logits ``(N, 3)``, given an engine's expected score of the mover ``(N,)``:
     0 to 1, NaN unknown.
 
-    It is compared with the probability of a win plus half that of a draw. Results train the same head.
+    It is compared with the probability of a win plus half that of a draw. Results train the same head. It counts ``2
+    blend`` times (`result_losses`).
     """
     known = ~expected.isnan()
     p = wdl_logits[known].softmax(-1)
     score = (p[:, 2] + 0.5 * p[:, 1]).clamp(1e-4, 1 - 1e-4)
     target = expected[known]
     # Written out: `F.binary_cross_entropy` raises for a NaN score, for which training has a better error.
-    return -(target * score.log() + (1 - target) * (1 - score).log())
+    found = -(target * score.log() + (1 - target) * (1 - score).log())
+    return found if blend is None else 2 * blend[known] * found
 
 
 def end_losses(end_logits: Tensor, ends: Tensor) -> Tensor:

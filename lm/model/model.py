@@ -340,6 +340,10 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
         wdl: Tensor | None = None,  # (N,) 0 loss, 1 draw, 2 win for the mover, -100 unknown
         expected: Tensor | None = None,  # (N,) expected score of the mover by an engine, 0 to 1, NaN unknown
         ends: Tensor | None = None,  # (N,) an End each, -100 unknown
+        blend: Tensor | None = None,  # (N,) share of the expected score, against the result, in the value of a ply
+        soft_rows: Tensor | None = None,  # (K,) for each of several right moves of a row: the row,
+        soft_moves: Tensor | None = None,  # (K,) the move's index among the candidates,
+        soft_shares: Tensor | None = None,  # (K,) and its share; those of a row sum to 1
         replies: Tensor | None = None,  # (N,) number of the opponent's next move from the mover's side, -100 unknown
         counts: Tensor | None = None,  # (6,) targets of each loss in the whole batch, if this is only a part of it
         **position: Any,  # the other arguments of `score`
@@ -377,15 +381,19 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
             return out
         assert out.scores is not None and out.moves is not None and out.counts is not None
         assert out.move_logits is not None and out.wdl_logits is not None and out.end_logits is not None
-        right = out.moves[out.counts.cumsum(0) - out.counts + labels].long()
+        starts = out.counts.cumsum(0) - out.counts
+        right, soft, soft_right = out.moves[starts + labels].long(), None, None
+        if soft_rows is not None and soft_moves is not None and soft_shares is not None:
+            soft = losses.Soft(soft_rows, soft_moves, soft_shares)
+            soft_right = soft._replace(moves=out.moves[starts[soft_rows] + soft_moves].long())
         parts = {
-            "policy": losses.policy_losses(out.scores, labels),
-            "rules": losses.rules_losses(out.move_logits, right, checked),
+            "policy": losses.policy_losses(out.scores, labels, soft),
+            "rules": losses.rules_losses(out.move_logits, right, checked, soft_right),
         }
         if wdl is not None:
-            parts["result"] = losses.result_losses(out.wdl_logits, wdl)
+            parts["result"] = losses.result_losses(out.wdl_logits, wdl, blend)
         if expected is not None:
-            parts["opinion"] = losses.opinion_losses(out.wdl_logits, expected)
+            parts["opinion"] = losses.opinion_losses(out.wdl_logits, expected, blend)
         if ends is not None:
             parts["end"] = losses.end_losses(out.end_logits, ends)
         if out.reply_logits is not None and replies is not None:

@@ -35,7 +35,7 @@ class EnginePlayer(Thinker):
         name: str | None = None,
     ) -> None:
         self.name = name or command
-        self._protocol, self._limit, self._options, self._timeout = protocol, limit, dict(options or {}), timeout
+        self._protocol, self.limit, self._options, self._timeout = protocol, limit, dict(options or {}), timeout
         self._command = _words(command)
         self._engine: SimpleEngine | None = None
         self._search: SimpleAnalysis | None = None
@@ -67,7 +67,7 @@ class EnginePlayer(Thinker):
 
     def _within(self, limit: Limit | None) -> Limit:
         """Return the limit of a search that is given this one."""
-        own = self._limit
+        own = self.limit
         limit = (limit or own).or_else(own)
         timed = limit.time is not None or limit.red_clock is not None or limit.black_clock is not None
         if not timed or limit.depth is not None or limit.nodes is not None or (own.depth, own.nodes) == (None, None):

@@ -102,6 +102,8 @@ class LMPlayer(Thinker):
             choices.append(self._choose(board, among(evaluation, limit)))
         return choices
 
+    limit = Limit(depth=1)
+
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
         """Analyse the likeliest moves, each continued by the likeliest replies. It ends by itself after a few plies.
 

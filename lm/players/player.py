@@ -212,6 +212,9 @@ class GeneratedAnalysis(Analysis):
 class Thinker(Player, Protocol):
     """A player that can also analyse positions."""
 
+    limit: Limit = Limit()
+    """Its own limit for a move. An analysis has it only if it is given."""
+
     @abstractmethod
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
         """Start an analysis of a position in ``multipv`` lines. Without a limit it may go on until stopped.

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Final, cast, get_args
@@ -22,6 +22,7 @@ from lm.model.prompts import End, Voice
 from lm.model.sampling import Sampling
 from lm.players.lm_player import DRAWS_BELOW
 from lm.players.player import Analysis, Choice, GeneratedAnalysis, Limits, Line, Thinker, limit_of_each
+from lm.players.search import halving
 from lm.players.search.clock import budget
 from lm.players.search.leaves import Leaves, NetworkLeaves
 from lm.players.search.puct import Candidate, Params, TreeSearch
@@ -57,6 +58,18 @@ FAIR: Final = 0.1
 """How much worse than the best a drawn move may be, on the scale from -1 to 1."""
 DIRICHLET: Final = 10.0
 """The concentration of the noise, shared by all moves, as in AlphaZero."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a search found in a position."""
+
+    candidates: tuple[Candidate, ...]
+    """All moves, best first."""
+    shares: tuple[float, ...]
+    """The improved policy: the share of each, by its prior and its value (`lm.players.search.halving`)."""
+    info: Info
+    """The report of the best one."""
 
 
 class Search(Thinker):
@@ -102,9 +115,9 @@ class Search(Thinker):
         self._voice, self._rules = Voice.parse("voice", voice), cast(Rules, one_of("rules", rules, get_args(Rules)))
         self._sampling, self._noise, self._random = Sampling(temperature), noise, np.random.default_rng(seed)
         self._params = params
-        self._limit = Limit(None if movetime is None else movetime / 1000, nodes=nodes)
+        self.limit = Limit(None if movetime is None else movetime / 1000, nodes=nodes)
         if movetime is None and nodes is None:
-            self._limit = Limit(nodes=NODES)
+            self.limit = Limit(nodes=NODES)
         self._network = None if model == NO_MODEL else load_network(model, dtype)
         helper = compile_beside(mate_search, TACTICS)
         if self._network is not None:
@@ -135,6 +148,35 @@ class Search(Thinker):
         with ThreadPoolExecutor(self.threads) as pool:
             return list(pool.map(lambda board, limit: self._choose(board, limit, threads=1), boards, each))
 
+    def new_game(self) -> None:
+        """Forget the trees, so that a game's searches do not depend on the games before it."""
+        with self._lock:
+            self._searches.clear()
+
+    def study(self, board: Board, random: np.random.Generator | None = None) -> Study:
+        """Search a position to the player's limit, for labels: without the verification, which changes no value.
+
+        The noise at the root, if the player has any, is drawn from ``random``, if given. The board must have a legal
+        move.
+        """
+        self._stopped.clear()
+        started, search = time.perf_counter(), self._search_of(board, self.limit, random)
+        try:
+            whole = budget(self.limit, board)
+            for _ in search.think(self.limit.nodes, whole, self.threads, self._stopped, started):
+                pass
+            found = search.candidates()
+            info = report(search, found[0], board, time.perf_counter() - started)
+        finally:
+            self._keep(search)
+        if found[0].proven == 1:
+            shares = np.eye(1, len(found))[0]
+        else:
+            parts = ((c.prior, c.value, c.visits) for c in found)
+            priors, values, visits = (np.array(part) for part in zip(*parts, strict=True))
+            shares = Sampling().probabilities(halving.improved(priors, values, visits))
+        return Study(tuple(found), tuple(shares.tolist()), info)
+
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
         """Analyse a position. Without a limit it goes on until it is stopped, or the tree is full."""
         self._stopped.clear()
@@ -152,7 +194,7 @@ class Search(Thinker):
                     search.stop()
 
     def _choose(self, board: Board, limit: Limit | None, threads: int | None = None) -> Choice:
-        limit = (limit or self._limit).or_else(self._limit)
+        limit = (limit or self.limit).or_else(self.limit)
         started = time.perf_counter()
         search = self._search_of(board, limit)
         try:
@@ -226,7 +268,7 @@ class Search(Thinker):
         with self._lock:
             return End(int(self._random.choice(len(End), p=chances)))
 
-    def _search_of(self, board: Board, limit: Limit) -> TreeSearch:
+    def _search_of(self, board: Board, limit: Limit, random: np.random.Generator | None = None) -> TreeSearch:
         """Return a search whose root is the board: that of its game if there is one."""
         with self._lock:
             found = next((search for search in reversed(self._searches) if search.continues(board)), None)
@@ -238,7 +280,9 @@ class Search(Thinker):
         found.set_root(board, limit.root_moves, self._effort(limit, board))
         if self._noise > 0:
             with self._lock:
-                noise = self._random.dirichlet(np.full(int(found.root["edges"]), DIRICHLET / found.root["edges"]))
+                noise = (random or self._random).dirichlet(
+                    np.full(int(found.root["edges"]), DIRICHLET / found.root["edges"])
+                )
             found.mix_priors(noise, self._noise)
         return found
 

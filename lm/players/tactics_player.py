@@ -41,9 +41,9 @@ class TacticsPlayer(Thinker):
             if value is not None and value < 1:
                 raise UserError(f"{option} must be at least 1: {value}")
         self.name, self._megabytes = name, megabytes
-        self._limit = Limit(None if movetime is None else movetime / 1000, depth, nodes)
+        self.limit = Limit(None if movetime is None else movetime / 1000, depth, nodes)
         if not any(given.values()):
-            self._limit = Limit(depth=DEPTH)
+            self.limit = Limit(depth=DEPTH)
         self._searcher = Searcher(megabytes)
         self._stopped = threading.Event()
         self._searcher.tactics(Board(), 1)  # compile the kernels now, not at the first move
@@ -66,7 +66,7 @@ class TacticsPlayer(Thinker):
         self._searcher.stop()
 
     def _choose(self, board: Board, limit: Limit | None) -> Choice:
-        limit = (limit or self._limit).or_else(self._limit)
+        limit = (limit or self.limit).or_else(self.limit)
         for found, _ in _deepen(self._searcher, board, limit, 0, self._stopped):  # noqa: B007 # the last one counts
             pass
         best = found.prices[0]

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from lm import UserError
-from lm.dataset.records import STRENGTHS, UNKNOWN
+from lm.dataset.records import NO_SHARE, STRENGTHS, UNKNOWN
 from lm.dataset.shards import NO_OPINION, Shard
 from lm.model.encoding import Encoder, GameMoves
 from lm.model.pretrained_config import XiangqiConfig
@@ -42,8 +42,10 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
     mirrored or not at random. ``weights``, by source or tier as named in the shards, change this: with 2 a game is read
     twice an epoch, with 0.5 half of the games are read, different ones each epoch, with 0 none. A step is divided into
     ``parts`` of about equal size without common games; item ``step * parts + part`` is one of them. Items are encoded
-    ahead for a process that reads every ``stride``-th one. Raises ``UserError`` for data without training games, for a
-    weight of an unknown source or tier, and for a damaged shard.
+    ahead for a process that reads every ``stride``-th one. ``targets`` say what is learned of opinions.
+
+    Raises ``UserError`` for data without training games, for a weight of an unknown source or tier, and for a damaged
+    shard.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         stride: int = 1,
         threads: int = 1,
         weights: Mapping[str, float] | None = None,
+        targets: Targets | None = None,
     ) -> None:
+        self.targets = targets or Targets()
         self.shards, self.encoder = shards, Encoder(config.input_groups, config.candidate_groups)
         check(weights or {}, shards)
         self.steps, self.seed, self.parts, self.stride = steps, seed, parts, stride
@@ -172,7 +176,7 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         step, part = divmod(index, self.parts)
         games, mirrored = self.games(step)
         asked = np.random.default_rng((self.seed, 2, step)).random((len(games), 3)) < 0.5
-        lessons = Lessons.of(self.places(games), self.longest - 1, asked)
+        lessons = Lessons.of(self.places(games), self.longest - 1, asked, self.targets)
         ends = np.cumsum(lessons.lengths)
         cuts = np.searchsorted(ends, ends[-1] * np.arange(1, self.parts) / self.parts)
         first, last = np.concatenate([[0], cuts, [len(games)]])[part : part + 2].tolist()
@@ -185,6 +189,32 @@ class GameBatches(Dataset[dict[str, torch.Tensor]]):
         """Return the shard of each game, and its number there."""
         shards = np.searchsorted(self._shard_ends, games, side="right").tolist()
         return [(self.shards[shard], game) for shard, game in zip(shards, self._game[games].tolist(), strict=True)]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is learned of the opinions of engines and searches."""
+
+    policy: str = "shares"
+    """What the engine's voice learns: ``best`` is the best move alone; ``regrets`` are all moves that were weighed,
+    with shares exp(-regret / tau); ``shares`` are those of the search's policy, or by regrets where there are none."""
+    tau: float = 0.04
+    """Temperature of regrets, in expected score."""
+    blend: float = 0.5
+    """Share of the opinion, against the result, in the value of a ply that has both."""
+
+    def shares(self, expected: NDArray[np.uint16], known: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """Return the shares ``(k,)`` of a ply's weighed moves, from expected scores and shares in thousandths.
+
+        >>> expected, known = np.array([520, 480], np.uint16), np.array([750, 250], np.uint16)
+        >>> [[round(float(x), 2) for x in Targets(policy).shares(expected, known)] for policy in ("shares", "regrets")]
+        [[0.75, 0.25], [0.73, 0.27]]
+        """
+        if self.policy == "shares" and (known != NO_SHARE).all() and known.any():
+            found = known.astype(np.float32)
+        else:
+            found = np.exp((expected.astype(np.float32) - expected.max()) / np.float32(1000 * self.tau))
+        return found / found.sum()
 
 
 @dataclass
@@ -210,9 +240,21 @@ class Lessons:
     """Number of the opponent's next move, -1 where it is no target ``(N,)``."""
     prompts: NDArray[np.int64]
     """The prompts: source, strength and aim, 0 where left out ``(N, 3)``."""
+    blend: NDArray[np.float32]
+    """Share of the expected score, against the result, in the value ``(N,)``."""
+    weighed: NDArray[np.int64]
+    """Numbers of the moves that the engine's voice learns in shares ``(N, W)``, -1 for none."""
+    shares: NDArray[np.float32]
+    """Their shares ``(N, W)``, which sum to 1 where there are any."""
 
     @classmethod
-    def of(cls, games: Sequence[tuple[Shard, int]], longest: int, asked: NDArray[np.bool_]) -> Lessons:
+    def of(
+        cls,
+        games: Sequence[tuple[Shard, int]],
+        longest: int,
+        asked: NDArray[np.bool_],
+        targets: Targets = Targets(),
+    ) -> Lessons:
         """Return the lessons of games given by shard and number, up to ``longest`` moves of each.
 
         ``asked`` ``(G, 3)``: whether each prompt is given to a game. A result given by the prompt is no target.
@@ -258,6 +300,8 @@ class Lessons:
             1,
         )
         given = np.repeat(asked, n + 1, 0)
+        weighed, shares = _in_shares(games, n, targets)
+        both = (result != UNKNOWN) & (opinion != NO_OPINION)
         return cls(
             played,
             names,
@@ -269,6 +313,9 @@ class Lessons:
             np.where(ply < size, 0, np.where(known, resigned[np.maximum(wdl, 0)], -100)),
             np.where(((ply + number) % REPLIES_EVERY == 0) & (ply < size - 1), np.append(moves[1:], -1), -1),
             prompts * given,
+            np.where(both, targets.blend, 0.5).astype(np.float32),
+            weighed,
+            shares,
         )
 
     @property
@@ -286,8 +333,10 @@ class Lessons:
     def silent(self) -> Lessons:
         """Return the same games without targets."""
         none, unsaid = np.full_like(self.human, -1), np.full_like(self.wdl, -100)
-        unknown = np.full_like(self.expected, np.nan)
-        return replace(self, human=none, engine=none, wdl=unsaid, expected=unknown, ends=unsaid, replies=none)
+        unknown, unweighed = np.full_like(self.expected, np.nan), np.full_like(self.weighed, -1)
+        return replace(
+            self, human=none, engine=none, weighed=unweighed, wdl=unsaid, expected=unknown, ends=unsaid, replies=none
+        )
 
     def counts(self) -> NDArray[np.int64]:
         """Return the numbers of targets ``(6,)``: moves, moves of positions with the rules, results, opinions, ends and
@@ -295,6 +344,23 @@ class Lessons:
         taught = (self.human >= 0).astype(np.int64) + (self.engine >= 0)
         known = (self.wdl >= 0, ~np.isnan(self.expected), self.ends >= 0, self.replies >= 0)
         return np.array([taught.sum(), taught[self.checked].sum(), *(x.sum() for x in known)])
+
+
+def _in_shares(
+    games: Sequence[tuple[Shard, int]], plies: NDArray[np.int64], targets: Targets
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the weighed moves of the first ``plies`` ``(G,)`` of games, and their shares, both as in `Lessons`."""
+    found = [shard.weighed(game) for shard, game in games] if targets.policy != "best" else []
+    width = max((int(weighed.counts.max()) for weighed in found if len(weighed.moves)), default=0)
+    starts, size = np.cumsum(plies + 1) - plies - 1, int((plies + 1).sum())
+    moves, shares = np.full((size, width), -1, np.int64), np.zeros((size, width), np.float32)
+    for start, count, weighed in zip(starts.tolist(), plies.tolist(), found, strict=False):
+        ends = np.cumsum(weighed.counts, dtype=np.int64)
+        for ply in np.flatnonzero(weighed.counts[:count]).tolist():
+            k, part = int(weighed.counts[ply]), slice(int(ends[ply]) - int(weighed.counts[ply]), int(ends[ply]))
+            moves[start + ply, :k] = weighed.moves[part]
+            shares[start + ply, :k] = targets.shares(weighed.expected[part], weighed.shares[part])
+    return moves, shares
 
 
 def check(weights: Mapping[str, float], shards: Sequence[Shard]) -> None:
@@ -319,11 +385,22 @@ def tensors(encoder: Encoder, lessons: Lessons, mirrored: NDArray[np.bool_]) -> 
     rows, labels = [], []
     for moves in (lessons.human, lessons.engine):
         places = features.labels(np.where((moves >= 0) & flips, MOVE_MIRRORED[np.maximum(moves, 0)], moves))
-        illegal = np.flatnonzero((moves >= 0) & (places < 0))
-        if len(illegal):
-            raise damaged(lessons.names[int(np.searchsorted(np.cumsum(features.lengths), illegal[0], side="right"))])
+        _check_legal(lessons, features.lengths, moves, places)
         rows.append(np.flatnonzero(moves >= 0))
         labels.append(places[rows[-1]])
+    row_of = np.full(len(flips), -1)
+    row_of[rows[-1]] = len(rows[0]) + np.arange(len(rows[-1]))
+    soft: list[tuple[NDArray[Any], ...]] = []
+    for column in range(lessons.weighed.shape[1]):
+        moves, shares = lessons.weighed[:, column], lessons.shares[:, column]
+        places = features.labels(np.where((moves >= 0) & flips, MOVE_MIRRORED[np.maximum(moves, 0)], moves))
+        _check_legal(lessons, features.lengths, moves, places)
+        told = np.flatnonzero((moves >= 0) & (row_of >= 0) & (shares > 0))
+        soft.append((row_of[told], places[told], shares[told]))
+    soft_rows, soft_moves, soft_shares = (
+        np.concatenate([column[i] for column in soft]) if soft else np.empty(0, kind)
+        for i, kind in enumerate((np.int64, np.int64, np.float32))
+    )
     last = np.cumsum(features.lengths) - 1
     mated = last[np.diff(features.candidate_ends, prepend=0)[last] == 0]
     ends = lessons.ends.copy()
@@ -340,4 +417,17 @@ def tensors(encoder: Encoder, lessons: Lessons, mirrored: NDArray[np.bool_]) -> 
         "ends": torch.from_numpy(ends),
         "replies": torch.from_numpy(np.where(replies < 0, -100, replies).astype(np.int64)),
         "prompts": torch.from_numpy(lessons.prompts),
+        "blend": torch.from_numpy(lessons.blend),
+        "soft_rows": torch.from_numpy(soft_rows),
+        "soft_moves": torch.from_numpy(soft_moves),
+        "soft_shares": torch.from_numpy(soft_shares),
     }
+
+
+def _check_legal(
+    lessons: Lessons, lengths: NDArray[np.int64], moves: NDArray[np.int64], places: NDArray[np.int64]
+) -> None:
+    """Raise ``UserError`` if one of the moves ``(N,)`` has no place among its ply's legal ones."""
+    illegal = np.flatnonzero((moves >= 0) & (places < 0))
+    if len(illegal):
+        raise damaged(lessons.names[int(np.searchsorted(np.cumsum(lengths), illegal[0], side="right"))])

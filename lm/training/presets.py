@@ -15,6 +15,10 @@ RISE: Final = 0.1
 """Largest share of a run in which the rate rises: one that is shorter than the warm-up would never reach its peak."""
 
 
+POLICY_TARGETS: Final = ("shares", "regrets", "best")
+"""What the engine's voice may learn; see `lm.training.batches.Targets`."""
+
+
 @dataclass(frozen=True)
 class Preset:
     """Size and training recipe of a model.
@@ -48,6 +52,12 @@ class Preset:
     weight_decay: float = 0.05
     """AdamW's weight decay. If games are read many times, its timescale, 1 / (rate * decay) steps, should be about an
     epoch (Wang and Aitchison, 2024); see docs/log.md."""
+    policy_target: str = "shares"
+    """What the engine's voice learns of moves that were weighed; see `lm.training.batches.Targets`."""
+    regret_tau: float = 0.04
+    """Temperature of regrets there, in expected score."""
+    value_blend: float = 0.5
+    """Share of an opinion, against the game's result, in the value of a ply that has both."""
     average: bool = False
     """Whether the result is the mean of the weights over the run (`Averaging`). It replaces the falling rate, and
     overfits less if games are read many times; see docs/log.md."""
@@ -149,6 +159,17 @@ def feature_groups(known: Mapping[str, int], least: str | None = None) -> Callab
     return read
 
 
+def word(*known: str) -> Callable[[str], str]:
+    """Return a reader of one of some words."""
+
+    def read(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"one of {', '.join(known)}")
+        return text
+
+    return read
+
+
 Readers = Mapping[str, Callable[[str], Any]]
 SIZES: Final[Readers] = {"n_layer": whole(1), "n_head": whole(1), "n_embd": whole(1)}
 """The settings of a preset that make the size of a model, and how each is read."""
@@ -162,6 +183,9 @@ RECIPE: Final[Readers] = {
     "warmup": whole(0),
     "decay": number(0, 1, "a share from 0 to 1"),
     "weight_decay": number(0, 1e3, "a number from 0 on"),
+    "policy_target": word(*POLICY_TARGETS),
+    "regret_tau": number(1e-3, 10, "a number from 0.001 to 10"),
+    "value_blend": number(0, 1, "a share from 0 to 1"),
 }
 """Its other settings; ``average`` is none of them, since it changes some of these."""
 CONFIG: Final[Readers] = {

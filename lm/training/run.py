@@ -32,7 +32,7 @@ from lm.model import char
 from lm.model.loading import load_model
 from lm.model.model import XiangqiLM
 from lm.model.precision import has_bf16
-from lm.training.batches import GameBatches
+from lm.training.batches import GameBatches, Targets
 from lm.training.callbacks import Bar, Budget, EarlyLook, Saving, say
 from lm.training.char_batches import CharBatches
 from lm.training.checkpoints import latest_checkpoint, settle, step_of, write_json
@@ -234,6 +234,7 @@ def make_trainer(
         stride=processes,
         threads=max(1, processors() // (2 * local)),
         weights=weights,
+        targets=Targets(preset.policy_target, preset.regret_tau, preset.value_blend),
     )
     arguments = TrainingArguments(
         output_dir=str(out),

@@ -2,12 +2,13 @@
 
 import io
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from xiangqi import BLACK, NULL_MOVE, Board, FormatError, Game, Move
 from xiangqi.formats import jsonl, load
+from xiangqi.game import Candidate
 
 BLACK_START = "3k5/9/9/9/9/9/9/9/9/R4K3 b - - 0 1"
 
@@ -171,3 +172,41 @@ class TestBrokenLines:
     def test_a_comment_of_pgn_is_no_line_of_json(self) -> None:
         (game,) = load(io.BytesIO(b'{"Red": "wins" below} 1. h2e2 *'))
         assert (game.comment, len(game.moves())) == ('"Red": "wins" below', 1)
+
+
+class TestLabels:
+    LINE: ClassVar = {
+        "moves": "h2e2 h9g7 h0g2",
+        "result": "*",
+        "best": "h2e2 - c3c4",
+        "score": [20, None, -15],
+        "wdl": [[400, 300, 300], None, [200, 500, 300]],
+        "depth": [7, None, 6],
+        "nodes": [64, None, 64],
+        "candidates": ["h2e2:612:24:430 b2e2:590", None, "c3c4:500::700 h0g2:455:3"],
+    }
+
+    def test_they_are_read_and_written_alike_and_pass_through_pgn(self) -> None:
+        game = jsonl.loads(json.dumps(self.LINE))
+        assert not game.errors
+        assert (game.wdl, game.depth, game.nodes) == ((400, 300, 300), 7, 64)
+        assert game.next().next().next().candidates[0] == Candidate(Move.from_iccs("c3c4"), 0.5, None, 0.7)
+        assert json.loads(jsonl.dumps(game)) == self.LINE
+        assert json.loads(jsonl.dumps(Game.from_pgn(str(game)))) == self.LINE
+
+    @pytest.mark.parametrize(
+        ("key", "value", "fault"),
+        [
+            ("wdl", [[1, 2]], "not wdl: [1, 2]"),
+            ("wdl", [[1, 2, 3000]], "not wdl: [1, 2, 3000]"),
+            ("depth", ["7"], "not depth: '7'"),
+            ("nodes", [True], "not nodes: True"),
+            ("candidates", [["h2e2"]], "not candidates: ['h2e2']"),
+            ("candidates", ["h2e2:1001"], "not candidates: 'h2e2:1001'"),
+            ("candidates", "h2e2:100", "candidates is not a list"),
+        ],
+    )
+    def test_a_fault_is_named(self, key: str, value: object, fault: str) -> None:
+        game = jsonl.loads(json.dumps(self.LINE | {key: value}))
+        assert [error.reason for error in game.errors] == [fault]
+        assert len(game.moves()) == 3

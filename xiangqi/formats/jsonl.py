@@ -6,8 +6,12 @@ before each ply, positive if good for the mover, or null). Other keys are header
 The second, of the character-level system of 2020, has ``iccs`` (a list), ``fen`` and ``items`` (Chinese headers, with
 the result as 棋局结果).
 
+Further lists with an entry or null for each ply: ``wdl`` (three numbers, for the mover, in thousandths), ``depth``,
+``nodes`` and ``candidates`` (the text of `xiangqi.game.Candidate`).
+
 ``best`` becomes ``[%best]`` of the node of its ply. ``score`` is divided by 100, converted to Red's view and becomes
-``[%eval]`` of the node before, because it is about that position. Variations and comments are not stored.
+``[%eval]`` of the node before, because it is about that position; so do ``wdl``, ``depth`` and ``nodes``.
+``candidates`` become ``[%candidates]`` of the node of their ply. Variations and comments are not stored.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, Final
 
 from xiangqi.board import STARTING_FEN, Board
@@ -24,7 +28,7 @@ from xiangqi.formats import pgn
 from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, UnreadMove, log_error
 from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name, write_texts
 from xiangqi.formats.text import TextDecoder, one_line, parse_result
-from xiangqi.game import Game, GameNode, count_legal
+from xiangqi.game import ChildNode, Game, GameNode, count_legal, parse_candidates
 from xiangqi.move import Move
 
 SUFFIXES: Final = (".jsonl", ".ndjson")
@@ -51,7 +55,8 @@ _ITEMS: Final = {  # headers of 2020
     "开局": "Opening",
     "棋局开局": "Opening",
 }
-_OTHER_KEYS: Final = ("moves", "iccs", "items", "fen", "best", "score", "result")
+_OPINIONS: Final = ("best", "score", "wdl", "depth", "nodes", "candidates")
+_OTHER_KEYS: Final = ("moves", "iccs", "items", "fen", "result", *_OPINIONS)
 _NUMBERS: Final = ("gid", "random_plies")
 _BEGINNING: Final = re.compile(rb'^(?:\xef\xbb\xbf)?[ \t]*\{\s*"[^"]{0,200}"\s*:\s*["\[{\dnft-]', re.MULTILINE)
 _WORD_STARTS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -139,7 +144,7 @@ def _parse(text: str, path: str | None, line: int | None) -> Game:
         faults.add(fault, line=line, ply=played + 1)
         game.unread = [UnreadMove(f"{words[at]!s:.40}", at + 1) for at in range(played, len(words))]
     game.add_main_line(moves[:played])
-    if "best" in record or "score" in record:
+    if any(key in record for key in _OPINIONS):
         for ply, fault in _annotate(game, board.turn, record):
             faults.add(fault, line=line, ply=ply)
     game.errors = faults.errors
@@ -195,12 +200,17 @@ def _headers(record: dict[str, Any]) -> dict[str, str]:
 
 
 def _annotate(game: Game, turn: int, record: dict[str, Any]) -> Iterator[tuple[int | None, str]]:
-    """Write the engine's moves and scores into the comments; yield faults, each with its ply."""
+    """Write the engine's opinions into the comments; yield faults, each with its ply."""
     best, scores = record.get("best") or "", record.get("score") or []
     if not isinstance(best, str) or not isinstance(scores, list):
         yield None, "best is not a string or score is not a list"
         return
-    words = best.split()
+    words, others = best.split(), {}
+    for key in _OPINIONS[2:]:
+        others[key] = record.get(key) or []
+        if not isinstance(others[key], list):
+            yield None, f"{key} is not a list"
+            return
     node: GameNode = game
     for ply, child in enumerate(game.main_line()):
         score = scores[ply] if ply < len(scores) else None
@@ -214,7 +224,47 @@ def _annotate(game: Game, turn: int, record: dict[str, Any]) -> Iterator[tuple[i
                 child.best = Move.from_iccs(words[ply])
             except ValueError as error:
                 yield ply + 1, f"best: {error}"[:200]
+        for key, values in others.items():
+            value = values[ply] if ply < len(values) else None
+            try:
+                if value is not None:
+                    _SETTERS[key](node, child, value)
+            except (TypeError, ValueError, OverflowError):
+                yield ply + 1, f"not {key}: {value!r:.40}"
         node = child
+
+
+def _set_wdl(node: GameNode, child: ChildNode, value: Any) -> None:
+    wins, draws, losses = (_count(x, 1000) for x in value)
+    node.wdl = wins, draws, losses
+
+
+def _set_depth(node: GameNode, child: ChildNode, value: Any) -> None:
+    node.depth = _count(value, 999)
+
+
+def _set_nodes(node: GameNode, child: ChildNode, value: Any) -> None:
+    node.nodes = _count(value, 10**15 - 1)
+
+
+def _set_candidates(node: GameNode, child: ChildNode, value: Any) -> None:
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    child.candidates = parse_candidates(value)
+
+
+_SETTERS: Final[dict[str, Callable[[GameNode, ChildNode, Any], None]]] = {
+    "wdl": _set_wdl,
+    "depth": _set_depth,
+    "nodes": _set_nodes,
+    "candidates": _set_candidates,
+}
+
+
+def _count(value: Any, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise ValueError("not a count")
+    return value
 
 
 def write(games: Iterable[Game], path: str | os.PathLike[str], on_error: ErrorHandler | None = None) -> int:
@@ -260,4 +310,12 @@ def dumps(game: Game) -> str:
         turn = game.start_turn
         signed = [value if value is None or (turn + ply) % 2 == 0 else -value for ply, value in enumerate(evals)]
         record["score"] = [None if value is None else round(value * 100) for value in signed]
+    positions = [game, *nodes][: len(nodes)]
+    others: dict[str, list[Any]] = {
+        "wdl": [node.wdl for node in positions],
+        "depth": [node.depth for node in positions],
+        "nodes": [node.nodes for node in positions],
+        "candidates": [" ".join(map(str, node.candidates)) or None for node in nodes],
+    }
+    record |= {key: values for key, values in others.items() if any(value is not None for value in values)}
     return json.dumps(record, ensure_ascii=False)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import random
 from dataclasses import replace
@@ -12,15 +13,16 @@ import torch
 from lm import UserError
 from lm.dataset.records import Record
 from lm.dataset.shards import Shard, build
+from lm.model import losses
 from lm.model.encoding import Encoder
 from lm.model.loading import network_of
 from lm.model.pretrained_config import XiangqiConfig
 from lm.model.prompts import Aim, End, Prompt, Source, Strength, Voice
 from lm.players.policy import Evaluator
-from lm.training.batches import GameBatches, Lessons, tensors
+from lm.training.batches import GameBatches, Lessons, Targets, tensors
 from runs import GIDS
 from small import random_game, small_model
-from xiangqi import BLACK, RED, Board, Game, save
+from xiangqi import BLACK, MOVES, RED, Board, Game, save
 
 CONFIG = XiangqiConfig(n_layer=1, n_head=1, n_embd=8)
 
@@ -409,3 +411,96 @@ class TestWeights:
                 batches(engine=wrong)
         with pytest.raises(UserError, match="no training games"):
             batches(engine=0, master=0)
+
+
+class TestWeighedMoves:
+    """Moves that were weighed are learned in shares by the engine's voice; values are blended."""
+
+    MOVES = "h2e2 b9c7 h0g2"
+    CANDIDATES = ("h2e2:620:40:750 b0c2:580:20:250", None, "h0g2:500 c3c4:460")
+
+    def weighed(self, folder: Path, **more: object) -> Shard:
+        line = {"moves": self.MOVES, "result": "1-0", "gid": GIDS[3], "candidates": list(self.CANDIDATES)} | more
+        (folder / "labels.jsonl").write_text(json.dumps(line) + "\n")
+        build([folder / "labels.jsonl"], folder / "shard")
+        return Shard.open(folder / "shard")
+
+    def shares(self, shard: Shard, targets: Targets, mirror: bool = False) -> list[dict[str, float]]:
+        """What the engine's voice is taught at each ply that it is taught at."""
+        lessons = Lessons.of([(shard, 0)], 50, np.zeros((1, 3), np.bool_), targets)
+        item = tensors(Encoder(CONFIG.input_groups, CONFIG.candidate_groups), lessons, np.array([mirror]))
+        starts = item["candidate_counts"].cumsum(0) - item["candidate_counts"]
+        found: dict[int, dict[str, float]] = {}
+        for row, place, share in zip(*(item[f"soft_{x}"].tolist() for x in ("rows", "moves", "shares")), strict=True):
+            assert item["voices"][row] == Voice.ENGINE
+            ply = int(item["rows"][row])
+            move = MOVES[int(item["candidates"][starts[ply] + place, 0])]
+            found.setdefault(ply, {})[(move.mirror() if mirror else move).iccs] = round(share, 3)
+        return list(found.values())
+
+    @pytest.mark.parametrize("mirror", [False, True])
+    def test_shares_are_those_of_the_search_or_by_regret(self, tmp_path: Path, mirror: bool) -> None:
+        shard = self.weighed(tmp_path)
+        by_regret = {"h0g2": 0.731, "c3c4": 0.269}  # 0.04 worse at a temperature of 0.04
+        assert self.shares(shard, Targets(), mirror) == [{"h2e2": 0.75, "b0c2": 0.25}, by_regret]
+        assert self.shares(shard, Targets("regrets"), mirror) == [{"h2e2": 0.731, "b0c2": 0.269}, by_regret]
+        assert self.shares(shard, Targets("regrets", tau=0.4), mirror)[1] == {"h0g2": 0.525, "c3c4": 0.475}
+        assert self.shares(shard, Targets("best"), mirror) == []
+
+    def test_the_best_one_is_the_opinion_and_its_score_the_value(self, tmp_path: Path) -> None:
+        shard = self.weighed(tmp_path)
+        item = lessons_of(shard)
+        engine = item["voices"] == Voice.ENGINE
+        assert item["rows"][engine].tolist() == [0, 2]
+        assert item["expected"].nan_to_num(-1).tolist() == pytest.approx([0.62, -1, 0.5, -1], abs=0.002)
+
+    def test_what_is_weighed_is_learned_in_its_shares(self, tmp_path: Path) -> None:
+        model = small_model().train()
+        shard = self.weighed(tmp_path)
+        lessons = Lessons.of([(shard, 0)], 50, np.zeros((1, 3), np.bool_))
+        item = tensors(
+            Encoder(model.config.input_groups, model.config.candidate_groups), lessons, np.zeros(1, np.bool_)
+        )
+        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+        for _ in range(150):
+            model(**item).loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        thought = Evaluator(network_of(model.eval()))([Board()], Voice.ENGINE)[0]
+        chances = np.exp(thought.scores - thought.scores.max())
+        told = dict(zip([move.iccs for move in thought.moves], chances / chances.sum(), strict=True))
+        assert told["h2e2"] == pytest.approx(0.75, abs=0.05)
+        assert told["b0c2"] == pytest.approx(0.25, abs=0.05)
+
+    @pytest.mark.parametrize(("blend", "value"), [(0.0, 1.0), (0.75, 0.4), (1.0, 0.2)])
+    def test_the_value_is_blended_from_result_and_opinion(self, tmp_path: Path, blend: float, value: float) -> None:
+        """The mover has won; the opinion was 0.2."""
+        shard = self.weighed(tmp_path, candidates=["h2e2:200"])
+        item = tensors(
+            Encoder(CONFIG.input_groups, CONFIG.candidate_groups),
+            Lessons.of([(shard, 0)], 50, np.zeros((1, 3), np.bool_), Targets(blend=blend)),
+            np.zeros(1, np.bool_),
+        )
+        logits = torch.zeros(4, 3, requires_grad=True)
+        for _ in range(400):
+            told = losses.result_losses(logits, item["wdl"], item["blend"])[:1]
+            held = losses.opinion_losses(logits, item["expected"], item["blend"])
+            (gradient,) = torch.autograd.grad((told + held).sum(), logits)
+            logits = (logits - gradient).detach().requires_grad_()
+        _, drawn, won = logits[0].softmax(-1).tolist()
+        assert won + drawn / 2 == pytest.approx(value, abs=0.03)
+
+    def test_a_copy_that_was_weighed_is_kept(self, tmp_path: Path) -> None:
+        plain = {"moves": self.MOVES, "result": "1-0", "gid": GIDS[3]}
+        texts = [plain | {"best": self.MOVES}, plain | {"candidates": list(self.CANDIDATES)}, plain]
+        (tmp_path / "labels.jsonl").write_text("".join(json.dumps(text) + "\n" for text in texts))
+        build([tmp_path / "labels.jsonl"], tmp_path / "shard")
+        shard = Shard.open(tmp_path / "shard")
+        assert len(shard.splits) == 1
+        assert shard.weighed(0).counts.tolist() == [2, 0, 2]
+
+    def test_a_corrupt_shard_is_noticed(self, tmp_path: Path) -> None:
+        shard = self.weighed(tmp_path)
+        wrong = replace(shard, weighed_moves=np.array([5, 5, 5, 5], np.int16))
+        with pytest.raises(UserError, match="illegal moves"):
+            self.shares(wrong, Targets())
