@@ -107,7 +107,8 @@ def play_games(
     Without clocks, 64 games are played at a time by default. A player that can play many games receives all the boards
     on which it is to move in one call. An engine plays each game in a process of its own. ``cores`` engines think at
     the same time (by default one for each core), and at most twice as many processes run, since half of them wait for
-    their opponents. All games advance by one ply at a time, so that the results depend on the seeds alone.
+    their opponents. All games advance by one ply at a time. A game depends on the seeds of its players and its number
+    alone, not on the games beside it (`Player.begin_game`).
 
     With clocks, every game has players of its own and goes its own pace, by default one game for each of the ``cores``.
     A player thinks only while its clock runs, as ``timer`` tells it. It loses when it exceeds its time by more than
@@ -134,10 +135,15 @@ def play_games(
         table = Table(
             seats=seats, opening=pairing.opening, rules=rules, max_plies=max_plies, clocks=clocks, margin=margin
         )
-        return _Running(index, pairing, table, players)
+        game = _Running(index, pairing, table, players)
+        for player in game.different:
+            player.begin_game(table.board, index)
+        return game
 
     with closing(pool), closing(play(list(pairings), start, _Referee(report))) as ended:
         for game in ended:
+            for player in game.different:
+                player.end_game(game.table.board)
             pool.give_back(game.pairing.seats, game.players)
             yield game.index, game.table.record({"Round": str(game.index + 1), **game.pairing.headers})
 
@@ -150,6 +156,11 @@ class _Running:
     pairing: Pairing
     table: Table
     players: list[Player]
+
+    @property
+    def different(self) -> list[Player]:
+        """Its players, once each."""
+        return list({id(player): player for player in self.players}.values())
 
     @property
     def mover(self) -> Spec:

@@ -224,8 +224,8 @@ class Sprt:
 
     This is the generalised test (GSPRT) on the scores of pairs in five classes, as in fishtest: M. Van den Bergh, "A
     Practical Introduction to the GSPRT", 2018. ``alpha`` is the chance of accepting H1 if H0 is true, ``beta`` that of
-    accepting H0 if H1 is true. With the ``model`` ``normalized`` the differences are normalized Elo, as in fastchess and
-    fishtest, otherwise (``logistic``) those of the score. Pairs count in the order of their numbers, so that short
+    accepting H0 if H1 is true. With the ``model`` ``normalized`` the differences are normalized Elo, as in fishtest,
+    otherwise (``logistic``) those of the score. Pairs count in the order of their numbers, so that short
     games do not count first. Raises ``UserError`` unless ``-2000 <= elo0 < elo1 <= 2000`` and both chances are between
     0 and 0.5.
 

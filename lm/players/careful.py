@@ -50,15 +50,16 @@ class CarefulPlayer(LMPlayer):
         losses = self.losses(board, evaluation.moves)
         return super()._choose(board, replace(evaluation, scores=evaluation.scores - self.care * losses))
 
-    def _word(self, evaluation: Evaluation) -> End:
+    def _word(self, board: Board, evaluation: Evaluation) -> End:
         """Draw from the predicted endings as they are: a wild player does not resign or offer draws more often."""
         if evaluation.ends is None:
             return End.GOES_ON
         chances = Sampling().endings(np.log(np.maximum(evaluation.ends, 1e-9)))
-        return End(int(self._random.choice(len(End), p=chances)))
+        return End(int(self._random.of(board).choice(len(End), p=chances)))
 
     def losses(self, board: Board, moves: list[Move]) -> NDArray[np.float32]:
         """Return what each move loses against the best one, in pawns, at most `MOST`."""
+        self._searcher.clear()  # what other games left there would change the prices a little
         found = self._searcher.tactics(board, self.depth, margin=MOST, moves=moves)
         scores = {price.move: min(max(price.score, -MOST), MOST) for price in found.prices}
         prices = np.array([scores[move] for move in moves], np.float32)

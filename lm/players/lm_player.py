@@ -15,6 +15,7 @@ from lm.model.ahead import compile_kernels
 from lm.model.folder import DTYPES, is_ours, load_network, model_path
 from lm.model.prompts import Aim, End, Prompt, Source, Strength, Voice
 from lm.model.sampling import Sampling, softmax
+from lm.players.chance import Chances
 from lm.players.char_process import CharProcess
 from lm.players.evaluation import Evaluation
 from lm.players.player import Analysis, Choice, GeneratedAnalysis, Limits, Line, Thinker, limit_of_each
@@ -82,13 +83,19 @@ class LMPlayer(Thinker):
         else:
             self.evaluator = CharProcess(folder)
         self.name = name or f"lm {voice} temperature {temperature:g}"
-        self._random = np.random.default_rng(seed)
+        self._random = Chances(seed)
         self.evaluator([Board()], self.voice)  # compile the kernels now, not at the first move
 
     def close(self) -> None:
         """End the process of a character model."""
         if isinstance(self.evaluator, CharProcess):
             self.evaluator.close()
+
+    def begin_game(self, board: Board, number: int) -> None:
+        self._random.begin(board, number)
+
+    def end_game(self, board: Board) -> None:
+        self._random.end(board)
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
         """Return a choice for each board, with WDL and all moves sorted by probability.
@@ -114,24 +121,24 @@ class LMPlayer(Thinker):
     def _choose(self, board: Board, evaluation: Evaluation) -> Choice:
         ranked = by_share(evaluation)
         info = Info(wdl=self._chances(evaluation))
-        word = self._word(evaluation)
+        word = self._word(board, evaluation)
         if word == End.RESIGNS and evaluation.value < RESIGNS_BELOW:
             return Choice(None, info, tuple(ranked))
         offer = word == End.DRAW_AGREED and evaluation.value < DRAWS_BELOW
         scores = evaluation.scores.copy()
         while True:
-            index = int(self._random.choice(len(scores), p=self.sampling.probabilities(scores)))
+            index = int(self._random.of(board).choice(len(scores), p=self.sampling.probabilities(scores)))
             move = evaluation.moves[index]
             if np.isfinite(scores).sum() == 1 or not self._spoils(board, move, evaluation.value):
                 return Choice(move, replace(info, pv=(move,)), tuple(ranked), draw=offer)
             scores[index] = -np.inf
 
-    def _word(self, evaluation: Evaluation) -> End:
+    def _word(self, board: Board, evaluation: Evaluation) -> End:
         """Draw from the predicted endings: whether the game goes on, or how it ends."""
         if evaluation.ends is None:
             return End.GOES_ON
         logits = np.log(np.maximum(evaluation.ends, 1e-9))
-        return End(int(self._random.choice(len(End), p=self.sampling.endings(logits))))
+        return End(int(self._random.of(board).choice(len(End), p=self.sampling.endings(logits))))
 
     def _spoils(self, board: Board, move: Move, value: float) -> bool:
         """Return whether a move ends the game by a ruling with a result below our expected score.

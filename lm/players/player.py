@@ -85,6 +85,18 @@ class Player(Protocol):
         """Prepare for boards of a new game. Raises ``PlayerError``."""
         return
 
+    def begin_game(self, board: Board, number: int) -> None:
+        """Learn that a game begins on this board object, with a number in its match, beside the player's other games.
+
+        A player with memory or chance keeps them for each game apart, so that its moves do not depend on what else it
+        plays. Until ``end_game`` the same object comes with each ``choose`` about the game.
+        """
+        return
+
+    def end_game(self, board: Board) -> None:
+        """Learn that the game on this board object has ended."""
+        return
+
     def stop(self) -> None:
         """Make a ``choose`` that runs in another thread return soon, with the best move found so far.
 

@@ -20,6 +20,7 @@ from lm.model.ahead import compile_beside, compile_kernels
 from lm.model.folder import load_network
 from lm.model.prompts import End, Voice
 from lm.model.sampling import Sampling
+from lm.players.chance import Chances
 from lm.players.lm_player import DRAWS_BELOW
 from lm.players.player import Analysis, Choice, GeneratedAnalysis, Limits, Line, Thinker, limit_of_each
 from lm.players.search import halving
@@ -113,7 +114,7 @@ class Search(Thinker):
             raise UserError(f"seed must not be negative: {seed}")
         self.name, self.threads, self._size = name, threads, size
         self._voice, self._rules = Voice.parse("voice", voice), cast(Rules, one_of("rules", rules, get_args(Rules)))
-        self._sampling, self._noise, self._random = Sampling(temperature), noise, np.random.default_rng(seed)
+        self._sampling, self._noise, self._random = Sampling(temperature), noise, Chances(seed)
         self._params = params
         self.limit = Limit(None if movetime is None else movetime / 1000, nodes=nodes)
         if movetime is None and nodes is None:
@@ -126,6 +127,7 @@ class Search(Thinker):
             helper.wait()
         self._searches: list[TreeSearch] = []  # the most recently used is last
         self._kept = 1  # so many of them, because each takes up to 13 kB a position
+        self._of_games: dict[int, TreeSearch | None] = {}  # of the games that were begun, by the id of their boards
         self._stopped = threading.Event()
         self._verifying: list[tuple[TreeSearch, threading.Event]] = []  # the event says whether it was stopped
         self._lock = threading.Lock()
@@ -141,7 +143,7 @@ class Search(Thinker):
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
         """Return a choice for each board; several boards are searched at once, one thread each."""
         self._stopped.clear()
-        self._kept = max(self._kept, len(boards))
+        self._kept = max(self._kept, sum(id(board) not in self._of_games for board in boards))
         each = limit_of_each(limits, boards)
         if len(boards) == 1 or self.threads == 1:
             return [self._choose(board, limit) for board, limit in zip(boards, each, strict=True)]
@@ -182,6 +184,16 @@ class Search(Thinker):
         self._stopped.clear()
         return _Searching(self, board.copy(), limit or Limit(), multipv)
 
+    def begin_game(self, board: Board, number: int) -> None:
+        with self._lock:
+            self._random.begin(board, number)
+            self._of_games[id(board)] = None
+
+    def end_game(self, board: Board) -> None:
+        with self._lock:
+            self._random.end(board)
+            self._of_games.pop(id(board), None)
+
     def stop(self) -> None:
         self._interrupt(self._stopped)
 
@@ -201,12 +213,12 @@ class Search(Thinker):
             for _ in self._think(search, limit, board, threads or self.threads, started, self._stopped):
                 pass
             candidates = search.candidates()
-            chosen = self._draw(candidates) if board.ply < SAMPLED_PLIES else candidates[0]
+            chosen = self._draw(board, candidates) if board.ply < SAMPLED_PLIES else candidates[0]
             info = report(search, chosen, board, time.perf_counter() - started)
         finally:
             self._keep(search)
         ranked = tuple((c.move, c.prior) for c in sorted(candidates, key=lambda candidate: -candidate.prior))
-        expected, word = (1 + candidates[0].value) / 2, self._word(search.ends)
+        expected, word = (1 + candidates[0].value) / 2, self._word(board, search.ends)
         if word == End.RESIGNS and expected < RESIGNS_BELOW:
             return Choice(None, info, ranked)
         return Choice(chosen.move, info, ranked, draw=word == End.DRAW_AGREED and expected < DRAWS_BELOW)
@@ -252,7 +264,7 @@ class Search(Thinker):
             if timer is not None:
                 timer.cancel()
 
-    def _draw(self, candidates: list[Candidate]) -> Candidate:
+    def _draw(self, board: Board, candidates: list[Candidate]) -> Candidate:
         """Return the best move, or with a temperature one of those that are not much worse."""
         best = candidates[0]
         if self._sampling.temperature == 0 or best.proven is not None:
@@ -260,27 +272,35 @@ class Search(Thinker):
         fair = [c for c in candidates if c.visits and c.proven != -1 and c.value >= best.value - FAIR]
         scores = np.log([candidate.visits for candidate in fair] or [1])
         with self._lock:
-            return (fair or [best])[int(self._random.choice(len(scores), p=self._sampling.probabilities(scores)))]
+            return (fair or [best])[
+                int(self._random.of(board).choice(len(scores), p=self._sampling.probabilities(scores)))
+            ]
 
-    def _word(self, ends: NDArray[np.float32]) -> End:
+    def _word(self, board: Board, ends: NDArray[np.float32]) -> End:
         """Draw from the endings that the model predicts: whether the game goes on, or how it ends."""
         chances = Sampling().endings(np.log(np.maximum(ends, 1e-9)))
         with self._lock:
-            return End(int(self._random.choice(len(End), p=chances)))
+            return End(int(self._random.of(board).choice(len(End), p=chances)))
 
     def _search_of(self, board: Board, limit: Limit, random: np.random.Generator | None = None) -> TreeSearch:
         """Return a search whose root is the board: that of its game if there is one."""
         with self._lock:
-            found = next((search for search in reversed(self._searches) if search.continues(board)), None)
-            if found is not None:
-                self._searches.remove(found)
+            begun = id(board) in self._of_games
+            if begun:
+                found = self._of_games[id(board)]
+            else:
+                found = next((search for search in reversed(self._searches) if search.continues(board)), None)
+                if found is not None:
+                    self._searches.remove(found)
         if found is None:
             leaves = Leaves() if self._network is None else NetworkLeaves(self._network, self._size, self._voice)
             found = TreeSearch(leaves, self._params, self._rules, self._size)
+            if begun:
+                self._of_games[id(board)] = found
         found.set_root(board, limit.root_moves, self._effort(limit, board))
         if self._noise > 0:
             with self._lock:
-                noise = (random or self._random).dirichlet(
+                noise = (random or self._random.of(board)).dirichlet(
                     np.full(int(found.root["edges"]), DIRICHLET / found.root["edges"])
                 )
             found.mix_priors(noise, self._noise)
@@ -296,6 +316,8 @@ class Search(Thinker):
 
     def _keep(self, search: TreeSearch) -> None:
         with self._lock:
+            if search in self._of_games.values():
+                return
             self._searches.append(search)
             del self._searches[: -self._kept]
 

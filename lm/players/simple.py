@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Final
 
+from lm.players.chance import Chances
 from lm.players.player import Choice, Limits, Player, limit_of_each
 from xiangqi import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, Board, Move
 from xiangqi.engine import Limit
@@ -14,24 +14,40 @@ PIECE_VALUES: Final = {KING: 100.0, ROOK: 9.0, CANNON: 4.5, KNIGHT: 4.0, ADVISOR
 """Piece values in exchanges, in pawns that have not crossed the river: the usual textbook values."""
 
 
-class RandomPlayer(Player):
+class _Drawing(Player):
+    """A player that draws moves by chance."""
+
+    _chances: Chances
+
+    def begin_game(self, board: Board, number: int) -> None:
+        self._chances.begin(board, number)
+
+    def end_game(self, board: Board) -> None:
+        self._chances.end(board)
+
+    def _drawn(self, board: Board, moves: Sequence[Move]) -> Move:
+        return moves[int(self._chances.of(board).integers(len(moves)))]
+
+
+class RandomPlayer(_Drawing):
     """Plays uniformly random legal moves; the same moves for the same ``seed`` and boards."""
 
     def __init__(self, seed: int | None = None, name: str = "random") -> None:
         self.name = name
-        self._random = random.Random(seed)
+        self._chances = Chances(seed)
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
         """Return a random legal move for each board."""
-        return [Choice(self._random.choice(moves)) for moves in map(allowed, limit_of_each(limits, boards), boards)]
+        each = limit_of_each(limits, boards)
+        return [Choice(self._drawn(board, allowed(limit, board))) for board, limit in zip(boards, each, strict=True)]
 
 
-class GreedyPlayer(Player):
+class GreedyPlayer(_Drawing):
     """Plays the capture with the best simple exchange; if none gains material, any move but a losing capture."""
 
     def __init__(self, seed: int | None = None, name: str = "greedy") -> None:
         self.name = name
-        self._random = random.Random(seed)
+        self._chances = Chances(seed)
 
     def choose(self, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
         """Return the move with the best simple exchange for each board."""
@@ -41,7 +57,7 @@ class GreedyPlayer(Player):
     def _choose(self, board: Board, moves: Sequence[Move]) -> Move:
         gains = [exchange(board, move) if board.is_capture(move) else 0.0 for move in moves]
         best = max(gains)
-        return self._random.choice([move for move, gain in zip(moves, gains, strict=True) if gain == best])
+        return self._drawn(board, [move for move, gain in zip(moves, gains, strict=True) if gain == best])
 
 
 def allowed(limit: Limit | None, board: Board) -> Sequence[Move]:

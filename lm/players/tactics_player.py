@@ -28,6 +28,8 @@ class TacticsPlayer(Thinker):
     move to move. Raises ``UserError`` for invalid settings.
     """
 
+    one_game = True  # another game's entries in the table would change its moves
+
     def __init__(
         self,
         depth: int | None = None,

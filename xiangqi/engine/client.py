@@ -280,6 +280,8 @@ class Engine:
         """Tell the engine that a new game begins."""
         async with self._lock:
             await self._settle()
+            if self.first_rank is None:  # the move that tells it must not remain in the engine's memory of the new game
+                await self._find_first_rank(None)
             lines = ["isready"]
             if self._dialect is UCI:
                 lines.insert(0, "ucinewgame")

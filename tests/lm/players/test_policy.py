@@ -588,4 +588,4 @@ class TestPrompts:
         player = LMPlayer(tmp_path / "model", temperature=1, top_k=1, top_p=0.01, seed=0)
         ends = np.array([0.6, 0.1, 0.1, 0.1, 0.1], np.float32)
         evaluation = replace(player.evaluator([Board()])[0], ends=ends)
-        assert {player._word(evaluation) for _ in range(300)} == set(End)
+        assert {player._word(Board(), evaluation) for _ in range(300)} == set(End)
