@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lm import release
-from lm.cli import games, labelling, levels, library, measuring, play, repairing, tools, training
+from lm.cli import games, labelling, levels, library, measuring, play, repairing, tools, tournaments, training
 from lm.cli.commands import plugins
 from lm.cli.console import say
 
@@ -45,6 +45,8 @@ for command in (
     play.engine,
     games.match,
     games.selfplay,
+    tournaments.tournament,
+    tournaments.ratings,
     levels.levels,
     labelling.annotate,
     training.train,

@@ -10,6 +10,8 @@ EXTRAS: Final = {
     "match": "play",
     "selfplay": "play",
     "annotate": "play",
+    "tournament": "play",
+    "ratings": "play",
     "levels": "play",
     "engine": "play",
     "explore": "play",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
     from lm.matches.arena import Report
+    from lm.matches.lists import Rows
 
 SAY_EVERY: Final = 30
 """Seconds between lines of progress when there is no terminal."""
@@ -42,14 +43,16 @@ def interruptible(advice: str = "the same command goes on") -> Iterator[None]:
 
 @contextmanager
 def progress(
-    title: str, total: int | None, at_once: bool = False
+    title: str, total: int | None, at_once: bool = False, below: Callable[[], Rows] | None = None
 ) -> Iterator[tuple[Report, Callable[[int, str], None]]]:
     """Show progress, rate and time left on standard error; yields ``report`` and ``advance``.
 
     ``report(text)`` prints a line above the bar; ``advance(done, note)`` moves the bar. Without a terminal, a line is
-    printed every ``SAY_EVERY`` seconds; with ``at_once``, the first one at the first ``advance``.
+    printed every ``SAY_EVERY`` seconds; with ``at_once``, the first one at the first ``advance``. ``below`` returns a
+    table to show under the bar, renewed at each ``advance``.
     """
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.markup import escape
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -59,6 +62,7 @@ def progress(
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column, Table
     from rich.text import Text
 
     class Rate(ProgressColumn):
@@ -73,13 +77,27 @@ def progress(
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
+
+    class Bar(Progress):
+        below = Table()
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield self.make_tasks_table(self.tasks)
+            if below is not None:
+                yield self.below
+
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(title.replace("[", r"\["), total=total, note="")
         said = -math.inf if at_once else time.monotonic()
 
         def advance(done: int, note: str) -> None:
             nonlocal said
+            if below is not None and not bar.disable:
+                names, *rows = below()
+                bar.below = Table(*(name if name == "player" else Column(name, justify="right") for name in names))
+                for row in rows:
+                    bar.below.add_row(*map(escape, row))
             bar.update(task, completed=done, note=note)
             if bar.disable and time.monotonic() - said >= SAY_EVERY:
                 said = time.monotonic()

@@ -25,7 +25,7 @@ def levels(
 ) -> None:
     """Play the levels against each other and an engine, and write their Elo; resumed by the same command."""
     from lm.matches import level_ratings as matches
-    from lm.matches import tournament
+    from lm.matches import meetings
     from lm.matches.arena import load_openings
     from lm.players.engine import EnginePlayer
 
@@ -34,7 +34,7 @@ def levels(
     name = player.engine_name
     player.close()
     with interruptible():
-        results = tournament.play(
+        results = meetings.play(
             matches.meetings(games, engine),
             out,
             load_openings(),

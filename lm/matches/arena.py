@@ -304,8 +304,9 @@ def _apart(
 # --- Matches ----------------------------------------------------------------------------------------------------------
 
 
-def _order(openings: Sequence[Opening], seed: int) -> list[int]:
-    return random.Random(seed).sample(range(len(openings)), len(openings))
+def shuffled(openings: Sequence[Opening], seed: int) -> list[Opening]:
+    """Return the openings in an order that depends on ``seed`` alone."""
+    return random.Random(seed).sample(list(openings), len(openings))
 
 
 def selfplay_pairings(player: Spec, games: int, openings: Sequence[Opening], seed: int = 0) -> dict[int, Pairing]:
@@ -320,8 +321,8 @@ def selfplay_pairings(player: Spec, games: int, openings: Sequence[Opening], see
             f"{different} game{'s' * (different != 1)}, not {games}; give it a temperature, or more openings "
             "(as --openings suite)"
         )
-    order, headers = _order(openings, seed), {"Event": f"{player.name} against itself"}
-    return {index: Pairing(player, player, openings[order[index % len(order)]], headers) for index in range(games)}
+    order, headers = shuffled(openings, seed), {"Event": f"{player.name} against itself"}
+    return {index: Pairing(player, player, order[index % len(order)], headers) for index in range(games)}
 
 
 def most_games(a: Spec, b: Spec, openings: Sequence[Opening]) -> int:
@@ -338,11 +339,11 @@ def match_pairings(
     ``clocks`` are those of a game in which ``a`` is Red; a player keeps its time control when colours change. The order
     of the openings depends on ``seed`` alone. After the last one they start again from the first.
     """
-    order = _order(openings, seed)
+    order = shuffled(openings, seed)
     headers = {"Event": f"{a.name} against {b.name}"}
     sides = (a, b, clocks), (b, a, clocks.swapped())
     return {
-        index: Pairing(red, black, openings[order[index // 2 % len(order)]], headers, control)
+        index: Pairing(red, black, order[index // 2 % len(order)], headers, control)
         for index in range(games)
         for red, black, control in [sides[index % 2]]
     }

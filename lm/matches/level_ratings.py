@@ -8,7 +8,8 @@ from textwrap import fill
 from typing import Final
 
 from lm import data_path
-from lm.matches.tournament import Meeting, Ratings, Result, rate
+from lm.matches.meetings import Meeting
+from lm.matches.ratings import Ratings, Result, rate
 from lm.players.levels import LEVELS, Level
 from lm.players.specs import Spec
 

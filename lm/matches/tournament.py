@@ -1,181 +1,120 @@
-"""Tournaments: matches of several players, each in a file of its own, and one list of ratings from all of them.
+"""Tournaments: who meets whom, as a TOML file says it. All games are in one PGN file and one list of ratings.
 
-The ratings are those of R. A. Bradley and M. E. Terry, Biometrika 39, 1952, at maximum likelihood, a draw being half a
-win. Each match counts as one drawn game more, so that ratings are finite without a loss. Intervals are by bootstrap
-over the pairs of games that share an opening.
+.. code-block:: toml
 
->>> results = [Result("a", "b", ((1.5, 2), (1.0, 2), (2.0, 2))), Result("b", "c", ((1.0, 2),) * 3)]
->>> ratings = rate(results, anchor="c")
->>> ratings["c"], round(ratings["b"]), ratings["a"] > 100
-(0.0, 0, True)
+    players = ["lm:temperature=0,name=policy", "search:200", "file:engines/pikafish.toml,nodes=10000"]
+    format = "round robin"      # or "gauntlet": the first player, or the first `challengers`, meet all others
+    rounds = 50                 # in a round each two players play two games from the same opening, colours exchanged
+    openings = "suite"          # or "start", or a file of lines
+    seed = 0                    # the order of the openings
+    time = "60+0.5"             # clocks, if any; in the table of a player, its own
+    anchor = "policy"           # whose rating is fixed
+    elo = 0
+
+>>> plan = Tournament(["greedy:seed=1,name=a", "random:seed=2,name=b", "random:seed=3,name=c"], rounds=2)
+>>> [(game.red.name, game.black.name) for game in plan.pairings([()]).values()][:4]
+[('a', 'b'), ('b', 'a'), ('a', 'c'), ('c', 'a')]
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from itertools import combinations
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lm.matches.arena import Opening, Report, match_pairings
-from lm.matches.elo import Score, points_of
-from lm.matches.match_file import play_to_file
+from lm import UserError, one_of
+from lm.matches.arena import MAX_PLIES, Opening, Pairing, shuffled
+from lm.matches.clocks import MARGIN, Clocks, TimeControl
 from lm.players.specs import Spec
-from xiangqi.game import Game
+from xiangqi.rulings import Rules
 
-SAMPLES: Final = 500
-"""Bootstrap samples of the ratings."""
-ELO: Final = 400 / math.log(10)
-"""Elo of a difference of 1 in the logit of the score."""
-
-Progress = Callable[[str, int | None], AbstractContextManager[tuple[Report, Callable[[int, str], None]]]]
+FORMATS: Final = ("round robin", "gauntlet")
 
 
-@dataclass(frozen=True)
-class Meeting:
-    """A match to be played."""
+@dataclass
+class Tournament:
+    """What a tournament file says. Raises ``UserError`` for what makes no tournament."""
 
-    a: Spec
-    b: Spec
-    games: int
+    players: list[str | dict[str, str]]
+    """Specs, or tables with ``spec`` and ``time``, the clock of this player alone."""
+    format: str = "round robin"
+    challengers: int = 1
+    rounds: int = 50
+    openings: str = "suite"
+    seed: int = 0
+    rules: Rules = "computer"
+    max_plies: int = MAX_PLIES
+    time: str | None = None
+    margin: float = MARGIN
+    anchor: str | None = None
+    elo: float = 0.0
+    name: str = "Tournament"
+    specs: list[Spec] = field(init=False)
+    controls: dict[str, TimeControl | None] = field(init=False)
+    """The clock of each player, by name."""
 
-    @property
-    def file(self) -> str:
-        """Name of its file."""
-        words = f"{self.a.name} - {self.b.name}"
-        return "".join(c if c.isalnum() or c in " -.=" else "_" for c in words)[:120] + ".pgn"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of a match: A's points and the number of games of each pair."""
-
-    a: str
-    b: str
-    pairs: tuple[tuple[float, int], ...]
+    def __post_init__(self) -> None:
+        one_of("format", self.format, FORMATS)
+        one_of("rules", self.rules, get_args(Rules))
+        for setting in ("rounds", "challengers", "max_plies"):
+            if getattr(self, setting) < 1:
+                raise UserError(f"{setting} must be at least 1: {getattr(self, setting)}")
+        self.specs, self.controls = [], {}
+        for entry in self.players:
+            table = {"spec": entry} if isinstance(entry, str) else entry
+            if "spec" not in table or not table.keys() <= {"spec", "time"}:
+                raise UserError(f"a player is a spec or a table with spec and time, not {entry!r}")
+            spec, time = Spec.parse(table["spec"]), table.get("time", self.time)
+            if spec.name in self.controls:
+                raise UserError(f"two players are called {spec.name!r}: give one of them another name, as name=...")
+            self.specs.append(spec)
+            self.controls[spec.name] = None if time is None else TimeControl.parse(time)
+        if len(self.specs) < 2 or (self.format == "gauntlet" and self.challengers >= len(self.specs)):
+            raise UserError(f"too few players: {len(self.specs)}")
+        if self.anchor is not None and self.anchor not in self.controls:
+            raise UserError(f"the anchor {self.anchor!r} is none of the players: {', '.join(self.controls)}")
 
     @classmethod
-    def of(cls, a: str, b: str, games: Mapping[int, Game]) -> Result:
-        """Return the result of a match, whose games are given by number."""
-        pairs: dict[int, tuple[float, int]] = {}
-        for index, game in games.items():
-            points, count = pairs.get(index // 2, (0.0, 0))
-            pairs[index // 2] = points + points_of(index, game), count + 1
-        return cls(a, b, tuple(pairs.values()))
+    def read(cls, path: Path) -> Self:
+        """Read a tournament file. Raises ``OSError``, and ``UserError`` with the file's name."""
+        try:
+            found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+            known = {f.name: f for f in fields(cls) if f.init}
+            for name, value in found.items():
+                if name not in known:
+                    raise UserError(f"{name!r} is no setting (settings: {', '.join(known)})")
+                default = known[name].default
+                kind: type = float if isinstance(default, float) else int if isinstance(default, int) else str
+                kind = list if default is MISSING else kind
+                if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
+                    raise UserError(f"{name} takes {_KINDS[kind]}, not {value!r}")
+            if "players" not in found:
+                raise UserError("it names no players")
+            return cls(**found)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, UserError) as error:
+            raise UserError(f"{path}: {error}") from None
 
     @property
-    def games(self) -> int:
-        """Number of games."""
-        return sum(count for _, count in self.pairs)
+    def meetings(self) -> list[tuple[Spec, Spec]]:
+        """Who meets whom in each round."""
+        if self.format == "gauntlet":
+            first = self.specs[: self.challengers]
+            return [(a, b) for a in first for b in self.specs[self.challengers :]]
+        return list(combinations(self.specs, 2))
 
-    @property
-    def score(self) -> float:
-        """A's share of the points."""
-        return sum(points for points, _ in self.pairs) / self.games
-
-
-def play(
-    meetings: Sequence[Meeting],
-    folder: Path,
-    openings: Sequence[Opening],
-    progress: Progress,
-    *,
-    max_plies: int,
-    parallel: int | None = None,
-    cores: int | None = None,
-) -> list[Result]:
-    """Play matches, each into a PGN file in the folder, and return their results. What was played before is kept."""
-    results = []
-    for number, meeting in enumerate(meetings, 1):
-        a, b = meeting.a, meeting.b
-        pairings = match_pairings(a, b, meeting.games, openings)
-        games: dict[int, Game] = {}
-        with progress(f"{number}/{len(meetings)} {a.name} - {b.name}", meeting.games) as (report, advance):
-            playing = play_to_file(
-                pairings, folder / meeting.file, max_plies=max_plies, parallel=parallel, cores=cores, report=report
-            )
-            with closing(playing):
-                for index, game in playing:
-                    games[index] = game
-                    score = Score.of(games)
-                    advance(len(games), f"+{score.wins} ={score.draws} -{score.losses}")
-        results.append(Result.of(a.name, b.name, games))
-    return results
+    def pairings(self, openings: Sequence[Opening]) -> dict[int, Pairing]:
+        """Return the games in order: in each round all meetings, two games each, from the same opening."""
+        order, meetings = shuffled(openings, self.seed), self.meetings
+        headers, found = {"Event": self.name}, dict[int, Pairing]()
+        for game in range(2 * len(meetings) * self.rounds):
+            number, (a, b) = game // 2 // len(meetings), meetings[game // 2 % len(meetings)]
+            red, black = (a, b) if game % 2 == 0 else (b, a)
+            clocks = Clocks(self.controls[red.name], self.controls[black.name])
+            found[game] = Pairing(red, black, order[number % len(order)], headers, clocks)
+        return found
 
 
-class Ratings(Mapping[str, float]):
-    """Elo by player."""
-
-    def __init__(self, names: Sequence[str], elo: NDArray[np.float64], drawn: NDArray[np.float64]) -> None:
-        self._index = {name: i for i, name in enumerate(names)}
-        self._elo, self._drawn = elo, drawn
-
-    def __getitem__(self, name: str) -> float:
-        return float(self._elo[self._index[name]])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._index)
-
-    def __len__(self) -> int:
-        return len(self._index)
-
-    def interval(self, name: str) -> tuple[float, float]:
-        """Return the 95% interval of a player's Elo."""
-        low, high = np.percentile(self._drawn[:, self._index[name]], [2.5, 97.5])
-        return float(low), float(high)
-
-    def lead(self, a: str, b: str) -> tuple[float, float, float]:
-        """Return how far ``a`` is ahead of ``b``, with the ends of the 95% interval."""
-        low, high = np.percentile(self._drawn[:, self._index[a]] - self._drawn[:, self._index[b]], [2.5, 97.5])
-        return self[a] - self[b], float(low), float(high)
-
-
-def rate(results: Sequence[Result], anchor: str, samples: int = SAMPLES) -> Ratings:
-    """Return the ratings of all players in the results; that of ``anchor`` is 0.
-
-    Raises ``ValueError`` if the anchor has not played. Players that no chain of matches connects with it stay near it.
-    """
-    names = list(dict.fromkeys(name for result in results for name in (result.a, result.b)))
-    if anchor not in names:
-        raise ValueError(f"{anchor} has not played")
-    sides = np.array([[names.index(result.a), names.index(result.b)] for result in results])
-    pairs = [np.array(result.pairs, np.float64).reshape(-1, 2) for result in results]
-
-    def fitted(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        return bradley_terry(sides, sums[:, 0] + 0.5, sums[:, 1] + 1, names.index(anchor), len(names))
-
-    random = np.random.default_rng(0)
-    drawn = [fitted(np.array([p[random.integers(0, len(p), len(p))].sum(0) for p in pairs])) for _ in range(samples)]
-    return Ratings(names, fitted(np.array([p.sum(0) for p in pairs])), np.array(drawn))
-
-
-def bradley_terry(
-    sides: NDArray[np.int64], points: NDArray[np.float64], games: NDArray[np.float64], anchor: int, players: int
-) -> NDArray[np.float64]:
-    """Return the Elo of each player ``(players,)`` at maximum likelihood, by Newton's method; the anchor's is 0.
-
-    ``sides`` ``(M, 2)`` are the players of each match, ``points`` ``(M,)`` those of the first, of ``games`` ``(M,)``.
-    """
-    rating = np.zeros(players)
-    free = np.arange(players) != anchor
-    a, b = sides.T
-    for _ in range(100):
-        expected = 1 / (1 + np.exp(rating[b] - rating[a]))
-        slope, bend = np.zeros(players), np.full((players, players), 0.0)
-        np.add.at(slope, a, points - games * expected)
-        np.add.at(slope, b, games * expected - points)
-        weight = games * expected * (1 - expected)
-        for i, j, sign in ((a, a, 1), (b, b, 1), (a, b, -1), (b, a, -1)):
-            np.add.at(bend, (i, j), sign * weight)
-        bend += 1e-9 * np.eye(players)
-        step = np.zeros(players)
-        step[free] = np.clip(np.linalg.solve(bend[np.ix_(free, free)], slope[free]), -1, 1)
-        rating += step
-        if np.abs(step).max() < 1e-6:
-            break
-    return rating * ELO
+_KINDS: Final[dict[type, str]] = {list: "a list", int: "a whole number", float: "a number", str: "a text"}

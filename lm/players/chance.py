@@ -22,13 +22,13 @@ class Chances:
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self._entropy = np.random.SeedSequence(seed).entropy
+        self._seed = np.random.SeedSequence().generate_state(4).tolist() if seed is None else [seed]
         self._others = np.random.default_rng(seed)
         self._games: dict[int, tuple[Board, np.random.Generator]] = {}  # with the board, so that no other has its id
 
     def begin(self, board: Board, number: int) -> None:
         """Give a game a generator of its own; ``board`` is the object that all its positions are asked about with."""
-        self._games[id(board)] = board, np.random.default_rng([self._entropy, number])
+        self._games[id(board)] = board, np.random.default_rng([*self._seed, number])
 
     def end(self, board: Board) -> None:
         """Drop the generator of a game."""

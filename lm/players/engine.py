@@ -19,8 +19,10 @@ class EnginePlayer(Thinker):
 
     ``limit`` is the default limit of a search. Its depth or nodes hold beside a clock too, and instead of it for a UCCI
     engine, which takes one kind of limit. ``options`` are set on the engine, ``timeout`` is the number of seconds
-    without output after which it has failed. Raises ``PlayerError`` if the engine cannot be started or does not accept
-    its options, ``UserError`` for a command that cannot be split into words.
+    without output after which it has failed. ``folder`` is the one that it runs in. With ``ponder`` it goes on thinking
+    in its opponent's time, which takes a core of its own, and `stop` does not stop it. Raises ``PlayerError`` if the
+    engine cannot be started or does not accept its options, ``UserError`` for a command that cannot be split into
+    words.
     """
 
     one_game = True
@@ -33,8 +35,10 @@ class EnginePlayer(Thinker):
         options: Mapping[str, str] | None = None,
         timeout: float = 10.0,
         name: str | None = None,
+        folder: str | None = None,
+        ponder: bool = False,
     ) -> None:
-        self.name = name or command
+        self.name, self._folder, self._ponder = name or command, folder, ponder
         self._protocol, self.limit, self._options, self._timeout = protocol, limit, dict(options or {}), timeout
         self._command = _words(command)
         self._engine: SimpleEngine | None = None
@@ -49,7 +53,7 @@ class EnginePlayer(Thinker):
         if self._engine is None:
             popen = SimpleEngine.popen_uci if self._protocol == "uci" else SimpleEngine.popen_ucci
             try:
-                self._engine = popen(self._command, options=self._options, timeout=self._timeout)
+                self._engine = popen(self._command, options=self._options, timeout=self._timeout, cwd=self._folder)
             except EngineError as error:
                 raise PlayerError(str(error)) from None
         return self._engine
@@ -78,11 +82,14 @@ class EnginePlayer(Thinker):
 
     def _choose(self, board: Board, limit: Limit) -> Choice:
         try:
-            with self._start().analysis(board, limit) as search:
-                self._search = search
-                if self._stopped.is_set():
-                    search.stop()
-                result = search.wait()
+            if self._ponder:
+                result = self._start().play(board, limit, ponder=True)
+            else:
+                with self._start().analysis(board, limit) as search:
+                    self._search = search
+                    if self._stopped.is_set():
+                        search.stop()
+                    result = search.wait()
         except EngineError as error:
             raise self._failed(error) from None
         finally:

@@ -1,11 +1,11 @@
 """Specs: text that names a player on any command line.
 
 A spec is a kind, and after a colon its options, such as ``lm:temperature=0.5,model=DIR``. Some kinds also take a value
-without a name: ``level:Sharp``, ``search:400`` (nodes), ``tactics:4`` (depth), ``uci:PROGRAM``. Text with a comma, and
+without a name: ``level:Sharp``, ``search:400`` (nodes), ``tactics:4`` (depth), ``uci:PROGRAM``, ``file:ENGINE.toml``
+(command, options and folder of an engine, by `_file`). Text with a comma, and
 such a value with an equals sign, is put in double quotes, as in ``uci:cmd="engine --log a,b",depth=1``; a quote inside
 is doubled. Every kind takes the option ``name``, the player's name in game records, which is otherwise its spec.
 
-=========== =======================================================================================
 An installed package can add a kind with an entry point in the group ``xqlm.players``. Its name is the kind, and it
 refers to a function, or class, that returns a `Player`.
 
@@ -26,12 +26,14 @@ import math
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Final, Self
 
 from lm import UserError
@@ -118,12 +120,13 @@ class Spec:
 
     @property
     def name(self) -> str:
-        """The player's name in game records.
+        """The player's name in game records; that of an engine file is the file's own.
 
         >>> Spec.parse("greedy:seed=1").name, Spec.parse("greedy:seed=1,name=Xiao Ming").name
         ('greedy:seed=1', 'Xiao Ming')
         """
-        return dict(self.options).get("name") or str(self)
+        own = dict(self.options).get("name")
+        return own or (Path(self.value).stem if self.kind == "file" and self.value else str(self))
 
     @property
     def answers_alike(self) -> bool:
@@ -239,7 +242,7 @@ def _written(text: str, special: str) -> str:
 
 _SEED: Final[dict[str, Reader]] = {"seed": int}
 _LIMITS: Final[dict[str, Reader]] = {"depth": int, "nodes": int, "movetime": int}
-_ENGINE: Final[dict[str, Reader]] = {"cmd": str, **_LIMITS, "timeout": float}
+_ENGINE: Final[dict[str, Reader]] = {"cmd": str, **_LIMITS, "timeout": float, "folder": str, "ponder": int}
 _TACTICS: Final[dict[str, Reader]] = {**_LIMITS, "megabytes": int}
 _LM: Final[dict[str, Reader]] = {
     "model": str,
@@ -366,7 +369,34 @@ def _engine(spec: Spec) -> Opener:
     if not 0 < timeout < math.inf:
         raise spec.error(f"timeout is in seconds, above 0: {timeout:g}")
     limit = Limit(time / 1000 if time is not None else None, options.pop("depth", None), options.pop("nodes", None))
-    return partial(EnginePlayer, spec.kind, command, limit, options, timeout)
+    folder, ponder = options.pop("folder", None), bool(options.pop("ponder", 0))
+    return partial(EnginePlayer, spec.kind, command, limit, options, timeout, folder=folder, ponder=ponder)
+
+
+def _file(spec: Spec) -> Opener:
+    """An engine as a TOML file describes it: the settings of `_ENGINE`, the protocol, and a table of options."""
+    if spec.value is None:
+        raise spec.error("file needs an engine file, as file:pikafish.toml")
+    try:
+        found = tomllib.loads(Path(spec.value).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise spec.error(f"{spec.value}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise spec.error(f"{spec.value}: {error}") from None
+    protocol, options = found.pop("protocol", "uci"), found.pop("options", {})
+    if protocol not in ("uci", "ucci"):
+        raise spec.error(f"{spec.value}: protocol must be uci or ucci, not {protocol!r}")
+    if unknown := found.keys() - _ENGINE.keys() - {"command"}:
+        settings = ", ".join(["protocol", "command", *list(_ENGINE)[1:], "options"])
+        raise spec.error(f"{spec.value}: no setting {', '.join(sorted(unknown))} (settings: {settings})")
+    if "command" in found:
+        found["cmd"] = found.pop("command")
+    own = dict(spec.options)
+    if own.keys() & _LIMITS.keys():  # limits of the spec replace those of the file
+        found = {name: value for name, value in found.items() if name not in _LIMITS}
+    written = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in options.items()}
+    written |= {name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in found.items()}
+    return _engine(Spec(protocol, options=tuple((written | own).items())))
 
 
 def _level(spec: Spec) -> Opener:
@@ -444,6 +474,7 @@ KINDS: Final[dict[str, Callable[[Spec], Opener]]] = {
     "tactics": _tactics,
     "uci": _engine,
     "ucci": _engine,
+    "file": _file,
     "level": _level,
     "py": _py,
 }

@@ -1,0 +1,157 @@
+"""``xqlm tournament`` and ``ratings``."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lm import UserError
+from lm.cli.console import interruptible, progress, say
+from lm.cli.games import endings, read_openings
+from lm.cli.options import CoresOption, ParallelOption
+
+if TYPE_CHECKING:
+    from lm.matches.lists import Rows
+    from lm.matches.ratings import Ratings, Standings
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def tournament(
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="TOML; docs/matches.md tells how.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", show_default=False, help="PGN file, gone on with; FILE with .pgn.")
+    ] = None,
+    parallel: ParallelOption = None,
+    cores: CoresOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Play a round robin or gauntlet and rate its players; resumed to the game by the same command."""
+    from collections import Counter
+
+    from lm.matches.match_file import play_to_file
+    from lm.matches.ratings import Standings
+    from lm.matches.tournament import Tournament
+
+    plan = Tournament.read(file)
+    pairings = plan.pairings(read_openings(plan.openings))
+    standings, done, ended = Standings(), 0, Counter[str]()
+    with interruptible(), progress(plan.name, len(pairings), below=lambda: live_list(standings, plan.anchor)) as bar:
+        report, advance = bar
+        playing = play_to_file(
+            pairings,
+            out or file.with_suffix(".pgn"),
+            rules=plan.rules,
+            max_plies=plan.max_plies,
+            parallel=parallel,
+            cores=cores,
+            margin=plan.margin,
+            report=report,
+        )
+        with closing(playing):
+            for _, game in playing:
+                standings.add(game.headers)
+                ended[game.headers["Termination"]] += 1
+                done += 1
+                advance(done, f"{game.headers['Red']} - {game.headers['Black']} {game.result}")
+    show(standings, plan.anchor, plan.elo, as_json)
+    if not as_json:
+        print(f"\nEnded by {endings(dict(ended.most_common()))}")
+
+
+def ratings(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", show_default=False, help="PGN files of any matches.")],
+    anchor: Annotated[
+        str | None, typer.Option(metavar="NAME[=ELO]", help="The player whose rating is fixed; else the mean is 0.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rate all players of PGN files together: Elo with intervals, likelihood of superiority, crosstable."""
+    from lm.matches.ratings import read_standings
+
+    standings = read_standings(files)
+    name, elo = read_anchor(anchor)
+    show(standings, name, elo, as_json)
+    if standings.unfinished:
+        say(f"{standings.unfinished} games without a result or two players are left out")
+
+
+def read_anchor(text: str | None) -> tuple[str | None, float]:
+    """Return the name and the rating of ``NAME=ELO``; a name may hold equals signs. Raises ``UserError``."""
+    if text is None:
+        return None, 0.0
+    name, separator, elo = text.rpartition("=")
+    try:
+        return (name, float(elo)) if separator else (text, 0.0)
+    except ValueError:
+        return text, 0.0
+
+
+def show(standings: Standings, anchor: str | None, elo: float, as_json: bool) -> None:
+    """Print the rating list, the crosstable and the failures. Raises ``UserError``."""
+    from lm.matches import lists
+    from lm.matches.ratings import rate
+
+    results = standings.results
+    if not results:
+        raise UserError("no game has been played")
+    found = rate(results, anchor, elo)
+    if as_json:
+        print(json.dumps(as_dict(found, standings), ensure_ascii=False))
+        return
+    for rows in (
+        lists.rating_list(found, results, anchor),
+        lists.crosstable(list(found), results),
+        lists.failures(standings),
+    ):
+        if rows:
+            print(lists.aligned(rows), end="\n\n")
+    print("LOS: the likelihood that a player is stronger than the next. Intervals: bootstrap over pairs of games.")
+    if found.infinite:
+        print("Some scored all or nothing: each two that met count as having drawn one game more.")
+
+
+def as_dict(found: Ratings, standings: Standings) -> dict[str, object]:
+    """Return the output of ``--json``."""
+    from lm.matches.lists import totals
+
+    results, names, players = standings.results, list(found), []
+    for rank, name in enumerate(names, 1):
+        points, games, draws = totals(name, results)
+        los = found.superiority(name, names[rank]) if rank < len(names) else None
+        players.append(
+            {
+                "name": name,
+                "elo": round(found[name], 2),
+                "interval": [round(bound, 2) for bound in found.interval(name)],
+                "games": games,
+                "points": points,
+                "draws": draws,
+                "los": None if los is None else round(los, 4),
+                "failures": dict(standings.failures.get(name, {})),
+            }
+        )
+    matches = [{"a": r.a, "b": r.b, "games": r.games, "points": r.points, "draws": r.draws} for r in results]
+    return {"players": players, "matches": matches, "drawn_game_added": found.infinite}
+
+
+def live_list(standings: Standings, anchor: str | None) -> Rows:
+    """Return the standings of a running tournament: Elo as soon as games connect all players, else points alone."""
+    from lm.matches import lists
+    from lm.matches.ratings import rate
+
+    results = standings.results
+    names = {name for result in results for name in (result.a, result.b)}
+    try:
+        elo = dict(rate(results, anchor if anchor in names else None, samples=0)) if results else {}
+    except UserError:
+        elo = {}
+    rows = [["player", "Elo", "points", "games"]]
+    for name in sorted(names, key=lambda name: (-elo.get(name, 0.0), name)):
+        points, games, _ = lists.totals(name, results)
+        rows.append([name, f"{elo[name]:+.0f}" if elo else "", f"{points:g}", str(games)])
+    return rows

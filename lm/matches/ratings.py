@@ -1,0 +1,232 @@
+"""One list of ratings from any number of games between any number of players.
+
+The ratings are those of R. A. Bradley and M. E. Terry, Biometrika 39, 1952, at maximum likelihood, a draw being half a
+win. Where there is no maximum, because players scored all or nothing against the others, each two players that met
+count as having drawn one game more. Intervals are by bootstrap over the pairs of games that share an opening.
+
+>>> results = [Result("a", "b", ((1.5, 2), (1.0, 2), (2.0, 2))), Result("b", "c", ((1.5, 2), (0.5, 2)))]
+>>> ratings = rate(results, anchor="c")
+>>> ratings["c"], round(ratings["b"]), round(ratings["a"])
+(0.0, 0, 191)
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm import UserError
+from lm.matches.elo import FAILED, POINTS, points_of, superiority
+from xiangqi.formats import pgn
+from xiangqi.game import Game
+
+SAMPLES: Final = 500
+"""Bootstrap samples of the ratings."""
+ELO: Final = 400 / math.log(10)
+"""Elo of a difference of 1 in the logit of the score."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of the games of two players: A's points and the number of games of each pair, and how many were drawn.
+
+    A pair is two games with colours exchanged; a game without its like counts as a pair of one.
+    """
+
+    a: str
+    b: str
+    pairs: tuple[tuple[float, int], ...]
+    draws: int = 0
+
+    @classmethod
+    def of(cls, a: str, b: str, games: Mapping[int, Game]) -> Result:
+        """Return the result of a match, whose games are given by number."""
+        pairs: dict[int, tuple[float, int]] = {}
+        for index, game in games.items():
+            points, count = pairs.get(index // 2, (0.0, 0))
+            pairs[index // 2] = points + points_of(index, game), count + 1
+        return cls(a, b, tuple(pairs.values()), sum(game.result == "1/2-1/2" for game in games.values()))
+
+    @property
+    def games(self) -> int:
+        """Number of games."""
+        return sum(count for _, count in self.pairs)
+
+    @property
+    def points(self) -> float:
+        """A's points."""
+        return sum(points for points, _ in self.pairs)
+
+    @property
+    def score(self) -> float:
+        """A's share of the points."""
+        return self.points / self.games
+
+
+@dataclass
+class Standings:
+    """Games of any players, counted one by one as their headers tell them."""
+
+    failures: dict[str, Counter[str]] = field(default_factory=dict)
+    """How often each player lost a game by failing, by the ending's reason."""
+    unfinished: int = 0
+    """Games without a result or without the names of two players, which do not count."""
+    _pairs: dict[tuple[str, str], dict[object, list[tuple[float, bool]]]] = field(default_factory=dict)
+    _drawn: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, headers: Mapping[str, str], source: object = None) -> None:
+        """Count a game. Rounds 1 and 2 of a ``source``, 3 and 4 and so on are pairs if their players are the same."""
+        red, black, result = (headers.get(name, "?").strip() for name in ("Red", "Black", "Result"))
+        if result not in POINTS or "?" in (red, black) or "" in (red, black) or red == black:
+            self.unfinished += 1
+            return
+        a, b = sorted((red, black))
+        pairs = self._pairs.setdefault((a, b), {})
+        stated = headers.get("Round", "")
+        pair: object = (source, (int(stated) - 1) // 2) if stated.isdecimal() else len(pairs)
+        if any(a_was_red == (red == a) for _, a_was_red in pairs.get(pair, ())):
+            pair = len(pairs)  # two games with the same colours are no pair
+        points = POINTS[result] if red == a else 1 - POINTS[result]
+        pairs.setdefault(pair, []).append((points, red == a))
+        self._drawn[a, b] += result == "1/2-1/2"
+        if (reason := headers.get("Termination", "")) in FAILED and result != "1/2-1/2":
+            self.failures.setdefault(black if result == "1-0" else red, Counter())[reason] += 1
+
+    @property
+    def results(self) -> list[Result]:
+        """The result of each two players that met."""
+        return [
+            Result(a, b, tuple((sum(p for p, _ in games), len(games)) for games in pairs.values()), self._drawn[a, b])
+            for (a, b), pairs in self._pairs.items()
+        ]
+
+
+def read_standings(paths: Iterable[Path]) -> Standings:
+    """Count the games of PGN files. Raises ``OSError``, and ``UserError`` if there is no finished game in them."""
+    standings, names = Standings(), []
+    for path in paths:
+        names.append(str(path))
+        for headers in pgn.read_headers(path):
+            standings.add(headers, path)
+    if not standings.results:
+        raise UserError(f"no finished game between two named players in {', '.join(names)}")
+    return standings
+
+
+class Ratings(Mapping[str, float]):
+    """Elo by player, strongest first."""
+
+    def __init__(
+        self, names: Sequence[str], elo: NDArray[np.float64], drawn: NDArray[np.float64], infinite: bool = False
+    ) -> None:
+        self._index = {names[i]: int(i) for i in np.argsort(-elo, kind="stable")}
+        self._elo, self._drawn = elo, drawn
+        self.infinite = infinite
+        """Whether some differences would be infinite, so that drawn games were added."""
+
+    def __getitem__(self, name: str) -> float:
+        return float(self._elo[self._index[name]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def interval(self, name: str) -> tuple[float, float]:
+        """Return the 95% interval of a player's Elo."""
+        low, high = np.percentile(self._drawn[:, self._index[name]], [2.5, 97.5])
+        return float(low), float(high)
+
+    def lead(self, a: str, b: str) -> tuple[float, float, float]:
+        """Return how far ``a`` is ahead of ``b``, with the ends of the 95% interval."""
+        low, high = np.percentile(self._leads(a, b), [2.5, 97.5])
+        return self[a] - self[b], float(low), float(high)
+
+    def superiority(self, a: str, b: str) -> float:
+        """Return the chance that ``a`` is stronger than ``b``, from the normal distribution of the lead."""
+        spread = float(self._leads(a, b).std())
+        lead = self[a] - self[b]
+        return superiority(lead / spread) if spread > 0 else 0.5 + 0.5 * float(np.sign(lead))
+
+    def _leads(self, a: str, b: str) -> NDArray[np.float64]:
+        leads: NDArray[np.float64] = self._drawn[:, self._index[a]] - self._drawn[:, self._index[b]]
+        return leads
+
+
+def rate(results: Sequence[Result], anchor: str | None = None, elo: float = 0.0, samples: int = SAMPLES) -> Ratings:
+    """Return the ratings of all players in the results; that of ``anchor`` is ``elo``, without one their mean is.
+
+    Raises ``UserError`` if the anchor has not played, or if no chain of games connects some players with the others.
+    """
+    names = list(dict.fromkeys(name for result in results for name in (result.a, result.b)))
+    if anchor is not None and anchor not in names:
+        raise UserError(f"{anchor} has not played; players: {', '.join(names)}")
+    sides = np.array([[names.index(result.a), names.index(result.b)] for result in results])
+    pairs = [np.array(result.pairs, np.float64).reshape(-1, 2) for result in results]
+    apart = _unreached(sides, np.ones(len(sides), bool), np.ones(len(sides), bool), len(names))
+    if len(apart):
+        raise UserError(
+            f"no games connect {', '.join(names[i] for i in apart)} with {names[0]}: they cannot be rated together"
+        )
+    fixed = 0 if anchor is None else names.index(anchor)
+
+    def fitted(sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+        points, games = sums.T
+        infinite = bool(len(_unreached(sides, points > 0, points < games, len(names))))
+        ratings = bradley_terry(sides, points + 0.5 * infinite, games + infinite, fixed, len(names))
+        return ratings + elo - (ratings.mean() if anchor is None else 0.0), infinite
+
+    random = np.random.default_rng(0)
+    drawn = [fitted(np.array([p[random.integers(0, len(p), len(p))].sum(0) for p in pairs]))[0] for _ in range(samples)]
+    ratings, infinite = fitted(np.array([p.sum(0) for p in pairs]))
+    return Ratings(names, ratings, np.array(drawn).reshape(samples, len(names)), infinite)
+
+
+def _unreached(
+    sides: NDArray[np.int64], scored: NDArray[np.bool_], conceded: NDArray[np.bool_], players: int
+) -> NDArray[np.int64]:
+    """Return the players that player 0 does not reach, or that do not reach it, by going from each to those it took
+    points from. There is a maximum of the likelihood if there are none (L. R. Ford, American Mathematical Monthly 64,
+    1957)."""
+    beats = np.eye(players, dtype=bool)
+    a, b = sides.T
+    beats[a[scored], b[scored]] = True
+    beats[b[conceded], a[conceded]] = True
+    for _ in range(players.bit_length()):
+        beats = beats @ beats
+    return np.flatnonzero(~(beats[0] & beats[:, 0]))
+
+
+def bradley_terry(
+    sides: NDArray[np.int64], points: NDArray[np.float64], games: NDArray[np.float64], anchor: int, players: int
+) -> NDArray[np.float64]:
+    """Return the Elo of each player ``(players,)`` at maximum likelihood, by Newton's method; the anchor's is 0.
+
+    ``sides`` ``(M, 2)`` are the players of each match, ``points`` ``(M,)`` those of the first, of ``games`` ``(M,)``.
+    """
+    rating = np.zeros(players)
+    free = np.arange(players) != anchor
+    a, b = sides.T
+    for _ in range(100):
+        expected = 1 / (1 + np.exp(rating[b] - rating[a]))
+        slope, bend = np.zeros(players), np.full((players, players), 0.0)
+        np.add.at(slope, a, points - games * expected)
+        np.add.at(slope, b, games * expected - points)
+        weight = games * expected * (1 - expected)
+        for i, j, sign in ((a, a, 1), (b, b, 1), (a, b, -1), (b, a, -1)):
+            np.add.at(bend, (i, j), sign * weight)
+        bend += 1e-9 * np.eye(players)
+        step = np.zeros(players)
+        step[free] = np.clip(np.linalg.solve(bend[np.ix_(free, free)], slope[free]), -1, 1)
+        rating += step
+        if np.abs(step).max() < 1e-6:
+            break
+    return rating * ELO
