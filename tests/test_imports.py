@@ -25,7 +25,7 @@ ROOMS = (
     {"players"},
     {"library", "matches", "measure"},
     {"training"},
-    {"ladder", "repair", "terminal", "uci"},
+    {"ladder", "repair", "study", "terminal", "uci"},
     {"cli"},
 )
 """The parts of lm, each of which stands on those before it."""

@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from lm import release
-from lm.cli import games, labelling, levels, library, measuring, play, repairing, tools, tournaments, training
+from lm.cli import (
+    games,
+    labelling,
+    levels,
+    library,
+    measuring,
+    play,
+    repairing,
+    studying,
+    tools,
+    tournaments,
+    training,
+)
 from lm.cli.commands import plugins
 from lm.cli.console import say
 
@@ -56,6 +68,7 @@ for command in (
     measuring.report,
     measuring.explain,
     library.explore,
+    studying.review,
     repairing.repair,
     tools.perft,
     tools.convert,

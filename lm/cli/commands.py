@@ -17,6 +17,7 @@ EXTRAS: Final = {
     "explore": "play",
     "import": "play",
     "repair": "play",
+    "review": "play",
     "train": "train",
     "ladder": "train",
     "data": "train",

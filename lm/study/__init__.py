@@ -1,0 +1,1 @@
+"""Learning from games: reviews of games, and puzzles."""
