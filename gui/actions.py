@@ -1,39 +1,100 @@
-"""The actions of a person at the board, by button or by key."""
+"""The actions of a person at the board, by button, by key or from the menu."""
 
 from __future__ import annotations
 
 import enum
 from typing import Literal
 
+from gui.strings import has, say
+
 Tone = Literal["quiet", "busy", "alert", "good"]
 """The tone of a status line, which decides its colour."""
+Group = Literal["game", "analysis", "steps", "tree", "board", "files"]
+"""Where an action stands in the menu."""
 
 
 class Action(enum.Enum):
-    """An action: the label of its button and its key."""
+    """An action: the key of its text in `gui.strings`, its key on the keyboard, and its group in the menu."""
 
-    NEW = "New game", "N"
-    UNDO = "Undo", "U"
-    RESIGN = "Resign", "R"
-    DRAW = "Offer draw", "D"
-    LEVEL = "Level", "L"
-    SWAP = "Swap sides", "S"
-    FLIP = "Flip board", "F"
-    SCRIPT = "Script", "T"
-    SAVE = "Save PGN", "Ctrl+S"
-    COPY = "Copy FEN", "Ctrl+C"
-    PASTE = "Paste", "Ctrl+V"
-    FIRST = "|←", "Home"
-    BACK = "←", "Left"
-    FORWARD = "→", "Right"
-    LAST = "→|", "End"
+    NEW = "new", "N", "game"
+    UNDO = "undo", "U", "game"
+    REDO = "redo", "Shift+U", "game"
+    MOVE_NOW = "move_now", "M", "game"
+    DRAW = "draw", "D", "game"
+    RESIGN = "resign", "R", "game"
+    LEVEL = "level", "L", "game"
+    SWAP = "swap", "S", "game"
+    BOTH = "both", "B", "game"
+
+    ANALYSE = "analyse", "Space", "analysis"
+    MORE_LINES = "more_lines", "+", "analysis"
+    FEWER_LINES = "fewer_lines", "-", "analysis"
+    THREATS = "threats", "X", "analysis"
+    BEST_ARROWS = "best_arrows", "A", "analysis"
+    PEOPLE_ARROWS = "people_arrows", "H", "analysis"
+
+    FIRST = "first", "Home", "steps"
+    BACK = "back", "Left", "steps"
+    FORWARD = "forward", "Right", "steps"
+    LAST = "last", "End", "steps"
+    UPPER_BRANCH = "upper_branch", "Up", "steps"
+    LOWER_BRANCH = "lower_branch", "Down", "steps"
+    TO_GAME = "to_game", "G", "steps"
+    PLAY_FROM_HERE = "play_from_here", "P", "steps"
+
+    COMMENT = "comment", "C", "tree"
+    GOOD = "good", "1", "tree"
+    MISTAKE = "mistake", "2", "tree"
+    BRILLIANT = "brilliant", "3", "tree"
+    BLUNDER = "blunder", "4", "tree"
+    INTERESTING = "interesting", "5", "tree"
+    DUBIOUS = "dubious", "6", "tree"
+    PROMOTE = "promote", "Ctrl+Up", "tree"
+    DEMOTE = "demote", "Ctrl+Down", "tree"
+    PROMOTE_TO_MAIN = "promote_to_main", "Ctrl+Home", "tree"
+    DELETE = "delete", "Delete", "tree"
+
+    FLIP = "flip", "F", "board"
+    NOTATION = "notation", "W", "board"
+    SCRIPT = "script", "T", "board"
+    NEXT_VIEW = "next_view", "Tab", "board"
+    MENU = "menu", "F10", "board"
+    HELP = "help", "F1", "board"
+
+    SAVE = "save", "Ctrl+S", "files"
+    COPY = "copy", "Ctrl+C", "files"
+    PASTE = "paste", "Ctrl+V", "files"
 
     @property
     def label(self) -> str:
         """The text on the button."""
-        return self.value[0]
+        return say(self.value[0])
+
+    @property
+    def title(self) -> str:
+        """The text in the menu, where a button has only a sign."""
+        long = f"{self.value[0]}.long"
+        return say(long) if has(long) else self.label
 
     @property
     def shortcut(self) -> str:
-        """The key, prefixed with ``Ctrl+`` if it needs that."""
+        """The key, after ``Ctrl+`` or ``Shift+`` if it needs these."""
         return self.value[1]
+
+    @property
+    def group(self) -> Group:
+        """The group of the menu."""
+        return self.value[2]
+
+
+MARKS = {
+    Action.GOOD: 1,
+    Action.MISTAKE: 2,
+    Action.BRILLIANT: 3,
+    Action.BLUNDER: 4,
+    Action.INTERESTING: 5,
+    Action.DUBIOUS: 6,
+}
+"""The numeric annotation glyph (NAG) that an action sets or removes."""
+SIGNS = {1: "!", 2: "?", 3: "!!", 4: "??", 5: "!?", 6: "?!"}
+"""How these glyphs are written after a move."""

@@ -19,13 +19,19 @@ os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
 import pygame
 
-from gui import NoDisplayError, theme
+from gui import NoDisplayError, keys, theme
 from gui.actions import Action
-from gui.board_view import BoardView, Marks
+from gui.board_view import Arrow, BoardView, Marks, draw_chances
+from gui.dialogs import TextDialog
+from gui.help_sheet import HelpSheet
 from gui.layout import MINIMUM_SIZE, Layout, Point, arrange
+from gui.menu import Menu
+from gui.overlay import Overlay
 from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw_error, draw_first_panel
+from gui.strings import say
 
 if TYPE_CHECKING:
+    from gui.analysis import ArrowMark
     from gui.controller import Controller
     from gui.games_folder import GamesFolder
     from gui.session import Session
@@ -37,6 +43,8 @@ DRAG_START = 6
 FRAME = 1 / 60
 DOTS = 0.2
 """Seconds between the steps of the dots shown while the player thinks."""
+AWAY = -1, -1
+"""A pointer that is over nothing."""
 PAUSES = 0.002, 0.03
 """Seconds between polls for events: at first, and after a while without any."""
 
@@ -71,6 +79,7 @@ def open_window() -> pygame.Window:
     window.minimum_size = MINIMUM_SIZE
     window.set_icon(theme.piece(1, 64))
     pygame.key.set_repeat(350, 60)
+    pygame.key.stop_text_input()  # input methods are on where a text is typed only
     return window
 
 
@@ -84,6 +93,8 @@ class App:
         self.view = BoardView()
         self.layout = _layout(window)
         self.running = True
+        self.overlay: Overlay | None = None
+        """The menu, the help sheet or a dialog, if one is open."""
         self._pressed_at: tuple[int, int] | None = None
         self._dragged: Point | None = None
         self._dropped: tuple[int, Point] | None = None
@@ -100,7 +111,9 @@ class App:
         session, layout = self.session, self.layout
         pointer = pygame.mouse.get_pos()
         self.view.traditional = session.traditional
-        self.view.show(session.shown.cells.tolist(), now, layout, session.bottom, self._dropped)
+        preview = self.controller.analysis.preview()
+        board = session.shown if preview is None else preview[0]
+        self.view.show(board.cells.tolist(), now, layout, session.bottom, self._dropped)
         self._dropped = None
         screen.fill(theme.BACKGROUND)
         self.view.draw(screen, layout, session.bottom, self._marks(pointer), now, self._dragged)
@@ -108,11 +121,21 @@ class App:
             draw_error(screen, layout, self.controller.error)
         elif (ending := self._banner()) is not None and not self.view.moving(now):
             draw_banner(screen, layout, ending)
-        self.panel.draw(screen, layout, pointer, now)
+        if (chances := self.controller.analysis.chances) is not None:
+            draw_chances(screen, layout, session.bottom, (chances.win, chances.draw, chances.loss))
+        if self.overlay is None:
+            self.panel.draw(screen, layout, pointer, now)
+        else:
+            self.panel.draw(screen, layout, AWAY, now)
+            self.overlay.draw(screen, layout, pointer, now)
         self.window.flip()
 
     def _marks(self, pointer: tuple[int, int]) -> Marks:
-        session = self.session
+        session, analysis = self.session, self.controller.analysis
+        if (preview := analysis.preview()) is not None:
+            board, last = preview
+            check = board.king(board.turn) if board.is_check() else None
+            return Marks(last_move=(last.from_square, last.to_square), check=check)
         move = session.last_move
         return Marks(
             selected=session.selected,
@@ -120,6 +143,7 @@ class App:
             last_move=(move.from_square, move.to_square) if move is not None else None,
             check=session.checked_king,
             hover=self.layout.square_at(self._dragged or pointer, session.bottom),
+            arrows=[_arrow(mark) for mark in (analysis.arrows() if session.selected is None else ())],
         )
 
     def _banner(self) -> Ending | None:
@@ -138,8 +162,8 @@ class App:
         """Handle one event."""
         if event.type in _CLOSING:
             self.running = False
-        elif event.type == pygame.KEYDOWN:
-            self._key(event)
+        elif event.type in (pygame.KEYDOWN, pygame.TEXTINPUT, pygame.TEXTEDITING):
+            self._typed(event)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             self._press(event.pos)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 3:
@@ -149,39 +173,80 @@ class App:
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
             self._release(event.pos)
         elif event.type == pygame.MOUSEWHEEL:
-            self.panel.scroll(self.layout, -event.y * 2)
+            self._wheel(event)
+        if self.overlay is not None and self.overlay.closed:
+            self._open(None)
 
-    def _key(self, event: pygame.Event) -> None:
-        name = pygame.key.name(event.key)
-        if event.mod & (pygame.KMOD_CTRL | pygame.KMOD_META):
-            name = f"ctrl+{name}"
-        if name == "escape":
-            self.controller.press(None)
-            self._dismissed = self.session.generation
-        for action in Action:
-            if action.shortcut.lower() == name and not (event.mod & pygame.KMOD_ALT):
+    def do(self, action: Action) -> None:
+        """Carry out an action: those that open something here, all others by the controller."""
+        match action:
+            case Action.MENU:
+                self._open(Menu(self.controller, self.do))
+            case Action.HELP:
+                self._open(HelpSheet())
+            case Action.COMMENT:
+                self._comment()
+            case Action.NEXT_VIEW:
+                self.panel.show_next()
+            case _:
                 self.controller.do(action)
+                if action in (Action.ANALYSE, Action.THREATS) and self.controller.analysis.on:
+                    self.panel.show("analysis")
+
+    def _open(self, overlay: Overlay | None) -> None:
+        self.overlay = overlay
+        if overlay is not None and overlay.wants_text():
+            pygame.key.start_text_input()
+        else:
+            pygame.key.stop_text_input()
+
+    def _comment(self) -> None:
+        session, node = self.session, self.session.node
+        move = session.scribe.line(node.line())[-1] if node.ply else say("comment.start")
+        title = say("comment.title", move=move)
+        paste = self.controller.clipboard.get
+        self._open(TextDialog(title, node.comment, lambda text: session.set_comment(node, text), paste))
+
+    def _typed(self, event: pygame.Event) -> None:
+        if self.overlay is not None:
+            overlay = self.overlay
+            if event.type != pygame.KEYDOWN:
+                overlay.text(event)
+            elif (name := keys.name_of(event)) == "escape":
+                overlay.closed = True
+            else:
+                overlay.key(name)
+        elif event.type == pygame.KEYDOWN:
+            if keys.name_of(event) == "escape":
+                self.controller.press(None)
+                self._dismissed = self.session.generation
+            elif (action := keys.action_of(event)) is not None:
+                self.do(action)
 
     def _press(self, position: tuple[int, int]) -> None:
         layout, session = self.layout, self.session
+        if self.overlay is not None:
+            self.overlay.press(layout, position)
+            return
         ending = self._banner()
         if ending is not None and banner_rect(layout, ending).collidepoint(position):
             self._dismissed = session.generation
             return
         action = self.panel.action_at(layout, position)
         if action is not None:
-            self.controller.do(action)
-        elif self.panel.grab(layout, position):
+            self.do(action)
+        elif self.panel.press(layout, position):
             pass
-        elif (ply := self.panel.ply_at(layout, position)) is not None:
-            session.view(ply)
         elif layout.plate.collidepoint(position):
             self._dismissed = session.generation
             self.controller.press(layout.square_at(position, session.bottom))
             self._pressed_at = position
 
     def _motion(self, position: tuple[int, int]) -> None:
-        self.panel.drag(self.layout, position)
+        if self.overlay is not None:
+            self.overlay.motion(self.layout, position)
+            return
+        self.panel.motion(self.layout, position)
         if self._pressed_at is None or self.session.selected is None:
             return
         away = max(abs(position[0] - self._pressed_at[0]), abs(position[1] - self._pressed_at[1]))
@@ -189,12 +254,26 @@ class App:
             self._dragged = position
 
     def _release(self, position: tuple[int, int]) -> None:
-        self.panel.let_go()
-        if self._pressed_at is not None:
+        self.panel.release()
+        if self._pressed_at is not None and self.overlay is None:
             move = self.controller.release(self.layout.square_at(position, self.session.bottom))
             if move is not None and self._dragged is not None:
                 self._dropped = move.to_square, self._dragged
         self._pressed_at = self._dragged = None
+
+    def _wheel(self, event: pygame.Event) -> None:
+        """Step through the game over the board, and scroll elsewhere."""
+        if self.overlay is not None:
+            self.overlay.wheel(self.layout, -event.y * 2)
+        elif self.layout.plate.collidepoint(pygame.mouse.get_pos()):
+            self.controller.step(-event.y)
+        else:
+            self.panel.wheel(self.layout, -event.y * 2)
+
+
+def _arrow(mark: ArrowMark) -> Arrow:
+    color, aside = (theme.PEOPLE, -0.13) if mark.people else (theme.BEST, 0.13)
+    return Arrow(mark.move.from_square, mark.move.to_square, color, mark.weight, aside)
 
 
 def _layout(window: pygame.Window) -> Layout:
@@ -236,12 +315,12 @@ def _sit_down(side: str | None, fen: str | None, games_dir: Path) -> tuple[Sessi
     try:
         game = games.kept()
         if game is not None and side is None and fen is None and (kept := Session.going_on(game)) is not None:
-            return kept, games, "Your last game goes on. N starts a new one."
+            return kept, games, say("notice.goes_on")
         games.set_aside()
     except (OSError, ValueError) as error:
         with contextlib.suppress(OSError):
             games.set_aside()
-        return session, games, f"Your last game cannot be read: {error}"
+        return session, games, say("notice.unreadable", reason=error)
     return session, games, ""
 
 
@@ -265,7 +344,7 @@ def _wait_for_rules(window: pygame.Window, prepare: Callable[[], T]) -> T | None
         if any(event.type in _CLOSING for event in events):
             return None
         if events or not shown:
-            _draw_first(window, "Preparing the rules... (the first start compiles them)")
+            _draw_first(window, say("status.compiling"))
             shown = True
         time.sleep(0.05)
     return future.result()
@@ -287,7 +366,7 @@ def main(
     """
     window, worker, games = open_window(), None, None
     try:
-        _draw_first(window, "Preparing the rules...")
+        _draw_first(window, say("status.rules"))
         ready = _wait_for_rules(window, lambda: _sit_down(side, fen, games_dir or Path.home() / "xiangqi"))
         if ready is not None:
             from gui.controller import Controller

@@ -17,6 +17,18 @@ _CROSSES = [(file, rank) for rank in (2, 7) for file in (1, 7)] + [(f, r) for r 
 _RED_FILES, _BLACK_FILES = "九八七六五四三二一", "１２３４５６７８９"
 
 
+@dataclass(frozen=True)
+class Arrow:
+    """An arrow from square to square; ``weight``, 0 to 1, makes it thicker and less transparent."""
+
+    start: int
+    end: int
+    color: theme.Rgb
+    weight: float = 1.0
+    aside: float = 0.0
+    """How far it lies beside the line from point to point, in cells, so that two arrows of one move are both seen."""
+
+
 @dataclass
 class Marks:
     """The marks on a position: the selected piece and its targets, the last move, the king in check."""
@@ -26,6 +38,8 @@ class Marks:
     last_move: tuple[int, int] | None = None
     check: int | None = None
     hover: int | None = None
+    arrows: Sequence[Arrow] = ()
+    """Drawn over the pieces, in order."""
 
 
 @dataclass
@@ -113,6 +127,8 @@ class BoardView:
             x = glide.start[0] + (end[0] - glide.start[0]) * eased
             y = glide.start[1] + (end[1] - glide.start[1]) * eased
             self._piece(screen, layout, glide.code, (x, y), lifted=progress < 0.8)
+        for arrow in marks.arrows:
+            _draw_arrow(screen, layout.point(arrow.start, bottom), layout.point(arrow.end, bottom), cell, arrow)
         if dragged is not None and marks.selected is not None:
             self._piece(screen, layout, self.cells[marks.selected], dragged, lifted=True)
 
@@ -233,6 +249,30 @@ def _corners(screen: pygame.Surface, at: Point, cell: float) -> None:
             for w, h in ((arm, width), (width, arm)):
                 left, top = (x - w if sx > 0 else x), (y - h if sy > 0 else y)
                 screen.fill(theme.CORNER, (round(left), round(top), round(w), round(h)))
+
+
+def _draw_arrow(screen: pygame.Surface, start: Point, end: Point, cell: float, arrow: Arrow) -> None:
+    dx, dy = round(end[0] - start[0]), round(end[1] - start[1])
+    if dx or dy:
+        body = theme.arrow(dx, dy, round(cell), arrow.color, round(arrow.weight, 1))
+        aside = arrow.aside * cell / (dx * dx + dy * dy) ** 0.5
+        _center(screen, body, ((start[0] + end[0]) / 2 - dy * aside, (start[1] + end[1]) / 2 + dx * aside))
+
+
+def draw_chances(screen: pygame.Surface, layout: Layout, bottom: int, chances: tuple[float, float, float]) -> None:
+    """Draw the evaluation bar: Red's chances of win, draw and loss, with the lower side's wins at the bottom."""
+    bar = layout.bar
+    screen.blit(theme.box(bar.width, bar.height, bar.width / 2, theme.DRAW), bar)
+    win, _, loss = chances
+    lower, upper = (win, loss) if bottom == 0 else (loss, win)
+    colors = (theme.WIN, theme.LOSS) if bottom == 0 else (theme.LOSS, theme.WIN)
+    for share, color, top in ((lower, colors[0], False), (upper, colors[1], True)):
+        height = round(share * bar.height)
+        part = pygame.Rect(bar.x, bar.y if top else bar.bottom - height, bar.width, height)
+        screen.set_clip(part)
+        screen.blit(theme.box(bar.width, bar.height, bar.width / 2, color), bar)
+        screen.set_clip(None)
+    screen.fill(theme.GOLD, (bar.x - 1, bar.centery, bar.width + 2, max(1, layout.px(1))))
 
 
 def _ordered(a: tuple[int, int], b: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -11,16 +11,22 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
-from gui.actions import Action, Tone
+from gui import analysis_process
+from gui.actions import MARKS, Action, Tone
+from gui.analysis import MOST_LINES, LiveAnalysis
+from gui.errors import describe
 from gui.games_folder import GamesFolder
+from gui.notation import NOTATIONS
 from gui.pasting import read_pasted
-from gui.player_process import Failed, Loaded, Report, Request, describe
+from gui.player_process import Failed, Loaded, Report, Request
 from gui.session import Session
+from gui.strings import say
 from gui.worker import Worker
-from lm.matches.table import SIDES
+from lm.matches.table import HUMANS
 from lm.players.levels import DEFAULT_LEVEL, LEVELS, Level, find_level
 from lm.players.specs import Spec
-from xiangqi import STARTING_FEN, Color, Move, Square
+from xiangqi import RED, STARTING_FEN, Color, Move, Square
+from xiangqi.game import ChildNode
 
 if TYPE_CHECKING:
     from lm.players.player import Choice
@@ -62,6 +68,7 @@ class Controller:
         notify: Callable[[], None] = lambda: None,
     ) -> None:
         self.session, self.worker, self.clipboard, self.games, self._notify = session, worker, clipboard, games, notify
+        self.analysis = LiveAnalysis(session, worker)
         self.player = Spec.parse(spec)
         """The spec of the person's opponent."""
         self.level: Level | None = None
@@ -86,8 +93,8 @@ class Controller:
         self._held: Report | None = None
         self._pasted: SimpleQueue[Game | str] = SimpleQueue()
         """Results of pasting: a game, or a line with the reason why there is none."""
-        self._kept = session.generation
-        """The generation in which the game was last kept."""
+        self._kept = session.generation, session.revision
+        """The game's generation and its tree's revision when it was last kept."""
         self._keeps = True
         """Whether that succeeded."""
         if len(session.humans) < 2:
@@ -119,7 +126,9 @@ class Controller:
             self._take_pasted(self._pasted.get())
         while (report := self._held or self.worker.poll()) is not None:
             self._held = None
-            if isinstance(report, Loaded):
+            if isinstance(report, analysis_process.Report):
+                self.analysis.take(report)
+            elif isinstance(report, Loaded):
                 self.loaded, self.player_name = report.spec, report.name
             elif report.generation != self.session.generation:
                 pass
@@ -139,8 +148,9 @@ class Controller:
         elif self._unanswered:  # a move was taken back, so the answer is no longer needed
             self._unanswered = False
             self._ask()
-        if self._kept != self.session.generation:
-            self._kept = self.session.generation
+        self.analysis.follow(self.player)
+        if self._kept != (now_is := (self.session.generation, self.session.revision)):
+            self._kept = now_is
             self._keep()
 
     def patience(self) -> float:
@@ -159,23 +169,23 @@ class Controller:
         try:
             session.answer(choice)
         except ValueError as error:
-            self.error = f"{self.player_name} failed: {describe(error)}"
+            self.error = say("notice.failed", player=self.player_name, reason=describe(error))
             return
         if asked and session.ending is None:
-            self.say("Your offer of a draw is declined.")
+            self.say(say("notice.declined"))
 
     def _keep(self) -> None:
         """Write the game in play to disk."""
         session = self.session
         try:
-            if session.board.ply or session.start_fen != STARTING_FEN:
-                self.games.keep(session.game(self.player_name))
+            if session.table.game.variations or session.start_fen != STARTING_FEN:
+                self.games.keep(session.kept(self.player_name))
             else:
                 self.games.drop()
             self._keeps = True
         except (OSError, ValueError) as error:
             if self._keeps:
-                self.say(f"This game will be lost with the window: {describe(error)}", "alert")
+                self.say(say("notice.lost", reason=describe(error)), "alert")
             self._keeps = False
 
     def _set_level(self, level: Level) -> None:
@@ -189,23 +199,29 @@ class Controller:
         if self._now < until:
             return text, tone
         session = self.session
+        if not session.live and not session.in_game:
+            return say("status.variation", shown=session.viewed), "busy"
         if not session.live:
-            return f"Looking back at move {session.viewed} of {session.board.ply}. End returns.", "busy"
+            return say("status.looking_back", shown=session.viewed, last=session.board.ply), "busy"
         if session.ending is not None:
-            return f"{session.ending.text}.", "good"
+            lost = len(session.humans) == 1 and session.ending.winner == 1 - (session.person or 0)
+            return say("status.ended", ending=session.ending.text), "quiet" if lost else "good"
         if self.error is not None:
-            stuck = "The player cannot move. U takes your move back."
-            return stuck if session.awaits_player else "The player is not ready.", "alert"
+            return say("status.stuck" if session.awaits_player else "status.not_ready"), "alert"
         if session.awaits_player:
-            return ("Thinking..." if self.loaded == self.spec else "Loading model..."), "busy"
-        side = SIDES[session.board.turn]
-        mine = "Your move" if len(session.humans) == 1 else f"{side} to move"
-        text = f"Check! {mine}." if session.checked_king is not None else f"{mine}."
+            return say("status.thinking" if self.loaded == self.spec else "status.loading"), "busy"
+        parts = [
+            say("status.your_move")
+            if len(session.humans) == 1
+            else say("status.to_move", side=side_name(session.board.turn))
+        ]
+        if session.checked_king is not None:
+            parts.insert(0, say("status.check"))
         if session.offer == 1 - session.board.turn:
-            text += " A draw is offered: D accepts, a move declines."
+            parts.append(say("status.draw_offered"))
         if len(session.humans) == 1 and self.loaded != self.spec:
-            text += " Loading model..."
-        return text, "alert" if session.checked_king is not None else "quiet"
+            parts.append(say("status.loading"))
+        return " ".join(parts), "alert" if session.checked_king is not None else "quiet"
 
     def say(self, text: str, tone: Tone = "quiet") -> None:
         """Show a notice for some seconds."""
@@ -214,22 +230,48 @@ class Controller:
     def label(self, action: Action) -> str:
         """Return the current text on the action's button."""
         if self.armed(action):
-            return "Sure?"
-        if action is Action.DRAW and self.session.offer is not None:
-            return "Draw offered" if self.session.offer == self.session.person else "Accept draw"
-        if action is Action.LEVEL and self.has_levels:
-            return f"Level: {self.level.name if self.level else 'own'}"
-        if action is Action.SCRIPT:
-            return "Script: 繁體" if self.session.traditional else "Script: 简体"
+            return say("confirm")
+        session, style = self.session, self.session.scribe.style
+        match action:
+            case Action.DRAW if session.offer is not None:
+                return say("draw.offered" if session.offer == session.person else "draw.accept")
+            case Action.LEVEL if self.has_levels:
+                return say("level.is", level=self.level.name if self.level else say("level.own"))
+            case Action.SCRIPT:
+                return say("script.traditional" if session.traditional else "script.simplified")
+            case Action.NOTATION:
+                return say(f"notation.{style.notation}")
+            case Action.ANALYSE if self.analysis.on:
+                return say("analyse.stop")
+            case Action.THREATS if self.analysis.threats:
+                return say("threats.off")
+            case Action.BOTH if len(session.humans) == 2:
+                return say("both.back", player=self.player.kind)
         return action.label
+
+    def ticked(self, action: Action) -> bool:
+        """Whether an action is a switch that is on."""
+        analysis = self.analysis
+        match action:
+            case Action.ANALYSE:
+                return analysis.on
+            case Action.THREATS:
+                return analysis.threats
+            case Action.BEST_ARROWS:
+                return analysis.best_arrows
+            case Action.PEOPLE_ARROWS:
+                return analysis.people_arrows
+            case Action.BOTH:
+                return len(self.session.humans) == 2
+        return action in MARKS and MARKS[action] in self.session.node.nags
 
     def side(self, color: Color) -> tuple[str, str]:
         """Return who plays a side, and the side's name."""
         if color in self.session.humans:
-            return "You" if len(self.session.humans) == 1 else "Player", SIDES[color]
+            return say("player.you" if len(self.session.humans) == 1 else "player.person"), side_name(color)
         if self.level is not None:
-            return f"{self.player.kind} · {self.level.name}", SIDES[color]
-        return self.player_name, SIDES[color]
+            return f"{self.player.kind} · {self.level.name}", side_name(color)
+        return self.player_name, side_name(color)
 
     def armed(self, action: Action) -> bool:
         """Whether repeating the action now would confirm it."""
@@ -241,6 +283,10 @@ class Controller:
         match action:
             case Action.UNDO:
                 return session.can_undo
+            case Action.REDO:
+                return session.can_redo
+            case Action.MOVE_NOW:
+                return self.thinking and self.loaded == self.spec
             case Action.RESIGN:
                 return session.ending is None and bool(session.humans)
             case Action.DRAW:
@@ -251,18 +297,51 @@ class Controller:
                 return len(session.humans) == 1
             case Action.FIRST | Action.BACK:
                 return session.viewed > 0
-            case Action.FORWARD | Action.LAST:
+            case Action.FORWARD:
+                return session.viewed < len(session.cursor.line)
+            case Action.LAST:
+                return not session.live if session.in_game else session.viewed < len(session.cursor.line)
+            case Action.UPPER_BRANCH | Action.LOWER_BRANCH:
+                return session.node.parent is not None and len(session.node.parent.variations) > 1
+            case Action.TO_GAME | Action.PLAY_FROM_HERE:
                 return not session.live
-        return True
+            case Action.PROMOTE:
+                return (branch := session.branch) is not None and branch.parent.variations[0] is not branch
+            case Action.DEMOTE:
+                return (branch := session.branch) is not None and branch.parent.variations[-1] is not branch
+            case Action.PROMOTE_TO_MAIN:
+                return isinstance(session.node, ChildNode) and not session.node.is_main_line()
+            case Action.DELETE:
+                return session.can_delete
+            case Action.MORE_LINES:
+                return self.analysis.on and self.analysis.count < MOST_LINES
+            case Action.FEWER_LINES:
+                return self.analysis.on and self.analysis.count > 1
+        return action not in MARKS or session.viewed > 0
 
     # --- Actions ------------------------------------------------------------------------------------------------------
 
     def press(self, square: Square | None) -> Move | None:
         """Press on a square; returns the move if this plays one."""
         self._quiet()
-        if square is not None and not self.session.live:
-            self.say("Looking back: press End to return to the game.")
-        return self.session.press(square)
+        session = self.session
+        held, shown = session.selected, session.shown
+        move = session.press(square)
+        if move is None and square is not None and session.selected is None and session.ending is None:
+            self._explain(square, held, shown)
+        return move
+
+    def _explain(self, square: Square, held: Square | None, shown: Board) -> None:
+        """Say why a press did nothing."""
+        session, piece = self.session, shown.piece_at(square)
+        if not session.awaits_human:
+            side = side_name(session.board.turn)
+            if piece is not None and self.error is None:
+                self.say(say("notice.not_yours", side=side, player=self.side(session.board.turn)[0]))
+        elif held is not None and held != square:
+            self.say(say("notice.illegal"))
+        elif piece is not None and piece.color != shown.turn:
+            self.say(say("notice.other_side", side=side_name(shown.turn)))
 
     def release(self, square: Square | None) -> Move | None:
         """Release over a square; returns the move if this plays one."""
@@ -274,16 +353,27 @@ class Controller:
             return
         armed = self.armed(action)
         self._quiet()
-        if self._gives_up(action) and not armed:
+        if (question := self._question(action)) and not armed:
             self._armed = (action, self._now + NOTICE_TIME)
-            self.say(f"Press {action.shortcut} again to give up this game.", "alert")
+            self.say(question, "alert")
             return
-        session = self.session
+        if action in MARKS:
+            self.session.toggle_mark(MARKS[action])
+        else:
+            self._do(action)
+        self.analysis.follow(self.player)
+
+    def _do(self, action: Action) -> None:
+        session, analysis = self.session, self.analysis
         match action:
             case Action.NEW:
                 session.new()
             case Action.UNDO:
                 session.undo()
+            case Action.REDO:
+                session.redo()
+            case Action.MOVE_NOW:
+                self.worker.move_now(session.generation)
             case Action.RESIGN:
                 session.resign()
             case Action.DRAW:
@@ -292,17 +382,41 @@ class Controller:
                 self._next_level()
             case Action.SWAP:
                 session.swap()
+            case Action.BOTH:
+                self._sit()
+            case Action.ANALYSE:
+                analysis.toggle()
+            case Action.MORE_LINES | Action.FEWER_LINES:
+                analysis.more_lines(1 if action is Action.MORE_LINES else -1)
+            case Action.THREATS:
+                analysis.threats = not analysis.threats
+                if analysis.threats and not analysis.on:
+                    analysis.toggle()
+            case Action.BEST_ARROWS:
+                analysis.best_arrows = not analysis.best_arrows
+            case Action.PEOPLE_ARROWS:
+                analysis.people_arrows = not analysis.people_arrows
             case Action.FLIP:
                 session.flip()
             case Action.SCRIPT:
                 session.set_traditional(not session.traditional)
+            case Action.NOTATION:
+                at = NOTATIONS.index(session.scribe.style.notation)
+                session.set_notation(NOTATIONS[(at + 1) % len(NOTATIONS)])
             case Action.SAVE:
                 self._save()
             case Action.COPY:
                 self.clipboard.put(session.shown.fen())
-                self.say("FEN copied.", "good")
+                self.say(say("notice.fen_copied"), "good")
             case Action.PASTE:
                 self._paste()
+            case _:
+                self._go(action)
+
+    def _go(self, action: Action) -> None:
+        """Carry out an action on the tree or on what is shown of it."""
+        session = self.session
+        match action:
             case Action.FIRST:
                 session.view(0)
             case Action.BACK:
@@ -310,22 +424,59 @@ class Controller:
             case Action.FORWARD:
                 session.view(session.viewed + 1)
             case Action.LAST:
-                session.view(session.board.ply)
+                session.view_last()
+            case Action.UPPER_BRANCH | Action.LOWER_BRANCH:
+                session.view_branch(-1 if action is Action.UPPER_BRANCH else 1)
+            case Action.TO_GAME:
+                session.show(session.table.node)
+            case Action.PLAY_FROM_HERE:
+                session.play_from_here()
+            case Action.PROMOTE | Action.DEMOTE:
+                session.move_branch(-1 if action is Action.PROMOTE else 1)
+            case Action.PROMOTE_TO_MAIN:
+                session.make_main()
+            case Action.DELETE:
+                session.delete()
+                self.say(say("notice.deleted"))
+
+    def step(self, plies: int) -> None:
+        """Show the position so many plies further on in the line shown, or back."""
+        self.session.view(self.session.viewed + plies)
 
     def _quiet(self) -> None:
         self._armed = None
         self._notice = ("", "quiet", 0.0)
 
-    def _gives_up(self, action: Action) -> bool:
-        playing = self.session.board.ply > 0 and self.session.ending is None
-        return action is Action.RESIGN or (action in (Action.NEW, Action.PASTE) and playing)
+    def _question(self, action: Action) -> str:
+        """Return what an action asks before it discards something; empty if it does not."""
+        session = self.session
+        playing = session.board.ply > 0 and session.ending is None
+        if action is Action.RESIGN or (action in (Action.NEW, Action.PASTE) and playing):
+            return say("notice.give_up", key=action.shortcut)
+        if action is Action.DELETE:
+            count = 1 + sum(1 for _ in session.node.walk())
+            if count > 1:
+                return say("notice.delete", key=action.shortcut, count=count)
+            (move,) = session.scribe.line(session.node.line())[-1:]
+            return say("notice.delete_one", key=action.shortcut, move=move)
+        return ""
+
+    def _sit(self) -> None:
+        """Let a person play both sides, or against the player the side at the lower edge."""
+        session = self.session
+        if len(session.humans) == 2:
+            session.sit({session.bottom})
+            self.say(say("notice.against", side=side_name(session.bottom), player=self.side(1 - session.bottom)[0]))
+        else:
+            session.sit(HUMANS["both"])
+            self.say(say("notice.both"))
 
     def _next_level(self) -> None:
         at = LEVELS.index(self.level) if self.level else -1
         level = LEVELS[(at + 1) % len(LEVELS)]
         self._set_level(level)
         settings = ", ".join(f"{name} {value}" for name, value in Spec.parse(level.spec).options)
-        self.say(f"{level.name}: {settings}, from its next move on.")
+        self.say(say("notice.level", level=level.name, settings=settings))
         if self.error is not None or not self.thinking:
             self._asked, self.error = -1, None
             self._ask()
@@ -334,15 +485,14 @@ class Controller:
         session = self.session
         session.offer_draw()
         if session.ending is None:
-            when = "with your next move" if session.awaits_human else "now"
-            self.say(f"You offer a draw {when}.")
+            self.say(say("notice.offer_next" if session.table.awaits_person else "notice.offer_now"))
 
     def _paste(self) -> None:
         text = self.clipboard.get()
         if not text.strip():
-            self.say("No text in the clipboard, or more than 250 kB, which is too much.", "alert")
+            self.say(say("notice.no_text"), "alert")
             return
-        self._notice = ("Reading...", "busy", math.inf)
+        self._notice = (say("status.reading"), "busy", math.inf)
         threading.Thread(target=self._read_pasted, args=(text,), daemon=True).start()
 
     def _read_pasted(self, text: str) -> None:
@@ -363,9 +513,9 @@ class Controller:
             self.say(describe(error), "alert")
             return
         if pasted.errors:
-            self.say(f"Pasted up to a fault: {describe(pasted.errors[0])}", "alert")
+            self.say(say("notice.pasted_part", reason=describe(pasted.errors[0])), "alert")
         else:
-            self.say("Pasted.", "good")
+            self.say(say("notice.pasted"), "good")
 
     def _save(self) -> None:
         try:
@@ -373,6 +523,11 @@ class Controller:
             if self.session.ending is not None:
                 self.games.drop()
         except (OSError, ValueError) as error:
-            self.say(f"Not saved: {describe(error)}", "alert")
+            self.say(say("notice.not_saved", reason=describe(error)), "alert")
             return
-        self.say(f"Saved as {path}", "good")
+        self.say(say("notice.saved", path=path), "good")
+
+
+def side_name(color: Color) -> str:
+    """Return a side's name."""
+    return say("side.red" if color == RED else "side.black")

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from pygame import Rect
 
-MINIMUM_SIZE = (720, 560)
+MINIMUM_SIZE = (640, 480)
 MARGIN = 1.04
 """Width of the wood outside the outer lines, in cells: room for half a piece and the file numbers."""
+SMALLEST_TEXT = 11
+"""Pixels of the smallest letters."""
 
 Point = tuple[float, float]
 
@@ -18,17 +20,32 @@ class Layout:
     """The rectangles of a window ``(width, height)``, all in pixels."""
 
     size: tuple[int, int]
+    unit: float
+    """Pixels of what is one pixel in a window of 1100 by 800: texts, rows and gaps grow with the window."""
     plate: Rect
     """The wooden board."""
     cell: float
     """Distance between neighbouring points."""
+    bar: Rect
+    """The evaluation bar, beside the board."""
     panel: Rect
     cards: tuple[Rect, Rect]
     """The two players' cards: of the side at the upper edge and of the side at the lower edge."""
-    moves: Rect
+    tabs: Rect
+    """The names of the views."""
+    view: Rect
+    """What the view shown draws in."""
     navigation: tuple[Rect, ...]
     status: Rect
     buttons: tuple[Rect, ...]
+
+    def px(self, length: float) -> int:
+        """Return a length in pixels, given for a unit of 1."""
+        return max(1, round(length * self.unit))
+
+    def text(self, size: int) -> int:
+        """Return the size of a text in pixels, given for a unit of 1."""
+        return max(SMALLEST_TEXT, round(size * self.unit))
 
     def point(self, square: int, bottom: int) -> Point:
         """Return the centre of a square in pixels, with ``bottom`` (0 for Red, 1 for Black) at the lower edge."""
@@ -51,31 +68,39 @@ class Layout:
 
 def arrange(width: int, height: int, buttons: int, navigation: int) -> Layout:
     """Lay out the window: the board as large as fits, and a panel with these numbers of buttons beside it."""
-    pad = 12 if min(width, height) < 700 else 20
-    panel_width = max(264, min(348, round(width * 0.3)))
-    cell = min((height - 2 * pad) / (9 + 2 * MARGIN), (width - panel_width - 3 * pad) / (8 + 2 * MARGIN))
-    plate_width, plate_height = round(cell * (8 + 2 * MARGIN)), round(cell * (9 + 2 * MARGIN))
-    left = max(pad, (width - panel_width - plate_width - pad) // 2)
-    plate = Rect(left, (height - plate_height) // 2, plate_width, plate_height)
-    panel = Rect(plate.right + pad, pad, min(panel_width, width - plate.right - 2 * pad), height - 2 * pad)
+    unit = max(0.75, min(width / 1100, height / 800))
 
-    gap = 8
-    tight = panel.height < 640
-    card, line, row, status = (46, 28, 30, 40) if tight else (62, 32, 36, 46)
-    inner = panel.inflate(-24, -20)
+    def px(length: float) -> int:
+        return round(length * unit)
+
+    pad, gutter = px(14), px(20)  # the gutter to the left of the board holds the evaluation bar
+    narrowest = min(px(310), round(width * 0.37))
+    cell = min((height - 2 * pad) / (9 + 2 * MARGIN), (width - narrowest - 2 * pad - gutter) / (8 + 2 * MARGIN))
+    plate_width, plate_height = round(cell * (8 + 2 * MARGIN)), round(cell * (9 + 2 * MARGIN))
+    panel_width = min(width - plate_width - 2 * pad - gutter, px(460))
+    left = gutter + (width - panel_width - plate_width - 2 * pad - gutter) // 2
+    plate = Rect(left, (height - plate_height) // 2, plate_width, plate_height)
+    bar = Rect(0, 0, px(10), plate_height - px(8))
+    bar.midright = (plate.left - px(5), plate.centery)
+    panel = Rect(plate.right + pad, pad, panel_width, height - 2 * pad)
+
+    gap = px(7)
+    inner = panel.inflate(-px(22), -px(20))
+    card, tab, line, row = px(50), px(28), px(29), px(32)
+    status = 2 * max(px(19), SMALLEST_TEXT + 4)
     rows = (buttons + 1) // 2
-    bottom = inner.bottom - rows * (row + 6) + 6
-    width_of_two = (inner.width - 6) // 2
+    bottom = inner.bottom - rows * (row + px(5)) + px(5)
+    half = (inner.width - px(6)) // 2
     grid = tuple(
-        Rect(inner.x + (i % 2) * (width_of_two + 6), bottom + (i // 2) * (row + 6), width_of_two, row)
-        for i in range(buttons)
+        Rect(inner.x + (i % 2) * (half + px(6)), bottom + (i // 2) * (row + px(5)), half, row) for i in range(buttons)
     )
     message = Rect(inner.x, bottom - gap - status, inner.width, status)
     lower_card = Rect(inner.x, message.y - gap - card, inner.width, card)
-    width_of_one = (inner.width - 6 * (navigation - 1)) // navigation
-    steps = tuple(
-        Rect(inner.x + i * (width_of_one + 6), lower_card.y - gap - line, width_of_one, line) for i in range(navigation)
-    )
+    step = (inner.width - px(6) * (navigation - 1)) // navigation
+    steps = tuple(Rect(inner.x + i * (step + px(6)), lower_card.y - gap - line, step, line) for i in range(navigation))
     upper_card = Rect(inner.x, inner.y, inner.width, card)
-    moves = Rect(inner.x, upper_card.bottom + gap, inner.width, steps[0].y - 6 - upper_card.bottom - gap)
-    return Layout((width, height), plate, cell, panel, (upper_card, lower_card), moves, steps, message, grid)
+    tabs = Rect(inner.x, upper_card.bottom + gap, inner.width, tab)
+    view = Rect(inner.x, tabs.bottom, inner.width, steps[0].y - px(6) - tabs.bottom)
+    return Layout(
+        (width, height), unit, plate, cell, bar, panel, (upper_card, lower_card), tabs, view, steps, message, grid
+    )

@@ -1,7 +1,8 @@
 """The player's process: it loads a player and asks it for moves, on requests from the window through a pipe.
 
 The process is separate because the libraries of a model and of the display can conflict: LLVM, loaded by both Mesa and
-triton, has crashed the window. `gui.worker` starts the process.
+triton, has crashed the window. `gui.worker` starts the process. Analyses run there too, beside the player
+(`gui.analysis_process`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
+
+from gui.analysis_process import Analyse, Analyst
+from gui.analysis_process import Report as AnalysisReport
+from gui.errors import describe
 
 if TYPE_CHECKING:
     from lm.players.player import Choice, Player
@@ -35,6 +40,13 @@ class Request:
     game: int = 0
     """Number of the game. If it differs from the last request's, the player starts a new game."""
     board: Board | None = None
+
+
+@dataclass(frozen=True)
+class MoveNow:
+    """Stop thinking about the request of this generation, and move."""
+
+    generation: int
 
 
 @dataclass(frozen=True)
@@ -61,7 +73,7 @@ class Failed:
     message: str
 
 
-Report = Loaded | Chosen | Failed
+Report = Loaded | Chosen | Failed | AnalysisReport
 Load = Callable[[str], "Player"]
 
 
@@ -81,12 +93,14 @@ class _Server:
         self._leaving = False
         self._player: Player | None = None
         self._spec, self._game = "", 0
+        self._writing = threading.Lock()
+        self._analyst = Analyst(load, self._report)
 
     def listen(self) -> int:
         """Receive requests until the process should end, close the player, and return the exit code."""
         code = 0
         with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):  # the window is gone
-            while self._accept(pickle.load(self._requests)):
+            while self._receive(pickle.load(self._requests)):
                 pass
             code = SUPERSEDED
         with self._changed:
@@ -96,6 +110,21 @@ class _Server:
             with contextlib.suppress(Exception):  # there is no window to report it to
                 self._player.close()
         return code
+
+    def _receive(self, message: Request | MoveNow | Analyse) -> bool:
+        """Take in a message; returns whether all requests will be served soon."""
+        if isinstance(message, Analyse):
+            self._analyst.ask(message)
+        elif isinstance(message, MoveNow):
+            self._hurry(message.generation)
+        else:
+            return self._accept(message)
+        return True
+
+    def _hurry(self, generation: int) -> None:
+        with self._changed:
+            if self._player is not None and self._thinking and self._thinking.generation == generation:
+                self._player.stop()
 
     def _accept(self, request: Request) -> bool:
         """Queue a request; returns whether it will be served soon."""
@@ -143,8 +172,9 @@ class _Server:
         self._report(Chosen(request.generation, choice))
 
     def _report(self, report: Report) -> None:
-        pickle.dump(report, self._reports)
-        self._reports.flush()
+        with self._writing:
+            pickle.dump(report, self._reports)
+            self._reports.flush()
 
 
 def main() -> None:
@@ -167,19 +197,3 @@ def _listen(server: _Server) -> None:
         traceback.print_exc()
     finally:
         os._exit(code)
-
-
-def describe(error: BaseException) -> str:
-    """Describe an error in one line.
-
-    >>> describe(FileNotFoundError(2, "No such file or directory", "model/config.json"))
-    "No such file or directory: 'model/config.json'"
-    >>> describe(KeyError("depth"))
-    "KeyError: 'depth'"
-    """
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror + (f": {error.filename!r}" if error.filename else "")
-    text = " ".join(str(error).split())
-    if isinstance(error, (ValueError, RuntimeError, ImportError, OSError)) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -14,68 +14,94 @@ Move.from_iccs('h2e2')
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
-from lm.matches.table import PERSON, SIDES, Ending, Seat, Table
+from gui.cursor import Cursor, branch_of
+from gui.notation import Notation, Scribe, Style
+from lm.matches.table import HUMANS, PERSON, SIDES, Ending, Seat, Table
 from lm.players.player import Choice
-from xiangqi import BLACK, RED, STARTING_FEN, Board, Color, Move, Square
+from xiangqi import BLACK, NULL_MOVE, RED, STARTING_FEN, Board, Color, Move, Square
+from xiangqi.game import ChildNode
 
 if TYPE_CHECKING:
-    from xiangqi.game import Game
+    from xiangqi.game import Game, GameNode
+
+PERSONS: Final = "Persons"
+LINE: Final = "Line"
+"""Headers of the kept game: the sides that persons play, and the moves of the game in a tree with variations."""
 
 
 class Session:
-    """A game in progress, the ply shown, and the selected piece.
+    """A game in progress, its tree, the position shown, and the selected piece.
 
-    ``humans`` are the sides that persons play. Raises ``InvalidFenError`` for a position that cannot be played.
+    The game stands at one node of the tree, and another may be shown. A person may try moves anywhere: they become
+    variations, and the game stays where it is, unless persons play both sides. ``humans`` are the sides that persons
+    play. Raises ``InvalidFenError`` for a position that cannot be played.
     """
 
     def __init__(self, fen: str = STARTING_FEN, humans: Iterable[Color] = (RED,), traditional: bool = True) -> None:
         humans = frozenset(humans)
         self.bottom: Color = BLACK if humans == {BLACK} else RED
         """The side at the lower edge of the board."""
-        self.traditional = traditional
+        self.scribe = Scribe(Style(traditional=traditional))
         self.generation = 0
         """Incremented by every change of the game, so that an answer to an earlier position is recognised as stale."""
+        self.revision = 0
+        """Incremented by every change of the game or its tree."""
         self.number = 0
         """Number of the game, incremented by each new one."""
-        red, black = (PERSON if color in humans else Seat("?") for color in (RED, BLACK))
-        self._start(Table(fen, (red, black)))
+        self.selected: Square | None = None
+        """The square of the piece in hand."""
+        self._dropped_by_click = False
+        self._start(Table(fen, _seats(humans)))
 
     @classmethod
     def going_on(cls, game: Game) -> Session | None:
-        """Return a session that resumes a game at the end of its main line, with persons on the same sides.
+        """Return a session that resumes a kept game where it stood, with persons on the same sides.
 
         Returns ``None`` for a game that is over or has no person. Raises ``InvalidFenError`` or ``IllegalMoveError``.
         """
-        humans = [color for color, name in enumerate(SIDES) if game.headers.get(name) == PERSON.name]
-        if not humans or game.result != "*":
+        named = [color for color, name in enumerate(SIDES) if game.headers.get(name) == PERSON.name]
+        humans = HUMANS.get(game.headers.pop(PERSONS, ""), frozenset(named))
+        moves = game.headers.pop(LINE, None)
+        if not humans or "Termination" in game.headers or (moves is None and game.result != "*"):
             return None
+        node: GameNode | None = None if moves is None else game
+        for iccs in (moves or "").split():
+            node = node and node.variation(Move.from_iccs(iccs))
+        if game.headers.get("Event") == CASUAL:  # whoever sits there is named when it is written
+            for name in SIDES:
+                game.headers.pop(name, None)
         session = cls(humans=humans)
-        session.resume(game)
+        session._start(Table.resume(game, session.table.seats, node))
         return session if session.ending is None else None
 
     def _start(self, table: Table) -> None:
         self.number += 1
         self.table = table
-        """The table, always at the end of the game."""
-        self.texts: list[str] = []
-        """The moves of the game in Chinese notation."""
-        self.set_traditional(self.traditional)
+        """The table, always where the game stands."""
+        self.cursor = Cursor(table.game)
+        self.scribe.forget()
         self._changed()
 
-    def _changed(self) -> None:
+    def _changed(self, follow: bool = True) -> None:
+        """Take note of a change of the game, and show where it stands if ``follow``."""
         self.generation += 1
-        self.viewed = self.board.ply
-        self._shown = self.board
-        self.selected: Square | None = None
-        self._dropped_by_click = False
+        self._touched()
+        if follow:
+            self.show(self.table.node)
+        else:
+            self.cursor.refresh()
+
+    def _touched(self) -> None:
+        self.revision += 1
 
     # --- State --------------------------------------------------------------------------------------------------------
 
     @property
     def board(self) -> Board:
-        """The position at the end of the game, with all moves in its history."""
+        """The position where the game stands, with all moves in its history."""
         return self.table.board
 
     @property
@@ -104,29 +130,45 @@ class Session:
         return self.table.ending
 
     @property
+    def node(self) -> GameNode:
+        """The node shown."""
+        return self.cursor.node
+
+    @property
+    def viewed(self) -> int:
+        """Number of moves that led to the position shown."""
+        return self.cursor.node.ply
+
+    @property
     def live(self) -> bool:
-        """Whether the position shown is the last of the game, not an earlier one."""
-        return self.viewed == self.board.ply
+        """Whether the position shown is the one where the game stands."""
+        return self.cursor.node is self.table.node
+
+    @property
+    def in_game(self) -> bool:
+        """Whether the position shown has been reached in the game as it stands."""
+        return self.table.goes_through(self.cursor.node)
 
     @property
     def shown(self) -> Board:
         """The position shown."""
-        return self._shown
+        return self.board if self.live else self.cursor.board
 
     @property
     def last_move(self) -> Move | None:
         """The move that led to the position shown."""
-        return self._shown.peek() if self._shown.ply else None
+        move = self.cursor.node.move
+        return None if move is NULL_MOVE else move
 
     @property
     def checked_king(self) -> Square | None:
         """The square of the king in check in the position shown."""
-        return self._shown.king(self._shown.turn) if self._shown.is_check() else None
+        return self.shown.king(self.shown.turn) if self.shown.is_check() else None
 
     @property
     def targets(self) -> list[Square]:
         """The target squares of the selected piece."""
-        return [move.to_square for move in self.board.legal_moves if move.from_square == self.selected]
+        return [move.to_square for move in self.shown.legal_moves if move.from_square == self.selected]
 
     @property
     def awaits_player(self) -> bool:
@@ -135,23 +177,38 @@ class Session:
 
     @property
     def awaits_human(self) -> bool:
-        """Whether a person is to move."""
-        return self.table.awaits_person and self.live
+        """Whether a person can play or try a move in the position shown."""
+        return not self.live or not self.table.awaits_player
 
     @property
     def can_undo(self) -> bool:
         """Whether there is a move, resignation or agreement of a person to take back."""
         return self.table.can_undo
 
+    @property
+    def can_redo(self) -> bool:
+        """Whether a move was taken back and no other has been played."""
+        return self.table.can_redo
+
+    @property
+    def texts(self) -> list[str]:
+        """The moves of the game as it stands, in the notation chosen."""
+        return self.scribe.line(self.table.node.line())
+
+    @property
+    def traditional(self) -> bool:
+        """Whether moves and pieces are written in traditional characters."""
+        return self.scribe.style.traditional
+
     def captured(self, color: Color) -> list[int]:
         """Return the cell codes of the pieces of ``color`` captured up to the position shown, strongest first."""
         lost = [code for code in Board(self.start_fen).cells.tolist() if code and code // 8 == color]
-        for code in self._shown.cells.tolist():
+        for code in self.shown.cells.tolist():
             if code in lost:
                 lost.remove(code)
         return sorted(lost, key=lambda code: "5643271".index(str(code & 7)))
 
-    # --- Actions ------------------------------------------------------------------------------------------------------
+    # --- Moves --------------------------------------------------------------------------------------------------------
 
     def press(self, square: Square | None) -> Move | None:
         """Press on a square: select a piece there, or move the selected piece there and return the move."""
@@ -160,9 +217,9 @@ class Session:
             return None
         if square in self.targets:
             return self._play_selected(square)
-        piece = self.board.piece_at(square)
+        piece = self.shown.piece_at(square)
         self._dropped_by_click = square == self.selected
-        self.selected = square if piece is not None and piece.color == self.board.turn else None
+        self.selected = square if piece is not None and piece.color == self.shown.turn else None
         return None
 
     def release(self, square: Square | None) -> Move | None:
@@ -178,11 +235,14 @@ class Session:
     def _play_selected(self, square: Square) -> Move:
         assert self.selected is not None
         move = Move(self.selected, square)
-        self.play(move)
+        if self.live and self.table.awaits_person:
+            self.play(move)
+        else:
+            self.explore([move])
         return move
 
     def play(self, move: Move) -> None:
-        """Play a legal move of either side at the end of the game. Raises ``IllegalMoveError``.
+        """Play a legal move of either side where the game stands. Raises ``IllegalMoveError``.
 
         This declines a draw that the other side has offered.
         """
@@ -191,18 +251,44 @@ class Session:
     def answer(self, choice: Choice) -> None:
         """Carry out a player's choice for the side to move: move, offer or accept a draw with the move, or resign.
 
-        Raises ``IllegalMoveError``.
+        Who looks at another position goes on looking at it. Raises ``IllegalMoveError``.
         """
-        before = self.board.copy(stack=False)
+        live = self.live
         self.table.answer(choice)
-        if choice.move is not None and self.board.ply > len(self.texts):
-            self.texts.append(before.chinese(choice.move, self.traditional))
-        self._changed()
+        if choice.move is not None and isinstance(node := self.table.node, ChildNode):
+            node.promote_to_main()
+        self._changed(follow=live)
+
+    def explore(self, moves: Iterable[Move]) -> None:
+        """Try legal moves in the position shown: show where they lead, as a variation if they are new."""
+        node = self.cursor.node
+        for move in moves:
+            node = node.variation(move) or node.add_variation(move)
+        if self.humans == HUMANS["both"]:
+            self.table.play_from(node)
+            self._changed()
+        else:
+            self._touched()
+            self.show(node)
+
+    def play_from_here(self) -> None:
+        """Go on with the game from the position shown."""
+        if not self.live:
+            node = self.cursor.node
+            self.table.play_from(node)
+            while isinstance(node, ChildNode):
+                node.promote_to_main()
+                node = node.parent
+            self._changed()
 
     def undo(self) -> None:
         """Take back a resignation or an agreement, or a person's last move and the reply to it."""
         self.table.undo()
-        del self.texts[self.board.ply :]
+        self._changed()
+
+    def redo(self) -> None:
+        """Play the moves again that were last taken back."""
+        self.table.redo()
         self._changed()
 
     def new(self, fen: str = STARTING_FEN) -> None:
@@ -211,11 +297,7 @@ class Session:
 
     def resume(self, game: Game) -> None:
         """Resume a recorded game at the end of its main line. Raises ``InvalidFenError`` or ``IllegalMoveError``."""
-        table = Table(game.fen, self.table.seats)
-        for move in game.moves():
-            if table.ending is None:
-                table.push(move)
-        self._start(table)
+        self._start(Table.resume(game, self.table.seats))
 
     def resign(self) -> None:
         """Resign for the person at the board."""
@@ -237,33 +319,119 @@ class Session:
             (self.bottom,) = self.humans
             self._changed()
 
+    def sit(self, humans: Iterable[Color]) -> None:
+        """Let persons play these sides, and the player the others."""
+        self.table.seats = _seats(frozenset(humans))
+        self._changed(follow=self.live)
+
+    # --- Looking ------------------------------------------------------------------------------------------------------
+
     def flip(self) -> None:
         """Turn the board by 180 degrees."""
         self.bottom ^= 1
 
-    def view(self, ply: int) -> None:
-        """Show the position after ``ply`` moves; the number is limited to those of the game."""
-        self.viewed = max(0, min(ply, self.board.ply))
+    def show(self, node: GameNode) -> None:
+        """Show the position of a node."""
+        self.cursor.go(node)
         self.selected = None
-        if self.live:
-            self._shown = self.board
+        self._dropped_by_click = False
+
+    def view(self, ply: int) -> None:
+        """Show the position after ``ply`` moves of the line shown, or its nearer end."""
+        self.cursor.to_ply(ply)
+        self.show(self.cursor.node)
+
+    def view_last(self) -> None:
+        """Show where the game stands if that lies ahead, else the end of the line shown."""
+        if self.in_game and not self.live:
+            self.show(self.table.node)
         else:
-            self._shown = self.board.copy()
-            while self._shown.ply > self.viewed:
-                self._shown.pop()
+            self.view(len(self.cursor.line))
+
+    def view_branch(self, step: int) -> None:
+        """Show the move so many variations below in place of the one that led here."""
+        self.cursor.to_branch(step)
+        self.show(self.cursor.node)
 
     def set_traditional(self, traditional: bool) -> None:
         """Write moves in traditional or simplified characters."""
-        self.traditional = traditional
-        self.texts.clear()
-        board = self.board.root()
-        for move in self.board.move_stack:
-            self.texts.append(board.chinese(move, traditional))
-            board.push(move)
+        self.scribe.style = replace(self.scribe.style, traditional=traditional)
+        self._touched()
+
+    def set_notation(self, notation: Notation) -> None:
+        """Write moves in another notation."""
+        self.scribe.style = replace(self.scribe.style, notation=notation)
+        self._touched()
+
+    # --- The tree -----------------------------------------------------------------------------------------------------
+
+    @property
+    def branch(self) -> ChildNode | None:
+        """The first move of the variation shown, or ``None`` where there is but one line."""
+        return branch_of(self.cursor.node)
+
+    def move_branch(self, step: int) -> None:
+        """Move the variation shown one place up (-1) or down (1) among those in its place."""
+        if (branch := self.branch) is not None:
+            if step < 0:
+                branch.promote()
+            else:
+                branch.demote()
+            self._touched()
+
+    def make_main(self) -> None:
+        """Make the line shown the main line."""
+        node = self.cursor.node
+        while isinstance(node, ChildNode):
+            node.promote_to_main()
+            node = node.parent
+        self._touched()
+
+    @property
+    def can_delete(self) -> bool:
+        """Whether the move shown can be deleted: the game does not go through it."""
+        return not self.in_game
+
+    def delete(self) -> None:
+        """Delete the move shown with all that follows. Raises ``ValueError`` if the game goes through it."""
+        node = self.cursor.node
+        if not isinstance(node, ChildNode):
+            raise ValueError("the start cannot be deleted")
+        self.table.delete(node)
+        self._touched()
+        self.show(node.parent)
+
+    def set_comment(self, node: GameNode, text: str) -> None:
+        """Replace the comment at a node."""
+        node.comment = text.strip()
+        self._touched()
+
+    def toggle_mark(self, glyph: int) -> None:
+        """Set an annotation glyph (1 to 6: ! ? !! ?? !? ?!) of the move shown, in place of another, or remove it."""
+        node = self.cursor.node
+        others = {other for other in node.nags if not 1 <= other <= 6}
+        node.nags = others if glyph in node.nags else others | {glyph}
+        self._touched()
 
     # --- The record ---------------------------------------------------------------------------------------------------
 
     def game(self, player_name: str) -> Game:
-        """Return the game with its headers, ready for writing."""
+        """Return the game and its tree with its headers, ready for writing."""
         names = {SIDES[color]: player_name for color in (RED, BLACK) if color not in self.humans}
-        return self.table.record({"Event": "Casual game", **names})
+        return self.table.record({"Event": CASUAL, **names}, whole_tree=True)
+
+    def kept(self, player_name: str) -> Game:
+        """Return the game with headers that tell `going_on` where it stands."""
+        game = self.game(player_name)
+        game.headers[PERSONS] = next(name for name, sides in HUMANS.items() if sides == self.humans)
+        game.headers[LINE] = " ".join(move.iccs for move in self.board.move_stack)
+        return game
+
+
+CASUAL: Final = "Casual game"
+"""The event of a game that began at the board."""
+
+
+def _seats(humans: frozenset[Color]) -> tuple[Seat, Seat]:
+    red, black = (PERSON if color in humans else Seat("?") for color in (RED, BLACK))
+    return red, black

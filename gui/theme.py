@@ -5,6 +5,7 @@ Shapes are computed from distance fields, so their edges are smooth at every siz
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import numpy as np
@@ -26,6 +27,14 @@ GOLD: Rgb = (226, 178, 92)
 JADE: Rgb = (98, 170, 124)
 ALARM: Rgb = (232, 106, 86)
 CAPTURED_RED: Rgb = (236, 128, 108)
+NOTE: Rgb = (176, 196, 170)
+PEOPLE: Rgb = (206, 70, 158)
+"""The arrows of what people would play; those of the best moves are `BEST`."""
+BEST: Rgb = (48, 120, 216)
+WIN: Rgb = (206, 74, 56)
+"""Red's part of the evaluation bar; between it and Black's `LOSS` is that of a draw."""
+DRAW: Rgb = (188, 172, 148)
+LOSS: Rgb = (20, 18, 18)
 
 WOOD: Rgb = (224, 184, 128)
 WOOD_DARK: Rgb = (196, 150, 94)
@@ -49,8 +58,23 @@ def font(name: str, size: int) -> pygame.font.Font:
 @lru_cache(maxsize=2048)
 def text(string: str, size: int, color: Rgb = TEXT, name: str = fonts.UI) -> pygame.Surface:
     """Return a rendered line of text; characters missing from the font become boxes."""
-    known = fonts.CHARACTERS[name]
-    return font(name, size).render("".join(c if c in known else "□" for c in string), True, color)
+    opened = font(name, size)
+    shown = string.translate(_BLANKS)
+    missing = {c for c, found in zip(shown, opened.metrics(shown), strict=False) if found is None}
+    return opened.render("".join("□" if c in missing or ord(c) > 0xFFFF else c for c in shown), True, color)
+
+
+_BLANKS = dict.fromkeys([*range(32), 127], " ")
+
+
+def width(string: str, size: int) -> int:
+    """Return how wide a line of text is."""
+    return font(fonts.UI, size).size(string)[0]
+
+
+def height(size: int) -> int:
+    """Return the height of a line of text."""
+    return font(fonts.UI, size).get_height()
 
 
 def fit(string: str, size: int, width: int) -> str:
@@ -63,18 +87,34 @@ def fit(string: str, size: int, width: int) -> str:
     return string.rstrip() + "..."
 
 
-def wrap(string: str, size: int, width: int, lines: int) -> list[str]:
-    """Break a text into at most ``lines`` lines of ``width`` pixels; the rest is replaced by an ellipsis."""
+def wrap(string: str, size: int, width: int, lines: int = 1000) -> list[str]:
+    """Break a text into at most ``lines`` lines of ``width`` pixels; the rest is replaced by an ellipsis.
+
+    Lines end at spaces, and at any Chinese character. A word that is longer than a line is cut.
+    """
     measure = font(fonts.UI, size).size
     found: list[str] = []
-    words = string.split(" ")
+    words = split(string)
     while words and len(found) < lines - 1:
         count = 1
-        while count < len(words) and measure(" ".join(words[: count + 1]))[0] <= width:
+        while count < len(words) and measure("".join(words[: count + 1]).rstrip())[0] <= width:
             count += 1
-        found.append(fit(" ".join(words[:count]), size, width))
+        found.append(fit("".join(words[:count]).rstrip(), size, width))
         words = words[count:]
-    return [*found, fit(" ".join(words), size, width)] if words else found
+    return [*found, fit("".join(words).rstrip(), size, width)] if words else found
+
+
+def split(string: str) -> list[str]:
+    """Split a text where a line may end, with the spaces at the ends of the parts."""
+    return _WORDS.findall(string.strip())
+
+
+def split_all(string: str) -> list[str]:
+    """Split a text like `split`, without losing spaces at its ends: the parts make up the whole."""
+    return re.findall(r"[\u2e80-\uffef]\s*|[^\s\u2e80-\uffef]+\s*|\s+", string)
+
+
+_WORDS = re.compile(r"[\u2e80-\uffef]\s*|[^\s\u2e80-\uffef]+\s*")
 
 
 def grid(width: int, height: int) -> tuple[Array, Array]:
@@ -170,6 +210,25 @@ def _stretch(noise: Array, width: int, height: int) -> Array:
         part = part[:, None] if axis == 0 else part[None, :]
         noise = np.take(noise, low, axis) * (1 - part) + np.take(noise, low + 1, axis) * part
     return noise
+
+
+@lru_cache(maxsize=256)
+def arrow(dx: int, dy: int, cell: int, color: Rgb, weight: float) -> pygame.Surface:
+    """Return an arrow over ``(dx, dy)`` pixels, centred; it begins and ends a little inside the two points."""
+    scale = 2 if cell < 100 else 1  # drawn larger and scaled down, which smooths its edges
+    margin, length = cell // 2, float(np.hypot(dx, dy))
+    along, across = np.array([dx, dy]) / length, np.array([-dy, dx]) / length
+    thick, head = cell * (0.045 + 0.045 * weight), cell * (0.14 + 0.07 * weight)
+    size = np.array([abs(dx) + 2 * margin, abs(dy) + 2 * margin])
+    start = size / 2 - np.array([dx, dy]) / 2 + along * cell * 0.28
+    tip = size / 2 + np.array([dx, dy]) / 2 - along * cell * 0.1
+    neck = tip - along * head * 1.6
+    outline = [start + across * thick * 0.7, neck + across * thick, neck + across * head, tip]
+    outline += [neck - across * head, neck - across * thick, start - across * thick * 0.7]
+    surface = pygame.Surface((size * scale).tolist(), pygame.SRCALPHA)
+    surface.fill((*color, 0))
+    pygame.draw.polygon(surface, (*color, round(105 + 110 * weight)), [(p * scale).tolist() for p in outline])
+    return pygame.transform.smoothscale(surface, size.tolist()) if scale > 1 else surface
 
 
 GLYPHS = {True: " 帥仕相傌俥炮兵 將士象馬車砲卒", False: " 帅仕相马车炮兵 将士象马车炮卒"}

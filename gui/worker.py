@@ -12,7 +12,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from gui.player_process import SUPERSEDED, Failed, Load, Report, Request
+from gui.analysis_process import Analyse, NoAnalysis
+from gui.player_process import SUPERSEDED, Failed, Load, MoveNow, Report, Request
 from lm.players.specs import load_player
 
 CLOSING_TIME = 5.0
@@ -35,8 +36,9 @@ class Worker:
         self._load, self._notify = load, notify
         self._reports: SimpleQueue[Report] = SimpleQueue()
         self._lock = threading.Lock()
-        """Guards the next three attributes."""
+        """Guards the next four attributes."""
         self._request: Request | None = None
+        self._analysis: Analyse | None = None
         self._process: _Process | None = None
         self._closed = False
 
@@ -50,6 +52,19 @@ class Worker:
         with self._lock:
             self._request = request
             self._send(request)
+
+    def analyse(self, request: Analyse) -> None:
+        """Analyse a position instead of the last one, or stop. Its board must not be changed afterwards."""
+        with self._lock:
+            known, self._analysis = self._analysis, request
+            if request.board is not None or (known is not None and self._process is not None):
+                self._send(request)
+
+    def move_now(self, generation: int) -> None:
+        """Let the player answer the request of this generation with the best move found so far."""
+        with self._lock:
+            if self._process is not None:
+                self._process.outbox.put(MoveNow(generation))
 
     def poll(self) -> Report | None:
         """Return the next report, or ``None`` if there is none; never blocks."""
@@ -66,7 +81,7 @@ class Worker:
         if process is not None:
             process.end()
 
-    def _send(self, request: Request) -> None:
+    def _send(self, request: Request | Analyse) -> None:
         if self._process is None:
             self._process = _Process(self._load, self._report, self._ended)
         self._process.outbox.put(request)
@@ -78,13 +93,20 @@ class Worker:
     def _ended(self, code: int) -> None:
         with self._lock:
             self._process = None
-            if self._closed or self._request is None:
+            if self._closed:
                 return
+            request, analysis = self._request, self._analysis
             if code == SUPERSEDED:
-                self._send(self._request)
+                for message in (request, analysis):
+                    if message is not None:
+                        self._send(message)
                 return
-            generation = self._request.generation
-        self._report(Failed(generation, f"the player's process {_how_it_ended(code)}"))
+            self._analysis = None
+        why = f"the player's process {_how_it_ended(code)}"
+        if request is not None:
+            self._report(Failed(request.generation, why))
+        if analysis is not None and analysis.board is not None:
+            self._report(NoAnalysis(analysis.number, why))
 
 
 class _Process:
@@ -94,7 +116,7 @@ class _Process:
         self.popen = subprocess.Popen(
             [sys.executable, "-c", _COMMAND, *sys.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **_apart()
         )
-        self.outbox: SimpleQueue[Load | Request | None] = SimpleQueue()
+        self.outbox: SimpleQueue[Load | Request | MoveNow | Analyse | None] = SimpleQueue()
         self.outbox.put(load)
         self._report, self._ended = report, ended
         for run in (self._write, self._read):

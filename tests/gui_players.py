@@ -8,7 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
-from lm.players.player import Choice, Player
+from lm.players.player import Analysis, Choice, Line, Player, Thinker
+from xiangqi.engine import Info
 
 
 class Sample(Player):
@@ -61,7 +62,30 @@ class Sample(Player):
                 print(line, file=file)
 
 
+class Analysing(Sample, Thinker):
+    """Also analyses, until it is stopped."""
+
+    def analyse(self, board, limit=None, multipv=1):
+        return Patient(board)
+
+
+class Patient(Analysis):
+    def __init__(self, board):
+        self.board, self._stopped = board, threading.Event()
+
+    @property
+    def lines(self):
+        return [Line(Info(pv=(self.board.legal_moves[0],)))]
+
+    def stop(self):
+        self._stopped.set()
+
+    def __iter__(self):
+        while not self._stopped.wait(0.02):
+            yield self.lines[0]
+
+
 def load(spec):
     if spec == "unknown":
         raise ValueError("no player 'unknown'")
-    return Sample(spec)
+    return (Analysing if spec == "analyst" else Sample)(spec)

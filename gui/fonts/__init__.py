@@ -1,7 +1,8 @@
-"""The two bundled fonts, each cut down to the characters that the board writes.
+"""The two bundled fonts: one for pieces, board and banner, and one for all other text.
 
-They are loaded by path, so that Chinese characters look the same everywhere and are never missing boxes. Whoever writes
-a new character in the window adds it here and runs ``make_fonts.py``; a test compares.
+They are loaded by path, so that Chinese characters look the same everywhere and are never missing boxes. The first is
+cut down to the characters that the board writes: whoever writes a new one there adds it here and runs
+``make_fonts.py``; a test compares. The second has all that names and comments are written with.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ import pygame
 
 PIECE_CHARACTERS: Final = "帥仕相傌俥炮兵將士象馬車砲卒帅马车将"
 NOTATION_CHARACTERS: Final = PIECE_CHARACTERS + "進退平进前中後后一二三四五六七八九１２３４５６７８９"
-LATIN: Final = "".join(map(chr, [*range(0x20, 0x7F), *range(0xA0, 0x100)])) + "–—‘’“”…←→↑↓−×□"
-
-CHARACTERS: Final = {
-    "kai.ttf": NOTATION_CHARACTERS + "楚河漢界汉象棋紅黑和勝胜红將軍将军絕殺杀困斃毙認认負负 0123456789",
-    "ui.ttf": LATIN + NOTATION_CHARACTERS + "象棋簡繁简體体楚河漢界紅黑",
-}
-"""What each font file holds: ``kai.ttf`` for pieces, board and banner, ``ui.ttf`` for everything else."""
+KAI_CHARACTERS: Final = NOTATION_CHARACTERS + "楚河漢界汉象棋紅黑和勝胜红將軍将军絕殺杀困斃毙認认負负 0123456789"
+"""What ``kai.ttf`` holds."""
+UI_RANGES: Final = (
+    (0x20, 0x24F),  # Latin
+    (0x370, 0x3FF),  # Greek
+    (0x2000, 0x2BFF),  # punctuation, arrows, signs
+    (0x2E80, 0x9FFF),  # Chinese, Japanese kana
+    (0xF900, 0xFAFF),
+    (0xFE30, 0xFFEF),  # full-width forms
+)
+"""``ui.ttf`` holds all characters of these ranges that its source has: those of GB 18030, in both scripts."""
 
 KAI: Final = "kai.ttf"
 UI: Final = "ui.ttf"

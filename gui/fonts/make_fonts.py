@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fontTools import subset
 
-from gui.fonts import CHARACTERS, KAI, UI
+from gui.fonts import KAI, KAI_CHARACTERS, UI, UI_RANGES
 
 SOURCES = {
     UI: "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
@@ -25,7 +25,10 @@ def main() -> None:
         )
         font = subset.load_font(source, options)
         subsetter = subset.Subsetter(options)
-        subsetter.populate(text=CHARACTERS[name])
+        if name == KAI:
+            subsetter.populate(text=KAI_CHARACTERS)
+        else:
+            subsetter.populate(unicodes=[c for low, high in UI_RANGES for c in range(low, high + 1)])
         subsetter.subset(font)
         target = Path(__file__).with_name(name)
         subset.save_font(font, str(target), options)

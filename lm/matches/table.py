@@ -140,6 +140,26 @@ class Table:
             self._advance(self._checked(move), clocks.start())
         self.ending = self._adjudicate()
 
+    @classmethod
+    def resume(cls, game: Game, seats: tuple[Seat, Seat] = (PERSON, PERSON), node: GameNode | None = None) -> Table:
+        """Return a table where a recorded game goes on, with its whole tree, which is not copied.
+
+        It goes on at ``node``, by default at the end of its main line or where the rules end it before. Raises
+        ``InvalidFenError``, and ``IllegalMoveError`` for a move on the way that cannot be played.
+        """
+        table = cls(game.fen, seats)
+        (clocks,) = table._clocks.values()
+        table.game = table.node = game
+        table._clocks = {game: clocks}
+        for step in list(game.main_line()) if node is None else node.line():
+            if table.ending is not None and node is None:
+                break
+            if step.move is not NULL_MOVE:
+                table.board.parse_iccs(step.move.iccs)
+            table._advance(step.move, clocks)
+            table.ending = table._adjudicate()
+        return table
+
     # --- State --------------------------------------------------------------------------------------------------------
 
     @property
@@ -237,6 +257,30 @@ class Table:
         red, black = self.seats
         self.seats = black, red
 
+    # --- The tree -----------------------------------------------------------------------------------------------------
+
+    def play_from(self, node: GameNode) -> None:
+        """Go on with the game from another position of its tree, with the clocks that it was reached with, if any."""
+        self.board, self.node, self.offer = node.board(), node, None
+        self._undone.clear()
+        before: GameNode | None = node
+        while before is not None and before not in self._clocks:
+            before = before.parent
+        self._clocks.setdefault(node, self._clocks[before or self.game])
+        self.ending = self._adjudicate()
+
+    def goes_through(self, node: GameNode) -> bool:
+        """Whether a position has been reached in the game as it stands now."""
+        return node is self.game or node in self.node.line()
+
+    def delete(self, node: ChildNode) -> None:
+        """Remove a move, and all that follows, from the tree. Raises ``ValueError`` if the game goes through it."""
+        if self.goes_through(node):
+            raise ValueError("the game goes through this move")
+        node.delete()
+        if any(node in undone.line() for undone in self._undone):
+            self._undone.clear()
+
     # --- Taking back --------------------------------------------------------------------------------------------------
 
     @property
@@ -293,22 +337,25 @@ class Table:
 
     # --- The record ---------------------------------------------------------------------------------------------------
 
-    def record(self, headers: Mapping[str, str] | None = None) -> Game:
+    def record(self, headers: Mapping[str, str] | None = None, whole_tree: bool = False) -> Game:
         """Return the game as played, with the moves taken back as variations, ready for writing.
 
-        ``headers`` are added to those for the players, the date and the ending.
+        ``headers`` are added to those for the players, the date and the ending. With ``whole_tree`` the tree is written
+        as it is, even where its main line is another one than the game's or goes on after its end.
         """
         game = copy.deepcopy(self.game)
-        node: GameNode = game
-        for move in self.board.move_stack:
-            node = next(child for child in node.variations if child.move is move)
-            node.promote_to_main()
-        node.variations.clear()
+        if not whole_tree:
+            node: GameNode = game
+            for move in self.board.move_stack:
+                node = next(child for child in node.variations if child.move is move)
+                node.promote_to_main()
+            node.variations.clear()
         today = f"{datetime.date.today():%Y.%m.%d}"
-        game.headers |= {"Game": "Chinese Chess", "Event": "?", "Site": "?", "Date": today, "Round": "?"}
-        game.headers |= {"Red": self.seats[RED].name, "Black": self.seats[BLACK].name}
-        game.headers |= {**self.clocks.headers, **(headers or {})}
-        game.headers |= {"Result": self.ending.result if self.ending else "*", "Format": "ICCS"}
+        named = {"Red": self.seats[RED].name, "Black": self.seats[BLACK].name, **self.clocks.headers}
+        unnamed = {"Game": "Chinese Chess", "Event": "?", "Site": "?", "Date": today, "Round": "?"}
+        game.headers = unnamed | named | dict(headers or {}) | game.headers  # those of a game resumed come before ours
+        result = self.ending.result if self.ending else game.headers.get("Result", "*")
+        game.headers |= {"Result": result, "Format": "ICCS"}
         if self.ending is not None:
             game.headers["Termination"] = self.ending.reason
         game.headers["PlyCount"] = str(self.board.ply)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -129,7 +130,7 @@ class Search(Thinker):
         self._kept = 1  # so many of them, because each takes up to 13 kB a position
         self._of_games: dict[int, TreeSearch | None] = {}  # of the games that were begun, by the id of their boards
         self._stopped = threading.Event()
-        self._verifying: list[tuple[TreeSearch, threading.Event]] = []  # the event says whether it was stopped
+        self._in_tactics: list[tuple[TreeSearch, threading.Event]] = []  # the event says whether it was stopped
         self._lock = threading.Lock()
         self._warm_up()
 
@@ -162,7 +163,7 @@ class Search(Thinker):
         move.
         """
         self._stopped.clear()
-        started, search = time.perf_counter(), self._search_of(board, self.limit, random)
+        started, search = time.perf_counter(), self._search_of(board, self.limit, self._stopped, random)
         try:
             whole = budget(self.limit, board)
             for _ in search.think(self.limit.nodes, whole, self.threads, self._stopped, started):
@@ -201,14 +202,14 @@ class Search(Thinker):
         """Stop the searches that heed an event."""
         stopped.set()
         with self._lock:
-            for search, event in self._verifying:
+            for search, event in self._in_tactics:
                 if event is stopped:
                     search.stop()
 
     def _choose(self, board: Board, limit: Limit | None, threads: int | None = None) -> Choice:
         limit = (limit or self.limit).or_else(self.limit)
         started = time.perf_counter()
-        search = self._search_of(board, limit)
+        search = self._search_of(board, limit, self._stopped)
         try:
             for _ in self._think(search, limit, board, threads or self.threads, started, self._stopped):
                 pass
@@ -253,16 +254,24 @@ class Search(Thinker):
             timer = threading.Timer(left, end)
             timer.daemon = True
             timer.start()
-        entry = search, stopped
-        with self._lock:
-            self._verifying.append(entry)
         try:
-            search.verify(nodes, lambda: stopped.is_set() or over.is_set())
+            with self._stoppable(search, stopped):
+                search.verify(nodes, lambda: stopped.is_set() or over.is_set())
         finally:
-            with self._lock:
-                self._verifying.remove(entry)
             if timer is not None:
                 timer.cancel()
+
+    @contextmanager
+    def _stoppable(self, search: TreeSearch, stopped: threading.Event) -> Iterator[None]:
+        """Let who sets ``stopped`` by `_interrupt` end the tactical searches that are run meanwhile."""
+        entry = search, stopped
+        with self._lock:
+            self._in_tactics.append(entry)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_tactics.remove(entry)
 
     def _draw(self, board: Board, candidates: list[Candidate]) -> Candidate:
         """Return the best move, or with a temperature one of those that are not much worse."""
@@ -282,7 +291,9 @@ class Search(Thinker):
         with self._lock:
             return End(int(self._random.of(board).choice(len(End), p=chances)))
 
-    def _search_of(self, board: Board, limit: Limit, random: np.random.Generator | None = None) -> TreeSearch:
+    def _search_of(
+        self, board: Board, limit: Limit, stopped: threading.Event, random: np.random.Generator | None = None
+    ) -> TreeSearch:
         """Return a search whose root is the board: that of its game if there is one."""
         with self._lock:
             begun = id(board) in self._of_games
@@ -297,7 +308,8 @@ class Search(Thinker):
             found = TreeSearch(leaves, self._params, self._rules, self._size)
             if begun:
                 self._of_games[id(board)] = found
-        found.set_root(board, limit.root_moves, self._effort(limit, board))
+        with self._stoppable(found, stopped):
+            found.set_root(board, limit.root_moves, self._effort(limit, board), stopped.is_set)
         if self._noise > 0:
             with self._lock:
                 noise = (random or self._random.of(board)).dirichlet(
@@ -368,7 +380,7 @@ class _Searching(GeneratedAnalysis):
     def _generate(self) -> Iterator[Line]:
         player, limit = self._player, self._limit
         started, shown = time.perf_counter(), 0.0
-        search = player._search_of(self.board, limit)
+        search = player._search_of(self.board, limit, self._stopped)
         try:
             for _ in player._think(search, limit, self.board, player.threads, started, self._stopped):
                 now = time.perf_counter() - started

@@ -15,8 +15,9 @@ import pygame
 from gui.actions import Action
 from gui.app import App, open_window
 from gui.controller import Controller
+from gui.errors import describe
 from gui.games_folder import GamesFolder
-from gui.player_process import Chosen, Failed, Loaded, describe
+from gui.player_process import Chosen, Failed, Loaded
 from gui.session import Session
 from lm.matches.table import HUMANS
 from lm.players.player import Choice
@@ -41,12 +42,18 @@ class ThreadWorker:
         self._load, self._notify = load, notify
         self._thread = ThreadPoolExecutor(1)
         self._reports = queue.SimpleQueue()
-        self.requests = []
+        self.requests, self.analyses, self.hurried = [], [], []
         self._player = self._spec = None
 
     def ask(self, request):
         self.requests.append(request)
         self._thread.submit(self._serve, request)
+
+    def analyse(self, request):
+        self.analyses.append(request)
+
+    def move_now(self, generation):
+        self.hurried.append(generation)
 
     def poll(self):
         return None if self._reports.empty() else self._reports.get()

@@ -1,14 +1,15 @@
 import pytest
 
 from gui.layout import MINIMUM_SIZE, arrange
+from gui.panel import BUTTONS, NAVIGATION
 from xiangqi import BLACK, RED, parse_square
 
-SIZES = [MINIMUM_SIZE, (800, 600), (1180, 900), (1920, 1080), (900, 1400), (3840, 2160)]
+SIZES = [MINIMUM_SIZE, (800, 600), (1280, 800), (1920, 1080), (900, 1400), (3840, 2160)]
 
 
 @pytest.fixture(params=SIZES, ids=str)
 def layout(request):
-    return arrange(*request.param, 10, 4)
+    return arrange(*request.param, len(BUTTONS), len(NAVIGATION))
 
 
 class TestHitTesting:
@@ -43,14 +44,16 @@ class TestHitTesting:
 class TestArrangement:
     def test_nothing_overlaps_and_all_is_in_the_window(self, layout):
         width, height = layout.size
-        parts = [*layout.cards, layout.moves, *layout.navigation, layout.status, *layout.buttons]
+        parts = [*layout.cards, layout.tabs, layout.view, *layout.navigation, layout.status, *layout.buttons]
         assert all(layout.panel.contains(part) for part in parts)
         for i, part in enumerate(parts):
             assert part.collidelist(parts[i + 1 :]) < 0
         assert not layout.plate.colliderect(layout.panel)
+        assert not layout.bar.colliderect(layout.plate)
+        assert layout.bar.left >= 0
         for outer in (layout.plate, layout.panel):
             assert 0 <= outer.left < outer.right <= width
             assert 0 <= outer.top < outer.bottom <= height
 
-    def test_the_move_list_keeps_room_for_three_lines(self, layout):
-        assert layout.moves.height >= 3 * 27
+    def test_the_move_list_keeps_room_for_five_lines(self, layout):
+        assert layout.view.height >= 5 * layout.px(27)

@@ -145,7 +145,7 @@ class TestPieceInHand:
         assert not jade(shot(app)[: app.layout.plate.right]).any()
         click(app, "e2")
         after = shot(app)
-        assert jade(ring_of(app, after, "e2", 0.475)).all()
+        assert jade(ring_of(app, after, "e2", 0.475)).mean() > 0.95
         for other in ("a0", "e0", "d9"):
             assert not jade(around(app, after, other, 0.5)).any()
 

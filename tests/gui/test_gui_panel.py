@@ -71,9 +71,13 @@ def written(monkeypatch):
 class TestMoveList:
     def columns(self, app, row):
         """Return the two halves of a row of the list, beside the numbers."""
-        area = app.layout.moves
-        half = (area.width - 56) // 2
-        return [pygame.Rect(area.x + 44 + i * half, area.y + 8 + 27 * row, half - 12, 20) for i in (0, 1)]
+        area = app.layout.view
+        px = app.layout.px
+        half = (area.width - px(38) - px(14)) // 2
+        return [
+            pygame.Rect(area.x + px(38) + i * half + 3, area.y + px(6) + 2 + px(27) * row, half - 12, 16)
+            for i in (0, 1)
+        ]
 
     def test_reds_moves_stand_on_the_left_and_blacks_on_the_right(self, open_board):
         app = open_board()
@@ -99,7 +103,7 @@ class TestMoveList:
         left, right = self.columns(app, 1)
         assert has_ink(frame, left)
         assert close_to(cut(frame, right), theme.GOLD).any()
-        numbers = [pygame.Rect(app.layout.moves.x + 8, left.y + 27 * (i - 1), 30, 20) for i in (0, 1, 2)]
+        numbers = [pygame.Rect(app.layout.view.x + 5, left.y + app.layout.px(27) * (i - 1), 20, 16) for i in (0, 1, 2)]
         assert [has_ink(frame, rect, theme.FAINT) for rect in numbers] == [True, True, False]
         click(app, self.columns(app, 0)[0].center)
         assert app.session.viewed == 3
@@ -141,14 +145,14 @@ class TestScrolling:
 
     def bar(self, app, pointer=NOWHERE):
         """Find the scroll bar in the list: a stripe at its right edge."""
-        area = app.layout.moves
-        column = shot(app, pointer)[area.right - 7, area.top : area.bottom]
+        area = app.layout.view
+        column = shot(app, pointer)[area.right - app.layout.px(8) + 2, area.top : area.bottom]
         rows = [y for y, pixel in enumerate(column) if close_to(pixel, theme.EDGE) or close_to(pixel, theme.FAINT)]
-        return pygame.Rect(area.right - 9, area.top + rows[0], 5, len(rows)) if rows else None
+        return pygame.Rect(area.right - app.layout.px(8), area.top + rows[0], 4, len(rows)) if rows else None
 
     def first_ply(self, app):
         """Return the ply that is looked at after a click on the topmost whole line of the list."""
-        click(app, (app.layout.moves.x + 60, app.layout.moves.y + 20))
+        click(app, (app.layout.view.x + 60, app.layout.view.y + 20))
         return app.session.viewed
 
     def test_no_bar_while_all_moves_fit(self, open_board):
@@ -158,12 +162,12 @@ class TestScrolling:
 
     def test_the_list_follows_the_game_to_its_end_and_back(self, app):
         bar = self.bar(app)
-        assert app.layout.moves.bottom - bar.bottom < 6
+        assert app.layout.view.bottom - bar.bottom < 6
         app.session.view(0)
-        assert self.bar(app).top - app.layout.moves.top < 6
+        assert self.bar(app).top - app.layout.view.top < 6
 
     def test_dragging_the_bar_scrolls(self, app):
-        bar, area = self.bar(app), app.layout.moves
+        bar, area = self.bar(app), app.layout.view
         below = shot(app)
         press(app, bar.center)
         send(app, pygame.MOUSEMOTION, (bar.centerx, area.top - 100))
@@ -180,7 +184,7 @@ class TestScrolling:
         assert self.first_ply(app) == 1
 
     def test_a_press_beside_the_bar_takes_it_there(self, app):
-        area = app.layout.moves
+        area = app.layout.view
         click(app, (self.bar(app).centerx, area.top + 3))
         assert self.bar(app).top - area.top < 6
         click(app, (self.bar(app).centerx, area.bottom - 3))
@@ -199,10 +203,10 @@ class TestScrolling:
         assert self.first_ply(app) == 1
 
     def test_a_bar_that_is_held_is_brighter(self, app):
-        area, bar = app.layout.moves, self.bar(app)
-        assert close_to(shot(app)[area.right - 7, bar.centery], theme.EDGE)
+        bar = self.bar(app)
+        assert close_to(shot(app)[bar.left + 2, bar.centery], theme.EDGE)
         press(app, bar.center)
-        assert close_to(shot(app)[area.right - 7, bar.centery], theme.FAINT)
+        assert close_to(shot(app)[bar.left + 2, bar.centery], theme.FAINT)
 
 
 class TestBanner:
@@ -287,11 +291,10 @@ class TestButtons:
 
     def test_only_what_can_be_done_is_raised(self, open_board):
         app = open_board()
-        dark = {action for action in Action if self.ground(app, action) == theme.BACKGROUND}
-        assert dark == {action for action in Action if not app.controller.enabled(action)}
-        assert dark == {Action.UNDO, Action.LEVEL, Action.SWAP, *NAVIGATION} - (
-            {Action.LEVEL} if app.controller.has_levels else set()
-        )
+        shown = BUTTONS + NAVIGATION
+        dark = {action for action in shown if self.ground(app, action) == theme.BACKGROUND}
+        assert dark == {action for action in shown if not app.controller.enabled(action)}
+        assert dark == {Action.UNDO, *NAVIGATION}
 
     def test_forward_is_dark_at_the_end_of_the_game(self, open_board):
         app = open_board()
@@ -409,7 +412,7 @@ class TestLongTexts:
         place = moved_pixels(pygame.surfarray.array3d(pygame.Surface(layout.size)), pygame.surfarray.array3d(screen))
         assert layout.plate.contains(place)
         assert written[0].startswith("Wolfe") and written[0].endswith("...")
-        assert theme.text(written[0], 15).get_width() < place.width
+        assert theme.width(written[0], layout.text(15)) < place.width
 
     def test_the_reason_on_the_banner(self, layout, written):
         screen = pygame.Surface(layout.size)

@@ -142,11 +142,16 @@ class TestLookingBack:
         assert session.live
         assert session.shown is session.board
 
-    def test_no_move_can_be_made_in_the_past(self):
-        session = played("h2e2", "h9g7")
+    def test_a_move_in_the_past_is_a_variation_and_the_game_stays_where_it_is(self):
+        session = played("h2e2", "h9g7", humans=HUMANS["red"])
+        generation = session.generation
         session.view(0)
         session.press(parse_square("b0"))
-        assert session.selected is None
+        assert session.press(parse_square("c2")) is Move.from_iccs("b0c2")
+        assert not session.live and session.viewed == 1 and session.last_move is Move.from_iccs("b0c2")
+        assert [node.move.iccs for node in session.table.game.variations] == ["h2e2", "b0c2"]
+        assert [move.iccs for move in session.board.move_stack] == ["h2e2", "h9g7"]
+        assert session.generation == generation
 
     def test_undo_returns_to_the_game(self):
         session = played("h2e2", "h9g7", "b0c2")

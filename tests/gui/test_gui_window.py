@@ -12,6 +12,7 @@ import pytest
 from gui.actions import Action
 from gui.app import App, main, open_window, run
 from gui.layout import MINIMUM_SIZE
+from gui.panel import BUTTONS, NAVIGATION
 from lm.players.player import Choice
 from xiangqi import BLACK, RED, Move, parse_square
 from xiangqi.formats import load
@@ -145,8 +146,9 @@ class TestInput:
         for iccs in ("h2e2", "h9g7", "b0c2"):
             app.session.play(Move.from_iccs(iccs))
         app.frame(20.0)
-        click(app, app.panel._move_rect(app.layout, 2).center)
-        assert app.session.viewed == 2
+        node = app.session.table.node.parent
+        click(app, app.panel.moves.rect_of(app.layout, app.layout.view, node).center)
+        assert app.session.node is node and app.session.viewed == 2
 
     def test_a_long_list_scrolls_and_follows_the_game(self, app):
         chance = random.Random(3)
@@ -154,26 +156,38 @@ class TestInput:
             app.session.play(chance.choice(app.session.board.legal_moves))
         app.window.size = MINIMUM_SIZE
         app.frame(20.0)
-        assert app.layout.moves.contains(app.panel._move_rect(app.layout, 40))
-        assert not app.layout.moves.contains(app.panel._move_rect(app.layout, 1))
-        app.panel.scroll(app.layout, -100)
+        line, area = app.session.table.node.line(), app.layout.view
+        where = lambda ply: app.panel.moves.rect_of(app.layout, area, line[ply - 1])  # noqa: E731
+        assert area.contains(where(40)) and not area.contains(where(1))
+        app.panel.wheel(app.layout, -100)
         app.frame(20.0)
-        assert app.layout.moves.contains(app.panel._move_rect(app.layout, 1))
+        assert area.contains(where(1))
 
     def test_every_shortcut_reaches_its_action(self, app, monkeypatch):
         done = []
-        monkeypatch.setattr(app.controller, "do", done.append)
+        monkeypatch.setattr(app, "do", done.append)
+        held = {"Ctrl": pygame.KMOD_LCTRL, "Shift": pygame.KMOD_LSHIFT}
         for action in Action:
-            *held, key = action.shortcut.split("+")
-            press_key(app, pygame.key.key_code(key), pygame.KMOD_LCTRL if held else 0)
+            *mods, key = action.shortcut.split("+") if len(action.shortcut) > 1 else [action.shortcut]
+            code = ord(key.lower()) if len(key) == 1 else pygame.key.key_code(key)
+            press_key(app, code, sum(held[mod] for mod in mods))
         assert done == list(Action)
 
-    def test_every_button_reaches_its_action(self, app, monkeypatch):
+    def test_every_action_is_at_most_two_clicks_away(self, app, monkeypatch):
         done = []
-        monkeypatch.setattr(app.controller, "do", done.append)
+        monkeypatch.setattr(app.controller, "enabled", lambda action: True)
         for rect in (*app.layout.buttons, *app.layout.navigation):
+            monkeypatch.setattr(app, "do", done.append)
             click(app, rect.center)
-        assert set(done) == set(Action)
+            monkeypatch.undo()
+        monkeypatch.setattr(app.controller, "enabled", lambda action: True)
+        for action in Action:
+            app.do(Action.MENU)
+            menu = app.overlay
+            monkeypatch.setattr(menu, "_do", done.append)
+            click(app, dict(menu._places(app.layout, menu.room(app.layout)))[action].center)
+            assert app.overlay is None
+        assert done == [*BUTTONS, *NAVIGATION, *Action]
 
     def test_closing_the_window_ends_the_loop(self, app):
         app.handle(pygame.Event(pygame.QUIT))

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -130,7 +131,7 @@ class TreeSearch:
         self._mate: list[Move] = []  # the line of a mate found at the root
         self._tactical: int | None = None  # the best move by the tactical search at the root
         self._verified: Move | None = None  # the best move by the tactical search at the end
-        self._verifying = False
+        self._in_tactics = False  # whether a tactical search runs that `stop` ends
         self.ends: NDArray[np.float32] = np.zeros(len(End), np.float32)
         """The network's chances of each `End` at the root."""
         self.made = 0
@@ -147,10 +148,17 @@ class TreeSearch:
         """Return whether a board's game continues the one searched last."""
         return self._leaves.continues(board)
 
-    def set_root(self, board: Board, moves: Collection[Move] | None = None, effort: int = 20_000) -> None:
+    def set_root(
+        self,
+        board: Board,
+        moves: Collection[Move] | None = None,
+        effort: int = 20_000,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Make a position, with its history, the root, and read it. What is known of it is kept.
 
-        With ``moves`` only these are considered there. ``effort`` is the number of nodes of the tactical search.
+        With ``moves`` only these are considered there. ``effort`` is the number of nodes of the tactical search, which
+        `stop` ends too; ``is_over`` says whether it is stopped already.
         """
         self.made, self._chosen, self._verified = 0, None, None
         self._game = _game_of(board)
@@ -170,7 +178,7 @@ class TreeSearch:
             self._begin()
         else:
             self._keep(at)
-        self._read_root(moves, effort)
+        self._read_root(moves, effort, is_over)
 
     def _begin(self) -> None:
         """Begin a tree with a root that is not evaluated yet."""
@@ -193,7 +201,7 @@ class TreeSearch:
         self._spare = self._nodes, self._edges
         self._nodes, self._edges = nodes, edges
 
-    def _read_root(self, allowed: Collection[Move] | None, effort: int) -> None:
+    def _read_root(self, allowed: Collection[Move] | None, effort: int, is_over: Callable[[], bool]) -> None:
         """Evaluate the root, more thoroughly than other nodes: with its mirror image and deeper tactics."""
         space = self._space(0)
         space.batch.cells[0], space.batch.lengths[0] = self._game.cells, 0
@@ -202,7 +210,8 @@ class TreeSearch:
         if self.params.mate_moves > 0 and allowed is None:
             self._mate = self._leaves.find_root_mate(space, self.params.root_mate_moves, MATE_NODES)
         if self.params.depth >= 0:
-            self._leaves.correct_root(space, self.params.root_margin, effort)
+            with self._stoppable(is_over):
+                self._leaves.correct_root(space, self.params.root_margin, effort)
         if self.root["state"] != READ:
             self._absorb(space, np.zeros(1, np.int32))
         answers, n = space.answers, int(space.answers.counts[0])
@@ -393,7 +402,7 @@ class TreeSearch:
         ``is_over`` says whether it is stopped already. What counts then is the value of a move's score there, with its
         visits and its own value.
         """
-        params, tactics = self.params, self._space(0).tactics
+        params = self.params
         if params.depth < 0 or self._mate or self.root["lower"] == self.root["upper"]:
             return
         found = [candidate for candidate in self._candidates() if candidate.proven is None]
@@ -410,18 +419,27 @@ class TreeSearch:
         # In centipawns, as many as make this difference between values near the root's.
         scale = float(self._state["counting"][0]) * max(1 - float(self.root["value"]) ** 2, 0.2)
         favours = np.array([round((x - liking[0]) / scale) for x in liking], np.int64)
-        with self._lock:
-            tactics["stop"], self._verifying = is_over(), True
         moves = np.array([candidate.move.index for candidate in found], np.int16)
-        self._verified = self._leaves.verify(self._space(0), moves, favours, nodes)
-        with self._lock:
-            tactics["stop"], self._verifying = False, False
+        with self._stoppable(is_over):
+            self._verified = self._leaves.verify(self._space(0), moves, favours, nodes)
 
     def stop(self) -> None:
-        """End the search of `verify` that runs in another thread."""
+        """End the tactical search, at the root or of `verify`, that runs in another thread."""
         with self._lock:
-            if self._verifying:
+            if self._in_tactics:
                 self._space(0).tactics["stop"] = True
+
+    @contextmanager
+    def _stoppable(self, is_over: Callable[[], bool]) -> Iterator[None]:
+        """Let `stop` end the tactical search that is run meanwhile; ``is_over`` says whether it has to end already."""
+        tactics = self._space(0).tactics
+        with self._lock:
+            tactics["stop"], self._in_tactics = is_over(), True
+        try:
+            yield
+        finally:
+            with self._lock:
+                tactics["stop"], self._in_tactics = False, False
 
     # --- The result ---------------------------------------------------------------------------------------------------
 

@@ -306,3 +306,59 @@ class TestRecord:
         fen = "4k4/R8/9/9/9/9/9/9/9/3K4R w - - 0 1"
         assert Table(fen).record().fen == fen
         assert Table(fen).board == Board(fen)
+
+    def test_the_whole_tree_is_written_as_it_is(self) -> None:
+        table = seated("h2e2", "h9g7", "h0g2")
+        table.undo()
+        table.game.add_variation(move("b2e2"))
+        game = table.record(whole_tree=True)
+        assert [found.iccs for found in game.moves()] == ["h2e2", "h9g7", "h0g2"]
+        assert len(game.variations) == 2
+        assert game.headers["PlyCount"] == "2"
+
+
+class TestTree:
+    def test_a_recorded_game_goes_on_with_its_tree(self) -> None:
+        game = Game.from_pgn('[Red "A"]\n[Result "1-0"]\n\n1. h2e2 {solid} h9g7 (1... h7e7) 2. h0g2 1-0')
+        table = Table.resume(game, (PERSON, PLAYER))
+        assert line(table) == ["h2e2", "h9g7", "h0g2"]
+        assert table.awaits_player
+        record = table.record()
+        assert (record.headers["Red"], record.headers["Black"], record.result) == ("A", PLAYER.name, "1-0")
+        assert record.variations[0].comment == "solid"
+        assert len(record.variations[0].variations) == 2
+
+    def test_it_can_go_on_anywhere_in_it(self) -> None:
+        game = Game.from_pgn("1. h2e2 h9g7 (1... h7e7) 2. h0g2 *")
+        other = game.variations[0].variations[1]
+        table = Table.resume(game, node=other)
+        assert line(table) == ["h2e2", "h7e7"]
+        table.play_from(game.end())
+        assert line(table) == ["h2e2", "h9g7", "h0g2"]
+        assert table.goes_through(game.end()) and not table.goes_through(other)
+
+    def test_playing_on_from_an_earlier_position_undoes_its_ending(self) -> None:
+        table = seated("h2e2", "h9g7")
+        table.resign(RED)
+        table.play_from(table.game.variations[0])
+        assert table.ending is None and table.awaits_player
+
+    def test_clocks_are_those_of_the_position(self) -> None:
+        table = Table(clocks=Clocks.parse("60"))
+        table.push(move("h2e2"), 10)
+        table.push(move("h9g7"), 20)
+        node = table.node.line()[0]
+        table.play_from(node)
+        assert (table.time_left(RED), table.time_left(BLACK)) == (50, 60)
+        table.play_from(node.add_variation(move("b9c7")))
+        assert (table.time_left(RED), table.time_left(BLACK)) == (50, 60)
+
+    def test_only_what_is_not_played_can_be_deleted(self) -> None:
+        table = seated("h2e2", "h9g7", "h0g2")
+        taken_back = table.node
+        table.undo()
+        with pytest.raises(ValueError, match="goes through"):
+            table.delete(table.node)  # type: ignore[arg-type]
+        assert table.can_redo
+        table.delete(taken_back)  # type: ignore[arg-type]
+        assert not table.can_redo and not table.node.variations

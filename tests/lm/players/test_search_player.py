@@ -82,7 +82,7 @@ class TestChoose:
         (choice,) = player.choose([board], Limit(nodes=300))
         for move in choice.info.pv[:2]:
             board.push(move)
-        search = player._search_of(board, Limit())
+        search = player._search_of(board, Limit(), threading.Event())
         assert search.root["visits"] > 10
         player._keep(search)
 
@@ -144,6 +144,18 @@ class TestLimits:
             time.sleep(0.5)
             (analysis if analysed else player).stop()
         assert moves[0] in board.legal_moves
+
+    def test_stop_ends_the_tactics_at_the_root(self) -> None:
+        """They would take years too."""
+        player = Search()
+        player._params = Params(root_share=1e9)
+        analysis = player.analyse(Board.from_moves(OPENING))
+        thinking = threading.Thread(target=analysis.result)
+        thinking.start()
+        while thinking.is_alive():
+            time.sleep(0.2)
+            analysis.stop()
+        assert analysis.lines[0].move in analysis.board.legal_moves
 
     @pytest.mark.parametrize("seconds", [1e-4, 1e-3, 3e-3])
     def test_the_shortest_times_are_kept(self, player: Search, seconds: float) -> None:

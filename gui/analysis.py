@@ -1,0 +1,214 @@
+"""The analysis at the board: follows the position shown, and keeps what the thinker says of it.
+
+The thinking is done in the player's process (`gui.analysis_process`).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gui.analysis_process import Analyse, Lines, NoAnalysis, People, Report
+from gui.session import Session
+from lm.players.specs import Spec
+from xiangqi import NULL_MOVE, RED, Board, Color, Move
+
+if TYPE_CHECKING:
+    from gui.worker import Worker
+    from lm.players.player import Line
+
+MOST_LINES: Final = 6
+SIZE: Final = 30_000
+"""Positions that the analysis may hold, of 13 kB each; when they are full, it ends."""
+ARROWS: Final = 3
+"""So many arrows are drawn for the best moves, and for what people would play."""
+UNLIKELY: Final = 0.08
+"""A move that people play less often gets no arrow."""
+
+
+@dataclass(frozen=True)
+class ArrowMark:
+    """An arrow on the board."""
+
+    move: Move
+    people: bool
+    """Whether it shows what people would play, not what is best."""
+    weight: float
+    """How strong it is drawn, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Chances:
+    """Red's chances, which sum to 1."""
+
+    win: float
+    draw: float
+    loss: float
+
+
+class LiveAnalysis:
+    """Starts, stops and follows. Call `follow` after every change of what is shown."""
+
+    def __init__(self, session: Session, worker: Worker) -> None:
+        self.session, self._worker = session, worker
+        self.on = False
+        self.threats = False
+        """Whether the position is analysed as if the side to move passed."""
+        self.count = 3
+        """Number of lines."""
+        self.best_arrows, self.people_arrows = True, True
+        self.board: Board | None = None
+        """The position analysed; ``None`` if that shown cannot be."""
+        self.lines: tuple[Line, ...] = ()
+        self.people: tuple[tuple[Move, float], ...] = ()
+        self.finished = False
+        self.error: str | None = None
+        self.hovered: tuple[tuple[Move, ...], int] | None = None
+        """The line under the pointer, and how many of its moves are shown on the board."""
+        self._number = 0
+        self._asked: object = None
+
+    # --- Starting and stopping ----------------------------------------------------------------------------------------
+
+    def toggle(self) -> None:
+        """Start or stop."""
+        self.on = not self.on
+        if not self.on:
+            self._stop()
+            self._clear()
+
+    def close(self) -> None:
+        """Stop for good."""
+        if self.on:
+            self.toggle()
+
+    def more_lines(self, step: int) -> None:
+        """Show more lines, or fewer."""
+        self.count = max(1, min(self.count + step, MOST_LINES))
+
+    def follow(self, player: Spec) -> None:
+        """Analyse the position shown if that is not done already, with the model of a player if it has one."""
+        if not self.on:
+            return
+        session = self.session
+        key = session.number, session.node, self.threats, self.count, player
+        if key == self._asked:
+            return
+        self._clear()
+        self._asked = key
+        self.board = self._position()
+        if self.board is None:
+            self._stop()
+            return
+        self._number += 1
+        request = Analyse(self._number, self.board.copy(), thinker(player), policy(player), self.count)
+        self._worker.analyse(request)
+
+    def _stop(self) -> None:
+        self._number += 1
+        self._worker.analyse(Analyse(self._number))
+
+    def _clear(self) -> None:
+        self.board, self.lines, self.people = None, (), ()
+        self.finished, self.error, self.hovered, self._asked = False, None, None, None
+
+    def _position(self) -> Board | None:
+        board = self.session.shown.copy()
+        if self.threats:
+            if board.is_check():
+                return None
+            board.push(NULL_MOVE)
+        return board if board.legal_moves else None
+
+    def take(self, report: Report) -> None:
+        """Take in a report; those about another position are ignored."""
+        if report.number != self._number or not self.on:
+            return
+        if isinstance(report, People):
+            self.people = report.candidates
+        elif isinstance(report, Lines):
+            self.lines, self.finished = report.lines, report.finished
+        elif isinstance(report, NoAnalysis):
+            self.error = report.message
+
+    # --- What it says -------------------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the first line is still awaited."""
+        return self.on and self.board is not None and not self.lines and self.error is None
+
+    @property
+    def chances(self) -> Chances | None:
+        """Red's chances by the best line, or ``None``."""
+        if not self.lines or self.board is None:
+            return None
+        info = self.lines[0].info
+        wdl = info.wdl or (info.score.wdl() if info.score is not None else None)
+        if wdl is None:
+            return None
+        win, draw, loss = wdl if self.board.turn == RED else wdl.turned()
+        total = win + draw + loss or 1
+        return Chances(win / total, draw / total, loss / total)
+
+    def arrows(self) -> list[ArrowMark]:
+        """Return the arrows, the strongest last."""
+        found = []
+        if self.people_arrows:
+            for move, share in self.people[:ARROWS]:
+                if share >= UNLIKELY:
+                    found.append(ArrowMark(move, True, 0.3 + 0.7 * share))
+        if self.best_arrows and self.lines:
+            top = self.lines[0].value
+            for line in self.lines[:ARROWS]:
+                behind = (top or 0) - (line.value or 0)
+                found.append(ArrowMark(line.move, False, min(1.0, max(0.3, 1 - 5 * behind)) * (0.8 if found else 1)))
+        return found[::-1]
+
+    def preview(self) -> tuple[Board, Move] | None:
+        """Return the position that the line under the pointer leads to, and its last move."""
+        if self.hovered is None or self.board is None:
+            return None
+        moves, count = self.hovered
+        board = self.board.copy(stack=False)
+        for move in moves[:count]:
+            board.push(move)
+        return board, moves[count - 1]
+
+    def add_hovered(self) -> bool:
+        """Add the line under the pointer, as far as it is shown, to the game's tree; return whether there is one."""
+        if self.hovered is None or self.threats:
+            return False
+        moves, count = self.hovered
+        self.session.explore(moves[:count])
+        self.hovered = None
+        return True
+
+
+def score_text(line: Line, turn: Color) -> str:
+    """Write a line's score from Red's view: ``+0.35``, ``#3``; empty if it has none."""
+    score = line.info.score
+    if score is None:
+        return "" if line.info.wdl is None else f"{100 * (line.value or 0):.0f}%"
+    score = score.pov(RED)
+    if score.mate is not None:
+        return f"#{score.mate}"
+    return f"{(score.cp or 0) / 100:+.2f}"
+
+
+def thinker(player: Spec) -> str:
+    """Return the spec of the analysing search, with the model of a player if it plays with one."""
+    threads = max(1, min(4, (os.cpu_count() or 1) - 2))  # the window and the player have a processor each
+    return str(Spec.parse(f"search:size={SIZE},threads={threads}").with_options(_model(player)))
+
+
+def policy(player: Spec) -> str:
+    """Return the spec of the player that does what people do."""
+    return str(Spec.parse("lm").with_options(_model(player)))
+
+
+def _model(player: Spec) -> dict[str, str]:
+    if player.kind in ("lm", "careful", "search") and "model" in dict(player.options):
+        return {"model": dict(player.options)["model"]}
+    return {}

@@ -1,0 +1,86 @@
+"""What is laid over the board for a while: the menu, the help sheet, dialogs. The game goes on behind it."""
+
+from __future__ import annotations
+
+import pygame
+from pygame import Rect
+
+from gui import theme
+from gui.layout import Layout
+from gui.widgets import Position, box, write
+
+
+class Overlay:
+    """A sheet over the window. It is taken away once ``closed`` is set; Escape and a press outside set it."""
+
+    title = ""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def size(self, layout: Layout) -> tuple[int, int]:
+        """Return the width and height that the sheet needs, in pixels; it gets less in a small window."""
+        raise NotImplementedError
+
+    def draw_inside(self, screen: pygame.Surface, layout: Layout, room: Rect, pointer: Position, now: float) -> None:
+        """Draw what the sheet shows below its title."""
+        raise NotImplementedError
+
+    def press_inside(self, layout: Layout, room: Rect, position: Position) -> None:
+        """Handle a press of the left button."""
+
+    def key(self, name: str) -> None:
+        """Handle a key by its name in `gui.keys`."""
+
+    def text(self, event: pygame.Event) -> None:
+        """Handle a text that is typed or composed, ``TEXTINPUT`` or ``TEXTEDITING``."""
+
+    def motion(self, layout: Layout, position: Position) -> None:
+        """Handle a motion of the pointer."""
+
+    def wheel(self, layout: Layout, lines: float) -> None:
+        """Scroll by so many lines, downwards if positive."""
+
+    def wants_text(self) -> bool:
+        """Whether text is typed here, so that input methods are on."""
+        return False
+
+    # --- Common to all ------------------------------------------------------------------------------------------------
+
+    def frame(self, layout: Layout) -> Rect:
+        """Return the rectangle of the whole sheet."""
+        width, height = self.size(layout)
+        pad = layout.px(16)
+        rect = Rect(0, 0, width + 2 * pad, height + 2 * pad + self._title_height(layout))
+        rect.width = min(rect.width, layout.size[0] - layout.px(12))
+        rect.height = min(rect.height, layout.size[1] - layout.px(12))
+        rect.center = layout.size[0] // 2, layout.size[1] // 2
+        return rect
+
+    def room(self, layout: Layout) -> Rect:
+        """Return the rectangle below the title."""
+        rect = self.frame(layout).inflate(-2 * layout.px(16), -2 * layout.px(16))
+        top = self._title_height(layout)
+        return Rect(rect.x, rect.y + top, rect.width, rect.height - top)
+
+    @staticmethod
+    def _title_height(layout: Layout) -> int:
+        return theme.height(layout.text(17)) + layout.px(8)
+
+    def draw(self, screen: pygame.Surface, layout: Layout, pointer: Position, now: float) -> None:
+        """Draw the sheet, and darken the window around it."""
+        screen.fill((105, 105, 105), special_flags=pygame.BLEND_RGB_MULT)
+        frame = self.frame(layout)
+        box(screen, frame.inflate(2, 2), theme.EDGE, layout.px(13))
+        box(screen, frame, theme.PANEL, layout.px(12))
+        pad = layout.px(16)
+        line = Rect(frame.x + pad, frame.y + pad, frame.width - 2 * pad, theme.height(layout.text(17)))
+        write(screen, self.title, layout.text(17), line, theme.GOLD)
+        self.draw_inside(screen, layout, self.room(layout), pointer, now)
+
+    def press(self, layout: Layout, position: Position) -> None:
+        """Handle a press anywhere in the window."""
+        if self.frame(layout).collidepoint(position):
+            self.press_inside(layout, self.room(layout), position)
+        else:
+            self.closed = True
