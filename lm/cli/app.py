@@ -59,6 +59,7 @@ for command in (
     games.selfplay,
     tournaments.tournament,
     tournaments.ratings,
+    tournaments.rulings,
     levels.levels,
     labelling.annotate,
     training.train,

@@ -12,6 +12,7 @@ EXTRAS: Final = {
     "annotate": "play",
     "tournament": "play",
     "ratings": "play",
+    "rulings": "play",
     "levels": "play",
     "engine": "play",
     "explore": "play",

@@ -13,11 +13,13 @@ from lm import UserError
 from lm.cli.console import interruptible, progress, say
 from lm.cli.options import (
     CoresOption,
+    DrawOption,
     GamesOption,
     OpeningsOption,
     OutOption,
     ParallelOption,
     PliesOption,
+    ResignOption,
     RulesOption,
     SeedOption,
 )
@@ -56,6 +58,8 @@ def match(
     ] = None,
     movetime: Annotated[float | None, typer.Option(help="Seconds for each move: --time SECONDS/move.")] = None,
     margin: Annotated[float, typer.Option(min=0, help="Seconds by which a clock may be exceeded.")] = 0.05,
+    resign: ResignOption = None,
+    draw: DrawOption = None,
     sprt: Annotated[
         str | None,
         typer.Option(metavar="ELO0,ELO1", help="Stop as soon as a test between these two is decided (5% errors)."),
@@ -66,7 +70,10 @@ def match(
 ) -> None:
     """Play a match of A against B: each opening twice with colours exchanged; Elo with its 95% interval."""
     from lm.matches import arena, match_file
+    from lm.matches.adjudication import Adjudication
     from lm.matches.elo import Score, Sprt, elo, points_of
+    from lm.matches.lists import aligned, failures
+    from lm.matches.ratings import Standings
     from lm.players.specs import Spec
 
     test = Sprt.parse(sprt, sprt_model) if sprt is not None else None
@@ -83,6 +90,7 @@ def match(
             parallel=parallel,
             cores=cores,
             margin=margin,
+            adjudication=Adjudication.parse(resign, draw),
             report=report,
         )
         played: dict[int, Game] = {}
@@ -114,6 +122,11 @@ def match(
         print(test.text)
         print(f"Elo {test.elo0:g} (H0) or {test.elo1:g} (H1): {test.verdict} after {test.pairs} pairs")
     print(f"Ended by {endings(score.endings)}")
+    standings = Standings()
+    for game in played.values():
+        standings.add(game.headers)
+    if standings.failures:
+        print(aligned(failures(standings)))
 
 
 def selfplay(

@@ -35,6 +35,18 @@ LabelsOption = Annotated[int, typer.Option("--moves", min=1, max=32, help="Moves
 PuzzlesOption = Annotated[
     Path | None, typer.Option(help="Positions with solutions (JSON lines with fen and moves) to solve.")
 ]
+ResignOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="movecount=N,score=CP[,twosided=true]", help="A player that says so bad a score N times in a row loses."
+    ),
+]
+DrawOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="movenumber=M,movecount=N,score=CP", help="Drawn when both say so even a score N times in a row."
+    ),
+]
 SeedOption = Annotated[int, typer.Option(min=0, help="Decides the order of the openings.")]
 FilesArgument = Annotated[
     list[Path] | None,

@@ -12,7 +12,7 @@ import typer
 from lm import UserError
 from lm.cli.console import interruptible, progress, say
 from lm.cli.games import endings, read_openings
-from lm.cli.options import CoresOption, ParallelOption
+from lm.cli.options import CoresOption, ParallelOption, Rules, RulesOption
 
 if TYPE_CHECKING:
     from lm.matches.lists import Rows
@@ -50,6 +50,7 @@ def tournament(
             parallel=parallel,
             cores=cores,
             margin=plan.margin,
+            adjudication=plan.adjudication,
             report=report,
         )
         with closing(playing):
@@ -78,6 +79,26 @@ def ratings(
     show(standings, name, elo, as_json)
     if standings.unfinished:
         say(f"{standings.unfinished} games without a result or two players are left out")
+
+
+def rulings(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", show_default=False, help="Games in any format.")],
+    rules: RulesOption = "computer",
+    against: Annotated[Rules, typer.Option(help="The rules to compare with.")] = "asian",
+) -> None:
+    """List the games on which two sets of repetition rules differ: where each would have ended them, and why."""
+    from lm.matches.disputes import dispute
+    from xiangqi.formats import load
+
+    count = differ = 0
+    for path in files:
+        for number, game in enumerate(load(path), 1):
+            count += 1
+            if found := dispute(game, rules, against):
+                differ += 1
+                headers = game.headers
+                print(f"{path}, game {number} ({headers.get('Red', '?')} - {headers.get('Black', '?')}): {found}")
+    print(f"{differ} of {count} games differ")
 
 
 def read_anchor(text: str | None) -> tuple[str | None, float]:

@@ -2,8 +2,9 @@
 
 The ``Termination`` header of a record gives the reason of the ending: a rule (``checkmate``, ``stalemate``, the
 repetition rulings and draws of ``Board.outcome``), ``resignation``, ``draw agreed``, ``ply limit``, which is a draw,
-``time forfeit``, or one of the four ways in which a player fails and so loses: ``crash``, ``stall`` (no answer in
-time), ``illegal move`` and ``no move``. Nothing else ends a game.
+``adjudication`` by score (`lm.matches.adjudication`), ``time forfeit``, or one of the four ways in which a player
+fails and so loses: ``crash``, ``stall`` (no answer in time), ``illegal move`` and ``no move``. Nothing else ends a
+game. The comment of a move has what its player said of it: evaluation, depth, nodes and seconds.
 
 >>> red, black = Spec.parse("greedy:seed=1"), Spec.parse("random:seed=2")
 >>> games = dict(play_games({0: Pairing(red, black), 1: Pairing(black, red)}))
@@ -26,13 +27,15 @@ from pathlib import Path
 from typing import Final
 
 from lm import UserError, data_path, processors
+from lm.matches.adjudication import Adjudication, Judge
 from lm.matches.clocks import MARGIN, NO_CLOCKS, Clocks
 from lm.matches.pool import OpenPlayer, Pool
 from lm.matches.table import Seat, Table
 from lm.players.player import Choice, Player, PlayerError
 from lm.players.specs import Spec
-from xiangqi import Board, IllegalMoveError, Move
-from xiangqi.game import Game
+from xiangqi import RED, Board, IllegalMoveError, Move
+from xiangqi.engine import Info
+from xiangqi.game import MATE_EVAL, Game, GameNode
 from xiangqi.rulings import Rules
 
 MAX_PLIES: Final = 400
@@ -98,6 +101,7 @@ def play_games(
     parallel: int | None = None,
     cores: int | None = None,
     margin: float = MARGIN,
+    adjudication: Adjudication = Adjudication(),  # noqa: B008 # it is frozen
     timer: Callable[[], float] = time.perf_counter,
     report: Report = lambda text: None,
     open_player: OpenPlayer = Spec.open,
@@ -135,7 +139,7 @@ def play_games(
         table = Table(
             seats=seats, opening=pairing.opening, rules=rules, max_plies=max_plies, clocks=clocks, margin=margin
         )
-        game = _Running(index, pairing, table, players)
+        game = _Running(index, pairing, table, players, adjudication.judge())
         for player in game.different:
             player.begin_game(table.board, index)
         return game
@@ -156,6 +160,7 @@ class _Running:
     pairing: Pairing
     table: Table
     players: list[Player]
+    judge: Judge
 
     @property
     def different(self) -> list[Player]:
@@ -186,14 +191,20 @@ class _Referee:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._failures: Counter[Spec] = Counter()
+        self._warned: set[tuple[Spec, str]] = set()
 
     def carry_out(self, game: _Running, answer: Choice | PlayerError, seconds: float = 0.0) -> None:
         """Carry out a choice that took ``seconds``. Raises ``PlayerError`` if the player has failed too often."""
-        mover, table = game.mover, game.table
+        mover, table, color, node = game.mover, game.table, game.table.turn, game.table.node
         if not isinstance(answer, PlayerError):
             try:
                 table.answer(answer, seconds)
                 self._failures[mover] = 0
+                if table.node is not node:
+                    note(table.node, answer.info, seconds)
+                    self._look_at_line(game, mover, answer.info)
+                    if verdict := game.judge.hear(color, answer.info, (table.board.ply + 1) // 2):
+                        table.adjudicate(verdict)
                 return
             except IllegalMoveError:
                 move = answer.move.iccs if answer.move else ""
@@ -203,6 +214,42 @@ class _Referee:
         self._report(f"game {game.index + 1}: {mover.name} loses at ply {table.board.ply} ({answer.failure}): {answer}")
         if self._failures[mover] >= FAILURES:
             raise PlayerError(f"{mover.name} failed {FAILURES} times in a row, the last time: {answer}", answer.failure)
+
+    def _look_at_line(self, game: _Running, mover: Spec, info: Info) -> None:
+        """Warn, once for each player, of a line that holds an illegal move or goes on after the end of the game."""
+        fault, board = "" if info.illegal is None else f"holds the illegal move {info.illegal}", game.table.board.copy()
+        for move in info.pv[1:] if info.pv and info.pv[0] is board.peek() else ():
+            if outcome := board.outcome(game.table.rules):
+                fault = f"goes on after the end of the game ({outcome.reason})"
+                break
+            board.push(move)
+        kind = fault[:4]
+        if fault and (mover, kind) not in self._warned:
+            self._warned.add((mover, kind))
+            ply = game.table.board.ply
+            self._report(
+                f"game {game.index + 1}: warning: the line of {mover.name} at ply {ply} {fault}; it costs nothing"
+            )
+
+
+def note(node: GameNode, info: Info, seconds: float = 0.0) -> None:
+    """Write what a player said of its move into the move's comment: evaluation, chances, depth, nodes and seconds.
+
+    The seconds are those that the player counted, or else those that it took.
+    """
+    if info.score is not None:
+        score = info.score.pov(RED)
+        sign = 1 if score.centipawns() > 0 else -1
+        node.eval = score.centipawns() / 100 if score.mate is None else sign * (MATE_EVAL - abs(score.mate))
+        if info.depth is not None:
+            node.depth = info.depth
+    elif info.wdl is not None:
+        win, draw, loss = (round(chance) for chance in info.wdl.turned())
+        node.wdl = win, draw, loss
+    if info.nodes is not None:
+        node.nodes = info.nodes
+    if (spent := info.time if info.time is not None else seconds or None) is not None:
+        node.comment = f"{node.comment} [%emt {spent:.3f}]".strip()
 
 
 # --- All games one ply at a time --------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Final
 
 from lm import UserError
 from lm.matches import clocks
+from lm.matches.adjudication import Adjudication
 from lm.matches.arena import MAX_PLIES, Pairing, Report, play_games
 from lm.matches.clocks import MARGIN, Clocks
 from lm.matches.pool import OpenPlayer
@@ -33,6 +34,7 @@ def play_to_file(
     parallel: int | None = None,
     cores: int | None = None,
     margin: float = MARGIN,
+    adjudication: Adjudication = Adjudication(),  # noqa: B008 # it is frozen
     report: Report = lambda text: None,
     open_player: OpenPlayer = Spec.open,
 ) -> Generator[tuple[int, Game]]:
@@ -45,6 +47,8 @@ def play_to_file(
     stated = f"rules {rules}, draw at ply {max_plies}"
     if any(pairing.clocks for pairing in pairings.values()):
         stated += f", margin {margin:g} s"
+    if str(adjudication):
+        stated += f", {adjudication}"
     headers: dict[tuple[int, Clocks], dict[str, str]] = {}  # shared, as there may be very many games
     for pairing in pairings.values():
         if (key := (id(pairing.headers), pairing.clocks)) not in headers:
@@ -63,6 +67,7 @@ def play_to_file(
         parallel=parallel,
         cores=cores,
         margin=margin,
+        adjudication=adjudication,
         report=report,
         open_player=open_player,
     )

@@ -45,6 +45,7 @@ _LOST_BY: Final = {
     "stall": "{winner} wins: {loser}'s player did not answer",
     "illegal move": "{winner} wins: {loser}'s player named an illegal move",
     "no move": "{winner} wins: {loser}'s player named no move",
+    "adjudication": "{winner} wins by adjudication",
 }
 
 
@@ -59,8 +60,8 @@ class Ending:
     winner: Color | None
     """``RED``, ``BLACK``, or ``None`` for a draw."""
     reason: str
-    """A reason of `xiangqi.rulings.Outcome`, ``resignation``, ``draw agreed``, ``time forfeit``, ``ply limit``, or how
-    a player failed (`lm.players.player.Failure`)."""
+    """A reason of `xiangqi.rulings.Outcome`, ``resignation``, ``draw agreed``, ``time forfeit``, ``ply limit``,
+    ``adjudication`` by score, or how a player failed (`lm.players.player.Failure`)."""
     evidence: tuple[str, ...] = ()
     """The facts behind a ruling, one sentence each."""
 
@@ -251,6 +252,11 @@ class Table:
         """End the game as lost for a side, on time or because its player failed."""
         if self.ending is None:
             self.ending = Ending(1 - color, reason)
+
+    def adjudicate(self, ending: Ending) -> None:
+        """End the game as a referee decides, who is none of the players."""
+        if self.ending is None:
+            self.ending = ending
 
     def swap(self) -> None:
         """Exchange the seats of the two sides."""

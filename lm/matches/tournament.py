@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final, Self, get_args
 
 from lm import UserError, one_of
+from lm.matches.adjudication import Adjudication
 from lm.matches.arena import MAX_PLIES, Opening, Pairing, shuffled
 from lm.matches.clocks import MARGIN, Clocks, TimeControl
 from lm.players.specs import Spec
@@ -49,10 +50,13 @@ class Tournament:
     max_plies: int = MAX_PLIES
     time: str | None = None
     margin: float = MARGIN
+    resign: str | None = None
+    draw: str | None = None
     anchor: str | None = None
     elo: float = 0.0
     name: str = "Tournament"
     specs: list[Spec] = field(init=False)
+    adjudication: Adjudication = field(init=False)
     controls: dict[str, TimeControl | None] = field(init=False)
     """The clock of each player, by name."""
 
@@ -62,6 +66,7 @@ class Tournament:
         for setting in ("rounds", "challengers", "max_plies"):
             if getattr(self, setting) < 1:
                 raise UserError(f"{setting} must be at least 1: {getattr(self, setting)}")
+        self.adjudication = Adjudication.parse(self.resign, self.draw)
         self.specs, self.controls = [], {}
         for entry in self.players:
             table = {"spec": entry} if isinstance(entry, str) else entry

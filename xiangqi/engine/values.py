@@ -355,6 +355,8 @@ class Info:
     """Thousandths of the hash table in use."""
     pv: tuple[Move, ...] = ()
     """The moves of the line, up to the first illegal one."""
+    illegal: str | None = None
+    """The text of the first illegal move of the line, if it has one."""
     string: str | None = None
     """Free text."""
 
@@ -368,6 +370,8 @@ class Info:
         said = {name: value for name in self.__dataclass_fields__ if (value := getattr(later, name)) not in (None, ())}
         if later.score is not None:
             said["bound"] = later.bound
+        if later.pv:
+            said["illegal"] = later.illegal
         return replace(self, **said)
 
 

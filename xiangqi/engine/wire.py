@@ -9,6 +9,7 @@ Words may be separated by any white space. Malformed numbers and unknown words a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -258,6 +259,7 @@ def number(text: str) -> float | None:
 # --- Information ------------------------------------------------------------------------------------------------------
 
 
+_MOVE: Final = re.compile(r"(?:[a-i](?:10|[0-9])){2}", re.IGNORECASE)
 _COUNTS: Final = frozenset(("multipv", "depth", "seldepth", "nodes", "nps", "hashfull"))
 
 
@@ -286,6 +288,8 @@ def parse_info(words: Sequence[str], board: Board, first_rank: int | None, diale
         elif word == "pv":
             found["pv"] = _read_line(words[i:], board, first_rank)
             i += len(found["pv"])
+            if first_rank is not None and i < len(words) and _MOVE.fullmatch(words[i]):
+                found["illegal"] = words[i]
         elif word == "wdl":
             odds = [number(text) for text in words[i : i + 3]]
             if len(known := [share for share in odds if share is not None]) == 3:

@@ -15,15 +15,16 @@ import pytest
 
 from lm import UserError, data_path
 from lm.matches import arena
+from lm.matches.adjudication import Adjudication
 from lm.matches.arena import Pairing, load_openings, match_pairings, play_games
 from lm.matches.clocks import NO_CLOCKS, Clocks
 from lm.matches.match_file import play_to_file
 from lm.matches.table import Seat, Table
 from lm.players.player import Choice, Player, PlayerError
 from lm.players.simple import RandomPlayer
-from lm.players.specs import Spec
+from lm.players.specs import Spec, load_player
 from xiangqi import BLACK, RED, Board, Move
-from xiangqi.engine import Limit
+from xiangqi.engine import Info, Limit, Score
 from xiangqi.formats import load
 from xiangqi.game import Game
 
@@ -482,6 +483,143 @@ class TestClocks:
         assert all(node.clock is not None for node in [*first.main_line()][-2:])
         code, _, err = xqlm(*words, "--time", "60", "--movetime", 1)
         assert (code, err.count("\n")) == (2, 1)
+
+
+def saying(scores: Sequence[int | None], name: str = "sayer") -> Scripted:
+    """Plays the first legal move and says the next of some scores, in centipawns."""
+    left = list(scores)
+
+    def choose(board: Board) -> Choice:
+        score = left.pop(0) if left else None
+        return Choice(board.legal_moves[0], Info(score=None if score is None else Score(board.turn, score)))
+
+    return Scripted(choose, name)
+
+
+class TestAdjudication:
+    def play(
+        self, red: Sequence[int | None], black: Sequence[int | None], resign: str | None, draw: str | None
+    ) -> Game:
+        return play(saying(red), saying(black), max_plies=20, adjudication=Adjudication.parse(resign, draw))
+
+    def test_who_says_three_times_that_it_is_lost_loses(self) -> None:
+        game = self.play([0, -700, -650, -600, 0], [100] * 9, "movecount=3,score=600", None)
+        assert endings(game) == ("0-1", "adjudication", "7")
+        broken = self.play([-700, -700, None, -700, -700, 0], [], "movecount=3,score=600", None)
+        assert broken.headers["Termination"] != "adjudication"
+
+    def test_two_sided_both_must_agree(self) -> None:
+        rule = "movecount=2,score=500,twosided=true"
+        assert self.play([-900] * 9, [0, 0, 600, 600], rule, None).headers["PlyCount"] == "8"
+        assert self.play([-900] * 9, [0] * 9, rule, None).headers["Termination"] != "adjudication"
+
+    def test_a_draw_that_both_see_from_a_move_on(self) -> None:
+        game = self.play([5] * 10, [-10] * 10, None, "movenumber=4,movecount=2,score=10")
+        assert endings(game) == ("1/2-1/2", "adjudication", "7")
+        assert (
+            self.play([5] * 10, [11] * 10, None, "movenumber=1,movecount=2,score=10").headers["Termination"]
+            != "adjudication"
+        )
+
+    @pytest.mark.parametrize("text", ["score=600", "movecount=0,score=6", "movecount=3,score=-6", "moves=3", "3", ""])
+    def test_other_rules_are_refused(self, text: str) -> None:
+        with pytest.raises(UserError, match="resign "):
+            Adjudication.parse(text, None)
+
+    def test_the_file_states_it_and_is_resumed_with_the_same_rule_alone(self, xqlm, tmp_path: Path) -> None:
+        path = tmp_path / "match.pgn"
+        words = ["match", "tactics:1", "random:seed=2", "-n", 2, "--max-plies", 60, "--out", path]
+        assert xqlm(*words, "--resign", "movecount=1,score=100")[0] == 0
+        assert {game.headers["Adjudication"] for game in load(path)} == {
+            "rules computer, draw at ply 60, resign movecount=1,score=100"
+        }
+        assert "holds other games than these" in xqlm(*words)[2]
+
+
+class TestComments:
+    def test_each_move_has_what_its_player_said(self, tmp_path: Path) -> None:
+        info = Info(depth=7, score=Score(RED, cp=35), nodes=1234, time=0.25)
+        mate = replace(info, score=Score(BLACK, mate=2))
+        red, black = (
+            Scripted(lambda board: Choice(board.legal_moves[0], info)),
+            Scripted(lambda board: Choice(board.legal_moves[0], mate)),
+        )
+        path = tmp_path / "games.pgn"
+        pairing = Pairing(spec_of(red), spec_of(black))
+        dict(play_to_file({0: pairing}, path, max_plies=2, open_player=open_player))
+        (game,) = load(path)
+        first, second = game.main_line()
+        assert (first.eval, first.depth, first.nodes) == (0.35, 7, 1234)
+        assert "[%emt 0.250]" in first.comment
+        assert "[%eval #-2,7]" in second.comment
+
+    def test_a_model_tells_its_chances(self, model_folder: Path) -> None:
+        game = play(load_player(f"lm:model={model_folder},seed=1"), RandomPlayer(), max_plies=2)
+        node = next(iter(game.main_line()))
+        assert node.wdl is not None
+        assert node.eval is None
+
+
+class TestLines:
+    """A line that a player shows is no move: a fault in it warns once and costs nothing."""
+
+    def test_one_that_goes_on_after_a_repetition(self) -> None:
+        told: list[str] = []
+        shuffle = ("a0a1", "a9a8", "a1a0", "a8a9")
+
+        def choose(board: Board) -> Choice:
+            line = tuple(Move.from_iccs(shuffle[(board.ply + i) % 4]) for i in range(12))
+            return Choice(line[0], Info(pv=line))
+
+        game = play(Scripted(choose, "dreamer"), report=told.append)
+        assert endings(game) == ("1/2-1/2", "repetition", "8")
+        fault = "goes on after the end of the game (repetition)"
+        assert told == [f"game 1: warning: the line of dreamer at ply 1 {fault}; it costs nothing"]
+
+    def test_one_with_an_illegal_move(self, tmp_path: Path) -> None:
+        script, told = tmp_path / "engine.py", list[str]()
+        script.write_text(
+            FAILING.replace('print("bestmove a0a1"', 'print("info depth 1 pv a0a1 a9a5 a1a0\\nbestmove a0a1"')
+        )
+        spec = Spec.parse(f"uci:cmd={sys.executable} -S {script} none,depth=1,name=liar")
+        ((_, game),) = play_games({0: Pairing(spec, random_player(1, "b"))}, max_plies=2, report=told.append)
+        assert endings(game) == ("1/2-1/2", "ply limit", "2")
+        assert told == ["game 1: warning: the line of liar at ply 1 holds the illegal move a9a5; it costs nothing"]
+
+
+class TestPondering:
+    def test_an_engine_thinks_in_its_opponents_time(self, tmp_path: Path) -> None:
+        script = tmp_path / "ponders.py"
+        script.write_text(
+            FIRST_MOVE.format(folder=tmp_path)
+            .replace(
+                'if line.startswith("go"):',
+                'if line.startswith("go ponder"): continue\n    if line.startswith(("go", "ponderhit", "stop")):',
+            )
+            .replace('"a0b0", flush', '"a0b0", "ponder h9g7", flush')
+        )
+        spec = Spec.parse(f"uci:cmd={sys.executable} -S {script},ponder=1,depth=1")
+        replies = Scripted(lambda board: Choice(Move.from_iccs("h9g7" if board.ply == 1 else "i9i8")), "b")
+        pairing = Pairing(spec, spec_of(replies), clocks=Clocks.parse("60"))
+        dict(play_games({0: pairing}, max_plies=4, open_player=open_player, margin=60))
+        (log,) = [file.read_text() for file in tmp_path.glob("*.log")]
+        assert log.count("go ponder") == 1
+        assert log.count("ponderhit") == 1
+
+
+class TestDisputes:
+    def test_the_command_lists_games_on_which_rules_differ(self, xqlm, tmp_path: Path) -> None:
+        shuffle = " ".join(["a0a1 a9a8 a1a0 a8a9"] * 3).split()
+        path = tmp_path / "games.pgn"
+        games = [Game({"Red": "a", "Black": "b"}), Game({"Red": "c", "Black": "d"})]
+        games[0].add_main_line([Move.from_iccs(move) for move in shuffle])
+        games[1].add_main_line([Move.from_iccs(move) for move in shuffle[:4]])
+        path.write_text("\n".join(map(str, games)))
+        code, out, _ = xqlm("rulings", path, "--against", "none")
+        assert code == 0
+        assert out == (
+            f"{path}, game 1 (a - b): computer: 1/2-1/2 by repetition at ply 8; none: goes on\n1 of 2 games differ\n"
+        )
 
 
 class TestInterruption:
