@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lm import UserError
+from lm import UserError, processors
 from lm.cli.console import interruptible, progress, say
 from lm.cli.options import (
     CoresOption,
@@ -27,6 +28,7 @@ from lm.cli.options import (
 if TYPE_CHECKING:
     from lm.matches.arena import Opening
     from lm.matches.clocks import Clocks
+    from lm.matches.exploring import Plan
     from xiangqi.game import Game
 
 
@@ -139,12 +141,47 @@ def selfplay(
     parallel: ParallelOption = None,
     cores: CoresOption = None,
     seed: SeedOption = 0,
+    temperature: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T:PLY,…,T",
+            show_default=False,
+            help="For NAME.jsonl: temperature of the moves up to a ply, as 1:20,0.5:40,0; 1:30,0 by default.",
+        ),
+    ] = None,
+    deviations: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, show_default=False, help="For NAME.jsonl: chance of a random legal move; 0."),
+    ] = None,
+    moves: Annotated[
+        int | None,
+        typer.Option(min=1, max=32, show_default=False, help="For NAME.jsonl: moves of a label, the best ones; 8."),
+    ] = None,
 ) -> None:
-    """Let a player play against itself; writes PGN to a file, by default to standard output."""
+    """Let a player play against itself; writes PGN to a file, by default to standard output.
+
+    To NAME.jsonl it plays to explore, for training: each ply has a label, as xqlm annotate writes it.
+    """
     from lm.matches import arena, match_file
     from lm.matches.elo import Score
+    from lm.matches.exploring import Exploration, Plan
     from lm.players.specs import Spec
 
+    if out is not None and out.suffix in (".jsonl", ".ndjson"):
+        explored = Plan(
+            Spec.parse(player),
+            tuple(read_openings(openings)),
+            Exploration.parse(temperature or "1:30,0", deviations or 0.0),
+            moves or 8,
+            rules,
+            max_plies,
+            seed,
+        )
+        explore(explored, games, out, cores)
+        return
+    for name, value in (("temperature", temperature), ("deviations", deviations), ("moves", moves)):
+        if value is not None:
+            raise UserError(f"--{name} is for games to train on: give --out NAME.jsonl")
     pairings = arena.selfplay_pairings(Spec.parse(player), games, read_openings(openings), seed)
     with resumable(out), progress(player, games) as (report, advance):
         played: dict[int, Game] = {}
@@ -158,6 +195,26 @@ def selfplay(
     different = len({tuple(game.moves()) for game in played.values()})
     note = f", only {different} of them different" if different < len(played) else ""
     say(f"{len(played)} games{note}, ended by {endings(Score.of(played).endings)}")
+
+
+def explore(plan: Plan, games: int, out: Path, cores: int | None) -> None:
+    """Play games of a plan to a file, with progress."""
+    from lm.matches.exploring import play_to_file
+
+    ended = Counter[str]()
+    plies = dropped = 0
+    with interruptible(), progress(plan.spec.name, games) as (report, advance):
+        playing = play_to_file(plan, games, out, cores=cores or processors(), report=report)
+        with closing(playing):
+            for number, game in playing:
+                if game is None:
+                    dropped += 1
+                else:
+                    ended[game.headers["Termination"]] += 1
+                    plies += game.end().ply
+                advance(number + 1, f"{plies} plies")
+    note = f", {dropped} near-duplicates left out" if dropped else ""
+    say(f"{ended.total()} games{note}, ended by {endings(dict(ended.most_common()))}")
 
 
 def resumable(out: Path | None) -> AbstractContextManager[None]:

@@ -175,7 +175,8 @@ class Search(Thinker):
         if found[0].proven == 1:
             shares = np.eye(1, len(found))[0]
         else:
-            parts = ((c.prior, c.value, c.visits) for c in found)
+            own = search.unmixed  # noise leads the search, but is nothing to learn
+            parts = ((own.get(c.move.index, c.prior), c.value, c.visits) for c in found)
             priors, values, visits = (np.array(part) for part in zip(*parts, strict=True))
             shares = Sampling().probabilities(halving.improved(priors, values, visits))
         return Study(tuple(found), tuple(shares.tolist()), info)

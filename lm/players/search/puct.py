@@ -136,6 +136,8 @@ class TreeSearch:
         """The network's chances of each `End` at the root."""
         self.made = 0
         """Visits made since the root was set."""
+        self.unmixed: dict[int, float] = {}
+        """The root's priors by the numbers of its moves, without the noise, if noise was mixed in."""
 
     @property
     def root(self) -> Any:
@@ -160,7 +162,7 @@ class TreeSearch:
         With ``moves`` only these are considered there. ``effort`` is the number of nodes of the tactical search, which
         `stop` ends too; ``is_over`` says whether it is stopped already.
         """
-        self.made, self._chosen, self._verified = 0, None, None
+        self.made, self._chosen, self._verified, self.unmixed = 0, None, None, {}
         self._game = _game_of(board)
         news = self._leaves.set_board(board)
         self._state["deepest"] = self._leaves.deepest
@@ -236,6 +238,7 @@ class TreeSearch:
     def mix_priors(self, noise: NDArray[np.float64], share: float) -> None:
         """Replace a share of the root's priors by ``noise`` ``(n,)``, which sums to 1."""
         edges = self._root_edges()
+        self.unmixed = dict(zip(edges["move"].tolist(), edges["prior"].tolist(), strict=True))
         edges["prior"] = (1 - share) * edges["prior"] + share * noise
         edges[:] = edges[np.argsort(-edges["prior"], kind="stable")]
 
