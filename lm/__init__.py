@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -106,3 +107,13 @@ def install_command(extra: str) -> str:
 
 
 announce()
+
+
+def cpu_model() -> str:
+    """Return the name of the processor, or of its architecture if the system does not report it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -29,7 +29,7 @@ from typing import Any, Final, TypeVar
 import torch
 from filelock import FileLock, Timeout
 
-from lm import UserError
+from lm import UserError, cpu_model
 from lm.dataset.records import SPLITS
 from lm.dataset.shards import Shard
 from lm.matches.arena import MAX_PLIES, Report, load_openings, match_pairings
@@ -478,16 +478,6 @@ def second_table(matches: Mapping[tuple[str, str], Match | None]) -> list[str]:
             row.append(cell)
         rows.append(row)
     return markdown(["", *(f"`{name}`" for name in RUNGS)], rows)
-
-
-def cpu_model() -> str:
-    """Return the name of the processor, or of its architecture if the system does not report it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def versions() -> str:

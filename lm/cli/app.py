@@ -61,6 +61,7 @@ for command in (
     tournaments.ratings,
     tournaments.rulings,
     levels.levels,
+    levels.strength,
     labelling.annotate,
     training.train,
     training.ladder,

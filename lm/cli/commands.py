@@ -14,6 +14,7 @@ EXTRAS: Final = {
     "ratings": "play",
     "rulings": "play",
     "levels": "play",
+    "strength": "play",
     "engine": "play",
     "explore": "play",
     "import": "play",

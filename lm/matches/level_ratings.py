@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from textwrap import fill
 from typing import Final
 
@@ -23,10 +24,22 @@ GREEDY: Final = Spec("greedy")
 
 
 def player(number: int, level: Level) -> Spec:
-    """Return a level as a player; its name has a hash of its spec and of the weights of the shipped model."""
-    weights = (data_path("model") / "model.safetensors").read_bytes()
-    mark = hashlib.blake2b(level.spec.encode() + weights, digest_size=4).hexdigest()
-    return Spec.parse(level.spec).with_options({"name": f"level {number} {mark}"})
+    """Return a level as a player."""
+    return marked(f"level {number}", level.spec)
+
+
+def marked(name: str, spec: str) -> Spec:
+    """Return a player whose name ends with a hash of its spec and of the weights of the shipped model.
+
+    So games of another model are not taken for its own when a match is resumed.
+    """
+    mark = hashlib.blake2b(spec.encode() + _weights(), digest_size=4).hexdigest()
+    return Spec.parse(spec).with_options({"name": f"{name} {mark}"})
+
+
+@cache
+def _weights() -> bytes:
+    return (data_path("model") / "model.safetensors").read_bytes()
 
 
 def reference(engine: str, depth: int) -> Spec:

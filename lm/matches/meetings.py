@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lm.matches.arena import Opening, Report, match_pairings
+from lm.matches.clocks import MARGIN, NO_CLOCKS, Clocks
 from lm.matches.elo import Score
 from lm.matches.match_file import play_to_file
 from lm.matches.ratings import Result
@@ -24,6 +25,8 @@ class Meeting:
     a: Spec
     b: Spec
     games: int
+    clocks: Clocks = NO_CLOCKS
+    """Those of a game in which ``a`` is Red."""
 
     @property
     def file(self) -> str:
@@ -41,16 +44,26 @@ def play(
     max_plies: int,
     parallel: int | None = None,
     cores: int | None = None,
+    margin: float = MARGIN,
 ) -> list[Result]:
-    """Play matches, each into a PGN file in the folder, and return their results. What was played before is kept."""
+    """Play matches, each into a PGN file in the folder, and return their results. What was played before is kept.
+
+    A match with clocks plays one game for each of the ``cores``, the others ``parallel`` at a time.
+    """
     results = []
     for number, meeting in enumerate(meetings, 1):
         a, b = meeting.a, meeting.b
-        pairings = match_pairings(a, b, meeting.games, openings)
+        pairings = match_pairings(a, b, meeting.games, openings, clocks=meeting.clocks)
         games: dict[int, Game] = {}
         with progress(f"{number}/{len(meetings)} {a.name} - {b.name}", meeting.games) as (report, advance):
             playing = play_to_file(
-                pairings, folder / meeting.file, max_plies=max_plies, parallel=parallel, cores=cores, report=report
+                pairings,
+                folder / meeting.file,
+                max_plies=max_plies,
+                parallel=None if meeting.clocks else parallel,
+                cores=cores,
+                margin=margin,
+                report=report,
             )
             with closing(playing):
                 for index, game in playing:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from lm import UserError
-from lm.matches import level_ratings, meetings
+from lm.matches import arena, level_ratings, meetings, strength
 from lm.matches.match_file import play_to_file
 from lm.matches.meetings import Meeting
 from lm.matches.ratings import Result, rate
@@ -361,3 +361,55 @@ class TestLevelRatings:
             assert re.search(rf"\| {level.name} \| `{level.spec}` \| \d+ \| [+-]\d+ \([+-]\d+ to [+-]\d+\) \|", page)
         assert "| fairy-stockfish 11.1 depth 1 |" in page
         assert "level 1 - greedy | 100 | 0.400" in page
+
+
+class TestStrength:
+    def test_each_meets_its_three_nearest_and_all_are_joined(self) -> None:
+        players = strength.entries()
+        called = {player.spec.name: player.name for player in players}
+        assert len(called) == 26
+        games = strength.meetings(players, 100)
+        met: dict[str, set[str]] = {}
+        for meeting in games:
+            met.setdefault(called[meeting.a.name], set()).add(called[meeting.b.name])
+            met.setdefault(called[meeting.b.name], set()).add(called[meeting.a.name])
+        assert all(len(met[player.name]) >= 3 for player in players if player.name != "level 1")
+        assert {"level 2", "level 3"} <= met["level 1"]
+        slow = [meeting for meeting in games if "1 s" in called[meeting.a.name] + called[meeting.b.name]]
+        assert slow
+        assert all(meeting.games == (50 if meeting in slow else 100) for meeting in games)
+
+    def test_time_is_a_clock_for_who_has_it_alone(self) -> None:
+        players = {player.name: player for player in strength.entries()}
+        (meeting,) = strength.meetings([players["level 9"], players["search, 10 ms"]], 2)
+        sides = dict(zip((meeting.a.name, meeting.b.name), meeting.clocks.headers.values(), strict=True))
+        assert sides[players["level 9"].spec.name] == "-"
+        assert sides[players["search, 10 ms"].spec.name] == "0.01/move"
+
+    def test_the_command_plays_goes_on_and_writes_the_page(self, xqlm, tmp_path: Path, fairy_stockfish: str) -> None:
+        words = ["strength", "-n", 2, "--out", tmp_path / "games", "--table", tmp_path / "page.md"]
+        words += ["--only", "engine depth 1;engine depth 2;control: tactics alone, 100 ms"]
+        (tmp_path / "games").mkdir()
+        players = [player for player in strength.entries() if player.name in str(words[-1])]
+        for meeting in strength.meetings(players, 2):  # the games with a clock are there already
+            if meeting.clocks:
+                known = arena.match_pairings(meeting.a, meeting.b, 2, arena.load_openings(), clocks=meeting.clocks)
+                quick = {meeting.a: Spec.parse("random:seed=1"), meeting.b: Spec.parse("random:seed=2")}
+                dict(
+                    play_to_file(
+                        known,
+                        tmp_path / "games" / meeting.file,
+                        max_plies=strength.MAX_PLIES,
+                        margin=strength.MARGIN,
+                        open_player=lambda spec, quick=quick: quick[spec].open(),
+                    )
+                )
+        before = {path.name: path.read_text() for path in (tmp_path / "games").iterdir()}
+        code, out, err = xqlm(*words)
+        assert code == 0, err
+        page = (tmp_path / "page.md").read_text()
+        assert out.strip() == page.strip()
+        assert re.search(r"\| Fairy-Stockfish .* depth 1 \| `uci:.*` \| 4 \| 0 \|", page)
+        assert re.search(r"\| control: tactics alone, 100 ms \| `tactics:movetime=100` \| 4 \| [+-]\d+ \(", page)
+        assert all((tmp_path / "games" / name).read_text() == text for name, text in before.items())
+        assert "no player 'nobody'" in xqlm(*words[:-1], "nobody")[2]
