@@ -131,7 +131,7 @@ def show(standings: Standings, anchor: str | None, elo: float, as_json: bool) ->
     ):
         if rows:
             print(lists.aligned(rows), end="\n\n")
-    print("LOS: the likelihood that a player is stronger than the next. Intervals: bootstrap over pairs of games.")
+    print("LOS: the likelihood that a player is stronger than the next. Intervals are over pairs of games.")
     if found.infinite:
         print("Some scored all or nothing: each two that met count as having drawn one game more.")
 
@@ -168,7 +168,7 @@ def live_list(standings: Standings, anchor: str | None) -> Rows:
     results = standings.results
     names = {name for result in results for name in (result.a, result.b)}
     try:
-        elo = dict(rate(results, anchor if anchor in names else None, samples=0)) if results else {}
+        elo = dict(rate(results, anchor if anchor in names else None)) if results else {}
     except UserError:
         elo = {}
     rows = [["player", "Elo", "points", "games"]]

@@ -69,7 +69,7 @@ def page(results: Sequence[Result], engine_name: str, levels: Sequence[Level] = 
             f"Each level met the next two, the first {WEAK} `greedy`, and the others {engine_name} at depths "
             f"{', '.join(map(str, DEPTHS))}, all in pairs of games with the same opening and colours exchanged; a game "
             f"is drawn at ply {MAX_PLIES}. One Bradley-Terry fit of all {sum(r.games for r in results):,} games, with "
-            f"{engine_name} at depth {DEPTHS[0]} as 0; 95% intervals by bootstrap over the pairs. `xqlm levels` plays "
+            f"{engine_name} at depth {DEPTHS[0]} as 0; 95% intervals over the pairs. `xqlm levels` plays "
             "the matches and writes this page."
         ),
         "",

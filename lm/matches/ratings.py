@@ -2,7 +2,10 @@
 
 The ratings are those of R. A. Bradley and M. E. Terry, Biometrika 39, 1952, at maximum likelihood, a draw being half a
 win. Where there is no maximum, because players scored all or nothing against the others, each two players that met
-count as having drawn one game more. Intervals are by bootstrap over the pairs of games that share an opening.
+count as having drawn one game more. Intervals are normal, from the sandwich estimate of the variance (H. White,
+Econometrica 50, 1982) over pairs of games that share an opening, so they hold for any share of draws and for openings
+that favour a side. Where drawn games were added, or pairs are few (`FEW`), they are those of independent games without
+draws, which are wider.
 
 >>> results = [Result("a", "b", ((1.5, 2), (1.0, 2), (2.0, 2))), Result("b", "c", ((1.5, 2), (0.5, 2)))]
 >>> ratings = rate(results, anchor="c")
@@ -23,12 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm import UserError
-from lm.matches.elo import FAILED, POINTS, points_of, superiority
+from lm.matches.elo import FAILED, POINTS, Z95, points_of, superiority
 from xiangqi.formats import pgn
 from xiangqi.game import Game
 
-SAMPLES: Final = 500
-"""Bootstrap samples of the ratings."""
+FEW: Final = 10
+"""Pairs of games a player below which what they came to does not tell the variance."""
 ELO: Final = 400 / math.log(10)
 """Elo of a difference of 1 in the logit of the score."""
 
@@ -124,10 +127,10 @@ class Ratings(Mapping[str, float]):
     """Elo by player, strongest first."""
 
     def __init__(
-        self, names: Sequence[str], elo: NDArray[np.float64], drawn: NDArray[np.float64], infinite: bool = False
+        self, names: Sequence[str], elo: NDArray[np.float64], covariance: NDArray[np.float64], infinite: bool = False
     ) -> None:
         self._index = {names[i]: int(i) for i in np.argsort(-elo, kind="stable")}
-        self._elo, self._drawn = elo, drawn
+        self._elo, self._covariance = elo, covariance
         self.infinite = infinite
         """Whether some differences would be infinite, so that drawn games were added."""
 
@@ -142,26 +145,27 @@ class Ratings(Mapping[str, float]):
 
     def interval(self, name: str) -> tuple[float, float]:
         """Return the 95% interval of a player's Elo."""
-        low, high = np.percentile(self._drawn[:, self._index[name]], [2.5, 97.5])
-        return float(low), float(high)
+        i = self._index[name]
+        reach = Z95 * math.sqrt(max(self._covariance[i, i], 0.0))
+        return self[name] - reach, self[name] + reach
 
     def lead(self, a: str, b: str) -> tuple[float, float, float]:
         """Return how far ``a`` is ahead of ``b``, with the ends of the 95% interval."""
-        low, high = np.percentile(self._leads(a, b), [2.5, 97.5])
-        return self[a] - self[b], float(low), float(high)
+        lead, reach = self[a] - self[b], Z95 * self._spread(a, b)
+        return lead, lead - reach, lead + reach
 
     def superiority(self, a: str, b: str) -> float:
         """Return the chance that ``a`` is stronger than ``b``, from the normal distribution of the lead."""
-        spread = float(self._leads(a, b).std())
-        lead = self[a] - self[b]
+        lead, spread = self[a] - self[b], self._spread(a, b)
         return superiority(lead / spread) if spread > 0 else 0.5 + 0.5 * float(np.sign(lead))
 
-    def _leads(self, a: str, b: str) -> NDArray[np.float64]:
-        leads: NDArray[np.float64] = self._drawn[:, self._index[a]] - self._drawn[:, self._index[b]]
-        return leads
+    def _spread(self, a: str, b: str) -> float:
+        """Return the standard deviation of a lead."""
+        i, j, known = self._index[a], self._index[b], self._covariance
+        return math.sqrt(max(float(known[i, i] + known[j, j] - 2 * known[i, j]), 0.0))
 
 
-def rate(results: Sequence[Result], anchor: str | None = None, elo: float = 0.0, samples: int = SAMPLES) -> Ratings:
+def rate(results: Sequence[Result], anchor: str | None = None, elo: float = 0.0) -> Ratings:
     """Return the ratings of all players in the results; that of ``anchor`` is ``elo``, without one their mean is.
 
     Raises ``UserError`` if the anchor has not played, or if no chain of games connects some players with the others.
@@ -176,18 +180,47 @@ def rate(results: Sequence[Result], anchor: str | None = None, elo: float = 0.0,
         raise UserError(
             f"no games connect {', '.join(names[i] for i in apart)} with {names[0]}: they cannot be rated together"
         )
+    points, games = np.array([p.sum(0) for p in pairs]).T
+    infinite = bool(len(_unreached(sides, points > 0, points < games, len(names))))
+    points, games = points + 0.5 * infinite, games + infinite
     fixed = 0 if anchor is None else names.index(anchor)
+    ratings = bradley_terry(sides, points, games, fixed, len(names))
+    few = sum(map(len, pairs)) < FEW * len(names)
+    covariance = _covariance(sides, pairs, games, ratings / ELO, fixed, infinite or few)
+    if anchor is None:
+        ratings = ratings - ratings.mean()
+        centre = np.eye(len(names)) - 1 / len(names)
+        covariance = centre @ covariance @ centre
+    return Ratings(names, ratings + elo, covariance * ELO**2, infinite)
 
-    def fitted(sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
-        points, games = sums.T
-        infinite = bool(len(_unreached(sides, points > 0, points < games, len(names))))
-        ratings = bradley_terry(sides, points + 0.5 * infinite, games + infinite, fixed, len(names))
-        return ratings + elo - (ratings.mean() if anchor is None else 0.0), infinite
 
-    random = np.random.default_rng(0)
-    drawn = [fitted(np.array([p[random.integers(0, len(p), len(p))].sum(0) for p in pairs]))[0] for _ in range(samples)]
-    ratings, infinite = fitted(np.array([p.sum(0) for p in pairs]))
-    return Ratings(names, ratings, np.array(drawn).reshape(samples, len(names)), infinite)
+def _covariance(
+    sides: NDArray[np.int64],
+    pairs: Sequence[NDArray[np.float64]],
+    games: NDArray[np.float64],
+    rating: NDArray[np.float64],
+    anchor: int,
+    independent: bool,
+) -> NDArray[np.float64]:
+    """Return the covariance of the fitted ratings ``(P, P)``, in logits; the anchor's is 0.
+
+    ``independent`` takes all games as independent and decisive; otherwise what pairs came to tells the variance.
+    """
+    players = len(rating)
+    bend, spread = np.zeros((players, players)), np.zeros((players, players))
+    for (a, b), found, n in zip(sides, pairs, games, strict=True):
+        expected = 1 / (1 + np.exp(rating[b] - rating[a]))
+        away = ((found[:, 0] - found[:, 1] * expected) ** 2).sum()
+        for matrix, weight in ((bend, n * expected * (1 - expected)), (spread, away)):
+            matrix[a, a] += weight
+            matrix[b, b] += weight
+            matrix[a, b] -= weight
+            matrix[b, a] -= weight
+    free = np.ix_(*2 * [np.arange(players) != anchor])
+    inverse = np.linalg.pinv(bend[free])
+    count, covariance = sum(map(len, pairs)), np.zeros((players, players))
+    covariance[free] = inverse if independent else inverse @ spread[free] @ inverse * count / (count - players + 1)
+    return covariance
 
 
 def _unreached(

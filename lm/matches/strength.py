@@ -93,9 +93,9 @@ def page(results: Sequence[Result], players: Sequence[Entry], engine_name: str, 
             f"Each player met at least the {NEAREST} others that were thought nearest, in pairs of games with the same "
             f"opening and colours exchanged; a game is drawn at ply {MAX_PLIES}. Players with a time for a move had a "
             f"core each, on {machine}; the others take the depth or the nodes that they are set to. One Bradley-Terry "
-            f"fit of all {sum(r.games for r in results):,} games, with {called[anchor]} as 0; 95% intervals by "
-            "bootstrap over the pairs. LOS is the likelihood that a player is stronger than the next one. `xqlm strength` plays "
-            "the matches, goes on where it was stopped, and writes this page."
+            f"fit of all {sum(r.games for r in results):,} games, with {called[anchor]} as 0; 95% intervals over the "
+            "pairs. LOS is the likelihood that a player is stronger than the next one. `xqlm strength` plays the "
+            "matches, goes on where it was stopped, and writes this page."
         ),
         "",
         "| player | spec | games | Elo | LOS |",

@@ -50,7 +50,7 @@ class TestRatings:
         random, held = np.random.default_rng(1), 0
         for _ in range(60):
             pairs = tuple((float(wins), 2) for wins in random.binomial(2, 0.64, 50))
-            low, high = rate([Result("a", "b", pairs)], anchor="b", samples=200).interval("a")
+            low, high = rate([Result("a", "b", pairs)], anchor="b").interval("a")
             held += low < 100 < high
         assert held >= 51
 
@@ -68,9 +68,7 @@ class TestRatings:
         pairs = ((points % 2, 2), *[(2.0, 2)] * int(points // 2))
         pairs += ((0.0, 2),) * (games // 2 - len(pairs))
         exact = -400 * math.log10(games / points - 1)
-        assert rate([Result("a", "b", pairs)], anchor="b", elo=1000, samples=0)["a"] == pytest.approx(
-            1000 + exact, abs=0.01
-        )
+        assert rate([Result("a", "b", pairs)], anchor="b", elo=1000)["a"] == pytest.approx(1000 + exact, abs=0.01)
 
     def test_many_players_agree_with_an_independent_fit(self) -> None:
         """The minorization of D. R. Hunter, Annals of Statistics 32, 2004, which is another way to the same maximum."""
@@ -90,10 +88,21 @@ class TestRatings:
                 weight[[i, j]] += r.games / (strength[i] + strength[j])
             strength = points / weight
             strength /= strength[0]
-        ratings = rate(results, anchor="p0", samples=0)
+        ratings = rate(results, anchor="p0")
         assert not ratings.infinite
         for name, value in zip(names, strength, strict=True):
             assert ratings[name] == pytest.approx(400 * math.log10(value), abs=0.1)
+
+    def test_a_single_pair_says_little(self) -> None:
+        ratings = rate([Result("a", "b", ((1.5, 2),)), Result("b", "c", ((1.5, 2),))])
+        low, high = ratings.lead("a", "b")[1:]
+        assert low < 0 < high
+        assert ratings.superiority("a", "b") < 0.99
+
+    def test_a_clean_sweep_has_a_wide_interval(self) -> None:
+        low, high = rate([result("a", "b", 1.0)], anchor="b").interval("a")
+        assert 300 < low < 800
+        assert high > 1200
 
     def test_players_that_no_games_connect_are_named(self) -> None:
         with pytest.raises(UserError, match="no games connect c, d with a"):
