@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TOLD_EVERY: Final = 0.09
 """Seconds between reports."""
+FIRST: Final = 100
+"""Nodes of a first, short search. A long one first looks at tactics for a while, before it has lines to report."""
 PEOPLE: Final = 8
 """So many of the moves that people would play are reported, the likeliest first."""
 
@@ -109,6 +111,7 @@ class Analyst:
 
     def _analyse(self, request: Analyse, board: Board) -> None:
         from lm.players.player import Thinker
+        from xiangqi.engine import Limit
 
         if request.policy:
             (choice,) = self._player(request.policy).choose([board])
@@ -116,20 +119,21 @@ class Analyst:
         thinker = self._player(request.thinker)
         if not isinstance(thinker, Thinker):
             raise ValueError(f"{request.thinker} cannot analyse")
-        with self._changed:
-            if self._wanted is not request:
-                return
-            self._running = analysis = thinker.analyse(board, multipv=request.lines)
-        told = 0.0
-        try:
-            for _ in analysis:
-                if time.monotonic() - told >= TOLD_EVERY:
-                    told = time.monotonic()
-                    self._tell(request, Lines(request.number, tuple(analysis.lines)))
-        finally:
+        for limit in (Limit(nodes=FIRST), None):
             with self._changed:
-                self._running = None
-        self._tell(request, Lines(request.number, tuple(analysis.lines), finished=True))
+                if self._wanted is not request:
+                    return
+                self._running = analysis = thinker.analyse(board, limit, request.lines)
+            told = 0.0
+            try:
+                for _ in analysis:
+                    if time.monotonic() - told >= TOLD_EVERY:
+                        told = time.monotonic()
+                        self._tell(request, Lines(request.number, tuple(analysis.lines)))
+            finally:
+                with self._changed:
+                    self._running = None
+            self._tell(request, Lines(request.number, tuple(analysis.lines), finished=limit is None))
 
     def _player(self, spec: str) -> Player:
         if spec not in self._players:

@@ -95,6 +95,8 @@ class App:
         self.running = True
         self.overlay: Overlay | None = None
         """The menu, the help sheet or a dialog, if one is open."""
+        self._opener = ""
+        """What the key pressed last types; if it has opened a sheet, that is not meant for it."""
         self._pressed_at: tuple[int, int] | None = None
         self._dragged: Point | None = None
         self._dropped: tuple[int, Point] | None = None
@@ -208,10 +210,12 @@ class App:
         self._open(TextDialog(title, node.comment, lambda text: session.set_comment(node, text), paste))
 
     def _typed(self, event: pygame.Event) -> None:
+        opener, self._opener = self._opener, ""
         if self.overlay is not None:
             overlay = self.overlay
             if event.type != pygame.KEYDOWN:
-                overlay.text(event)
+                if event.text != opener or not opener:
+                    overlay.text(event)
             elif (name := keys.name_of(event)) == "escape":
                 overlay.closed = True
             else:
@@ -222,6 +226,7 @@ class App:
                 self._dismissed = self.session.generation
             elif (action := keys.action_of(event)) is not None:
                 self.do(action)
+                self._opener = getattr(event, "unicode", "")
 
     def _press(self, position: tuple[int, int]) -> None:
         layout, session = self.layout, self.session

@@ -69,7 +69,7 @@ class Overlay:
 
     def draw(self, screen: pygame.Surface, layout: Layout, pointer: Position, now: float) -> None:
         """Draw the sheet, and darken the window around it."""
-        screen.fill((105, 105, 105), special_flags=pygame.BLEND_RGB_MULT)
+        screen.fill((140, 140, 140), special_flags=pygame.BLEND_RGB_MULT)
         frame = self.frame(layout)
         box(screen, frame.inflate(2, 2), theme.EDGE, layout.px(13))
         box(screen, frame, theme.PANEL, layout.px(12))

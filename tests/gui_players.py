@@ -66,12 +66,12 @@ class Analysing(Sample, Thinker):
     """Also analyses, until it is stopped."""
 
     def analyse(self, board, limit=None, multipv=1):
-        return Patient(board)
+        return Patient(board, limit)
 
 
 class Patient(Analysis):
-    def __init__(self, board):
-        self.board, self._stopped = board, threading.Event()
+    def __init__(self, board, limit):
+        self.board, self._limit, self._stopped = board, limit, threading.Event()
 
     @property
     def lines(self):
@@ -83,6 +83,8 @@ class Patient(Analysis):
     def __iter__(self):
         while not self._stopped.wait(0.02):
             yield self.lines[0]
+            if self._limit is not None:
+                return
 
 
 def load(spec):

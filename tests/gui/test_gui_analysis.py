@@ -14,10 +14,10 @@ from gui.analysis_process import Analyse, Analyst, Lines, NoAnalysis, People
 from gui.player_process import Loaded, Request
 from gui.worker import Worker
 from gui_players import load
-from lm.players.player import Analysis, Choice, Line, Thinker
+from lm.players.player import Analysis, Choice, GeneratedAnalysis, Line, Thinker
 from lm.players.specs import Spec
 from xiangqi import BLACK, NULL_MOVE, RED, Board, Move, parse_square
-from xiangqi.engine import Info, Score, Wdl
+from xiangqi.engine import Info, Limit, Score, Wdl
 
 
 def moves(*iccs):
@@ -253,7 +253,20 @@ class Deep(Thinker):
         return [Choice(b.legal_moves[0], candidates=tuple((m, 0.02) for m in b.legal_moves)) for b in boards]
 
     def analyse(self, board, limit=None, multipv=1):
+        if limit is not None:
+            return Brief(board, multipv)
         return Endless(self, board, multipv)
+
+
+class Brief(GeneratedAnalysis):
+    """The short search at first."""
+
+    def __init__(self, board, multipv):
+        super().__init__(board, Limit(), multipv)
+
+    def _generate(self):
+        self._lines = [Line(Info(n + 1, pv=(move,))) for n, move in enumerate(self.board.legal_moves[: self._count])]
+        yield from self._lines
 
 
 class Endless(Analysis):

@@ -226,6 +226,15 @@ class TestComments:
         app.frame(1.0)
         assert any("well known" in cell.text for cell in app.panel.moves._cells)
 
+    def test_the_key_that_opens_it_is_not_typed(self, app):
+        for text, typed in (("c", ""), ("x", "x")):
+            app.handle(pygame.Event(pygame.KEYDOWN, key=pygame.K_c, mod=0, unicode="c"))
+            app.handle(pygame.Event(pygame.TEXTINPUT, text=text))
+            assert app.overlay.field.value == typed
+            app.handle(pygame.Event(pygame.TEXTINPUT, text="c"))
+            assert app.overlay.field.value == f"{typed}c"
+            key(app, "escape")
+
     def test_escape_leaves_the_comment_as_it_was(self, app):
         app.session.set_comment(app.session.node, "old")
         key(app, "c")
