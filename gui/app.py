@@ -117,7 +117,6 @@ class App:
         board = session.shown if preview is None else preview[0]
         self.view.show(board.cells.tolist(), now, layout, session.bottom, self._dropped)
         self._dropped = None
-        screen.fill(theme.BACKGROUND)
         self.view.draw(screen, layout, session.bottom, self._marks(pointer), now, self._dragged)
         if self.controller.error is not None:
             draw_error(screen, layout, self.controller.error)
@@ -176,6 +175,8 @@ class App:
             self._release(event.pos)
         elif event.type == pygame.MOUSEWHEEL:
             self._wheel(event)
+        elif event.type == pygame.WINDOWLEAVE:
+            self.panel.view.leave()
         if self.overlay is not None and self.overlay.closed:
             self._open(None)
 
@@ -197,6 +198,7 @@ class App:
 
     def _open(self, overlay: Overlay | None) -> None:
         self.overlay = overlay
+        self.panel.view.leave()
         if overlay is not None and overlay.wants_text():
             pygame.key.start_text_input()
         else:
@@ -288,7 +290,6 @@ def _layout(window: pygame.Window) -> Layout:
 def _draw_first(window: pygame.Window, message: str) -> None:
     """Draw the board without pieces and a line of text, before anything else is loaded."""
     layout, screen = _layout(window), window.get_surface()
-    screen.fill(theme.BACKGROUND)
     BoardView().draw(screen, layout, 0, Marks(), 0.0)
     draw_first_panel(screen, layout, message)
     window.flip()

@@ -59,8 +59,8 @@ class BoardView:
     _gliding: dict[int, _Glide] = field(default_factory=dict)
     _fading: list[tuple[int, int]] = field(default_factory=list)
     _since: float = -1.0
-    _plate: pygame.Surface | None = None
-    _plate_key: tuple[int, int, int] = (0, 0, 0)
+    _ground: pygame.Surface | None = None
+    _ground_key: tuple[Layout, int] | None = None
 
     def show(
         self, cells: Sequence[int], now: float, layout: Layout, bottom: int, dropped: tuple[int, Point] | None = None
@@ -97,8 +97,8 @@ class BoardView:
         now: float,
         dragged: Point | None = None,
     ) -> None:
-        """Draw the board, with the selected piece at ``dragged`` if that is given."""
-        self._draw_plate(screen, layout, bottom)
+        """Draw the window's ground and the board, with the selected piece at ``dragged`` if that is given."""
+        self._draw_ground(screen, layout, bottom)
         cell = layout.cell
         if marks.last_move is not None:
             for square in marks.last_move:
@@ -164,15 +164,18 @@ class BoardView:
 
     # --- The wood -----------------------------------------------------------------------------------------------------
 
-    def _draw_plate(self, screen: pygame.Surface, layout: Layout, bottom: int) -> None:
-        rect = layout.plate
-        blur = max(8, round(layout.cell * 0.3))
-        shadow = theme.box_shadow(rect.width, rect.height, layout.cell * 0.12, blur, 0.75)
-        screen.blit(shadow, (rect.x - blur, rect.y - blur + blur // 3))
-        key = (rect.width, rect.height, bottom)
-        if self._plate is None or self._plate_key != key:
-            self._plate, self._plate_key = _render_plate(layout, bottom), key
-        screen.blit(self._plate, rect)
+    def _draw_ground(self, screen: pygame.Surface, layout: Layout, bottom: int) -> None:
+        """Draw the window's ground with the board on it, which is kept as one picture."""
+        key = layout, bottom
+        if self._ground is None or self._ground_key != key:
+            ground, rect = pygame.Surface(layout.size, 0, screen), layout.plate
+            ground.fill(theme.BACKGROUND)
+            blur = max(8, round(layout.cell * 0.3))
+            shadow = theme.box_shadow(rect.width, rect.height, layout.cell * 0.12, blur, 0.75)
+            ground.blit(shadow, (rect.x - blur, rect.y - blur + blur // 3))
+            ground.blit(_render_plate(layout, bottom), rect)
+            self._ground, self._ground_key = ground, key
+        screen.blit(self._ground, (0, 0))
 
 
 def _render_plate(layout: Layout, bottom: int) -> pygame.Surface:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
-from gui import analysis_process
+from gui import analysis_process, availability
 from gui.actions import MARKS, Action, Tone
-from gui.analysis import MOST_LINES, LiveAnalysis
+from gui.analysis import LiveAnalysis
 from gui.errors import describe
 from gui.games_folder import GamesFolder
 from gui.notation import NOTATIONS
@@ -26,7 +26,6 @@ from lm.matches.table import HUMANS
 from lm.players.levels import DEFAULT_LEVEL, LEVELS, Level, find_level
 from lm.players.specs import Spec
 from xiangqi import RED, STARTING_FEN, Color, Move, Square
-from xiangqi.game import ChildNode
 
 if TYPE_CHECKING:
     from lm.players.player import Choice
@@ -229,41 +228,15 @@ class Controller:
 
     def label(self, action: Action) -> str:
         """Return the current text on the action's button."""
-        if self.armed(action):
-            return say("confirm")
-        session, style = self.session, self.session.scribe.style
-        match action:
-            case Action.DRAW if session.offer is not None:
-                return say("draw.offered" if session.offer == session.person else "draw.accept")
-            case Action.LEVEL if self.has_levels:
-                return say("level.is", level=self.level.name if self.level else say("level.own"))
-            case Action.SCRIPT:
-                return say("script.traditional" if session.traditional else "script.simplified")
-            case Action.NOTATION:
-                return say(f"notation.{style.notation}")
-            case Action.ANALYSE if self.analysis.on:
-                return say("analyse.stop")
-            case Action.THREATS if self.analysis.threats:
-                return say("threats.off")
-            case Action.BOTH if len(session.humans) == 2:
-                return say("both.back", player=self.player.kind)
-        return action.label
+        return availability.label(self, action)
 
     def ticked(self, action: Action) -> bool:
         """Whether an action is a switch that is on."""
-        analysis = self.analysis
-        match action:
-            case Action.ANALYSE:
-                return analysis.on
-            case Action.THREATS:
-                return analysis.threats
-            case Action.BEST_ARROWS:
-                return analysis.best_arrows
-            case Action.PEOPLE_ARROWS:
-                return analysis.people_arrows
-            case Action.BOTH:
-                return len(self.session.humans) == 2
-        return action in MARKS and MARKS[action] in self.session.node.nags
+        return availability.ticked(self, action)
+
+    def enabled(self, action: Action) -> bool:
+        """Whether the action can be done now."""
+        return availability.enabled(self, action)
 
     def side(self, color: Color) -> tuple[str, str]:
         """Return who plays a side, and the side's name."""
@@ -276,48 +249,6 @@ class Controller:
     def armed(self, action: Action) -> bool:
         """Whether repeating the action now would confirm it."""
         return self._armed is not None and self._armed[0] is action
-
-    def enabled(self, action: Action) -> bool:
-        """Whether the action can be done now."""
-        session = self.session
-        match action:
-            case Action.UNDO:
-                return session.can_undo
-            case Action.REDO:
-                return session.can_redo
-            case Action.MOVE_NOW:
-                return self.thinking and self.loaded == self.spec
-            case Action.RESIGN:
-                return session.ending is None and bool(session.humans)
-            case Action.DRAW:
-                return session.ending is None and session.person not in (None, session.offer)
-            case Action.LEVEL:
-                return self.has_levels
-            case Action.SWAP:
-                return len(session.humans) == 1
-            case Action.FIRST | Action.BACK:
-                return session.viewed > 0
-            case Action.FORWARD:
-                return session.viewed < len(session.cursor.line)
-            case Action.LAST:
-                return not session.live if session.in_game else session.viewed < len(session.cursor.line)
-            case Action.UPPER_BRANCH | Action.LOWER_BRANCH:
-                return session.node.parent is not None and len(session.node.parent.variations) > 1
-            case Action.TO_GAME | Action.PLAY_FROM_HERE:
-                return not session.live
-            case Action.PROMOTE:
-                return (branch := session.branch) is not None and branch.parent.variations[0] is not branch
-            case Action.DEMOTE:
-                return (branch := session.branch) is not None and branch.parent.variations[-1] is not branch
-            case Action.PROMOTE_TO_MAIN:
-                return isinstance(session.node, ChildNode) and not session.node.is_main_line()
-            case Action.DELETE:
-                return session.can_delete
-            case Action.MORE_LINES:
-                return self.analysis.on and self.analysis.count < MOST_LINES
-            case Action.FEWER_LINES:
-                return self.analysis.on and self.analysis.count > 1
-        return action not in MARKS or session.viewed > 0
 
     # --- Actions ------------------------------------------------------------------------------------------------------
 
@@ -353,7 +284,7 @@ class Controller:
             return
         armed = self.armed(action)
         self._quiet()
-        if (question := self._question(action)) and not armed:
+        if (question := availability.question(self, action)) and not armed:
             self._armed = (action, self._now + NOTICE_TIME)
             self.say(question, "alert")
             return
@@ -446,20 +377,6 @@ class Controller:
     def _quiet(self) -> None:
         self._armed = None
         self._notice = ("", "quiet", 0.0)
-
-    def _question(self, action: Action) -> str:
-        """Return what an action asks before it discards something; empty if it does not."""
-        session = self.session
-        playing = session.board.ply > 0 and session.ending is None
-        if action is Action.RESIGN or (action in (Action.NEW, Action.PASTE) and playing):
-            return say("notice.give_up", key=action.shortcut)
-        if action is Action.DELETE:
-            count = 1 + sum(1 for _ in session.node.walk())
-            if count > 1:
-                return say("notice.delete", key=action.shortcut, count=count)
-            (move,) = session.scribe.line(session.node.line())[-1:]
-            return say("notice.delete_one", key=action.shortcut, move=move)
-        return ""
 
     def _sit(self) -> None:
         """Let a person play both sides, or against the player the side at the lower edge."""

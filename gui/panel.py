@@ -45,11 +45,15 @@ class Panel:
 
     def show(self, name: str) -> None:
         """Show the view of this name."""
-        self.view = next(view for view in self.views if view.name == name)
+        self._switch(next(view for view in self.views if view.name == name))
 
     def show_next(self) -> None:
         """Show the next view."""
-        self.view = self.views[(self.views.index(self.view) + 1) % len(self.views)]
+        self._switch(self.views[(self.views.index(self.view) + 1) % len(self.views)])
+
+    def _switch(self, view: View) -> None:
+        self.view.leave()
+        self.view = view
 
     # --- The pointer --------------------------------------------------------------------------------------------------
 
@@ -64,7 +68,7 @@ class Panel:
         """Handle a press on a tab or in the view; return whether it is on one."""
         for view, rect in zip(self.views, self._tabs(layout), strict=True):
             if rect.collidepoint(position):
-                self.view = view
+                self._switch(view)
                 return True
         if layout.view.collidepoint(position):
             self.view.press(layout, layout.view, position)

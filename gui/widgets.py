@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pygame
@@ -19,7 +20,16 @@ WARNING: theme.Rgb = (128, 48, 38)
 
 def box(screen: pygame.Surface, rect: Rect, color: theme.Rgb, radius: float, opacity: float = 1.0) -> None:
     """Draw a rectangle with round corners."""
-    if rect.width > 0 and rect.height > 0:
+    side = math.ceil(radius) + 1
+    if opacity == 1 and min(rect.size) > 2 * side:  # only the corners need blending, which takes long for many pixels
+        corners = theme.box(2 * side, 2 * side, radius, color)
+        for x, left in ((rect.left, 0), (rect.right - side, side)):
+            for y, top in ((rect.top, 0), (rect.bottom - side, side)):
+                screen.blit(corners, (x, y), (left, top, side, side))
+        screen.fill(color, rect.inflate(-2 * side, 0))
+        for x in (rect.left, rect.right - side):
+            screen.fill(color, (x, rect.top + side, side, rect.height - 2 * side))
+    elif rect.width > 0 and rect.height > 0:
         screen.blit(theme.box(rect.width, rect.height, min(radius, rect.height / 2), color, opacity), rect)
 
 

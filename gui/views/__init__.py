@@ -33,5 +33,8 @@ class View:
     def release(self) -> None:
         """Handle the release of the left button, anywhere."""
 
+    def leave(self) -> None:
+        """Take note that the pointer is no longer over the view, or that another view is shown."""
+
     def wheel(self, layout: Layout, area: Rect, lines: float) -> None:
         """Scroll by so many lines, downwards if positive."""

@@ -51,6 +51,9 @@ class AnalysisView(View):
             found = next(((moves, n) for rect, moves, n in self._spots if rect.collidepoint(position)), None)
         self.analysis.hovered = found
 
+    def leave(self) -> None:
+        self.analysis.hovered = None
+
     def release(self) -> None:
         self.scroll.let_go()
 

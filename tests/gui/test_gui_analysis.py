@@ -224,6 +224,17 @@ class TestShowing:
         app.frame(4.0)
         assert app.view.cells == tuple(Board().cells.tolist())
 
+    @pytest.mark.parametrize("away", ["tab", "menu", "window"])
+    def test_the_board_shows_the_game_again_when_the_pointer_is_elsewhere(self, app, monkeypatch, away):
+        start(app)
+        point_at(app, "馬８進７", monkeypatch)
+        assert app.controller.analysis.preview() is not None
+        if away == "window":
+            app.handle(pygame.Event(pygame.WINDOWLEAVE))
+        else:
+            key(app, {"tab": "tab", "menu": "f10"}[away])
+        assert app.controller.analysis.preview() is None
+
     def test_a_click_adds_the_line_to_the_tree(self, app, monkeypatch):
         app.session.play(Move.from_iccs("b2e2"))
         app.controller.tick(1.0)

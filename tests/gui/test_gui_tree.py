@@ -262,6 +262,16 @@ class TestComments:
         assert node.nags == {9}
 
 
+class TestGivingUp:
+    def test_a_study_is_not_thrown_away_without_a_question(self, app):
+        app.session.resign()
+        app.session.set_comment(app.session.node, "why?")
+        key(app, "n")
+        assert app.session.board.ply == 4
+        key(app, "n")
+        assert app.session.board.ply == 0
+
+
 class TestStepping:
     def wheel(self, app, position, turn, monkeypatch):
         monkeypatch.setattr(pygame.mouse, "get_pos", lambda: position)

@@ -1,0 +1,113 @@
+"""What each action says at the moment, whether it can be carried out, and what it asks before it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gui.actions import MARKS, Action
+from gui.analysis import MOST_LINES
+from gui.strings import say
+from xiangqi.game import ChildNode
+
+if TYPE_CHECKING:
+    from gui.controller import Controller
+
+
+def label(controller: Controller, action: Action) -> str:
+    """Return the current text on the action's button."""
+    if controller.armed(action):
+        return say("confirm")
+    session, style = controller.session, controller.session.scribe.style
+    match action:
+        case Action.DRAW if session.offer is not None:
+            return say("draw.offered" if session.offer == session.person else "draw.accept")
+        case Action.LEVEL if controller.has_levels:
+            return say("level.is", level=controller.level.name if controller.level else say("level.own"))
+        case Action.SCRIPT:
+            return say("script.traditional" if session.traditional else "script.simplified")
+        case Action.NOTATION:
+            return say(f"notation.{style.notation}")
+        case Action.ANALYSE if controller.analysis.on:
+            return say("analyse.stop")
+        case Action.THREATS if controller.analysis.threats:
+            return say("threats.off")
+        case Action.BOTH if len(session.humans) == 2:
+            return say("both.back", player=controller.player.kind)
+    return action.label
+
+
+def ticked(controller: Controller, action: Action) -> bool:
+    """Whether an action is a switch that is on."""
+    analysis = controller.analysis
+    match action:
+        case Action.ANALYSE:
+            return analysis.on
+        case Action.THREATS:
+            return analysis.threats
+        case Action.BEST_ARROWS:
+            return analysis.best_arrows
+        case Action.PEOPLE_ARROWS:
+            return analysis.people_arrows
+        case Action.BOTH:
+            return len(controller.session.humans) == 2
+    return action in MARKS and MARKS[action] in controller.session.node.nags
+
+
+def enabled(controller: Controller, action: Action) -> bool:
+    """Whether the action can be done now."""
+    session = controller.session
+    match action:
+        case Action.UNDO:
+            return session.can_undo
+        case Action.REDO:
+            return session.can_redo
+        case Action.MOVE_NOW:
+            return controller.thinking and controller.loaded == controller.spec
+        case Action.RESIGN:
+            return session.ending is None and bool(session.humans)
+        case Action.DRAW:
+            return session.ending is None and session.person not in (None, session.offer)
+        case Action.LEVEL:
+            return controller.has_levels
+        case Action.SWAP:
+            return len(session.humans) == 1
+        case Action.FIRST | Action.BACK:
+            return session.viewed > 0
+        case Action.FORWARD:
+            return session.viewed < len(session.cursor.line)
+        case Action.LAST:
+            return not session.live if session.in_game else session.viewed < len(session.cursor.line)
+        case Action.UPPER_BRANCH | Action.LOWER_BRANCH:
+            return session.node.parent is not None and len(session.node.parent.variations) > 1
+        case Action.TO_GAME | Action.PLAY_FROM_HERE:
+            return not session.live
+        case Action.PROMOTE:
+            return (branch := session.branch) is not None and branch.parent.variations[0] is not branch
+        case Action.DEMOTE:
+            return (branch := session.branch) is not None and branch.parent.variations[-1] is not branch
+        case Action.PROMOTE_TO_MAIN:
+            return isinstance(session.node, ChildNode) and not session.node.is_main_line()
+        case Action.DELETE:
+            return session.can_delete
+        case Action.MORE_LINES:
+            return controller.analysis.on and controller.analysis.count < MOST_LINES
+        case Action.FEWER_LINES:
+            return controller.analysis.on and controller.analysis.count > 1
+    return action not in MARKS or session.viewed > 0
+
+
+def question(controller: Controller, action: Action) -> str:
+    """Return what an action asks before it discards something; empty if it does not."""
+    session = controller.session
+    tree = session.table.game
+    studied = any(node.comment or len(node.variations) > 1 for node in (tree, *tree.walk()))
+    playing = studied or (session.board.ply > 0 and session.ending is None)
+    if action is Action.RESIGN or (action in (Action.NEW, Action.PASTE) and playing):
+        return say("notice.give_up", key=action.shortcut)
+    if action is Action.DELETE:
+        count = 1 + sum(1 for _ in session.node.walk())
+        if count > 1:
+            return say("notice.delete", key=action.shortcut, count=count)
+        (move,) = session.scribe.line(session.node.line())[-1:]
+        return say("notice.delete_one", key=action.shortcut, move=move)
+    return ""

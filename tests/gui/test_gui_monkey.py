@@ -1,0 +1,98 @@
+"""A monkey at the board: random keys, clicks, words and answers, and nothing breaks."""
+
+import random
+
+import pygame
+
+from gui.actions import Action
+from gui.analysis_process import Lines, People
+from gui.session import Session
+from lm.players.player import Choice, Line
+from xiangqi.engine import Info, Wdl
+from xiangqi.formats import load
+
+EVENTS = 1500
+
+
+def events(chance, app):
+    """Yield random events, those of a person with more sense than luck."""
+    codes = [pygame.key.key_code(name) for name in ("return", "escape", "backspace", "tab", "f1", "f10", "delete")]
+    codes += [pygame.key.key_code(name) for name in ("up", "down", "left", "right", "home", "end", "space")]
+    codes += [ord(character) for character in "abcdfghlmnpstuwx+-123456"]
+    mods = [0, 0, 0, 0, pygame.KMOD_LSHIFT, pygame.KMOD_LCTRL]
+    while True:
+        x, y = chance.randrange(app.layout.size[0]), chance.randrange(app.layout.size[1])
+        square = chance.choice(app.session.shown.legal_moves or [None])
+        kind = chance.random()
+        if kind < 0.3:
+            yield pygame.Event(pygame.KEYDOWN, key=chance.choice(codes), mod=chance.choice(mods), unicode="")
+        elif kind < 0.5 and square is not None:
+            for at in (square.from_square, square.to_square):
+                spot = tuple(map(round, app.layout.point(at, app.session.bottom)))
+                yield pygame.Event(pygame.MOUSEBUTTONDOWN, pos=spot, button=1)
+                yield pygame.Event(pygame.MOUSEBUTTONUP, pos=spot, button=1)
+        elif kind < 0.7:
+            yield pygame.Event(pygame.MOUSEBUTTONDOWN, pos=(x, y), button=chance.choice([1, 1, 1, 3]))
+            yield pygame.Event(pygame.MOUSEMOTION, pos=(x + 9, y), rel=(9, 0), buttons=(1, 0, 0))
+            yield pygame.Event(pygame.MOUSEBUTTONUP, pos=(x + 9, y), button=1)
+        elif kind < 0.85:
+            yield pygame.Event(pygame.MOUSEMOTION, pos=(x, y), rel=(1, 1), buttons=(0, 0, 0))
+        elif kind < 0.92:
+            yield pygame.Event(pygame.MOUSEWHEEL, x=0, y=chance.choice([-3, -1, 1, 3]))
+        else:
+            yield pygame.Event(
+                chance.choice([pygame.TEXTINPUT, pygame.TEXTEDITING]), text=chance.choice(["马", "a } b", "{", ""])
+            )
+
+
+def answer(chance, app):
+    """Let the player move, and the analysis report."""
+    session, analysis = app.session, app.controller.analysis
+    if session.awaits_player and chance.random() < 0.5:
+        session.answer(Choice(chance.choice([*session.board.legal_moves, None])))
+    if analysis.on and analysis.board is not None:
+        moves = chance.sample(analysis.board.legal_moves, min(3, len(analysis.board.legal_moves)))
+        analysis.take(People(analysis._number, tuple((move, 0.3) for move in moves)))
+        wdl = Wdl(chance.randrange(500), 100, chance.randrange(500))
+        analysis.take(
+            Lines(analysis._number, tuple(Line(Info(n, wdl=wdl, pv=(move,))) for n, move in enumerate(moves, 1)))
+        )
+
+
+def legal(game):
+    """Whether every move of a tree can be played."""
+    board = game.board()
+    for node in game.walk():
+        while board.ply > node.parent.ply:
+            board.pop()
+        if node.move not in board.legal_moves:
+            return False
+        board.push(node.move)
+    return True
+
+
+def test_nothing_breaks_and_the_kept_game_can_be_read(open_board):
+    chance = random.Random(26)
+    app = open_board(humans="red", size=(640, 480))
+    stream, now = events(chance, app), 0.0
+    for number in range(EVENTS):
+        now += chance.choice([0.01, 0.3, 6.0])
+        event = next(stream)
+        app.handle(event)
+        if chance.random() < 0.2:
+            answer(chance, app)
+        app.controller.tick(now)
+        if number % 7 == 0:
+            app.frame(now)
+        if number % 200 == 0:
+            app.window.size = chance.choice([(640, 480), (1000, 700)])
+    assert legal(app.session.table.game)
+    app.overlay = None
+    app.controller.do(Action.FIRST)
+    app.session.explore([app.session.shown.legal_moves[0]])
+    app.controller.tick(now + 1)
+    (path,) = app.controller.games.path.glob("current*.pgn")
+    (game,) = load(path)
+    assert not game.errors
+    again = Session.going_on(game)
+    assert again is None or legal(again.table.game)
