@@ -55,6 +55,7 @@ class Action(enum.Enum):
     DELETE = "delete", "Delete", "tree"
 
     FLIP = "flip", "F", "board"
+    EDIT = "edit", "E", "board"
     NOTATION = "notation", "W", "board"
     SCRIPT = "script", "T", "board"
     NEXT_VIEW = "next_view", "Tab", "board"

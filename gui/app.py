@@ -21,7 +21,7 @@ import pygame
 
 from gui import NoDisplayError, keys, theme
 from gui.actions import Action
-from gui.board_view import Arrow, BoardView, Marks, draw_chances
+from gui.board_view import Arrow, BoardView, Marks, Scene, draw_chances
 from gui.dialogs import TextDialog
 from gui.help_sheet import HelpSheet
 from gui.layout import MINIMUM_SIZE, Layout, Point, arrange
@@ -113,23 +113,32 @@ class App:
         session, layout = self.session, self.layout
         pointer = pygame.mouse.get_pos()
         self.view.traditional = session.traditional
-        preview = self.controller.analysis.preview()
-        board = session.shown if preview is None else preview[0]
-        self.view.show(board.cells.tolist(), now, layout, session.bottom, self._dropped)
+        covering = None if self.overlay is None else self.overlay.scene(layout, pointer)
+        scene = covering or self._scene(pointer)
+        self.view.show(scene.cells, now, layout, scene.bottom, self._dropped)
         self._dropped = None
-        self.view.draw(screen, layout, session.bottom, self._marks(pointer), now, self._dragged)
+        self.view.draw(screen, layout, scene.bottom, scene.marks, now, scene.dragged)
+        if covering is None:
+            self._draw_game(screen, layout, pointer, now)
+        if self.overlay is not None:
+            self.overlay.draw(screen, layout, pointer, now)
+        self.window.flip()
+
+    def _draw_game(self, screen: pygame.Surface, layout: Layout, pointer: tuple[int, int], now: float) -> None:
+        """Draw all but the board of the game."""
+        session = self.session
         if self.controller.error is not None:
             draw_error(screen, layout, self.controller.error)
         elif (ending := self._banner()) is not None and not self.view.moving(now):
             draw_banner(screen, layout, ending)
         if (chances := self.controller.analysis.chances) is not None:
             draw_chances(screen, layout, session.bottom, (chances.win, chances.draw, chances.loss))
-        if self.overlay is None:
-            self.panel.draw(screen, layout, pointer, now)
-        else:
-            self.panel.draw(screen, layout, AWAY, now)
-            self.overlay.draw(screen, layout, pointer, now)
-        self.window.flip()
+        self.panel.draw(screen, layout, pointer if self.overlay is None else AWAY, now)
+
+    def _scene(self, pointer: tuple[int, int]) -> Scene:
+        session, preview = self.session, self.controller.analysis.preview()
+        board = session.shown if preview is None else preview[0]
+        return Scene(board.cells.tolist(), session.bottom, self._marks(pointer), self._dragged)
 
     def _marks(self, pointer: tuple[int, int]) -> Marks:
         session, analysis = self.session, self.controller.analysis
@@ -168,7 +177,7 @@ class App:
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             self._press(event.pos)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 3:
-            self.controller.press(None)
+            self._press_right(event.pos)
         elif event.type == pygame.MOUSEMOTION:
             self._motion(event.pos)
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
@@ -189,6 +198,10 @@ class App:
                 self._open(HelpSheet())
             case Action.COMMENT:
                 self._comment()
+            case Action.EDIT:
+                from gui.editor_sheet import EditorSheet
+
+                self._open(EditorSheet(self.controller, self._set_up))
             case Action.NEXT_VIEW:
                 self.panel.show_next()
             case _:
@@ -203,6 +216,12 @@ class App:
             pygame.key.start_text_input()
         else:
             pygame.key.stop_text_input()
+
+    def _set_up(self, fen: str, analyse: bool) -> None:
+        """Play from a position, or analyse it."""
+        self.controller.set_up(fen, analyse)
+        if analyse:
+            self.panel.show("analysis")
 
     def _comment(self) -> None:
         session, node = self.session, self.session.node
@@ -219,7 +238,7 @@ class App:
                 if event.text != opener or not opener:
                     overlay.text(event)
             elif (name := keys.name_of(event)) == "escape":
-                overlay.closed = True
+                overlay.closed = not overlay.escape()
             else:
                 overlay.key(name)
         elif event.type == pygame.KEYDOWN:
@@ -249,6 +268,12 @@ class App:
             self.controller.press(layout.square_at(position, session.bottom))
             self._pressed_at = position
 
+    def _press_right(self, position: tuple[int, int]) -> None:
+        if self.overlay is not None:
+            self.overlay.press_right(self.layout, position)
+        else:
+            self.controller.press(None)
+
     def _motion(self, position: tuple[int, int]) -> None:
         if self.overlay is not None:
             self.overlay.motion(self.layout, position)
@@ -262,6 +287,8 @@ class App:
 
     def _release(self, position: tuple[int, int]) -> None:
         self.panel.release()
+        if self.overlay is not None:
+            self.overlay.release(self.layout, position)
         if self._pressed_at is not None and self.overlay is None:
             move = self.controller.release(self.layout.square_at(position, self.session.bottom))
             if move is not None and self._dragged is not None:

@@ -42,6 +42,19 @@ class Marks:
     """Drawn over the pieces, in order."""
 
 
+@dataclass(frozen=True)
+class Scene:
+    """What the board shows."""
+
+    cells: Sequence[int]
+    """The position by square: ``color * 8 + type``, 0 where there is no piece."""
+    bottom: int
+    """The side at the lower edge."""
+    marks: Marks
+    dragged: Point | None = None
+    """Where the selected piece is drawn, if the pointer holds it."""
+
+
 @dataclass
 class _Glide:
     code: int

@@ -370,6 +370,16 @@ class Controller:
                 session.delete()
                 self.say(say("notice.deleted"))
 
+    def set_up(self, fen: str, analyse: bool) -> None:
+        """Start a game from a position; to analyse it, a person plays both sides. Raises ``InvalidFenError``."""
+        self._quiet()
+        self.session.new(fen)
+        if analyse:
+            self.session.sit(HUMANS["both"])
+            if not self.analysis.on:
+                self.analysis.toggle()
+        self.analysis.follow(self.player)
+
     def step(self, plies: int) -> None:
         """Show the position so many plies further on in the line shown, or back."""
         self.session.view(self.session.viewed + plies)

@@ -6,6 +6,7 @@ import pygame
 from pygame import Rect
 
 from gui import theme
+from gui.board_view import Scene
 from gui.layout import Layout
 from gui.widgets import Position, box, write
 
@@ -34,6 +35,20 @@ class Overlay:
 
     def text(self, event: pygame.Event) -> None:
         """Handle a text that is typed or composed, ``TEXTINPUT`` or ``TEXTEDITING``."""
+
+    def escape(self) -> bool:
+        """Handle Escape; return whether it means something here, so that the sheet stays."""
+        return False
+
+    def press_right(self, layout: Layout, position: Position) -> None:
+        """Handle a press of the right button, anywhere in the window."""
+
+    def release(self, layout: Layout, position: Position) -> None:
+        """Handle the release of the left button, anywhere."""
+
+    def scene(self, layout: Layout, pointer: Position) -> Scene | None:
+        """Return what stands on the board in place of the position shown; such a sheet draws the panel too."""
+        return None
 
     def motion(self, layout: Layout, position: Position) -> None:
         """Handle a motion of the pointer."""

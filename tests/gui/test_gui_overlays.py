@@ -245,6 +245,13 @@ class TestText:
         app.frame(1.0)
         self.check(app, draw(self.panel(app)))
 
+    def test_in_the_position_editor(self, boxes):
+        app, draw = boxes
+        app.do(Action.EDIT)
+        app.overlay.editor.clear()
+        app.frame(1.0)
+        self.check(app, draw(lambda screen: app.overlay.draw(screen, app.layout, (-1, -1), 1.0)))
+
     @pytest.mark.parametrize("action", [Action.MENU, Action.HELP, Action.COMMENT])
     def test_on_a_sheet(self, boxes, action):
         app, draw = boxes
