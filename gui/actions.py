@@ -62,9 +62,18 @@ class Action(enum.Enum):
     MENU = "menu", "F10", "board"
     HELP = "help", "F1", "board"
 
+    OPEN = "open", "Ctrl+O", "files"
     SAVE = "save", "Ctrl+S", "files"
+    SAVE_AS = "save_as", "Ctrl+Shift+S", "files"
+    GAMES = "games", "Ctrl+G", "files"
+    PREVIOUS_GAME = "previous_game", "PageUp", "files"
+    NEXT_GAME = "next_game", "PageDown", "files"
     COPY = "copy", "Ctrl+C", "files"
+    COPY_AS = "copy_as", "Ctrl+Shift+C", "files"
     PASTE = "paste", "Ctrl+V", "files"
+    PICTURE = "picture", "Ctrl+P", "files"
+    COPY_PICTURE = "copy_picture", "Ctrl+Shift+P", "files"
+    MEND = "mend", "Ctrl+R", "files"
 
     @property
     def label(self) -> str:

@@ -184,6 +184,9 @@ class App:
             self._release(event.pos)
         elif event.type == pygame.MOUSEWHEEL:
             self._wheel(event)
+        elif event.type == pygame.DROPFILE:
+            self._open(None)
+            self.controller.files.open(Path(event.file))
         elif event.type == pygame.WINDOWLEAVE:
             self.panel.view.leave()
         if self.overlay is not None and self.overlay.closed:
@@ -202,6 +205,11 @@ class App:
                 from gui.editor_sheet import EditorSheet
 
                 self._open(EditorSheet(self.controller, self._set_up))
+            case Action.OPEN | Action.SAVE_AS | Action.GAMES | Action.COPY_AS | Action.PICTURE:
+                from gui.file_sheets import sheet_of
+
+                if self.controller.enabled(action):
+                    self._open(sheet_of(self.controller, action))
             case Action.NEXT_VIEW:
                 self.panel.show_next()
             case _:
@@ -334,7 +342,7 @@ def _sit_down(side: str | None, fen: str | None, games_dir: Path) -> tuple[Sessi
     The third value returned is a notice about that, possibly empty. Raises ``ValueError``.
     """
     from gui.games_folder import GamesFolder
-    from gui.session import Session
+    from gui.session import SAVED, Session
     from lm.matches.table import HUMANS
     from xiangqi import STARTING_FEN, Move
 
@@ -349,6 +357,8 @@ def _sit_down(side: str | None, fen: str | None, games_dir: Path) -> tuple[Sessi
         game = games.kept()
         if game is not None and side is None and fen is None and (kept := Session.going_on(game)) is not None:
             return kept, games, say("notice.goes_on")
+        if game is not None and SAVED in game.headers:
+            games.drop()
         games.set_aside()
     except (OSError, ValueError) as error:
         with contextlib.suppress(OSError):
@@ -388,35 +398,43 @@ def main(
     side: str | None = None,
     fen: str | None = None,
     games_dir: Path | None = None,
+    file: Path | None = None,
 ) -> int:
     """Open the window and play until it is closed; returns the exit code, 0.
 
     ``player_spec`` is the spec of the opponent, for ``lm.players.specs.load_player``. ``side`` is the person's:
     ``red``, ``black``, ``both`` or ``none``. Without ``side`` and ``fen``, the game in play when the window was last
     closed is resumed; if there was none, the person plays Red. Games are saved in ``games_dir``, by default
-    ``~/xiangqi``. Raises ``NoDisplayError`` if no window can be opened, and ``ValueError`` for an unknown side or a bad
-    FEN.
+    ``~/xiangqi``. ``file`` is a file of games to open. Raises ``NoDisplayError`` if no window can be opened, and
+    ``ValueError`` for an unknown side or a bad FEN.
     """
-    window, worker, games = open_window(), None, None
+    window, worker, games, reader = open_window(), None, None, None
     try:
         _draw_first(window, say("status.rules"))
         ready = _wait_for_rules(window, lambda: _sit_down(side, fen, games_dir or Path.home() / "xiangqi"))
         if ready is not None:
             from gui.controller import Controller
+            from gui.reader import Reader
+            from gui.settings import Settings
             from gui.worker import Worker
 
             session, games, notice = ready
-            worker = Worker(notify=_wake)
-            controller = Controller(session, worker, player_spec, _SystemClipboard(), games, _wake)
+            worker, reader = Worker(notify=_wake), Reader(notify=_wake)
+            clipboard, settings = _SystemClipboard(), Settings.of_user()
+            controller = Controller(session, worker, player_spec, clipboard, games, reader, settings)
             controller.tick(time.monotonic())
             if notice:
                 controller.say(notice)
+            if file is not None:
+                controller.files.open(file)
             run(App(window, controller))
     finally:
         window.destroy()  # before SDL frees its memory, and at once, even while the player thinks
         pygame.display.quit()
         if worker is not None:
             worker.close()
+        if reader is not None:
+            reader.close()
         if games is not None:
             games.close()
     return 0

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lm import UserError
 from lm.cli.console import say
 from lm.cli.options import FenOption, PlayerOption, Side
 from lm.cli.play import terminal
 
 
 def play(
+    file: Annotated[
+        Path | None, typer.Argument(help="A file of games to open.", exists=True, dir_okay=False, show_default=False)
+    ] = None,
     player: PlayerOption = "lm",
     side: Annotated[Side | None, typer.Option(help="What you play.", show_default="red")] = None,
     fen: FenOption = None,
@@ -23,7 +28,9 @@ def play(
     from gui import NoDisplayError, app
 
     try:
-        app.main(player, side, fen)
+        app.main(player, side, fen, file=file)
     except NoDisplayError as error:
+        if file is not None:
+            raise UserError(f"{error}; only the board opens files") from None
         say(f"{error}; playing in the terminal")
         terminal(player, side or "red", fen)

@@ -6,23 +6,23 @@ It needs no window: time and clipboard are arguments.
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable
-from queue import SimpleQueue
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from gui import analysis_process, availability
+from gui import analysis_process, availability, picture
 from gui.actions import MARKS, Action, Tone
 from gui.analysis import LiveAnalysis
 from gui.errors import describe
+from gui.files import TEXTS, Files, Reads, as_text
 from gui.games_folder import GamesFolder
 from gui.notation import NOTATIONS
-from gui.pasting import read_pasted
 from gui.player_process import Failed, Loaded, Report, Request
 from gui.session import Session
+from gui.settings import Settings
 from gui.strings import say
 from gui.worker import Worker
-from lm.matches.table import HUMANS
+from lm.matches.table import HUMANS, SIDES
 from lm.players.levels import DEFAULT_LEVEL, LEVELS, Level, find_level
 from lm.players.specs import Spec
 from xiangqi import RED, STARTING_FEN, Color, Move, Square
@@ -30,7 +30,6 @@ from xiangqi import RED, STARTING_FEN, Color, Move, Square
 if TYPE_CHECKING:
     from lm.players.player import Choice
     from xiangqi import Board
-    from xiangqi.game import Game
 
 PACE = 0.45
 """Minimum seconds before an answer is played, so that the person can follow."""
@@ -53,8 +52,8 @@ class Clipboard(Protocol):
 class Controller:
     """Carries out actions on a session and asks the worker's player for moves.
 
-    Call ``tick(now)`` at every event and when ``patience`` ends; it never blocks. ``notify`` is called in another
-    thread when a ``tick`` is due. ``spec`` is the player's. Raises ``UserError`` if no player has it.
+    Call ``tick(now)`` at every event and when ``patience`` ends; it never blocks. ``reader`` reads files and what is
+    pasted. ``spec`` is the player's. Raises ``UserError`` if no player has it.
     """
 
     def __init__(
@@ -64,10 +63,13 @@ class Controller:
         spec: str,
         clipboard: Clipboard,
         games: GamesFolder,
-        notify: Callable[[], None] = lambda: None,
+        reader: Reads,
+        settings: Settings | None = None,
     ) -> None:
-        self.session, self.worker, self.clipboard, self.games, self._notify = session, worker, clipboard, games, notify
+        self.session, self.worker, self.clipboard, self.games = session, worker, clipboard, games
         self.analysis = LiveAnalysis(session, worker)
+        self.settings = settings or Settings()
+        self.files = Files(session, games, reader, self.settings, self.say, lambda: self.player_name)
         self.player = Spec.parse(spec)
         """The spec of the person's opponent."""
         self.level: Level | None = None
@@ -90,8 +92,6 @@ class Controller:
         self._unanswered = False
         self._answer_at = 0.0
         self._held: Report | None = None
-        self._pasted: SimpleQueue[Game | str] = SimpleQueue()
-        """Results of pasting: a game, or a line with the reason why there is none."""
         self._kept = session.generation, session.revision
         """The game's generation and its tree's revision when it was last kept."""
         self._keeps = True
@@ -121,8 +121,8 @@ class Controller:
         self._now = now
         if self._armed is not None and now >= self._armed[1]:
             self._armed = None
-        while not self._pasted.empty():
-            self._take_pasted(self._pasted.get())
+        while (read := self.files.reader.poll()) is not None:
+            self.files.take(read)
         while (report := self._held or self.worker.poll()) is not None:
             self._held = None
             if isinstance(report, analysis_process.Report):
@@ -178,7 +178,7 @@ class Controller:
         session = self.session
         try:
             if session.table.game.variations or session.start_fen != STARTING_FEN:
-                self.games.keep(session.kept(self.player_name))
+                self.games.keep(session.kept(self.player_name, saved=not self.files.unsaved))
             else:
                 self.games.drop()
             self._keeps = True
@@ -197,6 +197,10 @@ class Controller:
         text, tone, until = self._notice
         if self._now < until:
             return text, tone
+        if self.files.mending:
+            return say("notice.mending"), "busy"
+        if self.files.reading:
+            return say("status.reading"), "busy"
         session = self.session
         if not session.live and not session.in_game:
             return say("status.variation", shown=session.viewed), "busy"
@@ -240,8 +244,11 @@ class Controller:
 
     def side(self, color: Color) -> tuple[str, str]:
         """Return who plays a side, and the side's name."""
+        if len(self.session.humans) == 2:
+            named = self.session.table.game.headers.get(SIDES[color], "").strip("?. ")
+            return named or say("player.person"), side_name(color)
         if color in self.session.humans:
-            return say("player.you" if len(self.session.humans) == 1 else "player.person"), side_name(color)
+            return say("player.you"), side_name(color)
         if self.level is not None:
             return f"{self.player.kind} · {self.level.name}", side_name(color)
         return self.player_name, side_name(color)
@@ -335,7 +342,13 @@ class Controller:
                 at = NOTATIONS.index(session.scribe.style.notation)
                 session.set_notation(NOTATIONS[(at + 1) % len(NOTATIONS)])
             case Action.SAVE:
-                self._save()
+                self.files.save()
+            case Action.PREVIOUS_GAME | Action.NEXT_GAME:
+                self.files.step(-1 if action is Action.PREVIOUS_GAME else 1)
+            case Action.MEND:
+                self.files.mend()
+            case Action.COPY_PICTURE:
+                self._copy_picture()
             case Action.COPY:
                 self.clipboard.put(session.shown.fen())
                 self.say(say("notice.fen_copied"), "good")
@@ -419,36 +432,30 @@ class Controller:
         if not text.strip():
             self.say(say("notice.no_text"), "alert")
             return
-        self._notice = (say("status.reading"), "busy", math.inf)
-        threading.Thread(target=self._read_pasted, args=(text,), daemon=True).start()
+        self.files.paste(text)
 
-    def _read_pasted(self, text: str) -> None:
-        """Read a text. This takes seconds for a long text, and for the first one if numba has to compile."""
+    def copy_as(self, kind: int) -> None:
+        """Copy the position shown or the game as one of `gui.files.TEXTS`."""
+        name = TEXTS[kind]
         try:
-            self._pasted.put(read_pasted(text))
-        except Exception as error:
-            self._pasted.put(describe(error))
-        self._notify()
-
-    def _take_pasted(self, pasted: Game | str) -> None:
-        if isinstance(pasted, str):
-            self.say(pasted, "alert")
-            return
-        try:
-            self.session.resume(pasted)
+            self.clipboard.put(as_text(self.session, self.files.game(), name))
         except ValueError as error:
             self.say(describe(error), "alert")
             return
-        if pasted.errors:
-            self.say(say("notice.pasted_part", reason=describe(pasted.errors[0])), "alert")
-        else:
-            self.say(say("notice.pasted"), "good")
+        self.say(say("notice.copied", what=say(f"text.{name}")), "good")
 
-    def _save(self) -> None:
+    def _copy_picture(self) -> None:
         try:
-            path = self.games.save(self.session.game(self.player_name))
-            if self.session.ending is not None:
-                self.games.drop()
+            copied = picture.copy(self.session)
+        except (OSError, subprocess.SubprocessError) as error:
+            self.say(say("notice.not_saved", reason=describe(error)), "alert")
+            return
+        self.say(say("notice.picture_copied" if copied else "notice.no_picture"), "good" if copied else "alert")
+
+    def save_picture(self, path: Path) -> None:
+        """Write a picture of the position shown to a file, PNG or SVG."""
+        try:
+            picture.save(self.session, path)
         except (OSError, ValueError) as error:
             self.say(say("notice.not_saved", reason=describe(error)), "alert")
             return

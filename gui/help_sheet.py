@@ -8,7 +8,7 @@ from pygame import Rect
 from gui import theme
 from gui.actions import Action
 from gui.layout import Layout
-from gui.menu import COLUMNS
+from gui.menu import COLUMNS, longest_column
 from gui.overlay import Overlay
 from gui.strings import say
 from gui.widgets import Position, write
@@ -30,12 +30,17 @@ class HelpSheet(Overlay):
         self.closed = True
 
     def size(self, layout: Layout) -> tuple[int, int]:
-        rows = max(sum(1 for a in Action if a.group in groups) + 1.4 * len(groups) for groups in COLUMNS)
         width = min(layout.px(840), layout.size[0] - layout.px(44))
-        return width, round(rows * _row(layout)) + len(_pointer_lines(layout, width)) * _line(layout)
+        below = len(_pointer_lines(layout, width)) * _line(layout)
+        return width, round(longest_column() * self._row(layout, width)) + below
+
+    def _row(self, layout: Layout, width: int) -> int:
+        """Return the height of a row: lower in a small window, so that all fit."""
+        below = len(_pointer_lines(layout, width)) * _line(layout)
+        return min(layout.px(23), int((self.most(layout) - below) / longest_column()))
 
     def draw_inside(self, screen: pygame.Surface, layout: Layout, room: Rect, pointer: Position, now: float) -> None:
-        row, gap, small = _row(layout), layout.px(18), layout.text(12)
+        row, gap, small = self._row(layout, room.width), layout.px(18), layout.text(12)
         width = (room.width - gap * (len(COLUMNS) - 1)) // len(COLUMNS)
         keys = max(theme.width(action.shortcut, small) for action in Action) + layout.px(8)
         bottom = room.y
@@ -53,10 +58,6 @@ class HelpSheet(Overlay):
         for line in _pointer_lines(layout, room.width):
             write(screen, line, layout.text(13), Rect(room.x, bottom, room.width, _line(layout)), theme.FAINT)
             bottom += _line(layout)
-
-
-def _row(layout: Layout) -> int:
-    return max(layout.px(23), theme.height(layout.text(13)) + 1)
 
 
 def _line(layout: Layout) -> int:

@@ -7,6 +7,7 @@ import pygame
 from gui.actions import Action
 
 _SAME = {"return": "enter", "keypad enter": "enter", "[+]": "+", "[-]": "-", "=": "+", "keypad +": "+", "keypad -": "-"}
+_SAME |= {"page up": "pageup", "page down": "pagedown"}
 """Keys that count as another one. The plus of most keyboards shares a key with the equals sign."""
 
 

@@ -19,8 +19,13 @@ from gui.widgets import WARNING, Position, box, write
 if TYPE_CHECKING:
     from gui.controller import Controller
 
-COLUMNS: tuple[tuple[Group, ...], ...] = (("game", "analysis"), ("steps", "board"), ("tree", "files"))
+COLUMNS: tuple[tuple[Group, ...], ...] = (("game", "analysis"), ("steps", "files"), ("tree", "board"))
 """The groups of each column."""
+
+
+def longest_column() -> float:
+    """Return how many rows the longest column has, with the groups' names and gaps."""
+    return max(sum(1 for a in Action if a.group in groups) + 1.4 * len(groups) for groups in COLUMNS)
 
 
 class Menu(Overlay):
@@ -77,12 +82,11 @@ class Menu(Overlay):
     # --- Places -------------------------------------------------------------------------------------------------------
 
     def size(self, layout: Layout) -> tuple[int, int]:
-        rows = max(sum(1 for a in Action if a.group in groups) + 1.4 * len(groups) for groups in COLUMNS)
-        return layout.px(840), layout.px(40) + round(rows * self._row(layout))
+        return layout.px(840), layout.px(40) + round(longest_column() * self._row(layout))
 
-    @staticmethod
-    def _row(layout: Layout) -> int:
-        return max(layout.px(26), theme.height(layout.text(14)) + 2)
+    def _row(self, layout: Layout) -> int:
+        """Return the height of a row: lower in a small window, so that all fit."""
+        return min(layout.px(26), int((self.most(layout) - layout.px(40)) / longest_column()))
 
     def _places(self, layout: Layout, room: Rect) -> list[tuple[Action, Rect]]:
         """Return the place of each action that is shown."""

@@ -72,6 +72,10 @@ class Overlay:
         rect.center = layout.size[0] // 2, layout.size[1] // 2
         return rect
 
+    def most(self, layout: Layout) -> int:
+        """Return the greatest height that `size` can have."""
+        return layout.size[1] - layout.px(12) - 2 * layout.px(16) - self._title_height(layout)
+
     def room(self, layout: Layout) -> Rect:
         """Return the rectangle below the title."""
         rect = self.frame(layout).inflate(-2 * layout.px(16), -2 * layout.px(16))

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 PERSONS: Final = "Persons"
 LINE: Final = "Line"
-"""Headers of the kept game: the sides that persons play, and the moves of the game in a tree with variations."""
+SAVED: Final = "Saved"
+"""Headers of the kept game: the sides that persons play, the moves of the game in a tree with variations, and that a
+file has it all."""
 
 
 class Session:
@@ -299,6 +301,11 @@ class Session:
         """Resume a recorded game at the end of its main line. Raises ``InvalidFenError`` or ``IllegalMoveError``."""
         self._start(Table.resume(game, self.table.seats))
 
+    def study(self, game: Game) -> None:
+        """Lay a recorded game open at its beginning; persons play both sides. Raises like `resume`."""
+        self._start(Table.resume(game, _seats(HUMANS["both"])))
+        self.view(0)
+
     def resign(self) -> None:
         """Resign for the person at the board."""
         if self.ending is None and self.person is not None:
@@ -420,9 +427,11 @@ class Session:
         names = {SIDES[color]: player_name for color in (RED, BLACK) if color not in self.humans}
         return self.table.record({"Event": CASUAL, **names}, whole_tree=True)
 
-    def kept(self, player_name: str) -> Game:
-        """Return the game with headers that tell `going_on` where it stands."""
+    def kept(self, player_name: str, saved: bool = False) -> Game:
+        """Return the game with headers that tell `going_on` where it stands, and whether a file has it all."""
         game = self.game(player_name)
+        if saved:
+            game.headers[SAVED] = "yes"
         game.headers[PERSONS] = next(name for name, sides in HUMANS.items() if sides == self.humans)
         game.headers[LINE] = " ".join(move.iccs for move in self.board.move_stack)
         return game

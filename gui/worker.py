@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import pickle
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from gui.analysis_process import Analyse, NoAnalysis
+from gui.child_process import ChildProcess, how_it_ended
 from gui.player_process import SUPERSEDED, Failed, Load, MoveNow, Report, Request
 from lm.players.specs import load_player
-
-CLOSING_TIME = 5.0
-"""Seconds that ``close`` waits for the player's process to end."""
-
-_COMMAND = "import sys; sys.path[:] = sys.argv[1:]; from gui.player_process import main; main()"
 
 
 class Worker:
@@ -39,7 +29,7 @@ class Worker:
         """Guards the next four attributes."""
         self._request: Request | None = None
         self._analysis: Analyse | None = None
-        self._process: _Process | None = None
+        self._process: ChildProcess | None = None
         self._closed = False
 
     @property
@@ -83,7 +73,8 @@ class Worker:
 
     def _send(self, request: Request | Analyse) -> None:
         if self._process is None:
-            self._process = _Process(self._load, self._report, self._ended)
+            self._process = ChildProcess("gui.player_process", self._report, self._ended)
+            self._process.outbox.put(self._load)
         self._process.outbox.put(request)
 
     def _report(self, report: Report) -> None:
@@ -102,61 +93,8 @@ class Worker:
                         self._send(message)
                 return
             self._analysis = None
-        why = f"the player's process {_how_it_ended(code)}"
+        why = f"the player's process {how_it_ended(code)}"
         if request is not None:
             self._report(Failed(request.generation, why))
         if analysis is not None and analysis.board is not None:
             self._report(NoAnalysis(analysis.number, why))
-
-
-class _Process:
-    """The process, and two threads that write requests to it and read reports from it."""
-
-    def __init__(self, load: Load, report: Callable[[Report], None], ended: Callable[[int], None]) -> None:
-        self.popen = subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, *sys.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **_apart()
-        )
-        self.outbox: SimpleQueue[Load | Request | MoveNow | Analyse | None] = SimpleQueue()
-        self.outbox.put(load)
-        self._report, self._ended = report, ended
-        for run in (self._write, self._read):
-            threading.Thread(target=run, name="player", daemon=True).start()
-
-    def _write(self) -> None:
-        assert self.popen.stdin is not None
-        with contextlib.suppress(OSError), self.popen.stdin as pipe:  # an ended process is reported by its exit code
-            while (message := self.outbox.get()) is not None:
-                pickle.dump(message, pipe)
-                pipe.flush()
-
-    def _read(self) -> None:
-        assert self.popen.stdout is not None
-        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError), self.popen.stdout as pipe:
-            while True:
-                self._report(pickle.load(pipe))
-        code = self.popen.wait()
-        self.outbox.put(None)
-        self._ended(code)
-
-    def end(self) -> None:
-        """Close the input of the process, and kill it if it does not end then."""
-        self.outbox.put(None)
-        try:
-            self.popen.wait(CLOSING_TIME)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
-
-
-def _apart() -> dict[str, Any]:
-    """Return the options of ``Popen`` that keep Ctrl-C in the terminal from the process: the window ends it."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW}
-    return {"start_new_session": True}
-
-
-def _how_it_ended(code: int) -> str:
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return f"was killed by {signal.Signals(-code).name}"
-    return f"ended with exit code {code}"

@@ -18,7 +18,9 @@ from gui.controller import Controller
 from gui.errors import describe
 from gui.games_folder import GamesFolder
 from gui.player_process import Chosen, Failed, Loaded
+from gui.reading_process import Fetch, Mend, Read, Shelf
 from gui.session import Session
+from gui.settings import Settings
 from lm.matches.table import HUMANS
 from lm.players.player import Choice
 from xiangqi import STARTING_FEN, Move
@@ -79,6 +81,47 @@ class ThreadWorker:
             self.report(Failed(request.generation, describe(error)))
 
 
+class ThreadReader:
+    """What `Reader` does, in a thread instead of a process."""
+
+    def __init__(self, notify):
+        self._notify = notify
+        self._thread = ThreadPoolExecutor(1)
+        self._reports = queue.SimpleQueue()
+        self._shelf = Shelf(self._report)
+        self._number = self._source = 0
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def read(self, source):
+        self._number += 1
+        self._source = self._number
+        self._serve(Read(self._number, source))
+        return self._number
+
+    def fetch(self, index):
+        self._serve(Fetch(self._source, index))
+
+    def mend(self, game):
+        self._number += 1
+        self._serve(Mend(self._number, game))
+        return self._number
+
+    def poll(self):
+        return None if self._reports.empty() else self._reports.get()
+
+    def close(self):
+        self.gate.set()
+        self._thread.shutdown()
+
+    def _serve(self, message):
+        self._thread.submit(lambda: self.gate.wait(60) and self._shelf.serve(message))
+
+    def _report(self, report):
+        self._reports.put(report)
+        self._notify()
+
+
 class Silent:
     """Is never ready with a move, until the test is over."""
 
@@ -107,7 +150,11 @@ class Table:
         self.clipboard = MemoryClipboard()
         self.games_dir = tmp_path / "games"
         self.games = GamesFolder(self.games_dir)
-        self.controller = Controller(self.session, self.worker, spec, self.clipboard, self.games)
+        self.reader = ThreadReader(notify=self.reported.release)
+        self.settings = Settings(tmp_path / "settings" / "board.json")
+        self.controller = Controller(
+            self.session, self.worker, spec, self.clipboard, self.games, self.reader, self.settings
+        )
         self.now = 0.0
 
     def _load(self, spec):
@@ -163,6 +210,7 @@ def seat(tmp_path):
         if gate is not None:
             gate.set()
         table.worker.close()
+        table.reader.close()
         table.games.close()
 
 

@@ -264,6 +264,6 @@ class TestText:
         frame = overlay.frame(app.layout)
         for text, box, _ in found:
             assert frame.contains(box), text
-            assert not text.endswith("...") or text == Action.COMMENT.title, text
+            assert not text.endswith("...") or text in {each.title for each in Action}, text
         if action is not Action.COMMENT:
             self.check(app, found)

@@ -1,0 +1,78 @@
+"""A process beside the window's, that is talked to by pickled messages and never waited for."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+CLOSING_TIME = 5.0
+"""Seconds that ``end`` waits for the process to end."""
+
+_COMMAND = "import sys, importlib; sys.path[:] = sys.argv[2:]; importlib.import_module(sys.argv[1]).main()"
+
+
+class ChildProcess:
+    """The process that runs ``main`` of a module, and two threads that write messages to it and read its reports.
+
+    ``report`` is called with each report, and ``ended`` with the exit code, both in another thread. What is put into
+    ``outbox`` is sent; ``None`` closes the input of the process, which ends then.
+    """
+
+    def __init__(self, module: str, report: Callable[[Any], None], ended: Callable[[int], None]) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-c", _COMMAND, module, *sys.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            **_apart(),
+        )
+        self.outbox: SimpleQueue[Any] = SimpleQueue()
+        self._report, self._ended = report, ended
+        for run in (self._write, self._read):
+            threading.Thread(target=run, name=module, daemon=True).start()
+
+    def _write(self) -> None:
+        assert self.popen.stdin is not None
+        with contextlib.suppress(OSError), self.popen.stdin as pipe:  # an ended process is reported by its exit code
+            while (message := self.outbox.get()) is not None:
+                pickle.dump(message, pipe)
+                pipe.flush()
+
+    def _read(self) -> None:
+        assert self.popen.stdout is not None
+        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError), self.popen.stdout as pipe:
+            while True:
+                self._report(pickle.load(pipe))
+        code = self.popen.wait()
+        self.outbox.put(None)
+        self._ended(code)
+
+    def end(self) -> None:
+        """Close the input of the process, and kill it if it does not end then."""
+        self.outbox.put(None)
+        try:
+            self.popen.wait(CLOSING_TIME)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+
+
+def _apart() -> dict[str, Any]:
+    """Return the options of ``Popen`` that keep Ctrl-C in the terminal from the process: the window ends it."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}
+
+
+def how_it_ended(code: int) -> str:
+    """Say in words how a process ended, after its name."""
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"

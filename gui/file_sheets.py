@@ -1,0 +1,57 @@
+"""The sheets that the actions on files open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gui import picture
+from gui.actions import Action
+from gui.file_dialog import FileDialog, SaveDialog
+from gui.files import KINDS, TEXTS
+from gui.games_sheet import ChoiceSheet, GamesSheet
+from gui.strings import say
+
+if TYPE_CHECKING:
+    from gui.controller import Controller
+    from gui.overlay import Overlay
+
+
+def sheet_of(controller: Controller, action: Action) -> Overlay:
+    """Return the sheet that an action on files opens. Raises ``ValueError`` for another action."""
+    files, paste = controller.files, controller.clipboard.get
+    match action:
+        case Action.OPEN:
+            return FileDialog(say("file.open"), _folder(controller), files.open, controller.settings.recent, paste)
+        case Action.SAVE_AS:
+            path = files.own_file
+            return SaveDialog(
+                say("file.save_as"),
+                _folder(controller),
+                [(say(f"kind.{kind.name}"), kind.suffix) for kind in KINDS],
+                path.name if path else files.suggested(files.kind),
+                lambda path, kind: files.save_as(path, KINDS[kind]),
+                KINDS.index(files.kind),
+                paste,
+            )
+        case Action.PICTURE:
+            return SaveDialog(
+                say("file.picture"),
+                _folder(controller),
+                [(suffix[1:].upper(), suffix) for suffix in picture.SUFFIXES],
+                f"{Path(files.suggested(KINDS[0])).stem} {controller.session.viewed}{picture.SUFFIXES[0]}",
+                lambda path, _: controller.save_picture(path),
+                paste=paste,
+            )
+        case Action.GAMES:
+            return GamesSheet(files, paste)
+        case Action.COPY_AS:
+            return ChoiceSheet(say("copy_as.title"), [say(f"text.{name}") for name in TEXTS], controller.copy_as)
+    raise ValueError(f"{action} opens no sheet")
+
+
+def _folder(controller: Controller) -> Path:
+    """Return where a dialog begins: at the file at hand or used last, or in the folder of saved games."""
+    used = controller.files.path or next(iter(controller.settings.recent), None)
+    folder = used.parent if used is not None else controller.games.path
+    return folder if folder.is_dir() else Path.home()

@@ -1,0 +1,310 @@
+"""Files at the board: opened, stepped through and saved; and games as text.
+
+It needs no window. Files are read in the reader's process (`gui.reader`); what it reports comes in by `take`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from gui.actions import Tone
+from gui.errors import describe
+from gui.games_folder import GamesFolder
+from gui.reading_process import Fetched, Finished, Heading, Listed, Mended, Report
+from gui.session import SAVED, Session
+from gui.settings import Settings
+from gui.strings import say
+from xiangqi import formats
+from xiangqi.formats import FormatError, dhtmlxq, jsonl, pgn
+
+if TYPE_CHECKING:
+    from xiangqi.game import Game
+
+
+class Reads(Protocol):
+    """What reads files, as `gui.reader.Reader`."""
+
+    def read(self, source: Path | str) -> int:
+        """Read a file, or a text; return the number that its reports carry."""
+        ...
+
+    def fetch(self, index: int) -> None:
+        """Ask for a game of the file."""
+        ...
+
+    def mend(self, game: Game) -> int:
+        """Ask for guesses of a game's unread moves; return the number that the answer carries."""
+        ...
+
+    def poll(self) -> Report | None:
+        """Return the next report."""
+        ...
+
+    def close(self) -> None:
+        """End the process."""
+        ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to write a game."""
+
+    name: str
+    """The key of its name in `gui.strings`, after ``kind.``."""
+    suffix: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+KINDS: Final = (
+    Kind("pgn.iccs", ".pgn"),
+    Kind("pgn.wxf", ".pgn", {"notation": "wxf"}),
+    Kind("pgn.chinese", ".pgn", {"notation": "chinese"}),
+    Kind("xqf", ".xqf"),
+    Kind("ubb", ".ubb"),
+    Kind("jsonl", ".jsonl"),
+)
+"""The files that a game can be saved as."""
+TEXTS: Final = ("fen", "pgn.chinese", "pgn.wxf", "pgn.iccs", "moves.chinese", "moves.wxf", "uci", "ubb", "jsonl")
+"""The texts that can be copied."""
+
+
+def as_text(session: Session, game: Game, name: str) -> str:
+    """Return the position shown or the game as one of `TEXTS`. Raises ``FormatError``."""
+    kind, _, notation = name.partition(".")
+    match kind:
+        case "fen":
+            return session.shown.fen()
+        case "pgn":
+            return pgn.dumps(game, notation)  # type: ignore[arg-type]
+        case "moves":
+            return pgn.dumps(game, notation, headers=False, comments=False, variations=False)  # type: ignore[arg-type]
+        case "uci":
+            moves = " ".join(move.iccs for move in game.moves())
+            return f"position fen {game.fen}" + (f" moves {moves}" if moves else "")
+        case "ubb":
+            return dhtmlxq.dumps(game)
+    return jsonl.dumps(game)
+
+
+class Files:
+    """The file at hand and its games. ``notice`` shows a line; ``name`` returns the player's name for records."""
+
+    def __init__(
+        self,
+        session: Session,
+        folder: GamesFolder,
+        reader: Reads,
+        settings: Settings,
+        notice: Callable[[str, Tone], None],
+        name: Callable[[], str],
+    ) -> None:
+        self.session, self.folder, self.reader, self.settings = session, folder, reader, settings
+        self._notice, self._name = notice, name
+        self.path: Path | None = None
+        """The file that the games come from, or that the game was saved to."""
+        self.kind = KINDS[0]
+        """How the game was saved last."""
+        self.headings: list[Heading] = []
+        """The games of the file, so far as they have been read."""
+        self.index = 0
+        """Which of them is on the board."""
+        self.reading = False
+        """Whether a file or a text is being read."""
+        self.mending = False
+        self._number = self._mend_number = 0
+        self._source: Path | str = ""
+        self._whole = True
+        """Whether all that is in the file could be read, so that writing it again loses nothing."""
+        self._wanted = 0
+        """The index of the game that was asked for last."""
+        self._game_number = session.number
+        """The session's number of the game that the file has."""
+        saved = session.table.game.headers.pop(SAVED, None)
+        self._saved = self._text() if saved else ""
+
+    # --- State --------------------------------------------------------------------------------------------------------
+
+    @property
+    def several(self) -> bool:
+        """Whether the file has more than one game."""
+        return len(self.headings) > 1
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the game has moves or comments that no file has."""
+        game = self.session.table.game
+        return bool(game.variations or game.comment) and self._text() != self._saved
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the game on the board is that of the file."""
+        return self.path is not None and self._game_number == self.session.number
+
+    @property
+    def can_mend(self) -> bool:
+        """Whether the game has moves that could not be read."""
+        return bool(self.session.table.game.unread) and not self.mending
+
+    def game(self) -> Game:
+        """Return the game as it is written."""
+        return self.session.game(self._name())
+
+    def _text(self) -> str:
+        return pgn.dumps(self.session.table.game, headers=False)
+
+    # --- Opening ------------------------------------------------------------------------------------------------------
+
+    def open(self, path: Path) -> None:
+        """Read a file. Its first game comes to the board; the game before is kept in a file if no file has it."""
+        self._read(path)
+
+    def paste(self, text: str) -> None:
+        """Read a game or a position from a text."""
+        self._read(text)
+
+    def _read(self, source: Path | str) -> None:
+        self._source, self._wanted, self.reading, self._whole = source, 0, True, True
+        self.path, self.headings = None, []  # the reader has forgotten them
+        self._number = self.reader.read(source)
+
+    def choose(self, index: int) -> None:
+        """Fetch a game of the file."""
+        if 0 <= index < len(self.headings):
+            self._wanted = index
+            self.reader.fetch(index)
+
+    def step(self, games: int) -> None:
+        """Fetch the game so many places further on in the file, or back."""
+        self.choose(max(0, min(len(self.headings) - 1, self._wanted + games)))
+
+    def mend(self) -> None:
+        """Ask for guesses of what could not be read of the game."""
+        self.mending = True
+        self._mend_number = self.reader.mend(self.session.table.game)
+
+    def take(self, report: Report) -> None:
+        """Take in a report of the reader."""
+        if isinstance(report, Mended):
+            if report.number == self._mend_number:
+                self._take_mended(report)
+        elif report.number != self._number:
+            pass
+        elif isinstance(report, Listed):
+            self.headings.extend(report.headings)
+        elif isinstance(report, Finished):
+            self._finish(report)
+        elif report.index == self._wanted:
+            self._show(report)
+
+    def _finish(self, report: Finished) -> None:
+        self.reading = False
+        self._whole = not report.fault
+        if report.fault:
+            got = self.headings and self._source == self.path
+            name = self._source.name if isinstance(self._source, Path) else ""
+            key = "notice.read_part" if got else "notice.unread" if name else "notice.unread_text"
+            self._notice(say(key, name=name, reason=report.fault), "alert")
+
+    def _show(self, fetched: Fetched) -> None:
+        session, game = self.session, fetched.game
+        kept = self._set_aside()
+        if kept is None:
+            return
+        try:
+            if isinstance(self._source, Path):
+                session.study(game)
+            else:
+                session.resume(game)
+        except ValueError as error:
+            self._notice(describe(error), "alert")
+            return
+        self.path = self._source if isinstance(self._source, Path) else None
+        self.index, self._game_number = fetched.index, session.number
+        if self.path is not None:
+            same = [kind for kind in KINDS if kind.suffix == self.path.suffix.lower()]
+            self.kind = next((kind for kind in same if kind.name.endswith(fetched.notation)), (same or KINDS)[0])
+            self.settings.used(self.path)
+            self._saved = self._text()
+        if game.errors:
+            key = "notice.fault_mend" if game.unread else "notice.fault"
+            self._notice(say(key, reason=describe(game.errors[0])), "alert")
+        elif self.path is not None:
+            key = "notice.kept" if kept else "notice.opened"
+            self._notice(say(key, name=self.path.name, number=fetched.index + 1, kept=kept), "good")
+        else:
+            self._notice(say("notice.pasted"), "good")
+
+    def _set_aside(self) -> str | None:
+        """Write the game on the board to the games folder if no file has it.
+
+        Returns the file's name, empty if there was nothing to write, or ``None`` if that failed.
+        """
+        if not self.unsaved:
+            return ""
+        try:
+            return self.folder.save(self.game()).name
+        except (OSError, ValueError) as error:
+            self._notice(say("notice.not_saved", reason=describe(error)), "alert")
+            return None
+
+    def _take_mended(self, report: Mended) -> None:
+        self.mending = False
+        if report.game is None:
+            reason = report.fault or say("notice.no_guess")
+            self._notice(say("notice.not_mended", reason=reason), "alert")
+            return
+        number = self.session.number
+        self.session.study(report.game)
+        if self._game_number == number:
+            self._game_number = self.session.number
+        self._notice(say("notice.mended", count=report.guesses), "good")
+
+    # --- Saving -------------------------------------------------------------------------------------------------------
+
+    @property
+    def own_file(self) -> Path | None:
+        """The file that *Save* writes: where the game was saved before, or the file of one sound game that it is of."""
+        sound = not self.several and not self.session.table.game.errors
+        writes = self.path is not None and self.path.suffix.lower() in {kind.suffix for kind in KINDS}
+        return self.path if self.is_current and sound and self._whole and writes and not self.reading else None
+
+    def save(self) -> None:
+        """Write the game to its file, or to a new one in the folder of games."""
+        if (path := self.own_file) is not None:
+            self.save_as(path, self.kind)
+            return
+        try:
+            self._has_written(self.folder.save(self.game()), KINDS[0])
+        except (OSError, ValueError) as error:
+            self._notice(say("notice.not_saved", reason=describe(error)), "alert")
+
+    def save_as(self, path: Path, kind: Kind) -> None:
+        """Write the game to a file."""
+        try:
+            formats.save(self.game(), path, **kind.options)
+        except (OSError, FormatError) as error:
+            self._notice(say("notice.not_saved", reason=describe(error)), "alert")
+            return
+        self._has_written(path, kind)
+
+    def _has_written(self, path: Path, kind: Kind) -> None:
+        if path != self.path:
+            self.headings, self.index, self._wanted, self._whole = [], 0, 0, True
+        self.path, self.kind, self._game_number = path, kind, self.session.number
+        self._saved = self._text()
+        self.settings.used(path)
+        if self.session.ending is not None:
+            with contextlib.suppress(OSError):
+                self.folder.drop()
+        self._notice(say("notice.saved", path=path), "good")
+
+    def suggested(self, kind: Kind) -> str:
+        """Return a name for a new file: that of the players if they are known."""
+        names = [self.game().headers.get(side, "?") for side in ("Red", "Black")]
+        known = [name for name in names if name.strip("?. ")]
+        text = " - ".join(known) if len(known) == 2 else "game"
+        return "".join("_" if c in '/\\:*?"<>|' or ord(c) < 32 else c for c in text)[:80] + kind.suffix

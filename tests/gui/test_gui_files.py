@@ -1,0 +1,403 @@
+"""Files at the board: opened, stepped through, searched, saved, copied; and nothing unsaved is lost."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pygame
+import pytest
+
+from gui import picture
+from gui.actions import Action
+from gui.file_dialog import FileDialog, SaveDialog
+from gui.files import KINDS, TEXTS
+from gui.games_sheet import ChoiceSheet, GamesSheet
+from gui.layout import MINIMUM_SIZE
+from gui.pasting import read_pasted
+from gui.reader import Reader
+from gui.reading_process import Fetched, Finished
+from gui.settings import RECENT, Settings
+from xiangqi import Move
+from xiangqi.formats import load, save
+from xiangqi.game import Game
+
+MOVES = ["h2e2", "h9g7", "h0g2", "i9h9"]
+CLUB = '[Event "R{n}"]\n[Red "红方{n}"]\n[Black "黑方{n}"]\n[Date "2019.03.0{n}"]\n[Result "1-0"]\n\n{moves} 1-0\n\n'
+
+
+def moves(game):
+    return [move.iccs for move in game.moves()]
+
+
+def key(app, name, mod=0):
+    app.handle(pygame.Event(pygame.KEYDOWN, key=pygame.key.key_code(name), mod=mod))
+
+
+def type(app, text):
+    app.handle(pygame.Event(pygame.TEXTINPUT, text=text))
+
+
+def press(app, position):
+    app.handle(pygame.Event(pygame.MOUSEBUTTONDOWN, pos=tuple(position), button=1))
+    app.handle(pygame.Event(pygame.MOUSEBUTTONUP, pos=tuple(position), button=1))
+
+
+class Board:
+    """The window, and time that passes."""
+
+    def __init__(self, app):
+        self.app, self.now = app, 1.0
+        self.files, self.session = app.controller.files, app.session
+        app.controller.tick(1.0)
+
+    def wait(self, condition):
+        end = time.monotonic() + 90
+        while not condition():
+            assert time.monotonic() < end, f"waited in vain: {self.app.controller.status()}"
+            self.now += 0.01
+            self.app.controller.tick(self.now)
+            time.sleep(0.002)
+
+    def open(self, path):
+        """Drop a file on the window, and wait until it is read."""
+        number = self.session.number
+        self.app.handle(pygame.Event(pygame.DROPFILE, file=str(path)))
+        self.wait(lambda: not self.files.reading)
+        return self.session.number > number
+
+    @property
+    def line(self):
+        return self.app.controller.status()[0]
+
+
+@pytest.fixture
+def board(open_board):
+    return Board(open_board(size=(1000, 760)))
+
+
+@pytest.fixture
+def club(tmp_path):
+    path = tmp_path / "club.pgn"
+    path.write_text("".join(CLUB.format(n=n, moves=" ".join(MOVES[: n + 1])) for n in (1, 2, 3)), "utf-8")
+    return path
+
+
+class TestOpening:
+    @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+    def test_what_is_saved_can_be_opened_from_its_beginning(self, board, tmp_path, kind):
+        board.app.controller.session.explore([Move.from_iccs(iccs) for iccs in MOVES])
+        path = tmp_path / f"game{kind.suffix}"
+        board.files.save_as(path, kind)
+        assert board.line == f"Saved as {path}"
+        assert moves(next(load(path))) == MOVES
+        assert board.open(path)
+        assert moves(board.session.table.game) == MOVES
+        assert board.session.viewed == 0
+        assert board.files.kind == kind
+
+    def test_the_dialog_lists_a_folder_and_opens_what_is_chosen(self, board, club):
+        (club.parent / "deep").mkdir()
+        board.app.controller.settings.used(club)
+        key(board.app, "o", pygame.KMOD_LCTRL)
+        dialog = board.app.overlay
+        assert isinstance(dialog, FileDialog)
+        assert ("deep", True) in dialog.shown and ("club.pgn", False) in dialog.shown
+        type(board.app, "clu")
+        assert dialog.shown == [("club.pgn", False)]
+        key(board.app, "return")
+        assert board.app.overlay is None
+        board.wait(lambda: board.files.path == club)
+
+    def test_folders_are_entered_and_left(self, board, club):
+        (club.parent / "deep").mkdir()
+        board.app.do(Action.OPEN)
+        dialog = board.app.overlay
+        type(board.app, str(club.parent))
+        key(board.app, "return")
+        assert dialog.folder == club.parent
+        type(board.app, "deep")
+        key(board.app, "return")
+        assert dialog.folder == club.parent / "deep" and dialog.shown == [("..", True)]
+        key(board.app, "down")
+        key(board.app, "return")
+        assert dialog.folder == club.parent
+        type(board.app, "nothing.pgn")
+        key(board.app, "return")
+        assert dialog.note == "There is no file nothing.pgn." and board.app.overlay is dialog
+
+    def test_a_click_chooses_and_another_opens(self, board, club):
+        board.app.controller.settings.used(club)
+        board.app.do(Action.OPEN)
+        dialog, layout = board.app.overlay, board.app.layout
+        board.app.frame(1.0)
+        _, recents, rows = dialog.places(layout, dialog._body(layout, dialog.room(layout)))
+        row = dialog.rows.row(layout)
+        at = rows.x + 40, rows.y + row * dialog.shown.index(("club.pgn", False)) + row // 2
+        press(board.app, at)
+        assert board.app.overlay is dialog
+        press(board.app, at)
+        board.wait(lambda: board.files.path == club)
+        board.app.do(Action.OPEN)
+        press(board.app, (recents.x + 20, recents.y + row // 2))
+        assert board.app.overlay is None and board.files.reading
+
+    def test_a_file_without_games_says_so_and_changes_nothing(self, board, tmp_path):
+        path = tmp_path / "cat.pgn"
+        path.write_bytes(b"\0\1\2 miaow")
+        assert not board.open(path)
+        assert board.line.startswith("cat.pgn: ")
+        assert not board.open(tmp_path / "gone.pgn")
+        assert "No such file" in board.line
+
+    def test_files_used_last_come_first_and_are_remembered(self, tmp_path):
+        settings = Settings(tmp_path / "settings" / "board.json")
+        paths = [tmp_path / f"{n}.pgn" for n in range(RECENT + 3)]
+        for path in paths:
+            path.touch()
+            settings.used(path)
+        settings.used(paths[5])
+        again = Settings(tmp_path / "settings" / "board.json").recent
+        assert again[:2] == [paths[5], paths[-1]] and len(again) == RECENT
+        paths[5].unlink()
+        assert Settings(tmp_path / "settings" / "board.json").recent[0] == paths[-1]
+
+    def test_damaged_settings_count_as_none(self, tmp_path):
+        path = tmp_path / "board.json"
+        path.write_text('{"recent": 7, "')
+        assert Settings(path).recent == []
+
+
+class TestSeveralGames:
+    def test_keys_step_through_them(self, board, club):
+        board.open(club)
+        assert [heading.red for heading in board.files.headings] == ["红方1", "红方2", "红方3"]
+        for name, index in [("page down", 1), ("page down", 2), ("page down", 2), ("page up", 1)]:
+            key(board.app, name)
+            board.wait(lambda index=index: board.files.index == index)
+            assert moves(board.session.table.game) == MOVES[: index + 2]
+
+    def test_the_list_is_searched(self, board, club):
+        board.open(club)
+        key(board.app, "g", pygame.KMOD_LCTRL)
+        sheet = board.app.overlay
+        assert isinstance(sheet, GamesSheet) and len(sheet.found) == 3
+        type(board.app, "黑方3 2019")
+        assert sheet.found == [2]
+        board.app.frame(1.0)
+        key(board.app, "return")
+        board.wait(lambda: board.files.index == 2)
+
+    def test_a_game_that_was_changed_is_kept_when_another_is_opened(self, board, club):
+        board.open(club)
+        key(board.app, "page down")
+        board.wait(lambda: board.files.index == 1)
+        folder = board.app.controller.games.path
+        assert not [path for path in folder.glob("*.pgn") if "current" not in path.name]
+        board.session.set_comment(board.session.node, "looked at")
+        key(board.app, "page down")
+        board.wait(lambda: board.files.index == 2)
+        (kept,) = [path for path in folder.glob("*.pgn") if "current" not in path.name]
+        assert next(load(kept)).comment == "looked at"
+
+    def test_one_game_is_never_written_over_a_file_of_several(self, board, club):
+        board.open(club)
+        before = club.read_bytes()
+        board.app.do(Action.SAVE)
+        assert club.read_bytes() == before
+        assert board.files.path != club
+
+    def test_the_cards_name_the_players(self, board, club):
+        board.open(club)
+        assert [board.app.controller.side(color)[0] for color in (0, 1)] == ["红方1", "黑方1"]
+
+
+class TestSaving:
+    def test_a_file_of_one_game_is_written_again(self, board, tmp_path):
+        path = tmp_path / "one.pgn"
+        save(Game.from_pgn("1. h2e2 *"), path, notation="wxf")
+        board.open(path)
+        board.session.view_last()
+        board.session.explore([Move.from_iccs("h9g7")])
+        assert board.files.unsaved
+        board.app.do(Action.SAVE)
+        assert not board.files.unsaved
+        assert moves(next(load(path))) == MOVES[:2] and "C2=5" in path.read_text()
+
+    def test_save_as_asks_before_it_replaces(self, board, club):
+        board.session.explore([Move.from_iccs("h2e2")])
+        board.app.controller.settings.used(club)
+        key(board.app, "s", pygame.KMOD_LCTRL | pygame.KMOD_LSHIFT)
+        dialog = board.app.overlay
+        assert isinstance(dialog, SaveDialog) and dialog.field.value == "Human - Human.pgn"
+        for _ in range(30):
+            key(board.app, "backspace")
+        type(board.app, "club")
+        before = club.read_bytes()
+        key(board.app, "return")
+        assert dialog.note == "club.pgn exists. Once more replaces it." and club.read_bytes() == before
+        key(board.app, "return")
+        assert moves(next(load(club))) == ["h2e2"]
+
+    def test_the_buttons_change_the_suffix(self, board, tmp_path):
+        board.session.explore([Move.from_iccs("h2e2")])
+        board.app.do(Action.SAVE_AS)
+        dialog, layout = board.app.overlay, board.app.layout
+        dialog.enter(tmp_path)
+        places = dialog.kind_places(layout, dialog._body(layout, dialog.room(layout)))
+        press(board.app, places[3].center)
+        assert dialog.field.value == "Human - Human.xqf"
+        key(board.app, "return")
+        assert moves(next(load(tmp_path / "Human - Human.xqf"))) == ["h2e2"]
+
+    def test_what_a_format_cannot_hold_is_told(self, board, tmp_path):
+        board.session.explore([Move.from_iccs("h2e2")])
+        board.files.save_as(tmp_path / "no" / "game.xqf", KINDS[3])
+        assert board.line.startswith("Not saved: ")
+
+
+class TestTexts:
+    @pytest.mark.parametrize("name", TEXTS)
+    def test_what_is_copied_can_be_pasted(self, board, name):
+        board.session.explore([Move.from_iccs(iccs) for iccs in MOVES])
+        board.app.do(Action.COPY_AS)
+        assert isinstance(board.app.overlay, ChoiceSheet)
+        for _ in range(TEXTS.index(name)):
+            key(board.app, "down")
+        key(board.app, "return")
+        text = board.app.controller.clipboard.text
+        if name == "fen":
+            assert text == board.session.shown.fen()
+        else:
+            assert moves(read_pasted(text)) == MOVES
+
+    def test_pictures(self, board, tmp_path):
+        board.session.explore([Move.from_iccs("h2e2")])
+        board.app.controller.save_picture(tmp_path / "board.png")
+        image = pygame.image.load(tmp_path / "board.png")
+        assert image.get_height() > 1000 and 0.8 < image.get_width() / image.get_height() < 1
+        board.app.controller.save_picture(tmp_path / "board.svg")
+        assert (tmp_path / "board.svg").read_text().startswith("<svg ")
+
+    def test_a_picture_goes_to_the_clipboard_by_a_program(self, board, tmp_path, monkeypatch):
+        monkeypatch.setenv("PATH", str(tmp_path))
+        board.app.do(Action.COPY_PICTURE)
+        assert "xclip" in board.line
+        program = tmp_path / "xclip"
+        program.write_text(f"#!/bin/sh\n/bin/cat > {tmp_path}/copied.png\n")
+        program.chmod(0o755)
+        board.app.do(Action.COPY_PICTURE)
+        assert board.line == "Picture copied."
+        assert (tmp_path / "copied.png").read_bytes() == picture.as_png(board.session)
+
+
+class TestDamage:
+    def test_the_sound_part_is_kept_and_guesses_are_offered(self, board, tmp_path):
+        path = tmp_path / "blot.pgn"
+        path.write_text("1. C2=5 H8+7 2. H2+? R9=8 3. R1=2 *\n")
+        board.open(path)
+        assert moves(board.session.table.game) == MOVES[:2]
+        assert "Ctrl+R" in board.line
+        assert board.app.controller.enabled(Action.MEND)
+        key(board.app, "r", pygame.KMOD_LCTRL)
+        board.wait(lambda: not board.files.mending)
+        assert moves(board.session.table.game)[:4] == MOVES
+        assert "[%guess" in str(board.session.table.game)
+        assert (board.files.unsaved and board.files.own_file is None) or board.files.path == path
+
+
+class TestReader:
+    """The process itself."""
+
+    @pytest.fixture
+    def reader(self):
+        readers = []
+
+        def start(**options):
+            readers.append(Reader(**options))
+            return readers[-1]
+
+        yield start
+        for reader in readers:
+            reader.close()
+
+    @staticmethod
+    def until(reader, kind):
+        end, found = time.monotonic() + 60, []
+        while not (found and isinstance(found[-1], kind)):
+            assert time.monotonic() < end
+            if (report := reader.poll()) is not None:
+                found.append(report)
+            time.sleep(0.01)
+        return found
+
+    def test_it_reads_and_gives_out_games(self, reader, club):
+        reader = reader()
+        number = reader.read(club)
+        first, *listed, _ = self.until(reader, Finished)
+        assert isinstance(first, Fetched) and sum(len(part.headings) for part in listed) == 3
+        reader.fetch(2)
+        (fetched,) = self.until(reader, Fetched)
+        assert (fetched.number, fetched.index, moves(fetched.game)) == (number, 2, MOVES)
+
+    def test_one_that_takes_too_long_is_ended_and_another_serves(self, reader, club, tmp_path):
+        pipe = tmp_path / "pipe.pgn"
+        os.mkfifo(pipe)  # whoever opens it waits for a writer
+        reader = reader(patience=0.5)
+        reader.read(pipe)
+        (finished,) = self.until(reader, Finished)
+        assert finished.fault == "it takes too long to read"
+        reader._patience = 60
+        reader.read(club)
+        assert self.until(reader, Finished)[-1].fault == ""
+
+
+PLAYS = """
+import sys, time
+from pathlib import Path
+from gui.controller import Controller
+from gui.games_folder import GamesFolder
+from gui.session import Session
+class Nobody:
+    def __getattr__(self, name):
+        return lambda *options: None
+session = Session(humans=(0, 1))
+controller = Controller(session, Nobody(), "lm", Nobody(), GamesFolder(Path(sys.argv[1])), Nobody())
+while session.ending is None:
+    moves = session.board.legal_moves
+    session.play(moves[session.board.ply * 7 % len(moves)])
+    controller.tick(time.monotonic())
+    print(session.board.ply, flush=True)
+"""
+
+
+@pytest.mark.parametrize("after", [1, 8, 21])
+def test_a_kill_loses_at_most_the_last_move(tmp_path, after):
+    root = Path(__file__).resolve().parents[2]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PLAYS, str(tmp_path)], cwd=root, stdout=subprocess.PIPE, text=True
+    )
+    last = 0
+    for line in process.stdout:
+        last = int(line)
+        if last >= after:
+            process.kill()
+            break
+    rest = process.stdout.read().split()
+    process.wait()
+    last = int(rest[-1]) if rest else last
+    (path,) = tmp_path.glob("current*.pgn")
+    (game,) = load(path)
+    assert not game.errors
+    assert last <= game.end().ply <= last + 1
+
+
+def test_sheets_at_the_smallest_size(board, club):
+    board.app.window.size = MINIMUM_SIZE
+    board.open(club)
+    for action in (Action.OPEN, Action.SAVE_AS, Action.GAMES, Action.COPY_AS, Action.PICTURE):
+        board.app.do(action)
+        board.app.frame(1.0)
+        assert board.app.overlay.frame(board.app.layout).size <= MINIMUM_SIZE
+        key(board.app, "escape")
