@@ -9,7 +9,7 @@ from gui.strings import has, say
 
 Tone = Literal["quiet", "busy", "alert", "good"]
 """The tone of a status line, which decides its colour."""
-Group = Literal["game", "analysis", "steps", "tree", "board", "files"]
+Group = Literal["game", "analysis", "study", "steps", "tree", "board", "files"]
 """Where an action stands in the menu."""
 
 
@@ -32,6 +32,11 @@ class Action(enum.Enum):
     THREATS = "threats", "X", "analysis"
     BEST_ARROWS = "best_arrows", "A", "analysis"
     PEOPLE_ARROWS = "people_arrows", "H", "analysis"
+
+    REVIEW = "review", "V", "study"
+    NEXT_MISTAKE = "next_mistake", "J", "study"
+    PREVIOUS_MISTAKE = "previous_mistake", "Shift+J", "study"
+    RETRY = "retry", "K", "study"
 
     FIRST = "first", "Home", "steps"
     BACK = "back", "Left", "steps"

@@ -6,16 +6,15 @@ search as they become better. The search works outside Python's lock, so it hold
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gui.errors import describe
+from gui.follower import Follower
 
 if TYPE_CHECKING:
-    from lm.players.player import Analysis, Line, Player
+    from lm.players.player import Line
     from xiangqi import Board, Move
 
 TOLD_EVERY: Final = 0.09
@@ -38,6 +37,15 @@ class Analyse:
     policy: str = ""
     """The spec of the player whose candidates are what people would play; empty if they are not wanted."""
     lines: int = 3
+
+    @property
+    def idle(self) -> bool:
+        """Whether it only stops."""
+        return self.board is None
+
+    def failed(self, message: str) -> NoAnalysis:
+        """Return the report that it failed."""
+        return NoAnalysis(self.number, message)
 
 
 @dataclass(frozen=True)
@@ -69,80 +77,31 @@ class NoAnalysis:
 Report = Lines | People | NoAnalysis
 
 
-class Analyst:
-    """Analyses the position asked for last. ``load`` opens a player by its spec, ``report`` sends a report.
+class Analyst(Follower[Analyse]):
+    """Analyses the position asked for last."""
 
-    A new request, or one to stop, is heeded at once: what the old one still finds is not reported.
-    """
-
-    def __init__(self, load: Callable[[str], Player], report: Callable[[Report], None]) -> None:
-        self._load, self._report = load, report
-        self._changed = threading.Condition()
-        """Guards the next three attributes."""
-        self._wanted = Analyse(0)
-        self._done = 0
-        """Number of the request that is or was served."""
-        self._running: Analysis | None = None
-        self._players: dict[str, Player] = {}
-        self._thread: threading.Thread | None = None
-
-    def ask(self, request: Analyse) -> None:
-        """Analyse a position, or stop; never waits."""
-        with self._changed:
-            self._wanted = request
-            if self._running is not None:
-                self._running.stop()
-            if self._thread is None and request.board is not None:
-                self._thread = threading.Thread(target=self._work, name="analyst", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
-
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._wanted.number != self._done)
-                request = self._wanted
-                self._done = request.number
-            if request.board is not None:
-                try:
-                    self._analyse(request, request.board)
-                except Exception as error:  # any failure of a thinker is told in the window
-                    self._tell(request, NoAnalysis(request.number, describe(error)))
-
-    def _analyse(self, request: Analyse, board: Board) -> None:
+    def serve(self, request: Analyse) -> None:
         from lm.players.player import Thinker
         from xiangqi.engine import Limit
 
+        board = request.board
+        assert board is not None
         if request.policy:
-            (choice,) = self._player(request.policy).choose([board])
-            self._tell(request, People(request.number, choice.candidates[:PEOPLE]))
-        thinker = self._player(request.thinker)
+            (choice,) = self.players(request.policy).choose([board])
+            self.tell(request, People(request.number, choice.candidates[:PEOPLE]))
+        thinker = self.players(request.thinker)
         if not isinstance(thinker, Thinker):
             raise ValueError(f"{request.thinker} cannot analyse")
         for limit in (Limit(nodes=FIRST), None):
-            with self._changed:
-                if self._wanted is not request:
-                    return
-                self._running = analysis = thinker.analyse(board, limit, request.lines)
+            analysis = self.run(request, partial(thinker.analyse, board, limit, request.lines))
+            if analysis is None:
+                return
             told = 0.0
             try:
                 for _ in analysis:
                     if time.monotonic() - told >= TOLD_EVERY:
                         told = time.monotonic()
-                        self._tell(request, Lines(request.number, tuple(analysis.lines)))
+                        self.tell(request, Lines(request.number, tuple(analysis.lines)))
             finally:
-                with self._changed:
-                    self._running = None
-            self._tell(request, Lines(request.number, tuple(analysis.lines), finished=limit is None))
-
-    def _player(self, spec: str) -> Player:
-        if spec not in self._players:
-            self._players[spec] = self._load(spec)
-        return self._players[spec]
-
-    def _tell(self, request: Analyse, report: Report) -> None:
-        """Report unless something else is wanted by now."""
-        with self._changed:
-            if self._wanted is not request:
-                return
-        self._report(report)
+                self.ran()
+            self.tell(request, Lines(request.number, tuple(analysis.lines), finished=limit is None))

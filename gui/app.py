@@ -48,6 +48,9 @@ AWAY = -1, -1
 PAUSES = 0.002, 0.03
 """Seconds between polls for events: at first, and after a while without any."""
 
+REVIEWING = (Action.REVIEW, Action.NEXT_MISTAKE, Action.PREVIOUS_MISTAKE, Action.RETRY)
+"""The actions that show the review."""
+
 _WAKE = pygame.event.custom_type()
 _CLOSING = (pygame.QUIT, pygame.WINDOWCLOSE)
 
@@ -216,6 +219,8 @@ class App:
                 self.controller.do(action)
                 if action in (Action.ANALYSE, Action.THREATS) and self.controller.analysis.on:
                     self.panel.show("analysis")
+                elif action in REVIEWING:
+                    self.panel.show("review")
 
     def _open(self, overlay: Overlay | None) -> None:
         self.overlay = overlay

@@ -29,6 +29,8 @@ def label(controller: Controller, action: Action) -> str:
             return say(f"notation.{style.notation}")
         case Action.ANALYSE if controller.analysis.on:
             return say("analyse.stop")
+        case Action.REVIEW if controller.review.running:
+            return say("review.stop")
         case Action.THREATS if controller.analysis.threats:
             return say("threats.off")
         case Action.BOTH if len(session.humans) == 2:
@@ -44,6 +46,8 @@ def ticked(controller: Controller, action: Action) -> bool:
             return analysis.on
         case Action.THREATS:
             return analysis.threats
+        case Action.REVIEW:
+            return controller.review.running
         case Action.BEST_ARROWS:
             return analysis.best_arrows
         case Action.PEOPLE_ARROWS:
@@ -93,6 +97,12 @@ def enabled(controller: Controller, action: Action) -> bool:
             return controller.files.several
         case Action.MEND:
             return controller.files.can_mend
+        case Action.REVIEW:
+            return bool(session.table.game.variations)
+        case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE:
+            return controller.review.next_mistake(1 if action is Action.NEXT_MISTAKE else -1) is not None
+        case Action.RETRY:
+            return controller.review.judged(session.node) is not None
         case Action.MORE_LINES:
             return controller.analysis.on and controller.analysis.count < MOST_LINES
         case Action.FEWER_LINES:

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from gui import analysis_process, availability, picture
+from gui import analysis_process, availability, picture, review_process
 from gui.actions import MARKS, Action, Tone
 from gui.analysis import LiveAnalysis
 from gui.errors import describe
@@ -18,6 +18,7 @@ from gui.files import TEXTS, Files, Reads, as_text
 from gui.games_folder import GamesFolder
 from gui.notation import NOTATIONS
 from gui.player_process import Failed, Loaded, Report, Request
+from gui.review import GameReview
 from gui.session import Session
 from gui.settings import Settings
 from gui.strings import say
@@ -70,6 +71,7 @@ class Controller:
         self.analysis = LiveAnalysis(session, worker)
         self.settings = settings or Settings()
         self.files = Files(session, games, reader, self.settings, self.say, lambda: self.player_name)
+        self.review = GameReview(session, worker)
         self.player = Spec.parse(spec)
         """The spec of the person's opponent."""
         self.level: Level | None = None
@@ -127,6 +129,8 @@ class Controller:
             self._held = None
             if isinstance(report, analysis_process.Report):
                 self.analysis.take(report)
+            elif isinstance(report, review_process.Report):
+                self.review.take(report)
             elif isinstance(report, Loaded):
                 self.loaded, self.player_name = report.spec, report.name
             elif report.generation != self.session.generation:
@@ -148,6 +152,7 @@ class Controller:
             self._unanswered = False
             self._ask()
         self.analysis.follow(self.player)
+        self.review.follow()
         if self._kept != (now_is := (self.session.generation, self.session.revision)):
             self._kept = now_is
             self._keep()
@@ -334,6 +339,14 @@ class Controller:
                 analysis.best_arrows = not analysis.best_arrows
             case Action.PEOPLE_ARROWS:
                 analysis.people_arrows = not analysis.people_arrows
+            case Action.REVIEW:
+                self.review.toggle(self.player)
+            case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE:
+                judged = self.review.next_mistake(1 if action is Action.NEXT_MISTAKE else -1)
+                if judged is not None:
+                    session.show(self.review.nodes[judged.ply - 1])
+            case Action.RETRY if session.node.parent is not None:
+                session.show(session.node.parent)
             case Action.FLIP:
                 session.flip()
             case Action.SCRIPT:

@@ -19,7 +19,7 @@ from gui.widgets import WARNING, Position, box, write
 if TYPE_CHECKING:
     from gui.controller import Controller
 
-COLUMNS: tuple[tuple[Group, ...], ...] = (("game", "analysis"), ("steps", "files"), ("tree", "board"))
+COLUMNS: tuple[tuple[Group, ...], ...] = (("game", "files"), ("steps", "tree"), ("analysis", "study", "board"))
 """The groups of each column."""
 
 

@@ -36,10 +36,15 @@ class Panel:
     def __init__(self, controller: Controller) -> None:
         from gui.views.analysis import AnalysisView
         from gui.views.moves import MovesView
+        from gui.views.review import ReviewView
 
         self.controller = controller
         self.moves = MovesView(controller.session)
-        self.views: tuple[View, ...] = (self.moves, AnalysisView(controller.session, controller.analysis))
+        self.views: tuple[View, ...] = (
+            self.moves,
+            AnalysisView(controller.session, controller.analysis),
+            ReviewView(controller.session, controller.review),
+        )
         self.view: View = self.moves
         """The view shown."""
 

@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from gui.analysis_process import Analyse, Analyst
 from gui.analysis_process import Report as AnalysisReport
 from gui.errors import describe
+from gui.follower import Players
+from gui.review_process import Report as ReviewReport
+from gui.review_process import Reviewer, ReviewGame
 
 if TYPE_CHECKING:
     from lm.players.player import Choice, Player
@@ -73,7 +76,7 @@ class Failed:
     message: str
 
 
-Report = Loaded | Chosen | Failed | AnalysisReport
+Report = Loaded | Chosen | Failed | AnalysisReport | ReviewReport
 Load = Callable[[str], "Player"]
 
 
@@ -94,7 +97,8 @@ class _Server:
         self._player: Player | None = None
         self._spec, self._game = "", 0
         self._writing = threading.Lock()
-        self._analyst = Analyst(load, self._report)
+        players = Players(load)
+        self._analyst, self._reviewer = Analyst(players, self._report), Reviewer(players, self._report)
 
     def listen(self) -> int:
         """Receive requests until the process should end, close the player, and return the exit code."""
@@ -111,10 +115,12 @@ class _Server:
                 self._player.close()
         return code
 
-    def _receive(self, message: Request | MoveNow | Analyse) -> bool:
+    def _receive(self, message: Request | MoveNow | Analyse | ReviewGame) -> bool:
         """Take in a message; returns whether all requests will be served soon."""
         if isinstance(message, Analyse):
             self._analyst.ask(message)
+        elif isinstance(message, ReviewGame):
+            self._reviewer.ask(message)
         elif isinstance(message, MoveNow):
             self._hurry(message.generation)
         else:

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from gui.analysis_process import Analyse, NoAnalysis
+from gui.analysis_process import Analyse
 from gui.child_process import ChildProcess, how_it_ended
 from gui.player_process import SUPERSEDED, Failed, Load, MoveNow, Report, Request
+from gui.review_process import ReviewGame
 from lm.players.specs import load_player
 
 
@@ -28,7 +29,8 @@ class Worker:
         self._lock = threading.Lock()
         """Guards the next four attributes."""
         self._request: Request | None = None
-        self._analysis: Analyse | None = None
+        self._followed: dict[type, Analyse | ReviewGame] = {}
+        """The last analysis and the last review."""
         self._process: ChildProcess | None = None
         self._closed = False
 
@@ -45,10 +47,11 @@ class Worker:
 
     def analyse(self, request: Analyse) -> None:
         """Analyse a position instead of the last one, or stop. Its board must not be changed afterwards."""
-        with self._lock:
-            known, self._analysis = self._analysis, request
-            if request.board is not None or (known is not None and self._process is not None):
-                self._send(request)
+        self._follow(request)
+
+    def review(self, request: ReviewGame) -> None:
+        """Review a game instead of the last one, or stop."""
+        self._follow(request)
 
     def move_now(self, generation: int) -> None:
         """Let the player answer the request of this generation with the best move found so far."""
@@ -71,7 +74,14 @@ class Worker:
         if process is not None:
             process.end()
 
-    def _send(self, request: Request | Analyse) -> None:
+    def _follow(self, request: Analyse | ReviewGame) -> None:
+        with self._lock:
+            known = self._followed.get(type(request))
+            self._followed[type(request)] = request
+            if not request.idle or (known is not None and self._process is not None):
+                self._send(request)
+
+    def _send(self, request: Request | Analyse | ReviewGame) -> None:
         if self._process is None:
             self._process = ChildProcess("gui.player_process", self._report, self._ended)
             self._process.outbox.put(self._load)
@@ -86,15 +96,16 @@ class Worker:
             self._process = None
             if self._closed:
                 return
-            request, analysis = self._request, self._analysis
+            request, followed = self._request, list(self._followed.values())
             if code == SUPERSEDED:
-                for message in (request, analysis):
+                for message in (request, *followed):
                     if message is not None:
                         self._send(message)
                 return
-            self._analysis = None
+            self._followed.clear()
         why = f"the player's process {how_it_ended(code)}"
         if request is not None:
             self._report(Failed(request.generation, why))
-        if analysis is not None and analysis.board is not None:
-            self._report(NoAnalysis(analysis.number, why))
+        for message in followed:
+            if not message.idle:
+                self._report(message.failed(why))

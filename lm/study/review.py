@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from lm import UserError
 from lm.model.prompts import Voice
 from lm.players.player import Line, Thinker
-from lm.players.policy import Evaluator
 from xiangqi import BLACK, NULL_MOVE, RED, Board, Color, Game, Move
 from xiangqi.engine import Limit, Score
 from xiangqi.game import MATE_EVAL
+
+if TYPE_CHECKING:
+    from lm.players.policy import Evaluator
 
 Verdict = Literal["best", "good", "inaccuracy", "mistake", "blunder"]
 LOSSES: Final[tuple[tuple[float, Verdict, int], ...]] = (

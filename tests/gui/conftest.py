@@ -44,7 +44,7 @@ class ThreadWorker:
         self._load, self._notify = load, notify
         self._thread = ThreadPoolExecutor(1)
         self._reports = queue.SimpleQueue()
-        self.requests, self.analyses, self.hurried = [], [], []
+        self.requests, self.analyses, self.reviews, self.hurried = [], [], [], []
         self._player = self._spec = None
 
     def ask(self, request):
@@ -53,6 +53,9 @@ class ThreadWorker:
 
     def analyse(self, request):
         self.analyses.append(request)
+
+    def review(self, request):
+        self.reviews.append(request)
 
     def move_now(self, generation):
         self.hurried.append(generation)

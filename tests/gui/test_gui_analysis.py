@@ -11,6 +11,7 @@ from gui import theme
 from gui.actions import Action
 from gui.analysis import policy, thinker
 from gui.analysis_process import Analyse, Analyst, Lines, NoAnalysis, People
+from gui.follower import Players
 from gui.player_process import Loaded, Request
 from gui.worker import Worker
 from gui_players import load
@@ -301,7 +302,7 @@ class Endless(Analysis):
 class TestThread:
     def run(self, player):
         reports = []
-        return Analyst(lambda spec: player, reports.append), reports
+        return Analyst(Players(lambda spec: player), reports.append), reports
 
     def wait(self, condition):
         end = time.monotonic() + 20
@@ -337,7 +338,7 @@ class TestThread:
 
     def test_a_player_that_cannot_analyse_is_told(self):
         reports = []
-        analyst = Analyst(load, reports.append)
+        analyst = Analyst(Players(load), reports.append)
         analyst.ask(Analyse(1, Board(), "quick"))
         self.wait(lambda: reports)
         assert reports == [NoAnalysis(1, "quick cannot analyse")]

@@ -14,8 +14,10 @@ from gui.dialogs import TextDialog
 from gui.help_sheet import HelpSheet
 from gui.layout import MINIMUM_SIZE
 from gui.menu import Menu
+from gui.review_process import Looked
 from gui.text_field import TextField, _lines
 from lm.players.player import Line
+from lm.study.review import Point
 from xiangqi import Move
 from xiangqi.engine import Info, Score, Wdl
 
@@ -244,6 +246,20 @@ class TestText:
         app.panel.wheel(app.layout, 100)
         app.frame(1.0)
         self.check(app, draw(self.panel(app)))
+
+    def test_in_the_review(self, boxes):
+        app, draw = boxes
+        app.do(Action.REVIEW)
+        number = app.controller.worker.reviews[-1].number
+        moves = app.session.board.move_stack
+        for ply, value in enumerate((0.5, 0.9, 0.3, 0.35, 0.9)):
+            line = tuple(app.session.table.game.board().legal_moves[:1]) if ply == 0 else ()
+            people = tuple((move, 0.3) for move in moves[ply : ply + 1])
+            app.controller.review.take(Looked(number, Point(ply, ply % 2, value, None, line, people, 0.3, 1)))
+        for viewed in (1, 3, 4):
+            app.session.view(viewed)
+            app.frame(1.0)
+            self.check(app, draw(self.panel(app)))
 
     def test_in_the_position_editor(self, boxes):
         app, draw = boxes

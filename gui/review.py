@@ -1,0 +1,174 @@
+"""The review at the board: the score over the game, the mistakes in it, and another try at each.
+
+The judging is done in the player's process (`gui.review_process`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gui.analysis import policy, thinker
+from gui.review_process import NoReview, Report, ReviewGame
+from gui.session import Session
+from lm.players.specs import Spec
+from lm.study.review import MISTAKE, Judged, Review
+from xiangqi import NULL_MOVE
+from xiangqi.game import ChildNode, Game, GameNode
+
+if TYPE_CHECKING:
+    from gui.worker import Worker
+    from xiangqi import Move
+
+NODES: Final = 400
+"""Positions that the search reads for each of the game's."""
+SIZE: Final = 2000
+"""Positions that the search may hold."""
+
+
+class GameReview:
+    """Starts, stops and keeps the review of the main line. Call `follow` after every change of the game."""
+
+    def __init__(self, session: Session, worker: Worker) -> None:
+        self.session, self._worker = session, worker
+        self.review: Review | None = None
+        self.nodes: list[GameNode] = []
+        """The positions of the line that is reviewed, from the first on."""
+        self.running = False
+        self.error: str | None = None
+        self.trial: Review | None = None
+        """The line up to a mistake, and another move in its place."""
+        self.tried: GameNode | None = None
+        """Where that move led."""
+        self._player = Spec.parse("lm")
+        self._number = 0
+        self._game = -1
+
+    # --- Starting and stopping ----------------------------------------------------------------------------------------
+
+    def toggle(self, player: Spec) -> None:
+        """Start, go on, or stop. A line that has become longer is not judged anew. Does nothing without moves."""
+        if self.running:
+            self._stop()
+            return
+        self._player = player
+        moves = [node.move for node in self.session.table.game.main_line()]
+        moves = moves[: moves.index(NULL_MOVE)] if NULL_MOVE in moves else moves
+        if not moves:
+            return
+        known = self.review
+        if known is None or known.moves != moves:
+            self.review = _review_of(self.session.start_fen, moves)
+            if known is not None:
+                self.review.points.extend(known.points[: _common(known.moves, moves)])
+        self.nodes = [self.session.table.game, *self.session.table.game.main_line()][: len(moves) + 1]
+        self.error = None
+        self._go_on()
+
+    def follow(self) -> None:
+        """Forget the review of another game, and judge a move that is tried in place of a mistake."""
+        session = self.session
+        if self._game != session.number:
+            self._game = session.number
+            if self.running or self.trial is not None:
+                self._stop()
+            self.review, self.nodes, self.error = None, [], None
+            self.trial = self.tried = None
+        node = session.node
+        if node is not self.tried and self._is_trial(node):
+            self._try(node)
+
+    def _go_on(self) -> None:
+        """Look at the positions that are left: those of a trial first."""
+        review = self.trial if self.trial is not None and not self.trial.done else self.review
+        if review is None or review.done:
+            self.running = False
+            return
+        self.running = True
+        self._number += 1
+        spec = str(Spec.parse(thinker(self._player)).with_options({"size": str(SIZE), "threads": "1"}))
+        fen, moves = review.game.fen, tuple(review.moves)
+        self._worker.review(
+            ReviewGame(self._number, fen, moves, tuple(review.points), spec, policy(self._player), NODES)
+        )
+
+    def _stop(self) -> None:
+        self.running = False
+        self._number += 1
+        self._worker.review(ReviewGame(self._number))
+
+    def take(self, report: Report) -> None:
+        """Take in a report; those on another request are ignored."""
+        if report.number != self._number or not self.running:
+            return
+        review = self.trial if self.trial is not None and not self.trial.done else self.review
+        if isinstance(report, NoReview):
+            self.error, self.running = report.message, False
+        elif review is not None and report.point.ply == len(review.points):  # else it is told again
+            review.points.append(report.point)
+            if review.done:
+                self._go_on()
+
+    # --- What it says -------------------------------------------------------------------------------------------------
+
+    @property
+    def changed(self) -> bool:
+        """Whether the main line has other moves by now than those reviewed."""
+        moves = [node.move for node in self.session.table.game.main_line()]
+        return self.review is not None and self.review.moves != moves
+
+    def judged(self, node: GameNode) -> Judged | None:
+        """Return what is said of the move that led to a position of the line, or of the move tried."""
+        if node is self.tried and self.trial is not None:
+            return self.trial.judged[-1] if self.trial.done else None
+        ply = node.ply
+        if self.review is None or not 0 < ply < len(self.review.points) or self.nodes[ply] is not node:
+            return None
+        return self.review.judged[ply - 1]
+
+    def mistakes(self) -> list[Judged]:
+        """Return the mistakes and blunders of both sides, in the order of the game."""
+        return [] if self.review is None else [judged for judged in self.review.judged if judged.lost >= MISTAKE]
+
+    def next_mistake(self, step: int) -> Judged | None:
+        """Return the next mistake after the position shown, or the last one before it."""
+        at = self.session.viewed
+        found = self.mistakes()
+        if step > 0:
+            return next((judged for judged in found if judged.ply - 1 > at), None)
+        return next((judged for judged in reversed(found) if judged.ply - 1 < at), None)
+
+    @property
+    def awaited(self) -> Judged | None:
+        """The mistake before which the board stands, so that another move can be tried."""
+        node, review = self.session.node, self.review
+        if review is None or node.ply >= len(self.nodes) or self.nodes[node.ply] is not node:
+            return None
+        return next((judged for judged in self.mistakes() if judged.ply == node.ply + 1), None)
+
+    # --- Another try --------------------------------------------------------------------------------------------------
+
+    def _is_trial(self, node: GameNode) -> bool:
+        """Whether a move was made in place of a mistake."""
+        if not isinstance(node, ChildNode) or self.review is None or node.move is NULL_MOVE or node in self.nodes:
+            return False
+        ply = node.parent.ply
+        return ply < len(self.nodes) and self.nodes[ply] is node.parent and ply + 1 in {m.ply for m in self.mistakes()}
+
+    def _try(self, node: GameNode) -> None:
+        assert isinstance(node, ChildNode) and self.review is not None
+        ply = node.ply
+        self.trial = _review_of(self.review.game.fen, [*self.review.moves[: ply - 1], node.move])
+        self.trial.points.extend(self.review.points[:ply])
+        self.tried = node
+        self._go_on()
+
+
+def _common(a: list[Move], b: list[Move]) -> int:
+    """Return how many moves two lines have in common."""
+    return next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x is not y), min(len(a), len(b)))
+
+
+def _review_of(fen: str, moves: list[Move]) -> Review:
+    game = Game(fen=fen)
+    game.add_main_line(moves)
+    return Review(game)

@@ -1,0 +1,212 @@
+"""The review: the curve, the worst moves, the next mistake and another try; and the process that judges."""
+
+import threading
+
+import pygame
+import pytest
+
+from frames import shot
+from gui.actions import Action
+from gui.follower import Players
+from gui.review_process import Looked, NoReview, Reviewer, ReviewGame
+from lm.players.player import GeneratedAnalysis, Line, Thinker
+from lm.study.review import Point
+from xiangqi import BLACK, RED, STARTING_FEN, Move
+from xiangqi.engine import Info, Limit, Score, Wdl
+
+MOVES = "h2e2 h9g7 h0g2 i9h9 i0h0 b9c7"
+VALUES = (0.5, 0.5, 0.5, 0.52, 0.85, 0.85, 0.84)  # the fourth move, Black's, loses a third
+
+
+def point(ply, value, best=None, share=0.4):
+    line = () if best is None else (Move.from_iccs(best),)
+    popular = ((Move.from_iccs("b9c7"), 0.6), (Move.from_iccs("i9h9"), 0.2)) if ply == 3 else ()
+    return Point(ply, ply % 2, value, Score(RED, cp=0), line, popular, share, 1)
+
+
+@pytest.fixture
+def app(open_board):
+    app = open_board(size=(1000, 760))
+    for iccs in MOVES.split():
+        app.session.play(Move.from_iccs(iccs))
+    app.controller.tick(1.0)
+    return app
+
+
+def press_key(app, name, mod=0):
+    app.handle(pygame.Event(pygame.KEYDOWN, key=pygame.key.key_code(name), mod=mod, unicode=""))
+
+
+def asked(app):
+    return app.controller.worker.reviews[-1]
+
+
+def answer(app, *reports):
+    for report in reports:
+        app.controller.worker.report(report)
+    app.controller.tick(2.0)
+
+
+def finish(app):
+    """Review the game of the fixture."""
+    press_key(app, "v")
+    number = asked(app).number
+    bests = [*MOVES.split()[:3], "b9c7", *MOVES.split()[4:], None]
+    answer(app, *(Looked(number, point(ply, value, bests[ply])) for ply, value in enumerate(VALUES)))
+    app.frame(2.0)
+
+
+def click(app, at):
+    for kind in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP):
+        app.handle(pygame.Event(kind, pos=tuple(at), button=1))
+
+
+class TestAsking:
+    def test_a_key_starts_it_and_shows_it(self, app):
+        press_key(app, "v")
+        request = asked(app)
+        assert (request.fen, [move.iccs for move in request.moves]) == (STARTING_FEN, MOVES.split())
+        assert app.panel.view.name == "review"
+        press_key(app, "v")
+        assert asked(app).idle and not app.controller.review.running
+
+    def test_it_comes_point_by_point_and_goes_on_where_it_stopped(self, app):
+        press_key(app, "v")
+        answer(app, *(Looked(asked(app).number, point(ply, 0.5)) for ply in range(3)))
+        assert len(app.controller.review.review.points) == 3
+        press_key(app, "v")
+        press_key(app, "v")
+        assert len(asked(app).points) == 3
+
+    def test_a_longer_game_is_judged_from_where_it_went_on(self, app):
+        finish(app)
+        assert not app.controller.review.running
+        app.session.play(Move.from_iccs("b2c2"))
+        assert app.controller.review.changed
+        press_key(app, "v")
+        assert len(asked(app).moves) == 7 and len(asked(app).points) == 6
+
+    def test_late_and_repeated_reports_are_ignored(self, app):
+        press_key(app, "v")
+        number = asked(app).number
+        answer(app, Looked(number, point(0, 0.5)), Looked(number, point(0, 0.5)), Looked(number - 1, point(1, 0.5)))
+        assert len(app.controller.review.review.points) == 1
+
+    def test_a_failure_is_told(self, app):
+        press_key(app, "v")
+        answer(app, NoReview(asked(app).number, "no such model"))
+        assert app.controller.review.error == "no such model" and not app.controller.review.running
+        shot(app)
+
+    def test_another_game_forgets_it(self, app):
+        finish(app)
+        app.session.new()
+        app.controller.tick(3.0)
+        assert app.controller.review.review is None
+        assert not app.controller.enabled(Action.REVIEW)
+
+
+class TestLooking:
+    def test_a_press_on_the_curve_shows_the_position(self, app):
+        finish(app)
+        view = app.panel.view
+        click(app, view.curve_point(3))
+        assert app.session.viewed == 3
+        app.handle(pygame.Event(pygame.MOUSEBUTTONDOWN, pos=view.curve_point(1), button=1))
+        app.handle(pygame.Event(pygame.MOUSEMOTION, pos=view.curve_point(5), rel=(9, 0), buttons=(1, 0, 0)))
+        assert app.session.viewed == 5
+        app.handle(pygame.Event(pygame.MOUSEBUTTONUP, pos=view.curve_point(5), button=1))
+
+    def test_the_curve_rises_for_the_lower_side(self, app):
+        finish(app)
+        view = app.panel.view
+        assert view.curve_point(4)[1] < view.curve_point(3)[1]
+        app.do(Action.FLIP)
+        assert view.curve_point(4)[1] > view.curve_point(3)[1]
+
+    def test_a_listed_move_is_shown_by_a_press(self, app):
+        finish(app)
+        rect, _ = app.panel.view._spots[-1]
+        click(app, rect.center)
+        assert app.session.viewed == 4
+        assert [judged.ply for judged in app.controller.review.review.worst(BLACK)] == [4]
+
+    def test_what_was_better_is_added_by_a_press(self, app):
+        finish(app)
+        app.session.view(4)
+        app.frame(3.0)
+        click(app, app.panel.view._spots[0][0].center)
+        assert app.session.last_move.iccs == "b9c7"
+        assert len(app.session.node.parent.variations) == 2
+
+
+class TestTrying:
+    def test_the_next_mistake_and_the_one_before(self, app):
+        finish(app)
+        app.session.view(0)
+        press_key(app, "j")
+        assert app.session.viewed == 3
+        assert app.controller.review.awaited.ply == 4
+        assert not app.controller.enabled(Action.NEXT_MISTAKE)
+        app.session.view(6)
+        press_key(app, "j", pygame.KMOD_LSHIFT)
+        assert app.session.viewed == 3
+
+    def test_another_move_is_judged(self, app):
+        finish(app)
+        press_key(app, "j", pygame.KMOD_LSHIFT)
+        app.session.explore([Move.from_iccs("b9c7")])
+        app.controller.tick(3.0)
+        request = asked(app)
+        assert [move.iccs for move in request.moves] == ["h2e2", "h9g7", "h0g2", "b9c7"] and len(request.points) == 4
+        tried = app.session.node
+        assert app.controller.review.judged(tried) is None
+        answer(app, Looked(request.number, point(4, 0.5)))
+        assert app.controller.review.judged(tried).verdict == "best"
+        shot(app)
+        press_key(app, "k")
+        assert app.session.viewed == 3
+
+    def test_a_try_during_the_review_does_not_end_it(self, app):
+        press_key(app, "v")
+        number = asked(app).number
+        answer(app, *(Looked(number, point(ply, VALUES[ply])) for ply in range(5)))
+        app.session.view(3)
+        app.session.explore([Move.from_iccs("b9c7")])
+        app.controller.tick(3.0)
+        answer(app, Looked(asked(app).number, point(4, 0.6)))
+        assert len(asked(app).moves) == 6 and len(asked(app).points) == 5
+
+
+class Quick(Thinker):
+    name = "quick"
+
+    def choose(self, boards, limits=None):
+        raise NotImplementedError
+
+    def analyse(self, board, limit=None, multipv=1):
+        class Said(GeneratedAnalysis):
+            def _generate(self):
+                self._lines = [Line(Info(wdl=Wdl(500, 0, 500), pv=(board.legal_moves[0],)))]
+                yield from self._lines
+
+        return Said(board, limit or Limit(), multipv)
+
+
+def test_the_process_tells_each_position():
+    reports, done = [], threading.Event()
+
+    def report(told):
+        reports.append(told)
+        if isinstance(told, NoReview) or told.point.ply == 2:
+            done.set()
+
+    reviewer = Reviewer(Players(lambda spec: Quick()), report)
+    reviewer.ask(ReviewGame(7, STARTING_FEN, tuple(map(Move.from_iccs, MOVES.split()[:2])), (), "quick", "quick"))
+    assert done.wait(30)
+    assert [(told.number, told.point.ply) for told in reports] == [(7, 0), (7, 1), (7, 2)]
+    done.clear()
+    Reviewer(Players(lambda spec: object()), report).ask(
+        ReviewGame(8, STARTING_FEN, (Move.from_iccs("h2e2"),), (), "x")
+    )
+    assert done.wait(30) and isinstance(reports[-1], NoReview)
