@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from xiangqi.formats.streams import Source
@@ -39,6 +41,49 @@ def convert(source: Source, target: Path, encoding: str | None = None) -> None:
     print(f"{_count(conversion.games, 'game')} written to {target}{faults}")
 
 
+def compliance(
+    command: str,
+    protocol: Literal["uci", "ucci"] = "uci",
+    options: Sequence[str] = (),
+    timeout: float = 10.0,
+    as_json: bool = False,
+) -> None:
+    """Take an engine through a protocol step by step and print what came of each; exit with 1 if a step failed.
+
+    ``options`` are texts ``NAME=VALUE``. Raises ``OSError`` if the program does not start, ``ValueError`` for an option
+    without a value.
+    """
+    from xiangqi.engine.compliance import VERDICTS, Result, check
+
+    wrong = next((text for text in options if not text.partition("=")[0] or "=" not in text), None)
+    if wrong is not None:
+        raise CommandError(f"an option is written NAME=VALUE, not {wrong!r}")
+
+    def tell(result: Result) -> None:
+        if not as_json:
+            print(f"{result.verdict:4}  {result.step}{': ' if result.note else ''}{result.note}", flush=True)
+
+    settings = dict(text.split("=", 1) for text in options)
+    try:
+        results = check(command, protocol, options=settings, timeout=timeout, report=tell)
+    except ValueError as error:  # quotes that do not match
+        raise CommandError(f"{command}: {error}") from None
+    verdicts = [result.verdict for result in results]
+    counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+    if as_json:
+        steps = [dataclasses.asdict(result) for result in results]
+        print(json.dumps({"command": command, "protocol": protocol, "counts": counts, "steps": steps}))
+    else:
+        words = zip(counts.values(), ("passed", "warned of", "failed", "skipped"), strict=True)
+        print(f"{_count(len(results), 'step')}: {', '.join(f'{number} {word}' for number, word in words)}")
+    if counts["fail"]:
+        sys.exit(1)
+
+
+class CommandError(ValueError):
+    """A command line that says what cannot be done."""
+
+
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
@@ -56,6 +101,13 @@ def parse(words: Sequence[str], prog: str, epilog: str | None = None) -> argpars
     command.add_argument("target", metavar="OUT", type=Path, help="the suffix gives the format: .pgn, .xqf, .jsonl, …")
     command.add_argument("--encoding", help="of the text in IN, such as latin-1; by default it is detected")
     command.set_defaults(run=convert)
+    command = commands.add_parser("compliance", help="check how an engine keeps to UCI or UCCI")
+    command.add_argument("command", metavar="CMD", help="the engine's program, with its arguments in one text")
+    command.add_argument("--protocol", choices=("uci", "ucci"), default="uci", help="(default: uci)")
+    command.add_argument("--option", dest="options", metavar="NAME=VALUE", action="append", default=[])
+    command.add_argument("--timeout", type=_seconds, default=10.0, help="seconds for an answer (default: 10)")
+    command.add_argument("--json", dest="as_json", action="store_true", help="print JSON")
+    command.set_defaults(run=compliance)
     return parser.parse_args(words)
 
 
@@ -63,6 +115,16 @@ def _plies(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"not a number of plies: {text!r}")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"not a time above 0, in seconds: {text!r}")
+    return seconds
 
 
 def run(words: Sequence[str], prog: str = "python -m xiangqi", epilog: str | None = None) -> None:
@@ -78,7 +140,7 @@ def main() -> None:
 
     try:
         run(sys.argv[1:])
-    except (FormatError, InvalidFenError) as error:
+    except (FormatError, InvalidFenError, CommandError) as error:
         sys.exit(_told(str(error)))
     except OSError as error:
         sys.exit(_told(f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)))

@@ -74,6 +74,7 @@ for command in (
     repairing.repair,
     tools.perft,
     tools.convert,
+    tools.compliance,
 ):
     app.command()(command)
 app.command("import")(library.import_games)

@@ -1,9 +1,9 @@
-"""``xqlm perft`` and ``convert``, which need only the rules."""
+"""``xqlm perft``, ``convert`` and ``compliance``, which need only the rules."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,3 +32,18 @@ def convert(
     from xiangqi.__main__ import convert
 
     convert(open_parquet(source) if is_parquet(source) else source, target, encoding)
+
+
+def compliance(
+    command: Annotated[str, typer.Argument(metavar="CMD", help="Its program and arguments, as one text.")],
+    protocol: Annotated[Literal["uci", "ucci"], typer.Option(help="What it is spoken to in.")] = "uci",
+    options: Annotated[
+        list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Set at each start; may be repeated.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that it has for an answer.")] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check step by step how an engine keeps to UCI or UCCI; exit with 1 if a step fails."""
+    from xiangqi.__main__ import compliance
+
+    compliance(command, protocol, options or (), timeout, as_json)

@@ -162,7 +162,7 @@ class TestCommands:
 
         commands = {command.name or command.callback.__name__ for command in app.registered_commands}
         others = {entry.name for entry in plugins()}
-        assert commands == {"perft", "convert"} | EXTRAS.keys() | others
+        assert commands == {"perft", "convert", "compliance"} | EXTRAS.keys() | others
 
 
 class TestOtherPackagesCommands:

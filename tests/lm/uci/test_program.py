@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from uci_talk import PATIENCE, ROOT, Program, words_of
+from uci_talk import PATIENCE, ROOT, Program
 from xiangqi import Board
 from xiangqi.engine import Limit, SimpleEngine
+from xiangqi.engine.compliance import STEPS, check
 
 PLAYER = "py:uci_players:Scripted"
 
@@ -117,39 +119,16 @@ def is_running(number: int) -> bool:
 
 
 class TestCompliance:
-    def test_the_steps_of_fastchess(self) -> None:
-        """The same steps as ``fastchess --compliance``, with positions of xiangqi."""
-        quiet = "position fen 2bakab2/9/4c4/4p3p/9/2P6/4P3P/4C4/9/2BAKAB2 w - - 0 27"
-        black = f"position fen {Board.from_moves('h2e2').fen()}"
-        with Program(PLAYER) as program:
-            said = program.tell("uci").until("uciok")
-            assert any(line.startswith("id name ") for line in said)
-            assert any(line.startswith("id author ") for line in said)
-            ready(program)
-            program.tell("ucinewgame")
-            for position in ("position startpos", quiet):
-                ready(program.tell(position))
-            for position, go in (
-                (None, "go wtime 100"),
-                (black, "go btime 100"),
-                (None, "go wtime 100 winc 100 btime 100 binc 100"),
-                (None, "go btime 100 binc 100 wtime 100 winc 100"),
-                ("ucinewgame\nposition startpos", "go wtime 100 btime 100"),
-                ("position startpos moves h2e2 h9g7", "go wtime 100 btime 100"),
-            ):
-                if position is not None:
-                    program.tell(position)
-                said = program.tell(go).until("bestmove")
-                assert len(said[-1].split()) == 2
-                info = [line for line in said if line.startswith("info ")][-1]
-                for word in ("time", "nps", "cp", "depth", "nodes"):
-                    int(*words_of([info], word))
-            assert program.tell("quit").rest() == []
-            assert program.process.wait(PATIENCE) == 0
-
-
-def ready(program: Program) -> None:
-    assert program.tell("isready").until("readyok") == ["readyok"]
+    @pytest.mark.parametrize("protocol", ["uci", "ucci"])
+    def test_no_step_fails(self, protocol: Literal["uci", "ucci"], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+        command = [sys.executable, "-c", f"from lm.uci.program import main; main({PLAYER!r})"]
+        # Not those that depend on how busy the machine is, nor ends of the process, which have tests above.
+        late = ("shakes hands within a second", "answers stop within 200 ms, as the UCCI league demands")
+        steps = [step.title for step in STEPS if not step.last and step.title not in late]
+        results = check(command, protocol, timeout=PATIENCE, only=steps)
+        assert len(results) > 50
+        assert [result for result in results if result.verdict != "pass"] == []
 
 
 class TestOurClient:
