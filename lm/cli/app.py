@@ -70,6 +70,7 @@ for command in (
     measuring.report,
     measuring.explain,
     library.explore,
+    library.similar,
     studying.review,
     repairing.repair,
     tools.perft,

@@ -20,6 +20,7 @@ EXTRAS: Final = {
     "import": "play",
     "repair": "play",
     "review": "play",
+    "similar": "play",
     "train": "train",
     "ladder": "train",
     "data": "train",

@@ -1,4 +1,4 @@
-"""``xqlm explore`` and ``import``."""
+"""``xqlm explore``, ``similar`` and ``import``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lm.cli.console import interruptible, progress, say
+from lm.cli.options import ModelOption
 
 if TYPE_CHECKING:
     from lm.library.library import Entry, Explored, Library, Progress, Score
@@ -71,6 +72,52 @@ def import_games(
             if len(faults) > 10:
                 say(f"{file}: {len(faults) - 10} more faults")
             print(f"{file}: {done.read} games read, {done.added} added, {done.known} were there")
+
+
+def similar(
+    fen: Annotated[str | None, typer.Argument(show_default="start position", help="The position.")] = None,
+    moves: Annotated[str, typer.Option(help="Moves from there, as 'h2e2 h9g7'.")] = "",
+    count: Annotated[int, typer.Option("--games", "-n", min=1, help="How many positions to list.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    model: ModelOption = None,
+    library: LibraryOption = None,
+) -> None:
+    """Positions of the library's games that are similar, as the model sees it, and what was played there."""
+    from lm.library.library import Library
+    from lm.library.similar import GAMES, Index, expected, foreseen
+    from xiangqi import STARTING_FEN, Board
+
+    board = Board.from_moves(moves, fen or STARTING_FEN)
+    with Library(library) as opened:
+        add_shipped(opened)
+        index = Index.open(opened, model)
+        if index is None:
+            with interruptible(), progress("reading games for similar positions, once", GAMES, at_once=True) as bar:
+                for done in Index.build(opened, model):
+                    bar[1](done, "")
+            index = Index.open(opened, model)
+            assert index is not None
+        found = index.neighbours(opened, board, max(count, 32))
+    shares, score = foreseen(board, found), expected(found)
+    if as_json:
+        near = [
+            asdict(one.entry) | {"likeness": round(one.likeness, 4), "move": one.move.iccs} for one in found[:count]
+        ]
+        told = {"fen": board.fen(), "red": score, "moves": {move.iccs: share for move, share in shares}, "games": near}
+        print(json.dumps(told, ensure_ascii=False, indent=1))
+        return
+    print(
+        f"in the {len(found)} most similar positions: "
+        + ", ".join(f"{board.chinese(move)} {share:.0%}" for move, share in shares[:5])
+    )
+    if score is not None:
+        print(f"Red scored {score:.2f} there")
+    for one in found[:count]:
+        game = one.entry
+        print(
+            f"{one.likeness:.2f}  {game.id:>7}  {game.date:<10}  {game.red or '?'} - {game.black or '?'}  "
+            f"{RESULTS_SHOWN[game.result]}  move {(game.ply or 0) // 2 + 1}: {one.move.iccs}  {game.event}"
+        )
 
 
 def add_shipped(library: Library) -> None:

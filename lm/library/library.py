@@ -320,12 +320,7 @@ class Library:
 
     def game(self, number: int) -> Game:
         """Return a game by its ``id``. Raises ``LibraryError`` if there is none."""
-        with self._errors():
-            row = self._database.execute(
-                "SELECT red, black, event, result, fen, moves, headers, tree FROM games WHERE id = ?", [number]
-            ).fetchone()
-        if row is None:
-            raise LibraryError(f"{self.path}: no game {number}")
+        row = self._row(number, "red, black, event, result, fen, moves, headers, tree")
         red, black, event, result, fen, moves, headers, tree = row
         if tree is not None:
             return pgn.loads(zlib.decompress(tree).decode())
@@ -333,6 +328,32 @@ class Library:
         game = Game({name: text for name, text in named.items() if text} | json.loads(headers), fen or STARTING_FEN)
         game.add_main_line(MOVES[move] for move in np.frombuffer(moves, np.int16).tolist())
         return game
+
+    def numbers(self) -> list[int]:
+        """Return the ids of all games, ascending."""
+        with self._errors():
+            return [number for (number,) in self._database.execute("SELECT id FROM games ORDER BY id")]
+
+    def entry(self, number: int, ply: int | None = None) -> Entry:
+        """Return a game as it is listed, by its ``id``. Raises ``LibraryError`` if there is none."""
+        return _entry(self._row(number, _COLUMNS), ply)
+
+    def start_and_moves(self, number: int) -> tuple[Board, NDArray[np.int16]]:
+        """Return the position that a game begins with and the numbers of its moves, ``(n,)``; quicker than `game`.
+
+        Raises ``LibraryError`` if there is none.
+        """
+        fen, moves = self._row(number, "fen, moves")
+        return Board(fen or STARTING_FEN), np.frombuffer(moves, np.int16)
+
+    def _row(self, number: int, columns: str) -> tuple[Any, ...]:
+        with self._errors():
+            row: tuple[Any, ...] | None = self._database.execute(
+                f"SELECT {columns} FROM games WHERE id = ?", [number]
+            ).fetchone()
+        if row is None:
+            raise LibraryError(f"{self.path}: no game {number}")
+        return row
 
     def _postings(self, board: Board, where: Filter) -> tuple[NDArray[np.uint32], NDArray[np.int16], NDArray[np.uint8]]:
         """Return the games of a position, ascending, with their moves, as seen from the key, and their results."""
