@@ -12,7 +12,6 @@ difference itself: the part that comes from the rest of the input and from the g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,18 +20,14 @@ import torch
 from numpy.typing import NDArray
 
 from lm import UserError, require
+from lm.measure.pieces import EXPLAINED, rows_of_pieces
 from lm.model.cache import Entries
-from lm.model.encoding import Encoder, Features, GameMoves
-from lm.model.features import INPUT_GROUPS
+from lm.model.encoding import Encoder, GameMoves
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Voice
 from lm.model.tensor_cache import TensorCache
 from lm.players.evaluation import recent
 from xiangqi import Board, Move, Piece, Square, svg
-from xiangqi.kernels import MOVE_FROM
-
-EXPLAINED: Final = ("board", "status", "own_moves", "enemy_moves")
-"""The input groups whose rows are attributed to pieces."""
 
 TOLERANCE: Final = 0.01
 """Largest relative error of the sum of all shares."""
@@ -136,43 +131,6 @@ def explain(model: XiangqiLM, board: Board, move: Move, voice: Voice = Voice.HUM
         pieces.append(Share(square, piece, float(shares[own].sum()), parts))
     pieces.sort(key=lambda share: -abs(share.value))
     return Explanation(board.copy(), move, tuple(pieces), whole - none, steps)
-
-
-def rows_of_pieces(
-    features: Features, input_groups: Sequence[str], board: Board
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return for each input row of a single ply the square of its piece, and the index of its group in `EXPLAINED`; -1
-    for rows that belong to no piece. A row for a captured piece belongs to the capturing piece.
-
-    >>> from lm.model.model import XiangqiConfig
-    >>> config, board = XiangqiConfig(), Board()
-    >>> features = Encoder(config.input_groups, config.candidate_groups)([GameMoves.of(board)])
-    >>> owners, groups = rows_of_pieces(features, config.input_groups, board)
-    >>> (owners[groups == 0] == sorted(board.piece_map())).all()
-    np.True_
-    """
-    rows = features.inputs.astype(np.int64)
-    owners, groups = np.full(len(rows), -1), np.full(len(rows), -1)
-    at = 0
-    for name, size in INPUT_GROUPS.items():
-        if name not in input_groups:
-            continue
-        here = (rows >= at) & (rows < at + size)
-        row = rows[here] - at
-        at += size
-        if name not in EXPLAINED:
-            continue
-        if name == "board":
-            squares = row % 90
-        elif name == "status":
-            squares = row // 10 % 90
-        else:  # moves, each followed by the captured piece, if any
-            moved = np.where(row < len(MOVE_FROM), np.arange(len(row)), 0)
-            squares = MOVE_FROM[row[np.maximum.accumulate(moved)]].astype(np.int64)
-        owners[here], groups[here] = squares, EXPLAINED.index(name)
-    if board.turn:
-        owners = np.where(owners >= 0, 89 - owners, -1)
-    return owners, groups
 
 
 class _Score:

@@ -10,7 +10,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from lm import UserError
-from lm.measure.explain import EXPLAINED, TOLERANCE, _Score, explain, rows_of_pieces
+from lm.measure.explain import TOLERANCE, _Score, explain
+from lm.measure.pieces import EXPLAINED, rows_of_pieces
 from lm.model.encoding import Encoder, GameMoves
 from lm.model.features import INPUT_GROUPS
 from lm.model.loading import network_of
