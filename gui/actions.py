@@ -33,6 +33,9 @@ class Action(enum.Enum):
     BEST_ARROWS = "best_arrows", "A", "analysis"
     PEOPLE_ARROWS = "people_arrows", "H", "analysis"
 
+    MIND = "mind", "I", "study"
+    NEXT_MOVE = "next_move", "O", "study"
+    GLOW = "glow", "Y", "study"
     REVIEW = "review", "V", "study"
     NEXT_MISTAKE = "next_mistake", "J", "study"
     PREVIOUS_MISTAKE = "previous_mistake", "Shift+J", "study"

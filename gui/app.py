@@ -21,7 +21,7 @@ import pygame
 
 from gui import NoDisplayError, keys, theme
 from gui.actions import Action
-from gui.board_view import Arrow, BoardView, Marks, Scene, draw_chances
+from gui.board_view import Arrow, BoardView, Glow, Marks, Scene, draw_chances
 from gui.dialogs import TextDialog
 from gui.help_sheet import HelpSheet
 from gui.layout import MINIMUM_SIZE, Layout, Point, arrange
@@ -156,8 +156,24 @@ class App:
             last_move=(move.from_square, move.to_square) if move is not None else None,
             check=session.checked_king,
             hover=self.layout.square_at(self._dragged or pointer, session.bottom),
-            arrows=[_arrow(mark) for mark in (analysis.arrows() if session.selected is None else ())],
+            arrows=[] if session.selected is not None else self._arrows(),
+            glows=self._glows(),
         )
+
+    def _arrows(self) -> list[Arrow]:
+        """Return the arrows of the analysis, or else that of the move whose pieces glow."""
+        analysis, mind = self.controller.analysis, self.controller.mind
+        if not analysis.on and mind.speakers() and mind.move is not None:
+            return [Arrow(mind.move.from_square, mind.move.to_square, theme.PEOPLE, 0.7)]
+        return [_arrow(mark) for mark in analysis.arrows()]
+
+    def _glows(self) -> list[Glow]:
+        """Return the glows of the pieces that speak for the move, or against it."""
+        mind = self.controller.mind
+        if self.session.selected is not None:
+            return []
+        colors = theme.SPEAKS_FOR, theme.SPEAKS_AGAINST
+        return [Glow(speaker.square, colors[speaker.value < 0], speaker.strength) for speaker in mind.speakers()]
 
     def _banner(self) -> Ending | None:
         session = self.session
@@ -219,6 +235,8 @@ class App:
                 self.controller.do(action)
                 if action in (Action.ANALYSE, Action.THREATS) and self.controller.analysis.on:
                     self.panel.show("analysis")
+                elif action in (Action.MIND, Action.NEXT_MOVE) and self.controller.mind.on:
+                    self.panel.show("mind")
                 elif action in REVIEWING:
                     self.panel.show("review")
 

@@ -46,6 +46,10 @@ def ticked(controller: Controller, action: Action) -> bool:
             return analysis.on
         case Action.THREATS:
             return analysis.threats
+        case Action.MIND:
+            return controller.mind.on
+        case Action.GLOW:
+            return controller.mind.glow
         case Action.REVIEW:
             return controller.review.running
         case Action.BEST_ARROWS:
@@ -97,6 +101,8 @@ def enabled(controller: Controller, action: Action) -> bool:
             return controller.files.several
         case Action.MEND:
             return controller.files.can_mend
+        case Action.NEXT_MOVE:
+            return controller.mind.thoughts is not None and bool(controller.mind.thoughts.moves)
         case Action.REVIEW:
             return bool(session.table.game.variations)
         case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE:

@@ -29,6 +29,15 @@ class Arrow:
     """How far it lies beside the line from point to point, in cells, so that two arrows of one move are both seen."""
 
 
+@dataclass(frozen=True)
+class Glow:
+    """A light around a piece; ``strength`` is 0 to 1."""
+
+    square: int
+    color: theme.Rgb
+    strength: float
+
+
 @dataclass
 class Marks:
     """The marks on a position: the selected piece and its targets, the last move, the king in check."""
@@ -40,6 +49,8 @@ class Marks:
     hover: int | None = None
     arrows: Sequence[Arrow] = ()
     """Drawn over the pieces, in order."""
+    glows: Sequence[Glow] = ()
+    """Drawn under the pieces."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,9 @@ class BoardView:
                 _corners(screen, layout.point(square, bottom), cell)
         if marks.check is not None:
             _center(screen, theme.glow(cell * 0.78, (230, 40, 20), 0.95), layout.point(marks.check, bottom))
+        for glow in marks.glows:
+            strength = 0.3 + 0.7 * round(glow.strength, 1)
+            _center(screen, theme.glow(cell * 0.86, glow.color, round(strength, 2)), layout.point(glow.square, bottom))
         progress = min(1.0, (now - self._since) / GLIDE)
         if progress >= 1.0:
             self._gliding.clear()

@@ -10,12 +10,13 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from gui import analysis_process, availability, picture, review_process
+from gui import analysis_process, availability, mind_process, picture, review_process
 from gui.actions import MARKS, Action, Tone
 from gui.analysis import LiveAnalysis
 from gui.errors import describe
 from gui.files import TEXTS, Files, Reads, as_text
 from gui.games_folder import GamesFolder
+from gui.mind import Mind
 from gui.notation import NOTATIONS
 from gui.player_process import Failed, Loaded, Report, Request
 from gui.review import GameReview
@@ -72,6 +73,7 @@ class Controller:
         self.settings = settings or Settings()
         self.files = Files(session, games, reader, self.settings, self.say, lambda: self.player_name)
         self.review = GameReview(session, worker)
+        self.mind = Mind(session, worker)
         self.player = Spec.parse(spec)
         """The spec of the person's opponent."""
         self.level: Level | None = None
@@ -131,6 +133,8 @@ class Controller:
                 self.analysis.take(report)
             elif isinstance(report, review_process.Report):
                 self.review.take(report)
+            elif isinstance(report, mind_process.Report):
+                self.mind.take(report)
             elif isinstance(report, Loaded):
                 self.loaded, self.player_name = report.spec, report.name
             elif report.generation != self.session.generation:
@@ -153,6 +157,7 @@ class Controller:
             self._ask()
         self.analysis.follow(self.player)
         self.review.follow()
+        self.mind.follow(self.player)
         if self._kept != (now_is := (self.session.generation, self.session.revision)):
             self._kept = now_is
             self._keep()
@@ -339,6 +344,12 @@ class Controller:
                 analysis.best_arrows = not analysis.best_arrows
             case Action.PEOPLE_ARROWS:
                 analysis.people_arrows = not analysis.people_arrows
+            case Action.MIND:
+                self.mind.toggle()
+            case Action.NEXT_MOVE:
+                self.mind.choose_next()
+            case Action.GLOW:
+                self.mind.glow = not self.mind.glow
             case Action.REVIEW:
                 self.review.toggle(self.player)
             case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE:

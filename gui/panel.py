@@ -35,6 +35,7 @@ class Panel:
 
     def __init__(self, controller: Controller) -> None:
         from gui.views.analysis import AnalysisView
+        from gui.views.mind import MindView
         from gui.views.moves import MovesView
         from gui.views.review import ReviewView
 
@@ -44,6 +45,7 @@ class Panel:
             self.moves,
             AnalysisView(controller.session, controller.analysis),
             ReviewView(controller.session, controller.review),
+            MindView(controller.session, controller.mind, controller.analysis),
         )
         self.view: View = self.moves
         """The view shown."""

@@ -21,6 +21,8 @@ from gui.analysis_process import Analyse, Analyst
 from gui.analysis_process import Report as AnalysisReport
 from gui.errors import describe
 from gui.follower import Players
+from gui.mind_process import MindReader, ReadMind
+from gui.mind_process import Report as MindReport
 from gui.review_process import Report as ReviewReport
 from gui.review_process import Reviewer, ReviewGame
 
@@ -76,7 +78,7 @@ class Failed:
     message: str
 
 
-Report = Loaded | Chosen | Failed | AnalysisReport | ReviewReport
+Report = Loaded | Chosen | Failed | AnalysisReport | ReviewReport | MindReport
 Load = Callable[[str], "Player"]
 
 
@@ -99,6 +101,7 @@ class _Server:
         self._writing = threading.Lock()
         players = Players(load)
         self._analyst, self._reviewer = Analyst(players, self._report), Reviewer(players, self._report)
+        self._mind_reader = MindReader(players, self._report)
 
     def listen(self) -> int:
         """Receive requests until the process should end, close the player, and return the exit code."""
@@ -115,10 +118,12 @@ class _Server:
                 self._player.close()
         return code
 
-    def _receive(self, message: Request | MoveNow | Analyse | ReviewGame) -> bool:
+    def _receive(self, message: Request | MoveNow | Analyse | ReviewGame | ReadMind) -> bool:
         """Take in a message; returns whether all requests will be served soon."""
         if isinstance(message, Analyse):
             self._analyst.ask(message)
+        elif isinstance(message, ReadMind):
+            self._mind_reader.ask(message)
         elif isinstance(message, ReviewGame):
             self._reviewer.ask(message)
         elif isinstance(message, MoveNow):

@@ -31,6 +31,9 @@ NOTE: Rgb = (176, 196, 170)
 PEOPLE: Rgb = (206, 70, 158)
 """The arrows of what people would play; those of the best moves are `BEST`."""
 BEST: Rgb = (48, 120, 216)
+SPEAKS_FOR: Rgb = (28, 132, 255)
+SPEAKS_AGAINST: Rgb = (255, 96, 20)
+"""Glows of the pieces that speak for a move, and of those against it; told apart by every eye."""
 WIN: Rgb = (206, 74, 56)
 """Red's part of the evaluation bar; between it and Black's `LOSS` is that of a draw."""
 DRAW: Rgb = (188, 172, 148)

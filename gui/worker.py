@@ -8,9 +8,13 @@ from queue import Empty, SimpleQueue
 
 from gui.analysis_process import Analyse
 from gui.child_process import ChildProcess, how_it_ended
+from gui.mind_process import ReadMind
 from gui.player_process import SUPERSEDED, Failed, Load, MoveNow, Report, Request
 from gui.review_process import ReviewGame
 from lm.players.specs import load_player
+
+Followed = Analyse | ReviewGame | ReadMind
+"""What is followed beside the player: of each kind, the last request."""
 
 
 class Worker:
@@ -29,8 +33,8 @@ class Worker:
         self._lock = threading.Lock()
         """Guards the next four attributes."""
         self._request: Request | None = None
-        self._followed: dict[type, Analyse | ReviewGame] = {}
-        """The last analysis and the last review."""
+        self._followed: dict[type, Followed] = {}
+        """The last request of each kind."""
         self._process: ChildProcess | None = None
         self._closed = False
 
@@ -51,6 +55,10 @@ class Worker:
 
     def review(self, request: ReviewGame) -> None:
         """Review a game instead of the last one, or stop."""
+        self._follow(request)
+
+    def read_mind(self, request: ReadMind) -> None:
+        """Let the model think of a position instead of the last one, or stop. Its board must not be changed."""
         self._follow(request)
 
     def move_now(self, generation: int) -> None:
@@ -74,14 +82,14 @@ class Worker:
         if process is not None:
             process.end()
 
-    def _follow(self, request: Analyse | ReviewGame) -> None:
+    def _follow(self, request: Followed) -> None:
         with self._lock:
             known = self._followed.get(type(request))
             self._followed[type(request)] = request
             if not request.idle or (known is not None and self._process is not None):
                 self._send(request)
 
-    def _send(self, request: Request | Analyse | ReviewGame) -> None:
+    def _send(self, request: Request | Followed) -> None:
         if self._process is None:
             self._process = ChildProcess("gui.player_process", self._report, self._ended)
             self._process.outbox.put(self._load)

@@ -44,7 +44,7 @@ class ThreadWorker:
         self._load, self._notify = load, notify
         self._thread = ThreadPoolExecutor(1)
         self._reports = queue.SimpleQueue()
-        self.requests, self.analyses, self.reviews, self.hurried = [], [], [], []
+        self.requests, self.analyses, self.reviews, self.minds, self.hurried = [], [], [], [], []
         self._player = self._spec = None
 
     def ask(self, request):
@@ -56,6 +56,9 @@ class ThreadWorker:
 
     def review(self, request):
         self.reviews.append(request)
+
+    def read_mind(self, request):
+        self.minds.append(request)
 
     def move_now(self, generation):
         self.hurried.append(generation)

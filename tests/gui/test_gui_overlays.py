@@ -14,6 +14,7 @@ from gui.dialogs import TextDialog
 from gui.help_sheet import HelpSheet
 from gui.layout import MINIMUM_SIZE
 from gui.menu import Menu
+from gui.mind_process import Expected, Spoken, Thoughts
 from gui.review_process import Looked
 from gui.text_field import TextField, _lines
 from lm.players.player import Line
@@ -260,6 +261,22 @@ class TestText:
             app.session.view(viewed)
             app.frame(1.0)
             self.check(app, draw(self.panel(app)))
+
+    def test_in_the_mind(self, boxes):
+        app, draw = boxes
+        app.do(Action.MIND)
+        app.controller.tick(2.0)
+        mind, moves = app.controller.mind, app.session.shown.legal_moves
+        expected = tuple(Expected(move, 0.4 / rank, rank, 44) for rank, move in enumerate(moves[:6], 1))
+        number = app.controller.worker.minds[-1].number
+        mind.take(Thoughts(number, expected, (*(None,) * 5, None), Expected(app.session.last_move, 0.001, 39, 44)))
+        values = {square: 3.0 - square / 10 for square in app.session.shown.piece_map()}
+        mind.take(Spoken(number, moves[0], values))
+        app.frame(1.0)
+        self.check(app, draw(self.panel(app)))
+        app.panel.wheel(app.layout, 100)
+        app.frame(1.0)
+        self.check(app, draw(self.panel(app)))
 
     def test_in_the_position_editor(self, boxes):
         app, draw = boxes
