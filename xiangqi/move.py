@@ -314,7 +314,7 @@ class Move(_Constant):
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Move.from_iccs, (self.iccs,)
+        return _move_of, (self.iccs,)  # a function of the module: cloudpickle would copy a method
 
 
 def _possible(a: Square, b: Square) -> bool:
@@ -347,6 +347,11 @@ MOVES: Final = tuple(
 
 NULL_MOVE: Final = _new(Move, index=-1, from_square=0, to_square=0, iccs="0000")
 """A pass. It is never legal, but useful for analysis (``board.push(NULL_MOVE)``)."""
+
+
+def _move_of(iccs: str) -> Move:
+    return _BY_ICCS[iccs]
+
 
 _BY_ICCS: Final = {m.iccs: m for m in MOVES} | {"0000": NULL_MOVE}
 _BY_SQUARES: Final = {(m.from_square, m.to_square): m for m in MOVES}

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lm import UserError, processors
+from lm import UserError
 from lm.cli.console import interruptible, progress, say
 from lm.cli.options import (
+    ClusterOption,
     CoresOption,
     DrawOption,
     GamesOption,
@@ -50,6 +51,7 @@ def match(
     max_plies: PliesOption = 400,
     parallel: ParallelOption = None,
     cores: CoresOption = None,
+    cluster: ClusterOption = None,
     seed: SeedOption = 0,
     time: Annotated[
         str | None,
@@ -73,6 +75,7 @@ def match(
     """Play a match of A against B: each opening twice with colours exchanged; Elo with its 95% interval."""
     from lm.matches import arena, match_file
     from lm.matches.adjudication import Adjudication
+    from lm.matches.cluster import open_match_crew
     from lm.matches.elo import Score, Sprt, elo, points_of
     from lm.matches.lists import aligned, failures
     from lm.matches.ratings import Standings
@@ -94,6 +97,7 @@ def match(
             margin=margin,
             adjudication=Adjudication.parse(resign, draw),
             report=report,
+            crew=open_match_crew(cluster, cores, parallel, specs, len(pairings)),
         )
         played: dict[int, Game] = {}
         won = {1.0: 0, 0.5: 0, 0.0: 0}
@@ -140,6 +144,7 @@ def selfplay(
     max_plies: PliesOption = 400,
     parallel: ParallelOption = None,
     cores: CoresOption = None,
+    cluster: ClusterOption = None,
     seed: SeedOption = 0,
     temperature: Annotated[
         str | None,
@@ -163,6 +168,7 @@ def selfplay(
     To NAME.jsonl it plays to explore, for training: each ply has a label, as xqlm annotate writes it.
     """
     from lm.matches import arena, match_file
+    from lm.matches.cluster import open_match_crew
     from lm.matches.elo import Score
     from lm.matches.exploring import Exploration, Plan
     from lm.players.specs import Spec
@@ -177,16 +183,24 @@ def selfplay(
             max_plies,
             seed,
         )
-        explore(explored, games, out, cores)
+        explore(explored, games, out, cores, cluster)
         return
     for name, value in (("temperature", temperature), ("deviations", deviations), ("moves", moves)):
         if value is not None:
             raise UserError(f"--{name} is for games to train on: give --out NAME.jsonl")
-    pairings = arena.selfplay_pairings(Spec.parse(player), games, read_openings(openings), seed)
+    spec = Spec.parse(player)
+    pairings = arena.selfplay_pairings(spec, games, read_openings(openings), seed)
     with resumable(out), progress(player, games) as (report, advance):
         played: dict[int, Game] = {}
         for index, game in match_file.play_to_file(
-            pairings, out, rules=rules, max_plies=max_plies, parallel=parallel, cores=cores, report=report
+            pairings,
+            out,
+            rules=rules,
+            max_plies=max_plies,
+            parallel=parallel,
+            cores=cores,
+            report=report,
+            crew=open_match_crew(cluster, cores, parallel, [spec], games),
         ):
             played[index] = game
             advance(len(played), f"{game.end().ply} plies")
@@ -197,14 +211,15 @@ def selfplay(
     say(f"{len(played)} games{note}, ended by {endings(Score.of(played).endings)}")
 
 
-def explore(plan: Plan, games: int, out: Path, cores: int | None) -> None:
+def explore(plan: Plan, games: int, out: Path, cores: int | None, cluster: str | None) -> None:
     """Play games of a plan to a file, with progress."""
+    from lm.matches.cluster import open_crew
     from lm.matches.exploring import play_to_file
 
     ended = Counter[str]()
     plies = dropped = 0
     with interruptible(), progress(plan.spec.name, games) as (report, advance):
-        playing = play_to_file(plan, games, out, cores=cores or processors(), report=report)
+        playing = play_to_file(plan, games, out, crew=open_crew(cluster, cores, [plan.spec]), report=report)
         with closing(playing):
             for number, game in playing:
                 if game is None:

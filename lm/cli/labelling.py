@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from lm import UserError, processors
+from lm import UserError
 from lm.cli.console import interruptible, progress, say
-from lm.cli.options import LabelsOption, ProcessesOption, SeedOption
+from lm.cli.options import ClusterOption, LabelsOption, ProcessesOption, SeedOption
 
 
 def annotate(
@@ -28,10 +28,12 @@ def annotate(
         bool, typer.Option("--all", help="Label games that training holds out, and near-duplicates, too.")
     ] = False,
     cores: ProcessesOption = None,
+    cluster: ClusterOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Label each ply of games with the best moves, their scores and visits; resumed by the same command."""
     from lm.matches import labels
+    from lm.matches.cluster import open_crew
     from lm.players.specs import Spec
 
     for path in files:
@@ -41,14 +43,15 @@ def annotate(
     with interruptible():
         with progress("reading games", None) as (_, advance):
             found = labels.survey(files, order, lambda games: advance(games, ""))
-        with progress(f"plies by {order.spec.name}", sum(map(len, found.plies))) as (_, advance):
+        with progress(f"plies by {order.spec.name}", sum(map(len, found.plies))) as (report, advance):
             count = labels.annotate(
                 files,
                 out,
                 order,
-                cores=cores or processors(),
+                crew=open_crew(cluster, cores, [order.spec]),
                 found=found,
                 advance=lambda plies: advance(plies, ""),
+                report=report,
             )
     left = "".join(f"; {number} left as they are: {reason}" for reason, number in found.counts.items())
     say(f"{count} games labelled in {out}{left}")

@@ -31,6 +31,14 @@ CoresOption = Annotated[
 ProcessesOption = Annotated[
     int | None, typer.Option("--cores", min=1, show_default=False, help="Processes that play or label; one a core.")
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="local|HOST:PORT",
+        show_default=False,
+        help="Work on Ray: one of its own on this machine, or a cluster's; --cores workers, or one a core.",
+    ),
+]
 LabelsOption = Annotated[int, typer.Option("--moves", min=1, max=32, help="Moves of a label, the best ones.")]
 PuzzlesOption = Annotated[
     Path | None, typer.Option(help="Positions with solutions (JSON lines with fen and moves) to solve.")

@@ -12,7 +12,7 @@ import typer
 from lm import UserError
 from lm.cli.console import interruptible, progress, say
 from lm.cli.games import endings, read_openings
-from lm.cli.options import CoresOption, ParallelOption, Rules, RulesOption
+from lm.cli.options import ClusterOption, CoresOption, ParallelOption, Rules, RulesOption
 
 if TYPE_CHECKING:
     from lm.matches.lists import Rows
@@ -28,11 +28,13 @@ def tournament(
     ] = None,
     parallel: ParallelOption = None,
     cores: CoresOption = None,
+    cluster: ClusterOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Play a round robin or gauntlet and rate its players; resumed to the game by the same command."""
     from collections import Counter
 
+    from lm.matches.cluster import open_match_crew
     from lm.matches.match_file import play_to_file
     from lm.matches.ratings import Standings
     from lm.matches.tournament import Tournament
@@ -52,6 +54,7 @@ def tournament(
             margin=plan.margin,
             adjudication=plan.adjudication,
             report=report,
+            crew=open_match_crew(cluster, cores, parallel, plan.specs, len(pairings)),
         )
         with closing(playing):
             for _, game in playing:

@@ -121,35 +121,84 @@ def play_games(
     A player that fails is reported and loses the game. ``PlayerError`` is raised when it has failed `FAILURES` times
     without a legal move between, and when a player cannot be opened.
     """
-    cores = cores or processors()
-    if any(pairing.clocks for pairing in pairings.values()):
-        pool = Pool(2 * (parallel or cores), open_player, alone=True)
-        play: Callable[..., Generator[_Running]] = partial(_apart, timer=timer, parallel=parallel or cores)
-    else:
-        pool = Pool(2 * cores, open_player)
-        play = partial(_together, cores=cores, parallel=parallel or PARALLEL)
+    arena = Arena(
+        rules=rules,
+        max_plies=max_plies,
+        clocks=any(pairing.clocks for pairing in pairings.values()),
+        parallel=parallel,
+        cores=cores,
+        margin=margin,
+        adjudication=adjudication,
+        timer=timer,
+        report=report,
+        open_player=open_player,
+    )
+    with closing(arena):
+        yield from arena.play(pairings)
 
-    def start(index: int) -> _Running | None:
-        """Take the players of a game and set up its table; ``None`` while there is no room for its engines."""
-        pairing = pairings[index]
-        players = pool.take(pairing.seats)
-        if players is None:
-            return None
-        seats, clocks = (Seat(pairing.red.name), Seat(pairing.black.name)), pairing.clocks
-        table = Table(
-            seats=seats, opening=pairing.opening, rules=rules, max_plies=max_plies, clocks=clocks, margin=margin
+
+class Arena:
+    """Plays games, as `play_games` does, with players that stay open from one call to the next.
+
+    With ``clocks`` every game has players of its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: Rules = "computer",
+        max_plies: int = MAX_PLIES,
+        clocks: bool = False,
+        parallel: int | None = None,
+        cores: int | None = None,
+        margin: float = MARGIN,
+        adjudication: Adjudication = Adjudication(),  # noqa: B008 # it is frozen
+        timer: Callable[[], float] = time.perf_counter,
+        report: Report = lambda text: None,
+        open_player: OpenPlayer = Spec.open,
+    ) -> None:
+        cores = cores or processors()
+        self._rules, self._max_plies, self._margin, self._adjudication = rules, max_plies, margin, adjudication
+        self._pool = Pool(2 * (parallel or cores if clocks else cores), open_player, alone=clocks)
+        self._referee = _Referee(report)
+        self._play: Callable[..., Generator[_Running]] = (
+            partial(_apart, timer=timer, parallel=parallel or cores)
+            if clocks
+            else partial(_together, cores=cores, parallel=parallel or PARALLEL)
         )
-        game = _Running(index, pairing, table, players, adjudication.judge())
-        for player in game.different:
-            player.begin_game(table.board, index)
-        return game
 
-    with closing(pool), closing(play(list(pairings), start, _Referee(report))) as ended:
-        for game in ended:
+    def play(self, pairings: Mapping[int, Pairing]) -> Generator[tuple[int, Game]]:
+        """Play games and yield each with its number as it ends. Raises ``PlayerError``."""
+
+        def start(index: int) -> _Running | None:
+            """Take the players of a game and set up its table; ``None`` while there is no room for its engines."""
+            pairing = pairings[index]
+            players = self._pool.take(pairing.seats)
+            if players is None:
+                return None
+            table = Table(
+                seats=(Seat(pairing.red.name), Seat(pairing.black.name)),
+                opening=pairing.opening,
+                rules=self._rules,
+                max_plies=self._max_plies,
+                clocks=pairing.clocks,
+                margin=self._margin,
+            )
+            game = _Running(index, pairing, table, players, self._adjudication.judge())
             for player in game.different:
-                player.end_game(game.table.board)
-            pool.give_back(game.pairing.seats, game.players)
-            yield game.index, game.table.record({"Round": str(game.index + 1), **game.pairing.headers})
+                player.begin_game(table.board, index)
+            return game
+
+        with closing(self._play(list(pairings), start, self._referee)) as ended:
+            for game in ended:
+                for player in game.different:
+                    player.end_game(game.table.board)
+                self._pool.give_back(game.pairing.seats, game.players)
+                yield game.index, game.table.record({"Round": str(game.index + 1), **game.pairing.headers})
+
+    def close(self) -> None:
+        """Stop and close all players, even while they think."""
+        self._pool.close()
 
 
 @dataclass

@@ -16,8 +16,9 @@ import numpy as np
 
 from lm import UserError
 from lm.matches.arena import Opening
-from lm.matches.labels import Groups, Label, cut_short, in_processes, judge, label_ply, load_lines
+from lm.matches.labels import Groups, Label, cut_short, judge, label_ply, load_lines
 from lm.matches.table import Seat, Table
+from lm.matches.workers import Crew, in_order, with_player
 from lm.model.sampling import Sampling
 from lm.players.player import Player
 from lm.players.specs import Spec
@@ -134,10 +135,11 @@ def play(plan: Plan, player: Player, number: int) -> Game:
 
 
 def play_to_file(
-    plan: Plan, games: int, out: Path, *, cores: int = 1, report: Callable[[str], None] = lambda text: None
+    plan: Plan, games: int, out: Path, *, crew: Crew | None = None, report: Callable[[str], None] = lambda text: None
 ) -> Generator[tuple[int, Game | None]]:
     """Play so many games and append each to a file of JSON lines, in their order; yield its number, from 0, and itself.
 
+    The workers of ``crew`` play, or this process.
     If the file exists, its games are yielded first, and the first game that is played is the one after its last. A game
     that is a near-duplicate of an earlier one is not written, and ``None`` is yielded. Raises ``UserError`` for a file
     with other games, and ``PlayerError``.
@@ -155,7 +157,8 @@ def play_to_file(
             yield done - 1, game
     numbers: Sequence[int] = range(done, games)
     with out.open("ab") as file:
-        for number, game in in_processes(partial(play, plan), ((n, n) for n in numbers), plan.spec, cores):
+        work = partial(with_player, plan.spec, partial(play, plan))
+        for number, game in in_order(crew, work, ((n, n) for n in numbers), report=report):
             if not _is_new(groups, game):
                 report(f"game {number + 1} is a near-duplicate of an earlier one and is left out")
                 yield number, None

@@ -11,18 +11,14 @@ on before it is finished, and an interrupted run goes on after the last whole li
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import signal
 from array import array
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +26,7 @@ from numpy.typing import NDArray
 from lm import UserError
 from lm.dataset.parquet import is_parquet, open_parquet
 from lm.dataset.records import record_of, splits_of
+from lm.matches.workers import Crew, in_order, with_player
 from lm.players.player import Player, PlayerError, Thinker, expected_score
 from lm.players.search_player import Search
 from lm.players.specs import Spec
@@ -39,12 +36,6 @@ from xiangqi.formats import FormatError, jsonl, load, save
 from xiangqi.game import MATE_EVAL, Candidate, ChildNode, Game, GameNode
 from xiangqi.kernels import MOVE_MIRRORED
 
-Kept = TypeVar("Kept")
-Given = TypeVar("Given")
-Found = TypeVar("Found")
-
-WAITING: Final = 4
-"""Games given to each process ahead, so that none waits for the one whose turn it is."""
 OPENING: Final = 50
 ENDING: Final = 30
 """Games that share so many first or so many last plies, mirrored or not, are near-duplicates."""
@@ -103,59 +94,6 @@ def label_ply(before: GameNode, node: ChildNode, label: Label) -> None:
     before.nodes = info.nodes
     node.best = label.candidates[0].move
     node.candidates = label.candidates
-
-
-# --- Processes --------------------------------------------------------------------------------------------------------
-
-_player: Player | None = None
-
-
-def _open(spec: Spec) -> None:
-    global _player
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked ends this one
-    _player = spec.open()
-
-
-def _work(work: Callable[[Player, Given], Found], task: Given) -> Found:
-    assert _player is not None
-    return work(_player, task)
-
-
-def in_processes(
-    work: Callable[[Player, Given], Found], tasks: Iterable[tuple[Kept, Given]], spec: Spec, cores: int
-) -> Generator[tuple[Kept, Found]]:
-    """Yield for each task ``(kept, given)`` what was kept and ``work(player, given)``, in the order of the tasks.
-
-    So many processes work, each with its own player; with one core it is this process. Few tasks are taken ahead, so
-    any number of them fits into memory. Raises what ``work`` raises, and ``PlayerError`` if a process dies.
-    """
-    if cores == 1:
-        player = spec.open()
-        try:
-            for kept, given in tasks:
-                yield kept, work(player, given)
-        finally:
-            player.close()
-        return
-    others = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(cores, context, initializer=_open, initargs=(spec,))
-    waiting: deque[tuple[Kept, Future[Found]]] = deque()
-    left = iter(tasks)
-    try:
-        while True:
-            for kept, given in islice(left, WAITING * cores - len(waiting)):
-                waiting.append((kept, pool.submit(_work, work, given)))
-            if not waiting:
-                return
-            kept, future = waiting.popleft()
-            yield kept, future.result()
-    except BrokenProcessPool:
-        raise PlayerError(f"a process of {spec.name} ended, or could not start") from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
 
 
 # --- Near-duplicates --------------------------------------------------------------------------------------------------
@@ -303,16 +241,18 @@ def annotate(
     out: Path,
     order: Order,
     *,
-    cores: int = 1,
+    crew: Crew | None = None,
     found: Survey | None = None,
     advance: Callable[[int], None] = lambda plies: None,
+    report: Callable[[str], None] = lambda text: None,
 ) -> int:
     """Label the games of files and write them to ``out``; return how many games were labelled.
 
     A journal in JSON lines (`journal_of`) grows by a whole game at a time, in their order; if it is there, its games
     are not labelled again. With another suffix than ``.jsonl``, ``out`` appears at the end, with all that the games
     contained, and the journal is removed; JSON lines have the main lines of sound games alone. ``advance`` is called
-    with the number of plies labelled so far, those of an earlier run included.
+    with the number of plies labelled so far, those of an earlier run included. The workers of ``crew`` label, or this
+    process.
 
     Raises ``UserError`` for a journal that is not of these games, a player that does not judge moves, and an ``out``
     that exists, and ``PlayerError``.
@@ -343,7 +283,8 @@ def annotate(
         number += 1
     advance(done)
     with journal.open("ab") as file:
-        for (game, plies), labels in in_processes(partial(_label_game, order.most), tasks(), order.spec, cores):
+        work = partial(with_player, order.spec, partial(_label_game, order.most))
+        for (game, plies), labels in in_order(crew, work, tasks(), report=report):
             write_labels(game, plies, labels, order)
             file.write(f"{jsonl.dumps(game)}\n".encode())
             file.flush()

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from lm import UserError
 from lm.matches import clocks
 from lm.matches.adjudication import Adjudication
-from lm.matches.arena import MAX_PLIES, Pairing, Report, play_games
+from lm.matches.arena import MAX_PLIES, Arena, Pairing, Report, play_games
 from lm.matches.clocks import MARGIN, Clocks
 from lm.matches.pool import OpenPlayer
+from lm.matches.workers import Crew, Work, in_order
 from lm.players.specs import Spec
 from xiangqi.formats import FormatError, pgn
 from xiangqi.formats.streams import open_replacing
 from xiangqi.game import Game
 from xiangqi.rulings import Rules
+
+TOGETHER: Final = 8
+"""Games that a worker plays at a time by default: a model reads eight positions together in half the time of one by
+one, and no more than that is gained by more."""
 
 _RECORD: Final = re.compile(r"(?<=\n\n)(?=\[)|(?<=\n)(?=\[Game )")
 """Matches between two records, also if only the first letters of the second were written."""
@@ -37,8 +43,11 @@ def play_to_file(
     adjudication: Adjudication = Adjudication(),  # noqa: B008 # it is frozen
     report: Report = lambda text: None,
     open_player: OpenPlayer = Spec.open,
+    crew: Crew | None = None,
 ) -> Generator[tuple[int, Game]]:
     """Play games as ``play_games`` does and append each to the PGN file as it ends; without a path, only play.
+
+    The workers of a ``crew`` play with players of their own; then games are appended in the order of their number.
 
     If the file exists, its games are yielded first and not played again, and a truncated record at its end is removed.
     Players' names in the file are only compared with the pairings: no player or program that it names is opened. Raises
@@ -60,17 +69,16 @@ def play_to_file(
     played = _resume(pairings, path, report) if path and path.exists() else {}
     yield from played.items()
     left = {index: pairing for index, pairing in pairings.items() if index not in played}
-    games = play_games(
-        left,
-        rules=rules,
-        max_plies=max_plies,
-        parallel=parallel,
-        cores=cores,
-        margin=margin,
-        adjudication=adjudication,
-        report=report,
-        open_player=open_player,
-    )
+    conditions: dict[str, Any] = {
+        "rules": rules,
+        "max_plies": max_plies,
+        "margin": margin,
+        "adjudication": adjudication,
+    }
+    if crew is None:
+        games = play_games(left, **conditions, parallel=parallel, cores=cores, report=report, open_player=open_player)
+    else:
+        games = _play_by(crew, left, conditions, parallel, report)
     with contextlib.closing(games):
         if path is None:
             yield from games
@@ -81,6 +89,40 @@ def play_to_file(
                 file.write(f"{pgn.dumps(game)}\n")
                 file.flush()
                 yield index, game
+
+
+def _play_by(
+    crew: Crew, pairings: Mapping[int, Pairing], conditions: dict[str, Any], parallel: int | None, report: Report
+) -> Generator[tuple[int, Game]]:
+    """Let the workers of a crew play; yield the games in the order of their number."""
+    if not pairings:
+        return
+    clocks = any(pairing.clocks for pairing in pairings.values())
+    if parallel is not None:
+        at_once = max(1, parallel // crew.size)
+    else:
+        at_once = 1 if clocks else max(1, min(TOGETHER, len(pairings) // (2 * crew.size)))
+    work = partial(_arena, conditions | {"clocks": clocks, "parallel": at_once, "cores": 1})
+    tasks = ((index, (index, pairing)) for index, pairing in pairings.items())
+    for index, (game, told) in in_order(crew, work, tasks, at_once=at_once, report=report):
+        for text in told:
+            report(text)
+        yield index, game
+
+
+@contextlib.contextmanager
+def _arena(conditions: dict[str, Any]) -> Iterator[Work[tuple[int, Pairing], tuple[Game, list[str]]]]:
+    """Open an arena; its work is to play games, and to return each with what was reported before it ended."""
+    told: list[str] = []
+
+    def play(tasks: Sequence[tuple[int, Pairing]]) -> Iterator[tuple[int, tuple[Game, list[str]]]]:
+        places = {index: place for place, (index, _) in enumerate(tasks)}
+        for index, game in arena.play(dict(tasks)):
+            yield places[index], (game, told.copy())
+            told.clear()
+
+    with contextlib.closing(Arena(**conditions, report=told.append)) as arena:
+        yield play
 
 
 def _resume(pairings: Mapping[int, Pairing], path: Path, report: Report) -> dict[int, Game]:

@@ -64,7 +64,7 @@ def load_network(directory: str | Path | None = None, dtype: str = "int8") -> Ne
 
 def model_path(directory: str | Path | None) -> Path:
     """Return a model's folder, the shipped one's by default. Raises ``UserError`` if there is no model in it."""
-    path = data_path("model") if directory is None else Path(directory)
+    path = data_path("model") if directory is None else _elsewhere.get(str(directory), Path(directory))
     if not (path / "config.json").is_file():
         if (path / "model" / "config.json").is_file():  # a run's folder
             raise UserError(f"no model in {path}: there is one in {path / 'model'}")
@@ -72,6 +72,14 @@ def model_path(directory: str | Path | None) -> Path:
             f"no model in {path}: {'there is no config.json' if path.exists() else 'there is no such folder'}"
         )
     return path
+
+
+_elsewhere: Final[dict[str, Path]] = {}
+
+
+def relocate(directory: str | Path, path: Path) -> None:
+    """From now on read the model that is named ``directory`` from another folder, as on a host that lacks the first."""
+    _elsewhere[str(directory)] = path
 
 
 def is_ours(path: Path) -> bool:

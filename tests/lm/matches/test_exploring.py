@@ -11,6 +11,7 @@ from lm import UserError
 from lm.dataset.shards import Shard, build
 from lm.matches.exploring import Exploration, Plan, play_to_file
 from lm.matches.labels import judge
+from lm.matches.workers import Crew, Processes
 from lm.players.search_player import Search
 from lm.players.specs import Spec
 from xiangqi import Board, load
@@ -21,9 +22,9 @@ PLAN = Plan(
 )
 
 
-def play(plan: Plan, games: int, out: Path, cores: int = 1) -> list[int]:
+def play(plan: Plan, games: int, out: Path, crew: Crew | None = None) -> list[int]:
     """Play to a file; return the numbers of the games that were written."""
-    return [number for number, game in play_to_file(plan, games, out, cores=cores) if game is not None]
+    return [number for number, game in play_to_file(plan, games, out, crew=crew) if game is not None]
 
 
 class TestExploration:
@@ -93,7 +94,7 @@ class TestPlayToFile:
         whole, other = tmp_path / "whole.jsonl", tmp_path / "other.jsonl"
         play(PLAN, 5, whole)
         other.write_bytes(whole.read_bytes()[:cut])
-        assert play(PLAN, 5, other, cores=2 if cut == 3 else 1) == list(range(5))
+        assert play(PLAN, 5, other, crew=Processes(2) if cut == 3 else None) == list(range(5))
         assert other.read_bytes() == whole.read_bytes()
 
     def test_near_duplicates_are_left_out(self, tmp_path: Path) -> None:

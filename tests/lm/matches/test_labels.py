@@ -8,6 +8,7 @@ import pytest
 from lm import UserError
 from lm.dataset.shards import Shard, build
 from lm.matches.labels import Order, annotate, judge, survey
+from lm.matches.workers import Processes
 from lm.players.player import PlayerError
 from lm.players.specs import Spec
 from runs import GIDS
@@ -97,7 +98,7 @@ class TestAnnotate:
     def test_with_two_processes_it_is_the_same(self, source: Path, tmp_path: Path) -> None:
         one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
         annotate([source], one, TACTICS)
-        annotate([source], two, TACTICS, cores=2)
+        annotate([source], two, TACTICS, crew=Processes(2))
         assert one.read_bytes() == two.read_bytes()
 
     def test_held_out_games_and_near_duplicates_stay_as_they_are(self, tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ class TestAnnotate:
 
     def test_an_engine_that_cannot_be_started_in_a_process(self, source: Path, tmp_path: Path) -> None:
         with pytest.raises(PlayerError):
-            annotate([source], tmp_path / "out.jsonl", Order(Spec.parse("uci:cmd=/nowhere,depth=1")), cores=2)
+            annotate([source], tmp_path / "out.jsonl", Order(Spec.parse("uci:cmd=/nowhere,depth=1")), crew=Processes(2))
 
     def test_the_command(self, xqlm, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
