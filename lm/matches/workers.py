@@ -215,15 +215,15 @@ def _serve(open_work: Open[Any, Any], pipe: Connection) -> None:
     try:
         with open_work() as work:
             while True:
-                pipe.send(("idle", 0, None))
                 try:
+                    pipe.send(("idle", 0, None))
                     tasks = pipe.recv()
-                except EOFError:
+                except (EOFError, OSError):  # nobody is there any more
                     return
                 for place, found in work(tasks):
                     pipe.send(("found", place, found))
     except BaseException as error:
-        with suppress(OSError):  # nobody may be there any more
+        with suppress(OSError):
             pipe.send(("failed", 0, portable(error)))
 
 

@@ -105,7 +105,7 @@ class TestMatch:
 
     def test_failures_of_players_are_reported(self, tmp_path: Path) -> None:
         told: list[str] = []
-        broken = Spec.parse("py:gui_players:broken,name=broken")
+        broken = Spec.parse("py:gui_players:nothing,name=broken")
         pairings = match_pairings(broken, GREEDY[0], 6, load_openings())
         with pytest.raises(UserError, match="broken"):
             list(play_to_file(pairings, None, max_plies=4, report=told.append, crew=Processes(2)))
