@@ -3,7 +3,7 @@
 Each way plays the same games of ``--player`` by two processes for ``--minutes``, one way after the other, twice. The
 speed is that of plies in whole games from the first game to the last, so that starting and compiling do not count.
 
-    python benchmarks/cluster.py --minutes 3
+    python benchmarks/cluster.py --minutes 3    # 1 by default
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def independent(plan: Plan, seconds: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--player", default="search:64")
-    parser.add_argument("--minutes", type=float, default=3)
+    parser.add_argument("--minutes", type=float, default=1)
     parser.add_argument("--max-plies", type=int, default=60)
     options = parser.parse_args()
     spec = Spec.parse(options.player)
