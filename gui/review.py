@@ -5,14 +5,16 @@ The judging is done in the player's process (`gui.review_process`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gui.analysis import policy, thinker
 from gui.review_process import NoReview, Report, ReviewGame
 from gui.session import Session
 from lm.players.specs import Spec
-from lm.study.review import MISTAKE, Judged, Review
-from xiangqi import NULL_MOVE
+from lm.study.review import MISTAKE, Judged, Review, Verdict
+from xiangqi import BLACK, NULL_MOVE, RED
 from xiangqi.game import ChildNode, Game, GameNode
 
 if TYPE_CHECKING:
@@ -21,8 +23,36 @@ if TYPE_CHECKING:
 
 NODES: Final = 400
 """Positions that the search reads for each of the game's."""
+WORST: Final = 5
+"""So many of a side's worst moves are listed."""
 SIZE: Final = 2000
 """Positions that the search may hold."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a review says so far, worked out once for each position that is looked at."""
+
+    judged: tuple[Judged, ...] = ()
+    mistakes: tuple[Judged, ...] = ()
+    """The mistakes and blunders of both sides, in the order of the game."""
+    worst: tuple[tuple[Judged, ...], ...] = ((), ())
+    """The worst moves of each side, by colour."""
+    accuracy: tuple[float | None, ...] = (None, None)
+    counts: tuple[Mapping[Verdict, int], ...] = ({}, {})
+    """How many inaccuracies, mistakes and blunders each side made."""
+
+    @classmethod
+    def of(cls, review: Review) -> Summary:
+        """Work out what a review says."""
+        judged, sides = tuple(review.judged), (RED, BLACK)
+        return cls(
+            judged,
+            tuple(one for one in judged if one.lost >= MISTAKE),
+            tuple(tuple(review.worst(color, WORST)) for color in sides),
+            tuple(review.accuracy(color) for color in sides),
+            tuple(review.counts(color) for color in sides),
+        )
 
 
 class GameReview:
@@ -40,8 +70,9 @@ class GameReview:
         self.tried: GameNode | None = None
         """Where that move led."""
         self._player = Spec.parse("lm")
+        self._summary: tuple[object, Summary] = (None, Summary())
         self._number = 0
-        self._game = -1
+        self._game = self._revision = -1
 
     # --- Starting and stopping ----------------------------------------------------------------------------------------
 
@@ -73,9 +104,26 @@ class GameReview:
                 self._stop()
             self.review, self.nodes, self.error = None, [], None
             self.trial = self.tried = None
+        if self._revision != session.revision:
+            self._revision = session.revision
+            self._prune()
         node = session.node
         if node is not self.tried and self._is_trial(node):
             self._try(node)
+
+    def _prune(self) -> None:
+        """Forget the end of the line if it was deleted from the tree."""
+        pairs = enumerate(zip(self.nodes, self.nodes[1:], strict=False))
+        kept = next((n for n, (node, after) in pairs if after not in node.variations), None)
+        if kept is None or self.review is None:
+            return
+        if self.running:
+            self._stop()
+        points, self.trial, self.tried = self.review.points[: kept + 1], None, None
+        self.nodes = self.nodes[: kept + 1]
+        self.review = _review_of(self.review.game.fen, self.review.moves[:kept]) if kept else None
+        if self.review is not None:
+            self.review.points.extend(points)
 
     def _go_on(self) -> None:
         """Look at the positions that are left: those of a trial first."""
@@ -123,16 +171,22 @@ class GameReview:
         ply = node.ply
         if self.review is None or not 0 < ply < len(self.review.points) or self.nodes[ply] is not node:
             return None
-        return self.review.judged[ply - 1]
+        return self.summary.judged[ply - 1]
 
-    def mistakes(self) -> list[Judged]:
-        """Return the mistakes and blunders of both sides, in the order of the game."""
-        return [] if self.review is None else [judged for judged in self.review.judged if judged.lost >= MISTAKE]
+    @property
+    def summary(self) -> Summary:
+        """What the review says so far."""
+        if self.review is None:
+            return Summary()
+        key = self.review, len(self.review.points)
+        if self._summary[0] != key:
+            self._summary = key, Summary.of(self.review)
+        return self._summary[1]
 
     def next_mistake(self, step: int) -> Judged | None:
         """Return the next mistake after the position shown, or the last one before it."""
         at = self.session.viewed
-        found = self.mistakes()
+        found = self.summary.mistakes
         if step > 0:
             return next((judged for judged in found if judged.ply - 1 > at), None)
         return next((judged for judged in reversed(found) if judged.ply - 1 < at), None)
@@ -143,7 +197,7 @@ class GameReview:
         node, review = self.session.node, self.review
         if review is None or node.ply >= len(self.nodes) or self.nodes[node.ply] is not node:
             return None
-        return next((judged for judged in self.mistakes() if judged.ply == node.ply + 1), None)
+        return next((judged for judged in self.summary.mistakes if judged.ply == node.ply + 1), None)
 
     # --- Another try --------------------------------------------------------------------------------------------------
 
@@ -152,7 +206,11 @@ class GameReview:
         if not isinstance(node, ChildNode) or self.review is None or node.move is NULL_MOVE or node in self.nodes:
             return False
         ply = node.parent.ply
-        return ply < len(self.nodes) and self.nodes[ply] is node.parent and ply + 1 in {m.ply for m in self.mistakes()}
+        return (
+            ply < len(self.nodes)
+            and self.nodes[ply] is node.parent
+            and ply + 1 in {m.ply for m in self.summary.mistakes}
+        )
 
     def _try(self, node: GameNode) -> None:
         assert isinstance(node, ChildNode) and self.review is not None

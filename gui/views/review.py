@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from xiangqi import Move
     from xiangqi.game import GameNode
 
-WORST: Final = 5
-"""So many of a side's worst moves are listed."""
 SHOWN: Final = 6
 """So many moves of what was better are written, and added to the game by a click."""
 REDS: Final = (158, 62, 50)
@@ -130,7 +128,7 @@ class ReviewView(View):
         if node.ply < len(nodes) and nodes[node.ply] is node:
             x = curve.x + round(curve.width * node.ply / max(1, len(review.moves)))
             screen.fill(theme.GOLD, Rect(x - layout.px(1), curve.y, layout.px(2), curve.height))
-        for judged in self.review.mistakes():
+        for judged in self.review.summary.mistakes:
             color = theme.GOLD if judged.turns else theme.ALARM
             dot = theme.disc((4.5 if judged.turns else 3.2) * layout.unit, color)
             screen.blit(dot, dot.get_rect(center=points[judged.ply]))
@@ -194,8 +192,7 @@ class ReviewView(View):
 
     def _draw_sides(self, screen: pygame.Surface, layout: Layout, room: Rect, y: int, pointer: Position) -> int:
         """List the worst moves of each side, in two columns."""
-        review = self.review.review
-        assert review is not None
+        summary = self.review.summary
         size, small = layout.text(14), layout.text(12)
         row, head = theme.height(size) + layout.px(4), theme.height(small) + layout.px(2)
         gap = layout.px(10)
@@ -204,7 +201,7 @@ class ReviewView(View):
         top, end = y + layout.px(6), y
         for column, color in enumerate((RED, BLACK)):
             x, y = room.x + column * (width + gap), top
-            accuracy = review.accuracy(color)
+            accuracy = summary.accuracy[color]
             name = say("side.red" if color == RED else "side.black")
             ink = theme.CAPTURED_RED if color == RED else theme.TEXT
             write(screen, name, size, Rect(x, y, width, row), ink)
@@ -212,17 +209,18 @@ class ReviewView(View):
                 text = f"{accuracy:.0f}%"
                 write(screen, text, size, Rect(x, y, width, row), theme.TEXT, "right")
             y += row
-            counts = review.counts(color)
-            text = " · ".join(f"{_SIGNS[verdict]} {counts[verdict]}" for _, verdict, _ in LOSSES)
+            counts = summary.counts[color]
+            text = " · ".join(f"{_SIGNS[verdict]} {counts.get(verdict, 0)}" for _, verdict, _ in LOSSES)
             write(screen, text, small, Rect(x, y, width, head), theme.FAINT)
             y += head + layout.px(2)
-            for judged in review.worst(color, WORST):
+            for judged in summary.worst[color]:
                 rect = Rect(x - layout.px(4), y, width + layout.px(8), row)
                 if rect.collidepoint(pointer):
                     box(screen, rect, theme.RAISED, layout.px(4))
                 lost = write(screen, f"-{_percent(judged.lost)}", small, Rect(x, y, width, row), theme.ALARM, "right")
                 room_left = Rect(x, y, lost.left - x - layout.px(3), row)
-                write(screen, self._title(judged), size if len(self._title(judged)) < 14 else small, room_left)
+                title = self._title(judged)
+                write(screen, title, size if len(title) < 14 else small, room_left)
                 self._spots.append((rect, lambda judged=judged: self.session.show(self.review.nodes[judged.ply])))  # type: ignore[misc]
                 y += row
             end = max(end, y)
@@ -252,8 +250,10 @@ class ReviewView(View):
         review = self.review
         start = self.session.table.game.start_turn
         half = start + judged.ply - 1
-        tried = review.trial if review.trial is not None and judged in review.trial.judged[-1:] else None
-        node = review.tried if tried is not None and review.tried is not None else review.nodes[judged.ply]
+        node = review.nodes[judged.ply] if judged.ply < len(review.nodes) else None
+        if node is None or node.move is not judged.move:  # then it is the move tried
+            node = review.tried
+        assert node is not None
         text = self.session.scribe.line(node.line())[-1]
         return f"{half // 2 + 1}{'...' if half % 2 else '.'} {text}{_SIGNS.get(judged.verdict, '')}"
 

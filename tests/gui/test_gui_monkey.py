@@ -6,8 +6,11 @@ import pygame
 
 from gui.actions import Action
 from gui.analysis_process import Lines, People
+from gui.mind_process import Expected, Spoken, Thoughts
+from gui.review_process import Looked
 from gui.session import Session
 from lm.players.player import Choice, Line
+from lm.study.review import Point
 from xiangqi.engine import Info, Wdl
 from xiangqi.formats import load
 
@@ -18,7 +21,7 @@ def events(chance, app):
     """Yield random events, those of a person with more sense than luck."""
     codes = [pygame.key.key_code(name) for name in ("return", "escape", "backspace", "tab", "f1", "f10", "delete")]
     codes += [pygame.key.key_code(name) for name in ("up", "down", "left", "right", "home", "end", "space")]
-    codes += [ord(character) for character in "abcdfghlmnpstuwx+-123456"]
+    codes += [ord(character) for character in "abcdefghijklmnopstuvwxy+-123456"]
     mods = [0, 0, 0, 0, pygame.KMOD_LSHIFT, pygame.KMOD_LCTRL]
     while True:
         x, y = chance.randrange(app.layout.size[0]), chance.randrange(app.layout.size[1])
@@ -57,6 +60,25 @@ def answer(chance, app):
         analysis.take(
             Lines(analysis._number, tuple(Line(Info(n, wdl=wdl, pv=(move,))) for n, move in enumerate(moves, 1)))
         )
+    answer_studies(chance, app)
+
+
+def answer_studies(chance, app):
+    """Let the review look at a position, and the model think."""
+    review, mind = app.controller.review, app.controller.mind
+    read = review.trial if review.trial is not None and not review.trial.done else review.review
+    if review.running and read is not None:
+        ply = len(read.points)
+        board = read.board_at(ply)
+        line = tuple(chance.sample(board.legal_moves, min(1, len(board.legal_moves))))
+        point = Point(ply, board.turn, chance.random(), None, line, tuple((move, 0.3) for move in line), 0.1, 3)
+        review.take(Looked(review._number, point))
+    if mind.on and mind.board is not None and mind.board.legal_moves:
+        move = chance.choice(mind.board.legal_moves)
+        expected = Expected(move, chance.random(), 1, 40)
+        mind.take(Thoughts(mind._number, (expected,), (None,), chance.choice([None, expected])))
+        values = {square: chance.uniform(-2, 2) for square in mind.board.piece_map()}
+        mind.take(Spoken(mind._number, move, values))
 
 
 def legal(game):

@@ -105,6 +105,25 @@ class TestAsking:
         assert app.controller.review.review is None
         assert not app.controller.enabled(Action.REVIEW)
 
+    def test_moves_that_are_deleted_leave_the_curve(self, app):
+        finish(app)
+        for _ in range(3):
+            app.session.undo()
+        app.session.view(4)
+        app.session.delete()
+        app.controller.tick(3.0)
+        review = app.controller.review
+        assert [len(review.nodes), len(review.review.points)] == [4, 4]
+        shot(app)
+        app.session.undo()
+        app.session.undo()
+        app.session.undo()
+        app.session.view(1)
+        app.session.delete()
+        app.controller.tick(4.0)
+        assert review.review is None and not review.running
+        shot(app)
+
 
 class TestLooking:
     def test_a_press_on_the_curve_shows_the_position(self, app):
