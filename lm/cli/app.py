@@ -10,6 +10,7 @@ from lm import release
 from lm.cli import (
     games,
     labelling,
+    leaderboard,
     levels,
     library,
     measuring,
@@ -62,6 +63,7 @@ for command in (
     tournaments.rulings,
     levels.levels,
     levels.strength,
+    leaderboard.leaderboard,
     labelling.annotate,
     training.train,
     training.ladder,

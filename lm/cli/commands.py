@@ -15,6 +15,7 @@ EXTRAS: Final = {
     "rulings": "play",
     "levels": "play",
     "strength": "play",
+    "leaderboard": "torch",
     "engine": "play",
     "explore": "play",
     "import": "play",

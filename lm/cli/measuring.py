@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from lm import data_path, one_of, require
+from lm import UserError, data_path, one_of, require
 from lm.cli.console import progress, say, write
+from lm.cli.leaderboard import PositionsOption, evaluate_player, puzzle_questions
 from lm.cli.options import FilesArgument, ModelOption, PuzzlesOption
-from lm.cli.shipped import open_shard, shipped_games
-
-if TYPE_CHECKING:
-    from lm.measure.puzzles import Puzzle
+from lm.cli.shipped import open_shard, read_puzzles, shipped_games
 
 
 def evaluate(
@@ -30,9 +28,24 @@ def evaluate(
     ] = 2,
     puzzles: PuzzlesOption = None,
     random_games: Annotated[int, typer.Option(min=0, help="Also play so many games from random openings.")] = 0,
+    player: Annotated[
+        str | None,
+        typer.Option(metavar="SPEC", show_default=False, help="Any player instead of a model, by its answers."),
+    ] = None,
+    positions: PositionsOption = 2000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with figures by part.")] = False,
 ) -> None:
-    """Measure how well a model predicts the moves of games; without files, of the shipped ones of that voice."""
+    """Measure how well a model predicts the moves of games; without files, of the shipped ones of that voice.
+
+    With --player, any engine, text model or function is asked for a move in positions of the shipped test games.
+    """
+    if player is not None:
+        if files or model or random_games or split not in (None, "test"):
+            raise UserError(
+                "--player is asked about the shipped test games: no files, --model, --split or --random-games"
+            )
+        evaluate_player(player, positions, puzzle_questions(puzzles), as_json)
+        return
     with progress("loading the model", None):
         from lm.dataset.records import SPLITS, opening
         from lm.dataset.seen import SeenGames
@@ -60,18 +73,18 @@ def evaluate(
         games = [evaluation.game_moves(record) for record in records]
         results = [record.result for record in records]
         found = evaluation.evaluate(loaded, games, results, whose, lambda done: advance(done, ""), symmetries)
-    positions = {}
+    by_position = {}
     if split in ("validation", "test"):  # the training games of the same files say what is new
         new = is_new(found, games, read_positions([shard]))
         wheres = {"new": new, "in training games": ~new}
-        positions = {name: asdict(found.report(where)) for name, where in wheres.items() if where.any()}
+        by_position = {name: asdict(found.report(where)) for name, where in wheres.items() if where.any()}
     seen = None if trained_on is None else sum(opening(record.moves) in trained_on for record in records)
     facts = {"rejected": shard.meta["rejected"], "seen": seen, "voice": voice, "symmetries": symmetries}
     report = asdict(found.report()) | facts
     if as_json:
         groups = found.breakdown(evaluation.labels_of(records))
         by = {kind: {name: asdict(part) for name, part in parts.items()} for kind, parts in groups.items()}
-        by["position"] = positions
+        by["position"] = by_position
         report |= {"by": by, "calibration": list(map(asdict, found.calibration()))}
     if asked:
         report["puzzles"] = asdict(solve(loaded, asked, whose, symmetries=symmetries))
@@ -81,9 +94,9 @@ def evaluate(
         print(json.dumps(report))
         return
     parts = {f"{report['games']} games, {report['plies']} plies": report}
-    if "new" in positions:
-        title = f"positions that no training game of these files has, {positions['new']['plies']} plies"
-        parts[title] = positions["new"]
+    if "new" in by_position:
+        title = f"positions that no training game of these files has, {by_position['new']['plies']} plies"
+        parts[title] = by_position["new"]
     if asked:
         parts[f"{report['puzzles']['positions']} puzzles"] = report["puzzles"]
     if random_games:
@@ -169,10 +182,3 @@ def explain(
     if out is not None:
         write(out, found.svg())
         say(f"picture written to {out}")
-
-
-def read_puzzles(path: Path | None) -> list[Puzzle]:
-    """Return the puzzles of a file, none without a file, and report those left out."""
-    from lm.measure import puzzles
-
-    return [] if path is None else puzzles.read_puzzles(path, lambda error: say(f"left out: {error}"))

@@ -11,6 +11,7 @@ from lm.cli.console import progress, say
 
 if TYPE_CHECKING:
     from lm.dataset.shards import Shard
+    from lm.measure.puzzles import Puzzle
 
 
 def shipped_games() -> list[Path]:
@@ -44,3 +45,10 @@ def open_shards(paths: list[Path], cache: Path) -> list[Shard]:
 
     files = [path for path in paths if not path.is_dir()]
     return [Shard.open(path) for path in paths if path.is_dir()] + ([open_shard(files, cache)] if files else [])
+
+
+def read_puzzles(path: Path | None) -> list[Puzzle]:
+    """Return the puzzles of a file, none without a file, and report those left out."""
+    from lm.measure import puzzles
+
+    return [] if path is None else puzzles.read_puzzles(path, lambda error: say(f"left out: {error}"))

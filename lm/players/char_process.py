@@ -1,6 +1,6 @@
-"""A character model in a process of its own, the only one that needs torch: playing itself does without.
+"""A model that sees no board in a process of its own, the only one that needs torch: playing itself does without.
 
-`CharProcess` starts ``python -m lm.players.char_process FOLDER`` and asks it through a pipe.
+`CharProcess` starts ``python -m lm.players.char_process READS FOLDER`` and asks it through a pipe.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lm import UserError, require
 from lm.model.prompts import Voice
@@ -21,9 +21,14 @@ from lm.players.evaluation import Evaluation
 from lm.players.player import PlayerError
 from xiangqi import Board
 
+if TYPE_CHECKING:
+    from lm.players.char_policy import CharEvaluator
+    from lm.players.text_policy import TextEvaluator
+
 
 class CharProcess:
-    """Evaluates positions as `lm.players.char_policy.CharEvaluator` does, in another process.
+    """Evaluates positions in another process, as `lm.players.char_policy.CharEvaluator` does where the model ``reads``
+    characters, or as `lm.players.text_policy.TextEvaluator` where it reads text.
 
     Raises ``UserError`` where torch or transformers is not installed, and for a folder without such a model.
     """
@@ -31,10 +36,10 @@ class CharProcess:
     judges: Final = False
     """It does not predict WDL."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reads: Literal["characters", "text"] = "characters") -> None:
         for package in ("torch", "transformers"):
             require(package, "torch")
-        command = [sys.executable, "-m", "lm.players.char_process", str(folder)]
+        command = [sys.executable, "-m", "lm.players.char_process", reads, str(folder)]
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
@@ -71,10 +76,22 @@ class CharProcess:
         try:
             answer = pickle.load(self._process.stdout)
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):
-            raise PlayerError("the character model's process has ended") from None
+            raise PlayerError("the model's process has ended") from None
         if isinstance(answer, str):
             raise UserError(answer)
         return answer
+
+
+def _evaluator(reads: str, folder: str) -> CharEvaluator | TextEvaluator:
+    # Imported only here, because they need torch.
+    if reads == "text":
+        from lm.players.text_policy import TextEvaluator
+
+        return TextEvaluator(folder)
+    from lm.model.loading import load_any_model
+    from lm.players.char_policy import CharEvaluator
+
+    return CharEvaluator(load_any_model(folder))
 
 
 def main() -> None:
@@ -89,10 +106,7 @@ def main() -> None:
 
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):  # whoever asks has ended
         try:
-            from lm.model.loading import load_any_model  # imported only here: it needs torch
-            from lm.players.char_policy import CharEvaluator
-
-            evaluator = CharEvaluator(load_any_model(sys.argv[1]))
+            evaluator = _evaluator(*sys.argv[1:])
         except UserError as error:
             say(str(error))
             return

@@ -45,7 +45,9 @@ class LMPlayer(Thinker):
     ``strength`` and ``aim`` are the prompt (`lm.model.prompts`), which a character model does not support. The player
     resigns or offers a draw where the model predicts this ending and its expected score is low enough. ``dtype`` is one
     of `DTYPES`, ``symmetries`` one of `SYMMETRIES` (1 for a character model in any case), ``rules`` a rule set of
-    `xiangqi.rulings`. The same seed gives the same moves for the same calls. Raises ``UserError`` for invalid settings.
+    `xiangqi.rulings`. The same seed gives the same moves for the same calls. With ``text`` the folder holds any causal
+    language model of transformers, which reads the moves as text (`lm.players.text_policy`). Raises ``UserError`` for
+    invalid settings.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class LMPlayer(Thinker):
         dtype: str = "int8",
         symmetries: int = 2,
         rules: str = "computer",
+        text: bool = False,
     ) -> None:
         self.sampling = Sampling(temperature, top_k, top_p)
         if seed is not None and seed < 0:
@@ -74,6 +77,8 @@ class LMPlayer(Thinker):
         one_of("symmetries", symmetries, SYMMETRIES)
         folder = model_path(model)
         self.evaluator: Evaluator | CharProcess
+        if is_ours(folder) and text:
+            raise UserError(f"the model in {folder} reads positions, not text: it is a player of the kind lm")
         if is_ours(folder):
             network = load_network(folder, dtype)
             compile_kernels(network)
@@ -81,7 +86,7 @@ class LMPlayer(Thinker):
         elif any(prompt):
             raise UserError(f"the model in {folder} cannot be asked for source, strength or aim")
         else:
-            self.evaluator = CharProcess(folder)
+            self.evaluator = CharProcess(folder, "text" if text else "characters")
         self.name = name or f"lm {voice} temperature {temperature:g}"
         self._random = Chances(seed)
         self.evaluator([Board()], self.voice)  # compile the kernels now, not at the first move
@@ -108,6 +113,13 @@ class LMPlayer(Thinker):
         ):
             choices.append(self._choose(board, among(evaluation, limit)))
         return choices
+
+    def legal_mass(self, boards: Sequence[Board]) -> list[float] | None:
+        """Return the total probability of the legal moves before any mask; ``None`` for a model that sees the board,
+        which scores legal moves alone."""
+        if not isinstance(self.evaluator, CharProcess):
+            return None
+        return [float(np.exp(found.scores.astype(np.float64)).sum()) for found in self.evaluator(boards, self.voice)]
 
     limit = Limit(depth=1)
 

@@ -2,9 +2,10 @@
 
 A spec is a kind, and after a colon its options, such as ``lm:temperature=0.5,model=DIR``. Some kinds also take a value
 without a name: ``level:Sharp``, ``search:400`` (nodes), ``tactics:4`` (depth), ``uci:PROGRAM``, ``file:ENGINE.toml``
-(command, options and folder of an engine, by `_file`). Text with a comma, and
-such a value with an equals sign, is put in double quotes, as in ``uci:cmd="engine --log a,b",depth=1``; a quote inside
-is doubled. Every kind takes the option ``name``, the player's name in game records, which is otherwise its spec.
+(command, options and folder of an engine, by `_file`), ``hf:FOLDER`` (a language model that reads text). Text
+with a comma, and such a value with an equals sign, is put in double quotes, as in
+``uci:cmd="engine --log a,b",depth=1``; a quote inside is doubled. Every kind takes the option ``name``, the player's
+name in game records, which is otherwise its spec.
 
 An installed package can add a kind with an entry point in the group ``xqlm.players``. Its name is the kind, and it
 refers to a function, or class, that returns a `Player`.
@@ -137,7 +138,7 @@ class Spec:
         >>> Spec.parse("lm:temperature=0").answers_alike, Spec.parse("lm").answers_alike
         (True, False)
         """
-        if self.kind not in ("lm", "careful"):
+        if self.kind not in ("lm", "careful", "hf"):
             return False
         options = dict(self.options)
         return float(options.get("temperature", 1)) == 0 or options.get("top_k", "").strip() == "1"
@@ -259,6 +260,14 @@ _LM: Final[dict[str, Reader]] = {
     "seed": int,
 }
 
+_HF: Final[dict[str, Reader]] = {
+    "model": str,
+    "temperature": float,
+    "top_k": int,
+    "top_p": float,
+    "rules": str,
+    "seed": int,
+}
 _CAREFUL: Final[dict[str, Reader]] = {"depth": int, "care": float, **_LM}
 _PARAMS: Final[dict[str, Reader]] = {
     "exploration": float,
@@ -317,6 +326,19 @@ def _lm(spec: Spec) -> Opener:
         from lm.players.lm_player import LMPlayer  # imported only when needed: it compiles
 
         return LMPlayer(**options)
+
+    return open_it
+
+
+def _hf(spec: Spec) -> Opener:
+    options = spec.read(_HF)
+    if "model" not in options:
+        raise spec.error("hf needs the folder of a model, as hf:FOLDER,temperature=0")
+
+    def open_it() -> Player:
+        from lm.players.lm_player import LMPlayer  # imported only when needed: it compiles
+
+        return LMPlayer(**options, text=True)
 
     return open_it
 
@@ -470,6 +492,7 @@ KINDS: Final[dict[str, Callable[[Spec], Opener]]] = {
     "greedy": _greedy,
     "lm": _lm,
     "careful": _careful,
+    "hf": _hf,
     "search": _search,
     "tactics": _tactics,
     "uci": _engine,
@@ -479,5 +502,12 @@ KINDS: Final[dict[str, Callable[[Spec], Opener]]] = {
     "py": _py,
 }
 
-VALUES: Final = {"careful": "depth", "search": "nodes", "tactics": "depth", "uci": "cmd", "ucci": "cmd"}
+VALUES: Final = {
+    "careful": "depth",
+    "hf": "model",
+    "search": "nodes",
+    "tactics": "depth",
+    "uci": "cmd",
+    "ucci": "cmd",
+}
 """The option that a value without a name is, by kind. Other kinds make of the value what they like."""
