@@ -80,7 +80,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("spec", "reason"),
         [
-            ("", "no player '' \\(random, greedy, lm, careful, hf, search, tactics, uci, ucci, level, py"),
+            ("", "no player '' \\(random, greedy, lm, careful, hf, search, tactics, uci, ucci, file, level, py"),
             ("stockfish", "no player 'stockfish'"),
             (
                 "random:sede=1",
