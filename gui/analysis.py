@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MOST_LINES: Final = 6
 SIZE: Final = 30_000
 """Positions that the analysis may hold, of 13 kB each; when they are full, it ends."""
+HINT_NODES: Final = 300
+"""Nodes of the search for a hint."""
 ARROWS: Final = 3
 """So many arrows are drawn for the best moves, and for what people would play."""
 UNLIKELY: Final = 0.08
@@ -66,6 +68,12 @@ class LiveAnalysis:
         self.error: str | None = None
         self.hovered: tuple[tuple[Move, ...], int] | None = None
         """The line under the pointer, and how many of its moves are shown on the board."""
+        self.hinting = False
+        """Whether an analysis has been started for a hint alone."""
+        self.hint: Move | None = None
+        """The move of the last hint."""
+        self.hint_told = False
+        self._hint_for: object = None
         self._number = 0
         self._asked: object = None
 
@@ -73,7 +81,8 @@ class LiveAnalysis:
 
     def toggle(self) -> None:
         """Start or stop."""
-        self.on = not self.on
+        self.on = self.hinting or not self.on
+        self.hinting = False
         if not self.on:
             self._stop()
             self._clear()
@@ -87,8 +96,33 @@ class LiveAnalysis:
         """Show more lines, or fewer."""
         self.count = max(1, min(self.count + step, MOST_LINES))
 
+    def ask_hint(self, player: Spec) -> None:
+        """Find a good move of the position shown; it gets an arrow until another position is shown."""
+        self.hint, self.hint_told, self._hint_for = None, False, (self.session.number, self.session.node)
+        if not self.on:
+            self.on = self.hinting = True
+            self.follow(player)
+        self._take_hint()
+
+    def _take_hint(self) -> None:
+        if self.hint is None and self._hint_for is not None and self.lines and not self.threats:
+            nodes = self.lines[0].info.nodes or 0
+            if nodes >= HINT_NODES or self.finished:
+                self.hint = self.lines[0].move
+                if self.hinting:
+                    self._end_hint()
+
+    def _end_hint(self) -> None:
+        self.on = self.hinting = False
+        self._stop()
+        self._clear()
+
     def follow(self, player: Spec) -> None:
         """Analyse the position shown if that is not done already, with the model of a player if it has one."""
+        if self._hint_for not in (None, (self.session.number, self.session.node)):
+            self.hint = self._hint_for = None
+            if self.hinting:
+                self._end_hint()
         if not self.on:
             return
         session = self.session
@@ -129,8 +163,11 @@ class LiveAnalysis:
             self.people = report.candidates
         elif isinstance(report, Lines):
             self.lines, self.finished = report.lines, report.finished
+            self._take_hint()
         elif isinstance(report, NoAnalysis):
             self.error = report.message
+            if self.hinting:
+                self._end_hint()
 
     # --- What it says -------------------------------------------------------------------------------------------------
 
@@ -142,7 +179,7 @@ class LiveAnalysis:
     @property
     def chances(self) -> Chances | None:
         """Red's chances by the best line, or ``None``."""
-        if not self.lines or self.board is None:
+        if not self.lines or self.board is None or self.hinting:
             return None
         info = self.lines[0].info
         wdl = info.wdl or (info.score.wdl() if info.score is not None else None)
@@ -154,6 +191,8 @@ class LiveAnalysis:
 
     def arrows(self) -> list[ArrowMark]:
         """Return the arrows, the strongest last."""
+        if self.hinting or (self.hint is not None and not self.on):
+            return [] if self.hint is None else [ArrowMark(self.hint, False, 1.0)]
         found = []
         if self.people_arrows:
             for move, share in self.people[:ARROWS]:

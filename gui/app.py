@@ -220,6 +220,10 @@ class App:
                 self._open(HelpSheet())
             case Action.COMMENT:
                 self._comment()
+            case Action.NEW:
+                self._new_game()
+            case Action.ADD_ENGINE:
+                self._add_engine(lambda: self.controller.say(say("notice.engine_added"), "good"))
             case Action.EDIT:
                 from gui.editor_sheet import EditorSheet
 
@@ -253,6 +257,17 @@ class App:
         self.controller.set_up(fen, analyse)
         if analyse:
             self.panel.show("analysis")
+
+    def _new_game(self) -> None:
+        from gui.new_game_dialog import NewGameDialog
+
+        start, more = self.controller.start, lambda: self._add_engine(self._new_game)
+        self._open(NewGameDialog(self.controller, start, more))
+
+    def _add_engine(self, done: Callable[[], None]) -> None:
+        from gui.new_game_dialog import EngineDialog
+
+        self._open(EngineDialog(self.controller, done))
 
     def _comment(self) -> None:
         session, node = self.session, self.session.node
@@ -445,6 +460,7 @@ def main(
             worker, reader = Worker(notify=_wake), Reader(notify=_wake)
             clipboard, settings = _SystemClipboard(), Settings.of_user()
             controller = Controller(session, worker, player_spec, clipboard, games, reader, settings)
+            controller.clock = time.monotonic
             controller.tick(time.monotonic())
             if notice:
                 controller.say(notice)

@@ -67,10 +67,12 @@ def enabled(controller: Controller, action: Action) -> bool:
     match action:
         case Action.UNDO:
             return session.can_undo
+        case Action.HINT:
+            return session.awaits_human and session.ending is None and bool(session.shown.legal_moves)
         case Action.REDO:
             return session.can_redo
         case Action.MOVE_NOW:
-            return controller.thinking and controller.loaded == controller.spec
+            return controller.thinking and controller.is_loaded
         case Action.RESIGN:
             return session.ending is None and bool(session.humans)
         case Action.DRAW:

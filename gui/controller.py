@@ -30,9 +30,17 @@ from lm.players.specs import Spec
 from xiangqi import RED, STARTING_FEN, Color, Move, Square
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gui.new_game import Setup
     from lm.players.player import Choice
     from xiangqi import Board
+    from xiangqi.game import Game
 
+ENGINES = ("uci", "ucci", "file")
+"""Kinds of players that are told the clocks; the others have a level that does not depend on time."""
+TENTHS = 10.0
+"""Seconds from which on a clock shows tenths."""
 PACE = 0.45
 """Minimum seconds before an answer is played, so that the person can follow."""
 NOTICE_TIME = 5.0
@@ -71,11 +79,21 @@ class Controller:
         self.session, self.worker, self.clipboard, self.games = session, worker, clipboard, games
         self.analysis = LiveAnalysis(session, worker)
         self.settings = settings or Settings()
-        self.files = Files(session, games, reader, self.settings, self.say, lambda: self.player_name)
         self.review = GameReview(session, worker)
         self.mind = Mind(session, worker)
+        self.files = Files(session, games, reader, self.settings, self.say, self.record)
+        self._now = 0.0
+        self.clock: Callable[[], float] = lambda: self._now
+        """The time in seconds, for the players' clocks; that of the last tick unless it is replaced."""
+        session.elapsed = self.elapsed
+        self.red_player: Spec | None = None
+        """Red's player where two players play each other; the other one is `player`."""
+        self._turn = -1, 0.0
+        """The generation in which the side to move began to think, and when."""
         self.player = Spec.parse(spec)
         """The spec of the person's opponent."""
+        self._base = self.player if self.has_levels else Spec.parse("lm")
+        """What the levels take their model from."""
         self.level: Level | None = None
         """The level chosen; ``None`` if the player has no levels or its strength was given explicitly."""
         if self.player.kind == "level":
@@ -86,9 +104,10 @@ class Controller:
         self.error: str | None = None
         """Why the player cannot answer, in one line."""
         self.loaded: str | None = None
-        """The spec of the loaded player."""
+        """The spec of the player loaded last."""
+        self._names: dict[str, str] = {}
+        """The names of the players loaded."""
         self.player_name = self.player.kind
-        self._now = 0.0
         self._notice: tuple[str, Tone, float] = ("", "quiet", 0.0)
         self._armed: tuple[Action, float] | None = None
         self._asked = -1
@@ -107,8 +126,26 @@ class Controller:
 
     @property
     def spec(self) -> str:
-        """The player's spec, as text."""
-        return str(self.player)
+        """The spec of the player that is asked, as text."""
+        return str(self._spec_of(self.session.board.turn))
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the player to move is loaded."""
+        return self.spec == self.loaded or (self.red_player is not None and self.spec in self._names)
+
+    def seat(self, color: Color) -> Spec | None:
+        """Return who sits at a side, as the new-game dialog names it; ``None`` for a person."""
+        if color in self.session.humans:
+            return None
+        spec = self._spec_of(color)
+        if self.level is not None and spec == self.player:
+            return Spec("level", self.level.name)
+        return spec
+
+    def _spec_of(self, color: Color) -> Spec:
+        two = self.red_player is not None and not self.session.humans
+        return self.red_player if two and color == RED and self.red_player else self.player
 
     @property
     def has_levels(self) -> bool:
@@ -123,6 +160,7 @@ class Controller:
     def tick(self, now: float) -> None:
         """Read the player's reports, and ask it for a move if it is its turn; ``now`` is in seconds."""
         self._now = now
+        self._run_clock(now)
         if self._armed is not None and now >= self._armed[1]:
             self._armed = None
         while (read := self.files.reader.poll()) is not None:
@@ -131,12 +169,18 @@ class Controller:
             self._held = None
             if isinstance(report, analysis_process.Report):
                 self.analysis.take(report)
+                self._tell_hint()
             elif isinstance(report, review_process.Report):
                 self.review.take(report)
             elif isinstance(report, mind_process.Report):
                 self.mind.take(report)
             elif isinstance(report, Loaded):
-                self.loaded, self.player_name = report.spec, report.name
+                self.loaded = report.spec
+                self._names[report.spec] = report.name
+                if report.spec == str(self.player):
+                    self.player_name = report.name
+                if self.session.awaits_player and report.spec == self.spec:
+                    self._turn = -1, 0.0  # its time has not run while it was loaded
             elif report.generation != self.session.generation:
                 pass
             elif isinstance(report, Failed):
@@ -150,7 +194,7 @@ class Controller:
         if self.session.awaits_player:
             if self._asked != self.session.generation:
                 self._asked, self._unanswered, self.error = self.session.generation, True, None
-                self._answer_at = now + PACE
+                self._answer_at = now if self.session.table.clocks else now + PACE
                 self._ask(self.session.board.copy())
         elif self._unanswered:  # a move was taken back, so the answer is no longer needed
             self._unanswered = False
@@ -167,10 +211,45 @@ class Controller:
         ends = [self._notice[2]] + [end for _, end in filter(None, [self._armed])]
         if self._held is not None:
             ends.append(self._answer_at)
+        left = self.time_left(self.session.board.turn)
+        if left and self.session.ending is None:  # a clock shows tenths of its last seconds
+            ends.append(self._now + (left % 1 or 1.0 if left > TENTHS else 0.1))
         return min((end - self._now for end in ends if end > self._now), default=math.inf)
 
     def _ask(self, board: Board | None = None) -> None:
-        self.worker.ask(Request(self.spec, self.session.generation, self.session.number, board))
+        session = self.session
+        limit = session.table.limit() if self._spec_of(session.board.turn).kind in ENGINES else None
+        self.worker.ask(Request(self.spec, session.generation, session.number, board, limit))
+
+    def _run_clock(self, now: float) -> None:
+        """Note when a turn begins, and end the game of a side whose time is up."""
+        session = self.session
+        if self._turn[0] != session.generation:
+            self._turn = session.generation, self.clock()
+        left = self.time_left(session.board.turn)
+        if session.ending is None and left is not None and left <= 0:
+            session.forfeit(session.board.turn)
+
+    def elapsed(self) -> float:
+        """Return the seconds that the side to move has thought; none while its player is being loaded."""
+        if self._turn[0] != self.session.generation or (self.session.awaits_player and not self.is_loaded):
+            return 0.0
+        return max(0.0, self.clock() - self._turn[1])
+
+    def time_left(self, color: Color) -> float | None:
+        """Return a side's seconds now, or ``None`` if it has no clock."""
+        session = self.session
+        left = session.table.time_left(color)
+        if left is None or session.ending is not None or color != session.board.turn:
+            return left
+        return max(0.0, left - self.elapsed())
+
+    def record(self) -> Game:
+        """Return the game as it is written, with the players' names."""
+        return self.session.game(self.player_name, self._red_name())
+
+    def _red_name(self) -> str:
+        return "" if self.red_player is None else self._names.get(str(self.red_player), self.red_player.name)
 
     def _take(self, choice: Choice) -> None:
         session = self.session
@@ -188,7 +267,7 @@ class Controller:
         session = self.session
         try:
             if session.table.game.variations or session.start_fen != STARTING_FEN:
-                self.games.keep(session.kept(self.player_name, saved=not self.files.unsaved))
+                self.games.keep(session.kept(self.player_name, self._red_name(), saved=not self.files.unsaved))
             else:
                 self.games.drop()
             self._keeps = True
@@ -207,6 +286,8 @@ class Controller:
         text, tone, until = self._notice
         if self._now < until:
             return text, tone
+        if self.analysis.hinting:
+            return say("status.hint"), "busy"
         if self.files.mending:
             return say("notice.mending"), "busy"
         if self.files.reading:
@@ -222,7 +303,7 @@ class Controller:
         if self.error is not None:
             return say("status.stuck" if session.awaits_player else "status.not_ready"), "alert"
         if session.awaits_player:
-            return say("status.thinking" if self.loaded == self.spec else "status.loading"), "busy"
+            return say("status.thinking" if self.is_loaded else "status.loading"), "busy"
         parts = [
             say("status.your_move")
             if len(session.humans) == 1
@@ -232,7 +313,7 @@ class Controller:
             parts.insert(0, say("status.check"))
         if session.offer == 1 - session.board.turn:
             parts.append(say("status.draw_offered"))
-        if len(session.humans) == 1 and self.loaded != self.spec:
+        if len(session.humans) == 1 and self.loaded != str(self.player):
             parts.append(say("status.loading"))
         return " ".join(parts), "alert" if session.checked_king is not None else "quiet"
 
@@ -259,6 +340,8 @@ class Controller:
             return named or say("player.person"), side_name(color)
         if color in self.session.humans:
             return say("player.you"), side_name(color)
+        if self.red_player is not None and not self.session.humans and color == RED:
+            return self._red_name(), side_name(color)
         if self.level is not None:
             return f"{self.player.kind} · {self.level.name}", side_name(color)
         return self.player_name, side_name(color)
@@ -311,6 +394,32 @@ class Controller:
             self._do(action)
         self.analysis.follow(self.player)
 
+    def start(self, setup: Setup) -> None:
+        """Start a game as the new-game dialog says. A game that no file has is kept in a file."""
+        if self.files.set_aside() is None:
+            return
+        humans = [color for color, spec in enumerate(setup.players) if spec is None]
+        red, black = setup.players
+        if (spec := black or red) is not None:
+            self._choose(spec)
+        self.red_player = self._resolved(red)[1] if red and black else None
+        self.session.begin(setup.fen, humans, setup.clocks)
+        self._quiet()
+        self.error, self._asked = None, -1
+        self.analysis.follow(self.player)
+
+    def _resolved(self, spec: Spec) -> tuple[Level | None, Spec]:
+        """Return the level that a spec names, if any, and the player."""
+        if spec.kind != "level":
+            return None, spec
+        level = find_level(spec.value or "")
+        return level, self._base.at(level)
+
+    def _choose(self, spec: Spec) -> None:
+        """Take another opponent."""
+        self.level, self.player = self._resolved(spec)
+        self.player_name = self._names.get(str(self.player), self.player.name)
+
     def _do(self, action: Action) -> None:
         session, analysis = self.session, self.analysis
         match action:
@@ -320,6 +429,9 @@ class Controller:
                 session.undo()
             case Action.REDO:
                 session.redo()
+            case Action.HINT:
+                analysis.ask_hint(self.player)
+                self._tell_hint()
             case Action.MOVE_NOW:
                 self.worker.move_now(session.generation)
             case Action.RESIGN:
@@ -467,6 +579,12 @@ class Controller:
             self.say(describe(error), "alert")
             return
         self.say(say("notice.copied", what=say(f"text.{name}")), "good")
+
+    def _tell_hint(self) -> None:
+        move, board = self.analysis.hint, self.session.shown
+        if move is not None and not self.analysis.hinting and not self.analysis.hint_told:
+            self.analysis.hint_told = True
+            self.say(say("notice.hint", move=self.session.scribe.style.move(board, move)), "good")
 
     def _copy_picture(self) -> None:
         try:

@@ -91,7 +91,7 @@ def as_text(session: Session, game: Game, name: str) -> str:
 
 
 class Files:
-    """The file at hand and its games. ``notice`` shows a line; ``name`` returns the player's name for records."""
+    """The file at hand and its games. ``notice`` shows a line; ``record`` returns the game as it is written."""
 
     def __init__(
         self,
@@ -100,10 +100,10 @@ class Files:
         reader: Reads,
         settings: Settings,
         notice: Callable[[str, Tone], None],
-        name: Callable[[], str],
+        record: Callable[[], Game],
     ) -> None:
         self.session, self.folder, self.reader, self.settings = session, folder, reader, settings
-        self._notice, self._name = notice, name
+        self._notice, self.game = notice, record
         self.path: Path | None = None
         """The file that the games come from, or that the game was saved to."""
         self.kind = KINDS[0]
@@ -148,10 +148,6 @@ class Files:
     def can_mend(self) -> bool:
         """Whether the game has moves that could not be read."""
         return bool(self.session.table.game.unread) and not self.mending
-
-    def game(self) -> Game:
-        """Return the game as it is written."""
-        return self.session.game(self._name())
 
     def _text(self) -> str:
         return pgn.dumps(self.session.table.game, headers=False)
@@ -211,7 +207,7 @@ class Files:
 
     def _show(self, fetched: Fetched) -> None:
         session, game = self.session, fetched.game
-        kept = self._set_aside()
+        kept = self.set_aside()
         if kept is None:
             return
         try:
@@ -238,7 +234,7 @@ class Files:
         else:
             self._notice(say("notice.pasted"), "good")
 
-    def _set_aside(self) -> str | None:
+    def set_aside(self) -> str | None:
         """Write the game on the board to the games folder if no file has it.
 
         Returns the file's name, empty if there was nothing to write, or ``None`` if that failed.

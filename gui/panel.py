@@ -146,6 +146,13 @@ class Panel:
         ink = theme.FAINT if not captured else theme.TEXT if color == 0 else theme.CAPTURED_RED
         heights = theme.height(large), theme.height(small)
         top = rect.centery - sum(heights) // 2
+        time_left = self.controller.time_left(color)
+        if time_left is not None:
+            clock = Rect(left, rect.y, rect.right - left - layout.px(12), rect.height)
+            ending = active and time_left < 20
+            ink_of_clock = theme.ALARM if ending else theme.GOLD if active else theme.FAINT
+            clock = write(screen, clock_text(time_left), layout.text(20), clock, ink_of_clock, "right")
+            room.width = clock.left - left - layout.px(8)
         name_room = Rect(left, top, room.width - (layout.px(42) if dots else 0), heights[0])
         write(screen, who, large, name_room)
         write(screen, captured or side_name, small, Rect(left, top + heights[0], room.width, heights[1]), ink)
@@ -153,7 +160,7 @@ class Panel:
             for i in range(3):
                 bright = 0.35 + 0.65 * max(0.0, 1 - abs((now * 2.2 - i * 0.5) % 2 - 0.75))
                 dot = theme.disc(3.5 * layout.unit, theme.GOLD, round(bright, 1))
-                screen.blit(dot, dot.get_rect(center=(room.right - layout.px(30 - i * 12), name_room.centery)))
+                screen.blit(dot, dot.get_rect(center=(left + room.width - layout.px(30 - i * 12), name_room.centery)))
 
     def _draw_button(
         self, screen: pygame.Surface, layout: Layout, rect: Rect, action: Action, pointer: Position
@@ -162,6 +169,19 @@ class Panel:
         color = WARNING if controller.armed(action) else None
         enabled = controller.enabled(action)
         button(screen, layout, rect, controller.label(action), action.shortcut, pointer, enabled, color)
+
+
+def clock_text(seconds: float) -> str:
+    """Write the time that is left: ``1:02:03``, ``4:05``, and tenths in the last seconds, ``0:07.3``.
+
+    >>> [clock_text(seconds) for seconds in (3723, 245.9, 7.39, 0)]
+    ['1:02:03', '4:05', '0:07.3', '0:00.0']
+    """
+    minutes, rest = divmod(seconds, 60)
+    if seconds < 10:
+        return f"0:{int(rest * 10) / 10:04.1f}"
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{int(rest):02}" if hours else f"{minutes}:{int(rest):02}"
 
 
 def draw_status(screen: pygame.Surface, layout: Layout, line: str, tone: Tone = "busy") -> None:

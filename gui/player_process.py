@@ -29,6 +29,7 @@ from gui.review_process import Reviewer, ReviewGame
 if TYPE_CHECKING:
     from lm.players.player import Choice, Player
     from xiangqi import Board
+    from xiangqi.engine import Limit
 
 PATIENCE: Final = 1.0
 """Seconds within which a player has to stop thinking when a new request comes."""
@@ -45,6 +46,8 @@ class Request:
     game: int = 0
     """Number of the game. If it differs from the last request's, the player starts a new game."""
     board: Board | None = None
+    limit: Limit | None = None
+    """How long the player may think; its own limit if that is not given."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,9 @@ class _Server:
         self._thinking: Request | None = None
         self._leaving = False
         self._player: Player | None = None
-        self._spec, self._game = "", 0
+        self._players: dict[str, Player] = {}
+        """The players of the last two specs, since two may play each other."""
+        self._game = 0
         self._writing = threading.Lock()
         players = Players(load)
         self._analyst, self._reviewer = Analyst(players, self._report), Reviewer(players, self._report)
@@ -113,9 +118,9 @@ class _Server:
         with self._changed:
             self._leaving = True
             self._changed.notify_all()
-        if self._player is not None:
+        for player in list(self._players.values()):
             with contextlib.suppress(Exception):  # there is no window to report it to
-                self._player.close()
+                player.close()
         return code
 
     def _receive(self, message: Request | MoveNow | Analyse | ReviewGame | ReadMind) -> bool:
@@ -166,20 +171,22 @@ class _Server:
                     self._report(Failed(request.generation, describe(error)))
 
     def _serve(self, request: Request) -> None:
-        if self._player is None or request.spec != self._spec:
-            old, self._player = self._player, None
-            if old is not None:
-                old.close()
-            self._player, self._spec, self._game = self._load(request.spec), request.spec, request.game
+        self._player = self._players.pop(request.spec, None)
+        if self._player is None:
+            while len(self._players) > 1:
+                self._players.pop(next(iter(self._players))).close()
+            self._player = self._load(request.spec)
             self._report(Loaded(request.spec, self._player.name))
+        self._players[request.spec] = self._player  # the last is the one that was asked last
         if request.game != self._game:
             self._game = request.game
-            self._player.new_game()
+            for player in self._players.values():
+                player.new_game()
         with self._changed:
             if request.board is None or self._waiting is not None:
                 return
             self._thinking = request
-        (choice,) = self._player.choose([request.board])
+        (choice,) = self._player.choose([request.board], request.limit)
         self._report(Chosen(request.generation, choice))
 
     def _report(self, report: Report) -> None:

@@ -71,6 +71,8 @@ class RowList:
             rect = Rect(area.x, area.y + index * row - self.scroll.offset, area.width, row)
             if index in (self.chosen, hovered):
                 box(screen, rect, theme.HOVER if index == self.chosen else theme.RAISED, layout.px(5))
-            draw(index, rect.inflate(-layout.px(20), 0), index == self.chosen)
+            inner = rect.inflate(-layout.px(20), 0)
+            inner.width -= layout.px(5) if self.scroll.overflow(area) else 0
+            draw(index, inner, index == self.chosen)
         screen.set_clip(clip)
         self.scroll.draw(screen, area, layout)

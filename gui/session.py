@@ -13,12 +13,13 @@ Move.from_iccs('h2e2')
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gui.cursor import Cursor, branch_of
 from gui.notation import Notation, Scribe, Style
+from lm.matches.clocks import NO_CLOCKS, Clocks
 from lm.matches.table import HUMANS, PERSON, SIDES, Ending, Seat, Table
 from lm.players.player import Choice
 from xiangqi import BLACK, NULL_MOVE, RED, STARTING_FEN, Board, Color, Move, Square
@@ -55,6 +56,8 @@ class Session:
         """Number of the game, incremented by each new one."""
         self.selected: Square | None = None
         """The square of the piece in hand."""
+        self.elapsed: Callable[[], float] = lambda: 0.0
+        """Returns the seconds that the side to move has thought, for its clock."""
         self._dropped_by_click = False
         self._start(Table(fen, _seats(humans)))
 
@@ -256,7 +259,7 @@ class Session:
         Who looks at another position goes on looking at it. Raises ``IllegalMoveError``.
         """
         live = self.live
-        self.table.answer(choice)
+        self.table.answer(choice, self.elapsed())
         if choice.move is not None and isinstance(node := self.table.node, ChildNode):
             node.promote_to_main()
         self._changed(follow=live)
@@ -295,7 +298,19 @@ class Session:
 
     def new(self, fen: str = STARTING_FEN) -> None:
         """Start another game. If it raises ``InvalidFenError``, the current game is unchanged."""
-        self._start(Table(fen, self.table.seats))
+        self._start(Table(fen, self.table.seats, clocks=self.table.clocks))
+
+    def begin(self, fen: str, humans: Iterable[Color], clocks: Clocks = NO_CLOCKS) -> None:
+        """Start a game with persons on these sides, and clocks. Raises like `new`."""
+        humans = frozenset(humans)
+        self._start(Table(fen, _seats(humans), clocks=clocks))
+        self.bottom = BLACK if humans == {BLACK} else RED
+
+    def forfeit(self, color: Color) -> None:
+        """End the game as lost on time for a side."""
+        live = self.live
+        self.table.forfeit(color)
+        self._changed(follow=live)
 
     def resume(self, game: Game) -> None:
         """Resume a recorded game at the end of its main line. Raises ``InvalidFenError`` or ``IllegalMoveError``."""
@@ -422,14 +437,19 @@ class Session:
 
     # --- The record ---------------------------------------------------------------------------------------------------
 
-    def game(self, player_name: str) -> Game:
-        """Return the game and its tree with its headers, ready for writing."""
+    def game(self, player_name: str, red_name: str = "") -> Game:
+        """Return the game and its tree with its headers, ready for writing.
+
+        ``red_name`` is Red's name where two players play each other.
+        """
         names = {SIDES[color]: player_name for color in (RED, BLACK) if color not in self.humans}
+        if red_name and RED not in self.humans:
+            names[SIDES[RED]] = red_name
         return self.table.record({"Event": CASUAL, **names}, whole_tree=True)
 
-    def kept(self, player_name: str, saved: bool = False) -> Game:
+    def kept(self, player_name: str, red_name: str = "", saved: bool = False) -> Game:
         """Return the game with headers that tell `going_on` where it stands, and whether a file has it all."""
-        game = self.game(player_name)
+        game = self.game(player_name, red_name)
         if saved:
             game.headers[SAVED] = "yes"
         game.headers[PERSONS] = next(name for name, sides in HUMANS.items() if sides == self.humans)

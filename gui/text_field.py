@@ -64,8 +64,8 @@ class TextField:
                 return name == "backspace"
         return True
 
-    def draw(self, screen: pygame.Surface, layout: Layout, rect: Rect, hint: str = "") -> None:
-        """Draw the field; the cursor stays in sight."""
+    def draw(self, screen: pygame.Surface, layout: Layout, rect: Rect, hint: str = "", focused: bool = True) -> None:
+        """Draw the field; the cursor stays in sight, if text is typed here (``focused``)."""
         box(screen, rect, theme.BACKGROUND, layout.px(7))
         pygame.draw.rect(screen, theme.EDGE, rect, 1, layout.px(7))
         size, pad = layout.text(15), layout.px(9)
@@ -79,6 +79,8 @@ class TextField:
             write(screen, hint, size, Rect(room.x + layout.px(4), top, room.width, step), theme.EDGE)
         for i, line in enumerate(lines[first : first + rows]):
             screen.blit(theme.text(line, size), (room.x, top + i * step))
+        if not focused:
+            return
         x, y = room.x + cursor[1], top + (cursor[0] - first) * step
         if self.composed:
             width = theme.width(self.composed, size)

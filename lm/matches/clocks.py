@@ -20,7 +20,7 @@ MARGIN: Final = 0.05
 """Default number of seconds by which a player in a match may exceed its time: a pipe and a busy machine cost some."""
 
 _NUMBER: Final = r"(\d{1,7}(?:\.\d{1,6})?)"
-_GAME: Final = re.compile(rf"(?:(\d{{1,4}})/)?{_NUMBER}(?:\+{_NUMBER})?")
+_GAME: Final = re.compile(rf"(?:(\d{{1,4}})/)?{_NUMBER}(?:\+{_NUMBER})?(?:b{_NUMBER})?")
 _MOVE: Final = re.compile(rf"{_NUMBER}/move")
 
 
@@ -46,13 +46,15 @@ class TimeControl:
     """Number of moves after which the main time is added again; ``None`` for the whole game."""
     per_move: bool = False
     """Whether each move has the main time, and what is left of it is lost."""
+    byoyomi: float = 0.0
+    """Time that each move has at least, once the main time is used up."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a time control as PGN writes it, and ``SECONDS/move``. Raises ``UserError``.
+        """Read a time control as PGN writes it, ``SECONDS/move``, and ``600b30`` with byoyomi. Raises ``UserError``.
 
         >>> TimeControl.parse("60+0.5")
-        TimeControl(main=60.0, increment=0.5, moves=None, per_move=False)
+        TimeControl(main=60.0, increment=0.5, moves=None, per_move=False, byoyomi=0.0)
         >>> str(TimeControl.parse("40/120")), str(TimeControl.parse("0.1/move"))
         ('40/120', '0.1/move')
         """
@@ -60,7 +62,8 @@ class TimeControl:
         if alone is not None:
             control = cls(float(alone[1]), per_move=True)
         elif found is not None:
-            control = cls(float(found[2]), float(found[3] or 0), int(found[1]) if found[1] else None)
+            moves = int(found[1]) if found[1] else None
+            control = cls(float(found[2]), float(found[3] or 0), moves, byoyomi=float(found[4] or 0))
         else:
             raise UserError(f"no time control: {text!r} (seconds, as 60+0.5 for a game, 40/120 for 40 moves, 0.1/move)")
         if control.main <= 0 or control.moves == 0:
@@ -71,24 +74,27 @@ class TimeControl:
         if self.per_move:
             return f"{self.main:g}/move"
         moves = f"{self.moves}/" if self.moves is not None else ""
-        return f"{moves}{self.main:g}" + (f"+{self.increment:g}" if self.increment else "")
+        gain = f"+{self.increment:g}" if self.increment else ""
+        return f"{moves}{self.main:g}{gain}" + (f"b{self.byoyomi:g}" if self.byoyomi else "")
 
     def start(self) -> Clock:
         """Return the clock at the start of a game."""
-        return Clock(self.main, self.moves)
+        return Clock(self.main + self.byoyomi, self.moves)
 
     def after(self, clock: Clock, seconds: float, margin: float = 0.0) -> Clock | None:
         """Return the clock after a move, or ``None`` if the move took more than is left and ``margin``.
 
         >>> TimeControl(1, moves=2).after(Clock(0.75, 1), 0.5)  # the second move of two
         Clock(left=1.25, moves_to_go=2)
+        >>> TimeControl(600, byoyomi=30).after(Clock(45), 20)
+        Clock(left=30, moves_to_go=None)
         >>> TimeControl(1).after(Clock(0.1), 0.2, margin=0.05)
         """
         if seconds > clock.left + margin:
             return None
         if self.per_move:
             return self.start()
-        left = max(clock.left - seconds, 0.0) + self.increment
+        left = max(clock.left - seconds + self.increment, self.increment, self.byoyomi)
         if clock.moves_to_go is None:
             return Clock(left)
         if clock.moves_to_go > 1:

@@ -268,8 +268,10 @@ class TestGivingUp:
         app.session.set_comment(app.session.node, "why?")
         key(app, "n")
         assert app.session.board.ply == 4
-        key(app, "n")
+        key(app, "return")
         assert app.session.board.ply == 0
+        (kept,) = (path for path in app.controller.games.path.glob("*.pgn") if "current" not in path.name)
+        assert "why?" in kept.read_text()
 
 
 class TestStepping:

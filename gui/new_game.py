@@ -1,0 +1,117 @@
+"""What a new game begins with: who plays, from which position, with which clocks; and the engines that were added."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from dataclasses import dataclass
+from typing import Final
+
+from gui.editor import HANDICAPS, Editor
+from gui.settings import Settings
+from gui.strings import say
+from lm import UserError
+from lm.matches.clocks import NO_CLOCKS, Clocks, TimeControl
+from lm.players.levels import LEVELS
+from lm.players.specs import Spec
+from xiangqi import STARTING_FEN, Board
+
+CLOCKS: Final = ("", "3+2", "10+5", "30b30")
+"""The clocks that are offered, in minutes, seconds a move, and seconds of byoyomi."""
+_CLOCK: Final = re.compile(
+    r"(?P<main>\d{1,3}(?:\.\d)?)\s*(?:\+\s*(?P<gain>\d{1,3}))?\s*(?:b\s*(?P<byoyomi>\d{1,3}))?", re.I
+)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A new game. ``players`` are Red's and Black's, ``None`` for a person."""
+
+    players: tuple[Spec | None, Spec | None]
+    fen: str = STARTING_FEN
+    clocks: Clocks = NO_CLOCKS
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Who may take a seat."""
+
+    label: str
+    detail: str = ""
+    spec: Spec | None = None
+    """``None`` for a person."""
+
+
+def candidates(settings: Settings) -> list[Candidate]:
+    """Return who may take a seat: a person, the levels with their strength, the engines added."""
+    found = [Candidate(say("new.person"))]
+    found += [Candidate(level.name, f"{level.elo:+d}", Spec("level", level.name)) for level in LEVELS]
+    for name, text in engines(settings):
+        try:
+            found.append(Candidate(name, say("new.engine"), Spec.parse(text)))
+        except UserError:  # the settings were edited
+            continue
+    return found
+
+
+def engines(settings: Settings) -> list[tuple[str, str]]:
+    """Return the names and specs of the engines that were added."""
+    found = settings.get("engines", [])
+    return [(str(each[0]), str(each[1])) for each in found if isinstance(each, list) and len(each) == 2]
+
+
+def engine_spec(name: str, command: str, options: str) -> Spec:
+    """Return the spec of an engine. Raises ``UserError`` for a program that is not there or options without a value.
+
+    >>> str(engine_spec("Fairy", "sh -c true", "Hash=64 depth=5"))
+    'uci:cmd=sh -c true,Hash=64,depth=5,name=Fairy'
+    """
+    try:
+        words, settings = shlex.split(command), shlex.split(options)
+    except ValueError as error:
+        raise UserError(f"{command!r}: {error}") from None
+    if not words:
+        raise UserError(say("engine.no_command"))
+    if shutil.which(words[0]) is None:
+        raise UserError(say("engine.no_program", name=words[0]))
+    if wrong := [word for word in settings if "=" not in word]:
+        raise UserError(say("engine.no_value", name=wrong[0]))
+    kind, at = "uci", dict(word.split("=", 1) for word in settings)
+    if at.pop("protocol", "uci").lower() == "ucci":
+        kind = "ucci"
+    return Spec(kind, None, (("cmd", command.strip()), *at.items(), ("name", name or words[0].rpartition("/")[2])))
+
+
+def add_engine(settings: Settings, spec: Spec) -> None:
+    """Keep an engine, in place of one of the same name."""
+    others = [[name, text] for name, text in engines(settings) if name != spec.name]
+    settings.set("engines", [*others, [spec.name, str(spec)]])
+
+
+def parse_clock(text: str) -> Clocks:
+    """Read clocks in minutes: ``10+5`` gains 5 seconds a move, ``10b30`` has byoyomi of 30. Raises ``UserError``.
+
+    >>> parse_clock("10+5").headers, parse_clock("1b30").red.byoyomi, bool(parse_clock(""))
+    ({'TimeControl': '600+5'}, 30.0, False)
+    """
+    if not text.strip():
+        return NO_CLOCKS
+    found = _CLOCK.fullmatch(text.strip())
+    main, gain, byoyomi = (0.0, 0.0, 0.0) if found is None else (float(found[n] or 0) for n in (1, 2, 3))
+    if not main:
+        raise UserError(say("new.no_clock", text=text))
+    control = TimeControl(60 * main, gain, byoyomi=byoyomi)
+    return Clocks(control, control)
+
+
+def starts(shown: Board) -> list[tuple[str, str]]:
+    """Return the positions to start from, names and FENs: the full board, that shown if it can be played, handicaps."""
+    found = [(say("new.full"), STARTING_FEN)]
+    if shown.is_valid() and shown.legal_moves and shown.fen() != STARTING_FEN:
+        found.append((say("new.shown"), shown.fen()))
+    for name in HANDICAPS:
+        editor = Editor(Board())
+        editor.give(name)
+        found.append((say(f"handicap.{name}"), editor.board.fen()))
+    return found

@@ -1,0 +1,232 @@
+"""The dialogs of a new game: who plays, from where, with which clocks; and of an engine to add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import pygame
+from pygame import Rect
+
+from gui import theme
+from gui.dialogs import Dialog
+from gui.layout import Layout
+from gui.new_game import CLOCKS, Setup, add_engine, candidates, engine_spec, parse_clock, starts
+from gui.row_list import RowList
+from gui.strings import say
+from gui.text_field import TextField
+from gui.widgets import DARK_INK, Position, box, write
+from lm import UserError
+from lm.players.specs import Spec
+
+if TYPE_CHECKING:
+    from gui.controller import Controller
+
+LISTS: Final = ("side.red", "side.black", "new.start")
+"""The titles of the three lists."""
+
+
+class NewGameDialog(Dialog):
+    """Who plays, from which position, with which clocks. ``done`` is called with that, ``more`` to add an engine."""
+
+    def __init__(self, controller: Controller, done: Callable[[Setup], None], more: Callable[[], None]) -> None:
+        super().__init__(say("new.title"))
+        self._done, self._more = done, more
+        self.candidates = candidates(controller.settings)
+        self.starts = starts(controller.session.shown)
+        self.lists = RowList(), RowList(), RowList()
+        self.focus = 1
+        """The list that the arrow keys are for."""
+        self.field = TextField(controller.settings.get("clock", ""), controller.clipboard.get)
+        self.note = say("new.unsaved") if controller.files.unsaved else ""
+        self._settings = controller.settings
+        for color in (0, 1):
+            self.lists[color].reset(len(self.candidates) + 1, self._seat(controller, color))
+        self.lists[2].reset(len(self.starts), 0)
+
+    def _seat(self, controller: Controller, color: int) -> int:
+        """Return who sits there now, or the default level."""
+        if color in controller.session.humans:
+            return 0
+        spec = controller.seat(color)
+        return next((n for n, each in enumerate(self.candidates) if each.spec == spec), 5)
+
+    # --- Keys and pointer ---------------------------------------------------------------------------------------------
+
+    def wants_text(self) -> bool:
+        return True
+
+    def text(self, event: pygame.Event) -> None:
+        self.field.text(event)
+        self.note = ""
+
+    def key(self, name: str) -> None:
+        if self.lists[self.focus].key(name):
+            return
+        if name in ("left", "right", "tab", "shift+tab"):
+            self.focus = (self.focus + (1 if name in ("right", "tab") else -1)) % len(self.lists)
+        elif name == "enter":
+            self._finish()
+        else:
+            self.field.key(name)
+
+    def press_body(self, layout: Layout, room: Rect, position: Position) -> None:
+        areas, chips, _ = self.places(layout, room)
+        for n, area in enumerate(areas):
+            if (index := self.lists[n].at(layout, area, position)) is not None:
+                self.focus, self.lists[n].chosen = n, index
+                if n < 2 and index == len(self.candidates):
+                    self._more()
+        for text, rect in zip(CLOCKS, chips, strict=True):
+            if rect.collidepoint(position):
+                self.field.value, self.field.at, self.note = text, len(text), ""
+
+    def wheel(self, layout: Layout, lines: float) -> None:
+        areas, _, _ = self.places(layout, self._body(layout, self.room(layout)))
+        pointer = pygame.mouse.get_pos()
+        n = next((n for n, area in enumerate(areas) if area.collidepoint(pointer)), self.focus)
+        self.lists[n].wheel(layout, areas[n], lines)
+
+    def _finish(self) -> None:
+        if any(rows.chosen == len(self.candidates) for rows in self.lists[:2]):
+            self._more()
+            return
+        try:
+            clocks = parse_clock(self.field.value)
+        except UserError as error:
+            self.note = str(error)
+            return
+        self._settings.set("clock", self.field.value)
+        red, black = (self.candidates[rows.chosen].spec for rows in self.lists[:2])
+        self.closed = True
+        self._done(Setup((red, black), self.starts[self.lists[2].chosen][1], clocks))
+
+    # --- Drawing ------------------------------------------------------------------------------------------------------
+
+    def body_size(self, layout: Layout) -> tuple[int, int]:
+        return layout.px(760), layout.px(30) + 12 * RowList.row(layout) + layout.px(84)
+
+    def places(self, layout: Layout, room: Rect) -> tuple[list[Rect], list[Rect], Rect]:
+        """Return the places of the lists, of the clocks that are offered and of the field for another one."""
+        gap, row = layout.px(10), layout.px(30)
+        width = (room.width - 2 * gap) // 3
+        height = room.height - row - layout.px(84)
+        lists = [Rect(room.x + n * (width + gap), room.y + row, width, height) for n in range(3)]
+        top = room.y + row + height + layout.px(14)
+        label = layout.px(70)
+        chip = (room.width - label - layout.px(150) - 4 * gap) // 4
+        chips = [Rect(room.x + label + n * (chip + gap), top, chip, layout.px(32)) for n in range(4)]
+        left = chips[-1].right + gap
+        return lists, chips, Rect(left, top, room.right - left, layout.px(32))
+
+    def draw_body(self, screen: pygame.Surface, layout: Layout, room: Rect, pointer: Position, now: float) -> None:
+        areas, chips, field = self.places(layout, room)
+        row, size = layout.px(30), layout.text(14)
+        for n, area in enumerate(areas):
+            ink = theme.GOLD if n == self.focus else theme.TEXT
+            write(screen, say(LISTS[n]), size, Rect(area.x, area.y - row, area.width, row), ink)
+            if n < 2:
+                elo = Rect(area.x, area.y - row, area.width - layout.px(12), row)
+                write(screen, say("new.elo"), layout.text(12), elo, theme.FAINT, "right")
+            self.lists[n].draw(screen, layout, area, pointer, partial(self._draw_row, screen, layout, n))
+        write(screen, say("new.clock"), size, Rect(room.x, chips[0].y, layout.px(66), chips[0].height))
+        for text, rect in zip(CLOCKS, chips, strict=True):
+            chosen = text == self.field.value.strip()
+            face = theme.GOLD if chosen else theme.HOVER if rect.collidepoint(pointer) else theme.RAISED
+            box(screen, rect, face, layout.px(7))
+            ink = DARK_INK if chosen else theme.TEXT
+            write(screen, text or say("new.untimed"), layout.text(13), rect, ink, "center")
+        self.field.draw(screen, layout, field, say("new.clock_hint"))
+        below = Rect(room.x, chips[0].bottom, room.width, room.bottom - chips[0].bottom)
+        ink = theme.GOLD if self.note else theme.FAINT
+        write(screen, self.note or say("new.clock_help"), layout.text(12), below, ink)
+
+    def _draw_row(
+        self, screen: pygame.Surface, layout: Layout, which: int, index: int, rect: Rect, chosen: bool
+    ) -> None:
+        label, detail, ink = say("new.add_engine"), "", theme.GOLD
+        if which == 2:
+            label, ink = self.starts[index][0], theme.TEXT
+        elif index < len(self.candidates):
+            label, detail, ink = self.candidates[index].label, self.candidates[index].detail, theme.TEXT
+        right = write(screen, detail, layout.text(12), rect, theme.FAINT, "right").left if detail else rect.right
+        write(screen, label, layout.text(14), Rect(rect.x, rect.y, right - rect.x, rect.height), ink)
+
+
+class EngineDialog(Dialog):
+    """Adds an engine: its name, its command and its options. The command is shown once more before it may run."""
+
+    FIELDS: Final = ("engine.command", "engine.name", "engine.options")
+
+    def __init__(self, controller: Controller, done: Callable[[], None]) -> None:
+        super().__init__(say("engine.title"))
+        self._settings, self._done = controller.settings, done
+        self.fields = [TextField("", controller.clipboard.get) for _ in self.FIELDS]
+        self.focus = 0
+        self.note, self.tone = say("engine.help"), theme.FAINT
+        self._confirmed: Spec | None = None
+        """The engine whose command has been shown."""
+
+    def wants_text(self) -> bool:
+        return True
+
+    def text(self, event: pygame.Event) -> None:
+        self.fields[self.focus].text(event)
+        self._confirmed = None
+
+    def key(self, name: str) -> None:
+        field = self.fields[self.focus]
+        if field.composed:
+            field.key(name)
+        elif name in ("tab", "down", "shift+tab", "up"):
+            self.focus = (self.focus + (1 if name in ("tab", "down") else -1)) % len(self.fields)
+        elif name == "enter":
+            self._finish()
+        else:
+            field.key(name)
+            if name in ("backspace", "delete", "ctrl+v"):
+                self._confirmed = None
+
+    def press_body(self, layout: Layout, room: Rect, position: Position) -> None:
+        for n, rect in enumerate(self.places(layout, room)):
+            if rect.collidepoint(position):
+                self.focus = n
+
+    def _finish(self) -> None:
+        command, name, options = (field.value for field in self.fields)
+        try:
+            spec = engine_spec(name.strip(), command, options)
+        except UserError as error:
+            self.note, self.tone = str(error), theme.ALARM
+            return
+        if spec != self._confirmed:
+            self._confirmed = spec
+            self.note, self.tone = say("engine.confirm", command=command.strip()), theme.GOLD
+            return
+        add_engine(self._settings, spec)
+        self.closed = True
+        self._done()
+
+    def body_size(self, layout: Layout) -> tuple[int, int]:
+        return layout.px(620), layout.px(3 * 44) + 4 * theme.height(layout.text(13))
+
+    @staticmethod
+    def places(layout: Layout, room: Rect) -> list[Rect]:
+        """Return the places of the fields."""
+        label = layout.px(100)
+        return [
+            Rect(room.x + label, room.y + n * layout.px(44), room.width - label, layout.px(34))
+            for n in range(len(EngineDialog.FIELDS))
+        ]
+
+    def draw_body(self, screen: pygame.Surface, layout: Layout, room: Rect, pointer: Position, now: float) -> None:
+        for n, rect in enumerate(self.places(layout, room)):
+            label = Rect(room.x, rect.y, rect.x - room.x - layout.px(6), rect.height)
+            ink = theme.GOLD if n == self.focus else theme.TEXT
+            write(screen, say(self.FIELDS[n]), layout.text(14), label, ink)
+            self.fields[n].draw(screen, layout, rect, say(f"{self.FIELDS[n]}.hint"), n == self.focus)
+        size, top = layout.text(13), room.y + layout.px(3 * 44)
+        for line in theme.wrap(self.note, size, room.width, 4):
+            write(screen, line, size, Rect(room.x, top, room.width, theme.height(size)), self.tone)
+            top += theme.height(size)

@@ -1,0 +1,293 @@
+"""A new game: who plays, from where, with which clocks; engines that are added; hints."""
+
+import sys
+from pathlib import Path
+
+import pygame
+import pytest
+
+from gui.actions import Action
+from gui.analysis_process import Lines
+from gui.layout import MINIMUM_SIZE
+from gui.new_game import Setup, add_engine, candidates, engine_spec, engines, parse_clock
+from gui.new_game_dialog import EngineDialog, NewGameDialog
+from gui.session import Session
+from gui.settings import Settings
+from lm import UserError
+from lm.matches.clocks import Clocks, TimeControl
+from lm.players.player import Choice, Line
+from lm.players.specs import Spec
+from xiangqi import BLACK, RED, Move
+from xiangqi.engine import Info
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class First:
+    """Plays the first legal move."""
+
+    name = "first"
+
+    def choose(self, boards, limits=None):
+        return [Choice(board.legal_moves[0]) for board in boards]
+
+    def close(self):
+        pass
+
+
+def key(app, name, mod=0):
+    app.handle(pygame.Event(pygame.KEYDOWN, key=pygame.key.key_code(name), mod=mod))
+
+
+def type(app, text):
+    app.handle(pygame.Event(pygame.TEXTINPUT, text=text))
+
+
+def press(app, position):
+    app.handle(pygame.Event(pygame.MOUSEBUTTONDOWN, pos=tuple(position), button=1))
+    app.handle(pygame.Event(pygame.MOUSEBUTTONUP, pos=tuple(position), button=1))
+
+
+@pytest.fixture
+def app(open_board):
+    app = open_board(humans="red", size=(1000, 760))
+    app.controller.tick(1.0)
+    return app
+
+
+def choose(app, which, index):
+    """Click a row of a list of the dialog."""
+    dialog, layout = app.overlay, app.layout
+    app.frame(1.0)
+    areas, _, _ = dialog.places(layout, dialog._body(layout, dialog.room(layout)))
+    row = dialog.lists[which].row(layout)
+    press(app, (areas[which].x + 20, areas[which].y + row * index + row // 2 - dialog.lists[which].scroll.offset))
+
+
+class TestDialog:
+    def test_enter_starts_with_who_sits_there(self, app):
+        key(app, "n")
+        assert isinstance(app.overlay, NewGameDialog)
+        key(app, "return")
+        assert app.overlay is None and app.session.humans == {RED}
+        assert app.controller.level.name == "Steady" and app.session.number == 2
+
+    def test_sides_levels_and_handicaps(self, app):
+        key(app, "n")
+        choose(app, 0, 10)
+        choose(app, 1, 0)
+        choose(app, 2, 1)
+        key(app, "return")
+        session = app.session
+        assert session.humans == {BLACK} and session.bottom == BLACK
+        assert app.controller.level.name == "Best" and app.controller.spec.startswith("search")
+        assert session.board.piece_at(Move.from_iccs("b0c2").from_square) is None
+
+    def test_the_position_shown(self, app):
+        app.session.play(Move.from_iccs("h2e2"))
+        fen = app.session.shown.fen()
+        key(app, "n")
+        choose(app, 2, 1)
+        key(app, "return")
+        assert app.session.start_fen == fen
+
+    def test_arrow_keys_choose(self, app):
+        key(app, "n")
+        key(app, "up")
+        key(app, "right")
+        key(app, "down")
+        key(app, "return")
+        assert app.controller.level.name == "Casual" and app.session.start_fen != Session().start_fen
+
+    def test_a_clock_is_typed_or_clicked(self, app):
+        key(app, "n")
+        type(app, "abc")
+        key(app, "return")
+        assert app.overlay.note.startswith("No clock: abc.")
+        dialog, layout = app.overlay, app.layout
+        _, chips, _ = dialog.places(layout, dialog._body(layout, dialog.room(layout)))
+        press(app, chips[2].center)
+        key(app, "return")
+        assert app.controller.time_left(RED) == 600
+        key(app, "n")
+        assert app.overlay.field.value == "10+5"
+
+    @pytest.mark.parametrize("size", [MINIMUM_SIZE, (1280, 800), (3840, 2160)])
+    @pytest.mark.parametrize("action", [Action.NEW, Action.ADD_ENGINE])
+    def test_it_fits(self, app, size, action):
+        app.window.size = size
+        app.frame(1.0)
+        app.do(action)
+        app.frame(1.0)
+        layout, dialog = app.layout, app.overlay
+        room = dialog.room(layout)
+        places = dialog.places(layout, dialog._body(layout, room))
+        rects = [*places[0], *places[1], places[2]] if action is Action.NEW else places
+        assert all(room.contains(rect) for rect in rects)
+
+
+class TestPlayers:
+    def test_two_players_take_turns(self, seat):
+        table = seat(First())
+        table.controller.start(Setup((Spec("level", "Child"), Spec("level", "Deep"))))
+        table.wait(lambda: table.session.board.ply >= 4)
+        specs = [request.spec for request in table.requests if request.board is not None]
+        assert [spec.partition(":")[0] for spec in specs[:4]] == ["careful", "search", "careful", "search"]
+        red, black = (table.controller.side(color)[0] for color in (RED, BLACK))
+        assert red != black
+
+    def test_two_persons(self, seat):
+        table = seat(First())
+        table.controller.start(Setup((None, None)))
+        table.play("h2e2", "h9g7")
+        table.tick()
+        assert table.moves == ["h2e2", "h9g7"]
+
+    def test_a_game_that_no_file_has_is_kept(self, seat):
+        table = seat(First())
+        table.controller.start(Setup((None, None)))
+        table.play("h2e2")
+        table.tick()
+        table.controller.start(Setup((None, None)))
+        assert len([path for path in table.games_dir.glob("*.pgn") if "current" not in path.name]) == 1
+
+
+class TestEngines:
+    def test_the_command_is_shown_before_it_is_kept(self, app):
+        key(app, "n")
+        choose(app, 1, 0)
+        for _ in range(20):
+            key(app, "down")
+        key(app, "return")
+        assert isinstance(app.overlay, EngineDialog)
+        key(app, "return")
+        assert app.overlay.note == "Which program?"
+        type(app, f"{sys.executable} engine.py")
+        key(app, "tab")
+        type(app, "Mine")
+        key(app, "tab")
+        type(app, "Hash=64 depth=2")
+        key(app, "return")
+        assert sys.executable in app.overlay.note and engines(app.controller.settings) == []
+        key(app, "return")
+        assert isinstance(app.overlay, NewGameDialog)
+        choose_last = len(app.overlay.candidates) - 1
+        assert app.overlay.candidates[choose_last].label == "Mine"
+        app.overlay.lists[1].chosen = choose_last
+        key(app, "return")
+        assert app.controller.spec == f"uci:cmd={sys.executable} engine.py,Hash=64,depth=2,name=Mine"
+
+    def test_they_are_kept(self, tmp_path):
+        path = tmp_path / "board.json"
+        add_engine(Settings(path), engine_spec("Mine", sys.executable, "protocol=ucci"))
+        add_engine(Settings(path), engine_spec("Mine", sys.executable, ""))
+        assert [each.label for each in candidates(Settings(path))][-2:] == ["Best", "Mine"]
+        assert engines(Settings(path)) == [("Mine", f"uci:cmd={sys.executable},name=Mine")]
+
+    @pytest.mark.parametrize(
+        ("command", "options", "reason"),
+        [("", "", "Which program?"), ("no-such-program", "", "There is no program"), (sys.executable, "Hash", "Hash")],
+    )
+    def test_mistakes_are_told(self, command, options, reason):
+        with pytest.raises(UserError, match=reason.replace("?", r"\?")):
+            engine_spec("", command, options)
+
+    def test_an_engine_is_told_the_clocks_and_a_level_is_not(self, seat):
+        table = seat(First())
+        clocks = parse_clock("1+2")
+        table.controller.start(Setup((Spec("uci", None, (("cmd", sys.executable),)), None), clocks=clocks))
+        table.tick()
+        assert table.requests[-1].limit.red_clock == 60 and table.requests[-1].limit.red_increment == 2
+        table.controller.start(Setup((Spec("level", "Deep"), None), clocks=clocks))
+        table.tick()
+        assert table.requests[-1].limit is None
+
+
+class TestClocks:
+    @pytest.fixture
+    def table(self, seat):
+        table = seat(First())
+        table.controller.start(Setup((None, None), clocks=parse_clock("1+5")))
+        table.tick()
+        return table
+
+    def test_it_runs_gains_and_is_given_back(self, table):
+        left = table.controller.time_left
+        table.tick(10)
+        assert left(RED) == 50 and left(BLACK) == 60
+        table.play("h2e2")
+        table.tick(0)
+        table.tick(3)
+        assert left(RED) == 55 and left(BLACK) == 57
+        table.controller.do(Action.UNDO)
+        table.tick(0)
+        assert left(RED) == 60 and left(BLACK) == 60
+
+    def test_who_has_no_time_left_loses(self, table):
+        table.tick(60.5)
+        assert table.session.ending.winner == BLACK and table.session.ending.reason == "time forfeit"
+        assert "ran out of time" in table.controller.status()[0]
+        assert table.controller.time_left(BLACK) == 60
+
+    def test_the_window_wakes_for_the_clock(self, table):
+        table.tick(10.25)
+        assert table.controller.patience() == pytest.approx(0.75)
+        table.tick(45)
+        assert table.controller.patience() == pytest.approx(0.1)
+
+    def test_byoyomi(self):
+        control = TimeControl.parse("60b30")
+        clock = control.start()
+        assert clock.left == 90 and str(control) == "60b30"
+        clock = control.after(clock, 70)
+        assert clock.left == 30 and control.after(clock, 29).left == 30 and control.after(clock, 31) is None
+
+    def test_nobodys_time_runs_while_a_player_is_loaded(self, seat):
+        table = seat(First())
+        table.worker.ask = lambda request: None
+        table.controller.start(Setup((Spec("level", "Deep"), None), clocks=parse_clock("1")))
+        table.tick()
+        table.tick(100)
+        assert table.session.ending is None and table.controller.time_left(RED) == 60
+
+    def test_the_record_names_it(self, table):
+        table.play("h2e2")
+        assert table.controller.record().headers["TimeControl"] == "60+5"
+        assert Clocks.parse("60+5") == table.session.table.clocks
+
+
+class TestHint:
+    def lines(self, app, nodes):
+        analysis = app.controller.analysis
+        move = Move.from_iccs("h2e2")
+        analysis.take(Lines(analysis._number, (Line(Info(1, nodes=nodes, pv=(move,))),)))
+        app.controller._tell_hint()
+
+    def test_a_move_is_shown_until_another_position_is(self, app):
+        key(app, "k")
+        analysis = app.controller.analysis
+        assert analysis.hinting and app.controller.status()[0] == "Looking for a hint..."
+        self.lines(app, 100)
+        assert analysis.hint is None
+        self.lines(app, 500)
+        assert [mark.move.iccs for mark in analysis.arrows()] == ["h2e2"] and not analysis.on
+        assert app.controller.status()[0] == "Hint: 炮二平五"
+        assert app.controller.worker.analyses[-1].board is None
+        app.frame(1.0)
+        app.session.play(Move.from_iccs("h2e2"))
+        app.controller.tick(2.0)
+        assert analysis.arrows() == []
+
+    def test_with_an_analysis_on_it_names_the_best_move(self, app):
+        key(app, "space")
+        self.lines(app, 500)
+        key(app, "k")
+        assert app.controller.status()[0] == "Hint: 炮二平五" and app.controller.analysis.on
+
+
+def test_the_cards_show_the_clocks(app):
+    app.controller.start(Setup((None, Spec("level", "Child")), clocks=parse_clock("10b30")))
+    app.controller.tick(2.0)
+    for size in (MINIMUM_SIZE, (1280, 800)):
+        app.window.size = size
+        app.frame(2.0)
