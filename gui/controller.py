@@ -219,7 +219,9 @@ class Controller:
     def _ask(self, board: Board | None = None) -> None:
         session = self.session
         limit = session.table.limit() if self._spec_of(session.board.turn).kind in ENGINES else None
-        self.worker.ask(Request(self.spec, session.generation, session.number, board, limit))
+        two = self.red_player is not None and not session.humans
+        beside = str(self._spec_of(1 - session.board.turn)) if two else ""
+        self.worker.ask(Request(self.spec, session.generation, session.number, board, limit, beside))
 
     def _run_clock(self, now: float) -> None:
         """Note when a turn begins, and end the game of a side whose time is up."""

@@ -48,6 +48,8 @@ class Request:
     board: Board | None = None
     limit: Limit | None = None
     """How long the player may think; its own limit if that is not given."""
+    beside: str = ""
+    """The spec of the player that plays against it, which stays loaded; all others are closed."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,9 @@ class _Server:
         self._leaving = False
         self._player: Player | None = None
         self._players: dict[str, Player] = {}
-        """The players of the last two specs, since two may play each other."""
-        self._game = 0
+        """The players that are loaded, by their specs: two where they play each other."""
+        self._games: dict[str, int] = {}
+        """The number of the game that each of them plays."""
         self._writing = threading.Lock()
         players = Players(load)
         self._analyst, self._reviewer = Analyst(players, self._report), Reviewer(players, self._report)
@@ -171,17 +174,17 @@ class _Server:
                     self._report(Failed(request.generation, describe(error)))
 
     def _serve(self, request: Request) -> None:
-        self._player = self._players.pop(request.spec, None)
-        if self._player is None:
-            while len(self._players) > 1:
-                self._players.pop(next(iter(self._players))).close()
-            self._player = self._load(request.spec)
-            self._report(Loaded(request.spec, self._player.name))
-        self._players[request.spec] = self._player  # the last is the one that was asked last
-        if request.game != self._game:
-            self._game = request.game
-            for player in self._players.values():
-                player.new_game()
+        self._player = None
+        for spec in self._players.keys() - {request.spec, request.beside}:
+            self._players.pop(spec).close()
+        if request.spec not in self._players:
+            self._players[request.spec] = player = self._load(request.spec)
+            self._games[request.spec] = request.game
+            self._report(Loaded(request.spec, player.name))
+        self._player = self._players[request.spec]
+        if request.game != self._games[request.spec]:
+            self._games[request.spec] = request.game
+            self._player.new_game()
         with self._changed:
             if request.board is None or self._waiting is not None:
                 return

@@ -25,7 +25,7 @@ class Sample(Player):
         self._note = Path(note) if note else None
         self._stopped, self._closed = threading.Event(), threading.Event()
 
-    def choose(self, boards):
+    def choose(self, boards, limits=None):
         print("noise on standard output", flush=True)
         self._write("asked")
         match self.does:

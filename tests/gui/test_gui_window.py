@@ -26,7 +26,7 @@ class Slow:
     def __init__(self):
         self.gate, self.begun = threading.Event(), threading.Event()
 
-    def choose(self, boards):
+    def choose(self, boards, limits=None):
         self.begun.set()
         assert self.gate.wait(10)
         return [Choice(Move.from_iccs("h9g7")) for _ in boards]
