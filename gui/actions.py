@@ -19,7 +19,7 @@ class Action(enum.Enum):
     NEW = "new", "N", "game"
     UNDO = "undo", "U", "game"
     REDO = "redo", "Shift+U", "game"
-    HINT = "hint", "K", "game"
+    HINT = "hint", "Q", "game"
     ADD_ENGINE = "add_engine", "Ctrl+E", "game"
     MOVE_NOW = "move_now", "M", "game"
     DRAW = "draw", "D", "game"

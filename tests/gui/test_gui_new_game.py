@@ -264,7 +264,7 @@ class TestHint:
         app.controller._tell_hint()
 
     def test_a_move_is_shown_until_another_position_is(self, app):
-        key(app, "k")
+        key(app, "q")
         analysis = app.controller.analysis
         assert analysis.hinting and app.controller.status()[0] == "Looking for a hint..."
         self.lines(app, 100)
@@ -281,7 +281,7 @@ class TestHint:
     def test_with_an_analysis_on_it_names_the_best_move(self, app):
         key(app, "space")
         self.lines(app, 500)
-        key(app, "k")
+        key(app, "q")
         assert app.controller.status()[0] == "Hint: 炮二平五" and app.controller.analysis.on
 
 
