@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -59,7 +60,8 @@ class Cluster:
         """Ray, connected."""
         own = self._address == LOCAL
         if own:
-            os.environ.update(_OWN, RAY_AUTH_TOKEN=secrets.token_hex(32))
+            os.environ.update(_OWN)
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # Ray reads it once in a process
         try:
             import ray
         except ImportError:
@@ -68,10 +70,17 @@ class Cluster:
         if own:
             ray._private.ray_constants.ENABLE_RAY_CLUSTER = False  # if it was imported before the environment was set
             where = {"num_cpus": self._wanted or processors(), "include_dashboard": False}
+        path = os.environ.get("PYTHONPATH")
+        if own:  # the workers inherit it, and find the modules that are found here
+            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         try:
             ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
             raise UserError(f"no Ray cluster at {self._address}: {' '.join(str(error).split())}") from None
+        finally:
+            os.environ.pop("PYTHONPATH", None)
+            if path is not None:
+                os.environ["PYTHONPATH"] = path
         if own and not (ip := ray.util.get_node_ip_address()).startswith("127."):
             ray.shutdown()
             raise UserError(f"this release of Ray listens on {ip} too, where others could reach it: take another")
