@@ -512,18 +512,8 @@ def deepen(
         prices[1] = -ALL
         best = -ALL
         for i in range(n):
-            make(ws, 0, int(MOVE_FROM[moves[i]]), int(MOVE_TO[moves[i]]))
-            ws.checked[ws.past + 1] = in_danger(ws, ws.turn)
-            ws.frames[0, _END] = 0
             floor = max(best - margin - 1, -MATE)
-            # Is it better than that? If so, by how much?
-            top = floor + 1 if floor > -MATE else MATE
-            while True:
-                value = -_search(ws, table, d - 1, -top, -floor)
-                if value < top or top == MATE or ws.stopped != 0:
-                    break
-                top = MATE
-            unmake(ws, 0)
+            value = _price(ws, table, moves[i], d, floor, floor == -MATE)
             if ws.stopped != 0:
                 break
             prices[1, i] = value
@@ -537,30 +527,41 @@ def deepen(
 
 
 @compiled
+def _price(ws: Workspace, table: Table, move: int, depth: int, floor: int, exactly: bool) -> int:
+    """Return the score of a move at the root by a search of ``depth`` plies, the move's own among them.
+
+    A score up to ``floor`` is an upper bound. Unless it is wanted ``exactly`` anyway, the move is first only asked
+    whether it exceeds that. The score counts for nothing if the search was stopped.
+    """
+    make(ws, 0, int(MOVE_FROM[move]), int(MOVE_TO[move]))
+    ws.checked[ws.past + 1] = in_danger(ws, ws.turn)
+    ws.frames[0, _END] = 0
+    top = MATE if exactly else floor + 1
+    while True:
+        value = -_search(ws, table, depth - 1, -top, -floor)
+        if value < top or top == MATE or ws.stopped != 0:
+            break
+        top = MATE
+    unmake(ws, 0)
+    return int(value)
+
+
+@compiled
 def favour(ws: Workspace, table: Table, depth: int, nodes: int, moves: MoveBuffer, favours: NDArray[np.int64]) -> int:
     """Find the move with the greatest sum of its score and its favour, by searches of depths 1 to ``depth``; return the
     last one finished.
 
     ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace, and ``favours`` ``(n,)`` what
-    somebody gives for each in centipawns. They are sorted, so that the move comes first; the others are in no order.
-    Only of the first move of a depth, and of moves that are better, the score is found exactly. So this costs as much
-    as a search without favours. The search ends early as `search_position` does; what it found before counts.
+    somebody gives for each in centipawns. The move found is put first in both; the others keep their order. Only of the
+    first move of a depth, and of moves that are better, the score is found exactly. So this costs as much as a search
+    without favours. The search ends early as `search_position` does; what it found before counts.
     """
     _begin(ws, 1, NO_LIMIT, False)
     for d in range(1, depth + 1):
         best, found = -ALL, 0
         for i in range(len(moves)):
-            make(ws, 0, int(MOVE_FROM[moves[i]]), int(MOVE_TO[moves[i]]))
-            ws.checked[ws.past + 1] = in_danger(ws, ws.turn)
-            ws.frames[0, _END] = 0
             floor = min(max(best - favours[i], -MATE), MATE - 1)
-            top = floor + 1 if i > 0 else MATE
-            while True:
-                value = -_search(ws, table, d - 1, -top, -floor)
-                if value < top or top == MATE or ws.stopped != 0:
-                    break
-                top = MATE
-            unmake(ws, 0)
+            value = _price(ws, table, moves[i], d, floor, i == 0)
             if ws.stopped != 0:
                 break
             if value + favours[i] > best:
