@@ -136,20 +136,27 @@ def with_elo(card: Card, ratings: Ratings, name: str) -> Card:
 
 def page(cards: Sequence[Card], specs: Sequence[Spec], ratings: Ratings, anchor: str, games: int, machine: str) -> str:
     """Return the page in Markdown."""
+    from lm.matches.level_ratings import paragraph
+
     first = cards[0]
     lines = [
         "# Leaderboard",
         "",
-        f"{first.positions:,} positions of {first.games} held-out games between people"
-        f"{f', {first.puzzles} puzzles' if first.puzzles else ''}, and {games} games: each player met the next "
-        f"{NEXT} in the order of the command, in pairs of games with the same opening and colours exchanged; a game",
-        f"is drawn at ply {MAX_PLIES}. Elo by one Bradley-Terry fit, with {anchor} as 0. 95% intervals over games,",
-        f"puzzles and pairs of games. Machine: {machine}. `xqlm leaderboard` makes this page and the",
-        "same figures as JSON.",
+        paragraph(
+            f"{first.positions:,} positions of {first.games} held-out games between people"
+            f"{f', {first.puzzles} puzzles' if first.puzzles else ''}, and {games} games: each player met the next "
+            f"{NEXT} in the order of the command, in pairs of games with the same opening and colours exchanged; a game "
+            f"is drawn at ply {MAX_PLIES}. Elo by one Bradley-Terry fit, with {anchor} as 0. 95% intervals over games, "
+            f"puzzles and pairs of games. Machine: {machine}. `xqlm leaderboard` makes this page and the same "
+            "figures as JSON."
+        ),
         "",
-        "*Top-1*: the answer is the move that was played. *NLL*: of the move played, in nats, for players with",
-        "probabilities. *Legal*: for a model that knows no rules, the probability that it gives legal moves before the",
-        "mask; for an engine, how often its move is legal. *Puzzles*: the answer is the first move of the solution.",
+        paragraph(
+            "*Top-1*: the answer is the move that was played. *NLL*: of the move played, in nats, for players with "
+            "probabilities. *Legal*: for a model that knows no rules, the probability that it gives legal moves before "
+            "the mask; for an engine, how often its move is legal. *Puzzles*: the answer is the first move of the "
+            "solution."
+        ),
         "",
         "| player | spec | Elo | top-1 | NLL | legal | puzzles |",
         "|---|---|---|---|---|---|---|",
