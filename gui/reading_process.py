@@ -23,7 +23,7 @@ from gui.errors import describe
 if TYPE_CHECKING:
     from xiangqi.game import Game
 
-MOST_TIME: Final = 60.0
+MOST_TIME: Final = 120.0
 """Seconds after which the rest of a file is left unread."""
 MOST_KEPT: Final = 512 << 20
 """Bytes of packed games after which the rest of a file is left unread."""
