@@ -146,8 +146,8 @@ def page(cards: Sequence[Card], specs: Sequence[Spec], ratings: Ratings, anchor:
             f"{first.positions:,} positions of {first.games} held-out games between people"
             f"{f', {first.puzzles} puzzles' if first.puzzles else ''}, and {games} games: each player met the next "
             f"{NEXT} in the order of the command, in pairs of games with the same opening and colours exchanged; a "
-            f"game is drawn at ply {MAX_PLIES}. Elo by one Bradley-Terry fit, with {anchor} as 0. 95% intervals over games, "
-            f"puzzles and pairs of games. Machine: {machine}. `xqlm leaderboard` makes this page and the same "
+            f"game is drawn at ply {MAX_PLIES}. Elo by one Bradley-Terry fit, with {anchor} as 0. 95% intervals over "
+            f"games, puzzles and pairs of games. Machine: {machine}. `xqlm leaderboard` makes this page and the same "
             "figures as JSON."
         ),
         "",
