@@ -125,10 +125,10 @@ class TextEvaluator:
         else:
             best = Reading()
             del self._readings[: len(self._readings) + 1 - READINGS]
-        known = min(best.shared(tokens), len(tokens) - 1)  # the last is read in any case, for what comes next
-        if known < len(best.tokens):
-            best.cache.crop(known)
         if best.tokens != tokens:
+            known = min(best.shared(tokens), len(tokens) - 1)  # the last is read in any case, for what comes next
+            if known < len(best.tokens):
+                best.cache.crop(known - len(best.tokens))
             out = self.model(input_ids=self._rows([tokens[known:]]), past_key_values=best.cache, use_cache=True)
             best.cache, best.tokens = out.past_key_values, tokens
             best.expected = out.logits[0, -1].float().log_softmax(-1).cpu()

@@ -94,7 +94,7 @@ def test_scores_are_those_of_the_whole_text(tmp_path: Path, kind: str, family: s
         assert found.scores == pytest.approx(by_hand(evaluator, board), abs=1e-4)
     # Another game, and back to an earlier position of the first one.
     boards = [Board.from_moves(GAMES[1]), Board.from_moves(GAMES[0].split()[:3])]
-    for board, found in zip(boards, evaluator(boards), strict=True):
+    for board, found in zip(boards * 2, evaluator(boards) + evaluator(boards), strict=True):
         assert found.scores == pytest.approx(by_hand(evaluator, board), abs=1e-4)
 
 
