@@ -149,6 +149,7 @@ def listening(pids: set[int]) -> set[str]:
 
 
 @needs_ray
+@pytest.mark.slow
 class TestRay:
     def test_self_play_on_ray(self, model_folder: Path, tmp_path: Path) -> None:
         """It equals self-play here, though the hosts lack the model; Ray is reached from this machine alone."""
@@ -173,7 +174,6 @@ class TestRay:
         assert addresses <= {"0100007F", "0000000000000000FFFF00000100007F"}
         assert addresses or sys.platform != "linux"
 
-    @pytest.mark.slow
     def test_tasks_of_dead_workers(self, tmp_path: Path) -> None:
         told: list[str] = []
         work = partial(squares, tmp_path, deaths=2)
@@ -182,7 +182,6 @@ class TestRay:
         with pytest.raises(UserError, match="no roots here"):
             list(in_order(Cluster(LOCAL, [], 2), work, [("", -1)]))
 
-    @pytest.mark.slow
     def test_a_match_and_labels(self, tmp_path: Path) -> None:
         match(Processes(2), tmp_path / "here.pgn")
         match(Cluster(LOCAL, GREEDY, 2), tmp_path / "ray.pgn")
@@ -192,7 +191,6 @@ class TestRay:
         annotate([tmp_path / "here.pgn"], tmp_path / "ray.jsonl", order, crew=Cluster(LOCAL, [order.spec], 2))
         assert (tmp_path / "ray.jsonl").read_bytes() == (tmp_path / "here.jsonl").read_bytes()
 
-    @pytest.mark.slow
     def test_ctrl_c_leaves_a_file_that_goes_on(self, tmp_path: Path) -> None:
         words = ["selfplay", "--player", "tactics:3", "-n", "40", "--openings", "suite", "--max-plies", "30"]
         command = [sys.executable, "-m", "lm.cli", *words, "--cores", "2"]
