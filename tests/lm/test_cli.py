@@ -118,7 +118,7 @@ class TestCommands:
         import gui.app
         import lm.terminal
 
-        def no_window(*options: object) -> int:
+        def no_window(*options: object, **others: object) -> int:
             raise gui.NoDisplayError("no display here")
 
         asked = []

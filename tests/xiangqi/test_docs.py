@@ -132,7 +132,8 @@ class TestPages:
         from lm.cli.app import app
 
         commands = typer.main.get_command(app).commands
-        lines = [line for _, code in blocks(page, "sh") for line in code.splitlines() if line.startswith("xqlm ")]
+        scripts = [code.replace("\\\n", " ") for _, code in blocks(page, "sh")]
+        lines = [line for code in scripts for line in code.splitlines() if line.startswith("xqlm ")]
         for line in lines:
             _, name, *arguments = shlex.split(line, comments=True)
             command = commands[name]

@@ -73,12 +73,12 @@ class Step:
     """Whether the process has ended after it."""
 
 
-STEPS: list[Step] = []
+_steps: list[Step] = []
 
 
 def _step(title: str, *dialects: Dialect, must: bool = True, last: bool = False) -> Callable[[Check], Check]:
     def add(check: Check) -> Check:
-        STEPS.append(Step(title, dialects or (UCI, UCCI), must, check, last))
+        _steps.append(Step(title, dialects or (UCI, UCCI), must, check, last))
         return check
 
     return add
@@ -708,3 +708,6 @@ async def _(talk: Talk) -> None:
 async def _(talk: Talk) -> None:
     talk.close_input()
     await talk.ended()
+
+
+STEPS: Final = tuple(_steps)

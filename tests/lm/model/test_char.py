@@ -328,6 +328,11 @@ def shard_of(*games: Board, tier: str = "master", best: np.ndarray | None = None
         splits=np.concatenate([zeros[held_out:], np.arange(held_out, dtype=np.uint8) % 2 + 1]),
         sources=zeros,
         tiers=zeros,
+        weighed_counts=np.zeros(plies, np.uint8),
+        weighed_offsets=np.zeros(len(games) + 1, np.int64),
+        weighed_moves=np.zeros(0, np.int16),
+        weighed_expected=np.zeros(0, np.uint16),
+        weighed_shares=np.zeros(0, np.uint16),
         meta={
             "tiers": [tier],
             "sources": ["nowhere"],
@@ -335,6 +340,7 @@ def shard_of(*games: Board, tier: str = "master", best: np.ndarray | None = None
             "files": ["nowhere"],
             "games": len(games),
             "plies": plies,
+            "weighed": 0,
             "fingerprint": "of games",
         },
     )

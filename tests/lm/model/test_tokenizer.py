@@ -146,9 +146,11 @@ class TestPrompts:
         moves = random_game(3, 9).move_stack
         numbers = np.array([move.index for move in moves], np.int16)
         one, unknown = np.zeros(1, np.uint8), np.full(9, 255, np.uint8)
+        none, no_shares = np.zeros(0, np.int16), np.zeros(0, np.uint16)  # no moves were weighed
         shard = Shard(
             numbers, numbers, unknown, np.array([0, 9]), np.array([result], np.int8), one, one, one,
-            {"tiers": [tier], "files": ["games.pgn"], "starts": {}},
+            np.zeros(9, np.uint8), np.zeros(2, np.int64), none, no_shares, no_shares,
+            {"tiers": [tier], "files": ["games.pgn"], "starts": {}, "weighed": 0},
         )  # fmt: skip
         asked = read(f"{prompts} {prompt} {' '.join(move.iccs for move in moves)}")
         told = Lessons.of([(shard, 0)], 100, np.ones((1, 3), np.bool_)).prompts
