@@ -70,7 +70,8 @@ class Tournament:
         self.specs, self.controls = [], {}
         for entry in self.players:
             table = {"spec": entry} if isinstance(entry, str) else entry
-            if "spec" not in table or not table.keys() <= {"spec", "time"}:
+            texts = isinstance(table, dict) and all(isinstance(value, str) for value in table.values())
+            if not texts or "spec" not in table or not table.keys() <= {"spec", "time"}:
                 raise UserError(f"a player is a spec or a table with spec and time, not {entry!r}")
             spec, time = Spec.parse(table["spec"]), table.get("time", self.time)
             if spec.name in self.controls:

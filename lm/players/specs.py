@@ -411,6 +411,11 @@ def _file(spec: Spec) -> Opener:
     if unknown := found.keys() - _ENGINE.keys() - {"command"}:
         settings = ", ".join(["protocol", "command", *list(_ENGINE)[1:], "options"])
         raise spec.error(f"{spec.value}: no setting {', '.join(sorted(unknown))} (settings: {settings})")
+    if not isinstance(options, dict):
+        raise spec.error(f"{spec.value}: options is a table of names and values, not {options!r}")
+    for name, value in [*found.items(), *options.items()]:
+        if not isinstance(value, str | int | float):
+            raise spec.error(f"{spec.value}: {name} takes a text, a number or true or false, not {value!r}")
     if "command" in found:
         found["cmd"] = found.pop("command")
     own = dict(spec.options)

@@ -259,6 +259,9 @@ class TestTournament:
             ({"players": SIX, "rounds": 0}, "rounds must be at least 1: 0"),
             ({"players": ["random", "random"]}, "two players are called 'random'"),
             ({"players": ["random", {"time": "60"}]}, "a player is a spec or a table"),
+            ({"players": ["random", 3]}, "a player is a spec or a table with spec and time, not 3"),
+            ({"players": ["random", {"spec": 3}]}, "a player is a spec or a table"),
+            ({"players": ["random", {"spec": "greedy", "time": 60}]}, "a player is a spec or a table"),
             ({"players": ["random"]}, "too few players: 1"),
             ({"players": SIX, "anchor": "x"}, "the anchor 'x' is none of the players"),
             ({"players": SIX, "format": "swiss"}, "format must be one of round robin, gauntlet"),
@@ -341,6 +344,9 @@ class TestEngineFiles:
             ('protocol = "xboard"\ncommand = "x"', "protocol must be uci or ucci, not 'xboard'"),
             ('command = "x"\ncolour = "red"', "no setting colour (settings: protocol, command, depth"),
             ("depth = 1", "uci needs a program"),
+            ('command = "x"\noptions = 3', "options is a table of names and values, not 3"),
+            ('command = "x"\n[options]\nHash = [64]', "Hash takes a text, a number or true or false, not [64]"),
+            ('command = ["x"]', "command takes a text, a number or true or false, not ['x']"),
         ],
     )
     def test_faults_are_named(self, tmp_path: Path, text: str, fault: str) -> None:
