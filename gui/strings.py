@@ -216,7 +216,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "new.engine": "engine",
     "new.add_engine": "Add an engine...",
     "new.start": "Start",
-    "new.elo": "Elo",
+    "new.elo": "Elo, estimated",
     "new.full": "Full board",
     "new.shown": "Position shown",
     "new.clock": "Clock",

@@ -21,7 +21,7 @@ class Level:
     spec: str
     """The player of this level (`lm.players.specs`)."""
     elo: int
-    """Its strength against fairy-stockfish at depth 1, which is 0. ``xqlm levels`` measures it."""
+    """Its strength against fairy-stockfish at depth 1, which is 0: an estimate. ``xqlm levels`` measures it."""
 
 
 LEVELS: Final = (
