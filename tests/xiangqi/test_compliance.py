@@ -12,7 +12,7 @@ import pytest
 
 from xiangqi import Board
 from xiangqi.__main__ import run
-from xiangqi.engine import compliance, raw
+from xiangqi.engine import compliance, compliance_steps, raw
 from xiangqi.engine.compliance import Result, check
 from xiangqi.engine.example import COMMAND
 from xiangqi.engine.serving import read_moves, read_position
@@ -261,7 +261,7 @@ CASES = [
 @pytest.mark.parametrize(("protocol", "fault", "beginning"), CASES)
 def test_a_fault_is_found_by_its_step(verdicts, protocol: str, fault: str, beginning: str) -> None:
     dialect = compliance.UCCI if protocol == "ucci" else compliance.UCI
-    titles = [step.title for step in compliance.STEPS if dialect in step.dialects]
+    titles = [step.title for step in compliance_steps.STEPS if dialect in step.dialects]
     title = beginning if beginning in titles else next(title for title in titles if title.startswith(beginning))
     assert verdicts(protocol, fault, title)[title] == "fail"
     assert verdicts(protocol, "", title)[title] in ("pass", "skip")

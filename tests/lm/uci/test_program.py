@@ -15,7 +15,8 @@ import pytest
 from uci_talk import PATIENCE, ROOT, Program
 from xiangqi import Board
 from xiangqi.engine import Limit, SimpleEngine
-from xiangqi.engine.compliance import STEPS, check
+from xiangqi.engine.compliance import check
+from xiangqi.engine.compliance_steps import STEPS
 
 PLAYER = "py:uci_players:Scripted"
 
