@@ -12,7 +12,7 @@ import pytest
 
 from xiangqi import Board
 from xiangqi.__main__ import run
-from xiangqi.engine import compliance, compliance_steps, raw
+from xiangqi.engine import compliance, compliance_steps, raw, wire
 from xiangqi.engine.compliance import Result, check
 from xiangqi.engine.example import COMMAND
 from xiangqi.engine.serving import read_moves, read_position
@@ -185,7 +185,7 @@ def verdicts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, str]]:
     def of(protocol: str, fault: str = "", *steps: str) -> dict[str, str]:
         monkeypatch.setattr(raw, "EngineProcess", FakeEngine)
         monkeypatch.setattr(raw, "LOADING", 0.2)
-        monkeypatch.setattr(compliance, "WATCH", 0.01)
+        monkeypatch.setattr(compliance_steps, "WATCH", 0.01)
         monkeypatch.setattr(FakeEngine, "fault", fault)
         monkeypatch.setattr(FakeEngine, "protocol", protocol)
         results = check("fake", protocol, timeout=0.2, only=steps or None)
@@ -260,7 +260,7 @@ CASES = [
 
 @pytest.mark.parametrize(("protocol", "fault", "beginning"), CASES)
 def test_a_fault_is_found_by_its_step(verdicts, protocol: str, fault: str, beginning: str) -> None:
-    dialect = compliance.UCCI if protocol == "ucci" else compliance.UCI
+    dialect = wire.UCCI if protocol == "ucci" else wire.UCI
     titles = [step.title for step in compliance_steps.STEPS if dialect in step.dialects]
     title = beginning if beginning in titles else next(title for title in titles if title.startswith(beginning))
     assert verdicts(protocol, fault, title)[title] == "fail"
