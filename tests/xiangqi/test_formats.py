@@ -661,4 +661,4 @@ class TestDamage:
         with contextlib.suppress(FormatError):
             for game in load(io.BytesIO(text), lambda error: None):
                 assert len(game.errors) <= 101
-        assert time.process_time() - started < 6
+        assert time.process_time() - started < 30  # what ran away took minutes
