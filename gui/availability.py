@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gui.actions import MARKS, Action
 from gui.analysis import MOST_LINES
+from gui.names import level_name
 from gui.strings import say
 from xiangqi.game import ChildNode
 
@@ -22,7 +23,7 @@ def label(controller: Controller, action: Action) -> str:
         case Action.DRAW if session.offer is not None:
             return say("draw.offered" if session.offer == session.person else "draw.accept")
         case Action.LEVEL if controller.has_levels:
-            return say("level.is", level=controller.level.name if controller.level else say("level.own"))
+            return say("level.is", level=level_name(controller.level) if controller.level else say("level.own"))
         case Action.SCRIPT:
             return say("script.traditional" if session.traditional else "script.simplified")
         case Action.NOTATION:

@@ -17,12 +17,13 @@ from gui.errors import describe
 from gui.files import TEXTS, Files, Reads, as_text
 from gui.games_folder import GamesFolder
 from gui.mind import Mind
+from gui.names import level_name, side_name
 from gui.notation import NOTATIONS
 from gui.player_process import Failed, Loaded, Report, Request
 from gui.review import GameReview
 from gui.session import Session
 from gui.settings import Settings
-from gui.strings import say
+from gui.strings import say, translated
 from gui.worker import Worker
 from lm.matches.table import HUMANS, SIDES
 from lm.players.levels import DEFAULT_LEVEL, LEVELS, Level, find_level
@@ -301,7 +302,7 @@ class Controller:
             return say("status.looking_back", shown=session.viewed, last=session.board.ply), "busy"
         if session.ending is not None:
             lost = len(session.humans) == 1 and session.ending.winner == 1 - (session.person or 0)
-            return say("status.ended", ending=session.ending.text), "quiet" if lost else "good"
+            return say("status.ended", ending=translated(session.ending.text)), "quiet" if lost else "good"
         if self.error is not None:
             return say("status.stuck" if session.awaits_player else "status.not_ready"), "alert"
         if session.awaits_player:
@@ -345,7 +346,7 @@ class Controller:
         if self.red_player is not None and not self.session.humans and color == RED:
             return self._red_name(), side_name(color)
         if self.level is not None:
-            return f"{self.player.kind} · {self.level.name}", side_name(color)
+            return f"{self.player.kind} · {level_name(self.level)}", side_name(color)
         return self.player_name, side_name(color)
 
     def armed(self, action: Action) -> bool:
@@ -554,7 +555,7 @@ class Controller:
         level = LEVELS[(at + 1) % len(LEVELS)]
         self._set_level(level)
         settings = ", ".join(f"{name} {value}" for name, value in Spec.parse(level.spec).options)
-        self.say(say("notice.level", level=level.name, settings=settings))
+        self.say(say("notice.level", level=level_name(level), settings=settings))
         if self.error is not None or not self.thinking:
             self._asked, self.error = -1, None
             self._ask()
@@ -604,8 +605,3 @@ class Controller:
             self.say(say("notice.not_saved", reason=describe(error)), "alert")
             return
         self.say(say("notice.saved", path=path), "good")
-
-
-def side_name(color: Color) -> str:
-    """Return a side's name."""
-    return say("side.red" if color == RED else "side.black")

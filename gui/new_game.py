@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gui.editor import HANDICAPS, Editor
+from gui.names import level_name
 from gui.settings import Settings
 from gui.strings import say
 from lm import UserError
@@ -46,7 +47,7 @@ class Candidate:
 def candidates(settings: Settings) -> list[Candidate]:
     """Return who may take a seat: a person, the levels with their strength, the engines added."""
     found = [Candidate(say("new.person"))]
-    found += [Candidate(level.name, f"{level.elo:+d}", Spec("level", level.name)) for level in LEVELS]
+    found += [Candidate(level_name(level), f"{level.elo:+d}", Spec("level", level.name)) for level in LEVELS]
     for name, text in engines(settings):
         try:
             found.append(Candidate(name, say("new.engine"), Spec.parse(text)))

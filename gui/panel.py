@@ -10,7 +10,7 @@ from pygame import Rect
 from gui import fonts, theme
 from gui.actions import Action, Tone
 from gui.layout import SMALLEST_TEXT, Layout
-from gui.strings import say
+from gui.strings import say, translated
 from gui.widgets import WARNING, Position, box, button, write
 
 if TYPE_CHECKING:
@@ -212,11 +212,11 @@ def draw_error(screen: pygame.Surface, layout: Layout, message: str) -> None:
 def _banner_lines(layout: Layout, ending: Ending) -> list[tuple[str, int, theme.Rgb]]:
     cell, width = layout.cell, round(layout.cell * 6.6)
     large, small = max(13, round(cell * 0.25)), max(SMALLEST_TEXT, round(cell * 0.17))
-    facts = "; ".join(dict.fromkeys((*ending.evidence[:1], *ending.evidence[-1:])))
+    facts = "; ".join(map(translated, dict.fromkeys((*ending.evidence[:1], *ending.evidence[-1:]))))
     why = theme.wrap(facts[:1].upper() + facts[1:], small, width - 48, 3) if facts else []
     hint = say("banner.hint")
     return [
-        (theme.fit(ending.text, large, width - 32), large, theme.TEXT),
+        (theme.fit(translated(ending.text), large, width - 32), large, theme.TEXT),
         *((line, small, theme.FAINT) for line in why),
         *((line, small, theme.FAINT) for line in theme.wrap(hint, small, width - 32, 2)),
     ]

@@ -1,16 +1,25 @@
 """Every text that the window shows, in one table: a column a language, English first.
 
-Whoever writes a text in the window adds it here. Words in braces are filled in by `say`.
+Whoever writes a text in the window adds it here, and in Chinese in `gui.chinese`; a test compares. Words in braces are
+filled in by `say`.
 
 >>> say("status.looking_back", shown=3, last=7)
 'Looking back at move 3 of 7. End returns, a move tries a variation.'
+>>> set_language("zh-Hant")
+>>> say("status.your_move"), translated("Red wins: Black resigned")
+('輪到您走。', '紅勝：黑方認輸')
+>>> set_language("en")
 """
 
 from __future__ import annotations
 
+import functools
+import re
 from typing import Final
 
-LANGUAGES: Final = {"en": "English"}
+from gui.chinese import CHINESE
+
+LANGUAGES: Final = {"en": "English", "zh-Hans": "简体中文", "zh-Hant": "繁體中文"}
 """The languages of the table by their codes, with their own names."""
 
 _ENGLISH: Final[dict[str, str]] = {
@@ -331,21 +340,116 @@ _ENGLISH: Final[dict[str, str]] = {
     "notice.line_added": "Added as a variation.",
     "notice.both": "You play both sides.",
     "notice.against": "You play {side} against {player}.",
+    # --- Levels -------------------------------------------------------------------------------------------------------
+    "level.child": "Child",
+    "level.beginner": "Beginner",
+    "level.learner": "Learner",
+    "level.casual": "Casual",
+    "level.steady": "Steady",
+    "level.watchful": "Watchful",
+    "level.sharp": "Sharp",
+    "level.strong": "Strong",
+    "level.deep": "Deep",
+    "level.best": "Best",
+    # --- Sentences of the packages below, as these write them; `translated` finds them by their English --------------
+    "said.checkmate": "{winner} wins by checkmate",
+    "said.stalemate": "{winner} wins: {loser} has no legal move",
+    "said.perpetual_check": "{winner} wins: {loser} checked perpetually",
+    "said.perpetual_chase": "{winner} wins: {loser} chased perpetually",
+    "said.resignation": "{winner} wins: {loser} resigned",
+    "said.time_forfeit": "{winner} wins: {loser} ran out of time",
+    "said.crash": "{winner} wins: {loser}'s player failed",
+    "said.stall": "{winner} wins: {loser}'s player did not answer",
+    "said.illegal_move": "{winner} wins: {loser}'s player named an illegal move",
+    "said.no_move": "{winner} wins: {loser}'s player named no move",
+    "said.adjudication": "{winner} wins by adjudication",
+    "said.draw_agreed": "Draw agreed",
+    "said.repetition": "Draw: repetition",
+    "said.mutual_check": "Draw: mutual perpetual check",
+    "said.mutual_chase": "Draw: mutual perpetual chase",
+    "said.quiet": "Draw: no capture in {plies} plies",
+    "said.material": "Draw: insufficient material",
+    "said.ply_limit": "Draw: ply limit",
+    "said.adjudicated_draw": "Draw: adjudication",
+    "said.span": "the position after ply {end} is the one after ply {start}, with no capture in between",
+    "said.no_perpetual_check": "no side checks with every move",
+    "said.some_checks": "plies {plies} and {last} give check, but no side checks with every move",
+    "said.one_check": "ply {ply} gives check, but no side checks with every move",
+    "said.checks": "ply {ply}: {color} {move} checks from {squares}",
+    "said.chases": "ply {ply}: {color} {move} newly chases the {piece} on {square} with the {hunter} on {from_}, {why}",
+    "said.no_chase": "no side newly chases the same piece with every move",
+    "said.excused": "{color} newly chases {pieces} with every move, which the checks excuse",
+    "said.lawful": "{color} newly attacks the {piece} from {square} with every move, which is lawful: {why}",
+    # --- Words in these sentences ------------------------------------------------------------------------------------
+    "word.Red": "Red",
+    "word.Black": "Black",
+    "word.red": "red",
+    "word.black": "black",
+    "word.king": "king",
+    "word.advisor": "advisor",
+    "word.bishop": "bishop",
+    "word.knight": "knight",
+    "word.rook": "rook",
+    "word.cannon": "cannon",
+    "word.pawn": "pawn",
+    "word.it has not crossed the river": "it has not crossed the river",
+    "word.kings and pawns may": "kings and pawns may",
+    "word.which is worth more than its hunter": "which is worth more than its hunter",
+    "word.which has no legal recapture": "which has no legal recapture",
 }
 
-_TABLE: Final = {"en": _ENGLISH}
 _language = "en"
 
 
 def say(key: str, /, **values: object) -> str:
     """Return the text of a key in the current language. Raises ``KeyError``."""
-    text = _TABLE[_language].get(key) or _ENGLISH[key]
+    text = column(_language).get(key) or _ENGLISH[key]
     return text.format(**values) if values else text
+
+
+def translated(sentence: str) -> str:
+    """Return a sentence of the packages below in the current language; as it is if the table does not have it."""
+    if _language == "en":
+        return sentence
+    for key, pattern in _sentences():
+        if (found := pattern.fullmatch(sentence)) is not None:
+            return say(key, **{name: _word(text) for name, text in found.groupdict().items()})
+    return sentence
+
+
+def _word(text: str) -> str:
+    key = f"word.{text}"
+    return say(key) if has(key) else text
 
 
 def has(key: str) -> bool:
     """Whether the table has a text for a key."""
     return key in _ENGLISH
+
+
+def column(language: str) -> dict[str, str]:
+    """Return the texts of a language by their keys. Raises ``KeyError``."""
+    return {"en": _ENGLISH, "zh-Hans": CHINESE}.get(language) or {"zh-Hant": _traditional}[language]()
+
+
+@functools.cache
+def _traditional() -> dict[str, str]:
+    from opencc import OpenCC
+
+    convert = OpenCC("s2twp").convert
+    return {key: convert(text) for key, text in CHINESE.items()}
+
+
+@functools.cache
+def _sentences() -> list[tuple[str, re.Pattern[str]]]:
+    """Return the keys of the sentences of the packages below, and what these look like."""
+    found = []
+    for key, text in _ENGLISH.items():
+        if key.startswith("said."):
+            parts = re.split(r"\{(\w+)\}", text)
+            pattern = "".join(f"(?P<{part}>.+?)" if n % 2 else re.escape(part) for n, part in enumerate(parts))
+            found.append((key, re.compile(pattern)))
+    return found
 
 
 def language() -> str:
@@ -356,5 +460,5 @@ def language() -> str:
 def set_language(code: str) -> None:
     """Change the language of all texts. Raises ``KeyError``."""
     global _language
-    _TABLE[code]
+    column(code)
     _language = code

@@ -1,0 +1,151 @@
+import re
+import string
+from typing import get_args
+
+import pytest
+from fontTools.ttLib import TTFont
+
+from gui import fonts, strings
+from gui.actions import Action
+from gui.names import level_name
+from lm.matches.table import Ending
+from lm.players.levels import LEVELS
+from lm.players.player import Failure
+from xiangqi import BLACK, RED, Board, Move
+from xiangqi.rulings import Reason
+
+KEYS = sorted(strings.column("en"))
+ENDINGS = [
+    *(Ending(None, reason) for reason in get_args(Reason) if reason not in ("checkmate", "stalemate")),
+    *(Ending(RED, reason) for reason in get_args(Reason)[:4]),
+    *(Ending(BLACK, reason) for reason in (*get_args(Failure), "resignation", "time forfeit", "adjudication")),
+    *(Ending(None, reason) for reason in ("draw agreed", "ply limit", "adjudication")),
+]
+ENDINGS = [ending for ending in ENDINGS if ending.winner is not None or not ending.reason.startswith("perpetual")]
+# What stays as it is in every language: signs, formats and names of programs.
+SAME = {
+    "Ctrl",
+    "PGN",
+    "WXF",
+    "ICCS",
+    "XQF",
+    "DhtmlXQ",
+    "UBB",
+    "JSON",
+    "FEN",
+    "UCI",
+    "UCCI",
+    "Elo",
+    "Hash",
+    "Esc",
+    "End",
+    "kB",
+}
+
+
+def placeholders(text):
+    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+
+
+@pytest.fixture(params=strings.LANGUAGES)
+def language(request):
+    strings.set_language(request.param)
+    yield request.param
+    strings.set_language("en")
+
+
+@pytest.fixture
+def chinese():
+    strings.set_language("zh-Hans")
+    yield
+    strings.set_language("en")
+
+
+class TestTable:
+    def test_every_language_has_every_text_and_no_other(self, language):
+        assert sorted(strings.column(language)) == KEYS
+
+    def test_every_language_fills_in_the_same_words(self, language):
+        texts = strings.column(language)
+        differing = [key for key in KEYS if placeholders(texts[key]) != placeholders(strings.column("en")[key])]
+        assert differing == []
+
+    def test_no_text_is_empty_or_has_a_stray_brace(self, language):
+        for text in strings.column(language).values():
+            assert text.strip()
+            assert text.format(**dict.fromkeys(placeholders(text), "x"))
+
+    def test_every_character_is_in_the_font(self, language):
+        with (fonts.files(fonts) / fonts.UI).open("rb") as file:
+            there = set(map(chr, TTFont(file).getBestCmap()))
+        assert set("".join(strings.column(language).values())) - there == set()
+
+    def test_chinese_texts_are_chinese(self):
+        words = re.compile(r"[a-z]{3,}")
+        for key, text in strings.column("zh-Hans").items():
+            if key in ("engine.options.hint", "engine.command.hint", "notice.no_picture"):
+                continue
+            plain = re.sub(r"\{\w+\}|Fairy-Stockfish", "", text)
+            assert not words.findall(re.sub("|".join(SAME), "", plain)), (key, text)
+
+    def test_the_two_scripts_are_not_mixed(self):
+        simplified, traditional = strings.column("zh-Hans"), strings.column("zh-Hant")
+        everything = "".join(text for key, text in simplified.items() if not key.startswith("script."))
+        assert set("黑紅馬車將認輸變顯") & set(everything) == {"黑"}
+        assert set("红马车将认输变显") & set("".join(traditional.values())) == set()
+
+    def test_traditional_texts_are_the_simplified_ones_converted(self):
+        assert strings.column("zh-Hant")["resign"] == "認輸"
+        assert strings.column("zh-Hant")["save"] == "儲存"  # what Taiwan and Hong Kong call it
+
+
+class TestLive:
+    def test_buttons_change_with_the_language(self, chinese):
+        assert Action.UNDO.label == "悔棋"
+        assert Action.FIRST.title == "回到开始局面"
+
+    def test_an_unknown_language_changes_nothing(self, chinese):
+        with pytest.raises(KeyError):
+            strings.set_language("tlh")
+        assert strings.language() == "zh-Hans"
+
+    def test_every_level_has_a_name(self, language):
+        names = [level_name(level) for level in LEVELS]
+        assert len(set(names)) == len(names)
+        assert (names == [level.name for level in LEVELS]) == (language == "en")
+
+
+class TestSentencesOfThePackagesBelow:
+    def test_english_stays_as_it_is(self):
+        for ending in ENDINGS:
+            assert strings.translated(ending.text) == ending.text
+
+    @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: f"{ending.winner}-{ending.reason}")
+    def test_every_ending_is_told_in_chinese(self, chinese, ending):
+        text = strings.translated(ending.text)
+        assert not re.search("[A-Za-z]", text)
+        assert ending.winner is None or "红黑"[ending.winner] in text
+
+    @pytest.mark.parametrize(
+        ("fen", "moves"),
+        [
+            (None, ["h2e2", "h9g7", "e2h2", "g7h9"] * 2),
+            ("3k5/9/9/9/9/9/9/9/4R4/5K3 w", ["e1d1", "d9e9", "d1e1", "e9d9"] * 2),
+            ("4k4/9/4b4/9/9/9/9/4R4/9/3K5 b", ["e7g5", "e2g2", "g5e7", "g2e2"] * 2),
+            ("3k5/9/9/9/4n4/9/9/4R4/9/5K3 b", ["e5g4", "e2g2", "g4e5", "g2e2"] * 2),
+        ],
+    )
+    def test_the_facts_behind_a_ruling_are_told_in_chinese(self, chinese, fen, moves):
+        board = Board(fen) if fen else Board()
+        for iccs in moves:
+            board.push(Move.from_iccs(iccs))
+        outcome = board.outcome()
+        assert outcome is not None
+        assert len(outcome.evidence) >= 2
+        for fact in outcome.evidence:
+            told = strings.translated(fact)
+            assert told != fact
+            assert not re.search("[A-Za-z]{3,}", re.sub("[a-i][0-9][a-i][0-9]", "", told)), told
+
+    def test_what_the_table_does_not_have_stays_as_it_is(self, chinese):
+        assert strings.translated("the dog ate the file") == "the dog ate the file"
