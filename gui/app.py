@@ -130,8 +130,8 @@ class App:
     def _draw_game(self, screen: pygame.Surface, layout: Layout, pointer: tuple[int, int], now: float) -> None:
         """Draw all but the board of the game."""
         session = self.session
-        if self.controller.error is not None:
-            draw_error(screen, layout, self.controller.error)
+        if self.controller.opponents.error is not None:
+            draw_error(screen, layout, self.controller.opponents.error)
         elif (ending := self._banner()) is not None and not self.view.moving(now):
             draw_banner(screen, layout, ending)
         if (chances := self.controller.analysis.chances) is not None:
@@ -183,7 +183,7 @@ class App:
         """Return how many seconds a frame drawn at ``now`` stays current if no event comes."""
         if self.view.moving(now):
             return FRAME
-        return min(self.controller.patience(), DOTS if self.controller.thinking else math.inf)
+        return min(self.controller.patience(), DOTS if self.controller.opponents.thinking else math.inf)
 
     # --- Events -------------------------------------------------------------------------------------------------------
 
@@ -460,7 +460,7 @@ def main(
             worker, reader = Worker(notify=_wake), Reader(notify=_wake)
             clipboard, settings = _SystemClipboard(), Settings.of_user()
             controller = Controller(session, worker, player_spec, clipboard, games, reader, settings)
-            controller.clock = time.monotonic
+            controller.clocks.now = time.monotonic
             controller.tick(time.monotonic())
             if notice:
                 controller.say(notice)

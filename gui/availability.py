@@ -18,12 +18,12 @@ def label(controller: Controller, action: Action) -> str:
     """Return the current text on the action's button."""
     if controller.armed(action):
         return say("confirm")
-    session, style = controller.session, controller.session.scribe.style
+    session, style, opponents = controller.session, controller.session.scribe.style, controller.opponents
     match action:
         case Action.DRAW if session.offer is not None:
             return say("draw.offered" if session.offer == session.person else "draw.accept")
-        case Action.LEVEL if controller.has_levels:
-            return say("level.is", level=level_name(controller.level) if controller.level else say("level.own"))
+        case Action.LEVEL if opponents.has_levels:
+            return say("level.is", level=level_name(opponents.level) if opponents.level else say("level.own"))
         case Action.SCRIPT:
             return say("script.traditional" if session.traditional else "script.simplified")
         case Action.NOTATION:
@@ -35,7 +35,7 @@ def label(controller: Controller, action: Action) -> str:
         case Action.THREATS if controller.analysis.threats:
             return say("threats.off")
         case Action.BOTH if len(session.humans) == 2:
-            return say("both.back", player=controller.player.kind)
+            return say("both.back", player=opponents.player.kind)
     return action.label
 
 
@@ -73,13 +73,13 @@ def enabled(controller: Controller, action: Action) -> bool:
         case Action.REDO:
             return session.can_redo
         case Action.MOVE_NOW:
-            return controller.thinking and controller.is_loaded
+            return controller.opponents.thinking and controller.opponents.is_loaded
         case Action.RESIGN:
             return session.ending is None and bool(session.humans)
         case Action.DRAW:
             return session.ending is None and session.person not in (None, session.offer)
         case Action.LEVEL:
-            return controller.has_levels
+            return controller.opponents.has_levels
         case Action.SWAP:
             return len(session.humans) == 1
         case Action.FIRST | Action.BACK:

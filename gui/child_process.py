@@ -1,4 +1,4 @@
-"""A process beside the window's, that is talked to by pickled messages and never waited for."""
+"""Processes beside the window's, that are talked to by pickled messages and never waited for."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, ClassVar, Generic, TypeVar
 
 CLOSING_TIME = 5.0
 """Seconds that ``end`` waits for the process to end."""
@@ -61,6 +61,73 @@ class ChildProcess:
         except subprocess.TimeoutExpired:
             self.popen.kill()
             self.popen.wait()
+
+
+R = TypeVar("R")
+
+
+class Helper(Generic[R]):
+    """The window's side of a child process, which starts with the first message and ends with the window.
+
+    ``notify`` is called in another thread whenever a report is ready for ``poll``.
+    """
+
+    module: ClassVar[str]
+    """The module whose ``main`` the process runs."""
+
+    def __init__(self, notify: Callable[[], None] = lambda: None) -> None:
+        self._notify = notify
+        self._reports: SimpleQueue[R] = SimpleQueue()
+        self._lock = threading.Lock()
+        """Guards all that follows, and what a subclass adds that another thread changes."""
+        self._process: ChildProcess | None = None
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child, or ``None`` if it is not running."""
+        return self._process.popen.pid if self._process is not None else None
+
+    def poll(self) -> R | None:
+        """Return the next report, or ``None`` if there is none; never blocks."""
+        try:
+            return self._reports.get_nowait()
+        except Empty:
+            return None
+
+    def close(self) -> None:
+        """End the process, by killing it if necessary."""
+        with self._lock:
+            self._closed = True
+            process = self._process
+        if process is not None:
+            process.end()
+
+    def _send(self, message: Any) -> None:
+        """Send a message, and start the process if it does not run; the lock is held."""
+        if self._process is None:
+            self._process = ChildProcess(self.module, self._report, self._has_ended)
+            self._begin(self._process)
+        self._process.outbox.put(message)
+
+    def _begin(self, process: ChildProcess) -> None:
+        """Send what a new process needs first; the lock is held."""
+
+    def _report(self, report: R) -> None:
+        """Take in a report, in another thread."""
+        self._reports.put(report)
+        self._notify()
+
+    def _has_ended(self, code: int) -> None:
+        with self._lock:
+            self._process = None
+            reports = [] if self._closed else self._ended(code)
+        for report in reports:
+            self._report(report)
+
+    def _ended(self, code: int) -> list[R]:
+        """Return reports on what cannot be answered any more: the process has ended by itself; the lock is held."""
+        raise NotImplementedError
 
 
 def _apart() -> dict[str, Any]:

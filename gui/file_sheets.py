@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gui import picture
+from gui import file_actions, picture
 from gui.actions import Action
 from gui.file_dialog import FileDialog, SaveDialog
 from gui.files import KINDS, TEXTS
@@ -40,13 +40,14 @@ def sheet_of(controller: Controller, action: Action) -> Overlay:
                 _folder(controller),
                 [(suffix[1:].upper(), suffix) for suffix in picture.SUFFIXES],
                 f"{Path(files.suggested(KINDS[0])).stem} {controller.session.viewed}{picture.SUFFIXES[0]}",
-                lambda path, _: controller.save_picture(path),
+                lambda path, _: file_actions.save_picture(controller, path),
                 paste=paste,
             )
         case Action.GAMES:
             return GamesSheet(files, paste)
         case Action.COPY_AS:
-            return ChoiceSheet(say("copy_as.title"), [say(f"text.{name}") for name in TEXTS], controller.copy_as)
+            names = [say(f"text.{name}") for name in TEXTS]
+            return ChoiceSheet(say("copy_as.title"), names, lambda kind: file_actions.copy_as(controller, kind))
     raise ValueError(f"{action} opens no sheet")
 
 

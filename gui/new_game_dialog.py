@@ -49,7 +49,7 @@ class NewGameDialog(Dialog):
         """Return who sits there now, or the default level."""
         if color in controller.session.humans:
             return 0
-        spec = controller.seat(color)
+        spec = controller.opponents.seat(color)
         return next((n for n, each in enumerate(self.candidates) if each.spec == spec), 5)
 
     # --- Keys and pointer ---------------------------------------------------------------------------------------------

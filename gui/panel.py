@@ -138,15 +138,15 @@ class Panel:
         face = theme.piece(color * 8 + 1, diameter, session.traditional)
         screen.blit(face, face.get_rect(midleft=(rect.x + layout.px(12), rect.centery)))
         left = rect.x + layout.px(22) + diameter
-        dots = active and color not in session.humans and self.controller.thinking
+        dots = active and color not in session.humans and self.controller.opponents.thinking
         room = Rect(left, rect.y, rect.right - left - layout.px(8), rect.height)
-        who, side_name = self.controller.side(color)
+        who, side_name = self.controller.opponents.side(color)
         large, small = layout.text(16), layout.text(12)
         captured = "".join(theme.GLYPHS[session.traditional][code] for code in session.captured(1 - color))
         ink = theme.FAINT if not captured else theme.TEXT if color == 0 else theme.CAPTURED_RED
         heights = theme.height(large), theme.height(small)
         top = rect.centery - sum(heights) // 2
-        time_left = self.controller.time_left(color)
+        time_left = self.controller.clocks.time_left(color)
         if time_left is not None:
             clock = Rect(left, rect.y, rect.right - left - layout.px(12), rect.height)
             ending = active and time_left < 20

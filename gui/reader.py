@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from gui.child_process import ChildProcess, how_it_ended
-from gui.reading_process import MOST_TIME, Fetch, Finished, Mend, Mended, Message, Read, Report
+from gui.child_process import Helper, how_it_ended
+from gui.reading_process import MOST_TIME, Fetch, Finished, Mend, Mended, Read, Report
 
 if TYPE_CHECKING:
     from xiangqi.game import Game
@@ -18,18 +17,14 @@ PATIENCE: Final = MOST_TIME + 15.0
 """Seconds after which the process is killed if it has not read a source, or not mended a game."""
 
 
-class Reader:
-    """Reads files in a process of its own, which ends with this one; a process that does not finish is killed.
+class Reader(Helper[Report]):
+    """Reads files in a process of its own; a process that does not finish within ``patience`` seconds is killed."""
 
-    ``notify`` is called in another thread whenever a report is ready for ``poll``.
-    """
+    module = "gui.reading_process"
 
     def __init__(self, notify: Callable[[], None] = lambda: None, patience: float = PATIENCE) -> None:
-        self._notify, self._patience = notify, patience
-        self._reports: SimpleQueue[Report] = SimpleQueue()
-        self._lock = threading.Lock()
-        """Guards the next three attributes."""
-        self._process: ChildProcess | None = None
+        super().__init__(notify)
+        self._patience = patience
         self._busy: Read | Mend | None = None
         self._timer: threading.Timer | None = None
         self._number = self._source = 0
@@ -52,22 +47,12 @@ class Reader:
         self._start(Mend(self._number, game))
         return self._number
 
-    def poll(self) -> Report | None:
-        """Return the next report, or ``None`` if there is none; never blocks."""
-        try:
-            return self._reports.get_nowait()
-        except Empty:
-            return None
-
     def close(self) -> None:
-        """End the process."""
         with self._lock:
             self._busy = None
-            process = self._process
             if self._timer is not None:
                 self._timer.cancel()
-        if process is not None:
-            process.end()
+        super().close()
 
     def _start(self, request: Read | Mend) -> None:
         with self._lock:
@@ -79,28 +64,22 @@ class Reader:
             self._timer.start()
             self._send(request)
 
-    def _send(self, message: Message) -> None:
-        if self._process is None:
-            self._process = ChildProcess("gui.reading_process", self._report, self._ended)
-        self._process.outbox.put(message)
-
     def _report(self, report: Report) -> None:
         with self._lock:
             if isinstance(report, Finished | Mended) and self._busy and report.number == self._busy.number:
                 self._busy = None
                 if self._timer is not None:
                     self._timer.cancel()
-        self._reports.put(report)
-        self._notify()
+        super()._report(report)
 
     def _too_long(self, request: Read | Mend) -> None:
         with self._lock:
             if self._busy is request and self._process is not None:
                 self._process.popen.kill()
 
-    def _ended(self, code: int) -> None:
-        with self._lock:
-            self._process, busy = None, self._busy
-        if busy is not None:
-            why = "it takes too long to read" if code < 0 else f"the reader's process {how_it_ended(code)}"
-            self._report(Finished(busy.number, why) if isinstance(busy, Read) else Mended(busy.number, None, fault=why))
+    def _ended(self, code: int) -> list[Report]:
+        busy = self._busy
+        if busy is None:
+            return []
+        why = "it takes too long to read" if code < 0 else f"the reader's process {how_it_ended(code)}"
+        return [Finished(busy.number, why) if isinstance(busy, Read) else Mended(busy.number, None, fault=why)]

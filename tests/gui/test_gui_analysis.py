@@ -154,7 +154,7 @@ class TestAsking:
         app = open_board(humans="red")
         app.session.play(Move.from_iccs("h2e2"))
         app.controller.tick(1.0)
-        app.controller.loaded = app.controller.spec
+        app.controller.opponents.loaded = app.controller.opponents.spec
         key(app, "m")
         assert app.controller.worker.hurried == [app.session.generation]
 

@@ -74,23 +74,23 @@ class TestPlaying:
     def test_an_illegal_answer_is_told_and_not_played(self, seat):
         table = seat(Scripted("a0a9"))
         table.play("h2e2")
-        table.wait(lambda: table.controller.error is not None)
-        assert "illegal move 'a0a9'" in table.controller.error
+        table.wait(lambda: table.controller.opponents.error is not None)
+        assert "illegal move 'a0a9'" in table.controller.opponents.error
         assert table.moves == ["h2e2"]
 
     def test_a_load_error_is_one_line(self, seat):
         table = seat(OSError(2, "No such file or directory", "no/model"))
-        table.wait(lambda: table.controller.error is not None)
-        assert table.controller.error == "No such file or directory: 'no/model'"
-        assert not table.controller.thinking
+        table.wait(lambda: table.controller.opponents.error is not None)
+        assert table.controller.opponents.error == "No such file or directory: 'no/model'"
+        assert not table.controller.opponents.thinking
 
     def test_a_player_that_failed_is_tried_again_at_the_next_move(self, seat):
         table = seat(ValueError("not\nyet"))
-        table.wait(lambda: table.controller.error == "not yet")
+        table.wait(lambda: table.controller.opponents.error == "not yet")
         table.player = Scripted("h9g7")
         table.play("h2e2")
         table.wait(lambda: table.moves == ["h2e2", "h9g7"])
-        assert table.controller.error is None
+        assert table.controller.opponents.error is None
 
 
 class TestStaleAnswers:
@@ -118,10 +118,10 @@ class TestStaleAnswers:
 
     def test_a_failure_over_a_position_that_is_gone_is_not_told(self, seat):
         table = seat(Scripted())
-        table.wait(lambda: table.controller.loaded)
+        table.wait(lambda: table.controller.opponents.loaded)
         table.worker.report(Failed(table.session.generation - 1, "the engine was stopped"))
         table.tick()
-        assert table.controller.error is None
+        assert table.controller.opponents.error is None
 
     @pytest.mark.parametrize("change", [Action.UNDO, Action.NEW])
     def test_undo_and_new_game_while_it_thinks(self, seat, change):
@@ -129,7 +129,7 @@ class TestStaleAnswers:
         table = seat(Scripted("h9g7 b9c7", gate))
         table.play("h2e2")
         table.wait(lambda: table.player.asked)
-        assert table.controller.thinking
+        assert table.controller.opponents.thinking
         do_twice(table, change)
         assert table.session.board.fen() == STARTING_FEN
         gate.set()
@@ -323,7 +323,7 @@ class TestActions:
 
     def test_the_status_line_says_whose_move_it_is(self, seat):
         table = seat(Scripted(gate=threading.Event()))
-        table.wait(lambda: table.controller.loaded is not None)
+        table.wait(lambda: table.controller.opponents.loaded is not None)
         assert table.controller.status() == ("Your move.", "quiet")
         table.play("h2e2")
         table.tick()
@@ -334,7 +334,7 @@ class TestActions:
     def test_the_status_line_says_check(self, seat):
         session = Session("4k4/9/9/9/9/9/9/9/4r4/4K4 w")
         table = seat(Scripted(), session=session)
-        table.wait(lambda: table.controller.loaded is not None)
+        table.wait(lambda: table.controller.opponents.loaded is not None)
         assert table.controller.status() == ("Check! Your move.", "alert")
 
 
@@ -349,8 +349,8 @@ class TestLevels:
     )
     def test_the_level_is_put_into_the_spec(self, seat, spec, level, expected):
         table = seat(Scripted(), spec=spec)
-        assert table.controller.level.name == level
-        assert table.controller.spec == expected
+        assert table.controller.opponents.level.name == level
+        assert table.controller.opponents.spec == expected
 
     def test_a_spec_that_makes_no_sense_is_a_value_error(self, seat):
         with pytest.raises(ValueError, match="no player 'randy'"):
@@ -358,24 +358,24 @@ class TestLevels:
 
     def test_the_next_move_is_of_the_new_level(self, seat):
         table = seat(Scripted("h9g7"))
-        table.wait(lambda: table.controller.loaded is not None)
-        first = LEVELS.index(table.controller.level)
+        table.wait(lambda: table.controller.opponents.loaded is not None)
+        first = LEVELS.index(table.controller.opponents.level)
         table.controller.do(Action.LEVEL)
         level = LEVELS[(first + 1) % len(LEVELS)]
-        assert table.controller.level is level
-        table.wait(lambda: table.controller.loaded == table.controller.spec)
+        assert table.controller.opponents.level is level
+        table.wait(lambda: table.controller.opponents.loaded == table.controller.opponents.spec)
         assert table.specs[-1] == level.spec
 
     def test_a_temperature_given_by_hand_is_kept(self, seat):
         table = seat(Scripted(), spec="lm:temperature=0.85")
-        assert table.controller.level is None
-        assert table.controller.spec == "lm:temperature=0.85"
+        assert table.controller.opponents.level is None
+        assert table.controller.opponents.spec == "lm:temperature=0.85"
 
     def test_other_players_have_no_levels(self, seat):
         table = seat(Scripted(), spec="random")
         assert not table.controller.enabled(Action.LEVEL)
         table.controller.do(Action.LEVEL)
-        assert table.controller.spec == "random"
+        assert table.controller.opponents.spec == "random"
 
 
 class TestClipboardAndFiles:
@@ -483,5 +483,5 @@ class TestClipboardAndFiles:
 
     def test_who_sits_where(self, seat):
         table = seat(Scripted())
-        assert table.controller.side(RED) == ("You", "Red")
-        assert table.controller.side(BLACK)[0].startswith("lm · ")
+        assert table.controller.opponents.side(RED) == ("You", "Red")
+        assert table.controller.opponents.side(BLACK)[0].startswith("lm · ")

@@ -11,6 +11,7 @@ import pytest
 
 from gui import picture
 from gui.actions import Action
+from gui.file_actions import save_picture
 from gui.file_dialog import FileDialog, SaveDialog
 from gui.files import KINDS, TEXTS
 from gui.games_sheet import ChoiceSheet, GamesSheet
@@ -210,7 +211,7 @@ class TestSeveralGames:
 
     def test_the_cards_name_the_players(self, board, club):
         board.open(club)
-        assert [board.app.controller.side(color)[0] for color in (0, 1)] == ["红方1", "黑方1"]
+        assert [board.app.controller.opponents.side(color)[0] for color in (0, 1)] == ["红方1", "黑方1"]
 
 
 class TestSaving:
@@ -274,10 +275,10 @@ class TestTexts:
 
     def test_pictures(self, board, tmp_path):
         board.session.explore([Move.from_iccs("h2e2")])
-        board.app.controller.save_picture(tmp_path / "board.png")
+        save_picture(board.app.controller, tmp_path / "board.png")
         image = pygame.image.load(tmp_path / "board.png")
         assert image.get_height() > 1000 and 0.8 < image.get_width() / image.get_height() < 1
-        board.app.controller.save_picture(tmp_path / "board.svg")
+        save_picture(board.app.controller, tmp_path / "board.svg")
         assert (tmp_path / "board.svg").read_text().startswith("<svg ")
 
     def test_a_picture_goes_to_the_clipboard_by_a_program(self, board, tmp_path, monkeypatch):

@@ -70,7 +70,7 @@ class TestDialog:
         assert isinstance(app.overlay, NewGameDialog)
         key(app, "return")
         assert app.overlay is None and app.session.humans == {RED}
-        assert app.controller.level.name == "Steady" and app.session.number == 2
+        assert app.controller.opponents.level.name == "Steady" and app.session.number == 2
 
     def test_sides_levels_and_handicaps(self, app):
         key(app, "n")
@@ -80,7 +80,7 @@ class TestDialog:
         key(app, "return")
         session = app.session
         assert session.humans == {BLACK} and session.bottom == BLACK
-        assert app.controller.level.name == "Best" and app.controller.spec.startswith("search")
+        assert app.controller.opponents.level.name == "Best" and app.controller.opponents.spec.startswith("search")
         assert session.board.piece_at(Move.from_iccs("b0c2").from_square) is None
 
     def test_the_position_shown(self, app):
@@ -97,7 +97,7 @@ class TestDialog:
         key(app, "right")
         key(app, "down")
         key(app, "return")
-        assert app.controller.level.name == "Casual" and app.session.start_fen != Session().start_fen
+        assert app.controller.opponents.level.name == "Casual" and app.session.start_fen != Session().start_fen
 
     def test_a_clock_is_typed_or_clicked(self, app):
         key(app, "n")
@@ -108,7 +108,7 @@ class TestDialog:
         _, chips, _ = dialog.places(layout, dialog._body(layout, dialog.room(layout)))
         press(app, chips[2].center)
         key(app, "return")
-        assert app.controller.time_left(RED) == 600
+        assert app.controller.clocks.time_left(RED) == 600
         key(app, "n")
         assert app.overlay.field.value == "10+5"
 
@@ -133,7 +133,7 @@ class TestPlayers:
         table.wait(lambda: table.session.board.ply >= 4)
         specs = [request.spec for request in table.requests if request.board is not None]
         assert [spec.partition(":")[0] for spec in specs[:4]] == ["careful", "search", "careful", "search"]
-        red, black = (table.controller.side(color)[0] for color in (RED, BLACK))
+        red, black = (table.controller.opponents.side(color)[0] for color in (RED, BLACK))
         assert red != black
 
     def test_two_persons(self, seat):
@@ -175,7 +175,7 @@ class TestEngines:
         assert app.overlay.candidates[choose_last].label == "Mine"
         app.overlay.lists[1].chosen = choose_last
         key(app, "return")
-        assert app.controller.spec == f"uci:cmd={sys.executable} engine.py,Hash=64,depth=2,name=Mine"
+        assert app.controller.opponents.spec == f"uci:cmd={sys.executable} engine.py,Hash=64,depth=2,name=Mine"
 
     def test_they_are_kept(self, tmp_path):
         path = tmp_path / "board.json"
@@ -212,7 +212,7 @@ class TestClocks:
         return table
 
     def test_it_runs_gains_and_is_given_back(self, table):
-        left = table.controller.time_left
+        left = table.controller.clocks.time_left
         table.tick(10)
         assert left(RED) == 50 and left(BLACK) == 60
         table.play("h2e2")
@@ -227,7 +227,7 @@ class TestClocks:
         table.tick(60.5)
         assert table.session.ending.winner == BLACK and table.session.ending.reason == "time forfeit"
         assert "ran out of time" in table.controller.status()[0]
-        assert table.controller.time_left(BLACK) == 60
+        assert table.controller.clocks.time_left(BLACK) == 60
 
     def test_the_window_wakes_for_the_clock(self, table):
         table.tick(10.25)
@@ -248,7 +248,7 @@ class TestClocks:
         table.controller.start(Setup((Spec("level", "Deep"), None), clocks=parse_clock("1")))
         table.tick()
         table.tick(100)
-        assert table.session.ending is None and table.controller.time_left(RED) == 60
+        assert table.session.ending is None and table.controller.clocks.time_left(RED) == 60
 
     def test_the_record_names_it(self, table):
         table.play("h2e2")
@@ -261,7 +261,7 @@ class TestHint:
         analysis = app.controller.analysis
         move = Move.from_iccs("h2e2")
         analysis.take(Lines(analysis._number, (Line(Info(1, nodes=nodes, pv=(move,))),)))
-        app.controller._tell_hint()
+        app.controller.tell_hint()
 
     def test_a_move_is_shown_until_another_position_is(self, app):
         key(app, "q")

@@ -374,9 +374,9 @@ class TestLongTexts:
 
     def test_a_players_name(self, open_board, layout, written):
         app = open_board(humans="red", spec="random")
-        app.controller.player_name = "x"
+        app.controller.opponents.player_name = "x"
         short = self.panel(app, layout)
-        app.controller.player_name = self.LONG
+        app.controller.opponents.player_name = self.LONG
         long = self.panel(app, layout)
         place = moved_pixels(short, long)
         assert layout.cards[0].inflate(-8, 0).contains(place)
@@ -452,7 +452,7 @@ class TestStatusLine:
 class TestError:
     def test_why_the_player_cannot_answer_stands_over_the_board(self, open_board, written):
         app = open_board()
-        app.controller.error = "no model in /nowhere"
+        app.controller.opponents.error = "no model in /nowhere"
         frame = shot(app)
         assert "no model in /nowhere" in written
         x, y = app.layout.plate.center

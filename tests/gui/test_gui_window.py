@@ -108,10 +108,10 @@ class TestFrames:
             app.session.play(Move.from_iccs(iccs))
         app.session.view(1)
         app.frame(30.0)
-        app.controller.error = "a long line " * 40
+        app.controller.opponents.error = "a long line " * 40
         app.session.set_traditional(False)
         app.frame(31.0)
-        app.controller.error = None
+        app.controller.opponents.error = None
         app.session.view(3)
         app.session.resign()
         app.frame(32.0)
@@ -202,7 +202,7 @@ class TestThinking:
         click(app, point(app, "e2"))
         longest = run_frames(app, 1.0)
         assert player.begun.is_set()
-        assert app.controller.thinking
+        assert app.controller.opponents.thinking
         assert longest < 2  # a frame that waited for it would take ten
         player.gate.set()
         end = time.monotonic() + 10
@@ -278,7 +278,7 @@ class TestStarting:
 
         def frame_then_quit(self, now):
             frames.append(now)
-            if self.controller.loaded:
+            if self.controller.opponents.loaded:
                 pygame.event.post(pygame.Event(pygame.QUIT))
 
         monkeypatch.setattr(App, "frame", frame_then_quit)
@@ -328,9 +328,9 @@ def play_a_move(self, now):
     draw(self, now)
     if self.session.board.ply == 0:
         self.session.play(Move.from_iccs("h2e2"))
-    if self.session.board.ply == 2 or self.controller.error:
+    if self.session.board.ply == 2 or self.controller.opponents.error:
         pygame.event.post(pygame.Event(pygame.QUIT))
-        print(self.controller.error, len(self.session.texts))
+        print(self.controller.opponents.error, len(self.session.texts))
 
 App.frame = play_a_move
 main("lm", games_dir=pathlib.Path(sys.argv[1]))

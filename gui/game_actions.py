@@ -1,0 +1,62 @@
+"""The actions of the menu's group *Game*."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gui.actions import Action
+from gui.names import level_name, side_name
+from gui.strings import say
+from lm.matches.table import HUMANS
+from lm.players.specs import Spec
+
+if TYPE_CHECKING:
+    from gui.controller import Controller
+
+
+def do(controller: Controller, action: Action) -> None:
+    """Carry out an action."""
+    session = controller.session
+    match action:
+        case Action.NEW:
+            session.new()
+        case Action.UNDO:
+            session.undo()
+        case Action.REDO:
+            session.redo()
+        case Action.HINT:
+            controller.analysis.ask_hint(controller.opponents.player)
+            controller.tell_hint()
+        case Action.MOVE_NOW:
+            controller.worker.move_now(session.generation)
+        case Action.RESIGN:
+            session.resign()
+        case Action.DRAW:
+            _offer_draw(controller)
+        case Action.LEVEL:
+            level = controller.opponents.next_level()
+            settings = ", ".join(f"{name} {value}" for name, value in Spec.parse(level.spec).options)
+            controller.say(say("notice.level", level=level_name(level), settings=settings))
+        case Action.SWAP:
+            session.swap()
+        case Action.BOTH:
+            _sit(controller)
+
+
+def _offer_draw(controller: Controller) -> None:
+    session = controller.session
+    session.offer_draw()
+    if session.ending is None:
+        controller.say(say("notice.offer_next" if session.table.awaits_person else "notice.offer_now"))
+
+
+def _sit(controller: Controller) -> None:
+    """Let a person play both sides, or against the player the side at the lower edge."""
+    session = controller.session
+    if len(session.humans) == 2:
+        session.sit({session.bottom})
+        player, _ = controller.opponents.side(1 - session.bottom)
+        controller.say(say("notice.against", side=side_name(session.bottom), player=player))
+    else:
+        session.sit(HUMANS["both"])
+        controller.say(say("notice.both"))

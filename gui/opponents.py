@@ -1,0 +1,196 @@
+"""Who sits opposite: the players that are asked for moves, their levels, and what they answer."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from gui.names import level_name, side_name
+from gui.player_process import Chosen, Failed, Loaded, Request
+from gui.session import Session
+from gui.strings import say
+from lm.matches.table import SIDES
+from lm.players.levels import DEFAULT_LEVEL, LEVELS, Level, find_level
+from lm.players.specs import Spec
+from xiangqi import RED, Color
+
+if TYPE_CHECKING:
+    from gui.worker import Worker
+    from lm.players.player import Choice
+    from xiangqi import Board
+
+ENGINES = ("uci", "ucci", "file")
+"""Kinds of players that are told the clocks; the others have a level that does not depend on time."""
+PACE = 0.45
+"""Minimum seconds before an answer is played, so that the person can follow."""
+
+
+class Opponents:
+    """The person's opponent, or two players against each other. Raises ``UserError`` for the spec of no player."""
+
+    def __init__(self, session: Session, worker: Worker, spec: str) -> None:
+        self.session, self._worker = session, worker
+        self.red_player: Spec | None = None
+        """Red's player where two players play each other; the other one is `player`."""
+        self.player = Spec.parse(spec)
+        """The spec of the person's opponent."""
+        self._base = self.player if self.has_levels else Spec.parse("lm")
+        """What the levels take their model from."""
+        self.level: Level | None = None
+        """The level chosen; ``None`` if the player has no levels or its strength was given explicitly."""
+        if self.player.kind == "level":
+            self.level = find_level(self.player.value or "")
+            self.player = Spec.parse(self.level.spec)
+        elif self.player.kind == Spec.parse(DEFAULT_LEVEL.spec).kind and "temperature" not in dict(self.player.options):
+            self._set_level(DEFAULT_LEVEL)
+        self.error: str | None = None
+        """Why the player cannot answer, in one line."""
+        self.loaded: str | None = None
+        """The spec of the player loaded last."""
+        self._names: dict[str, str] = {}
+        """The names of the players loaded."""
+        self.player_name = self.player.kind
+        self._asked = -1
+        """The generation of the last request for a move."""
+        self._unanswered = False
+        self._answer_at = 0.0
+        self._held: Chosen | None = None
+        """An answer that has come before its time."""
+        if len(session.humans) < 2:
+            self._ask()
+
+    # --- Who it is ----------------------------------------------------------------------------------------------------
+
+    @property
+    def spec(self) -> str:
+        """The spec of the player that is asked, as text."""
+        return str(self._spec_of(self.session.board.turn))
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the player to move is loaded."""
+        return self.spec == self.loaded or (self.red_player is not None and self.spec in self._names)
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether the player's level can be chosen."""
+        return self.player.kind in {Spec.parse(level.spec).kind for level in LEVELS}
+
+    @property
+    def thinking(self) -> bool:
+        """Whether the player has been asked for a move and has not answered."""
+        return self.session.awaits_player and self.error is None
+
+    @property
+    def red_name(self) -> str:
+        """The name of Red's player where two players play each other, else empty."""
+        return "" if self.red_player is None else self._names.get(str(self.red_player), self.red_player.name)
+
+    def seat(self, color: Color) -> Spec | None:
+        """Return who sits at a side, as the new-game dialog names it; ``None`` for a person."""
+        if color in self.session.humans:
+            return None
+        spec = self._spec_of(color)
+        if self.level is not None and spec == self.player:
+            return Spec("level", self.level.name)
+        return spec
+
+    def side(self, color: Color) -> tuple[str, str]:
+        """Return who plays a side, and the side's name."""
+        if len(self.session.humans) == 2:
+            named = self.session.table.game.headers.get(SIDES[color], "").strip("?. ")
+            return named or say("player.person"), side_name(color)
+        if color in self.session.humans:
+            return say("player.you"), side_name(color)
+        if self.red_player is not None and not self.session.humans and color == RED:
+            return self.red_name, side_name(color)
+        if self.level is not None:
+            return f"{self.player.kind} · {level_name(self.level)}", side_name(color)
+        return self.player_name, side_name(color)
+
+    def _spec_of(self, color: Color) -> Spec:
+        two = self.red_player is not None and not self.session.humans
+        return self.red_player if two and color == RED and self.red_player else self.player
+
+    # --- Choosing another ---------------------------------------------------------------------------------------------
+
+    def seat_players(self, red: Spec | None, black: Spec | None) -> None:
+        """Take the players of a new game; ``None`` is a person. With two persons the opponent stays."""
+        if (spec := black or red) is not None:
+            self.level, self.player = self._resolved(spec)
+            self.player_name = self._names.get(str(self.player), self.player.name)
+        self.red_player = self._resolved(red)[1] if red and black else None
+
+    def next_level(self) -> Level:
+        """Take the next level, from the next move on, and return it."""
+        at = LEVELS.index(self.level) if self.level else -1
+        level = LEVELS[(at + 1) % len(LEVELS)]
+        self._set_level(level)
+        if self.error is not None or not self.thinking:
+            self.ask_again()
+            self._ask()
+        return level
+
+    def ask_again(self) -> None:
+        """Let the next `follow` ask for a move, even where that failed."""
+        self._asked, self.error = -1, None
+
+    def _set_level(self, level: Level) -> None:
+        self.level, self.player = level, self.player.at(level)
+
+    def _resolved(self, spec: Spec) -> tuple[Level | None, Spec]:
+        """Return the level that a spec names, if any, and the player."""
+        if spec.kind != "level":
+            return None, spec
+        level = find_level(spec.value or "")
+        return level, self._base.at(level)
+
+    # --- Asking -------------------------------------------------------------------------------------------------------
+
+    def follow(self, now: float) -> None:
+        """Ask for a move if it is a player's turn; ``now`` is in seconds."""
+        session = self.session
+        if session.awaits_player:
+            if self._asked != session.generation:
+                self._asked, self._unanswered, self.error = session.generation, True, None
+                self._answer_at = now if session.table.clocks else now + PACE
+                self._ask(session.board.copy())
+        elif self._unanswered:  # a move was taken back, so the answer is no longer needed
+            self._unanswered = False
+            self._ask()
+
+    def take(self, report: Loaded | Chosen | Failed) -> None:
+        """Take in a report of the player's process; those on an earlier position are ignored."""
+        if isinstance(report, Loaded):
+            self.loaded = report.spec
+            self._names[report.spec] = report.name
+            if report.spec == str(self.player):
+                self.player_name = report.name
+        elif report.generation != self.session.generation:
+            pass
+        elif isinstance(report, Failed):
+            self.error, self._unanswered = report.message, False
+        else:
+            self._held = report
+
+    def answer(self, now: float) -> Choice | None:
+        """Return the answer that is due, once."""
+        held = self._held
+        if held is not None and held.generation != self.session.generation:
+            held = self._held = None
+        if held is None or now < self._answer_at:
+            return None
+        self._held, self._unanswered = None, False
+        return held.choice
+
+    @property
+    def due(self) -> float:
+        """When the next answer is due, in seconds; infinite if none has come."""
+        return math.inf if self._held is None else self._answer_at
+
+    def _ask(self, board: Board | None = None) -> None:
+        session = self.session
+        limit = session.table.limit() if self._spec_of(session.board.turn).kind in ENGINES else None
+        two = self.red_player is not None and not session.humans
+        beside = str(self._spec_of(1 - session.board.turn)) if two else ""
+        self._worker.ask(Request(self.spec, session.generation, session.number, board, limit, beside))

@@ -1,0 +1,42 @@
+"""The actions of the menu's groups *Analysis* and *Study*."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gui.actions import Action
+
+if TYPE_CHECKING:
+    from gui.controller import Controller
+
+
+def do(controller: Controller, action: Action) -> None:
+    """Carry out an action."""
+    session, analysis, mind, review = controller.session, controller.analysis, controller.mind, controller.review
+    match action:
+        case Action.ANALYSE:
+            analysis.toggle()
+        case Action.MORE_LINES | Action.FEWER_LINES:
+            analysis.more_lines(1 if action is Action.MORE_LINES else -1)
+        case Action.THREATS:
+            analysis.threats = not analysis.threats
+            if analysis.threats and not analysis.on:
+                analysis.toggle()
+        case Action.BEST_ARROWS:
+            analysis.best_arrows = not analysis.best_arrows
+        case Action.PEOPLE_ARROWS:
+            analysis.people_arrows = not analysis.people_arrows
+        case Action.MIND:
+            mind.toggle()
+        case Action.NEXT_MOVE:
+            mind.choose_next()
+        case Action.GLOW:
+            mind.glow = not mind.glow
+        case Action.REVIEW:
+            review.toggle(controller.opponents.player)
+        case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE:
+            judged = review.next_mistake(1 if action is Action.NEXT_MISTAKE else -1)
+            if judged is not None:
+                session.show(review.nodes[judged.ply - 1])
+        case Action.RETRY if session.node.parent is not None:
+            session.show(session.node.parent)
