@@ -9,6 +9,7 @@ import pygame
 
 from gui import fonts, theme
 from gui.layout import MARGIN, Layout, Point
+from gui.palettes import Rgb
 
 GLIDE = 0.24
 """Seconds that a piece takes to glide to its new square."""
@@ -23,7 +24,7 @@ class Arrow:
 
     start: int
     end: int
-    color: theme.Rgb
+    color: Rgb
     weight: float = 1.0
     aside: float = 0.0
     """How far it lies beside the line from point to point, in cells, so that two arrows of one move are both seen."""
@@ -34,7 +35,7 @@ class Glow:
     """A light around a piece; ``strength`` is 0 to 1."""
 
     square: int
-    color: theme.Rgb
+    color: Rgb
     strength: float
 
 
@@ -144,7 +145,7 @@ class BoardView:
                 ghost = 0.35 if held and dragged else 1.0
                 self._piece(screen, layout, code, layout.point(square, bottom), lifted=held, opacity=ghost)
         if marks.selected is not None and dragged is None:
-            halo = theme.ring(cell * 0.475, max(2.0, cell * 0.045), theme.JADE)
+            halo = theme.ring(cell * 0.475, max(2.0, cell * 0.045), theme.TARGET)
             _center(screen, halo, layout.point(marks.selected, bottom))
         for square in marks.targets:
             self._target(screen, layout, layout.point(square, bottom), bool(self.cells[square]), square == marks.hover)
@@ -185,9 +186,9 @@ class BoardView:
     def _target(screen: pygame.Surface, layout: Layout, at: Point, capture: bool, hover: bool) -> None:
         cell = layout.cell
         if capture:
-            _center(screen, theme.ring(cell * 0.475, max(3.0, cell * 0.07), theme.JADE, 0.95), at)
+            _center(screen, theme.ring(cell * 0.475, max(3.0, cell * 0.07), theme.TARGET, 0.95), at)
         else:
-            _center(screen, theme.disc(cell * (0.2 if hover else 0.135), (52, 120, 82), 0.85), at)
+            _center(screen, theme.disc(cell * (0.2 if hover else 0.135), theme.TARGET, 0.85), at)
 
     # --- The wood -----------------------------------------------------------------------------------------------------
 
@@ -309,7 +310,7 @@ def _ordered(a: tuple[int, int], b: tuple[int, int]) -> tuple[tuple[int, int], t
     return (min(a[0], b[0]), min(a[1], b[1])), (max(a[0], b[0]), max(a[1], b[1]))
 
 
-def _darker(color: theme.Rgb, factor: float) -> theme.Rgb:
+def _darker(color: Rgb, factor: float) -> Rgb:
     return round(color[0] * factor), round(color[1] * factor), round(color[2] * factor)
 
 

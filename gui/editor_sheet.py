@@ -15,7 +15,7 @@ from gui.editor import HANDICAPS, Editor
 from gui.layout import Layout, Point
 from gui.overlay import Overlay
 from gui.strings import say
-from gui.widgets import WARNING, Position, box, button, write
+from gui.widgets import Position, box, button, write
 from xiangqi import BLACK, KING, RED, InvalidFenError, Piece, Square, Status
 
 if TYPE_CHECKING:
@@ -300,7 +300,7 @@ class EditorSheet(Overlay):
             face = theme.GOLD if name == "play" and fine else None
             label = say({"cancel": "cancel", "analyse": "analyse", "play": "editor.play"}[name])
             if self._armed and name != "cancel":
-                face = WARNING
+                face = theme.WARNING
             button(screen, layout, rect, label, key, pointer, name == "cancel" or fine, face)
         if self.hand is not None and self.source is None:
             self._draw_hand(screen, layout, pointer, self.hand)

@@ -14,10 +14,11 @@ from gui import theme
 from gui.dialogs import Dialog
 from gui.errors import describe
 from gui.layout import Layout
+from gui.palettes import Rgb
 from gui.row_list import RowList
 from gui.strings import say
 from gui.text_field import TextField
-from gui.widgets import DARK_INK, Position, box, draw_hint, write
+from gui.widgets import Position, box, draw_hint, write
 
 MOST: Final = 5000
 """So many entries of a folder are listed."""
@@ -297,7 +298,7 @@ class SaveDialog(FileDialog):
             chosen = kind == self.kind
             face = theme.GOLD if chosen else theme.HOVER if rect.collidepoint(pointer) else theme.RAISED
             box(screen, rect, face, layout.px(7))
-            ink = DARK_INK if chosen else theme.TEXT
+            ink = theme.ON_GOLD if chosen else theme.TEXT
             write(screen, self.kinds[kind][0], layout.text(12), rect.inflate(-layout.px(6), 0), ink, "center")
 
 
@@ -314,7 +315,7 @@ def _shortened(path: str, size: int, width: int) -> str:
     return f"...{path}"
 
 
-def _write_name(screen: pygame.Surface, layout: Layout, name: str, rect: Rect, ink: theme.Rgb) -> None:
+def _write_name(screen: pygame.Surface, layout: Layout, name: str, rect: Rect, ink: Rgb) -> None:
     """Write a file's name without its middle if it is too long: its end has number and suffix."""
     size = layout.text(14)
     if theme.width(name, size) > rect.width:

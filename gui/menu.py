@@ -14,7 +14,7 @@ from gui.layout import Layout
 from gui.overlay import Overlay
 from gui.strings import say
 from gui.text_field import TextField
-from gui.widgets import WARNING, Position, box, write
+from gui.widgets import Position, box, write
 
 if TYPE_CHECKING:
     from gui.controller import Controller
@@ -135,7 +135,7 @@ class Menu(Overlay):
         controller = self.controller
         enabled = controller.enabled(action)
         if controller.armed(action):
-            box(screen, rect, WARNING, layout.px(5))
+            box(screen, rect, theme.WARNING, layout.px(5))
         elif chosen and enabled:
             box(screen, rect, theme.HOVER, layout.px(5))
         room = rect.inflate(-layout.px(20), 0)

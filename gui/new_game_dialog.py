@@ -16,7 +16,7 @@ from gui.new_game import CLOCKS, Setup, add_engine, candidates, engine_spec, par
 from gui.row_list import RowList
 from gui.strings import say
 from gui.text_field import TextField
-from gui.widgets import DARK_INK, Position, box, write
+from gui.widgets import Position, box, write
 from lm import UserError
 from lm.players.specs import Spec
 
@@ -135,7 +135,7 @@ class NewGameDialog(Dialog):
             chosen = text == self.field.value.strip()
             face = theme.GOLD if chosen else theme.HOVER if rect.collidepoint(pointer) else theme.RAISED
             box(screen, rect, face, layout.px(7))
-            ink = DARK_INK if chosen else theme.TEXT
+            ink = theme.ON_GOLD if chosen else theme.TEXT
             write(screen, text or say("new.untimed"), layout.text(13), rect, ink, "center")
         self.field.draw(screen, layout, field, say("new.clock_hint"))
         below = Rect(room.x, chips[0].bottom, room.width, room.bottom - chips[0].bottom)

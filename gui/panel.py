@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pygame
 from pygame import Rect
@@ -10,8 +10,9 @@ from pygame import Rect
 from gui import fonts, theme
 from gui.actions import Action, Tone
 from gui.layout import SMALLEST_TEXT, Layout
-from gui.strings import say, translated
-from gui.widgets import WARNING, Position, box, button, write
+from gui.palettes import Rgb
+from gui.strings import language, say, translated
+from gui.widgets import Position, box, button, write
 
 if TYPE_CHECKING:
     from gui.controller import Controller
@@ -22,12 +23,8 @@ BUTTONS = (Action.NEW, Action.UNDO, Action.ANALYSE, Action.FLIP, Action.RESIGN, 
 """The actions of every game; all others are in the menu."""
 NAVIGATION = (Action.FIRST, Action.BACK, Action.FORWARD, Action.LAST)
 
-_TONES: dict[Tone, theme.Rgb] = {
-    "quiet": theme.TEXT,
-    "busy": theme.GOLD,
-    "alert": theme.ALARM,
-    "good": theme.JADE,
-}
+_TONES: Final[dict[Tone, str]] = {"quiet": "TEXT", "busy": "GOLD", "alert": "ALARM", "good": "JADE"}
+"""The colours of the tones, by their names in `theme`."""
 
 
 class Panel:
@@ -142,7 +139,7 @@ class Panel:
         room = Rect(left, rect.y, rect.right - left - layout.px(8), rect.height)
         who, side_name = self.controller.opponents.side(color)
         large, small = layout.text(16), layout.text(12)
-        captured = "".join(theme.GLYPHS[session.traditional][code] for code in session.captured(1 - color))
+        captured = "".join(theme.glyph(code, session.traditional) for code in session.captured(1 - color))
         ink = theme.FAINT if not captured else theme.TEXT if color == 0 else theme.CAPTURED_RED
         heights = theme.height(large), theme.height(small)
         top = rect.centery - sum(heights) // 2
@@ -166,7 +163,7 @@ class Panel:
         self, screen: pygame.Surface, layout: Layout, rect: Rect, action: Action, pointer: Position
     ) -> None:
         controller = self.controller
-        color = WARNING if controller.armed(action) else None
+        color = theme.WARNING if controller.armed(action) else None
         enabled = controller.enabled(action)
         button(screen, layout, rect, controller.label(action), action.shortcut, pointer, enabled, color)
 
@@ -186,12 +183,12 @@ def clock_text(seconds: float) -> str:
 
 def draw_status(screen: pygame.Surface, layout: Layout, line: str, tone: Tone = "busy") -> None:
     """Draw the status line, on two lines if it is long."""
-    rect, size = layout.status, layout.text(14)
+    rect, size, ink = layout.status, layout.text(14), getattr(theme, _TONES[tone])
     lines = theme.wrap(line, size, rect.width - layout.px(8), 2)
     step = min(rect.height // 2, theme.height(size))
     top = rect.centery - len(lines) * step // 2
     for i, part in enumerate(lines):
-        write(screen, part, size, Rect(rect.x + layout.px(4), top + i * step, rect.width, step), _TONES[tone])
+        write(screen, part, size, Rect(rect.x + layout.px(4), top + i * step, rect.width, step), ink)
 
 
 def draw_first_panel(screen: pygame.Surface, layout: Layout, line: str) -> None:
@@ -205,11 +202,11 @@ def draw_error(screen: pygame.Surface, layout: Layout, message: str) -> None:
     width = layout.plate.width - round(layout.cell * 1.2)
     rect = Rect(0, 0, width, max(layout.px(34), round(layout.cell * 0.62)))
     rect.center = layout.plate.center
-    box(screen, rect, (120, 30, 24), layout.px(10), 0.95)
-    write(screen, message, layout.text(15), rect.inflate(-layout.px(28), 0), (255, 236, 224), "center")
+    box(screen, rect, theme.WARNING, layout.px(10), 0.95)
+    write(screen, message, layout.text(15), rect.inflate(-layout.px(28), 0), theme.ON_WARNING, "center")
 
 
-def _banner_lines(layout: Layout, ending: Ending) -> list[tuple[str, int, theme.Rgb]]:
+def _banner_lines(layout: Layout, ending: Ending) -> list[tuple[str, int, Rgb]]:
     cell, width = layout.cell, round(layout.cell * 6.6)
     large, small = max(13, round(cell * 0.25)), max(SMALLEST_TEXT, round(cell * 0.17))
     facts = "; ".join(map(translated, dict.fromkeys((*ending.evidence[:1], *ending.evidence[-1:]))))
@@ -236,10 +233,12 @@ def draw_banner(screen: pygame.Surface, layout: Layout, ending: Ending) -> None:
     blur = round(cell * 0.4)
     shadow = theme.box_shadow(rect.width, rect.height, 16, blur, 0.7)
     screen.blit(shadow, (rect.x - blur, rect.y - blur + 4))
-    box(screen, rect, (44, 36, 30), 16, 0.96)
-    title = theme.text({0: "紅勝", 1: "黑勝", None: "和棋"}[ending.winner], round(cell * 0.95), theme.GOLD, fonts.KAI)
-    body = title.get_bounding_rect()
-    screen.blit(title, (rect.centerx - body.centerx, rect.y + round(cell * 0.76) - body.centery))
+    box(screen, rect, theme.BANNER, 16, 0.96)
+    simplified = language() == "zh-Hans"
+    title = {0: "红胜" if simplified else "紅勝", 1: "黑胜" if simplified else "黑勝", None: "和棋"}[ending.winner]
+    label = theme.text(title, round(cell * 0.95), theme.GOLD, fonts.KAI)
+    body = label.get_bounding_rect()
+    screen.blit(label, (rect.centerx - body.centerx, rect.y + round(cell * 0.76) - body.centery))
     y = rect.y + cell * 1.42
     for line, size, color in _banner_lines(layout, ending):
         label = theme.text(line, size, color)

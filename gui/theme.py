@@ -7,49 +7,47 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import pygame
 from numpy.typing import NDArray
 
 from gui import fonts
+from gui.palettes import THEMES, Rgb
 
-Rgb = tuple[int, int, int]
+current = "rosewood"
+"""The name of the current theme. Its colours are attributes of this module: ``theme.GOLD``."""
 
-BACKGROUND: Rgb = (38, 34, 31)
-PANEL: Rgb = (49, 44, 40)
-RAISED: Rgb = (66, 59, 53)
-HOVER: Rgb = (82, 73, 65)
-EDGE: Rgb = (84, 75, 67)
-TEXT: Rgb = (240, 231, 216)
-FAINT: Rgb = (166, 153, 137)
-GOLD: Rgb = (226, 178, 92)
-JADE: Rgb = (98, 170, 124)
-ALARM: Rgb = (232, 106, 86)
-CAPTURED_RED: Rgb = (236, 128, 108)
-NOTE: Rgb = (176, 196, 170)
-PEOPLE: Rgb = (206, 70, 158)
-"""The arrows of what people would play; those of the best moves are `BEST`."""
-BEST: Rgb = (48, 120, 216)
-SPEAKS_FOR: Rgb = (28, 132, 255)
-SPEAKS_AGAINST: Rgb = (255, 96, 20)
-"""Glows of the pieces that speak for a move, and of those against it; told apart by every eye."""
-WIN: Rgb = (206, 74, 56)
-"""Red's part of the evaluation bar; between it and Black's `LOSS` is that of a draw."""
-DRAW: Rgb = (188, 172, 148)
-LOSS: Rgb = (20, 18, 18)
-
-WOOD: Rgb = (224, 184, 128)
-WOOD_DARK: Rgb = (196, 150, 94)
-FRAME: Rgb = (112, 72, 40)
-LINE: Rgb = (92, 56, 28)
-CORNER: Rgb = (34, 104, 92)
-INK_RED: Rgb = (172, 34, 26)
-INK_BLACK: Rgb = (32, 30, 30)
-DISC: Rgb = (247, 229, 190)
-DISC_EDGE: Rgb = (226, 190, 134)
+Pieces = Literal["characters", "letters", "both"]
+pieces: Pieces = "characters"
+"""What is written on the pieces."""
 
 Array = NDArray[np.floating]
+
+
+def __getattr__(name: str) -> Rgb:
+    """Return a colour of the current theme by its name in capitals."""
+    if name.isupper() and hasattr(palette := THEMES[current], name.lower()):
+        color: Rgb = getattr(palette, name.lower())
+        return color
+    raise AttributeError(f"no colour {name}")
+
+
+def use(name: str) -> None:
+    """Make a theme the current one. Raises ``KeyError``."""
+    global current
+    THEMES[name]
+    current = name
+    for cached in (wood_texture, piece):
+        cached.cache_clear()
+
+
+def write_on_pieces(style: Pieces) -> None:
+    """Change what is written on the pieces."""
+    global pieces
+    pieces = style
+    piece.cache_clear()
 
 
 @lru_cache(maxsize=64)
@@ -58,9 +56,13 @@ def font(name: str, size: int) -> pygame.font.Font:
     return fonts.load(name, size)
 
 
-@lru_cache(maxsize=2048)
-def text(string: str, size: int, color: Rgb = TEXT, name: str = fonts.UI) -> pygame.Surface:
+def text(string: str, size: int, color: Rgb | None = None, name: str = fonts.UI) -> pygame.Surface:
     """Return a rendered line of text; characters missing from the font become boxes."""
+    return _text(string, size, color or THEMES[current].text, name)
+
+
+@lru_cache(maxsize=2048)
+def _text(string: str, size: int, color: Rgb, name: str) -> pygame.Surface:
     opened = font(name, size)
     shown = string.translate(_BLANKS)
     missing = {c for c, found in zip(shown, opened.metrics(shown), strict=False) if found is None}
@@ -200,7 +202,8 @@ def wood_texture() -> pygame.Surface:
     y = np.linspace(0, 1, height, dtype=np.float32)[None, :]
     shade += 5.0 * np.sin(2 * np.pi * (9 * y + 0.55 * bend))
     mix = np.clip(0.32 + shade / 60, 0, 1)[:, :, None]
-    light, dark = np.array(WOOD, np.float32), np.array(WOOD_DARK, np.float32)
+    palette = THEMES[current]
+    light, dark = np.array(palette.wood, np.float32), np.array(palette.wood_dark, np.float32)
     return paint(light * (1 - mix) + dark * mix, np.ones((width, height), np.float32))
 
 
@@ -236,11 +239,18 @@ def arrow(dx: int, dy: int, cell: int, color: Rgb, weight: float) -> pygame.Surf
 
 GLYPHS = {True: " 帥仕相傌俥炮兵 將士象馬車砲卒", False: " 帅仕相马车炮兵 将士象马车炮卒"}
 """The character on a piece by its cell code, ``color * 8 + type``; traditional and simplified."""
+LETTERS = " KAEHRCP"
+"""The letter of a piece by its type, that of WXF notation."""
+
+
+def glyph(code: int, traditional: bool = True) -> str:
+    """Return what names a piece: its character, or its letter where pieces have letters only."""
+    return LETTERS[code & 7] if pieces == "letters" else GLYPHS[traditional][code]
 
 
 @lru_cache(maxsize=128)
 def piece(code: int, diameter: int, traditional: bool = True) -> pygame.Surface:
-    """Return a piece: a wooden disc, lit from the upper left, with its engraved character."""
+    """Return a piece: a wooden disc, lit from the upper left, with its engraved character, letter or both."""
     scale = 3  # drawn larger and scaled down, which smooths ring and character
     size = diameter * scale
     radius = size / 2 - scale
@@ -248,22 +258,34 @@ def piece(code: int, diameter: int, traditional: bool = True) -> pygame.Surface:
     away = np.hypot(x, y) / radius
     towards_light = -(x + 1.3 * y) / (1.64 * radius)
     blend = np.clip(away, 0, 1)[:, :, None] ** 2
-    face = np.array(DISC, np.float32) * (1 - blend) + np.array(DISC_EDGE, np.float32) * blend
+    palette = THEMES[current]
+    face = np.array(palette.disc, np.float32) * (1 - blend) + np.array(palette.disc_edge, np.float32) * blend
     rim = np.clip((away - 0.86) / 0.14, 0, 1)
     light = 10 * towards_light + 62 * rim * towards_light - 16 * rim
     # A groove between rim and face, lit on its far side.
     light -= 30 * towards_light * np.exp(-(((away - 0.87) / 0.018) ** 2))
     surface = paint(face + light[:, :, None], np.clip((1 - away) * radius + 0.5, 0, 1))
 
-    ink = INK_RED if code < 8 else INK_BLACK
+    ink = palette.ink_red if code < 8 else palette.ink_black
     circle = ring(radius * 0.755, radius * 0.035, ink, 0.9)
     surface.blit(circle, circle.get_rect(center=surface.get_rect().center))
-    glyph = GLYPHS[traditional][code]
-    kai = font(fonts.KAI, round(radius * 1.2))
-    for color, shift in (((255, 246, 222), scale), (ink, 0)):
-        mark = kai.render(glyph, True, color)
-        body = mark.get_bounding_rect()
-        at = (size / 2 - body.centerx + shift * 0.6, size / 2 - body.centery + shift * 0.8)
-        for dx, dy in ((0, 0), (radius * 0.014, 0), (0, radius * 0.014), (radius * 0.014, radius * 0.014)):  # heavier
-            surface.blit(mark, (at[0] + dx - radius * 0.007, at[1] + dy - radius * 0.007))
+    letter, character = LETTERS[code & 7], GLYPHS[traditional][code]
+    marks = {
+        "characters": [(fonts.KAI, character, 1.2, 0.0)],
+        "letters": [(fonts.LETTERS, letter, 1.04, 0.0)],
+        "both": [(fonts.KAI, character, 0.98, -0.14), (fonts.LETTERS, letter, 0.36, 0.5)],
+    }
+    for name, string, height, down in marks[pieces]:
+        _engrave(surface, font(name, round(radius * height)), string, ink, down * radius, scale)
     return pygame.transform.smoothscale(surface, (diameter, diameter))
+
+
+def _engrave(surface: pygame.Surface, opened: pygame.font.Font, string: str, ink: Rgb, down: float, edge: int) -> None:
+    """Write a mark in the middle of a piece, so far below it, with light on its lower right edges."""
+    center, thick = surface.get_width() / 2, surface.get_width() / 2 * 0.014
+    for color, shift in (((255, 246, 222), edge), (ink, 0)):
+        mark = opened.render(string, True, color)
+        body = mark.get_bounding_rect()
+        x, y = center - body.centerx + shift * 0.6, center + down - body.centery + shift * 0.8
+        for dx, dy in ((0, 0), (thick, 0), (0, thick), (thick, thick)):  # heavier
+            surface.blit(mark, (x + dx - thick / 2, y + dy - thick / 2))

@@ -10,15 +10,12 @@ from pygame import Rect
 
 from gui import theme
 from gui.layout import Layout
+from gui.palettes import Rgb
 
 Position = tuple[int, int]
-DARK_INK: theme.Rgb = (48, 32, 16)
-"""Text on gold."""
-WARNING: theme.Rgb = (128, 48, 38)
-"""A button that asks whether it is meant."""
 
 
-def box(screen: pygame.Surface, rect: Rect, color: theme.Rgb, radius: float, opacity: float = 1.0) -> None:
+def box(screen: pygame.Surface, rect: Rect, color: Rgb, radius: float, opacity: float = 1.0) -> None:
     """Draw a rectangle with round corners."""
     side = math.ceil(radius) + 1
     if opacity == 1 and min(rect.size) > 2 * side:  # only the corners need blending, which takes long for many pixels
@@ -34,7 +31,7 @@ def box(screen: pygame.Surface, rect: Rect, color: theme.Rgb, radius: float, opa
 
 
 def write(
-    screen: pygame.Surface, string: str, size: int, rect: Rect, color: theme.Rgb = theme.TEXT, at: str = "left"
+    screen: pygame.Surface, string: str, size: int, rect: Rect, color: Rgb | None = None, at: str = "left"
 ) -> Rect:
     """Write a line in the middle of a rectangle's height, ``left``, ``right`` or ``center``; return where it stands.
 
@@ -57,17 +54,18 @@ def button(
     shortcut: str,
     pointer: Position,
     enabled: bool = True,
-    color: theme.Rgb | None = None,
+    color: Rgb | None = None,
 ) -> None:
     """Draw a button with its key; ``color`` replaces that of its face. The key is left out where there is no room."""
     face = color or (theme.HOVER if rect.collidepoint(pointer) else theme.RAISED)
     box(screen, rect, face if enabled else theme.BACKGROUND, layout.px(7))
-    ink = theme.EDGE if not enabled else DARK_INK if color == theme.GOLD else theme.TEXT
+    inks = {theme.GOLD: theme.ON_GOLD, theme.WARNING: theme.ON_WARNING}
+    ink = inks.get(face, theme.TEXT) if enabled else theme.EDGE
     size, small, pad = layout.text(14), layout.text(11), layout.px(9)
     size = next((s for s in range(size, small - 1, -1) if theme.width(label, s) <= rect.width - 2 * pad), small)
     room = rect.inflate(-2 * pad, 0)
     if shortcut and theme.width(label, size) + layout.px(8) + theme.width(shortcut, small) <= room.width:
-        faint = ink if color == theme.GOLD else theme.FAINT if enabled else theme.EDGE
+        faint = theme.FAINT if enabled and face not in inks else ink
         write(screen, shortcut, small, room, faint, "right")
     write(screen, label, size, room, ink, "left" if shortcut else "center")
 

@@ -11,6 +11,7 @@ from gui import theme
 from gui.actions import Action
 from gui.analysis import LiveAnalysis, score_text
 from gui.layout import Layout
+from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
 from gui.widgets import Position, Scroll, box, draw_hint, write
@@ -187,7 +188,7 @@ class AnalysisView(View):
         return y + layout.px(8)
 
     @staticmethod
-    def _draw_title(screen: pygame.Surface, layout: Layout, room: Rect, y: int, title: str, color: theme.Rgb) -> int:
+    def _draw_title(screen: pygame.Surface, layout: Layout, room: Rect, y: int, title: str, color: Rgb) -> int:
         size = layout.text(12)
         height = theme.height(size) + layout.px(4)
         dot = layout.px(8)

@@ -11,6 +11,7 @@ from gui import theme
 from gui.actions import Action
 from gui.analysis import score_text
 from gui.layout import Layout
+from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
 from gui.widgets import Position, Scroll, box, draw_hint, write
@@ -206,9 +207,7 @@ class MindView(View):
     # --- Texts --------------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def _write(
-        screen: pygame.Surface, layout: Layout, room: Rect, y: int, text: str, color: theme.Rgb, size: int
-    ) -> int:
+    def _write(screen: pygame.Surface, layout: Layout, room: Rect, y: int, text: str, color: Rgb, size: int) -> int:
         pixels = layout.text(size)
         step = theme.height(pixels)
         for line in theme.wrap(text, pixels, room.width):

@@ -15,7 +15,7 @@ from gui.actions import SIGNS
 from gui.layout import Layout
 from gui.strings import say
 from gui.views import View
-from gui.widgets import DARK_INK, Position, Scroll, box, draw_hint, write
+from gui.widgets import Position, Scroll, box, draw_hint, write
 from xiangqi.game import ChildNode, Game, GameNode
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class MovesView(View):
         ink = theme.TEXT if cell.node in line or cell.kind == "move" else theme.FAINT
         if cell.node is session.node:
             box(screen, rect, theme.GOLD, layout.px(5))
-            ink = DARK_INK
+            ink = theme.ON_GOLD
         elif hovered:
             box(screen, rect, theme.RAISED, layout.px(5))
         elif cell.node is session.table.node:  # where the game stands, while one looks elsewhere

@@ -11,6 +11,7 @@ from pygame import Rect
 from gui import theme
 from gui.actions import Action
 from gui.layout import Layout
+from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
 from gui.widgets import Position, Scroll, box, draw_hint, write
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 SHOWN: Final = 6
 """So many moves of what was better are written, and added to the game by a click."""
-REDS: Final = (158, 62, 50)
-"""Red's part of the curve."""
 _SIGNS: Final = {"blunder": "??", "mistake": "?", "inaccuracy": "?!"}
 
 
@@ -115,7 +114,7 @@ class ReviewView(View):
         assert review is not None
         bottom = self.session.bottom
         self._curve = curve = Rect(room.x, y, room.width, layout.px(96))
-        lower, upper = (REDS, theme.LOSS) if bottom == RED else (theme.LOSS, REDS)
+        lower, upper = (theme.WIN, theme.LOSS) if bottom == RED else (theme.LOSS, theme.WIN)
         screen.fill(theme.RAISED, curve)
         points = [self.curve_point(ply) for ply in range(len(review.points))]
         if len(points) > 1:
@@ -235,7 +234,7 @@ class ReviewView(View):
         room: Rect,
         y: int,
         text: str,
-        color: theme.Rgb,
+        color: Rgb,
         small: bool = False,
     ) -> int:
         size = layout.text(12 if small else 14)

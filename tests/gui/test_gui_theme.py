@@ -1,0 +1,80 @@
+import re
+from dataclasses import fields
+from importlib.resources import files
+
+import pygame
+import pytest
+
+import gui
+from gui import theme
+from gui.palettes import THEMES, Palette
+
+NAMES = {color.name.upper() for color in fields(Palette)}
+
+
+def contrast(a, b):
+    """Return the contrast of two colours as WCAG defines it, 1 to 21."""
+
+    def light(color):
+        parts = [c / 255 for c in color]
+        r, g, b = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    high, low = sorted((light(a), light(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.fixture(autouse=True)
+def put_back():
+    yield
+    theme.use("rosewood")
+    theme.write_on_pieces("characters")
+
+
+class TestThemes:
+    def test_every_colour_that_the_sources_use_exists(self):
+        used = set()
+        for path in [*files(gui).iterdir(), *(files(gui) / "views").iterdir()]:
+            if path.name.endswith(".py"):
+                used |= set(re.findall(r"\btheme\.([A-Z_]{3,})\b", path.read_text("utf-8")))
+        assert used - NAMES - {"GLYPHS", "LETTERS"} == set()
+
+    def test_an_unknown_colour_or_theme_is_an_error(self):
+        with pytest.raises(AttributeError):
+            _ = theme.MAUVE
+        with pytest.raises(KeyError):
+            theme.use("mauve")
+
+    @pytest.mark.parametrize("name", THEMES)
+    def test_texts_can_be_read_on_what_they_are_written_on(self, name):
+        theme.use(name)
+        grounds = theme.PANEL, theme.BACKGROUND, theme.RAISED, theme.HOVER, theme.BANNER
+        assert min(contrast(theme.TEXT, ground) for ground in grounds) > 7
+        for ink in (theme.FAINT, theme.GOLD, theme.JADE, theme.ALARM, theme.NOTE, theme.CAPTURED_RED):
+            assert min(contrast(ink, ground) for ground in (theme.PANEL, theme.BACKGROUND)) > 4.0, ink
+        assert contrast(theme.ON_GOLD, theme.GOLD) > 4.5
+        assert contrast(theme.ON_WARNING, theme.WARNING) > 4.5
+        assert contrast(theme.LINE, theme.WOOD_DARK) > 3.0
+        for ink in (theme.INK_RED, theme.INK_BLACK):
+            assert contrast(ink, theme.DISC) > 4.5
+
+    def test_another_theme_draws_other_pieces(self):
+        before = pygame.image.tobytes(theme.piece(1, 60), "RGB")
+        theme.use("jade")
+        assert pygame.image.tobytes(theme.piece(1, 60), "RGB") != before
+
+
+class TestPieces:
+    def test_characters_letters_and_both_differ(self):
+        pictures = set()
+        for style in ("characters", "letters", "both"):
+            theme.write_on_pieces(style)
+            pictures.add(pygame.image.tobytes(theme.piece(4, 60), "RGB"))
+        assert len(pictures) == 3
+
+    def test_letters_are_those_of_wxf(self):
+        theme.write_on_pieces("letters")
+        assert "".join(theme.glyph(code) for code in range(1, 8)) == "KAEHRCP"
+        assert theme.glyph(13) == theme.glyph(5) == "R"
+        theme.write_on_pieces("both")
+        assert theme.glyph(13) == "車"
