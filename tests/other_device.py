@@ -72,8 +72,9 @@ class Dispatch(TorchDispatchMode):
 
 @contextmanager
 def another_device() -> Iterator[tuple[torch.device, Callable[[torch.nn.Module], torch.nn.Module]]]:
-    """Have another device, once in a process. What is yielded: the device, and what moves a model there."""
-    _setup_privateuseone_for_python_backend(NAME)
+    """Have another device. What is yielded: the device, and what moves a model there."""
+    if torch._C._get_privateuse1_backend_name() != NAME:
+        _setup_privateuseone_for_python_backend(NAME)
 
     def move(model: torch.nn.Module) -> torch.nn.Module:
         for module in model.modules():

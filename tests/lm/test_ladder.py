@@ -56,6 +56,7 @@ def cells(page: str, rung: str) -> list[list[str]]:
 
 @pytest.mark.usefixtures("quick")
 class TestCommand:
+    @pytest.mark.slow
     def test_the_whole_ladder_at_once_or_rung_by_rung_and_nothing_twice(
         self, xqlm: Command, games: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -409,7 +409,7 @@ class TestTraining:
         losses = [model(**parts.encode(8 * 7 + part)).loss.item() for part in range(7)]
         assert sum(losses) == pytest.approx(model(**whole).loss.item(), abs=1e-4)
 
-    @pytest.mark.parametrize("start", ["new", "bert"])
+    @pytest.mark.parametrize("start", ["new", pytest.param("bert", marks=pytest.mark.slow)])
     def test_a_run_ends_in_a_player(self, start: str, tmp_path: Path) -> None:
         shard = shard_of(*(random_game(seed, 25) for seed in range(10)), held_out=4)
         if start != "new":

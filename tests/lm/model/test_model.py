@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -261,21 +259,6 @@ class TestFiles:
         line = GameMoves.of(random_game(4, 30))
         for loaded in (load_model(model_folder), AutoModelForCausalLM.from_pretrained(model_folder)):
             torch.testing.assert_close(full(loaded.eval(), line)[0], full(model, line)[0])
-
-    @pytest.mark.parametrize(
-        "order",
-        [
-            "import lm; from transformers import {}",
-            pytest.param("from transformers import {}; import lm", marks=pytest.mark.slow),
-        ],
-    )
-    def test_the_package_is_all_that_loading_takes(self, model_folder: Path, order: str) -> None:
-        code = (
-            f"{order.format('AutoModelForCausalLM')};"
-            f"print(type(AutoModelForCausalLM.from_pretrained({str(model_folder)!r})).__name__)"
-        )
-        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        assert out == "XiangqiLM\n"
 
     @pytest.mark.parametrize("load", [load_model, load_network])
     def test_a_missing_folder_is_named(self, load: Callable[[Path], object], tmp_path: Path) -> None:

@@ -523,6 +523,7 @@ class TestProcesses:
 
     HALVES = replace(SMALL, part_plies=250)
 
+    @pytest.mark.slow
     def test_two_go_on_where_one_stopped_and_one_where_two_did(
         self, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
