@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from gui.analysis_process import Analyse, Lines, NoAnalysis, People, Report
 from gui.session import Session
+from lm.players.analysing import people, thinker
 from lm.players.specs import Spec
-from xiangqi import NULL_MOVE, RED, Board, Color, Move
+from xiangqi import NULL_MOVE, RED, Board, Move
 
 if TYPE_CHECKING:
     from gui.worker import Worker
@@ -136,7 +137,9 @@ class LiveAnalysis:
             self._stop()
             return
         self._number += 1
-        request = Analyse(self._number, self.board.copy(), thinker(player), policy(player), self.count)
+        # The window and the player have a processor each.
+        spec = thinker(player, max(1, min(4, (os.cpu_count() or 1) - 2)), SIZE)
+        request = Analyse(self._number, self.board.copy(), str(spec), str(people(player)), self.count)
         self._worker.analyse(request)
 
     def _stop(self) -> None:
@@ -223,31 +226,3 @@ class LiveAnalysis:
         self.session.explore(moves[:count])
         self.hovered = None
         return True
-
-
-def score_text(line: Line, turn: Color) -> str:
-    """Write a line's score from Red's view: ``+0.35``, ``#3``; empty if it has none."""
-    score = line.info.score
-    if score is None:
-        return "" if line.info.wdl is None else f"{100 * (line.value or 0):.0f}%"
-    score = score.pov(RED)
-    if score.mate is not None:
-        return f"#{score.mate}"
-    return f"{(score.cp or 0) / 100:+.2f}"
-
-
-def thinker(player: Spec) -> str:
-    """Return the spec of the analysing search, with the model of a player if it plays with one."""
-    threads = max(1, min(4, (os.cpu_count() or 1) - 2))  # the window and the player have a processor each
-    return str(Spec.parse(f"search:size={SIZE},threads={threads}").with_options(_model(player)))
-
-
-def policy(player: Spec) -> str:
-    """Return the spec of the player that does what people do."""
-    return str(Spec.parse("lm").with_options(_model(player)))
-
-
-def _model(player: Spec) -> dict[str, str]:
-    if player.kind in ("lm", "careful", "search") and "model" in dict(player.options):
-        return {"model": dict(player.options)["model"]}
-    return {}

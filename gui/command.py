@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from lm import UserError
 from lm.cli.console import say
 from lm.cli.options import FenOption, PlayerOption, Side
 from lm.cli.play import terminal
@@ -30,7 +29,5 @@ def play(
     try:
         app.main(player, side, fen, file=file)
     except NoDisplayError as error:
-        if file is not None:
-            raise UserError(f"{error}; only the board opens files") from None
         say(f"{error}; playing in the terminal")
-        terminal(player, side or "red", fen)
+        terminal(file, player, side or "red", fen)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gui.analysis import policy
 from gui.mind_process import NoThoughts, ReadMind, Report, Spoken, Thoughts
 from gui.session import Session
+from lm.players.analysing import people
 from lm.players.specs import Spec
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Mind:
         self._asked, self.spoken = key, None
         self.board = session.shown.copy()
         self._number += 1
-        self._worker.read_mind(ReadMind(self._number, self.board.copy(), policy(player), self._chosen, self.glow))
+        self._worker.read_mind(ReadMind(self._number, self.board.copy(), str(people(player)), self._chosen, self.glow))
 
     def _clear(self) -> None:
         self.board = self.thoughts = self.spoken = self.error = None

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gui.analysis import policy, thinker
 from gui.review_process import NoReview, Report, ReviewGame
 from gui.session import Session
+from lm.players.analysing import people, thinker
 from lm.players.specs import Spec
 from lm.study.review import MISTAKE, Judged, Review, Verdict
 from xiangqi import BLACK, NULL_MOVE, RED
@@ -133,10 +133,10 @@ class GameReview:
             return
         self.running = True
         self._number += 1
-        spec = str(Spec.parse(thinker(self._player)).with_options({"size": str(SIZE), "threads": "1"}))
+        spec = str(thinker(self._player, 1, SIZE))
         fen, moves = review.game.fen, tuple(review.moves)
         self._worker.review(
-            ReviewGame(self._number, fen, moves, tuple(review.points), spec, policy(self._player), NODES)
+            ReviewGame(self._number, fen, moves, tuple(review.points), spec, str(people(self._player)), NODES)
         )
 
     def _stop(self) -> None:

@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gui.cursor import Cursor, branch_of
 from gui.notation import Notation, Scribe, Style
 from lm.matches.clocks import NO_CLOCKS, Clocks
 from lm.matches.table import HUMANS, PERSON, SIDES, Ending, Seat, Table
 from lm.players.player import Choice
 from xiangqi import BLACK, NULL_MOVE, RED, STARTING_FEN, Board, Color, Move, Square
+from xiangqi.cursor import Cursor, branch_of
 from xiangqi.game import ChildNode
 
 if TYPE_CHECKING:

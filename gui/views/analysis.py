@@ -9,12 +9,13 @@ from pygame import Rect
 
 from gui import theme
 from gui.actions import Action
-from gui.analysis import LiveAnalysis, score_text
+from gui.analysis import LiveAnalysis
 from gui.layout import Layout
 from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
 from gui.widgets import Position, Scroll, box, draw_hint, write
+from lm.players.analysing import score_text
 from xiangqi import RED
 
 if TYPE_CHECKING:

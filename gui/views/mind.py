@@ -9,12 +9,12 @@ from pygame import Rect
 
 from gui import theme
 from gui.actions import Action
-from gui.analysis import score_text
 from gui.layout import Layout
 from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
 from gui.widgets import Position, Scroll, box, draw_hint, write
+from lm.players.analysing import score_text
 
 if TYPE_CHECKING:
     from gui.analysis import LiveAnalysis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,17 +11,21 @@ from lm.cli.options import FenOption, PlayerOption, SideOption
 
 
 def terminal(
+    file: Annotated[
+        Path | None, typer.Argument(help="A record to open.", exists=True, dir_okay=False, show_default=False)
+    ] = None,
     player: PlayerOption = "lm",
     side: SideOption = "red",
     fen: FenOption = None,
     letters: Annotated[
-        bool, typer.Option("--letters", help="Letters for pieces instead of Chinese characters.")
-    ] = False,
+        bool | None,
+        typer.Option("--letters/--characters", show_default=False, help="How pieces are shown; else by the locale."),
+    ] = None,
 ) -> None:
     """Play in the terminal by typing moves."""
-    from lm.terminal import main
+    from lm.terminal.program import main
 
-    main(player, side, fen, letters)
+    main(player, side, fen, letters, file)
 
 
 def engine(

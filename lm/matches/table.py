@@ -364,7 +364,7 @@ class Table:
         game.headers |= {"Result": result, "Format": "ICCS"}
         if self.ending is not None:
             game.headers["Termination"] = self.ending.reason
-        game.headers["PlyCount"] = str(self.board.ply)
+        game.headers["PlyCount"] = str(sum(1 for _ in game.main_line()))
         return game
 
     # --- The rules ----------------------------------------------------------------------------------------------------

@@ -9,13 +9,13 @@ import pytest
 from frames import changed, shot, spot
 from gui import theme
 from gui.actions import Action
-from gui.analysis import policy, thinker
 from gui.analysis_process import Analyse, Analyst, Lines, NoAnalysis, People
 from gui.follower import Players
 from gui.player_process import Loaded, Request
 from gui.worker import Worker
 from gui_players import load
 from lm.players.player import Analysis, Choice, GeneratedAnalysis, Line, Thinker
+from lm.players.analysing import people, thinker
 from lm.players.specs import Spec
 from xiangqi import BLACK, NULL_MOVE, RED, Board, Move, parse_square
 from xiangqi.engine import Info, Limit, Score, Wdl
@@ -141,8 +141,8 @@ class TestAsking:
 
     def test_the_opponent_s_model_thinks_about_it(self):
         player = Spec.parse("lm:temperature=1,model=runs/a")
-        assert "model=runs/a" in thinker(player) and policy(player) == "lm:model=runs/a"
-        assert policy(Spec.parse("random")) == "lm"
+        assert "model=runs/a" in str(thinker(player, 1, 100)) and str(people(player)) == "lm:model=runs/a"
+        assert str(people(Spec.parse("random"))) == "lm"
 
     def test_a_failure_is_told_in_the_view(self, app, written):
         key(app, "space")

@@ -116,17 +116,19 @@ class TestCommands:
 
     def test_play_without_a_display_falls_to_the_terminal(self, xqlm, monkeypatch: pytest.MonkeyPatch) -> None:
         import gui.app
-        import lm.terminal
+        import lm.terminal.program
 
         def no_window(*options: object, **others: object) -> int:
             raise gui.NoDisplayError("no display here")
 
         asked = []
         monkeypatch.setattr(gui.app, "main", no_window)
-        monkeypatch.setattr(lm.terminal, "main", lambda *options: asked.append(options))
+        monkeypatch.setattr(lm.terminal.program, "main", lambda *options: asked.append(options))
         code, _, err = xqlm("play", "--player", "random", "--side", "black")
-        assert (code, asked) == (0, [("random", "black", None, False)])
+        assert (code, asked) == (0, [("random", "black", None, None, None)])
         assert "no display here; playing in the terminal" in err
+        assert xqlm("play", __file__)[0] == 0
+        assert asked[1] == ("lm", "red", None, None, Path(__file__))
 
     @pytest.mark.parametrize("command", ["train", "ladder"])
     def test_several_files_of_games(self, xqlm, monkeypatch: pytest.MonkeyPatch, command: str) -> None:

@@ -1,17 +1,28 @@
 from __future__ import annotations
 
 import io
+import os
+import re
+import signal
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import pexpect
 import pytest
+from rich.cells import cell_len
 
-from lm import UserError, terminal
-from lm.players.player import Choice, Player, PlayerError
+from lm import UserError
+from lm.players.player import Choice, GeneratedAnalysis, Line, Player, PlayerError, Thinker
 from lm.players.specs import Spec
-from lm.terminal import CLEAR, Terminal, parse_move
+from lm.terminal import program
+from lm.terminal.game import HELP, Terminal, parse_move
+from lm.terminal.screen import CLEAR, Output, Screen, View
 from xiangqi import Board, InvalidFenError, InvalidMoveError, Move
-from xiangqi.engine import Info, Wdl
+from xiangqi.engine import Info, Limit, Score, Wdl
 from xiangqi.formats import load
 
 MATED_IN_THREE = ["h2e2", "e2e6", "b2b4", "b4e4"]
@@ -50,8 +61,43 @@ class Opponent(Player):
         self.closed = True
 
 
+class Adviser(Thinker):
+    """Analyses: its first line is the last legal move. It knows what people play, too."""
+
+    name = "adviser"
+
+    def __init__(self) -> None:
+        self.boards: list[Board] = []
+        self.limits: list[Limit | None] = []
+
+    def choose(self, boards, limits=None):
+        moves = boards[0].legal_moves
+        return [Choice(moves[0], Info(), ((moves[0], 0.5), (moves[1], 0.3), (moves[2], 0.01)))]
+
+    def analyse(self, board, limit=None, multipv=1):
+        self.boards.append(board.copy())
+        self.limits.append(limit)
+        return Lines(board, limit or Limit(), multipv)
+
+
+class Lines(GeneratedAnalysis):
+    def _generate(self):
+        moves = self.board.legal_moves[::-1][: self._count]
+        score = Score(self.board.turn, cp=35)
+        self._lines = [
+            Line(Info(score=score, pv=(move,), depth=7, nodes=1234, multipv=n)) for n, move in enumerate(moves, 1)
+        ]
+        yield from self._lines
+        if self._limit.nodes is None:
+            self._stopped.wait(30)
+
+
 OPPONENT = Spec.parse("py:tests:opponent,name=opponent")
 NOBODY = Spec.parse("py:nobody:here")
+
+
+PLAYERS: dict[Spec, Player] = {}
+ADVISERS: list[Adviser] = []
 
 
 @pytest.fixture
@@ -61,26 +107,59 @@ def opponent(monkeypatch: pytest.MonkeyPatch) -> Opponent:
     return opponent
 
 
-PLAYERS: dict[Spec, Player] = {}
+@pytest.fixture
+def adviser() -> Iterator[Adviser]:
+    ADVISERS.append(Adviser())
+    yield ADVISERS[-1]
+    ADVISERS.clear()
 
 
-def converse(*lines: str, spec: Spec = OPPONENT, **options) -> tuple[Terminal, str]:
-    """Type these lines and return what was said."""
-    said = []
-    waiting = list(lines)
+class Typist:
+    """Types lines, each when it is asked for one, and keeps what was written. A line may be something to do first."""
 
-    def ask(prompt: str) -> str:
-        if not waiting:
+    def __init__(self, *lines: str | Callable[[], str]) -> None:
+        self.waiting = list(lines)
+        self.said = ""
+
+    def ask(self, prompt: str) -> str:
+        self.said += prompt
+        if not self.waiting:
             raise EOFError
-        said.append(f"{prompt}{waiting[0]}")
-        return waiting.pop(0)
+        line = self.waiting.pop(0)
+        text = line if isinstance(line, str) else line()
+        self.said += f"{text}\n"
+        return text
 
-    def open_player(spec: Spec) -> Player:
-        return PLAYERS[spec] if spec in PLAYERS else spec.open()
+    def write(self, text: str) -> None:
+        self.said += text
 
-    talk = Terminal(spec, ask=ask, say=said.append, open_player=open_player, **options)
-    talk.run()
-    return talk, "\n".join(said)
+
+def open_player(spec: Spec) -> Player:
+    if spec.kind in ("search", "lm") and ADVISERS:
+        return ADVISERS[-1]
+    return PLAYERS[spec] if spec in PLAYERS else spec.open()
+
+
+def converse(
+    *lines: str | Callable[[], str],
+    spec: Spec = OPPONENT,
+    size: tuple[int, int] | None = None,
+    file: Path | None = None,
+    **options,
+) -> tuple[Terminal, str]:
+    """Type these lines and return what was said; with a size, on a screen."""
+    typist = Typist(*lines)
+    output = Output(typist.ask, typist.write)
+    if size is not None:
+        output = Screen(typist.ask, typist.write, lambda: size)
+    talk = Terminal(spec, output=output, open_player=open_player, **options)
+    talk.run(file)
+    return talk, typist.said
+
+
+def screens(said: str) -> list[list[str]]:
+    """Return what stood on the screen each time that it was drawn anew."""
+    return [screen.splitlines() for screen in said.split(CLEAR)[1:]]
 
 
 def boards(said: str) -> list[list[str]]:
@@ -218,7 +297,6 @@ class TestWhatIsSeen:
 
     def test_moves_are_named_in_letters_where_there_are_no_characters(self) -> None:
         assert "Black plays i6i5, expecting 25%" in converse("h2e2", letters=True)[1]
-        assert "Hint: a0a1 50%, a0a2 30%" in converse("hint", letters=True)[1]
 
     def test_the_prompt_names_the_side_to_move(self) -> None:
         said = converse("h2e2", "h9g7", "resign", "quit", side="both")[1].splitlines()
@@ -237,25 +315,36 @@ class TestWhatIsSeen:
         assert "Check!" in converse("quit", fen="3k5/9/9/9/9/9/9/9/4r4/4K4 w")[1]
         assert "Check!" not in converse("quit")[1]
 
-    def test_a_screen_is_cleared_for_each_board_and_what_is_said_of_it_stands_below(self) -> None:
-        said = converse("h2e2", letters=True, redraw=True)[1]
-        screens = said.split(CLEAR)[1:]
-        assert len(screens) == 3
-        assert screens[-1].splitlines()[20] == "Black plays i6i5, expecting 25%"
-        assert "\x1b" not in converse("h2e2", letters=True)[1]
-
     @pytest.mark.parametrize(("encoding", "chinese"), [("latin-1", False), ("ascii", False), ("utf-8", True)])
     def test_a_terminal_without_characters_gets_letters(
         self, monkeypatch: pytest.MonkeyPatch, encoding: str, chinese: bool
     ) -> None:
         output = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace", write_through=True)
         monkeypatch.setattr(sys, "stdout", output)
-        monkeypatch.setattr(sys, "stdin", io.StringIO("help\nh2e2\nmoves\nhint\nquit\n"))
-        terminal.main("greedy:seed=1", "red", None, False)
+        monkeypatch.setattr(sys, "stdin", io.StringIO("help\nh2e2\nmoves\nquit\n"))
+        monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+        program.main("greedy:seed=1", "red", None, None)
         said = output.buffer.getvalue().decode(encoding)
         assert ("帥" in said) == chinese
         assert "?" not in said.replace('"?"', "")  # which PGN writes for what is unknown
-        assert "C2=5" in said
+        assert "h2e2" in said
+
+    @pytest.mark.parametrize(
+        ("environment", "chinese"),
+        [
+            ({"LANG": "C"}, False),
+            ({}, False),
+            ({"LC_CTYPE": "C.UTF-8", "LANG": "C"}, False),  # as Python sets it for LANG=C
+            ({"LC_ALL": "POSIX", "LANG": "zh_CN.UTF-8"}, False),
+            ({"LANG": "zh_CN.UTF-8", "TERM": "linux"}, False),
+            ({"LANG": "C.UTF-8"}, True),
+            ({"LANG": "zh_CN.UTF-8"}, True),
+            ({"LC_ALL": "de_DE.UTF-8", "LANG": "C"}, True),
+        ],
+    )
+    @pytest.mark.skipif(sys.platform == "win32", reason="the locale says nothing of its consoles")
+    def test_letters_where_the_locale_has_no_chinese(self, environment: dict[str, str], chinese: bool) -> None:
+        assert program.shows_chinese("utf-8", environment) == chinese
 
     def test_mate_is_not_called_check(self) -> None:
         said = converse(*MATED_IN_THREE)[1]
@@ -294,12 +383,9 @@ class TestCommands:
         assert talk.table.board.ply == 1
         assert "no move of yours" in said
 
-    def test_hint_names_the_likeliest(self, opponent: Opponent) -> None:
-        assert "Hint: 车九进一 (a0a1) 50%, 车九进二 (a0a2) 30%" in converse("hint")[1]
-
     def test_help_moves_fen_flip_new(self, opponent: Opponent) -> None:
         talk, said = converse("help", "moves", "fen", "flip", "h2e2", "new")
-        assert "炮二平五 (h2e2)" in said
+        assert "炮二平五" in said
         assert Board().fen() in said
         assert talk.table.board == Board()
         assert talk.table.board.ply == 0
@@ -314,7 +400,7 @@ class TestCommands:
 
     def test_save_that_fails_is_told(self, opponent: Opponent, tmp_path: Path) -> None:
         _, said = converse("save", "save game.doc", f"save {tmp_path}/no/where.pgn")
-        assert "needs a file name" in said
+        assert "save needs a file name" in said
         assert "game.doc" in said
         assert "cannot write" in said
 
@@ -332,18 +418,390 @@ class TestFailures:
         assert moves_of(talk) == ["h2e2", "i6i5"]
 
     def test_a_spec_that_names_no_player_ends_the_session(self, opponent: Opponent) -> None:
-        for lines in ([], ["h2e2"], ["hint"]):
+        for lines in ([], ["h2e2"], ["new"]):
             with pytest.raises(UserError, match="No module named 'nobody'"):
                 converse(*lines, spec=NOBODY)
 
     def test_bad_beginnings(self) -> None:
         with pytest.raises(UserError, match="no side 'green'"):
-            Terminal(OPPONENT, side="green")
+            converse(side="green")
         with pytest.raises(InvalidFenError):
-            Terminal(OPPONENT, fen="nonsense")
+            converse(fen="nonsense")
         with pytest.raises(InvalidFenError, match="kings facing"):
-            Terminal(OPPONENT, fen="4k4/9/9/9/9/9/9/9/9/4K4 w")
+            converse(fen="4k4/9/9/9/9/9/9/9/9/4K4 w")
 
     def test_the_player_is_closed(self, opponent: Opponent) -> None:
         converse("quit")
         assert opponent.closed
+
+    def test_a_level_can_be_chosen_where_the_player_does_not_start(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        level = Spec.parse("careful:depth=1,care=0.24,temperature=1.8,name=level:Beginner")
+        monkeypatch.setitem(PLAYERS, level, Opponent())
+        talk, said = converse("h2e2", "level beginner", spec=Spec.parse("uci:cmd=/no/such/engine"))
+        assert "The player failed" in said
+        assert moves_of(talk) == ["h2e2", "i6i5"]
+
+
+@pytest.mark.usefixtures("opponent")
+class TestWords:
+    """Commands and their arguments."""
+
+    def test_the_beginning_of_a_command_is_enough(self) -> None:
+        talk, _ = converse("h2e2", "und", "FLIP", "q", "h2e2")
+        assert moves_of(talk) == []
+
+    @pytest.mark.parametrize(
+        ("typed", "answer"),
+        [
+            ("re", "'re' may be redo or resign"),
+            ("hnt", "no command 'hnt'; hint?"),
+            ("xyzzy", "not a move: 'xyzzy'"),
+            ("lines", "lines takes a number from 1 to 6, not ''"),
+            ("lines 9", "lines takes a number from 1 to 6, not '9'"),
+            ("level weak", "no level 'weak' (levels: Child, Beginner"),
+            ("play green", "play must be one of red, black, both, none: 'green'"),
+            ("notation runes", "notation must be one of chinese, wxf, iccs: 'runes'"),
+            ("back two", "not a number of plies: 'two'"),
+            ("analyse soon", "analyse takes a number of seconds, not 'soon'"),
+            ("analyse -1", "analyse takes a number of seconds, not '-1'"),
+            ("analyse nan", "analyse takes a number of seconds, not 'nan'"),
+            ("fen 4k4/9/9/9/9/9/9/9/9/4K4 w", "cannot play from this position: kings facing"),
+            ("open", "open needs a file name"),
+            ("open /no/such/file.pgn", "/no/such/file.pgn: No such file or directory"),
+        ],
+    )
+    def test_a_bad_one_costs_one_line_that_names_it(self, typed: str, answer: str) -> None:
+        talk, said = converse(typed, "h2e2")
+        assert sum(answer in line for line in said.splitlines()) == 1
+        assert moves_of(talk) == ["h2e2", "i6i5"]
+
+    def test_help_names_every_command_and_fits_beside_the_board(self) -> None:
+        talk, said = converse("help", size=(80, 24))
+        assert all(re.search(rf"\b{command}\b", HELP) for command in talk._commands if command != "help")
+        screen = screens(said)[1]
+        assert screen[0].startswith("9 ")
+        assert "new, quit     start again; leave" in screen[19]
+
+    def test_a_position_can_be_set_up_and_begun_again(self) -> None:
+        fen = "4k4/4a4/9/9/9/9/9/9/R8/3K5 w - - 0 1"
+        talk, _ = converse(f"fen {fen}", "a1a2", "new")
+        assert talk.table.board.fen() == fen
+
+    def test_letters_and_notations(self) -> None:
+        said = converse("letters", "h2e2", "notation wxf", "b0c2", "letters", "a0a1")[1]
+        assert "Black plays i6i5," in said
+        assert "Black plays P9+1 (i5i4)," in said
+        assert "Black plays 卒9进1 (i4i3)," in said
+
+
+@pytest.mark.usefixtures("opponent")
+class TestOpponents:
+    def test_the_levels_are_listed_with_their_strength(self) -> None:
+        said = converse("level")[1]
+        assert " 1 Child" in said and "10 Best      +1120" in said
+
+    def test_another_level_answers_and_is_named_in_the_record(
+        self, opponent: Opponent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        level = Spec.parse("careful:depth=1,care=0.24,temperature=1.8,name=level:Beginner")
+        beginner = Opponent()
+        monkeypatch.setitem(PLAYERS, level, beginner)
+        talk, said = converse("h2e2", "level 2", "b2b4")
+        assert opponent.closed and beginner.closed
+        assert "The opponent is Beginner now, of about -630 Elo." in said
+        assert '[Black "level:Beginner"]' in said
+        assert moves_of(talk) == ["h2e2", "i6i5", "b2b4", "i5i4"]
+
+    def test_sides_can_be_changed_in_a_game(self) -> None:
+        talk, said = converse("h2e2", "h9g7", "play black", "g7e6", side="both")
+        assert moves_of(talk)[2] != "g7e6"
+        assert talk.table.persons == {1}
+        assert "Red plays" in said
+        assert boards(converse("play black", letters=True)[1])[-1][-2][0] == "9"
+
+    def test_ctrl_c_makes_a_player_move_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Ponderer(Opponent):
+            def choose(self, boards, limits=None):
+                self.told = threading.Event()
+                signal.raise_signal(signal.SIGINT)
+                assert self.told.wait(30)
+                return super().choose(boards)
+
+            def stop(self) -> None:
+                self.told.set()
+
+        monkeypatch.setitem(PLAYERS, OPPONENT, Ponderer())
+        talk, said = converse("h2e2", "fen")
+        assert moves_of(talk) == ["h2e2", "i6i5"]
+        assert "red> fen" in said
+
+    def test_ctrl_c_stops_a_player_that_plays_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Third(Opponent):
+            def _choose(self, board):
+                if board.ply == 2:
+                    signal.raise_signal(signal.SIGINT)
+                    time.sleep(0.2)
+                return super()._choose(board)
+
+        monkeypatch.setitem(PLAYERS, OPPONENT, Third())
+        talk, said = converse("h2e2", side="none")
+        assert "you play both sides now" in said
+        assert talk.table.board.ply == 3
+
+
+@pytest.mark.usefixtures("opponent")
+class TestAdvice:
+    def test_a_hint_is_the_move_of_a_search_with_what_people_play(self, adviser: Adviser) -> None:
+        talk, said = converse("h2e2", "hint")
+        last = talk.table.board.legal_moves[-1]
+        assert f"({last.iccs}) +0.35" in said
+        assert re.search("People play [^ ]+ 50%, [^ ]+ 30%$", said, re.MULTILINE)
+        assert adviser.boards[-1] == talk.table.board
+        assert moves_of(talk) == ["h2e2", "i6i5"]
+
+    def test_a_hint_for_black_has_reds_score(self, adviser: Adviser) -> None:
+        assert "-0.35" in converse("hint", side="both", fen=Board.from_moves("h2e2").fen())[1]
+
+    def test_through_a_pipe_an_analysis_takes_its_time_and_tells_its_lines(self, adviser: Adviser) -> None:
+        said = converse("lines 2", "analyse 0.2", letters=True)[1]
+        assert "Analysis: depth 7, 1,234 positions" in said
+        found = [line for line in said.splitlines() if line.startswith(" +0.35  1. ")]
+        assert [line.split()[-1] for line in found] == [move.iccs for move in Board().legal_moves[::-1][:2]]
+
+    def test_on_a_screen_it_goes_on_while_a_line_is_awaited(self, adviser: Adviser) -> None:
+        def when_told() -> str:
+            while not adviser.limits or adviser.limits[-1].nodes is not None:
+                time.sleep(0.01)
+            return "h2e2"
+
+        def again() -> str:
+            while adviser.boards[-1].ply != 2:
+                time.sleep(0.01)
+            return ""
+
+        talk, said = converse("analyse", when_told, again, "fen", letters=True, size=(80, 24))
+        assert [board.ply for board in adviser.boards] == [0, 0, 2, 2]  # a short search, and one that goes on
+        assert "Analysis: depth 7" in said
+        assert moves_of(talk) == ["h2e2", "i6i5"]
+
+    def test_an_analysis_that_fails_says_so(self, adviser: Adviser, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> None:
+            raise PlayerError("no such weights")
+
+        monkeypatch.setattr(adviser, "analyse", fail)
+        assert "The analysis failed: no such weights" in converse("analyse 0.1")[1]
+        assert "no such weights" in converse("hint")[1]
+
+    def test_ctrl_c_ends_an_analysis_and_not_the_game(self, adviser: Adviser) -> None:
+        def interrupt() -> str:
+            raise KeyboardInterrupt
+
+        talk, _ = converse("analyse", interrupt, "h2e2", size=(80, 24))
+        assert moves_of(talk) == ["h2e2", "i6i5"]
+        talk, _ = converse("h2e2", interrupt, "b2b4")
+        assert moves_of(talk) == ["h2e2", "i6i5"]
+
+    def test_a_game_that_is_over_has_no_hint(self, adviser: Adviser) -> None:
+        assert converse(*MATED_IN_THREE, "hint", "analyse")[1].count("the game is over") == 2
+
+
+@pytest.mark.usefixtures("opponent")
+class TestRecords:
+    RECORD = """[Red "Hu"]
+[Black "Yang"]
+[Result "1-0"]
+
+{An old game.} 1. h2e2 h9g7 (1... b9c7 2. h0g2) 2. h0g2 $6 {Quiet.} i9h9 1-0
+
+[Red "A"]
+[Black "B"]
+
+1. c3c4 *
+"""
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        path = tmp_path / "two games.pgn"
+        path.write_text(self.RECORD, "utf-8")
+        return path
+
+    def test_open_and_step_through(self, path: Path) -> None:
+        talk, said = converse(f"open {path}", "next 3", "back", "last", "first")
+        for line in ("An old game.", "2. 马二进三?!", "Quiet.", "1... 马8进7 (also 马2进3)", "2... 车9平8"):
+            assert line in said.splitlines()
+        assert f"The next game: open {path} 2" in said
+        assert talk.table.persons == {0, 1}
+        assert "not saved" not in said
+
+    def test_another_game_of_the_file(self, path: Path) -> None:
+        talk, said = converse(f"open {path} 2")
+        assert moves_of(talk) == ["c3c4"]
+        assert "The next game" not in said
+        assert "no game 3" in converse(f"open {path} 3")[1]
+
+    def test_a_move_in_an_earlier_position_is_a_variation_and_all_is_saved(self, path: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.pgn"
+        converse(f"open {path}", "next 2", "b2b4", f"save {out}")
+        (game,) = load(out)
+        assert [move.iccs for move in game.moves()] == ["h2e2", "h9g7", "h0g2", "i9h9"]
+        assert [node.move.iccs for node in game.variations[0].variations[0].variations] == ["h0g2", "b2b4"]
+        assert (game.headers["Red"], game.headers["Result"], game.headers["PlyCount"]) == ("Hu", "1-0", "4")
+        assert game.comment == "An old game."
+
+    def test_a_record_is_played_on_from_the_position_shown(self, path: Path, opponent: Opponent) -> None:
+        talk, said = converse(f"open {path}", "next", "play red", "b2b4")
+        assert moves_of(talk) == ["h2e2", "i6i5", "b2b4", "i5i4"]
+        assert "Black plays" in said
+
+    def test_looking_back_changes_nothing_in_a_game(self, opponent: Opponent) -> None:
+        talk, said = converse("h2e2", "first", "fen", "next", "moves", "last", "b2b4")
+        assert moves_of(talk) == ["h2e2", "i6i5", "b2b4", "i5i4"]
+        assert Board().fen() in said
+
+    def test_a_file_to_begin_with(self, path: Path) -> None:
+        talk, said = converse("next", file=path, spec=NOBODY)
+        assert moves_of(talk)[0] == "h2e2"
+        assert "1. 炮二平五" in said
+        with pytest.raises(UserError, match=r"none\.pgn"):
+            converse(file=path.with_name("none.pgn"))
+
+    def test_what_cannot_be_read_is_told_in_one_line(self, tmp_path: Path, opponent: Opponent) -> None:
+        words, broken = tmp_path / "words.txt", tmp_path / "broken.pgn"
+        words.write_text("nothing here")
+        broken.write_text('[Red "A"]\n\n1. h2e2 h9h8 *\n')
+        talk, said = converse(f"open {words}", f"open {broken}")
+        assert "not in a known format" in said
+        assert "Read as far as it is sound: " in said
+        assert moves_of(talk) == ["h2e2"]
+
+    def test_a_file_is_not_written_over_unasked(self, path: Path, opponent: Opponent) -> None:
+        said = converse("h2e2", f"save {path}", "n")[1]
+        assert path.read_text("utf-8") == self.RECORD
+        assert "Not saved." in said and "here it is" in said
+        converse("h2e2", f"save {path}", "y", "b2b4", f"save {path}")  # its own file the second time
+        (game,) = load(path)
+        assert len(game.moves()) == 4
+
+    def test_no_game_is_lost_by_a_new_one(self, path: Path, opponent: Opponent) -> None:
+        said = converse("h2e2", "new", "b2b4", f"open {path}")[1]
+        assert "These games were not saved" in said
+        assert "1. H2-E2 I6-I5 *" in said and "1. B2-B4 I6-I5 *" in said
+
+
+@pytest.mark.usefixtures("opponent")
+class TestScreen:
+    def test_all_fits_into_80_columns_and_24_rows(self) -> None:
+        shuffle = ["a0a1", "b2b4", "a1a0", "b4b2"] * 3
+        for letters in (True, False):
+            said = converse(*shuffle, "moves", "level", "foo", letters=letters, size=(80, 24))[1]
+            assert len(screens(said)) > 15
+            for screen in screens(said)[:-1]:  # after the last one, the game is printed
+                assert len(screen) <= 23
+                assert max(map(cell_len, screen)) < 80
+
+    def test_players_moves_and_messages_stand_beside_the_board(self) -> None:
+        screen = screens(converse("h2e2", letters=True, size=(80, 24))[1])[-1]
+        assert screen[0].endswith("Red:   you") and screen[1].endswith("Black: opponent")
+        assert re.search(r"1\. h2e2 +\[i6i5\]", screen[3])
+        assert screen[19].endswith("Black plays i6i5, expecting 25%")
+        assert screen[21] == "red> "
+
+    def test_the_move_shown_stays_in_sight(self, tmp_path: Path) -> None:
+        path = tmp_path / "long.pgn"
+        path.write_text('[Red "A"]\n\n' + "h2e2 h9g7 e2h2 g7h9 " * 20 + "*\n")
+        for steps in (1, 40, 79):
+            screen = screens(converse(f"open {path}", f"next {steps}", letters=True, size=(80, 24))[1])[-1]
+            assert sum("[" in line[38:] for line in screen) == 1
+
+    def test_in_a_small_window_the_board_stands_above_what_is_said(self) -> None:
+        screen = screens(converse("h2e2", letters=True, size=(60, 24))[1])[-1]
+        assert screen[20] == "Black plays i6i5, expecting 25%"
+
+    def test_an_update_changes_the_rows_that_differ_and_leaves_the_cursor_where_it_was(self) -> None:
+        def update() -> str:
+            typist.said = ""
+            screen.update("depth 3\nfour lines")
+            return ""
+
+        typist = Typist(update)
+        screen = Screen(typist.ask, typist.write, lambda: (80, 24))
+        screen.show(View("\n".join(["board"] * 20), ("Red: you",)))
+        screen.ask("> ")
+        assert typist.said == "\x1b7\x1b[19;8Hdepth 3\x1b[K\x1b[20;8Hfour lines\x1b[K\x1b8\n"
+
+    def test_a_text_longer_than_the_board_gets_the_whole_screen(self) -> None:
+        typist = Typist("")
+        screen = Screen(typist.ask, typist.write, lambda: (80, 24))
+        screen.show(View("\n".join(["board"] * 20)))
+        screen.tell("\n".join(f"row {n}" for n in range(30)))
+        screen.ask("> ")
+        assert "board" not in typist.said and "row 29" in typist.said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+class TestPseudoTerminal:
+    """The program as in a window of 80 columns and 24 rows."""
+
+    @pytest.fixture
+    def start(self) -> Iterator[Callable[..., Any]]:
+        children = []
+
+        def spawn(*words: str, **variables: str) -> Any:
+            environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
+            environment |= {"TERM": "xterm", "LANG": "en_GB.UTF-8", **variables}
+            children.append(
+                pexpect.spawn(
+                    sys.executable,
+                    ["-m", "lm.cli", "terminal", "--player", "random:seed=1", *words],
+                    dimensions=(24, 80),
+                    env=environment,
+                    encoding="utf-8",
+                    codec_errors="replace",  # what is typed may be echoed in the midst of a character
+                    timeout=60,
+                )
+            )
+            return children[-1]
+
+        yield spawn
+        for child in children:
+            child.close(force=True)
+
+    def test_a_game_on_the_screen(self, start: Callable[..., Any]) -> None:
+        child = start()
+        child.expect("red> ")
+        assert "帥" in child.before and CLEAR in child.before
+        child.send("h2e\t")  # a tab completes it
+        child.expect("h2e2")
+        child.sendline("")
+        child.expect("Black plays .*red> ")
+        child.sendcontrol("d")
+        child.expect("The game was not saved.*1. H2-E2")
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 0
+
+    def test_the_plainest_terminal_gets_letters_and_no_codes(self, start: Callable[..., Any]) -> None:
+        child = start(TERM="dumb", LANG="C")
+        child.expect("red> ")
+        assert "R---N" in child.before and "\x1b" not in child.before
+        child.sendcontrol("c")
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 0
+        assert "Traceback" not in child.before
+
+    def test_an_analysis_is_renewed_while_a_line_is_typed(self, start: Callable[..., Any]) -> None:
+        child = start()
+        child.expect("red> ")
+        child.sendline("analyse")
+        child.expect("Analysis: depth.*Analysis: depth")
+        child.sendline("h2e2")
+        child.expect("Black plays")
+        child.expect("Analysis: depth")
+        child.sendcontrol("c")  # ends the analysis alone
+        child.sendline("quit")
+        child.expect("The game was not saved")
+        child.expect(pexpect.EOF)
+        child.wait()
+        assert child.exitstatus == 0

@@ -314,7 +314,7 @@ class TestRecord:
         game = table.record(whole_tree=True)
         assert [found.iccs for found in game.moves()] == ["h2e2", "h9g7", "h0g2"]
         assert len(game.variations) == 2
-        assert game.headers["PlyCount"] == "2"
+        assert game.headers["PlyCount"] == "3"
 
 
 class TestTree:
