@@ -14,8 +14,8 @@ from gui.follower import Players
 from gui.player_process import Loaded, Request
 from gui.worker import Worker
 from gui_players import load
-from lm.players.player import Analysis, Choice, GeneratedAnalysis, Line, Thinker
 from lm.players.analysing import people, thinker
+from lm.players.player import Analysis, Choice, GeneratedAnalysis, Line, Thinker
 from lm.players.specs import Spec
 from xiangqi import BLACK, NULL_MOVE, RED, Board, Move, parse_square
 from xiangqi.engine import Info, Limit, Score, Wdl
