@@ -16,7 +16,9 @@ test: .venv/.test engine
 test-full: .venv/.test engine
 	@$(MAKE) --no-print-directory -j2 lint pytest MARKS="slow or not slow"
 
+# Kernels are compiled before, or each of the processes would compile them.
 pytest: .venv/.test
+	@$(BIN)/python -c "from lm import Search; Search().close()"
 	$(BIN)/python -m pytest -q -n auto --dist loadfile $(if $(MARKS),-m "$(MARKS)")
 
 train: .venv/.train
