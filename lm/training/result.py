@@ -158,6 +158,7 @@ def deliver(
     if spoilt := [name for name, x in weights.items() if not bool(x.isfinite().all())]:
         raise UserError(f"the result has weights that are infinite or NaN: {', '.join(spoilt)}; {advice(out)}")
     with writing("the result", out):
+        model.config.use_cache = True  # the Trainer turned it off for itself; generation wants it
         model.save_pretrained(aside, state_dict=weights)
         for file in aside.glob("*.safetensors"):  # safetensors makes them unreadable for other users
             file.chmod((aside / "config.json").stat().st_mode)

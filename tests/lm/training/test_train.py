@@ -186,6 +186,9 @@ class TestRun:
         train.train([shard], tmp_path, short, init_from=finished / "model", log_steps=1, progress=False)
         assert losses(tmp_path)[1] < 0.85 * losses(finished)[1]
 
+    def test_the_result_generates_with_its_cache(self, finished: Path) -> None:
+        assert json.loads((finished / "model" / "config.json").read_text()).get("use_cache") is not False
+
     def test_the_result_tells_what_it_started_from(self, finished: Path, shard: Shard, tmp_path: Path) -> None:
         def spent(folder: Path, name: str) -> float:
             return float(json.loads((folder / "model" / "metrics.json").read_text())[name])
