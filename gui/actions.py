@@ -68,7 +68,9 @@ class Action(enum.Enum):
     EDIT = "edit", "E", "board"
     NOTATION = "notation", "W", "board"
     SCRIPT = "script", "T", "board"
+    LETTERS = "letters", "Shift+T", "board"
     NEXT_VIEW = "next_view", "Tab", "board"
+    SETTINGS = "settings", "Ctrl+,", "board"
     MENU = "menu", "F10", "board"
     HELP = "help", "F1", "board"
 

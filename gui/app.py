@@ -10,10 +10,10 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
@@ -21,14 +21,18 @@ import pygame
 
 from gui import NoDisplayError, keys, theme
 from gui.actions import Action
-from gui.board_view import Arrow, BoardView, Glow, Marks, Scene, draw_chances
+from gui.board_view import GLIDE, Arrow, BoardView, Glow, Marks, Scene, draw_chances
 from gui.dialogs import TextDialog
 from gui.help_sheet import HelpSheet
 from gui.layout import MINIMUM_SIZE, Layout, Point, arrange
 from gui.menu import Menu
 from gui.overlay import Overlay
 from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw_error, draw_first_panel
-from gui.strings import say
+from gui.preferences import Preferences, language_of_system
+from gui.settings import Settings
+from gui.settings_sheet import SettingsSheet
+from gui.sounds import Sounds
+from gui.strings import say, set_language
 
 if TYPE_CHECKING:
     from gui.analysis import ArrowMark
@@ -45,6 +49,8 @@ DOTS = 0.2
 """Seconds between the steps of the dots shown while the player thinks."""
 AWAY = -1, -1
 """A pointer that is over nothing."""
+SPEEDS: Final = {"none": 0.0, "fast": 0.5, "normal": 1.0, "slow": 2.0}
+"""Times that a piece glides, as parts of `GLIDE`."""
 PAUSES = 0.002, 0.03
 """Seconds between polls for events: at first, and after a while without any."""
 
@@ -65,8 +71,9 @@ class _SystemClipboard:
         pygame.scrap.put_text(text)
 
 
-def open_window() -> pygame.Window:
-    """Open the window. Raises ``NoDisplayError``."""
+def open_window(size: Sequence[int] = ()) -> pygame.Window:
+    """Open the window, of a size (width and height) as far as the screen has room. Raises ``NoDisplayError``."""
+    wanted = size if len(size) == 2 and all(isinstance(side, int) for side in size) else WINDOW_SIZE
     asked_for = os.environ.get("SDL_VIDEODRIVER")
     try:
         pygame.display.init()
@@ -74,8 +81,8 @@ def open_window() -> pygame.Window:
         if driver in ("offscreen", "dummy") and driver != asked_for:
             raise NoDisplayError("no display: no window can be opened here")
         (desktop, *_) = pygame.display.get_desktop_sizes()
-        width = max(min(WINDOW_SIZE[0], desktop[0] - 40), MINIMUM_SIZE[0])
-        height = max(min(WINDOW_SIZE[1], desktop[1] - 80), MINIMUM_SIZE[1])
+        width = max(min(wanted[0], desktop[0] - 40), MINIMUM_SIZE[0])
+        height = max(min(wanted[1], desktop[1] - 80), MINIMUM_SIZE[1])
         window = pygame.Window("xqlm", (width, height), resizable=True)
     except pygame.error as error:
         raise NoDisplayError(f"no display: {error}") from None
@@ -94,10 +101,15 @@ class App:
         self.session = controller.session
         self.panel = Panel(controller)
         self.view = BoardView()
-        self.layout = _layout(window)
-        self.running = True
         self.overlay: Overlay | None = None
         """The menu, the help sheet or a dialog, if one is open."""
+        self.sounds = Sounds()
+        self.layout: Layout = _layout(window)
+        self._scale = 1.0
+        self._looks = -1
+        """The revision of the preferences that the window looks like."""
+        self._follow_preferences()
+        self.running = True
         self._opener = ""
         """What the key pressed last types; if it has opened a sheet, that is not meant for it."""
         self._pressed_at: tuple[int, int] | None = None
@@ -111,8 +123,11 @@ class App:
     def frame(self, now: float) -> None:
         """Draw one frame."""
         screen = self.window.get_surface()
+        if self._looks != self.controller.preferences.revision:
+            self._follow_preferences()
         if screen.get_size() != self.layout.size:
-            self.layout = _layout(self.window)
+            self.layout = _layout(self.window, self._scale)
+        self.sounds.follow(self.session)
         session, layout = self.session, self.layout
         pointer = pygame.mouse.get_pos()
         self.view.traditional = session.traditional
@@ -126,6 +141,21 @@ class App:
         if self.overlay is not None:
             self.overlay.draw(screen, layout, pointer, now)
         self.window.flip()
+
+    def _follow_preferences(self) -> None:
+        """Look and sound as the person prefers."""
+        chosen = self.controller.preferences
+        self._looks = chosen.revision
+        look(chosen)
+        self.view.coordinates = chosen["coordinates"] == "on"
+        self.view.glide = GLIDE * SPEEDS[str(chosen["animation"])]
+        volume = int(chosen["volume"]) / 100 if chosen["sounds"] == "on" else 0.0
+        if volume != self.sounds.volume:
+            self.sounds.volume = volume
+            if isinstance(self.overlay, SettingsSheet):
+                self.sounds.play("move")
+        self._scale = int(chosen["scale"]) / 100
+        self.layout = _layout(self.window, self._scale)
 
     def _draw_game(self, screen: pygame.Surface, layout: Layout, pointer: tuple[int, int], now: float) -> None:
         """Draw all but the board of the game."""
@@ -218,6 +248,8 @@ class App:
                 self._open(Menu(self.controller, self.do))
             case Action.HELP:
                 self._open(HelpSheet())
+            case Action.SETTINGS:
+                self._open(SettingsSheet(self.controller.preferences, self.sounds))
             case Action.COMMENT:
                 self._comment()
             case Action.NEW:
@@ -356,8 +388,15 @@ def _arrow(mark: ArrowMark) -> Arrow:
     return Arrow(mark.move.from_square, mark.move.to_square, color, mark.weight, aside)
 
 
-def _layout(window: pygame.Window) -> Layout:
-    return arrange(*window.get_surface().get_size(), len(BUTTONS), len(NAVIGATION))
+def look(preferences: Preferences) -> None:
+    """Make language, colours and pieces those that the person prefers."""
+    set_language(str(preferences["language"]))
+    theme.use(str(preferences["theme"]))
+    theme.write_on_pieces(cast("theme.Pieces", preferences["pieces"]))
+
+
+def _layout(window: pygame.Window, scale: float = 1.0) -> Layout:
+    return arrange(*window.get_surface().get_size(), len(BUTTONS), len(NAVIGATION), scale)
 
 
 def _draw_first(window: pygame.Window, message: str) -> None:
@@ -446,27 +485,41 @@ def main(
     ``~/xiangqi``. ``file`` is a file of games to open. Raises ``NoDisplayError`` if no window can be opened, and
     ``ValueError`` for an unknown side or a bad FEN.
     """
-    window, worker, games, reader = open_window(), None, None, None
+    settings = Settings.of_user()
+    if "language" not in settings:
+        settings.set("language", language_of_system())
+    preferences = Preferences(settings)
+    window, worker, games, reader = open_window(settings.get("window", [])), None, None, None
+    look(preferences)
     try:
         _draw_first(window, say("status.rules"))
         ready = _wait_for_rules(window, lambda: _sit_down(side, fen, games_dir or Path.home() / "xiangqi"))
         if ready is not None:
             from gui.controller import Controller
             from gui.reader import Reader
-            from gui.settings import Settings
             from gui.worker import Worker
+            from lm.players.levels import LEVELS
 
             session, games, notice = ready
             worker, reader = Worker(notify=_wake), Reader(notify=_wake)
-            clipboard, settings = _SystemClipboard(), Settings.of_user()
-            controller = Controller(session, worker, player_spec, clipboard, games, reader, settings)
+            if player_spec == "lm" and (level := settings.get("level", "")) in [level.name for level in LEVELS]:
+                player_spec = f"level:{level}"
+            controller = Controller(session, worker, player_spec, _SystemClipboard(), games, reader, settings)
             controller.clocks.now = time.monotonic
             controller.tick(time.monotonic())
-            if notice:
-                controller.say(notice)
+            for text in (notice, *settings.faults[:1]):
+                if text:
+                    controller.say(text)
             if file is not None:
                 controller.files.open(file)
-            run(App(window, controller))
+            app = App(window, controller)
+            try:
+                run(app)
+            finally:
+                app.sounds.close()
+            settings.set("window", list(window.size))
+            if controller.opponents.level is not None:
+                settings.set("level", controller.opponents.level.name)
     finally:
         window.destroy()  # before SDL frees its memory, and at once, even while the player thinks
         pygame.display.quit()

@@ -59,6 +59,8 @@ def ticked(controller: Controller, action: Action) -> bool:
             return analysis.people_arrows
         case Action.BOTH:
             return len(controller.session.humans) == 2
+        case Action.LETTERS:
+            return controller.preferences["pieces"] != "characters"
     return action in MARKS and MARKS[action] in controller.session.node.nags
 
 

@@ -12,7 +12,7 @@ from gui.layout import MARGIN, Layout, Point
 from gui.palettes import Rgb
 
 GLIDE = 0.24
-"""Seconds that a piece takes to glide to its new square."""
+"""Seconds that a piece takes to glide to its new square, at normal speed."""
 
 _CROSSES = [(file, rank) for rank in (2, 7) for file in (1, 7)] + [(f, r) for r in (3, 6) for f in range(0, 9, 2)]
 _RED_FILES, _BLACK_FILES = "九八七六五四三二一", "１２３４５６７８９"
@@ -79,13 +79,17 @@ class BoardView:
     """Keeps the pieces that are gliding; everything else is an argument of each frame."""
 
     traditional: bool = True
+    coordinates: bool = True
+    """Whether the files have their numbers."""
+    glide: float = GLIDE
+    """Seconds that a piece glides."""
     cells: tuple[int, ...] = (0,) * 90
     """The position on the screen by square: ``color * 8 + type``, 0 where there is no piece."""
     _gliding: dict[int, _Glide] = field(default_factory=dict)
     _fading: list[tuple[int, int]] = field(default_factory=list)
     _since: float = -1.0
     _ground: pygame.Surface | None = None
-    _ground_key: tuple[Layout, int] | None = None
+    _ground_key: object = None
 
     def show(
         self, cells: Sequence[int], now: float, layout: Layout, bottom: int, dropped: tuple[int, Point] | None = None
@@ -111,7 +115,7 @@ class BoardView:
 
     def moving(self, now: float) -> bool:
         """Whether a piece is still gliding, so that the next frame differs."""
-        return now - self._since < GLIDE
+        return now - self._since < self.glide
 
     def draw(
         self,
@@ -133,7 +137,7 @@ class BoardView:
         for glow in marks.glows:
             strength = 0.3 + 0.7 * round(glow.strength, 1)
             _center(screen, theme.glow(cell * 0.86, glow.color, round(strength, 2)), layout.point(glow.square, bottom))
-        progress = min(1.0, (now - self._since) / GLIDE)
+        progress = min(1.0, (now - self._since) / self.glide) if self.glide else 1.0
         if progress >= 1.0:
             self._gliding.clear()
             self._fading.clear()
@@ -194,19 +198,19 @@ class BoardView:
 
     def _draw_ground(self, screen: pygame.Surface, layout: Layout, bottom: int) -> None:
         """Draw the window's ground with the board on it, which is kept as one picture."""
-        key = layout, bottom
+        key = layout, bottom, self.coordinates, theme.current
         if self._ground is None or self._ground_key != key:
             ground, rect = pygame.Surface(layout.size, 0, screen), layout.plate
             ground.fill(theme.BACKGROUND)
             blur = max(8, round(layout.cell * 0.3))
             shadow = theme.box_shadow(rect.width, rect.height, layout.cell * 0.12, blur, 0.75)
             ground.blit(shadow, (rect.x - blur, rect.y - blur + blur // 3))
-            ground.blit(_render_plate(layout, bottom), rect)
+            ground.blit(_render_plate(layout, bottom, self.coordinates), rect)
             self._ground, self._ground_key = ground, key
         screen.blit(self._ground, (0, 0))
 
 
-def _render_plate(layout: Layout, bottom: int) -> pygame.Surface:
+def _render_plate(layout: Layout, bottom: int, coordinates: bool) -> pygame.Surface:
     """Draw the fixed parts: wood, frame, lines, river, and the file numbers of each side."""
     size, cell = layout.plate.size, layout.cell
     plate = theme.box(*size, cell * 0.12, theme.FRAME).copy()
@@ -253,7 +257,7 @@ def _render_plate(layout: Layout, bottom: int) -> pygame.Surface:
     _write(plate, "楚河", at(2, 4.5), cell * 0.6, cell * 1.05)
     _write(plate, "漢界", at(6, 4.5), cell * 0.6, cell * 1.05)
     upper, lower = (_BLACK_FILES, _RED_FILES) if bottom == 0 else (_RED_FILES[::-1], _BLACK_FILES[::-1])
-    for file in range(9):
+    for file in range(9) if coordinates else ():
         for text, margin_row in ((upper[file], -0.74), (lower[file], 9.74)):
             mark = theme.text(text, round(cell * 0.24), theme.LINE, fonts.KAI)
             body = mark.get_bounding_rect()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from gui import (
     analysis_process,
@@ -27,8 +27,10 @@ from gui.errors import describe
 from gui.files import Files, Reads
 from gui.games_folder import GamesFolder
 from gui.mind import Mind
+from gui.notation import Notation, Style
 from gui.opponents import Opponents
 from gui.player_process import Loaded, Report
+from gui.preferences import Preferences
 from gui.review import GameReview
 from gui.session import Session
 from gui.settings import Settings
@@ -78,6 +80,7 @@ class Controller:
     ) -> None:
         self.session, self.worker, self.clipboard, self.games = session, worker, clipboard, games
         self.settings = settings or Settings()
+        self.preferences = Preferences(self.settings)
         self._now = 0.0
         self.opponents = Opponents(session, worker, spec)
         self.clocks = RunningClocks(session, self.opponents, lambda: self._now)
@@ -91,12 +94,16 @@ class Controller:
         """The game's generation and its tree's revision when it was last kept."""
         self._keeps = True
         """Whether that succeeded."""
+        self._preferred = -1
+        """The revision of the preferences when they were last followed."""
+        self._follow_preferences()
 
     # --- Time ---------------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """Read all reports, and ask the player for a move if it is its turn; ``now`` is in seconds."""
         self._now = now
+        self._follow_preferences()
         self.clocks.run()
         if self._armed is not None and now >= self._armed[1]:
             self._armed = None
@@ -207,6 +214,13 @@ class Controller:
         """Whether repeating the action now would confirm it."""
         return self._armed is not None and self._armed[0] is action
 
+    def _follow_preferences(self) -> None:
+        """Write moves and pieces as the person prefers."""
+        if self._preferred != self.preferences.revision:
+            self._preferred = self.preferences.revision
+            notation, script = self.preferences["notation"], self.preferences["script"]
+            self.session.scribe.style = Style(cast("Notation", notation), script == "traditional")
+
     def _quiet(self) -> None:
         self._armed = None
         self._notice = ("", "quiet", 0.0)
@@ -239,6 +253,7 @@ class Controller:
             self.say(question, "alert")
             return
         _DOING[action.group](self, action)
+        self._follow_preferences()
         self.analysis.follow(self.opponents.player)
 
     def step(self, plies: int) -> None:

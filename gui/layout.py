@@ -66,15 +66,19 @@ class Layout:
         return 89 - square if bottom else square
 
 
-def arrange(width: int, height: int, buttons: int, navigation: int) -> Layout:
-    """Lay out the window: the board as large as fits, and a panel with these numbers of buttons beside it."""
+def arrange(width: int, height: int, buttons: int, navigation: int, scale: float = 1.0) -> Layout:
+    """Lay out the window: the board as large as fits, and a panel with these numbers of buttons beside it.
+
+    ``scale`` makes the panel and its texts larger, as far as its parts fit.
+    """
     unit = max(0.75, min(width / 1100, height / 800))
+    unit = max(unit, min(unit * scale, width / 720, height / 530))
 
     def px(length: float) -> int:
         return round(length * unit)
 
     pad, gutter = px(14), px(20)  # the gutter to the left of the board holds the evaluation bar
-    narrowest = min(px(310), round(width * 0.37))
+    narrowest = min(px(310), round(width * (0.37 if scale == 1 else 0.45)))
     cell = min((height - 2 * pad) / (9 + 2 * MARGIN), (width - narrowest - 2 * pad - gutter) / (8 + 2 * MARGIN))
     plate_width, plate_height = round(cell * (8 + 2 * MARGIN)), round(cell * (9 + 2 * MARGIN))
     panel_width = min(width - plate_width - 2 * pad - gutter, px(460))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BUTTONS = (Action.NEW, Action.UNDO, Action.ANALYSE, Action.FLIP, Action.RESIGN, Action.MENU)
 """The actions of every game; all others are in the menu."""
-NAVIGATION = (Action.FIRST, Action.BACK, Action.FORWARD, Action.LAST)
+NAVIGATION = (Action.FIRST, Action.BACK, Action.FORWARD, Action.LAST, Action.LETTERS, Action.SETTINGS)
 
 _TONES: Final[dict[Tone, str]] = {"quiet": "TEXT", "busy": "GOLD", "alert": "ALARM", "good": "JADE"}
 """The colours of the tones, by their names in `theme`."""

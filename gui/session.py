@@ -14,10 +14,9 @@ Move.from_iccs('h2e2')
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gui.notation import Notation, Scribe, Style
+from gui.notation import Scribe, Style
 from lm.matches.clocks import NO_CLOCKS, Clocks
 from lm.matches.table import HUMANS, PERSON, SIDES, Ending, Seat, Table
 from lm.players.player import Choice
@@ -43,11 +42,11 @@ class Session:
     play. Raises ``InvalidFenError`` for a position that cannot be played.
     """
 
-    def __init__(self, fen: str = STARTING_FEN, humans: Iterable[Color] = (RED,), traditional: bool = True) -> None:
+    def __init__(self, fen: str = STARTING_FEN, humans: Iterable[Color] = (RED,)) -> None:
         humans = frozenset(humans)
         self.bottom: Color = BLACK if humans == {BLACK} else RED
         """The side at the lower edge of the board."""
-        self.scribe = Scribe(Style(traditional=traditional))
+        self.scribe = Scribe(Style())
         self.generation = 0
         """Incremented by every change of the game, so that an answer to an earlier position is recognised as stale."""
         self.revision = 0
@@ -374,16 +373,6 @@ class Session:
         """Show the move so many variations below in place of the one that led here."""
         self.cursor.to_branch(step)
         self.show(self.cursor.node)
-
-    def set_traditional(self, traditional: bool) -> None:
-        """Write moves in traditional or simplified characters."""
-        self.scribe.style = replace(self.scribe.style, traditional=traditional)
-        self._touched()
-
-    def set_notation(self, notation: Notation) -> None:
-        """Write moves in another notation."""
-        self.scribe.style = replace(self.scribe.style, notation=notation)
-        self._touched()
 
     # --- The tree -----------------------------------------------------------------------------------------------------
 

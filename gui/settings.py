@@ -10,25 +10,52 @@ from typing import Any, Final
 
 import platformdirs
 
+from gui.errors import describe
+from gui.strings import say
+
 RECENT: Final = 12
 """So many files are remembered."""
 
 
 class Settings:
-    """Values by name, as JSON. A file that is missing or damaged counts as empty; without a path nothing is kept."""
+    """Values by name, as JSON. Without a path nothing is kept.
+
+    A file that is missing counts as empty. So does one that is damaged: it is put aside, and `faults` tells.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._values: dict[str, Any] = {}
+        self.faults: list[str] = []
+        """What was wrong with the file, a line each."""
         if path is not None:
-            with contextlib.suppress(OSError, ValueError):
+            try:
                 found = json.loads(path.read_text("utf-8"))
-                self._values = found if isinstance(found, dict) else {}
+                if not isinstance(found, dict):
+                    raise ValueError(f"{type(found).__name__} in place of an object")
+                self._values = found
+            except FileNotFoundError:
+                pass
+            except (OSError, ValueError, RecursionError) as error:
+                self._put_aside(path, error)
+
+    def _put_aside(self, path: Path, error: Exception) -> None:
+        aside = path.with_suffix(".damaged.json")
+        with contextlib.suppress(OSError):
+            path.replace(aside)
+        self.complain(say("notice.bad_settings", path=aside if aside.exists() else path, reason=describe(error)))
+
+    def complain(self, fault: str) -> None:
+        """Take note of something wrong in the file."""
+        self.faults.append(fault)
 
     @classmethod
     def of_user(cls) -> Settings:
         """Return those of the user."""
         return cls(platformdirs.user_config_path("xqlm", appauthor=False) / "board.json")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
 
     def get(self, name: str, default: Any) -> Any:
         """Return a value of the default's type; the default if there is none."""
@@ -37,6 +64,8 @@ class Settings:
 
     def set(self, name: str, value: Any) -> None:
         """Keep a value. What cannot be written is kept until the window closes."""
+        if name in self._values and self._values[name] == value:
+            return
         self._values[name] = value
         if self._path is not None:
             with contextlib.suppress(OSError):

@@ -38,16 +38,18 @@ def use(name: str) -> None:
     """Make a theme the current one. Raises ``KeyError``."""
     global current
     THEMES[name]
-    current = name
-    for cached in (wood_texture, piece):
-        cached.cache_clear()
+    if name != current:
+        current = name
+        for cached in (wood_texture, piece):
+            cached.cache_clear()
 
 
 def write_on_pieces(style: Pieces) -> None:
     """Change what is written on the pieces."""
     global pieces
-    pieces = style
-    piece.cache_clear()
+    if style != pieces:
+        pieces = style
+        piece.cache_clear()
 
 
 @lru_cache(maxsize=64)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gui.actions import MARKS, Action
-from gui.notation import NOTATIONS
 from gui.strings import say
 
 if TYPE_CHECKING:
@@ -48,7 +47,11 @@ def draw_otherwise(controller: Controller, action: Action) -> None:
         case Action.FLIP:
             session.flip()
         case Action.SCRIPT:
-            session.set_traditional(not session.traditional)
+            controller.preferences.step("script")
         case Action.NOTATION:
-            at = NOTATIONS.index(session.scribe.style.notation)
-            session.set_notation(NOTATIONS[(at + 1) % len(NOTATIONS)])
+            controller.preferences.step("notation")
+        case Action.LETTERS:
+            letters = controller.preferences["pieces"] == "characters"
+            controller.preferences.set("pieces", "letters" if letters else "characters")
+            controller.preferences.set("notation", "wxf" if letters else "chinese")
+            controller.say(say("notice.letters" if letters else "notice.characters"))

@@ -1,4 +1,4 @@
-"""The board's tests need no display: SDL draws into memory."""
+"""The board's tests need no display and no sound: SDL draws into memory, and plays into nothing."""
 
 import os
 import queue
@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-os.environ["SDL_VIDEODRIVER"] = "dummy"
+os.environ["SDL_VIDEODRIVER"] = os.environ["SDL_AUDIODRIVER"] = "dummy"
 
 import pygame
 
+from gui import theme
 from gui.actions import Action
 from gui.app import App, open_window
 from gui.controller import Controller
@@ -21,6 +22,7 @@ from gui.player_process import Chosen, Failed, Loaded
 from gui.reading_process import Fetch, Mend, Read, Shelf
 from gui.session import Session
 from gui.settings import Settings
+from gui.strings import set_language
 from lm.matches.table import HUMANS
 from lm.players.player import Choice
 from xiangqi import STARTING_FEN, Move
@@ -223,14 +225,20 @@ def seat(tmp_path):
 @pytest.fixture
 def open_board(seat):
     """Open a window at a position: ``open_board(fen, humans="both", size=(900, 700))`` returns an ``App``."""
-    windows = []
+    windows, apps = [], []
 
     def open_at(fen=STARTING_FEN, humans="both", size=(900, 700), **options):
         windows.append(open_window())
         windows[-1].size = size
-        return App(windows[-1], seat(Silent(), session=Session(fen, HUMANS[humans]), **options).controller)
+        apps.append(App(windows[-1], seat(Silent(), session=Session(fen, HUMANS[humans]), **options).controller))
+        return apps[-1]
 
     yield open_at
+    for app in apps:
+        app.sounds.close()
     for window in windows:
         window.destroy()
     pygame.display.quit()
+    set_language("en")
+    theme.use("rosewood")
+    theme.write_on_pieces("characters")

@@ -7,6 +7,7 @@ import pytest
 from frames import around, changed, close_to, numerals, pieces, shot, spot, squares_where, unmarked
 from gui import theme
 from gui.board_view import GLIDE
+from gui.notation import Style
 from xiangqi import BLACK, PIECES, RED, Board, Move, parse_square, square_name
 
 SIDES = pytest.mark.parametrize("bottom", [RED, BLACK], ids=["red below", "black below"])
@@ -61,7 +62,7 @@ class TestPosition:
     @pytest.mark.parametrize("traditional", [True, False])
     def test_each_piece_is_drawn_on_its_square(self, board, bottom, traditional):
         app = board(bottom, "r1bakab1r/9/1cn4c1/p1p1p3p/6p2/2P6/P3P1P1P/1C2B1N2/4A4/RN1AK1B1R w")
-        app.session.set_traditional(traditional)
+        app.session.scribe.style = Style(traditional=traditional)
         expected = {
             square_name(sq): ("red " if piece.color == RED else "black ") + piece.chinese(traditional)
             for sq, piece in app.session.board.piece_map().items()

@@ -1,5 +1,6 @@
 import pytest
 
+from gui.notation import Style
 from gui.session import Session
 from lm.matches.table import HUMANS
 from lm.players.player import Choice
@@ -239,7 +240,7 @@ class TestRecord:
     def test_moves_are_written_in_either_script(self):
         session = played("h2e2", "h9g7")
         assert session.texts == ["炮二平五", "馬８進７"]
-        session.set_traditional(False)
+        session.scribe.style = Style(traditional=False)
         assert session.texts == ["炮二平五", "马8进7"]
         session.play(Move.from_iccs("b0c2"))
         assert session.texts[-1] == "马八进七"

@@ -12,6 +12,7 @@ import pytest
 from gui.actions import Action
 from gui.app import App, main, open_window, run
 from gui.layout import MINIMUM_SIZE
+from gui.notation import Style
 from gui.panel import BUTTONS, NAVIGATION
 from lm.players.player import Choice
 from xiangqi import BLACK, RED, Move, parse_square
@@ -109,7 +110,7 @@ class TestFrames:
         app.session.view(1)
         app.frame(30.0)
         app.controller.opponents.error = "a long line " * 40
-        app.session.set_traditional(False)
+        app.session.scribe.style = Style(traditional=False)
         app.frame(31.0)
         app.controller.opponents.error = None
         app.session.view(3)
