@@ -231,7 +231,8 @@ class Thinker(Player, Protocol):
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
         """Start an analysis of a position in ``multipv`` lines. Without a limit it may go on until stopped.
 
-        The board is not changed and must have a legal move. Raises ``PlayerError``.
+        One that is stopped at once may have no line. The board is not changed and must have a legal move. Raises
+        ``PlayerError``.
         """
         ...
 

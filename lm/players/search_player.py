@@ -163,7 +163,7 @@ class Search(Thinker):
         move.
         """
         self._stopped.clear()
-        started, search = time.perf_counter(), self._search_of(board, self.limit, self._stopped, random)
+        started, search = time.perf_counter(), self._search_of(board, self.limit, self._stopped, random)[0]
         try:
             whole = budget(self.limit, board)
             for _ in search.think(self.limit.nodes, whole, self.threads, self._stopped, started):
@@ -210,7 +210,7 @@ class Search(Thinker):
     def _choose(self, board: Board, limit: Limit | None, threads: int | None = None) -> Choice:
         limit = (limit or self.limit).or_else(self.limit)
         started = time.perf_counter()
-        search = self._search_of(board, limit, self._stopped)
+        search, _ = self._search_of(board, limit, self._stopped)
         try:
             for _ in self._think(search, limit, board, threads or self.threads, started, self._stopped):
                 pass
@@ -293,9 +293,17 @@ class Search(Thinker):
             return End(int(self._random.of(board).choice(len(End), p=chances)))
 
     def _search_of(
-        self, board: Board, limit: Limit, stopped: threading.Event, random: np.random.Generator | None = None
-    ) -> TreeSearch:
-        """Return a search whose root is the board: that of its game if there is one."""
+        self,
+        board: Board,
+        limit: Limit,
+        stopped: threading.Event,
+        random: np.random.Generator | None = None,
+        gives_up: bool = False,
+    ) -> tuple[TreeSearch, bool]:
+        """Return a search whose root is the board, that of its game if there is one, and whether the root was read.
+
+        It is always, unless it ``gives_up`` when it is stopped (`TreeSearch.set_root`).
+        """
         with self._lock:
             begun = id(board) in self._of_games
             if begun:
@@ -310,14 +318,15 @@ class Search(Thinker):
             if begun:
                 self._of_games[id(board)] = found
         with self._stoppable(found, stopped):
-            found.set_root(board, limit.root_moves, self._effort(limit, board), stopped.is_set)
-        if self._noise > 0:
+            effort = self._effort(limit, board)
+            was_read = found.set_root(board, limit.root_moves, effort, stopped.is_set, gives_up)
+        if self._noise > 0 and was_read:
             with self._lock:
                 noise = (random or self._random.of(board)).dirichlet(
                     np.full(int(found.root["edges"]), DIRICHLET / found.root["edges"])
                 )
             found.mix_priors(noise, self._noise)
-        return found
+        return found, was_read
 
     def _effort(self, limit: Limit, board: Board) -> int:
         """Return how many nodes the tactical search at the root may take, for its share of the time."""
@@ -381,7 +390,10 @@ class _Searching(GeneratedAnalysis):
     def _generate(self) -> Iterator[Line]:
         player, limit = self._player, self._limit
         started, shown = time.perf_counter(), 0.0
-        search = player._search_of(self.board, limit, self._stopped)
+        search, was_read = player._search_of(self.board, limit, self._stopped, gives_up=True)
+        if not was_read:
+            player._keep(search)
+            return
         try:
             for _ in player._think(search, limit, self.board, player.threads, started, self._stopped):
                 now = time.perf_counter() - started

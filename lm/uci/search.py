@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from lm.players.player import NOTHING_SAID, Analysis, Choice, Player, Thinker, expected_score
+from lm.players.player import Analysis, Choice, Player, Thinker, expected_score
 from lm.players.search.clock import budget
 from xiangqi import Board, Move
 from xiangqi.engine import Info, Limit, Score
@@ -152,8 +152,11 @@ class Search(threading.Thread):
                 self._report(line.info)
                 if self._released.is_set() and line.info.multipv == 1 and reached(self._go.limit, line.info):
                     analysis.stop()
-        best = analysis.lines[0].info if analysis.lines else NOTHING_SAID
-        return self._permitted(Choice(best.pv[0] if best.pv else self._allowed[0], best))
+        if not analysis.lines:  # it was stopped at once
+            (choice,) = self._player.choose([self._board], Limit(nodes=1, root_moves=limit.root_moves))
+            return self._permitted(choice)
+        best = analysis.lines[0].info
+        return self._permitted(Choice(best.pv[0], best))
 
     def _permitted(self, choice: Choice) -> Choice:
         """Return the choice with a move that is allowed. A resignation keeps ``move=None``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -115,9 +115,13 @@ class Leaves:
     def free(self, entries: NDArray[np.int64]) -> None:
         """Take cache entries back."""
 
-    def read_root(self, space: Workspace) -> None:
-        """Read the game's last position into the workspace's first place."""
+    def read_root(self, space: Workspace, is_over: Callable[[], bool] = lambda: False) -> bool:
+        """Read the game's last position into the workspace's first place; return whether that was done.
+
+        It is not if ``is_over`` says so in the midst of a long game. What was read by then is kept.
+        """
         self.read(space, 1)
+        return True
 
     def read(self, space: Workspace, n: int) -> None:
         """Read the first n leaves of the workspace's batch."""
@@ -226,7 +230,7 @@ class NetworkLeaves(Leaves):
     def free(self, entries: NDArray[np.int64]) -> None:
         self._cache.free(entries)
 
-    def read_root(self, space: Workspace) -> None:
+    def read_root(self, space: Workspace, is_over: Callable[[], bool] = lambda: False) -> bool:
         assert self._game is not None
         answers = space.answers
         moves, plies = self._game.moves, len(self._game.moves) + 1
@@ -238,16 +242,22 @@ class NetworkLeaves(Leaves):
             n = min(len(space.worth), plies - first)
             self._evaluate(space, cells, moves[None], path, np.zeros(n, np.int64), np.arange(first, first + n))
             first += n
+            if first < plies and is_over():
+                self.free(np.array(self._path[first:], np.int64))
+                del self._path[first:]
+                return False
         for found in answers:
             found[0] = found[n - 1]
         if self._image is not None:
             own = Answers(*(found[0].copy() for found in answers))
-            self._image.read_root(space)
+            if not self._image.read_root(space, is_over):
+                return False
             n = int(own.counts)
             images, scores = MOVE_MIRRORED[answers.moves[0, :n]], answers.scores[0, :n].copy()
             answers.moves[0] = own.moves
             answers.scores[0, :n] = average(own.moves[:n], own.scores[:n], images, scores)
             answers.wdl[0], answers.ends[0] = (answers.wdl[0] + own.wdl) / 2, (answers.ends[0] + own.ends) / 2
+        return True
 
     def read(self, space: Workspace, n: int) -> None:
         assert self._game is not None

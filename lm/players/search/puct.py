@@ -156,11 +156,13 @@ class TreeSearch:
         moves: Collection[Move] | None = None,
         effort: int = 20_000,
         is_over: Callable[[], bool] = lambda: False,
-    ) -> None:
+        gives_up: bool = False,
+    ) -> bool:
         """Make a position, with its history, the root, and read it. What is known of it is kept.
 
         With ``moves`` only these are considered there. ``effort`` is the number of nodes of the tactical search, which
-        `stop` ends too; ``is_over`` says whether it is stopped already.
+        `stop` ends too; ``is_over`` says whether it is stopped already. Returns whether the root was read: where it
+        ``gives_up``, it is not if it is stopped in the midst of a long game, and nothing may be asked of it then.
         """
         self.made, self._chosen, self._verified, self.unmixed = 0, None, None, {}
         self._game = _game_of(board)
@@ -180,7 +182,7 @@ class TreeSearch:
             self._begin()
         else:
             self._keep(at)
-        self._read_root(moves, effort, is_over)
+        return self._read_root(moves, effort, is_over, gives_up)
 
     def _begin(self) -> None:
         """Begin a tree with a root that is not evaluated yet."""
@@ -203,13 +205,16 @@ class TreeSearch:
         self._spare = self._nodes, self._edges
         self._nodes, self._edges = nodes, edges
 
-    def _read_root(self, allowed: Collection[Move] | None, effort: int, is_over: Callable[[], bool]) -> None:
+    def _read_root(
+        self, allowed: Collection[Move] | None, effort: int, is_over: Callable[[], bool], gives_up: bool
+    ) -> bool:
         """Evaluate the root, more thoroughly than other nodes: with its mirror image and deeper tactics."""
         space = self._space(0)
         space.batch.cells[0], space.batch.lengths[0] = self._game.cells, 0
-        self._leaves.read_root(space)
         self._mate = []
-        if self.params.mate_moves > 0 and allowed is None:
+        if not (self._leaves.read_root(space, is_over) if gives_up else self._leaves.read_root(space)):
+            return False
+        if self.params.mate_moves > 0 and allowed is None and not is_over():
             self._mate = self._leaves.find_root_mate(space, self.params.root_mate_moves, MATE_NODES)
         if self.params.depth >= 0:
             with self._stoppable(is_over):
@@ -225,6 +230,7 @@ class TreeSearch:
             moves, scores, losses = moves[kept], scores[kept], losses[kept]
         self._tactical = int(moves[losses.argmin()]) if self.params.depth >= 0 and len(moves) else None
         tree.change_priors(self._state, self._nodes, self._edges, 0, moves, scores, losses)
+        return True
 
     def _child(self, at: int, move: int) -> int | None:
         """Return the node with edges after a move, or ``None``."""

@@ -8,12 +8,14 @@ import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import lm
 from lm import UserError
 from lm.players.search.clock import budget
+from lm.players.search.leaves import NetworkLeaves
 from lm.players.search.puct import Params
 from lm.players.search_player import Search
 from lm.players.specs import load_player
@@ -82,7 +84,7 @@ class TestChoose:
         (choice,) = player.choose([board], Limit(nodes=300))
         for move in choice.info.pv[:2]:
             board.push(move)
-        search = player._search_of(board, Limit(), threading.Event())
+        search, _ = player._search_of(board, Limit(), threading.Event())
         assert search.root["visits"] > 10
         player._keep(search)
 
@@ -156,6 +158,37 @@ class TestLimits:
             time.sleep(0.2)
             analysis.stop()
         assert analysis.lines[0].move in analysis.board.legal_moves
+
+    def test_stop_ends_the_reading_of_a_long_game(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An analysis that is stopped before it has read the game has no lines; the next one goes on from there."""
+        board = Board()
+        for _ in range(20):
+            for move in ("h2e2", "h9g7", "e2h2", "g7h9"):
+                board.push_iccs(move)
+        player, other, read = Search(), Search(), []
+        whole = NetworkLeaves._evaluate
+
+        def evaluate(self: NetworkLeaves, *arguments: Any) -> None:
+            read.append(arguments[-1])
+            whole(self, *arguments)
+            if len(read) == stop_at:
+                analysis.stop()
+
+        monkeypatch.setattr(NetworkLeaves, "_evaluate", evaluate)
+        for stop_at in (2, 4, 7):  # the last time in the mirror image
+            read.clear()
+            analysis = player.analyse(board, Limit(nodes=20))
+            assert list(analysis) == []
+            assert len(read) == stop_at
+        stop_at = 0
+        again, afresh = (each.analyse(board, Limit(nodes=20)).result().lines for each in (player, other))
+        assert [line.info.pv for line in again] == [line.info.pv for line in afresh]
+        assert again[0].value == pytest.approx(afresh[0].value, abs=1e-5)
+
+    def test_a_move_is_chosen_however_early_it_is_stopped(self, player: Search) -> None:
+        board = Board.from_moves(OPENING)
+        player._stopped.set()
+        assert player._choose(board, Limit(time=1000)).move in board.legal_moves
 
     @pytest.mark.parametrize("seconds", [1e-4, 1e-3, 3e-3])
     def test_the_shortest_times_are_kept(self, player: Search, seconds: float) -> None:
