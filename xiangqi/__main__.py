@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from xiangqi.formats.streams import Source
+    from xiangqi.lines import Notation
 
 
 def perft(depth: int, fen: str | None = None) -> None:
@@ -27,18 +28,20 @@ def perft(depth: int, fen: str | None = None) -> None:
     print(f"{leaves} leaves in {seconds:.3f} s, {leaves / seconds / 1e6:.1f} million leaves/s")
 
 
-def convert(source: Source, target: Path, encoding: str | None = None) -> None:
+def convert(source: Source, target: Path, encoding: str | None = None, notation: Notation | None = None) -> None:
     """Rewrite games in the format that the suffix of ``target`` names; ``encoding`` is that of ``source``.
 
-    Faults are left out and reported on standard error. Raises ``FormatError`` or ``OSError``.
+    ``notation`` is that of moves in PGN. Faults are left out and reported on standard error. Raises ``FormatError`` or
+    ``OSError``.
     """
     from xiangqi.formats import convert
 
-    conversion = convert(source, target, encoding=encoding)
+    options: dict[str, Any] = {} if notation is None else {"notation": notation}
+    conversion = convert(source, target, encoding=encoding, **options)
     for error in conversion.errors:
         print(f"not converted: {error}", file=sys.stderr)
-    faults = f", {_count(len(conversion.errors), 'fault')}: everything sound was kept" if conversion.errors else ""
-    print(f"{_count(conversion.games, 'game')} written to {target}{faults}")
+    faults = f", {count(len(conversion.errors), 'fault')}: everything sound was kept" if conversion.errors else ""
+    print(f"{count(conversion.games, 'game')} written to {target}{faults}")
 
 
 def compliance(
@@ -75,7 +78,7 @@ def compliance(
         print(json.dumps({"command": command, "protocol": protocol, "counts": counts, "steps": steps}))
     else:
         words = zip(counts.values(), ("passed", "warned of", "failed", "skipped"), strict=True)
-        print(f"{_count(len(results), 'step')}: {', '.join(f'{number} {word}' for number, word in words)}")
+        print(f"{count(len(results), 'step')}: {', '.join(f'{number} {word}' for number, word in words)}")
     if counts["fail"]:
         sys.exit(1)
 
@@ -84,12 +87,15 @@ class CommandError(ValueError):
     """A command line that says what cannot be done."""
 
 
-def _count(number: int, thing: str) -> str:
+def count(number: int, thing: str) -> str:
+    """Return ``1 game``, ``2 games``."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def parse(words: Sequence[str], prog: str, epilog: str | None = None) -> argparse.Namespace:
     """Parse a command line. ``run`` of the result is the function to call with the other options."""
+    from xiangqi.lines import Notation
+
     parser = argparse.ArgumentParser(prog=prog, description="The rules of xiangqi (Chinese chess).", epilog=epilog)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     command = commands.add_parser("perft", help="count the leaves of the tree of legal moves, and time it")
@@ -100,6 +106,7 @@ def parse(words: Sequence[str], prog: str, epilog: str | None = None) -> argpars
     command.add_argument("source", metavar="IN", type=Path, help="games in any readable format")
     command.add_argument("target", metavar="OUT", type=Path, help="the suffix gives the format: .pgn, .xqf, .jsonl, …")
     command.add_argument("--encoding", help="of the text in IN, such as latin-1; by default it is detected")
+    command.add_argument("--notation", choices=get_args(Notation), help="of the moves in PGN (default: iccs)")
     command.set_defaults(run=convert)
     command = commands.add_parser("compliance", help="check how an engine keeps to UCI or UCCI")
     command.add_argument("command", metavar="CMD", help="the engine's program, with its arguments in one text")

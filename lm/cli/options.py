@@ -9,6 +9,7 @@ import typer
 
 Side = Literal["red", "black", "both", "none"]
 Rules = Literal["computer", "asian", "check_only", "none"]
+Notation = Literal["iccs", "wxf", "chinese", "traditional", "algebraic"]
 PlayerOption = Annotated[str, typer.Option("--player", metavar="SPEC", help="The opponent: lm, random, uci:cmd=…")]
 SideOption = Annotated[Side, typer.Option(help="What you play.")]
 FenOption = Annotated[str | None, typer.Option(help="Position to start from.")]
@@ -60,5 +61,6 @@ FilesArgument = Annotated[
     list[Path] | None,
     typer.Argument(metavar="FILES", show_default=False, help="Games in any format; the shipped ones."),
 ]
+NotationOption = Annotated[Notation | None, typer.Option(show_default=False, help="Of the moves in PGN; iccs.")]
 ModelOption = Annotated[Path | None, typer.Option(help="Model folder; the shipped one.")]
 SaveMinutesOption = Annotated[float, typer.Option(min=0, help="Time between checkpoints.")]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lm import UserError
 from lm.cli.console import progress, say
-from lm.cli.options import ModelOption
+from lm.cli.options import ModelOption, NotationOption
 
 if TYPE_CHECKING:
     from xiangqi import FormatError, Game
@@ -23,6 +23,7 @@ def repair(
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of the text in IN, such as latin-1. By default it is detected.")
     ] = None,
+    notation: NotationOption = None,
 ) -> None:
     """Guess illegible and illegal plies of records; each guess is marked, with its probability. IN is not changed."""
     from lm.model.folder import load_network
@@ -30,6 +31,7 @@ def repair(
     from lm.repair.repairer import Repairer
     from lm.repair.rewriting import fault_of
     from xiangqi import convert
+    from xiangqi.__main__ import count
 
     whose = Voice.parse("--voice", voice)
     if target.exists() and source.exists() and target.samefile(source):
@@ -56,8 +58,10 @@ def repair(
         print(f"{place}: {'. '.join(guesses)}")
         return found.game
 
-    conversion = convert(source, target, encoding=encoding, change=change)
+    options: dict[str, Any] = {} if notation is None else {"notation": notation}
+    conversion = convert(source, target, encoding=encoding, change=change, **options)
     for error in conversion.errors:
         if error not in mended:
             say(f"not repaired: {error}")
-    print(f"{conversion.games} games written to {target}: {repaired} of {unsound} with an unsound main line repaired")
+    written = f"{count(conversion.games, 'game')} written to {target}"
+    print(f"{written}: {repaired} of {unsound} with an unsound main line repaired")

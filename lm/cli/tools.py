@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lm.cli.options import FenOption
+from lm.cli.options import FenOption, NotationOption
 
 
 def perft(
@@ -26,12 +26,13 @@ def convert(
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of the text in IN, such as latin-1. By default it is detected.")
     ] = None,
+    notation: NotationOption = None,
 ) -> None:
     """Rewrite games in another format; the format of IN is detected from its content."""
     from lm.dataset.parquet import is_parquet, open_parquet
     from xiangqi.__main__ import convert
 
-    convert(open_parquet(source) if is_parquet(source) else source, target, encoding)
+    convert(open_parquet(source) if is_parquet(source) else source, target, encoding, notation)
 
 
 def compliance(

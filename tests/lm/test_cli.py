@@ -14,8 +14,10 @@ import lm
 from lm import UserError, cli, install_command
 from lm.cli import training
 from lm.cli.commands import EXTRAS, plugins
-from xiangqi import STARTING_FEN, InvalidFenError
-from xiangqi.formats import load
+from xiangqi import STARTING_FEN, Game, InvalidFenError
+from xiangqi.__main__ import run as run_rules
+from xiangqi.formats import load, save
+from xiangqi.lines import Notation
 from xiangqi.rulings import Rules
 
 RULES_ALONE = ("typer", "click", "rich", "torch", "transformers", "safetensors", "pygame", "zstandard", "filelock")
@@ -113,6 +115,27 @@ class TestCommands:
         source.write_text('[Red "Müller"]\n\n1. h2e2 h9g7 *\n', encoding="latin-1")
         assert xqlm("convert", source, target, "--encoding", "latin-1")[0] == 0
         assert [game.headers["Red"] for game in load(target)] == ["Müller"]
+
+    def test_convert_to_each_notation(self, xqlm, tmp_path: Path) -> None:
+        source, target = tmp_path / "game.ubb", tmp_path / "game.pgn"
+        save(Game.from_pgn("1. h2e2 h9g7 *"), source)
+        written = {}
+        for notation in get_args(Notation):
+            assert xqlm("convert", source, target, "--notation", notation)[0] == 0
+            written[notation] = target.read_text(encoding="utf-8").split("\n\n")[1].strip()
+        assert written == {
+            "iccs": "1. H2-E2 H9-G7 *",
+            "wxf": "1. C2=5 H8+7 *",
+            "chinese": "1. 炮二平五 马8进7 *",
+            "traditional": "1. 炮二平五 馬８進７ *",
+            "algebraic": "1. Che2 Hg7 *",
+        }
+        code, _, err = xqlm("convert", source, tmp_path / "game.xqf", "--notation", "wxf")
+        assert (code, err.count("\n")) == (2, 1)
+        assert ".xqf has no notation to choose, only PGN has" in err
+        assert not (tmp_path / "game.xqf").exists()
+        run_rules(["convert", str(source), str(target), "--notation", "wxf"])
+        assert "C2=5 H8+7" in target.read_text()
 
     def test_play_without_a_display_falls_to_the_terminal(self, xqlm, monkeypatch: pytest.MonkeyPatch) -> None:
         import gui.app

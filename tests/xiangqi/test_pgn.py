@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import xiangqi
 from xiangqi import NULL_MOVE, Board, FormatError, Game, GameNode, Move
-from xiangqi.formats import pgn
+from xiangqi.formats import UnknownFormatError, pgn
 
 OPENING = ["h2e2", "h9g7", "h0g2", "i9h9", "g3g4"]
 
@@ -110,6 +110,28 @@ class TestNotations:
         assert first.headers == second.headers == pgn.loads(TRADITIONAL).headers
         assert first.moves() == second.moves() == pgn.loads(TRADITIONAL).moves()
         assert not errors
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "big5hkscs", "utf-16"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "h2e2 h9g7 h0g2",
+            "H2-E2 H9-G7\nH0-G2",
+            "h3e3 h10g8 h1g3",
+            "C2=5 H8+7 H2+3 *",
+            "Che3 Hg8 Hg3",
+            "  炮二平五，馬８進７；馬二進三。",
+            "炮二平五\n馬8進7\n馬二進三",
+        ],
+    )
+    def test_moves_without_numbers(self, text: str, encoding: str) -> None:
+        (game,) = xiangqi.load(io.BytesIO(text.encode(encoding)))
+        assert (iccs(game), game.errors) == (["h2e2", "h9g7", "h0g2"], [])
+
+    @pytest.mark.parametrize("text", ["h2e2 or so", "Che two", "炮二平五 是中炮", "a b c", ""])
+    def test_other_text_is_not_taken_for_moves(self, text: str) -> None:
+        with pytest.raises(UnknownFormatError):
+            xiangqi.load(io.BytesIO(text.encode()))
 
     def test_full_width_comments_keep_their_characters(self) -> None:
         game = one("1．炮二平五｛好，｝ {（一）； } ；馬８進７ *")

@@ -167,8 +167,9 @@ def save(
     """Write games to a file in the format of its suffix and return their number.
 
     ``options`` go to the format's ``write``, such as ``notation="chinese"`` or ``comments=False`` for PGN. The file
-    appears when all games are written. Raises `UnknownFormatError` for an unknown suffix, `FormatError` for a game that
-    the format cannot hold; with ``on_error``, such games are left out and it is called with each error.
+    appears when all games are written. Raises `UnknownFormatError` for an unknown suffix, and `FormatError` for an
+    option that the format does not have or a game that it cannot hold; with ``on_error``, such games are left out and
+    it is called with each error.
 
     >>> save(Game(), "game.docx")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -180,6 +181,8 @@ def save(
     if suffix not in writers:
         known = ", ".join(writers)
         raise UnknownFormatError(f"cannot write files with suffix {suffix!r} (known: {known})", path=os.fspath(path))
+    if options and writers[suffix] is not FORMATS["pgn"]:
+        raise FormatError(f"{suffix} has no {next(iter(options))} to choose, only PGN has", path=os.fspath(path))
     several = [games] if isinstance(games, Game) else games
     return int(writers[suffix].write(several, path, on_error=on_error, **options))
 

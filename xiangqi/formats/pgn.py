@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.fen import InvalidFenError
 from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
-from xiangqi.formats.movetext import read_game
+from xiangqi.formats.movetext import parse_move, read_game
 from xiangqi.formats.pgn_writer import dumps, write, write_to
 from xiangqi.formats.streams import Source, open_lines, source_name
 from xiangqi.formats.text import TextDecoder, clean_comment, one_line, parse_result
@@ -37,8 +37,26 @@ MAX_GAME: Final = 8 << 20
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that starts with these bytes looks like PGN."""
-    return begins(head) or _TAG_START.search(head.replace(b"\r", b"\n")) is not None
+    """Whether a file that starts with these bytes looks like PGN, or like moves that somebody typed.
+
+    >>> sniff(b'notes\\n[Red "A"]'), sniff(b"h2e2 h9g7 h0g2"), sniff(b"h2e2 or so")
+    (True, True, False)
+    """
+    return begins(head) or _TAG_START.search(head.replace(b"\r", b"\n")) is not None or _opens_a_game(head)
+
+
+def _opens_a_game(head: bytes) -> bool:
+    """Whether the first two words are moves of a game, in any notation and without a number before them."""
+    words = [word for word in _BETWEEN.split(TextDecoder().decode(head[:100])) if word][:2]
+    for first_rank in (0, 1):
+        board = Board()
+        try:
+            for word in words:
+                board.push(parse_move(board, word, first_rank))
+        except ValueError:
+            continue
+        return bool(words)
+    return False
 
 
 def begins(head: bytes) -> bool:
@@ -60,6 +78,8 @@ _ONE: Final = (
     rb"(?:1|\xef\xbc\x91|\xa3\xb1|\xa2\xb0)\s*"  # 1, and as a full-width digit in UTF-8, GB18030 and Big5
     rb"(?:[.:]|\xef\xbc[\x8e\x9a]|\xa3[\xae\xba]|\xa1[\x44\x47\xa2\x42]|\xe3\x80\x81)"  # a full stop, colon or 、
 )
+_BETWEEN: Final = re.compile(r"[\s,，、;；。]+")
+"""What people put between moves."""
 _FIRST_MOVE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*" + _ONE + rb"\s*[^\s\d.]")
 _BEGINNING: Final = re.compile(
     rb"(?:\xef\xbb\xbf)?(?>\s+|\{[^}]*\}|[;%][^\n]*\n)*+(?:" + _TAG_START.pattern[1:] + rb"|" + _ONE + rb"\s*[^\s\d.])"

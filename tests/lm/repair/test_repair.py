@@ -225,6 +225,16 @@ class TestCommand:
         assert source.read_bytes() == before
         assert [moves(game) for game in load(target)] == [OPENING, OPENING, "h2e2", "h2e2 h9g7"]
 
+    def test_in_the_notation_of_the_record(self, xqlm, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.txt", tmp_path / "out.pgn"
+        source.write_text("炮二平五 马8进7 马二进三 车9平8 车一平二 炮8进？ *", encoding="utf-8")
+        code, out, _ = xqlm("repair", source, target, "--notation", "chinese")
+        assert (code, out.splitlines()[-1]) == (
+            0,
+            f"1 game written to {target}: 1 of 1 with an unsound main line repaired",
+        )
+        assert "车一平二 炮8进4" in target.read_text(encoding="utf-8")
+
     @pytest.mark.parametrize("suffix", [".pgn", ".jsonl", ".xqf", ".txt"])
     def test_formats(self, xqlm, tmp_path: Path, suffix: str) -> None:
         source, target = tmp_path / "in.pgn", tmp_path / f"out{suffix}"
