@@ -488,6 +488,8 @@ def main(
     settings = Settings.of_user()
     if "language" not in settings:
         settings.set("language", language_of_system())
+        if settings.get("language", "") == "zh-Hans":
+            settings.set("script", "simplified")
     preferences = Preferences(settings)
     window, worker, games, reader = open_window(settings.get("window", [])), None, None, None
     look(preferences)

@@ -352,7 +352,7 @@ CHINESE: Final[dict[str, str]] = {
     "notice.no_guess": "没有合法着法与原文相符。",
     "notice.engine_added": "引擎已列入新局（N）的对手。",
     "notice.bad_setting": "设置：{name} 不能是 {value}，可以是 {allowed}。",
-    "notice.bad_settings": "无法读取设置，原文件改存为 {path}：{reason}",
+    "notice.bad_settings": "设置文件已损坏，改存为 {name}：{reason}",
     "notice.letters": "棋子用字母，着法用 WXF 记谱。",
     "notice.characters": "棋子用汉字，着法用中文记谱。",
     "notice.hint": "提示：{move}",

@@ -43,7 +43,9 @@ class Settings:
         aside = path.with_suffix(".damaged.json")
         with contextlib.suppress(OSError):
             path.replace(aside)
-        self.complain(say("notice.bad_settings", path=aside if aside.exists() else path, reason=describe(error)))
+        self.complain(
+            say("notice.bad_settings", name=aside.name if aside.exists() else path.name, reason=describe(error))
+        )
 
     def complain(self, fault: str) -> None:
         """Take note of something wrong in the file."""

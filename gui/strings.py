@@ -367,7 +367,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "notice.no_guess": "no legal moves fit what is written.",
     "notice.engine_added": "The engine is in the list of a new game (N).",
     "notice.bad_setting": "Settings: {name} cannot be {value}; allowed are {allowed}.",
-    "notice.bad_settings": "The settings could not be read and are put aside as {path}: {reason}",
+    "notice.bad_settings": "The settings are damaged and put aside as {name}: {reason}",
     "notice.letters": "Letters on the pieces, moves in WXF notation.",
     "notice.characters": "Characters on the pieces, moves in Chinese notation.",
     "notice.hint": "Hint: {move}",

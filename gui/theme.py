@@ -74,9 +74,14 @@ def _text(string: str, size: int, color: Rgb, name: str) -> pygame.Surface:
 _BLANKS = dict.fromkeys([*range(32), 127], " ")
 
 
+@lru_cache(maxsize=8192)
 def width(string: str, size: int) -> int:
     """Return how wide a line of text is."""
     return font(fonts.UI, size).size(string)[0]
+
+
+_width = width
+"""For functions that have a parameter of that name."""
 
 
 def height(size: int) -> int:
@@ -86,10 +91,9 @@ def height(size: int) -> int:
 
 def fit(string: str, size: int, width: int) -> str:
     """Shorten a line with an ellipsis until it is at most ``width`` pixels wide."""
-    measure = font(fonts.UI, size).size
-    if measure(string)[0] <= width:
+    if _width(string, size) <= width:
         return string
-    while string and measure(string + "...")[0] > width:
+    while string and _width(string + "...", size) > width:
         string = string[:-1]
     return string.rstrip() + "..."
 
@@ -99,12 +103,11 @@ def wrap(string: str, size: int, width: int, lines: int = 1000) -> list[str]:
 
     Lines end at spaces, and at any Chinese character. A word that is longer than a line is cut.
     """
-    measure = font(fonts.UI, size).size
     found: list[str] = []
     words = split(string)
     while words and len(found) < lines - 1:
         count = 1
-        while count < len(words) and measure("".join(words[: count + 1]).rstrip())[0] <= width:
+        while count < len(words) and _width("".join(words[: count + 1]).rstrip(), size) <= width:
             count += 1
         found.append(fit("".join(words[:count]).rstrip(), size, width))
         words = words[count:]

@@ -190,16 +190,19 @@ class ReviewView(View):
         return y + layout.px(4)
 
     def _draw_sides(self, screen: pygame.Surface, layout: Layout, room: Rect, y: int, pointer: Position) -> int:
-        """List the worst moves of each side, in two columns."""
+        """List the worst moves of each side, in two columns if these have room."""
         summary = self.review.summary
         size, small = layout.text(14), layout.text(12)
         row, head = theme.height(size) + layout.px(4), theme.height(small) + layout.px(2)
         gap = layout.px(10)
-        width = (room.width - gap) // 2
+        titles = [f"{self._title(judged)} -{_percent(judged.lost)}" for side in summary.worst for judged in side]
+        widest = max([theme.width(title, small) for title in titles], default=0) + layout.px(6)
+        columns = 2 if widest <= (room.width - gap) // 2 else 1
+        width = (room.width - gap) // 2 if columns == 2 else room.width
         screen.fill(theme.EDGE, Rect(room.x, y, room.width, 1))
         top, end = y + layout.px(6), y
         for column, color in enumerate((RED, BLACK)):
-            x, y = room.x + column * (width + gap), top
+            x, y = (room.x + column * (width + gap), top) if columns == 2 else (room.x, max(top, end))
             accuracy = summary.accuracy[color]
             name = say("side.red" if color == RED else "side.black")
             ink = theme.CAPTURED_RED if color == RED else theme.TEXT

@@ -21,7 +21,7 @@ def events(chance, app):
     """Yield random events, those of a person with more sense than luck."""
     codes = [pygame.key.key_code(name) for name in ("return", "escape", "backspace", "tab", "f1", "f10", "delete")]
     codes += [pygame.key.key_code(name) for name in ("up", "down", "left", "right", "home", "end", "space")]
-    codes += [ord(character) for character in "abcdefghijklmnopstuvwxy+-123456"]
+    codes += [ord(character) for character in "abcdefghijklmnopstuvwxy+-123456,,"]
     mods = [0, 0, 0, 0, pygame.KMOD_LSHIFT, pygame.KMOD_LCTRL]
     while True:
         x, y = chance.randrange(app.layout.size[0]), chance.randrange(app.layout.size[1])

@@ -237,6 +237,15 @@ class TestSystem:
             Preferences(Settings(path)).set(name, value)
         app_module.look(Preferences(Settings(path)))
 
+    def test_whoever_reads_simplified_characters_gets_them_on_the_pieces(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(Settings, "of_user", classmethod(lambda cls: cls(tmp_path / "board.json")))
+        monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+        seen = []
+        monkeypatch.setattr(app_module, "run", lambda app: seen.append((language(), app.session.traditional)))
+        app_module.main(side="both", games_dir=tmp_path / "games")
+        assert seen == [("zh-Hans", False)]
+        app_module.look(Preferences(Settings()))
+
     def test_a_damaged_file_is_told_on_the_board(self, monkeypatch, tmp_path):
         path = tmp_path / "board.json"
         path.write_text("{")
@@ -245,7 +254,7 @@ class TestSystem:
         told = []
         monkeypatch.setattr(app_module, "run", lambda app: told.append(app.controller.status()))
         app_module.main(side="both", games_dir=tmp_path / "games")
-        assert told[0][0].startswith("The settings could not be read and are put aside as ")
+        assert told[0][0].startswith("The settings are damaged and put aside as board.damaged.json: ")
 
     def test_every_value_has_a_name(self):
         for preference in PREFERENCES:

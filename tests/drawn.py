@@ -1,0 +1,141 @@
+"""What a window draws, text by text: which, where, cut off or not."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+
+import pygame
+from fontTools.ttLib import TTFont
+from pygame import Rect
+
+from gui import fonts, theme, widgets
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text on the screen."""
+
+    string: str
+    font: str
+    rect: Rect
+    """Around its ink."""
+    clip: Rect
+    """The part of the screen that could be drawn on."""
+
+
+class Screen(pygame.Surface):
+    """A screen that takes note of the texts drawn on it, and of those that had no room."""
+
+    def __init__(self, size):
+        pygame.Surface.__init__(self, size, depth=32)
+        self.texts, self.shortened, self.too_high = [], [], []
+        self._labels = {}
+
+    def clear(self):
+        for noted in (self.texts, self.shortened, self.too_high):
+            noted.clear()
+
+    def fill(self, color, rect=None, special_flags=0):
+        if special_flags == pygame.BLEND_RGB_MULT:  # a sheet is laid over the rest
+            self.clear()
+        return super().fill(color, rect, special_flags)
+
+    def blit(self, source, dest=(0, 0), area=None, special_flags=0):
+        label = self._labels.get(id(source))
+        if label is not None and label[0] is source:
+            _, string, name = label
+            at = Rect(dest) if not isinstance(dest, tuple) or len(dest) != 2 else Rect(dest, (0, 0))
+            self.texts.append(Text(string, name, source.get_bounding_rect().move(at.topleft), self.get_clip()))
+        return super().blit(source, dest, area, special_flags)
+
+    def watch(self, monkeypatch):
+        """Take note of all texts from now on."""
+        text, fit, write = theme.text, theme.fit, widgets.write
+
+        def noted_text(string, size, color=None, name=fonts.UI):
+            label = text(string, size, color, name)
+            if string.strip():
+                self._labels[id(label)] = label, string, name
+            return label
+
+        def noted_fit(string, size, width):
+            shown = fit(string, size, width)
+            if shown != string:
+                self.shortened.append((string, shown))
+            return shown
+
+        def noted_write(screen, string, size, rect, *args, **options):
+            place = write(screen, string, size, rect, *args, **options)
+            if screen is self and string.strip() and self.texts and self.texts[-1].rect.height > rect.height + 1:
+                self.too_high.append((string, tuple(rect)))
+            return place
+
+        monkeypatch.setattr(theme, "text", noted_text)
+        monkeypatch.setattr(theme, "fit", noted_fit)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("gui.") and getattr(module, "write", None) is write:
+                monkeypatch.setattr(module, "write", noted_write)
+
+
+class Window:
+    """A window that is nothing but its screen."""
+
+    def __init__(self, size):
+        self.size = size
+        self.screen = Screen(size)
+
+    def get_surface(self):
+        return self.screen
+
+    def flip(self):
+        pass
+
+
+@dataclass
+class Faults:
+    """What is wrong with what was drawn, a line each."""
+
+    screen: Screen
+    found: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, screen, shortened=()):
+        """Return the faults; texts that contain one of ``shortened`` may be cut off with an ellipsis."""
+        faults = cls(screen)
+        for string, shown in screen.shortened:
+            if not any(part in string for part in shortened):
+                faults.found.append(f"cut off: {string!r} as {shown!r}")
+        faults.found += [f"higher than its row: {string!r} in {rect}" for string, rect in screen.too_high]
+        for text in screen.texts:
+            faults._look_at(text)
+        faults._look_for_overlaps()
+        return faults.found
+
+    def _look_at(self, text):
+        if missing := {c for c in text.string if c not in characters(text.font)}:
+            self.found.append(f"no glyph for {''.join(missing)!r} in {text.string!r}")
+        whole, part = self.screen.get_rect(), text.rect.clip(text.clip)
+        if not whole.contains(text.rect) and text.clip == whole:
+            self.found.append(f"beyond the window: {text.string!r} at {text.rect}")
+        elif part.height and part.width < text.rect.width:
+            self.found.append(f"clipped: {text.string!r} at {text.rect} by {text.clip}")
+
+    def _look_for_overlaps(self):
+        seen = [(text, text.rect.clip(text.clip)) for text in self.screen.texts]
+        for n, (text, rect) in enumerate(seen):
+            for other, rest in seen[n + 1 :]:
+                common = rect.clip(rest)
+                if common.width > 1 and common.height > 1:
+                    self.found.append(f"overlap: {text.string!r} at {rect} and {other.string!r} at {rest}")
+
+
+_characters: dict[str, set[str]] = {}
+
+
+def characters(name):
+    """Return the characters that a bundled font has."""
+    if name not in _characters:
+        with (fonts.files(fonts) / name).open("rb") as file:
+            _characters[name] = set(map(chr, TTFont(file).getBestCmap()))
+    return _characters[name]
