@@ -218,6 +218,12 @@ class LiveAnalysis:
             board.push(move)
         return board, moves[count - 1]
 
+    def step(self, moves: int) -> None:
+        """Show more moves of the line under the pointer, or fewer, but the first one always."""
+        if self.hovered is not None:
+            line, count = self.hovered
+            self.hovered = line, max(1, min(count + moves, len(line)))
+
     def add_hovered(self) -> bool:
         """Add the line under the pointer, as far as it is shown, to the game's tree; return whether there is one."""
         if self.hovered is None or self.threats:

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 PERSONS: Final = "Persons"
 LINE: Final = "Line"
+CLOCKS: Final = "Clocks"
 SAVED: Final = "Saved"
-"""Headers of the kept game: the sides that persons play, the moves of the game in a tree with variations, and that a
-file has it all."""
+"""Headers of the kept game: the sides that persons play, the moves of the game in a tree with variations, the time
+controls, and that a file has it all."""
 
 
 class Session:
@@ -64,11 +65,13 @@ class Session:
     def going_on(cls, game: Game) -> Session | None:
         """Return a session that resumes a kept game where it stood, with persons on the same sides.
 
-        Returns ``None`` for a game that is over or has no person. Raises ``InvalidFenError`` or ``IllegalMoveError``.
+        Clocks go on with the time that they had left. Returns ``None`` for a game that is over or has no person. Raises
+        ``InvalidFenError``, ``IllegalMoveError``, or ``UserError`` for clocks that cannot be read.
         """
         named = [color for color, name in enumerate(SIDES) if game.headers.get(name) == PERSON.name]
         humans = HUMANS.get(game.headers.pop(PERSONS, ""), frozenset(named))
         moves = game.headers.pop(LINE, None)
+        clocks = Clocks.parse(game.headers.pop(CLOCKS, "-"))
         if not humans or "Termination" in game.headers or (moves is None and game.result != "*"):
             return None
         node: GameNode | None = None if moves is None else game
@@ -78,7 +81,7 @@ class Session:
             for name in SIDES:
                 game.headers.pop(name, None)
         session = cls(humans=humans)
-        session._start(Table.resume(game, session.table.seats, node))
+        session._start(Table.resume(game, session.table.seats, node, clocks))
         return session if session.ending is None else None
 
     def _start(self, table: Table) -> None:
@@ -442,6 +445,8 @@ class Session:
         if saved:
             game.headers[SAVED] = "yes"
         game.headers[PERSONS] = next(name for name, sides in HUMANS.items() if sides == self.humans)
+        if self.table.clocks:
+            game.headers[CLOCKS] = str(self.table.clocks)
         game.headers[LINE] = " ".join(move.iccs for move in self.board.move_stack)
         return game
 

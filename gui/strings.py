@@ -124,7 +124,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "help.pointer": "Mouse",
     "help.click": "Click a piece, then a point, or drag the piece there.",
     "help.wheel": "The wheel over the board steps through the game.",
-    "help.line": "In the analysis, point at a move to see it on the board; click to add the line to the game.",
+    "help.line": "In the analysis, point at a move to see it played, turn the wheel to step on, click to add the line.",
     "help.list": "In the list of moves, click a move to see its position.",
     "help.scores": "Scores are Red's: + is good for Red, # is a mate in so many moves.",
     "help.close": "Esc closes",

@@ -27,7 +27,7 @@ SHOWN = 12
 
 
 class AnalysisView(View):
-    """The analysis of the position shown. Pointing at a move of a line plays it on the board."""
+    """The analysis of the position shown. Pointing at a move of a line plays it; the wheel steps on."""
 
     name = "analysis"
 
@@ -60,7 +60,10 @@ class AnalysisView(View):
         self.scroll.let_go()
 
     def wheel(self, layout: Layout, area: Rect, lines: float) -> None:
-        self.scroll.by(area, lines * layout.px(24))
+        if self.analysis.hovered is None:
+            self.scroll.by(area, lines * layout.px(24))
+        else:
+            self.analysis.step(1 if lines > 0 else -1)
 
     # --- Drawing ------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ Clock(left=117.5, moves_to_go=39)
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from lm import UserError
@@ -142,6 +142,9 @@ class Clocks:
             return {}
         return {"TimeControl": red} if red == black else {"RedTimeControl": red, "BlackTimeControl": black}
 
+    def __str__(self) -> str:
+        return ",".join(str(control or "-") for control in (self.red, self.black))
+
     def start(self) -> tuple[Clock | None, Clock | None]:
         """Return both clocks at the start of a game."""
         red, black = (None if control is None else control.start() for control in (self.red, self.black))
@@ -168,6 +171,24 @@ class Clocks:
             black_increment=gains[BLACK],
             moves_to_go=clock.moves_to_go,
         )
+
+    def recorded(
+        self, color: Color, clocks: tuple[Clock | None, Clock | None], left: float | None
+    ) -> tuple[Clock | None, Clock | None]:
+        """Return both clocks after a side's move by those before it and the seconds that a record says were left.
+
+        Where the record does not say, the move took no time.
+
+        >>> Clocks.parse("60+1").recorded(RED, (Clock(50), Clock(60)), 48.5)
+        (Clock(left=48.5, moves_to_go=None), Clock(left=60, moves_to_go=None))
+        """
+        control, clock = self[color], clocks[color]
+        if control is None or clock is None:
+            return clocks
+        after = control.after(clock, 0.0) or clock
+        if left is not None:
+            after = replace(after, left=left)
+        return (clocks[RED], after) if color else (after, clocks[BLACK])
 
     def _per_move(self, color: Color) -> bool:
         control = self[color]

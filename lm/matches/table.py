@@ -142,22 +142,30 @@ class Table:
         self.ending = self._adjudicate()
 
     @classmethod
-    def resume(cls, game: Game, seats: tuple[Seat, Seat] = (PERSON, PERSON), node: GameNode | None = None) -> Table:
+    def resume(
+        cls,
+        game: Game,
+        seats: tuple[Seat, Seat] = (PERSON, PERSON),
+        node: GameNode | None = None,
+        clocks: Clocks = NO_CLOCKS,
+    ) -> Table:
         """Return a table where a recorded game goes on, with its whole tree, which is not copied.
 
-        It goes on at ``node``, by default at the end of its main line or where the rules end it before. Raises
-        ``InvalidFenError``, and ``IllegalMoveError`` for a move on the way that cannot be played.
+        It goes on at ``node``, by default at the end of its main line or where the rules end it before, with the time
+        that the record says was left on the ``clocks``. Raises ``InvalidFenError``, and ``IllegalMoveError`` for a move
+        on the way that cannot be played.
         """
-        table = cls(game.fen, seats)
-        (clocks,) = table._clocks.values()
+        table = cls(game.fen, seats, clocks=clocks)
+        (left,) = table._clocks.values()
         table.game = table.node = game
-        table._clocks = {game: clocks}
+        table._clocks = {game: left}
         for step in list(game.main_line()) if node is None else node.line():
             if table.ending is not None and node is None:
                 break
             if step.move is not NULL_MOVE:
                 table.board.parse_iccs(step.move.iccs)
-            table._advance(step.move, clocks)
+            left = clocks.recorded(table.turn, left, step.clock)
+            table._advance(step.move, left)
             table.ending = table._adjudicate()
         return table
 

@@ -236,6 +236,20 @@ class TestShowing:
             key(app, {"tab": "tab", "menu": "f10"}[away])
         assert app.controller.analysis.preview() is None
 
+    def test_the_wheel_over_a_move_steps_along_the_line(self, app, monkeypatch):
+        def wheel(y):
+            app.handle(pygame.Event(pygame.MOUSEWHEEL, x=0, y=y))
+            board, last = app.controller.analysis.preview()
+            return len(board.move_stack), last.iccs
+
+        start(app)
+        point_at(app, "馬８進７", monkeypatch)
+        assert wheel(-1) == (3, "h0g2")
+        assert wheel(-1) == (3, "h0g2")  # there are no more
+        assert [wheel(1), wheel(1), wheel(1)] == [(2, "h9g7"), (1, "h2e2"), (1, "h2e2")]
+        app.frame(3.0)
+        assert app.session.viewed == 0
+
     def test_a_click_adds_the_line_to_the_tree(self, app, monkeypatch):
         app.session.play(Move.from_iccs("b2e2"))
         app.controller.tick(1.0)

@@ -250,6 +250,20 @@ class TestClocks:
         table.tick(100)
         assert table.session.ending is None and table.controller.clocks.time_left(RED) == 60
 
+    def test_it_goes_on_after_a_restart_with_what_was_left_at_each_move(self, table):
+        table.tick(10)
+        table.play("h2e2")
+        table.tick(0)
+        table.tick(3.5)
+        table.play("h9g7")
+        table.tick(0)
+        again = Session.going_on(table.games.kept())
+        assert again.table.clocks == Clocks.parse("60+5")
+        assert (again.table.time_left(RED), again.table.time_left(BLACK)) == (55, 61.5)
+        again.undo()
+        assert (again.table.time_left(RED), again.table.time_left(BLACK)) == (55, 60)
+        assert "Clocks" not in again.game("lm").headers
+
     def test_the_record_names_it(self, table):
         table.play("h2e2")
         assert table.controller.record().headers["TimeControl"] == "60+5"

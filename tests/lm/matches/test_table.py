@@ -242,6 +242,19 @@ class TestClocks:
         table.push(move("h9g7"), seconds=5.1)
         assert (table.ending, table.time_left(BLACK)) == (None, 1)
 
+    def test_a_game_is_resumed_with_the_time_that_its_record_says_was_left(self) -> None:
+        clocks = Clocks.parse("2/60+1,30b10")
+        table = seated(clocks=clocks)
+        for iccs, seconds in (("h2e2", 20), ("h9g7", 35), ("h0g2", 5)):
+            table.push(move(iccs), seconds)
+        again = Table.resume(table.record(), table.seats, clocks=clocks)
+        for _ in range(2):
+            assert (again.time_left(RED), again.time_left(BLACK)) == (table.time_left(RED), table.time_left(BLACK))
+            assert again.limit() == table.limit()
+            if table.can_undo:
+                again.undo()
+                table.undo()
+
     def test_no_clock_no_limit(self) -> None:
         table = seated("h2e2")
         assert (table.limit(), table.time_left(RED)) == (None, None)
