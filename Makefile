@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Whoever sits before it sees what is fetched, with bars; a log does not.
 PIP := $(BIN)/python -m pip install $(if $(MAKE_TERMOUT),,--quiet) --disable-pip-version-check -c constraints.txt
 
-.PHONY: play test test-full pytest train bench lint engine clean
+.PHONY: play test test-full pytest train bench lint engine screenshots clean
 
 play: .venv/.play
 	$(BIN)/xqlm play
@@ -26,6 +26,9 @@ train: .venv/.train
 
 bench: .venv/.bench engine
 	for script in $(filter-out benchmarks/make_%,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
+
+screenshots: .venv/.test
+	$(BIN)/python docs/make_screenshots.py
 
 lint: .venv/.test
 	$(BIN)/ruff check .
