@@ -14,7 +14,8 @@ from lm.cli.console import interruptible, progress, say
 from lm.cli.options import ModelOption
 
 if TYPE_CHECKING:
-    from lm.library.library import Entry, Explored, Library, Progress, Score
+    from lm.library.entries import Entry, Explored, Progress, Score
+    from lm.library.library import Library
     from xiangqi import Board
 
 LibraryOption = Annotated[
@@ -37,7 +38,8 @@ def explore(
     library: LibraryOption = None,
 ) -> None:
     """What was played in a position: moves, games and scores, in the shipped games, yours and those you imported."""
-    from lm.library.library import Filter, Library
+    from lm.library.entries import Filter
+    from lm.library.library import Library
     from xiangqi import STARTING_FEN, Board
 
     board = Board.from_moves(moves, fen or STARTING_FEN)
@@ -122,7 +124,7 @@ def similar(
 
 def add_shipped(library: Library) -> None:
     """Add the shipped games to a library that has not got them."""
-    from lm.library.library import SHIPPED_GAMES
+    from lm.library.entries import SHIPPED_GAMES
 
     if not library.has_shipped():
         with interruptible():

@@ -9,7 +9,6 @@ import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -21,7 +20,8 @@ from numpy.typing import NDArray
 from lm import data_path, user_folder
 from lm.dataset.parquet import is_parquet, open_parquet
 from lm.dataset.positions import fold, key_and_side, keys_of
-from lm.library.postings import rows_of, unpack
+from lm.library.entries import EVERY_GAME, RESULTS, Entry, Explored, Filter, Played, Progress, Score
+from lm.library.postings import rows_of, unpack, without
 from lm.library.schema import LibraryError, connect, errors_named, transaction
 from lm.model.encoding import GameMoves
 from xiangqi.board import STARTING_FEN, Board
@@ -34,8 +34,6 @@ from xiangqi.move import MOVES, NULL_MOVE, Move
 if TYPE_CHECKING:
     from opencc import OpenCC
 
-RESULTS: Final = ("0-1", "1/2-1/2", "1-0", "*")
-SHIPPED_GAMES: Final = 26_050
 BATCH: Final = 10_000
 """Games that are written together: an import that is stopped goes on after the last batch."""
 TOLD_EVERY: Final = 100
@@ -44,105 +42,6 @@ FEW: Final = 1000
 """So many games of a position are fetched and sorted; of more, the latest ones are looked for."""
 _COLUMNS: Final = "id, red, black, event, date, result, length(moves) / 2"
 _DATE: Final = re.compile(r"((?:1[5-9]|2[01])\d\d)(?:\D+(\d{1,2}))?(?:\D+(\d{1,2}))?")
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which games are asked for; an empty text asks for nothing.
-
-    Capitals and small letters, and traditional and simplified characters, count as the same.
-    """
-
-    player: str = ""
-    """Part of the name of either player."""
-    event: str = ""
-    """Part of the name of the event."""
-    result: str = ""
-    """One of `RESULTS`."""
-
-    def condition(self) -> tuple[str, list[str | int]]:
-        """Return a condition in SQL and its values. Raises ``LibraryError`` for an unknown result."""
-        parts, values = ["1"], list[str | int]()
-        if self.player:
-            parts.append("instr(players, ?)")
-            values.append(searchable(self.player))
-        if self.event:
-            parts.append("instr(occasion, ?)")
-            values.append(searchable(self.event))
-        if self.result:
-            if self.result not in RESULTS:
-                raise LibraryError(f"a result is one of {', '.join(RESULTS)}: {self.result!r}")
-            parts.append("result = ?")
-            values.append(RESULTS.index(self.result))
-        return " AND ".join(parts), values
-
-
-EVERY_GAME: Final = Filter()
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A game in a list."""
-
-    id: int
-    red: str
-    black: str
-    event: str
-    date: str
-    """As 2009-11-07, as much of it as is known."""
-    result: str
-    plies: int
-    ply: int | None = None
-    """In a list of the games of a position, the ply at which the game reached it."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """How games ended."""
-
-    red: int
-    draws: int
-    black: int
-    unknown: int
-
-    @property
-    def games(self) -> int:
-        return self.red + self.draws + self.black + self.unknown
-
-    def expected(self, color: int) -> float | None:
-        """Return the mean score of a side, 0 to 1; ``None`` if no result is known."""
-        known = self.games - self.unknown
-        return ((self.black if color else self.red) + self.draws / 2) / known if known else None
-
-
-@dataclass(frozen=True)
-class Played:
-    """A move that was played in a position, and what became of the games."""
-
-    move: Move
-    score: Score
-
-
-@dataclass(frozen=True)
-class Explored:
-    """What a library has on a position."""
-
-    score: Score
-    """Of all its games, those that ended there too."""
-    moves: tuple[Played, ...]
-    """The most played first."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an import has come."""
-
-    read: int
-    """Games of the file."""
-    added: int
-    """Those that are now in the library, by this call."""
-    known: int
-    """Copies of games that are in the library already."""
 
 
 class Library:
@@ -155,6 +54,7 @@ class Library:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or user_folder() / "library.sqlite"
         self._database = connect(self.path)
+        self._known_years = np.empty(0, np.int16)
         with self._errors():
             self._check_keys()
 
@@ -178,6 +78,25 @@ class Library:
         with self._errors():
             self._write([row])
             return int(self._database.execute("SELECT id FROM games WHERE identity = ?", [row[-1]]).fetchone()[0])
+
+    def remove(self, number: int) -> None:
+        """Remove a game by its ``id``. Raises ``LibraryError`` if there is none."""
+        fen, moves = self._row(number, "fen, moves")
+        keys = np.unique(keys_of([_moves(fen, moves)])).view(np.int64)
+        with self._errors(), transaction(self._database):
+            for key in keys.tolist():
+                batch, postings = self._database.execute(
+                    "SELECT batch, postings FROM positions WHERE key = ? AND batch <= ? ORDER BY batch DESC",
+                    [key, number],
+                ).fetchone()
+                if left := without(postings, number):
+                    self._database.execute(
+                        "UPDATE positions SET postings = ? WHERE key = ? AND batch = ?", [left, key, batch]
+                    )
+                else:
+                    self._database.execute("DELETE FROM positions WHERE key = ? AND batch = ?", [key, batch])
+            self._database.execute("DELETE FROM games WHERE id = ?", [number])
+        self._known_years = self._known_years[:number]
 
     def add_file(self, path: Path, on_error: ErrorHandler, encoding: str | None = None) -> Iterator[Progress]:
         """Add the games of a file of any format; yields its progress every `TOLD_EVERY` games and at the end.
@@ -271,14 +190,14 @@ class Library:
 
     def count(self, where: Filter = EVERY_GAME) -> int:
         """Return how many games there are. Raises ``LibraryError`` for an unknown result."""
-        condition, values = where.condition()
+        condition, values = _condition(where)
         with self._errors():
             found = self._database.execute(f"SELECT count(*) FROM games WHERE {condition}", values)
             return int(found.fetchone()[0])
 
     def search(self, where: Filter = EVERY_GAME, limit: int = 50, offset: int = 0) -> list[Entry]:
         """Return games, the latest first. Raises ``LibraryError`` for an unknown result."""
-        condition, values = where.condition()
+        condition, values = _condition(where)
         with self._errors():
             rows = self._database.execute(
                 f"SELECT {_COLUMNS} FROM games WHERE {condition} ORDER BY date DESC, id DESC LIMIT ? OFFSET ?",
@@ -289,13 +208,18 @@ class Library:
     def explore(self, board: Board, where: Filter = EVERY_GAME) -> Explored:
         """Return what was played in a position, and how the games ended."""
         _, side = _place(board)
-        _, moves, results = self._postings(board, where)
+        games, moves, results = self._postings(board, where)
         counts = np.zeros((len(MOVES) + 1, len(RESULTS)), np.int64)  # the last row is for those that ended here
         np.add.at(counts, (moves, results), 1)
+        years = np.zeros(len(counts), np.int16)
+        np.maximum.at(years, moves, self._years(games))
         played = counts[:-1].sum(1)
         order = np.flatnonzero(played)[np.argsort(-played[played > 0], kind="stable")]
         own = fold(order.astype(np.int16), side)
-        found = (Played(MOVES[move], _score(counts[row])) for move, row in zip(own.tolist(), order, strict=True))
+        found = (
+            Played(MOVES[move], _score(counts[row]), int(years[row]) or None)
+            for move, row in zip(own.tolist(), order.tolist(), strict=True)
+        )
         return Explored(_score(counts.sum(0)), tuple(found))
 
     def games_with(
@@ -357,7 +281,7 @@ class Library:
 
     def _postings(self, board: Board, where: Filter) -> tuple[NDArray[np.uint32], NDArray[np.int16], NDArray[np.uint8]]:
         """Return the games of a position, ascending, with their moves, as seen from the key, and their results."""
-        condition, values = where.condition()
+        condition, values = _condition(where)
         with self._errors():
             key = np.uint64(_place(board)[0]).view(np.int64).item()
             rows = self._database.execute("SELECT postings FROM positions WHERE key = ? ORDER BY batch", [key])
@@ -367,6 +291,21 @@ class Library:
                 kept = np.isin(games, np.array([number for (number,) in wanted], np.uint32))
                 games, moves, results = games[kept], moves[kept], results[kept]
         return games, moves, results
+
+    def _years(self, games: NDArray[np.uint32]) -> NDArray[np.int16]:
+        """Return the years of games, 0 where unknown. All are kept in memory; only those added since are read."""
+        known = len(self._known_years)
+        if len(games) and games[-1] >= known:
+            with self._errors():
+                rows = self._database.execute(
+                    "SELECT id, CAST(substr(date, 1, 4) AS INTEGER) FROM games WHERE id >= ? ORDER BY id", [known]
+                )
+                found = np.array(rows.fetchall(), np.int64)
+            grown = np.zeros(int(found[-1, 0]) + 1, np.int16)
+            grown[:known] = self._known_years
+            grown[found[:, 0]] = found[:, 1]
+            self._known_years = grown
+        return self._known_years[games]
 
     def _latest(self, games: NDArray[np.uint32], limit: int) -> list[int]:
         """Return those of the games with the latest dates."""
@@ -434,6 +373,23 @@ def _row(game: Game, more: str, trees: bool = True) -> _Row:
         searchable(event),
         _identity(fen, played, more),
     )
+
+
+def _condition(where: Filter) -> tuple[str, list[str | int]]:
+    """Return a condition in SQL and its values. Raises ``LibraryError`` for an unknown result."""
+    parts, values = ["1"], list[str | int]()
+    if where.player:
+        parts.append("instr(players, ?)")
+        values.append(searchable(where.player))
+    if where.event:
+        parts.append("instr(occasion, ?)")
+        values.append(searchable(where.event))
+    if where.result:
+        if where.result not in RESULTS:
+            raise LibraryError(f"a result is one of {', '.join(RESULTS)}: {where.result!r}")
+        parts.append("result = ?")
+        values.append(RESULTS.index(where.result))
+    return " AND ".join(parts), values
 
 
 def _identity(fen: str | None, moves: NDArray[np.int16], more: str) -> int:

@@ -48,3 +48,9 @@ def unpack(blobs: Sequence[bytes]) -> tuple[NDArray[np.uint32], NDArray[np.int16
     moves = (postings["code"] >> 2).astype(np.int16)
     moves[moves == END] = -1
     return postings["game"].astype(np.uint32), moves, (postings["code"] & 3).astype(np.uint8)
+
+
+def without(postings: bytes, game: int) -> bytes:
+    """Return postings without those of a game."""
+    found = np.frombuffer(postings, POSTING)
+    return found[found["game"] != game].tobytes()

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm import UserError
-from lm.library.library import RESULTS, Entry, Library
+from lm.library.entries import RESULTS, Entry
+from lm.library.library import Library
 from lm.model.cache import KVCache
 from lm.model.encoding import GameMoves
 from lm.model.folder import Network, load_network, model_path

@@ -14,7 +14,8 @@ import pytest
 from lm import data_path
 from lm.library import library as library_module
 from lm.library import schema
-from lm.library.library import Filter, Library
+from lm.library.entries import EVERY_GAME, Filter
+from lm.library.library import Library
 from lm.library.schema import LibraryError
 from xiangqi import Board, Game, Move, load, save
 
@@ -47,7 +48,7 @@ def add(library: Library, file: Path) -> None:
         pass
 
 
-def by_move(library: Library, board: Board, where: Filter = library_module.EVERY_GAME) -> dict[str, tuple[int, ...]]:
+def by_move(library: Library, board: Board, where: Filter = EVERY_GAME) -> dict[str, tuple[int, ...]]:
     return {
         played.move.iccs: (played.score.red, played.score.draws, played.score.black)
         for played in library.explore(board, where).moves
@@ -126,6 +127,26 @@ class TestExplore:
         assert library.games_with(Board(), limit=7) == few
 
 
+    def test_the_year_in_which_a_move_was_last_played(self, library: Library) -> None:
+        years: dict[str, set[int]] = {}
+        for number in library.numbers():
+            move, date = library.game(number).moves()[0], library.entry(number).date
+            years.setdefault(max(move.iccs, move.mirror().iccs), set()).add(int(date[:4] or 0))
+        found = {played.move.iccs: played.last for played in library.explore(Board()).moves}
+        assert found == {name: max(known) or None for name, known in years.items()}
+        new = Game({"Date": "2031.05.01"})
+        new.add_main_line([Move.from_iccs("a0a1")])
+        library.add(new)
+        assert {p.last for p in library.explore(Board()).moves if p.move is new.moves()[0].mirror()} == {2031}
+
+    def test_a_move_of_games_without_a_date(self, tmp_path: Path) -> None:
+        with Library(tmp_path / "library.sqlite") as library:
+            game = Game()
+            game.add_main_line([Move.from_iccs("h2e2")])
+            library.add(game)
+            assert library.explore(Board()).moves[0].last is None
+
+
 class TestSearch:
     def test_by_player_in_simplified_characters(self, library: Library) -> None:
         found = library.search(Filter(player="黄海林"))  # the file has 黃海林
@@ -171,6 +192,27 @@ class TestGames:
             first = library.add(Game.from_pgn('[Date "2026.01.02"] 1. h2e2 *'))
             assert library.add(Game.from_pgn('[Date "2026.01.02"] 1. h2e2 *')) == first
             assert library.add(Game.from_pgn('[Date "2026.01.03"] 1. h2e2 *')) != first
+
+    def test_a_game_that_is_removed_leaves_nothing_behind(self, library: Library, games: list[Game]) -> None:
+        before = list(library._database.iterdump())
+        again = Game({"Date": "2026.11.30"})
+        again.add_main_line([*games[3].moves(), *games[3].end().board().legal_moves[:1]])
+        number = library.add(again)
+        assert library.count() == COUNT + 1
+        library.remove(number)
+        assert list(library._database.iterdump()) == before
+
+    def test_one_of_many_games_is_removed(self, library: Library, games: list[Game]) -> None:
+        number = library.numbers()[7]
+        moves = library.game(number).moves()
+        found = library.explore(Board()).score.games
+        library.remove(number)
+        assert library.explore(Board()).score.games == found - 1
+        for ply in range(len(moves) + 1):
+            board = Board.from_moves(moves[:ply])
+            assert number not in [entry.id for entry in library.games_with(board, limit=COUNT)]
+        with pytest.raises(LibraryError, match="no game"):
+            library.remove(number)
 
     def test_an_unknown_number(self, library: Library) -> None:
         with pytest.raises(LibraryError, match="no game 4711"):
