@@ -9,7 +9,7 @@ from gui.strings import has, say
 
 Tone = Literal["quiet", "busy", "alert", "good"]
 """The tone of a status line, which decides its colour."""
-Group = Literal["game", "analysis", "study", "steps", "tree", "board", "files"]
+Group = Literal["game", "analysis", "study", "library", "steps", "tree", "board", "files"]
 """Where an action stands in the menu."""
 
 
@@ -42,6 +42,10 @@ class Action(enum.Enum):
     NEXT_MISTAKE = "next_mistake", "J", "study"
     PREVIOUS_MISTAKE = "previous_mistake", "Shift+J", "study"
     RETRY = "retry", "K", "study"
+
+    LIBRARY = "library", "F3", "library"
+    SEARCH_LIBRARY = "search_library", "Ctrl+F", "library"
+    IMPORT = "import", "Ctrl+I", "library"
 
     FIRST = "first", "Home", "steps"
     BACK = "back", "Left", "steps"

@@ -191,8 +191,10 @@ class App:
         )
 
     def _arrows(self) -> list[Arrow]:
-        """Return the arrows of the analysis, or else that of the move whose pieces glow."""
+        """Return the arrow of the move pointed at, those of the analysis, or that of the move whose pieces glow."""
         analysis, mind = self.controller.analysis, self.controller.mind
+        if (move := self.controller.library.hovered) is not None:
+            return [Arrow(move.from_square, move.to_square, theme.GOLD, 0.7)]
         if not analysis.on and mind.speakers() and mind.move is not None:
             return [Arrow(mind.move.from_square, mind.move.to_square, theme.PEOPLE, 0.7)]
         return [_arrow(mark) for mark in analysis.arrows()]
@@ -260,11 +262,17 @@ class App:
                 from gui.editor_sheet import EditorSheet
 
                 self._open(EditorSheet(self.controller, self._set_up))
-            case Action.OPEN | Action.SAVE_AS | Action.GAMES | Action.COPY_AS | Action.PICTURE:
+            case Action.OPEN | Action.IMPORT | Action.SAVE_AS | Action.GAMES | Action.COPY_AS | Action.PICTURE:
                 from gui.file_sheets import sheet_of
 
                 if self.controller.enabled(action):
                     self._open(sheet_of(self.controller, action))
+            case Action.LIBRARY:
+                self.panel.show("moves" if self.panel.view.name == "library" else "library")
+            case Action.SEARCH_LIBRARY:
+                from gui.library_sheet import LibrarySheet
+
+                self._open(LibrarySheet(self.controller.library, self.controller.clipboard.get))
             case Action.NEXT_VIEW:
                 self.panel.show_next()
             case _:
@@ -491,22 +499,21 @@ def main(
         if settings.get("language", "") == "zh-Hans":
             settings.set("script", "simplified")
     preferences = Preferences(settings)
-    window, worker, games, reader = open_window(settings.get("window", [])), None, None, None
+    window, helpers, games = open_window(settings.get("window", [])), None, None
     look(preferences)
     try:
         _draw_first(window, say("status.rules"))
         ready = _wait_for_rules(window, lambda: _sit_down(side, fen, games_dir or Path.home() / "xiangqi"))
         if ready is not None:
             from gui.controller import Controller
-            from gui.reader import Reader
-            from gui.worker import Worker
+            from gui.helpers import Helpers
             from lm.players.levels import LEVELS
 
             session, games, notice = ready
-            worker, reader = Worker(notify=_wake), Reader(notify=_wake)
+            helpers = Helpers.of_window(_wake)
             if player_spec == "lm" and (level := settings.get("level", "")) in [level.name for level in LEVELS]:
                 player_spec = f"level:{level}"
-            controller = Controller(session, worker, player_spec, _SystemClipboard(), games, reader, settings)
+            controller = Controller(session, helpers, player_spec, _SystemClipboard(), games, settings)
             controller.clocks.now = time.monotonic
             controller.tick(time.monotonic())
             for text in (notice, *settings.faults[:1]):
@@ -525,10 +532,8 @@ def main(
     finally:
         window.destroy()  # before SDL frees its memory, and at once, even while the player thinks
         pygame.display.quit()
-        if worker is not None:
-            worker.close()
-        if reader is not None:
-            reader.close()
+        if helpers is not None:
+            helpers.close()
         if games is not None:
             games.close()
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import signal
 import subprocess
@@ -10,10 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any, ClassVar, Generic, TypeVar
-
-CLOSING_TIME = 5.0
-"""Seconds that ``end`` waits for the process to end."""
+from typing import Any, BinaryIO, ClassVar, Generic, TypeVar
 
 _COMMAND = "import sys, importlib; sys.path[:] = sys.argv[2:]; importlib.import_module(sys.argv[1]).main()"
 
@@ -53,11 +51,11 @@ class ChildProcess:
         self.outbox.put(None)
         self._ended(code)
 
-    def end(self) -> None:
-        """Close the input of the process, and kill it if it does not end then."""
+    def end(self, patience: float) -> None:
+        """Close the input of the process, and kill it if it does not end in so many seconds."""
         self.outbox.put(None)
         try:
-            self.popen.wait(CLOSING_TIME)
+            self.popen.wait(patience)
         except subprocess.TimeoutExpired:
             self.popen.kill()
             self.popen.wait()
@@ -74,6 +72,8 @@ class Helper(Generic[R]):
 
     module: ClassVar[str]
     """The module whose ``main`` the process runs."""
+    closing_time: ClassVar[float] = 5.0
+    """Seconds that ``close`` waits for the process to end before it kills it."""
 
     def __init__(self, notify: Callable[[], None] = lambda: None) -> None:
         self._notify = notify
@@ -101,7 +101,7 @@ class Helper(Generic[R]):
             self._closed = True
             process = self._process
         if process is not None:
-            process.end()
+            process.end(self.closing_time)
 
     def _send(self, message: Any) -> None:
         """Send a message, and start the process if it does not run; the lock is held."""
@@ -128,6 +128,14 @@ class Helper(Generic[R]):
     def _ended(self, code: int) -> list[R]:
         """Return reports on what cannot be answered any more: the process has ended by itself; the lock is held."""
         raise NotImplementedError
+
+
+def pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Return the pipes of messages and of reports, in the child. What its libraries print goes to standard error."""
+    messages, reports = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    return messages, reports
 
 
 def _apart() -> dict[str, Any]:

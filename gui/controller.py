@@ -24,8 +24,10 @@ from gui.actions import Action, Group, Tone
 from gui.analysis import LiveAnalysis
 from gui.clocks import RunningClocks
 from gui.errors import describe
-from gui.files import Files, Reads
+from gui.files import Files
 from gui.games_folder import GamesFolder
+from gui.helpers import Helpers
+from gui.library import GameLibrary
 from gui.mind import Mind
 from gui.notation import Notation, Style
 from gui.opponents import Opponents
@@ -36,7 +38,6 @@ from gui.session import Session
 from gui.settings import Settings
 from gui.status import status, why_nothing
 from gui.strings import say
-from gui.worker import Worker
 from lm.matches.table import HUMANS
 from xiangqi import STARTING_FEN, Move, Square
 
@@ -64,21 +65,21 @@ class Clipboard(Protocol):
 class Controller:
     """Carries out actions on a session, and keeps all that follows the game up to date.
 
-    Call ``tick(now)`` at every event and when ``patience`` ends; it never blocks. ``reader`` reads files and what is
-    pasted. ``spec`` is the player's. Raises ``UserError`` if no player has it.
+    Call ``tick(now)`` at every event and when ``patience`` ends; it never blocks. ``spec`` is the player's. Raises
+    ``UserError`` if no player has it.
     """
 
     def __init__(
         self,
         session: Session,
-        worker: Worker,
+        helpers: Helpers,
         spec: str,
         clipboard: Clipboard,
         games: GamesFolder,
-        reader: Reads,
         settings: Settings | None = None,
     ) -> None:
-        self.session, self.worker, self.clipboard, self.games = session, worker, clipboard, games
+        self.session, self.clipboard, self.games = session, clipboard, games
+        self.worker = worker = helpers.worker
         self.settings = settings or Settings()
         self.preferences = Preferences(self.settings)
         self._now = 0.0
@@ -87,7 +88,10 @@ class Controller:
         self.analysis = LiveAnalysis(session, worker)
         self.review = GameReview(session, worker)
         self.mind = Mind(session, worker)
-        self.files = Files(session, games, reader, self.settings, self.say, self.record)
+        self.files = Files(session, games, helpers.reader, self.settings, self.say, self.record)
+        self.library = GameLibrary(
+            session, helpers.librarian, helpers.importer, self.say, self.files.bring, self.record
+        )
         self._notice: tuple[str, Tone, float] = ("", "quiet", 0.0)
         self._armed: tuple[Action, float] | None = None
         self._kept = session.generation, session.revision
@@ -109,6 +113,7 @@ class Controller:
             self._armed = None
         while (read := self.files.reader.poll()) is not None:
             self.files.take(read)
+        self.library.tick()
         while (report := self.worker.poll()) is not None:
             self._take(report)
             self._play_answer()
@@ -117,6 +122,7 @@ class Controller:
         self.analysis.follow(self.opponents.player)
         self.review.follow()
         self.mind.follow(self.opponents.player)
+        self.library.follow()
         if self._kept != (now_is := (self.session.generation, self.session.revision)):
             self._kept = now_is
             self._keep()

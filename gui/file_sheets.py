@@ -23,6 +23,9 @@ def sheet_of(controller: Controller, action: Action) -> Overlay:
     match action:
         case Action.OPEN:
             return FileDialog(say("file.open"), _folder(controller), files.open, controller.settings.recent, paste)
+        case Action.IMPORT:
+            done = controller.library.add_file
+            return FileDialog(say("file.import"), _folder(controller), done, controller.settings.recent, paste)
         case Action.SAVE_AS:
             path = files.own_file
             return SaveDialog(

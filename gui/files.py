@@ -234,6 +234,16 @@ class Files:
         else:
             self._notice(say("notice.pasted"), "good")
 
+    def bring(self, game: Game, ply: int) -> None:
+        """Lay a game of the library open at a ply; the game before is kept in a file if no file has it."""
+        if self.set_aside() is None:
+            return
+        self.session.study(game)
+        self.session.view(ply)
+        self.path, self.headings, self._saved = None, [], self._text()
+        names = [game.headers.get(side, "").strip("?. ") or "?" for side in ("Red", "Black")]
+        self._notice(say("notice.brought", game=" - ".join(names)), "good")
+
     def set_aside(self) -> str | None:
         """Write the game on the board to the games folder if no file has it.
 

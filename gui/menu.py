@@ -19,7 +19,11 @@ from gui.widgets import Position, box, write
 if TYPE_CHECKING:
     from gui.controller import Controller
 
-COLUMNS: tuple[tuple[Group, ...], ...] = (("game", "files"), ("steps", "tree"), ("analysis", "study", "board"))
+COLUMNS: tuple[tuple[Group, ...], ...] = (
+    ("game", "files"),
+    ("steps", "tree", "library"),
+    ("analysis", "study", "board"),
+)
 """The groups of each column."""
 
 

@@ -32,6 +32,7 @@ class Panel:
 
     def __init__(self, controller: Controller) -> None:
         from gui.views.analysis import AnalysisView
+        from gui.views.library import LibraryView
         from gui.views.mind import MindView
         from gui.views.moves import MovesView
         from gui.views.review import ReviewView
@@ -43,6 +44,7 @@ class Panel:
             AnalysisView(controller.session, controller.analysis),
             ReviewView(controller.session, controller.review),
             MindView(controller.session, controller.mind, controller.analysis),
+            LibraryView(controller.session, controller.library),
         )
         self.view: View = self.moves
         """The view shown."""
@@ -57,7 +59,9 @@ class Panel:
 
     def _switch(self, view: View) -> None:
         self.view.leave()
+        self.view.disappear()
         self.view = view
+        view.appear()
 
     # --- The pointer --------------------------------------------------------------------------------------------------
 
@@ -66,7 +70,7 @@ class Panel:
         for action, rect in zip(BUTTONS + NAVIGATION, layout.buttons + layout.navigation, strict=True):
             if rect.collidepoint(position):
                 return action
-        return None
+        return self.view.action_at(layout, layout.view, position)
 
     def press(self, layout: Layout, position: Position) -> bool:
         """Handle a press on a tab or in the view; return whether it is on one."""
@@ -92,9 +96,13 @@ class Panel:
         self.view.wheel(layout, layout.view, lines)
 
     def _tabs(self, layout: Layout) -> list[Rect]:
-        area, count = layout.tabs, len(self.views)
-        width = min(area.width // count, layout.px(120))
-        return [Rect(area.x + i * width, area.y, width, area.height) for i in range(count)]
+        area, places, left = layout.tabs, [], layout.tabs.x
+        widths = [theme.width(say(f"view.{view.name}"), layout.text(14)) for view in self.views]
+        pad = min(layout.px(44), (area.width - sum(widths)) // len(widths))
+        for width in widths:
+            places.append(Rect(left, area.y, width + pad, area.height))
+            left += width + pad
+        return places
 
     # --- Drawing ------------------------------------------------------------------------------------------------------
 
@@ -123,7 +131,7 @@ class Panel:
                 face.top = rect.top
                 box(screen, face, theme.BACKGROUND, layout.px(8))
             ink = theme.GOLD if shown else theme.TEXT if rect.collidepoint(pointer) else theme.FAINT
-            write(screen, say(f"view.{view.name}"), layout.text(14), rect.inflate(-layout.px(8), 0), ink, "center")
+            write(screen, say(f"view.{view.name}"), layout.text(14), rect, ink, "center")
 
     def _draw_card(self, screen: pygame.Surface, layout: Layout, rect: Rect, color: int, now: float) -> None:
         session = self.controller.session

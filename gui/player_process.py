@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from gui.analysis_process import Analyse, Analyst
 from gui.analysis_process import Report as AnalysisReport
+from gui.child_process import pipes
 from gui.errors import describe
 from gui.follower import Players
 from gui.mind_process import MindReader, ReadMind
@@ -200,9 +201,7 @@ class _Server:
 
 def main() -> None:
     """Serve the window: read the load function from standard input, then requests until the window ends."""
-    requests, reports = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)  # output of the player's libraries must not mix with the reports
+    requests, reports = pipes()
     server = _Server(pickle.load(requests), requests, reports)
     threading.Thread(target=_listen, args=(server,), name="listener", daemon=True).start()
     server.serve()

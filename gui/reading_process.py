@@ -18,6 +18,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
+from gui.child_process import pipes
 from gui.errors import describe
 
 if TYPE_CHECKING:
@@ -224,9 +225,7 @@ def _notation(source: Path | str) -> str:
 
 def main() -> None:
     """Serve the window: read messages from standard input until it ends."""
-    messages, reports = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)
+    messages, reports = pipes()
     _bound_memory()
     waiting: SimpleQueue[Message] = SimpleQueue()
 

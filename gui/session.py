@@ -58,6 +58,8 @@ class Session:
         """The square of the piece in hand."""
         self.elapsed: Callable[[], float] = lambda: 0.0
         """Returns the seconds that the side to move has thought, for its clock."""
+        self.before_next: Callable[[], None] = lambda: None
+        """Called when another game is about to take the place of this one."""
         self._dropped_by_click = False
         self._start(Table(fen, _seats(humans)))
 
@@ -84,7 +86,10 @@ class Session:
         session._start(Table.resume(game, session.table.seats, node, clocks))
         return session if session.ending is None else None
 
-    def _start(self, table: Table) -> None:
+    def _start(self, table: Table, played_here: bool = True) -> None:
+        self.before_next()
+        self.played_here = played_here
+        """Whether the game began at this board; else it was brought from elsewhere."""
         self.number += 1
         self.table = table
         """The table, always where the game stands."""
@@ -316,11 +321,11 @@ class Session:
 
     def resume(self, game: Game) -> None:
         """Resume a recorded game at the end of its main line. Raises ``InvalidFenError`` or ``IllegalMoveError``."""
-        self._start(Table.resume(game, self.table.seats))
+        self._start(Table.resume(game, self.table.seats), played_here=False)
 
     def study(self, game: Game) -> None:
         """Lay a recorded game open at its beginning; persons play both sides. Raises like `resume`."""
-        self._start(Table.resume(game, _seats(HUMANS["both"])))
+        self._start(Table.resume(game, _seats(HUMANS["both"])), played_here=False)
         self.view(0)
 
     def resign(self) -> None:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import pygame
 from pygame import Rect
 
+from gui.actions import Action
 from gui.layout import Layout
 from gui.widgets import Position
 
@@ -23,6 +24,16 @@ class View:
     def draw(self, screen: pygame.Surface, layout: Layout, area: Rect, pointer: Position, now: float) -> None:
         """Draw the view in an area."""
         raise NotImplementedError
+
+    def appear(self) -> None:
+        """Take note that the view is shown now."""
+
+    def disappear(self) -> None:
+        """Take note that another view is shown now."""
+
+    def action_at(self, layout: Layout, area: Rect, position: Position) -> Action | None:
+        """Return the action of the view's own button under the pointer."""
+        return None
 
     def press(self, layout: Layout, area: Rect, position: Position) -> None:
         """Handle a press of the left button in the area."""

@@ -105,7 +105,7 @@ class Index:
     @classmethod
     def open(cls, library: Library, model: Path | None = None) -> Index | None:
         """Read the index of a library. Raises ``UserError`` that names a damaged file."""
-        path = _path_of(library)
+        path = path_of(library)
         if not path.exists():
             return None
         try:
@@ -143,7 +143,7 @@ class Index:
         values, vectors = np.linalg.eigh(np.cov(states.astype(np.float32) - mean, rowvar=False))
         scales = np.sqrt(np.maximum(values[-NUMBERS:], 1e-6 * values[-1]))
         whitening = (vectors[:, -NUMBERS:] / scales).astype(np.float32)
-        with open_replacing(_path_of(library)) as file:
+        with open_replacing(path_of(library)) as file:
             np.savez(
                 file,
                 vectors=_whitened(states.astype(np.float32), mean, whitening).astype(np.float16),
@@ -201,7 +201,8 @@ def _whitened(
     return unit
 
 
-def _path_of(library: Library) -> Path:
+def path_of(library: Library) -> Path:
+    """Return the file of a library's index."""
     return library.path.with_suffix(".similar.npz")
 
 

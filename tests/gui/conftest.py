@@ -18,6 +18,9 @@ from gui.app import App, open_window
 from gui.controller import Controller
 from gui.errors import describe
 from gui.games_folder import GamesFolder
+from gui.helpers import Helpers
+from gui.import_process import AddShipped, Clerk, Done, Stop
+from gui.library_process import Desk
 from gui.player_process import Chosen, Failed, Loaded
 from gui.reading_process import Fetch, Mend, Read, Shelf
 from gui.session import Session
@@ -130,6 +133,65 @@ class ThreadReader:
         self._notify()
 
 
+class ThreadLibrarian:
+    """What `Librarian` does, in a thread instead of a process; ``asked`` are the questions."""
+
+    def __init__(self, path, notify):
+        self._notify = notify
+        self._thread = ThreadPoolExecutor(1)
+        self._reports = queue.SimpleQueue()
+        self._desk = Desk(path, self._report)
+        self.asked = []
+
+    def ask(self, question):
+        self.asked.append(question)
+        self._thread.submit(self._desk.serve, question)
+
+    def poll(self):
+        return None if self._reports.empty() else self._reports.get()
+
+    def close(self):
+        self._thread.submit(self._desk.close)
+        self._thread.shutdown()
+
+    def _report(self, report):
+        self._reports.put(report)
+        self._notify()
+
+
+class ThreadImporter:
+    """What `Importer` does, in a thread, but that it does not take in the shipped games; ``sent`` are the messages."""
+
+    def __init__(self, path, notify):
+        self._notify = notify
+        self._thread = ThreadPoolExecutor(1)
+        self._reports = queue.SimpleQueue()
+        self._waiting = queue.SimpleQueue()
+        self._clerk = Clerk(path, self.report, lambda: None if self._waiting.empty() else self._waiting.get())
+        self.sent = []
+
+    def send(self, message):
+        self.sent.append(message)
+        if isinstance(message, Stop):
+            self._waiting.put(message)
+        elif isinstance(message, AddShipped):
+            self.report(Done(message, 0, 0))
+        else:
+            self._thread.submit(self._clerk.serve, message)
+
+    def poll(self):
+        return None if self._reports.empty() else self._reports.get()
+
+    def close(self):
+        self._waiting.put(Stop())
+        self._thread.submit(self._clerk.close)
+        self._thread.shutdown()
+
+    def report(self, report):
+        self._reports.put(report)
+        self._notify()
+
+
 class Silent:
     """Is never ready with a move, until the test is over."""
 
@@ -160,9 +222,11 @@ class Table:
         self.games = GamesFolder(self.games_dir)
         self.reader = ThreadReader(notify=self.reported.release)
         self.settings = Settings(tmp_path / "settings" / "board.json")
-        self.controller = Controller(
-            self.session, self.worker, spec, self.clipboard, self.games, self.reader, self.settings
-        )
+        self.library_path = tmp_path / "library.sqlite"
+        self.librarian = ThreadLibrarian(self.library_path, notify=self.reported.release)
+        self.importer = ThreadImporter(self.library_path, notify=self.reported.release)
+        self.helpers = Helpers(self.worker, self.reader, self.librarian, self.importer)
+        self.controller = Controller(self.session, self.helpers, spec, self.clipboard, self.games, self.settings)
         self.now = 0.0
 
     def _load(self, spec):
@@ -217,8 +281,7 @@ def seat(tmp_path):
         gate = getattr(table.player, "gate", None)
         if gate is not None:
             gate.set()
-        table.worker.close()
-        table.reader.close()
+        table.helpers.close()
         table.games.close()
 
 
@@ -230,7 +293,9 @@ def open_board(seat):
     def open_at(fen=STARTING_FEN, humans="both", size=(900, 700), **options):
         windows.append(open_window())
         windows[-1].size = size
-        apps.append(App(windows[-1], seat(Silent(), session=Session(fen, HUMANS[humans]), **options).controller))
+        table = seat(Silent(), session=Session(fen, HUMANS[humans]), **options)
+        apps.append(App(windows[-1], table.controller))
+        apps[-1].table = table
         return apps[-1]
 
     yield open_at

@@ -359,12 +359,13 @@ import sys, time
 from pathlib import Path
 from gui.controller import Controller
 from gui.games_folder import GamesFolder
+from gui.helpers import Helpers
 from gui.session import Session
 class Nobody:
     def __getattr__(self, name):
         return lambda *options: None
 session = Session(humans=(0, 1))
-controller = Controller(session, Nobody(), "lm", Nobody(), GamesFolder(Path(sys.argv[1])), Nobody())
+controller = Controller(session, Helpers(*[Nobody()] * 4), "lm", Nobody(), GamesFolder(Path(sys.argv[1])))
 while session.ending is None:
     moves = session.board.legal_moves
     session.play(moves[session.board.ply * 7 % len(moves)])

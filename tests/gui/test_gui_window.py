@@ -335,7 +335,7 @@ def play_a_move(self, now):
 
 App.frame = play_a_move
 main("lm", games_dir=pathlib.Path(sys.argv[1]))
-print([name for name in ("torch", "triton", "transformers") if name in sys.modules])
+print([name for name in ("torch", "triton", "transformers", "sqlite3") if name in sys.modules])
 """
         command = [sys.executable, "-c", code, tmp_path]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)

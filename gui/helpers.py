@@ -1,0 +1,35 @@
+"""The processes beside the window, as the controller knows them. Each starts when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gui.files import Reads
+from gui.library import Asks, Importer, Librarian, Writes
+from gui.reader import Reader
+from gui.worker import Worker
+
+
+@dataclass(frozen=True)
+class Helpers:
+    """One of each."""
+
+    worker: Worker
+    """Plays, analyses, reviews and thinks."""
+    reader: Reads
+    """Reads files."""
+    librarian: Asks
+    """Answers questions on the library."""
+    importer: Writes
+    """Writes to the library."""
+
+    @classmethod
+    def of_window(cls, notify: Callable[[], None]) -> Helpers:
+        """Return those of a window; ``notify`` is called in another thread whenever one has a report."""
+        return cls(Worker(notify=notify), Reader(notify), Librarian(notify), Importer(notify))
+
+    def close(self) -> None:
+        """End all processes."""
+        for helper in (self.worker, self.reader, self.librarian, self.importer):
+            helper.close()

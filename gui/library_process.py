@@ -1,0 +1,200 @@
+"""The library's process: it answers what was played in a position, searches games, and gives them out.
+
+`gui.library` starts it. Of several questions of a kind that wait, only the latest is answered. What writes to the
+library has a process of its own (`gui.import_process`), so that questions never wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from gui.child_process import pipes
+from gui.errors import describe
+
+if TYPE_CHECKING:
+    from lm.library.entries import Entry, Filter
+    from lm.library.entries import Explored as Found
+    from lm.library.library import Library
+    from xiangqi import Board, Move
+    from xiangqi.game import Game
+
+GAMES: Final = 40
+"""So many games of a position are listed."""
+FOUND: Final = 500
+"""So many games that a search has found are listed."""
+
+
+@dataclass(frozen=True)
+class Explore:
+    """Tell what was played in a position."""
+
+    number: int
+    """Reports carry it, so that late ones can be told."""
+    board: Board
+
+
+@dataclass(frozen=True)
+class Search:
+    """List the latest games, or of those that reached a position."""
+
+    number: int
+    where: Filter
+    board: Board | None = None
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Give out a game by its id, to be shown at a ply."""
+
+    number: int
+    game: int
+    ply: int
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What was played in the position, and the latest games."""
+
+    number: int
+    found: Found
+    games: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Resembling:
+    """What was played in similar positions, where no game has the position itself."""
+
+    number: int
+    indexed: bool
+    """Whether there is an index; without one nothing is known."""
+    moves: tuple[tuple[Move, float], ...] = ()
+    """The moves with their shares, the most played first."""
+    red: float | None = None
+    """Red's mean score, 0 to 1."""
+    games: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a search has found: how many games, and the latest of them."""
+
+    number: int
+    count: int
+    games: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A game of the library."""
+
+    number: int
+    game: Game
+    ply: int
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """A question could not be answered; ``message`` is one line."""
+
+    number: int
+    message: str
+
+
+Message = Explore | Search | Fetch
+Report = Explored | Resembling | Listed | Fetched | NoAnswer
+
+
+class Desk:
+    """Answers questions on the library in a file, by default the user's. ``report`` sends a report."""
+
+    def __init__(self, path: Path | None, report: Callable[[Report], None]) -> None:
+        self._path, self._report = path, report
+        self._library: Library | None = None
+        self._index: tuple[float, Any] = 0.0, None
+        """The index of similar positions, and when its file was written."""
+
+    def serve(self, message: Message) -> None:
+        """Answer a question."""
+        from lm.library.library import Library
+
+        try:
+            if self._library is None:
+                self._library = Library(self._path)
+            match message:
+                case Explore():
+                    self._explore(self._library, message)
+                case Search():
+                    self._search(self._library, message)
+                case Fetch():
+                    self._report(Fetched(message.number, self._library.game(message.game), message.ply))
+        except Exception as error:  # whatever a library does is told on the board
+            self._report(NoAnswer(message.number, describe(error)))
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._library is not None:
+            self._library.close()
+
+    def _explore(self, library: Library, question: Explore) -> None:
+        found = library.explore(question.board)
+        games = library.games_with(question.board, limit=GAMES) if found.score.games else []
+        self._report(Explored(question.number, found, tuple(games)))
+        if not found.score.games:
+            self._report(self._resembling(library, question))
+
+    def _resembling(self, library: Library, question: Explore) -> Resembling:
+        from lm.library.similar import Index, expected, foreseen, path_of
+
+        path = path_of(library)
+        written = path.stat().st_mtime if path.exists() else 0.0
+        if written != self._index[0]:
+            self._index = written, Index.open(library)
+        index = self._index[1]
+        if index is None:
+            return Resembling(question.number, indexed=False)
+        found = index.neighbours(library, question.board)
+        moves, games = foreseen(question.board, found), tuple(one.entry for one in found)
+        return Resembling(question.number, True, tuple(moves), expected(found), games)
+
+    def _search(self, library: Library, question: Search) -> None:
+        where, board = question.where, question.board
+        if board is None:
+            count, games = library.count(where), library.search(where, FOUND)
+        else:
+            count, games = library.explore(board, where).score.games, library.games_with(board, where, limit=FOUND)
+        self._report(Listed(question.number, count, tuple(games)))
+
+
+def main() -> None:
+    """Serve the window: read the library's path from standard input, then questions until it ends."""
+    messages, reports = pipes()
+    waiting: dict[type, Message] = {}
+    changed = threading.Condition()
+
+    def report(what: Report) -> None:
+        pickle.dump(what, reports)
+        reports.flush()
+
+    def listen() -> None:
+        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
+            while True:
+                message = pickle.load(messages)
+                with changed:
+                    waiting[type(message)] = message
+                    changed.notify()
+        os._exit(0)  # the window is gone
+
+    desk = Desk(pickle.load(messages), report)
+    threading.Thread(target=listen, name="listener", daemon=True).start()
+    while True:
+        with changed:
+            changed.wait_for(lambda: waiting)
+            message = waiting.pop(next(iter(waiting)))
+        desk.serve(message)
