@@ -19,7 +19,9 @@ EVENTS = 1500
 
 def events(chance, app):
     """Yield random events, those of a person with more sense than luck."""
-    codes = [pygame.key.key_code(name) for name in ("return", "escape", "backspace", "tab", "f1", "f10", "delete")]
+    codes = [
+        pygame.key.key_code(name) for name in ("return", "escape", "backspace", "tab", "f1", "f3", "f10", "delete")
+    ]
     codes += [pygame.key.key_code(name) for name in ("up", "down", "left", "right", "home", "end", "space")]
     codes += [ord(character) for character in "abcdefghijklmnopstuvwxy+-123456,,"]
     mods = [0, 0, 0, 0, pygame.KMOD_LSHIFT, pygame.KMOD_LCTRL]
