@@ -126,7 +126,6 @@ class TestExplore:
         monkeypatch.setattr(library_module, "FEW", 3)
         assert library.games_with(Board(), limit=7) == few
 
-
     def test_the_year_in_which_a_move_was_last_played(self, library: Library) -> None:
         years: dict[str, set[int]] = {}
         for number in library.numbers():
