@@ -199,7 +199,7 @@ class TestRay:
             [*command, "--cluster", "local", "--out", out], cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True
         )
         while not out.exists() or out.read_bytes().count(b"\n") < 3:
-            assert process.poll() is None
+            assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=60)
