@@ -198,19 +198,19 @@ class BoardView:
 
     def _draw_ground(self, screen: pygame.Surface, layout: Layout, bottom: int) -> None:
         """Draw the window's ground with the board on it, which is kept as one picture."""
-        key = layout, bottom, self.coordinates, theme.current
+        key = layout, bottom, self.coordinates, self.traditional, theme.current
         if self._ground is None or self._ground_key != key:
             ground, rect = pygame.Surface(layout.size, 0, screen), layout.plate
             ground.fill(theme.BACKGROUND)
             blur = max(8, round(layout.cell * 0.3))
             shadow = theme.box_shadow(rect.width, rect.height, layout.cell * 0.12, blur, 0.75)
             ground.blit(shadow, (rect.x - blur, rect.y - blur + blur // 3))
-            ground.blit(_render_plate(layout, bottom, self.coordinates), rect)
+            ground.blit(_render_plate(layout, bottom, self.coordinates, self.traditional), rect)
             self._ground, self._ground_key = ground, key
         screen.blit(self._ground, (0, 0))
 
 
-def _render_plate(layout: Layout, bottom: int, coordinates: bool) -> pygame.Surface:
+def _render_plate(layout: Layout, bottom: int, coordinates: bool, traditional: bool) -> pygame.Surface:
     """Draw the fixed parts: wood, frame, lines, river, and the file numbers of each side."""
     size, cell = layout.plate.size, layout.cell
     plate = theme.box(*size, cell * 0.12, theme.FRAME).copy()
@@ -255,7 +255,7 @@ def _render_plate(layout: Layout, bottom: int, coordinates: bool) -> pygame.Surf
                     line(*_ordered(corner, (corner[0], round(y + sy * far))))
 
     _write(plate, "楚河", at(2, 4.5), cell * 0.6, cell * 1.05)
-    _write(plate, "漢界", at(6, 4.5), cell * 0.6, cell * 1.05)
+    _write(plate, "漢界" if traditional else "汉界", at(6, 4.5), cell * 0.6, cell * 1.05)
     upper, lower = (_BLACK_FILES, _RED_FILES) if bottom == 0 else (_RED_FILES[::-1], _BLACK_FILES[::-1])
     for file in range(9) if coordinates else ():
         for text, margin_row in ((upper[file], -0.74), (lower[file], 9.74)):

@@ -12,7 +12,7 @@ def describe(error: BaseException) -> str:
     "KeyError: 'depth'"
     """
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror + (f": {error.filename!r}" if error.filename else "")
+        return error.strerror + (f": {str(error.filename)!r}" if error.filename else "")
     text = " ".join(str(error).split())
     if isinstance(error, (ValueError, RuntimeError, ImportError, OSError)) and text:
         return text

@@ -211,7 +211,7 @@ def draw_error(screen: pygame.Surface, layout: Layout, message: str) -> None:
     rect = Rect(0, 0, width, max(layout.px(34), round(layout.cell * 0.62)))
     rect.center = layout.plate.center
     box(screen, rect, theme.WARNING, layout.px(10), 0.95)
-    write(screen, message, layout.text(15), rect.inflate(-layout.px(28), 0), theme.ON_WARNING, "center")
+    write(screen, translated(message), layout.text(15), rect.inflate(-layout.px(28), 0), theme.ON_WARNING, "center")
 
 
 def _banner_lines(layout: Layout, ending: Ending) -> list[tuple[str, int, Rgb]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pygame
 
+from gui import theme
 from gui.board_view import BoardView, Marks
 from gui.layout import arrange
 from xiangqi import svg
@@ -37,6 +38,8 @@ def save(session: Session, path: Path) -> None:
 def as_svg(session: Session) -> str:
     """Return the position as an SVG document."""
     pieces: Pieces = "traditional" if session.traditional else "simplified"
+    if theme.pieces == "letters":
+        pieces = "letters"
     return svg.board(session.shown, orientation=session.bottom, last_move=session.last_move, pieces=pieces)
 
 

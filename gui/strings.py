@@ -459,6 +459,52 @@ _ENGLISH: Final[dict[str, str]] = {
     "said.no_chase": "no side newly chases the same piece with every move",
     "said.excused": "{color} newly chases {pieces} with every move, which the checks excuse",
     "said.lawful": "{color} newly attacks the {piece} from {square} with every move, which is lawful: {why}",
+    "said.no_file": "No such file or directory: {name}",
+    "said.no_permission": "Permission denied: {name}",
+    "said.is_folder": "Is a directory: {name}",
+    "said.not_folder": "Not a directory: {name}",
+    "said.read_only": "Read-only file system: {name}",
+    "said.disk_full": "No space left on device: {name}",
+    "said.disk_full.short": "No space left on device",
+    "said.fen_fields": "expected 1 to 6 fields in FEN, found {count}: {fen}",
+    "said.fen_side": "side to move of FEN must be w, r or b: {side}",
+    "said.fen_dashes": "third and fourth field of a xiangqi FEN are '-': {fen}",
+    "said.fen_ranks": "expected 10 ranks in FEN placement, found {count}: {text}",
+    "said.fen_piece": "unknown piece {piece} on rank {rank} of FEN: {text}",
+    "said.fen_files": "rank {rank} of FEN has {files} files, expected 9: {row}",
+    "said.fen_numbers": "two numbers in a row in FEN placement: {text}",
+    "said.fen_faults": "cannot play from this position: {faults}",
+    "said.neither": "neither a game nor a position: {text}",
+    "said.no_game_text": "there is no game in the text",
+    "said.no_ubb_file": "there is no DhtmlXQ game in the file",
+    "said.no_ubb_text": "there is no DhtmlXQ game in the text",
+    "said.empty_file": "the file is empty",
+    "said.unknown_format": "not in a known format ({known})",
+    "said.suffix": "cannot write files with suffix {suffix} (known: {known})",
+    "said.too_large": "the file is larger than {size} MiB",
+    "said.too_long": "it takes too long to read",
+    "said.broken_compression": "broken compression: {reason}",
+    "said.null_move": "the game has a null move, which XQF and DhtmlXQ cannot hold",
+    "said.illegal": "illegal move {move}: {why} in {fen}",
+    "said.no_passing": "passing is not allowed",
+    "said.no_piece": "there is no piece on {square}",
+    "said.turn": "it is {color}'s turn",
+    "said.own_piece": "{square} holds a piece of the same side",
+    "said.leaves_check": "it leaves the king in check",
+    "said.cannot_move": "the piece cannot move like that",
+    "said.not_iccs": "not an ICCS move: {text} (expected two squares, as h2e2)",
+    "said.unread_move": "cannot read {word}",
+    "said.player_ended": "the player's process ended with exit code {code}",
+    "said.player_killed": "the player's process was killed by {signal}",
+    "said.reader_ended": "the reader's process ended with exit code {code}",
+    "said.reader_killed": "the reader's process was killed by {signal}",
+    "said.cannot_analyse": "{player} cannot analyse",
+    "said.cannot_review": "{player} cannot review",
+    "said.no_choice": "{player} neither gave a move nor resigned in {fen}",
+    "place.game": "game {number}",
+    "place.line": "line {number}",
+    "place.byte": "byte {number}",
+    "place.ply": "ply {number}",
     # --- Words in these sentences ------------------------------------------------------------------------------------
     "word.Red": "Red",
     "word.Black": "Black",
@@ -483,22 +529,38 @@ _language = "en"
 def say(key: str, /, **values: object) -> str:
     """Return the text of a key in the current language. Raises ``KeyError``."""
     text = column(_language).get(key) or _ENGLISH[key]
+    if "reason" in values:
+        values["reason"] = translated(str(values["reason"]))
     return text.format(**values) if values else text
 
 
 def translated(sentence: str) -> str:
-    """Return a sentence of the packages below in the current language; as it is if the table does not have it."""
+    """Return a sentence of the packages below in the current language; as it is if the table does not have it.
+
+    The place of a fault may stand before it, as ``a.pgn, line 12: ``.
+    """
     if _language == "en":
         return sentence
     for key, pattern in _sentences():
         if (found := pattern.fullmatch(sentence)) is not None:
             return say(key, **{name: _word(text) for name, text in found.groupdict().items()})
+    place, _, fault = sentence.partition(": ")
+    if fault and (told := translated(fault)) != fault:
+        return f"{', '.join(map(_place, place.split(', ')))}：{told}"
     return sentence
 
 
 def _word(text: str) -> str:
-    key = f"word.{text}"
-    return say(key) if has(key) else text
+    """Return words within a sentence in the current language."""
+    faults = [f"fault.{word.replace(' ', '_')}" for word in text.split(", ")]
+    if all(map(has, faults)):
+        return "；".join(say(key).rstrip("。") for key in faults)
+    return say(key) if has(key := f"word.{text}") else translated(text)
+
+
+def _place(text: str) -> str:
+    name, _, number = text.rpartition(" ")
+    return say(key, number=number) if number.isdigit() and has(key := f"place.{name}") else text
 
 
 def has(key: str) -> bool:

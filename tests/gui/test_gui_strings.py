@@ -7,11 +7,13 @@ from fontTools.ttLib import TTFont
 
 from gui import fonts, strings
 from gui.actions import Action
+from gui.errors import describe
 from gui.names import level_name
-from lm.matches.table import Ending
+from lm.matches.table import Ending, playable
 from lm.players.levels import LEVELS
 from lm.players.player import Failure
-from xiangqi import BLACK, RED, Board, Move
+from xiangqi import BLACK, RED, Board, InvalidFenError, Move
+from xiangqi.formats import load
 from xiangqi.rulings import Reason
 
 KEYS = sorted(strings.column("en"))
@@ -149,3 +151,42 @@ class TestSentencesOfThePackagesBelow:
 
     def test_what_the_table_does_not_have_stays_as_it_is(self, chinese):
         assert strings.translated("the dog ate the file") == "the dog ate the file"
+
+    @pytest.mark.parametrize(
+        ("sentence", "expected"),
+        [
+            ("No such file or directory: '/tmp/a.pgn'", "没有这个文件：'/tmp/a.pgn'"),
+            ("a.pgn, line 12: there is no game in the text", "a.pgn, 第 12 行：文字中没有棋局"),
+            ("cannot play from this position: kings facing, no red king", "这个局面不能下：将帅照面；红方没有帅"),
+            ("illegal move 'e9e8': it is red's turn in 4k4 w", "不合法的着法 'e9e8'：轮到红方走，局面 4k4 w"),
+            ("game 2, ply 7: illegal move 'e9e8': e8 holds a piece of the same side in 4k4 w",
+             "第 2 局, 第 7 步：不合法的着法 'e9e8'：e8 有自己的棋子，局面 4k4 w"),
+        ],
+    )  # fmt: skip
+    def test_faults_are_told_in_chinese_with_their_places(self, chinese, sentence, expected):
+        assert strings.translated(sentence) == expected
+        assert strings.say("notice.not_saved", reason=sentence).endswith(expected)
+
+    @pytest.mark.parametrize(
+        "fen",
+        [
+            "9/9", "x3k4/9/9/9/9/9/9/9/9/4K4 w", "4k5/9/9/9/9/9/9/9/9/4K4 w", "4k22/9/9/9/9/9/9/9/9/4K4 w",
+            "4k4/9/9/9/9/9/9/9/9/4K4 z", "4k4/9/9/9/9/9/9/9/9/4K4 w", "1 2 3 4 5 6 7",
+        ],
+    )  # fmt: skip
+    def test_what_is_wrong_with_a_position_is_told_in_chinese(self, chinese, fen):
+        with pytest.raises(InvalidFenError) as caught:
+            playable(fen)
+        told = strings.translated(describe(caught.value))
+        assert told != describe(caught.value)
+        assert not re.search("[A-Za-z]{4,}", told)
+
+    def test_what_is_wrong_with_a_file_is_told_in_chinese(self, chinese, tmp_path):
+        empty, folder = tmp_path / "empty.pgn", tmp_path / "folder"
+        empty.touch()
+        folder.mkdir()
+        for path in (empty, folder, tmp_path / "missing.pgn"):
+            with pytest.raises((OSError, ValueError)) as caught:
+                load(path)
+            told = strings.translated(describe(caught.value)).replace(str(tmp_path), "")
+            assert not re.search("[A-Za-z]{4,}", re.sub(r"\w+\.pgn|folder", "", told)), told

@@ -6,8 +6,11 @@ import pygame
 import pytest
 
 import gui
-from gui import theme
+from gui import picture, theme
+from gui.board_view import BoardView, Marks
+from gui.layout import arrange
 from gui.palettes import THEMES, Palette
+from gui.session import Session
 
 NAMES = {color.name.upper() for color in fields(Palette)}
 
@@ -78,3 +81,19 @@ class TestPieces:
         assert theme.glyph(13) == theme.glyph(5) == "R"
         theme.write_on_pieces("both")
         assert theme.glyph(13) == "車"
+
+    def test_a_picture_shows_the_pieces_as_the_board_does(self):
+        session = Session()
+        before = picture.as_svg(session)
+        theme.write_on_pieces("letters")
+        assert ">R<" not in before
+        assert picture.as_svg(session) != before
+        assert picture.as_svg(session).count(">R<") == 2
+
+    def test_the_river_is_written_in_the_script_of_the_pieces(self):
+        layout, pictures = arrange(800, 600, 6, 6), []
+        for traditional in (True, False):
+            view, screen = BoardView(traditional=traditional), pygame.Surface((800, 600), depth=32)
+            view.draw(screen, layout, 0, Marks(), 0.0)
+            pictures.append(pygame.image.tobytes(screen, "RGB"))
+        assert pictures[0] != pictures[1]
