@@ -26,11 +26,10 @@ from gui.actions import Action
 from gui.app import App, look, open_window
 from gui.controller import Controller
 from gui.games_folder import GamesFolder
+from gui.helpers import Helpers
 from gui.preferences import Preferences
-from gui.reader import Reader
 from gui.session import Session
 from gui.settings import Settings
-from gui.worker import Worker
 from lm import data_path
 from xiangqi import load, parse_square
 
@@ -155,6 +154,14 @@ def review(stage: Stage) -> None:
     stage.settle()
 
 
+def library(stage: Stage) -> None:
+    """What was played in a position, in the shipped games."""
+    stage.study(6)
+    stage.do(Action.LIBRARY)
+    found = stage.controller.library
+    stage.until(lambda: not found.tasks and found.current)
+
+
 def editor(stage: Stage) -> None:
     """A position being set up."""
     stage.study(40)
@@ -188,7 +195,8 @@ def chinese(stage: Stage) -> None:
 
 
 SCENES: Final[dict[str, Callable[[Stage], None]]] = {
-    scene.__name__: scene for scene in (play, analysis, mind, review, editor, new_game, settings, menu, chinese)
+    scene.__name__: scene
+    for scene in (play, analysis, mind, review, library, editor, new_game, settings, menu, chinese)
 }
 FILM: Final = "film"
 PLIES: Final = range(14, 30)
@@ -212,14 +220,14 @@ def opened(folder: Path) -> Iterator[Stage]:
     chosen.set("language", "en")
     window = open_window(SIZE)
     look(Preferences(chosen))
-    worker, reader, games = Worker(), Reader(), GamesFolder(folder / "games")
+    helpers, games = Helpers.of_window(library=folder / "library.sqlite"), GamesFolder(folder / "games")
     try:
-        controller = Controller(Session(), worker, "level:Steady", Memory(), games, reader, chosen)
+        controller = Controller(Session(), helpers, "level:Steady", Memory(), games, chosen)
         yield Stage(App(window, controller))
     finally:
         window.destroy()
-        for used in (worker, reader, games):
-            used.close()
+        helpers.close()
+        games.close()
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from gui.files import Reads
 from gui.library import Asks, Importer, Librarian, Writes
@@ -25,9 +26,12 @@ class Helpers:
     """Writes to the library."""
 
     @classmethod
-    def of_window(cls, notify: Callable[[], None]) -> Helpers:
-        """Return those of a window; ``notify`` is called in another thread whenever one has a report."""
-        return cls(Worker(notify=notify), Reader(notify), Librarian(notify), Importer(notify))
+    def of_window(cls, notify: Callable[[], None] = lambda: None, library: Path | None = None) -> Helpers:
+        """Return those of a window; ``notify`` is called in another thread whenever one has a report.
+
+        ``library`` is the library's file, by default the user's.
+        """
+        return cls(Worker(notify=notify), Reader(notify), Librarian(notify, library), Importer(notify, library))
 
     def close(self) -> None:
         """End all processes."""

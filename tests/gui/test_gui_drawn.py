@@ -2,6 +2,7 @@
 
 import re
 import threading
+from pathlib import Path
 
 import pygame
 import pytest
@@ -13,10 +14,15 @@ from gui.analysis_process import Lines, People
 from gui.app import App
 from gui.controller import Controller
 from gui.file_sheets import sheet_of
+from gui.import_process import AddFile, AddShipped, BuildIndex, Progress
+from gui.library_process import Explored, Listed, Resembling
 from gui.mind_process import Expected, Spoken, Thoughts
 from gui.new_game_dialog import EngineDialog, NewGameDialog
 from gui.review_process import Looked
 from gui.session import Session
+from lm.library.entries import Entry, Played
+from lm.library.entries import Explored as Found
+from lm.library.entries import Score as Results
 from lm.matches.clocks import Clocks, TimeControl
 from lm.matches.table import HUMANS
 from lm.players.player import Choice, Line
@@ -256,6 +262,52 @@ def games_of_a_file(stage):
     stage.app._open(sheet_of(stage.controller, Action.GAMES))
 
 
+ENTRY = Entry(1, "上海 胡榮華", "Lại Lý Huynh", "1985年全國象棋個人賽", "1985-10-07", "1/2-1/2", 84, 12)
+
+
+def explored(stage):
+    """Show what the library has on the start position."""
+    stage.reset()
+    stage.app.panel.show("library")
+    stage.table.tick()
+    library = stage.controller.library
+    scores = (Results(6029, 5210, 4633, 12), Results(1, 0, 0, 0), Results(0, 0, 2, 0), Results(0, 0, 0, 3))
+    played = zip(moves("h2e2", "g3g4", "h0g2", "a0a1"), scores, (2013, 1985, None, 2026), strict=True)
+    found = Found(Results(10215, 8760, 7036, 39), tuple(Played(*row) for row in played))
+    stage.table.wait(lambda: library.explored is not None and library.explored.number == library._explore_number)
+    library._take(Explored(library._explore_number, found, (ENTRY,) * 12))
+
+
+def importing(task, total):
+    def set_up(stage):
+        explored(stage)
+        library = stage.controller.library
+        library.tasks = [task]
+        library.progress = Progress(task, 12_300, 10_000, total)
+
+    return set_up
+
+
+def without_games(indexed):
+    def set_up(stage):
+        explored(stage)
+        library = stage.controller.library
+        library.tasks = []
+        library._take(Explored(library._explore_number, Found(Results(0, 0, 0, 0), ()), ()))
+        alike = tuple((move, 0.25) for move in moves("h2e2", "g3g4", "h0g2"))
+        library._take(Resembling(library._explore_number, indexed, alike, 0.54, (ENTRY,) * 5))
+
+    return set_up
+
+
+def searching(stage):
+    stage.reset()
+    stage.app.do(Action.SEARCH_LIBRARY)
+    library = stage.controller.library
+    stage.table.wait(lambda: library.listed is not None)
+    library._take(Listed(library._search_number, 26_011, (ENTRY,) * 30))
+
+
 SCREENS = {
     "start": lambda stage: stage.reset(),
     "looking back": looking_back,
@@ -273,6 +325,14 @@ SCREENS = {
     "review": reviewed,
     "mistake": reviewed_at_a_mistake,
     "mind": minded,
+    "library": explored,
+    "shipped games": importing(AddShipped(), 26_050),
+    "index": importing(BuildIndex(), 3_000),
+    "import": importing(AddFile(Path("games.pgn")), None),
+    "no games": without_games(False),
+    "similar": without_games(True),
+    "search": searching,
+    "file to import": opened(Action.IMPORT),
     "menu": opened(Action.MENU),
     "menu searched": searched,
     "help": opened(Action.HELP),
