@@ -40,8 +40,8 @@ def convert(source: Source, target: Path, encoding: str | None = None, notation:
     conversion = convert(source, target, encoding=encoding, **options)
     for error in conversion.errors:
         print(f"not converted: {error}", file=sys.stderr)
-    faults = f", {count(len(conversion.errors), 'fault')}: everything sound was kept" if conversion.errors else ""
-    print(f"{count(conversion.games, 'game')} written to {target}{faults}")
+    faults = f", {_count(len(conversion.errors), 'fault')}: everything sound was kept" if conversion.errors else ""
+    print(f"{_count(conversion.games, 'game')} written to {target}{faults}")
 
 
 def compliance(
@@ -78,7 +78,7 @@ def compliance(
         print(json.dumps({"command": command, "protocol": protocol, "counts": counts, "steps": steps}))
     else:
         words = zip(counts.values(), ("passed", "warned of", "failed", "skipped"), strict=True)
-        print(f"{count(len(results), 'step')}: {', '.join(f'{number} {word}' for number, word in words)}")
+        print(f"{_count(len(results), 'step')}: {', '.join(f'{number} {word}' for number, word in words)}")
     if counts["fail"]:
         sys.exit(1)
 
@@ -87,8 +87,7 @@ class CommandError(ValueError):
     """A command line that says what cannot be done."""
 
 
-def count(number: int, thing: str) -> str:
-    """Return ``1 game``, ``2 games``."""
+def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 

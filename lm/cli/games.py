@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lm import UserError
-from lm.cli.console import interruptible, progress, say
+from lm.cli.console import counted, interruptible, progress, say
 from lm.cli.options import (
     ClusterOption,
     CoresOption,
@@ -119,9 +119,8 @@ def match(
         print(json.dumps({"a": a, "b": b, **score.as_dict(), **tested}, ensure_ascii=False))
         return
     rating, low, high = (signed(elo(share), share) for share in (score.score, *score.interval))
-    print(
-        f"{a} against {b}: {score.games} games, +{score.wins} ={score.draws} -{score.losses}, score {score.score:.3f}"
-    )
+    told = counted(score.games, "game")
+    print(f"{a} against {b}: {told}, +{score.wins} ={score.draws} -{score.losses}, score {score.score:.3f}")
     print(f"Elo {rating}, 95% interval {low} to {high}")
     print(score.text)
     if test is not None:
@@ -208,7 +207,7 @@ def selfplay(
                 print(game, flush=True)
     different = len({tuple(game.moves()) for game in played.values()})
     note = f", only {different} of them different" if different < len(played) else ""
-    say(f"{len(played)} games{note}, ended by {endings(Score.of(played).endings)}")
+    say(f"{counted(len(played), 'game')}{note}, ended by {endings(Score.of(played).endings)}")
 
 
 def explore(plan: Plan, games: int, out: Path, cores: int | None, cluster: str | None) -> None:
@@ -229,7 +228,7 @@ def explore(plan: Plan, games: int, out: Path, cores: int | None, cluster: str |
                     plies += game.end().ply
                 advance(number + 1, f"{plies} plies")
     note = f", {dropped} near-duplicates left out" if dropped else ""
-    say(f"{ended.total()} games{note}, ended by {endings(dict(ended.most_common()))}")
+    say(f"{counted(ended.total(), 'game')}{note}, ended by {endings(dict(ended.most_common()))}")
 
 
 def resumable(out: Path | None) -> AbstractContextManager[None]:

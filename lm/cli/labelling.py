@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lm import UserError
-from lm.cli.console import interruptible, progress, say
+from lm.cli.console import counted, interruptible, progress, say
 from lm.cli.options import ClusterOption, LabelsOption, ProcessesOption, SeedOption
 
 
@@ -54,4 +54,4 @@ def annotate(
                 report=report,
             )
     left = "".join(f"; {number} left as they are: {reason}" for reason, number in found.counts.items())
-    say(f"{count} games labelled in {out}{left}")
+    say(f"{counted(count, 'game')} labelled in {out}{left}")

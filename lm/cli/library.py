@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lm.cli.console import interruptible, progress, say
+from lm.cli.console import counted, interruptible, progress, say
 from lm.cli.options import ModelOption
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def import_games(
                 say(str(error))
             if len(faults) > 10:
                 say(f"{file}: {len(faults) - 10} more faults")
-            print(f"{file}: {done.read} games read, {done.added} added, {done.known} were there")
+            print(f"{file}: {counted(done.read, 'game')} read, {done.added} added, {done.known} were there")
 
 
 def similar(

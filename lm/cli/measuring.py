@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lm import UserError, data_path, one_of, require
-from lm.cli.console import progress, say, write
+from lm.cli.console import counted, progress, say, write
 from lm.cli.leaderboard import PositionsOption, evaluate_player, puzzle_questions
 from lm.cli.options import FilesArgument, ModelOption, PuzzlesOption
 from lm.cli.shipped import open_shard, read_puzzles, shipped_games
@@ -93,7 +93,7 @@ def evaluate(
     if as_json:
         print(json.dumps(report))
         return
-    parts = {f"{report['games']} games, {report['plies']} plies": report}
+    parts = {f"{counted(report['games'], 'game')}, {report['plies']} plies": report}
     if "new" in by_position:
         title = f"positions that no training game of these files has, {by_position['new']['plies']} plies"
         parts[title] = by_position["new"]

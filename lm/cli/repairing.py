@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lm import UserError
-from lm.cli.console import progress, say
+from lm.cli.console import counted, progress, say
 from lm.cli.options import ModelOption, NotationOption
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def repair(
     from lm.repair.repairer import Repairer
     from lm.repair.rewriting import fault_of
     from xiangqi import convert
-    from xiangqi.__main__ import count
 
     whose = Voice.parse("--voice", voice)
     if target.exists() and source.exists() and target.samefile(source):
@@ -63,5 +62,5 @@ def repair(
     for error in conversion.errors:
         if error not in mended:
             say(f"not repaired: {error}")
-    written = f"{count(conversion.games, 'game')} written to {target}"
+    written = f"{counted(conversion.games, 'game')} written to {target}"
     print(f"{written}: {repaired} of {unsound} with an unsound main line repaired")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lm import UserError
-from lm.cli.console import interruptible, progress, say, write
+from lm.cli.console import counted, interruptible, progress, say, write
 from lm.cli.options import FilesArgument, SaveMinutesOption
 from lm.cli.shipped import open_shards, say_rejected, shipped_games
 
@@ -171,7 +171,7 @@ def data(
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
     if out.suffix != SUFFIX:
         shard = Shard.open(out)
-        print(", ".join(f"{len(shard.games(split))} games to {split}" for split in SPLITS))
+        print(", ".join(f"{counted(len(shard.games(split)), 'game')} to {split}" for split in SPLITS))
         say_rejected(shard)
 
 

@@ -253,7 +253,7 @@ class TokenGenerationMixin(GenerationMixin):
         With ``do_sample``, the settings ``temperature``, ``top_k`` and ``top_p`` go to `ConsistentSampling`, so that
         games end however strongly the moves are truncated. All other arguments are those of transformers'
         ``GenerationMixin``. Raises ``UserError`` for invalid settings, for other truncations (``min_p`` and the like),
-        and for games that fill the model's context.
+        for ``stop_strings``, and for games that fill the model's context.
         """
         asked: dict[str, Any] = {}
         for settings in (vars(self.generation_config), vars(generation_config) if generation_config else {}, kwargs):
@@ -269,6 +269,8 @@ class TokenGenerationMixin(GenerationMixin):
                 kwargs["max_new_tokens"] = min(asked["max_new_tokens"], room)
             else:
                 kwargs["max_length"] = min(asked.get("max_length") or self.config.n_context, self.config.n_context)
+        if asked.get("stop_strings"):
+            raise UserError("stop_strings are characters, and a token here is a move: use stopping_criteria")
         processors = LogitsProcessorList([LegalMoves()] if logits_processor is None else logits_processor)
         if asked.get("do_sample"):
             for name in ("min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff"):

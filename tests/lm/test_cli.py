@@ -65,6 +65,7 @@ class TestCommands:
             assert game.result != "*"
             assert game.headers["Termination"]
             assert game.headers["Red"] == game.headers["Black"] == "random:seed=1"
+        assert xqlm("selfplay", "--games", 1, "--player", "random:seed=1")[2].startswith("1 game, ended by ")
         code, out, err = xqlm("selfplay", "--games", 2, "--player", "random:seed=1")
         assert (code, out.count('[Game "Chinese Chess"]')) == (0, 2)
         assert err.startswith("2 games, ended by ")

@@ -442,9 +442,9 @@ class TestCommand:
             save(games, tmp_path / f"{tier}.pgn")
         monkeypatch.setattr(cli.measuring, "shipped_games", lambda: [tmp_path / "engine.pgn", tmp_path / "master.pgn"])
         for words, head in (
-            ([], "1 games, 10 plies"),
-            (["--voice", "engine"], "1 games, 20 plies"),
-            (["--split", "train"], "1 games, 10 plies"),
+            ([], "1 game, 10 plies"),
+            (["--voice", "engine"], "1 game, 20 plies"),
+            (["--split", "train"], "1 game, 10 plies"),
         ):
             code, out, _ = xqlm("evaluate", *words, "--model", model_folder)
             assert (code, out.splitlines()[0]) == (0, head)

@@ -360,6 +360,11 @@ class TestGenerate:
         with pytest.raises(UserError, match="min_p"):
             model.generate(**tokens)
 
+    def test_strings_to_stop_at_are_refused(self, model: XiangqiLM) -> None:
+        """They are looked for in characters, which tokens of moves do not have."""
+        with pytest.raises(UserError, match="stop_strings are characters"):
+            model.generate(**TOKENIZER("h2e2", return_tensors="pt"), stop_strings=["h9g7"], tokenizer=TOKENIZER)
+
     def test_a_stream_is_the_text(self, model: XiangqiLM, capsys: pytest.CaptureFixture[str]) -> None:
         tokens = TOKENIZER("h2e2 h9g7", return_tensors="pt")
         streamer = TextStreamer(TOKENIZER, skip_prompt=True, skip_special_tokens=True)
