@@ -156,7 +156,7 @@ def review(stage: Stage) -> None:
 
 def library(stage: Stage) -> None:
     """What was played in a position, in the shipped games."""
-    stage.study(6)
+    stage.study(1)
     stage.do(Action.LIBRARY)
     found = stage.controller.library
     stage.until(lambda: not found.tasks and found.current)

@@ -165,14 +165,12 @@ class LibraryView(View):
         rows.append((None, say("library.all"), found.score, None))
         gap = layout.px(8)
         first = max(theme.width(text, size) for _, text, _, _ in rows) + gap
-        count = max(theme.width(f"{score.games:,}", small) for _, _, score, _ in rows) + gap
-        year = theme.width("0000", small)
-        heads = (
-            (say("library.games"), Rect(room.x + first - layout.px(30), y, count - gap + layout.px(30), row), "right"),
-            (say("library.last"), Rect(room.right - year - layout.px(40), y, year + layout.px(40), row), "right"),
-        )
-        for text, rect, at in heads:
-            write(screen, text, layout.text(11), rect, theme.FAINT, at)
+        heads, tiny = (say("library.games"), say("library.last")), layout.text(11)
+        numbers, years = [f"{score.games:,}" for _, _, score, _ in rows], [str(last) for *_, last in rows if last]
+        count = max(theme.width(heads[0], tiny), *(theme.width(text, small) for text in numbers)) + gap
+        year = max([theme.width(heads[1], tiny), *(theme.width(text, small) for text in years)])
+        write(screen, heads[0], tiny, Rect(room.x + first, y, count - gap, row), theme.FAINT, "right")
+        write(screen, heads[1], tiny, Rect(room.right - year, y, year, row), theme.FAINT, "right")
         y += row
         for move, text, score, last in rows:
             spot = Rect(room.x, y, room.width, row)
@@ -200,7 +198,7 @@ class LibraryView(View):
         row = theme.height(size) + layout.px(4)
         screen.fill(theme.EDGE, Rect(room.x, y - layout.px(4), room.width, 1))
         result = max(theme.width(text, small) for text in ("0-1", "1/2")) + layout.px(6)
-        year = theme.width("0000", small) + layout.px(8)
+        year = max([theme.width(entry.date[:4], small) for entry in games], default=0) + layout.px(8)
         for entry in games:
             spot = Rect(room.x, y, room.width, row)
             if spot.collidepoint(pointer):

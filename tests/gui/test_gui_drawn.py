@@ -278,6 +278,14 @@ def explored(stage):
     library._take(Explored(library._explore_number, found, (ENTRY,) * 12))
 
 
+def explored_once(stage):
+    """Show a position of one game."""
+    explored(stage)
+    library = stage.controller.library
+    found = Found(Results(1, 0, 0, 0), (Played(Move.from_iccs("h2e2"), Results(1, 0, 0, 0), 1984),))
+    library._take(Explored(library._explore_number, found, (ENTRY,)))
+
+
 def importing(task, total):
     def set_up(stage):
         explored(stage)
@@ -326,6 +334,7 @@ SCREENS = {
     "mistake": reviewed_at_a_mistake,
     "mind": minded,
     "library": explored,
+    "library, one game": explored_once,
     "shipped games": importing(AddShipped(), 26_050),
     "index": importing(BuildIndex(), 3_000),
     "import": importing(AddFile(Path("games.pgn")), None),
