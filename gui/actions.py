@@ -75,6 +75,7 @@ class Action(enum.Enum):
     LETTERS = "letters", "Shift+T", "board"
     NEXT_VIEW = "next_view", "Tab", "board"
     SETTINGS = "settings", "Ctrl+,", "board"
+    FULL_SCREEN = "full_screen", "F11", "board"
     MENU = "menu", "F10", "board"
     HELP = "help", "F1", "board"
 

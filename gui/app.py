@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from lm.matches.table import Ending
 
 WINDOW_SIZE = (1180, 900)
+FRAME_SIZE: Final = (8, 40)
+"""Pixels that a desktop puts around a window: a screen without that room is used as a whole."""
 DRAG_START = 6
 """Pixels that a press must move to become a drag."""
 FRAME = 1 / 60
@@ -87,10 +89,17 @@ def open_window(size: Sequence[int] = ()) -> pygame.Window:
     except pygame.error as error:
         raise NoDisplayError(f"no display: {error}") from None
     window.minimum_size = MINIMUM_SIZE
+    if desktop[0] < MINIMUM_SIZE[0] + FRAME_SIZE[0] or desktop[1] < MINIMUM_SIZE[1] + FRAME_SIZE[1]:
+        window.set_fullscreen(True)
     window.set_icon(theme.piece(1, 64))
     pygame.key.set_repeat(350, 60)
     pygame.key.stop_text_input()  # input methods are on where a text is typed only
     return window
+
+
+def fills_screen(window: pygame.Window) -> bool:
+    """Whether a window has the whole screen."""
+    return tuple(window.size) in pygame.display.get_desktop_sizes()
 
 
 class App:
@@ -139,7 +148,7 @@ class App:
         if covering is None:
             self._draw_game(screen, layout, pointer, now)
         if self.overlay is not None:
-            self.overlay.draw(screen, layout, pointer, now)
+            self.overlay.draw(screen, self.sheet_layout, pointer, now)
         self.window.flip()
 
     def _follow_preferences(self) -> None:
@@ -156,6 +165,11 @@ class App:
                 self.sounds.play("move")
         self._scale = int(chosen["scale"]) / 100
         self.layout = _layout(self.window, self._scale)
+
+    @property
+    def sheet_layout(self) -> Layout:
+        """The layout of the sheet that is open."""
+        return self.layout if self.overlay is not None and self.overlay.on_board else self.layout.for_sheets()
 
     def _draw_game(self, screen: pygame.Surface, layout: Layout, pointer: tuple[int, int], now: float) -> None:
         """Draw all but the board of the game."""
@@ -250,6 +264,11 @@ class App:
                 self._open(Menu(self.controller, self.do))
             case Action.HELP:
                 self._open(HelpSheet())
+            case Action.FULL_SCREEN:
+                if fills_screen(self.window):
+                    self.window.set_windowed()
+                else:
+                    self.window.set_fullscreen(True)
             case Action.SETTINGS:
                 self._open(SettingsSheet(self.controller.preferences, self.sounds))
             case Action.COMMENT:
@@ -338,7 +357,7 @@ class App:
     def _press(self, position: tuple[int, int]) -> None:
         layout, session = self.layout, self.session
         if self.overlay is not None:
-            self.overlay.press(layout, position)
+            self.overlay.press(self.sheet_layout, position)
             return
         ending = self._banner()
         if ending is not None and banner_rect(layout, ending).collidepoint(position):
@@ -356,13 +375,13 @@ class App:
 
     def _press_right(self, position: tuple[int, int]) -> None:
         if self.overlay is not None:
-            self.overlay.press_right(self.layout, position)
+            self.overlay.press_right(self.sheet_layout, position)
         else:
             self.controller.press(None)
 
     def _motion(self, position: tuple[int, int]) -> None:
         if self.overlay is not None:
-            self.overlay.motion(self.layout, position)
+            self.overlay.motion(self.sheet_layout, position)
             return
         self.panel.motion(self.layout, position)
         if self._pressed_at is None or self.session.selected is None:
@@ -374,7 +393,7 @@ class App:
     def _release(self, position: tuple[int, int]) -> None:
         self.panel.release()
         if self.overlay is not None:
-            self.overlay.release(self.layout, position)
+            self.overlay.release(self.sheet_layout, position)
         if self._pressed_at is not None and self.overlay is None:
             move = self.controller.release(self.layout.square_at(position, self.session.bottom))
             if move is not None and self._dragged is not None:
@@ -384,7 +403,7 @@ class App:
     def _wheel(self, event: pygame.Event) -> None:
         """Step through the game over the board, and scroll elsewhere."""
         if self.overlay is not None:
-            self.overlay.wheel(self.layout, -event.y * 2)
+            self.overlay.wheel(self.sheet_layout, -event.y * 2)
         elif self.layout.plate.collidepoint(pygame.mouse.get_pos()):
             self.controller.step(-event.y)
         else:
@@ -526,7 +545,8 @@ def main(
                 run(app)
             finally:
                 app.sounds.close()
-            settings.set("window", list(window.size))
+            if not fills_screen(window):
+                settings.set("window", list(window.size))
             if controller.opponents.level is not None:
                 settings.set("level", controller.opponents.level.name)
     finally:

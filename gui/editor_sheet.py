@@ -43,6 +43,8 @@ _MOST: Final = (0, 1, 2, 2, 2, 2, 2, 5)
 class EditorSheet(Overlay):
     """Sets up a position, at first that shown. ``done`` is called with its FEN, and whether it is to be analysed."""
 
+    on_board = True
+
     def __init__(self, controller: Controller, done: Callable[[str, bool], None]) -> None:
         super().__init__()
         self.controller, self._done = controller, done

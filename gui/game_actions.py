@@ -8,7 +8,6 @@ from gui.actions import Action
 from gui.names import level_name, side_name
 from gui.strings import say
 from lm.matches.table import HUMANS
-from lm.players.specs import Spec
 
 if TYPE_CHECKING:
     from gui.controller import Controller
@@ -35,8 +34,7 @@ def do(controller: Controller, action: Action) -> None:
             _offer_draw(controller)
         case Action.LEVEL:
             level = controller.opponents.next_level()
-            settings = ", ".join(f"{name} {value}" for name, value in Spec.parse(level.spec).options)
-            controller.say(say("notice.level", level=level_name(level), settings=settings))
+            controller.say(say("notice.level", level=level_name(level), elo=f"{level.elo:+d}"))
         case Action.SWAP:
             session.swap()
         case Action.BOTH:

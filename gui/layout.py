@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pygame import Rect
 
 MINIMUM_SIZE = (640, 480)
 MARGIN = 1.04
 """Width of the wood outside the outer lines, in cells: room for half a piece and the file numbers."""
+SHEET_SIZE = (853, 640)
+"""The size of a window in which the largest sheets just fit, for a unit of 1."""
 SMALLEST_TEXT = 11
 """Pixels of the smallest letters."""
 
@@ -42,6 +44,10 @@ class Layout:
     def px(self, length: float) -> int:
         """Return a length in pixels, given for a unit of 1."""
         return max(1, round(length * self.unit))
+
+    def for_sheets(self) -> Layout:
+        """Return the same with texts no larger than the largest sheets have room for."""
+        return replace(self, unit=min(self.unit, self.size[0] / SHEET_SIZE[0], self.size[1] / SHEET_SIZE[1]))
 
     def text(self, size: int) -> int:
         """Return the size of a text in pixels, given for a unit of 1."""

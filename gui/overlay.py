@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pygame
 from pygame import Rect
 
@@ -15,6 +17,8 @@ class Overlay:
     """A sheet over the window. It is taken away once ``closed`` is set; Escape and a press outside set it."""
 
     title = ""
+    on_board: ClassVar = False
+    """Whether the sheet stands on the board and the panel in place of what they show, so that it has a `scene`."""
 
     def __init__(self) -> None:
         self.closed = False

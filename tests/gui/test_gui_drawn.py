@@ -403,7 +403,7 @@ def test_nor_with_the_largest_texts(stage):
 def test_every_notice_has_room_in_the_status_line(stage):
     values = {"path": "~/xiangqi/2026-11-30 1.pgn", "name": "games.pgn", "kept": "2.pgn", "reason": "", "key": "Ctrl+V"}
     values |= {"player": "lm", "side": "Black", "move": "炮二平五", "count": 12, "number": 3, "shown": 12, "last": 40}
-    values |= {"level": "Watchful", "settings": "temperature 0.5", "what": "FEN", "value": "x", "allowed": "on, off"}
+    values |= {"level": "Watchful", "elo": "+280", "what": "FEN", "value": "x", "allowed": "on, off"}
     found = {}
     for language in strings.LANGUAGES:
         stage.prefer(language=language)

@@ -27,7 +27,8 @@ def choose(app, name, value):
     """Click a value on the page of settings."""
     sheet = app.overlay
     row = next(n for n, preference in enumerate(PREFERENCES) if preference.name == name)
-    rect = dict(sheet.places(app.layout, sheet.room(app.layout), row))[value]
+    layout = app.sheet_layout
+    rect = dict(sheet.places(layout, sheet.room(layout), row))[value]
     app.handle(pygame.Event(pygame.MOUSEBUTTONDOWN, pos=rect.center, button=1))
     app.handle(pygame.Event(pygame.MOUSEBUTTONUP, pos=rect.center, button=1))
     app.controller.tick(app.controller._now + 0.1)
@@ -262,3 +263,35 @@ class TestSystem:
             assert preference.title == say(f"preference.{preference.name}")
             labels = [preference.label(value) for value in preference.values]
             assert len(set(labels)) == len(labels)
+
+
+def noting_windows(filled):
+    """Return a class of windows that take note of being made as large as the screen."""
+
+    class Noting(pygame.Window):
+        def set_fullscreen(self, desktop=False):
+            filled.append(desktop)
+
+    return Noting
+
+
+class TestFullScreen:
+    def test_its_key_fills_the_screen_and_gives_it_back(self, app):
+        size = app.window.size
+        press(app, "f11")
+        app.frame(1e5)
+        assert app_module.fills_screen(app.window)
+        assert app.layout.size == pygame.display.get_desktop_sizes()[0]
+        press(app, "f11")
+        assert app.window.size == size
+        assert not app_module.fills_screen(app.window)
+
+    def test_a_screen_without_room_for_a_frame_is_filled(self, monkeypatch):
+        pygame.display.init()
+        filled = []
+        monkeypatch.setattr(pygame.display, "get_desktop_sizes", lambda: [(640, 480)])
+        monkeypatch.setattr(pygame, "Window", noting_windows(filled))
+        window = app_module.open_window()
+        assert filled == [True]
+        window.destroy()
+        pygame.display.quit()
