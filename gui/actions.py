@@ -25,6 +25,7 @@ class Action(enum.Enum):
     DRAW = "draw", "D", "game"
     RESIGN = "resign", "R", "game"
     LEVEL = "level", "L", "game"
+    LET_STAND = "let_stand", "Enter", "game"
     SWAP = "swap", "S", "game"
     BOTH = "both", "B", "game"
 
@@ -42,6 +43,7 @@ class Action(enum.Enum):
     NEXT_MISTAKE = "next_mistake", "J", "study"
     PREVIOUS_MISTAKE = "previous_mistake", "Shift+J", "study"
     RETRY = "retry", "K", "study"
+    TEACH = "teach", "Z", "study"
 
     LIBRARY = "library", "F3", "library"
     SEARCH_LIBRARY = "search_library", "Ctrl+F", "library"

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gui.games_folder import GamesFolder
     from gui.session import Session
     from lm.matches.table import Ending
+    from xiangqi import Board, Move
 
 WINDOW_SIZE = (1180, 900)
 FRAME_SIZE: Final = (8, 40)
@@ -183,13 +184,17 @@ class App:
         self.panel.draw(screen, layout, pointer if self.overlay is None else AWAY, now)
 
     def _scene(self, pointer: tuple[int, int]) -> Scene:
-        session, preview = self.session, self.controller.analysis.preview()
+        session, preview = self.session, self._preview()
         board = session.shown if preview is None else preview[0]
         return Scene(board.cells.tolist(), session.bottom, self._marks(pointer), self._dragged)
 
+    def _preview(self) -> tuple[Board, Move] | None:
+        """Return what the board shows in place of the game: a line under the pointer, or what follows a mistake."""
+        return self.controller.analysis.preview() or self.controller.teacher.preview()
+
     def _marks(self, pointer: tuple[int, int]) -> Marks:
-        session, analysis = self.session, self.controller.analysis
-        if (preview := analysis.preview()) is not None:
+        session = self.session
+        if (preview := self._preview()) is not None:
             board, last = preview
             check = board.king(board.turn) if board.is_check() else None
             return Marks(last_move=(last.from_square, last.to_square), check=check)

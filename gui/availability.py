@@ -51,6 +51,8 @@ def ticked(controller: Controller, action: Action) -> bool:
             return controller.mind.on
         case Action.GLOW:
             return controller.mind.glow
+        case Action.TEACH:
+            return controller.teacher.on
         case Action.REVIEW:
             return controller.review.running
         case Action.BEST_ARROWS:
@@ -74,6 +76,8 @@ def enabled(controller: Controller, action: Action) -> bool:
             return session.awaits_human and session.ending is None and bool(session.shown.legal_moves)
         case Action.REDO:
             return session.can_redo
+        case Action.LET_STAND:
+            return controller.teacher.offered is not None
         case Action.MOVE_NOW:
             return controller.opponents.thinking and controller.opponents.is_loaded
         case Action.RESIGN:

@@ -18,6 +18,7 @@ from gui import (
     mind_process,
     review_process,
     study_actions,
+    teaching_process,
     tree_actions,
 )
 from gui.actions import Action, Group, Tone
@@ -38,6 +39,7 @@ from gui.session import Session
 from gui.settings import Settings
 from gui.status import status, why_nothing
 from gui.strings import say
+from gui.teaching import Teacher
 from lm.matches.table import HUMANS
 from xiangqi import STARTING_FEN, Move, Square
 
@@ -88,6 +90,7 @@ class Controller:
         self.analysis = LiveAnalysis(session, worker)
         self.review = GameReview(session, worker)
         self.mind = Mind(session, worker)
+        self.teacher = Teacher(session, worker)
         self.files = Files(session, games, helpers.reader, self.settings, self.say, self.record)
         self.library = GameLibrary(
             session, helpers.librarian, helpers.importer, self.say, self.files.bring, self.record
@@ -123,13 +126,15 @@ class Controller:
         self.review.follow()
         self.mind.follow(self.opponents.player)
         self.library.follow()
+        self.teacher.follow(self.opponents.player)
+        self.teacher.tick(now)
         if self._kept != (now_is := (self.session.generation, self.session.revision)):
             self._kept = now_is
             self._keep()
 
     def patience(self) -> float:
         """Return how many seconds after the last tick the next change is due."""
-        ends = [self._notice[2], self.opponents.due, self._now + self.clocks.patience()]
+        ends = [self._notice[2], self.opponents.due, self.teacher.due, self._now + self.clocks.patience()]
         ends += [end for _, end in filter(None, [self._armed])]
         return min((end - self._now for end in ends if end > self._now), default=math.inf)
 
@@ -142,13 +147,19 @@ class Controller:
             self.review.take(report)
         elif isinstance(report, mind_process.Report):
             self.mind.take(report)
+        elif isinstance(report, teaching_process.Report):
+            self.teacher.take(report)
+            if self.teacher.error is not None:
+                self.say(say("notice.not_judged", reason=self.teacher.error), "alert")
         else:
             self.opponents.take(report)
             if isinstance(report, Loaded) and self.session.awaits_player and report.spec == self.opponents.spec:
                 self.clocks.restart_turn()
 
     def _play_answer(self) -> None:
-        """Carry out the player's answer once it is due."""
+        """Carry out the player's answer once it is due, and the person's move stands."""
+        if self.teacher.holds:
+            return
         choice = self.opponents.answer(self._now)
         if choice is not None:
             self._answer(choice)
@@ -225,6 +236,7 @@ class Controller:
         if self._preferred != self.preferences.revision:
             self._preferred = self.preferences.revision
             notation, script = self.preferences["notation"], self.preferences["script"]
+            self.teacher.on = self.preferences["teaching"] == "on"
             self.session.scribe.style = Style(cast("Notation", notation), script == "traditional")
 
     def _quiet(self) -> None:
@@ -236,6 +248,7 @@ class Controller:
     def press(self, square: Square | None) -> Move | None:
         """Press on a square; returns the move if this plays one."""
         self._quiet()
+        self.teacher.rest()
         session = self.session
         held, shown = session.selected, session.shown
         move = session.press(square)

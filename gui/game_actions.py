@@ -28,6 +28,8 @@ def do(controller: Controller, action: Action) -> None:
             controller.tell_hint()
         case Action.MOVE_NOW:
             controller.worker.move_now(session.generation)
+        case Action.LET_STAND:
+            controller.teacher.let_stand()
         case Action.RESIGN:
             session.resign()
         case Action.DRAW:

@@ -36,6 +36,7 @@ class Panel:
         from gui.views.mind import MindView
         from gui.views.moves import MovesView
         from gui.views.review import ReviewView
+        from gui.views.teaching import TeachingView
 
         self.controller = controller
         self.moves = MovesView(controller.session)
@@ -46,8 +47,14 @@ class Panel:
             MindView(controller.session, controller.mind, controller.analysis),
             LibraryView(controller.session, controller.library),
         )
-        self.view: View = self.moves
-        """The view shown."""
+        self.teaching = TeachingView(controller.session, controller.teacher, controller.do)
+        self._view: View = self.moves
+        """The view chosen."""
+
+    @property
+    def view(self) -> View:
+        """The view shown: that chosen, unless a mistake may be taken back."""
+        return self.teaching if self.controller.teacher.offered is not None else self._view
 
     def show(self, name: str) -> None:
         """Show the view of this name."""
@@ -55,12 +62,12 @@ class Panel:
 
     def show_next(self) -> None:
         """Show the next view."""
-        self._switch(self.views[(self.views.index(self.view) + 1) % len(self.views)])
+        self._switch(self.views[(self.views.index(self._view) + 1) % len(self.views)])
 
     def _switch(self, view: View) -> None:
-        self.view.leave()
-        self.view.disappear()
-        self.view = view
+        self._view.leave()
+        self._view.disappear()
+        self._view = view
         view.appear()
 
     # --- The pointer --------------------------------------------------------------------------------------------------
@@ -144,6 +151,7 @@ class Panel:
         screen.blit(face, face.get_rect(midleft=(rect.x + layout.px(12), rect.centery)))
         left = rect.x + layout.px(22) + diameter
         dots = active and color not in session.humans and self.controller.opponents.thinking
+        dots = dots and not self.controller.teacher.holds
         room = Rect(left, rect.y, rect.right - left - layout.px(8), rect.height)
         who, side_name = self.controller.opponents.side(color)
         large, small = layout.text(16), layout.text(12)

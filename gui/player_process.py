@@ -26,6 +26,8 @@ from gui.mind_process import MindReader, ReadMind
 from gui.mind_process import Report as MindReport
 from gui.review_process import Report as ReviewReport
 from gui.review_process import Reviewer, ReviewGame
+from gui.teaching_process import Judge, JudgeMove
+from gui.teaching_process import Report as TeachingReport
 
 if TYPE_CHECKING:
     from lm.players.player import Choice, Player
@@ -84,7 +86,7 @@ class Failed:
     message: str
 
 
-Report = Loaded | Chosen | Failed | AnalysisReport | ReviewReport | MindReport
+Report = Loaded | Chosen | Failed | AnalysisReport | ReviewReport | MindReport | TeachingReport
 Load = Callable[[str], "Player"]
 
 
@@ -110,7 +112,7 @@ class _Server:
         self._writing = threading.Lock()
         players = Players(load)
         self._analyst, self._reviewer = Analyst(players, self._report), Reviewer(players, self._report)
-        self._mind_reader = MindReader(players, self._report)
+        self._mind_reader, self._judge = MindReader(players, self._report), Judge(players, self._report)
 
     def listen(self) -> int:
         """Receive requests until the process should end, close the player, and return the exit code."""
@@ -127,7 +129,7 @@ class _Server:
                 player.close()
         return code
 
-    def _receive(self, message: Request | MoveNow | Analyse | ReviewGame | ReadMind) -> bool:
+    def _receive(self, message: Request | MoveNow | Analyse | ReviewGame | ReadMind | JudgeMove) -> bool:
         """Take in a message; returns whether all requests will be served soon."""
         if isinstance(message, Analyse):
             self._analyst.ask(message)
@@ -135,6 +137,8 @@ class _Server:
             self._mind_reader.ask(message)
         elif isinstance(message, ReviewGame):
             self._reviewer.ask(message)
+        elif isinstance(message, JudgeMove):
+            self._judge.ask(message)
         elif isinstance(message, MoveNow):
             self._hurry(message.generation)
         else:

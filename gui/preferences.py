@@ -44,6 +44,7 @@ PREFERENCES: Final = (
     Preference("animation", ("none", "fast", "normal", "slow"), "normal"),
     Preference("sounds", ("on", "off"), "on"),
     Preference("volume", (20, 40, 60, 80, 100), 60),
+    Preference("teaching", ("off", "on"), "off"),
     Preference("scale", (100, 125, 150, 175, 200), 100),
 )
 _BY_NAME: Final = {preference.name: preference for preference in PREFERENCES}

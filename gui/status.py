@@ -29,6 +29,10 @@ def status(controller: Controller) -> tuple[str, Tone]:
     if session.ending is not None:
         lost = len(session.humans) == 1 and session.ending.winner == 1 - (session.person or 0)
         return say("status.ended", ending=translated(session.ending.text)), "quiet" if lost else "good"
+    if controller.teacher.offered is not None:
+        return say("status.mistake"), "alert"
+    if controller.teacher.judging:
+        return say("status.judging"), "busy"
     if opponents.error is not None:
         return say("status.stuck" if session.awaits_player else "status.not_ready"), "alert"
     if session.awaits_player:

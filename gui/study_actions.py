@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gui.actions import Action
+from gui.strings import say
 
 if TYPE_CHECKING:
     from gui.controller import Controller
@@ -26,6 +27,11 @@ def do(controller: Controller, action: Action) -> None:
             analysis.best_arrows = not analysis.best_arrows
         case Action.PEOPLE_ARROWS:
             analysis.people_arrows = not analysis.people_arrows
+        case Action.TEACH:
+            controller.preferences.step("teaching")
+            on, timed = controller.preferences["teaching"] == "on", bool(session.table.clocks)
+            key = "notice.teaching_off" if not on else "notice.teaching_clock" if timed else "notice.teaching"
+            controller.say(say(key))
         case Action.MIND:
             mind.toggle()
         case Action.NEXT_MOVE:

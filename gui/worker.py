@@ -9,9 +9,10 @@ from gui.child_process import ChildProcess, Helper, how_it_ended
 from gui.mind_process import ReadMind
 from gui.player_process import SUPERSEDED, Failed, Load, MoveNow, Report, Request
 from gui.review_process import ReviewGame
+from gui.teaching_process import JudgeMove
 from lm.players.specs import load_player
 
-Followed = Analyse | ReviewGame | ReadMind
+Followed = Analyse | ReviewGame | ReadMind | JudgeMove
 """What is followed beside the player: of each kind, the last request."""
 
 
@@ -49,6 +50,10 @@ class Worker(Helper[Report]):
 
     def read_mind(self, request: ReadMind) -> None:
         """Let the model think of a position instead of the last one, or stop. Its board must not be changed."""
+        self._follow(request)
+
+    def judge(self, request: JudgeMove) -> None:
+        """Judge a move instead of the last one, or stop. Its board must not be changed."""
         self._follow(request)
 
     def move_now(self, generation: int) -> None:

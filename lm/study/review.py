@@ -103,6 +103,34 @@ def _ahead(point: Point) -> Color | None:
     return next((color for color in (RED, BLACK) if point.value_for(color) >= AHEAD), None)
 
 
+def look(
+    board: Board,
+    played: Move | None,
+    thinker: Thinker,
+    limit: Limit,
+    people: Sequence[tuple[Move, float]] = (),
+) -> Point:
+    """Look at a position of a game, with its history, up to ``limit``.
+
+    ``played`` is the move of the game there, if it goes on, and ``people`` are the moves that people play, likeliest
+    first. Raises ``PlayerError``.
+    """
+    ranks = [move for move, _ in people]
+    rank = ranks.index(played) + 1 if played in ranks else None
+    share = people[rank - 1][1] if rank is not None else None
+    popular, ply = tuple(people[:POPULAR]), board.ply
+    outcome = board.outcome() if played is None else None
+    if outcome is not None or not board.has_legal_moves():
+        winner = outcome.winner if outcome is not None else 1 - board.turn
+        value = 0.5 if winner is None else float(winner == RED)
+        return Point(ply, board.turn, value, None, (), popular, share, rank)
+    with thinker.analyse(board, limit) as analysis:
+        line: Line = analysis.result().best
+    value = 0.5 if line.value is None else line.value
+    value = 1 - value if board.turn else value
+    return Point(ply, board.turn, value, line.info.score, tuple(line.info.pv), popular, share, rank)
+
+
 class Review:
     """The review of a game's main line. It grows while `run` goes on, and everything may be asked at any time.
 
@@ -131,7 +159,8 @@ class Review:
         people = self._people(model) if model is not None else {}
         board = self.board_at(len(self.points))
         for ply in range(len(self.points), len(self.moves) + 1):
-            self.points.append(self._look(board, ply, thinker, limit, people.get(ply, [])))
+            played = self.moves[ply] if ply < len(self.moves) else None
+            self.points.append(look(board, played, thinker, limit, people.get(ply, [])))
             yield self.points[-1]
             if ply < len(self.moves):
                 board.push(self.moves[ply])
@@ -220,33 +249,6 @@ class Review:
                 for color in (RED, BLACK)
             },
         }
-
-    def _look(
-        self, board: Board, ply: int, thinker: Thinker, limit: Limit, people: Sequence[tuple[Move, float]]
-    ) -> Point:
-        played = self.moves[ply] if ply < len(self.moves) else None
-        ranks = [move for move, _ in people]
-        rank = ranks.index(played) + 1 if played in ranks else None
-        share = people[rank - 1][1] if rank is not None else None
-        popular = tuple(people[:POPULAR])
-        outcome = board.outcome() if played is None else None
-        if outcome is not None or not board.has_legal_moves():
-            winner = outcome.winner if outcome is not None else 1 - board.turn
-            value = 0.5 if winner is None else float(winner == RED)
-            return Point(ply, board.turn, value, None, (), popular, share, rank)
-        with thinker.analyse(board, limit) as analysis:
-            line: Line = analysis.result().best
-        value = 0.5 if line.value is None else line.value
-        return Point(
-            ply,
-            board.turn,
-            1 - value if board.turn else value,
-            line.info.score,
-            tuple(line.info.pv),
-            popular,
-            share,
-            rank,
-        )
 
     def _people(self, model: Evaluator) -> dict[int, list[tuple[Move, float]]]:
         """Return by ply the moves that people play there, likeliest first, as far back as the model reads."""

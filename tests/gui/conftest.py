@@ -50,6 +50,7 @@ class ThreadWorker:
         self._thread = ThreadPoolExecutor(1)
         self._reports = queue.SimpleQueue()
         self.requests, self.analyses, self.reviews, self.minds, self.hurried = [], [], [], [], []
+        self.judgements = []
         self._player = self._spec = None
 
     def ask(self, request):
@@ -64,6 +65,9 @@ class ThreadWorker:
 
     def read_mind(self, request):
         self.minds.append(request)
+
+    def judge(self, request):
+        self.judgements.append(request)
 
     def move_now(self, generation):
         self.hurried.append(generation)

@@ -20,13 +20,14 @@ from gui.mind_process import Expected, Spoken, Thoughts
 from gui.new_game_dialog import EngineDialog, NewGameDialog
 from gui.review_process import Looked
 from gui.session import Session
+from gui.teaching_process import MoveJudged
 from lm.library.entries import Entry, Played
 from lm.library.entries import Explored as Found
 from lm.library.entries import Score as Results
 from lm.matches.clocks import Clocks, TimeControl
 from lm.matches.table import HUMANS
 from lm.players.player import Choice, Line
-from lm.study.review import Point
+from lm.study.review import Judged, Point
 from xiangqi import RED, STARTING_FEN, Board, Game, Move, parse_square
 from xiangqi.engine import Info, Score, Wdl
 
@@ -84,6 +85,7 @@ class Stage:
         """Begin a game, with all studies off and no sheet open."""
         app, controller = self.app, self.controller
         app._open(None)
+        self.prefer(teaching="off")
         for study in (controller.analysis, controller.mind):
             if study.on:
                 study.toggle()
@@ -140,6 +142,20 @@ def reviewed_at_a_mistake(stage):
     stage.app.do(Action.FIRST)
     stage.app.do(Action.NEXT_MISTAKE)
     stage.app.do(Action.FORWARD)
+
+
+def taught(stage):
+    """A mistake may be taken back."""
+    stage.reset(humans="red")
+    stage.prefer(teaching="on")
+    stage.table.tick()
+    stage.session.play(Move.from_iccs("h2h9"))
+    stage.table.tick()
+    best, follows = moves("h2e2"), moves("i9h9", "h0g2", "h9h8", "i0h0", "h8d8")
+    points = [Point(ply, ply, (0.5, 0.2)[ply], None, (best, follows)[ply], (), None, None) for ply in range(2)]
+    teacher = stage.controller.teacher
+    teacher.take(MoveJudged(teacher._number, Judged(*points, Move.from_iccs("h2h9"))))
+    stage.table.tick(4.0)
 
 
 def minded(stage):
@@ -332,6 +348,7 @@ SCREENS = {
     "analysis": analysed,
     "review": reviewed,
     "mistake": reviewed_at_a_mistake,
+    "teaching": taught,
     "mind": minded,
     "library": explored,
     "library, one game": explored_once,
