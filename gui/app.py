@@ -570,11 +570,11 @@ def run(app: App) -> None:
         now = time.monotonic()
         app.controller.tick(now)
         app.frame(now)
-        for event in _wait_for_events(now + app.patience(now)):
+        for event in wait_for_events(now + app.patience(now)):
             app.handle(event)
 
 
-def _wait_for_events(due: float) -> list[pygame.Event]:
+def wait_for_events(due: float) -> list[pygame.Event]:
     """Wait for events, until ``due`` at most.
 
     ``pygame.event.wait`` polls a thousand times a second, which takes 3% of a core.
