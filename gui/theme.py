@@ -115,16 +115,23 @@ def wrap(string: str, size: int, width: int, lines: int = 1000) -> list[str]:
 
 
 def split(string: str) -> list[str]:
-    """Split a text where a line may end, with the spaces at the ends of the parts."""
+    """Split a text where a line may end, with the spaces at the ends of the parts.
+
+    Chinese lines neither begin with a mark that closes nor end with one that opens.
+
+    >>> split("End returns. 走一着即为变着。")
+    ['End ', 'returns. ', '走', '一', '着', '即', '为', '变', '着。']
+    """
     return _WORDS.findall(string.strip())
 
 
 def split_all(string: str) -> list[str]:
     """Split a text like `split`, without losing spaces at its ends: the parts make up the whole."""
-    return re.findall(r"[\u2e80-\uffef]\s*|[^\s\u2e80-\uffef]+\s*|\s+", string)
+    return re.findall(rf"{_PART}|\s+", string)
 
 
-_WORDS = re.compile(r"[\u2e80-\uffef]\s*|[^\s\u2e80-\uffef]+\s*")
+_PART = r"[（《「『【〔“‘]*(?:[\u2e80-\uffef]|[^\s\u2e80-\uffef]+)[，。、；：？！）》」』】〕”’…]*\s*"
+_WORDS = re.compile(_PART)
 
 
 def grid(width: int, height: int) -> tuple[Array, Array]:
