@@ -43,6 +43,7 @@ class Action(enum.Enum):
     NEXT_MISTAKE = "next_mistake", "J", "study"
     PREVIOUS_MISTAKE = "previous_mistake", "Shift+J", "study"
     RETRY = "retry", "K", "study"
+    SAVE_REVIEW = "save_review", "Shift+V", "study"
     TEACH = "teach", "Z", "study"
 
     LIBRARY = "library", "F3", "library"

@@ -286,7 +286,15 @@ class App:
                 from gui.editor_sheet import EditorSheet
 
                 self._open(EditorSheet(self.controller, self._set_up))
-            case Action.OPEN | Action.IMPORT | Action.SAVE_AS | Action.GAMES | Action.COPY_AS | Action.PICTURE:
+            case (
+                Action.OPEN
+                | Action.IMPORT
+                | Action.SAVE_AS
+                | Action.GAMES
+                | Action.COPY_AS
+                | Action.PICTURE
+                | Action.SAVE_REVIEW
+            ):
                 from gui.file_sheets import sheet_of
 
                 if self.controller.enabled(action):

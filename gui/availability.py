@@ -112,6 +112,8 @@ def enabled(controller: Controller, action: Action) -> bool:
             return controller.files.can_mend
         case Action.NEXT_MOVE:
             return controller.mind.thoughts is not None and bool(controller.mind.thoughts.moves)
+        case Action.SAVE_REVIEW:
+            return bool(controller.review.summary.judged)
         case Action.REVIEW:
             return bool(session.table.game.variations)
         case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE:

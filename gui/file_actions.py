@@ -10,10 +10,13 @@ from gui import picture
 from gui.actions import Action
 from gui.errors import describe
 from gui.files import TEXTS, as_text
+from gui.review import WORST
 from gui.strings import say
+from lm.study.report import write_review
 
 if TYPE_CHECKING:
     from gui.controller import Controller
+    from xiangqi.lines import Notation
 
 
 def do(controller: Controller, action: Action) -> None:
@@ -50,6 +53,23 @@ def save_picture(controller: Controller, path: Path) -> None:
     """Write a picture of the position shown to a file, PNG or SVG."""
     try:
         picture.save(controller.session, path)
+    except (OSError, ValueError) as error:
+        controller.say(say("notice.not_saved", reason=describe(error)), "alert")
+        return
+    controller.say(say("notice.saved", path=path), "good")
+
+
+def save_review(controller: Controller, path: Path) -> None:
+    """Write the review to a file: a page, a text, or the game with marks, scores and better moves."""
+    review = controller.review.named(controller.record())
+    if review is None:
+        return
+    style = controller.session.scribe.style
+    notation: Notation = style.notation
+    if notation == "chinese" and style.traditional:
+        notation = "traditional"
+    try:
+        write_review(review, path, WORST, notation)
     except (OSError, ValueError) as error:
         controller.say(say("notice.not_saved", reason=describe(error)), "alert")
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gui import file_actions, picture
 from gui.actions import Action
@@ -11,6 +11,9 @@ from gui.file_dialog import FileDialog, SaveDialog
 from gui.files import KINDS, TEXTS
 from gui.games_sheet import ChoiceSheet, GamesSheet
 from gui.strings import say
+
+REVIEWS: Final = (".html", ".txt", ".pgn")
+"""The files that a review can be saved as."""
 
 if TYPE_CHECKING:
     from gui.controller import Controller
@@ -44,6 +47,15 @@ def sheet_of(controller: Controller, action: Action) -> Overlay:
                 [(suffix[1:].upper(), suffix) for suffix in picture.SUFFIXES],
                 f"{Path(files.suggested(KINDS[0])).stem} {controller.session.viewed}{picture.SUFFIXES[0]}",
                 lambda path, _: file_actions.save_picture(controller, path),
+                paste=paste,
+            )
+        case Action.SAVE_REVIEW:
+            return SaveDialog(
+                say("file.review"),
+                _folder(controller),
+                [(say(f"kind.review{suffix}"), suffix) for suffix in REVIEWS],
+                f"{Path(files.suggested(KINDS[0])).stem} {say('view.review')}{REVIEWS[0]}",
+                lambda path, _: file_actions.save_review(controller, path),
                 paste=paste,
             )
         case Action.GAMES:

@@ -199,6 +199,22 @@ class GameReview:
             return None
         return next((judged for judged in self.summary.mistakes if judged.ply == node.ply + 1), None)
 
+    def named(self, game: Game) -> Review | None:
+        """Return the review with the headers and comments of the game, so far as it goes through the moves reviewed."""
+        if self.review is None:
+            return None
+        own = Game(game.headers, fen=game.fen)
+        own.comment = game.comment
+        node: GameNode = own
+        other: GameNode | None = game
+        for move in self.review.moves:
+            node = node.add_variation(move)
+            if other is not None and (other := other.variation(move)) is not None:
+                node.comment = other.comment
+        review = Review(own)
+        review.points.extend(self.review.points)
+        return review
+
     # --- Another try --------------------------------------------------------------------------------------------------
 
     def _is_trial(self, node: GameNode) -> bool:

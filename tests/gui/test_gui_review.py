@@ -6,6 +6,7 @@ import pygame
 import pytest
 
 from frames import shot
+from gui import file_actions
 from gui.actions import Action
 from gui.follower import Players
 from gui.review_process import Looked, NoReview, Reviewer, ReviewGame
@@ -13,6 +14,7 @@ from lm.players.player import GeneratedAnalysis, Line, Thinker
 from lm.study.review import Point
 from xiangqi import BLACK, RED, STARTING_FEN, Move
 from xiangqi.engine import Info, Limit, Score, Wdl
+from xiangqi.formats import load
 
 MOVES = "h2e2 h9g7 h0g2 i9h9 i0h0 b9c7"
 VALUES = (0.5, 0.5, 0.5, 0.52, 0.85, 0.85, 0.84)  # the fourth move, Black's, loses a third
@@ -229,3 +231,29 @@ def test_the_process_tells_each_position():
         ReviewGame(8, STARTING_FEN, (Move.from_iccs("h2e2"),), (), "x")
     )
     assert done.wait(30) and isinstance(reports[-1], NoReview)
+
+
+class TestSaving:
+    def test_a_review_is_saved_as_a_page_a_text_or_a_game(self, app, tmp_path):
+        assert not app.controller.enabled(Action.SAVE_REVIEW)
+        finish(app)
+        app.session.set_comment(app.session.table.game.variations[0], "As always.")
+        press_key(app, "v", pygame.KMOD_SHIFT)
+        dialog = app.overlay
+        assert [suffix for _, suffix in dialog.kinds] == [".html", ".txt", ".pgn"]
+        for kind, (_, suffix) in enumerate(dialog.kinds):
+            path = tmp_path / f"review{suffix}"
+            dialog.choose(kind)
+            dialog.field.value = str(path)
+            dialog.key("enter")
+            assert path.exists(), suffix
+        (game,) = load(tmp_path / "review.pgn")
+        first, *_, fourth = game.end().line()[:4]
+        assert first.comment.startswith("As always.") and fourth.nags == {4}
+        assert "車９平８??" in (tmp_path / "review.txt").read_text("utf-8")
+
+    def test_what_cannot_be_written_is_told(self, app, tmp_path):
+        finish(app)
+        file_actions.save_review(app.controller, tmp_path / "no" / "review.html")
+        text, tone = app.controller.status()
+        assert "No such file" in text and tone == "alert"

@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from lm import UserError
 from lm.players.player import GeneratedAnalysis, Line, Thinker
+from lm.study.report import as_text, write_review
 from lm.study.review import Review
 from xiangqi import BLACK, RED, Board, Game, Move, load
 from xiangqi.engine import Info, Limit, Score, Wdl
@@ -133,6 +135,38 @@ class TestAnnotated:
         assert [move.iccs for move in Game.from_pgn(str(game)).moves()] == MOVES.split()
 
 
+class TestReport:
+    @pytest.fixture
+    def review(self) -> Review:
+        review = reviewed([0.5, 0.5, 0.5, 0.5, 0.9, 0.9, 0.6], {3: "b9c7", 5: "a9a8"})
+        review.game.headers |= {"Red": "Hu & Co", "Event": "<Cup>", "Result": "1-0"}
+        return review
+
+    def test_a_page_has_a_board_for_each_of_the_worst_moves_and_escapes_names(
+        self, review: Review, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "review.html"
+        write_review(review, path, 3, "wxf")
+        page = path.read_text("utf-8")
+        parsed = ElementTree.fromstring(page.removeprefix("<!doctype html>\n").replace('<meta charset="utf-8">', ""))
+        assert parsed.find("head/title").text == "Hu & Co - Black, 1-0, <Cup>"
+        figures = parsed.findall("body/figure")
+        captions = ["".join(figure.find("figcaption").itertext()) for figure in figures if figure.find("figcaption")]
+        assert len(captions) == 1
+        assert captions[0].startswith("2... R9=8??")
+        assert "better: 2... H2+3" in captions[0]
+        dots = [element for element in figures[0].iter() if element.tag.endswith("circle")]
+        assert len(dots) == 1
+
+    def test_text_and_the_game_by_the_suffix(self, review: Review, tmp_path: Path) -> None:
+        write_review(review, tmp_path / "review.txt", 3, "wxf")
+        assert (tmp_path / "review.txt").read_text("utf-8") == as_text(review, 3, "wxf") + "\n"
+        write_review(review, tmp_path / "review.pgn", 3, "wxf")
+        (game,) = load(tmp_path / "review.pgn")
+        assert game.headers["Red"] == "Hu & Co"
+        assert [node.nags for node in game.main_line()][3] == {4}
+
+
 class TestCommand:
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
@@ -148,6 +182,9 @@ class TestCommand:
         assert out.startswith("A - Black, 1-0\n\nRed: accuracy ")
         assert len(out.split("by move:\n")[1].splitlines()[0]) == 7
         assert all(node.eval is not None for node in next(load(out_file)).main_line())
+        page = file.with_name("out.html")
+        assert xqlm("review", file, *words, "--out", page)[0] == 0
+        assert page.read_text("utf-8").startswith("<!doctype html>")
 
     def test_json(self, xqlm: Callable[..., tuple[int, str, str]], file: Path, model_folder: Path) -> None:
         words = ["--player", "search:model=none", "--nodes", 8, "--model", model_folder, "--json"]
