@@ -162,6 +162,14 @@ def library(stage: Stage) -> None:
     stage.until(lambda: not found.tasks and found.current)
 
 
+def puzzle(stage: Stage) -> None:
+    """A puzzle, with a hint asked for."""
+    stage.do(Action.PUZZLES)
+    stage.until(lambda: stage.controller.puzzles.awaits)
+    stage.controller.puzzles.hint()
+    stage.until(lambda: stage.controller.puzzles.awaits)
+
+
 def editor(stage: Stage) -> None:
     """A position being set up."""
     stage.study(40)
@@ -196,7 +204,7 @@ def chinese(stage: Stage) -> None:
 
 SCENES: Final[dict[str, Callable[[Stage], None]]] = {
     scene.__name__: scene
-    for scene in (play, analysis, mind, review, library, editor, new_game, settings, menu, chinese)
+    for scene in (play, analysis, mind, review, library, puzzle, editor, new_game, settings, menu, chinese)
 }
 FILM: Final = "film"
 PLIES: Final = range(14, 30)
@@ -220,7 +228,7 @@ def opened(folder: Path) -> Iterator[Stage]:
     chosen.set("language", "en")
     window = open_window(SIZE)
     look(Preferences(chosen))
-    helpers, games = Helpers.of_window(library=folder / "library.sqlite"), GamesFolder(folder / "games")
+    helpers, games = Helpers.of_window(folder=folder), GamesFolder(folder / "games")
     try:
         controller = Controller(Session(), helpers, "level:Steady", Memory(), games, chosen)
         yield Stage(App(window, controller))

@@ -49,6 +49,7 @@ class Action(enum.Enum):
     LIBRARY = "library", "F3", "library"
     SEARCH_LIBRARY = "search_library", "Ctrl+F", "library"
     IMPORT = "import", "Ctrl+I", "library"
+    PUZZLES = "puzzles", "F5", "library"
 
     FIRST = "first", "Home", "steps"
     BACK = "back", "Left", "steps"

@@ -305,6 +305,10 @@ class App:
                 from gui.library_sheet import LibrarySheet
 
                 self._open(LibrarySheet(self.controller.library, self.controller.clipboard.get))
+            case Action.PUZZLES:
+                from gui.puzzle_sheet import PuzzleSheet
+
+                self._open(PuzzleSheet(self.controller, lambda fen: self._set_up(fen, analyse=True)))
             case Action.NEXT_VIEW:
                 self.panel.show_next()
             case _:

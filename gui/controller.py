@@ -34,6 +34,7 @@ from gui.notation import Notation, Style
 from gui.opponents import Opponents
 from gui.player_process import Loaded, Report
 from gui.preferences import Preferences
+from gui.puzzles import Puzzles
 from gui.review import GameReview
 from gui.session import Session
 from gui.settings import Settings
@@ -95,6 +96,7 @@ class Controller:
         self.library = GameLibrary(
             session, helpers.librarian, helpers.importer, self.say, self.files.bring, self.record
         )
+        self.puzzles = Puzzles(helpers.puzzler)
         self._notice: tuple[str, Tone, float] = ("", "quiet", 0.0)
         self._armed: tuple[Action, float] | None = None
         self._kept = session.generation, session.revision
@@ -117,6 +119,7 @@ class Controller:
         while (read := self.files.reader.poll()) is not None:
             self.files.take(read)
         self.library.tick()
+        self.puzzles.tick(now)
         while (report := self.worker.poll()) is not None:
             self._take(report)
             self._play_answer()
@@ -134,7 +137,8 @@ class Controller:
 
     def patience(self) -> float:
         """Return how many seconds after the last tick the next change is due."""
-        ends = [self._notice[2], self.opponents.due, self.teacher.due, self._now + self.clocks.patience()]
+        ends = [self._notice[2], self.opponents.due, self.teacher.due, self.puzzles.due]
+        ends.append(self._now + self.clocks.patience())
         ends += [end for _, end in filter(None, [self._armed])]
         return min((end - self._now for end in ends if end > self._now), default=math.inf)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gui.files import Reads
 from gui.library import Asks, Importer, Librarian, Writes
+from gui.puzzles import Puzzler, Trains
 from gui.reader import Reader
 from gui.worker import Worker
 
@@ -24,16 +25,26 @@ class Helpers:
     """Answers questions on the library."""
     importer: Writes
     """Writes to the library."""
+    puzzler: Trains
+    """Sets puzzles."""
 
     @classmethod
-    def of_window(cls, notify: Callable[[], None] = lambda: None, library: Path | None = None) -> Helpers:
+    def of_window(cls, notify: Callable[[], None] = lambda: None, folder: Path | None = None) -> Helpers:
         """Return those of a window; ``notify`` is called in another thread whenever one has a report.
 
-        ``library`` is the library's file, by default the user's.
+        ``folder`` is that of the library and of the record of puzzles, by default the user's.
         """
-        return cls(Worker(notify=notify), Reader(notify), Librarian(notify, library), Importer(notify, library))
+        library = folder / "library.sqlite" if folder is not None else None
+        record = folder / "puzzles.json" if folder is not None else None
+        return cls(
+            Worker(notify=notify),
+            Reader(notify),
+            Librarian(notify, library),
+            Importer(notify, library),
+            Puzzler(notify, record),
+        )
 
     def close(self) -> None:
         """End all processes."""
-        for helper in (self.worker, self.reader, self.librarian, self.importer):
+        for helper in (self.worker, self.reader, self.librarian, self.importer, self.puzzler):
             helper.close()

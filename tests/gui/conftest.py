@@ -22,6 +22,7 @@ from gui.helpers import Helpers
 from gui.import_process import AddShipped, Clerk, Done, Stop
 from gui.library_process import Desk
 from gui.player_process import Chosen, Failed, Loaded
+from gui.puzzle_process import Trainer
 from gui.reading_process import Fetch, Mend, Read, Shelf
 from gui.session import Session
 from gui.settings import Settings
@@ -196,6 +197,31 @@ class ThreadImporter:
         self._notify()
 
 
+class ThreadPuzzler:
+    """What `Puzzler` does, in a thread instead of a process; ``sent`` are the messages."""
+
+    def __init__(self, record, notify):
+        self._notify = notify
+        self._thread = ThreadPoolExecutor(1)
+        self._reports = queue.SimpleQueue()
+        self._trainer = Trainer(record, self.report)
+        self.sent = []
+
+    def send(self, message):
+        self.sent.append(message)
+        self._thread.submit(self._trainer.serve, message)
+
+    def poll(self):
+        return None if self._reports.empty() else self._reports.get()
+
+    def close(self):
+        self._thread.shutdown()
+
+    def report(self, report):
+        self._reports.put(report)
+        self._notify()
+
+
 class Silent:
     """Is never ready with a move, until the test is over."""
 
@@ -229,7 +255,9 @@ class Table:
         self.library_path = tmp_path / "library.sqlite"
         self.librarian = ThreadLibrarian(self.library_path, notify=self.reported.release)
         self.importer = ThreadImporter(self.library_path, notify=self.reported.release)
-        self.helpers = Helpers(self.worker, self.reader, self.librarian, self.importer)
+        self.record_path = tmp_path / "puzzles.json"
+        self.puzzler = ThreadPuzzler(self.record_path, notify=self.reported.release)
+        self.helpers = Helpers(self.worker, self.reader, self.librarian, self.importer, self.puzzler)
         self.controller = Controller(self.session, self.helpers, spec, self.clipboard, self.games, self.settings)
         self.now = 0.0
 

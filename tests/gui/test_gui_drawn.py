@@ -18,6 +18,7 @@ from gui.import_process import AddFile, AddShipped, BuildIndex, Progress
 from gui.library_process import Explored, Listed, Resembling
 from gui.mind_process import Expected, Spoken, Thoughts
 from gui.new_game_dialog import EngineDialog, NewGameDialog
+from gui.puzzle_process import Standing
 from gui.review_process import Looked
 from gui.session import Session
 from gui.teaching_process import MoveJudged
@@ -332,6 +333,29 @@ def searching(stage):
     library._take(Listed(library._search_number, 26_011, (ENTRY,) * 30))
 
 
+def puzzled(**facts):
+    """Show a puzzle that stands so."""
+
+    def set_up(stage):
+        stage.reset()
+        stage.app.do(Action.PUZZLES)
+        puzzles = stage.controller.puzzles
+        stage.table.wait(lambda: not puzzles.waiting)
+        counts = {"only_failed": False, "left": 800, "all": 932, "grade": 9, "solved": 120, "failed": 12}
+        source = "上海 胡榮華 - Lại Lý Huynh, 1985年全國象棋個人賽, 1985-10-07"
+        puzzle = {"fen": STARTING_FEN, "mate": 8, "of_grade": 10, "chance": 0.003, "source": source}
+        puzzles.standing = Standing(**{"phase": "begun"} | counts | puzzle | facts)
+
+    return set_up
+
+
+def puzzle_armed(stage):
+    stage.reset(played=GAME)
+    puzzled()(stage)
+    stage.session.explore(stage.session.shown.legal_moves[:1])
+    stage.app.overlay.do("analyse")
+
+
 SCREENS = {
     "start": lambda stage: stage.reset(),
     "looking back": looking_back,
@@ -358,6 +382,17 @@ SCREENS = {
     "no games": without_games(False),
     "similar": without_games(True),
     "search": searching,
+    "puzzle": puzzled(),
+    "puzzle, one move wins": puzzled(mate=None, piece=1),
+    "puzzle, hinted": puzzled(piece=1, target=20),
+    "puzzle, right": puzzled(phase="right", moves=moves(*GAME[:8])),
+    "puzzle, wrong": puzzled(phase="wrong", moves=moves(*GAME[:13]), is_failed=True),
+    "puzzle, solution": puzzled(phase="right", moves=moves(*GAME[:2]), solution=moves(*GAME[2:13]), is_failed=True),
+    "puzzle, solved": puzzled(phase="solved", moves=moves(*GAME[:13])),
+    "puzzle, solved late": puzzled(phase="solved", moves=moves(*GAME[:13]), is_failed=True),
+    "puzzle, armed": puzzle_armed,
+    "no puzzle left": puzzled(phase="over", fen="", left=0),
+    "no failed puzzle": puzzled(phase="over", fen="", left=0, only_failed=True),
     "file to import": opened(Action.IMPORT),
     "menu": opened(Action.MENU),
     "menu searched": searched,

@@ -20,7 +20,8 @@ EVENTS = 1500
 def events(chance, app):
     """Yield random events, those of a person with more sense than luck."""
     codes = [
-        pygame.key.key_code(name) for name in ("return", "escape", "backspace", "tab", "f1", "f3", "f10", "delete")
+        pygame.key.key_code(name)
+        for name in ("return", "escape", "backspace", "tab", "f1", "f3", "f5", "f10", "delete")
     ]
     codes += [pygame.key.key_code(name) for name in ("up", "down", "left", "right", "home", "end", "space")]
     codes += [ord(character) for character in "abcdefghijklmnopstuvwxy+-123456,,"]
