@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from rich.cells import set_cell_size
 
@@ -31,6 +31,8 @@ from xiangqi.game import ChildNode
 from xiangqi.lines import Notation, move_text
 from xiangqi.move import COLOR_NAMES
 from xiangqi.text import Pieces
+
+T = TypeVar("T")
 
 HELP: Final = """\
 {moves}, or:
@@ -152,26 +154,25 @@ class Terminal:
         ``file`` is a record to open first. Raises ``UserError`` if that fails, or if the player cannot be opened, when
         it is first needed.
         """
-        with ThreadPoolExecutor(1) as self._thread:
-            if file is not None:
-                try:
-                    self._open(str(file))
-                except (ValueError, OSError) as error:
-                    raise UserError(str(error)) from None
-            else:
-                self._show()
-                self._tell(f"{self._examples()} or help.")
-                self._tell_state()
-            if len(self.table.persons) < 2:  # load the player while the person looks at the board
-                self._load()
+        if file is not None:
             try:
-                while self._step():
-                    pass
-            except (EOFError, KeyboardInterrupt):
-                self._tell("")
-            finally:
-                self._close_player()
-                self._analyst.close()
+                self._open(str(file))
+            except (ValueError, OSError) as error:
+                raise UserError(str(error)) from None
+        else:
+            self._show()
+            self._tell(f"{self._examples()} or help.")
+            self._tell_state()
+        if len(self.table.persons) < 2:  # load the player while the person looks at the board
+            self._load()
+        try:
+            while self._step():
+                pass
+        except (EOFError, KeyboardInterrupt):
+            self._tell("")
+        finally:
+            self._close_player()
+            self._analyst.close()
         self._keep_unsaved()
         if self._unsaved:
             one = "The game was not saved; here it is"
@@ -213,14 +214,16 @@ class Terminal:
         return self._cursor.node is self.table.node
 
     def _load(self) -> None:
-        self._loading = self._thread.submit(self._open_player, self._spec)
+        self._loading = _begun(self._open_player, self._spec)
 
     def _player(self) -> Player:
         if self._loading is None:
             self._load()
         assert self._loading is not None
+        if not self._loading.done():
+            self._output.wait("Loading the player... ")
         try:
-            return self._loading.result()
+            return _awaited(self._loading)
         except PlayerError:
             self._loading = None  # it may start the next time
             raise
@@ -228,10 +231,9 @@ class Terminal:
             raise NoPlayerError(str(error)) from None
 
     def _close_player(self) -> None:
-        if self._loading is not None:
-            with suppress(PlayerError):
-                self._loading.result().close()
-            self._loading = None
+        loading, self._loading = self._loading, None
+        if loading is not None:
+            loading.add_done_callback(_close)
 
     def _let_player_move(self) -> None:
         table, began = self.table, time.monotonic()
@@ -257,13 +259,12 @@ class Terminal:
     def _think(self, player: Player) -> Choice | None:
         """Return the player's choice. Ctrl-C makes it move at once; where nobody plays against it, it stops playing."""
         self._output.wait(f"{SIDES[self.table.turn]} is thinking; Ctrl-C: move now ")
-        answer = self._thread.submit(player.choose, [self.table.board.copy()])
+        answer = _begun(player.choose, [self.table.board.copy()])
         stopping = False
         while True:
             try:
-                choice = answer.result(0.05)[0]
-                break
-            except NotYet:
+                if not wait((answer,), 0.05).not_done:
+                    break
                 if stopping:
                     player.stop()  # again and again, since it may not have begun when it was told first
             except KeyboardInterrupt:
@@ -273,7 +274,7 @@ class Terminal:
         if stopping and not self.table.persons:
             self._stop_watching()
             return None
-        return choice
+        return answer.result()[0]
 
     def _watch(self, seconds: float) -> None:
         """Let a move of a player that plays itself be seen."""
@@ -590,6 +591,33 @@ class Terminal:
         if Board(self.table.game.fen).turn == BLACK:
             cells.insert(0, " " * COLUMN)
         return tuple(f"{n + 1:>3}.{''.join(cells[2 * n : 2 * n + 2])}" for n in range((len(cells) + 1) // 2))
+
+
+def _begun(function: Callable[..., T], *arguments: Any) -> Future[T]:
+    """Call a function in a thread of its own, which does not hold up the end of the program."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def _close(loading: Future[Player]) -> None:
+    """Close a player, if it could be opened."""
+    if loading.exception() is None:
+        loading.result().close()
+
+
+def _awaited(future: Future[T]) -> T:
+    """Return the result of what was begun. Ctrl-C ends the wait, on Windows too."""
+    while not future.done():
+        wait((future,), 0.1)
+    return future.result()
 
 
 def parse_move(board: Board, line: str) -> Move:

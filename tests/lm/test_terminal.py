@@ -418,7 +418,7 @@ class TestFailures:
         assert moves_of(talk) == ["h2e2", "i6i5"]
 
     def test_a_spec_that_names_no_player_ends_the_session(self, opponent: Opponent) -> None:
-        for lines in ([], ["h2e2"], ["new"]):
+        for lines in (["h2e2"], ["new"]):
             with pytest.raises(UserError, match="No module named 'nobody'"):
                 converse(*lines, spec=NOBODY)
 
@@ -523,6 +523,7 @@ class TestOpponents:
         class Ponderer(Opponent):
             def choose(self, boards, limits=None):
                 self.told = threading.Event()
+                time.sleep(0.2)  # until it is waited for
                 signal.raise_signal(signal.SIGINT)
                 assert self.told.wait(30)
                 return super().choose(boards)
@@ -539,6 +540,7 @@ class TestOpponents:
         class Third(Opponent):
             def _choose(self, board):
                 if board.ply == 2:
+                    time.sleep(0.2)
                     signal.raise_signal(signal.SIGINT)
                     time.sleep(0.2)
                 return super()._choose(board)
