@@ -308,7 +308,7 @@ class App:
             case Action.PUZZLES:
                 from gui.puzzle_sheet import PuzzleSheet
 
-                self._open(PuzzleSheet(self.controller, lambda fen: self._set_up(fen, analyse=True)))
+                self._open(PuzzleSheet(self.controller, self.sounds, lambda fen: self._set_up(fen, analyse=True)))
             case Action.NEXT_VIEW:
                 self.panel.show_next()
             case _:

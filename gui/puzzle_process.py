@@ -158,6 +158,13 @@ class Trainer:
                 if self._awaits:
                     self._solution = session.solution()
 
+    def warm_up(self) -> None:
+        """Load what judges mates, while the person looks at the first puzzle: the first time, it is compiled."""
+        from xiangqi import Board
+        from xiangqi.tactics import Searcher
+
+        Searcher().find_mate(Board(), 1)
+
     @property
     def _awaits(self) -> bool:
         """Whether a move of the solver is expected."""
@@ -227,6 +234,8 @@ def main() -> None:
 
     trainer = Trainer(pickle.load(messages), report)
     with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
+        trainer.serve(pickle.load(messages))
+        trainer.warm_up()
         while True:
             trainer.serve(pickle.load(messages))
     os._exit(0)  # the window is gone

@@ -22,6 +22,7 @@ from xiangqi import Board, Move
 if TYPE_CHECKING:
     from gui.controller import Controller
     from gui.puzzle_process import Standing
+    from gui.sounds import Sounds
 
 GRADES: Final = 10
 """The hardest grade of a puzzle."""
@@ -40,11 +41,14 @@ KEYS: Final = {
 
 
 class PuzzleSheet(Overlay):
-    """A person solves puzzles. ``analyse`` is called with the FEN of a position that is to be analysed."""
+    """A person solves puzzles, and hears the moves. ``analyse`` is called with the FEN of a position to analyse."""
 
-    def __init__(self, controller: Controller, analyse: Callable[[str], None]) -> None:
+    def __init__(self, controller: Controller, sounds: Sounds, analyse: Callable[[str], None]) -> None:
         super().__init__()
         self.controller, self.puzzles, self._analyse = controller, controller.puzzles, analyse
+        self._sounds = sounds
+        self._heard = len(self.puzzles.moves), self._pieces
+        """How many moves were seen, and how many pieces, when a frame was last drawn."""
         self._armed = False
         """Whether to analyse once more gives up the game in play."""
         self._pressed_at: Position | None = None
@@ -94,6 +98,17 @@ class PuzzleSheet(Overlay):
                 self._analyse(self.puzzles.board.fen())
             case "leave":
                 self.closed = True
+
+    @property
+    def _pieces(self) -> int:
+        return sum(1 for code in self.puzzles.board.cells.tolist() if code)
+
+    def _sound(self) -> None:
+        """Play what belongs to a move that has just been made."""
+        heard, self._heard = self._heard, (len(self.puzzles.moves), self._pieces)
+        if self._heard[0] > heard[0]:
+            captures = self._heard[1] < heard[1]
+            self._sounds.play("check" if self.puzzles.board.is_check() else "capture" if captures else "move")
 
     # --- Keys and pointer ---------------------------------------------------------------------------------------------
 
@@ -176,6 +191,7 @@ class PuzzleSheet(Overlay):
         return Scene(board.cells.tolist(), bottom, marks, dragged)
 
     def draw(self, screen: pygame.Surface, layout: Layout, pointer: Position, now: float) -> None:
+        self._sound()
         box(screen, layout.panel, theme.PANEL, layout.px(12))
         inner, buttons, standing = self._inner(layout), self._buttons(layout), self.puzzles.standing
         title = Rect(inner.x, inner.y, inner.width, layout.px(24))

@@ -143,10 +143,10 @@ def as_table(board: Board, found: Explored, entries: list[Entry]) -> str:
     """Return a table of moves and one of games. A score is that of the side to move."""
     if not found.score.games:
         return "no games with this position"
-    lines = [f"{'move':<18}{'games':>8}{'score':>8}{'red':>8}{'draw':>7}{'black':>8}"]
+    lines = [f"{'move':<18}{'games':>8}{'score':>8}{'red':>8}{'draw':>7}{'black':>8}{'last':>7}"]
     for played in found.moves:
         name = f"{board.wxf(played.move)}  {board.chinese(played.move)}"  # a Chinese character is two columns wide
-        lines.append(f"{name:<14}{shares(played.score, board.turn)}")
+        lines.append(f"{name:<14}{shares(played.score, board.turn)}{played.last or '':>7}")
     lines += [f"{'all':<18}{shares(found.score, board.turn)}", ""]
     for game in entries:
         place = f"move {game.ply // 2 + 1}" if game.ply is not None else ""
@@ -162,7 +162,7 @@ def shares(score: Score, turn: int) -> str:
     known = score.games - score.unknown
     expected = score.expected(turn)
     if expected is None:
-        return f"{score.games:>8}{'':>8}"
+        return f"{score.games:>8}{'':>31}"
     red, draws, black = (round(100 * count / known) for count in (score.red, score.draws, score.black))
     return f"{score.games:>8}{expected:>8.3f}{red:>7}%{draws:>6}%{black:>7}%"
 
@@ -173,6 +173,7 @@ def as_json_text(board: Board, found: Explored, entries: list[Entry]) -> str:
         {"move": played.move.iccs, "chinese": board.chinese(played.move), "wxf": board.wxf(played.move)}
         | {"score": played.score.expected(board.turn)}
         | asdict(played.score)
+        | {"last": played.last}
         for played in found.moves
     ]
     told = {"fen": board.fen()} | asdict(found.score) | {"moves": moves, "games": [asdict(game) for game in entries]}

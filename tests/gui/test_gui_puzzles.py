@@ -146,6 +146,22 @@ class TestSolving:
         answered(app)
         assert app.controller.puzzles.moves == few[0].moves[:2]
 
+    def test_each_move_is_heard(self, app, few, monkeypatch):
+        heard = []
+        monkeypatch.setattr(app.sounds, "play", heard.append)
+        shot(app)
+        click(app, few[0].moves[0].from_square, few[0].moves[0].to_square)
+        while app.controller.puzzles.waiting:
+            app.table.tick(0.001)
+        shot(app)
+        assert heard == ["check"]
+        answered(app)
+        shot(app)
+        key(app, "return")
+        answered(app)
+        shot(app)
+        assert len(heard) == 2
+
     def test_an_illegal_point_plays_nothing(self, app, few):
         start = few[0].moves[0].from_square
         targets = {move.to_square for move in Board(few[0].fen).legal_moves if move.from_square == start}
