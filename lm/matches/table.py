@@ -277,10 +277,10 @@ class Table:
         """Go on with the game from another position of its tree, with the clocks that it was reached with, if any."""
         self.board, self.node, self.offer = node.board(), node, None
         self._undone.clear()
-        before: GameNode | None = node
-        while before is not None and before not in self._clocks:
-            before = before.parent
-        self._clocks.setdefault(node, self._clocks[before or self.game])
+        before: GameNode = self.game
+        for step in node.line():  # any of them can be gone back to
+            self._clocks.setdefault(step, self._clocks[before])
+            before = step
         self.ending = self._adjudicate()
 
     def goes_through(self, node: GameNode) -> bool:

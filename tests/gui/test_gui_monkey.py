@@ -3,6 +3,7 @@
 import random
 
 import pygame
+import pytest
 
 from gui.actions import Action
 from gui.analysis_process import Lines, People
@@ -13,8 +14,6 @@ from lm.players.player import Choice, Line
 from lm.study.review import Point
 from xiangqi.engine import Info, Wdl
 from xiangqi.formats import load
-
-EVENTS = 1500
 
 
 def events(chance, app):
@@ -96,11 +95,12 @@ def legal(game):
     return True
 
 
-def test_nothing_breaks_and_the_kept_game_can_be_read(open_board):
-    chance = random.Random(26)
+@pytest.mark.parametrize(("count", "seed"), [(1500, 26), pytest.param(20_000, 27, marks=pytest.mark.slow)])
+def test_nothing_breaks_and_the_kept_game_can_be_read(count, seed, open_board):
+    chance = random.Random(seed)
     app = open_board(humans="red", size=(640, 480))
     stream, now = events(chance, app), 0.0
-    for number in range(EVENTS):
+    for number in range(count):
         now += chance.choice([0.01, 0.3, 6.0])
         event = next(stream)
         app.handle(event)

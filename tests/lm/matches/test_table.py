@@ -366,6 +366,15 @@ class TestTree:
         table.play_from(node.add_variation(move("b9c7")))
         assert (table.time_left(RED), table.time_left(BLACK)) == (50, 60)
 
+    def test_moves_of_a_variation_that_was_gone_on_with_can_be_taken_back(self) -> None:
+        table = Table(clocks=Clocks.parse("60"))
+        table.push(move("h2e2"), 10)
+        node = table.node.add_variation(move("b9c7")).add_variation(move("h0g2"))
+        table.play_from(node)
+        table.undo()
+        assert line(table) == ["h2e2", "b9c7"]
+        assert (table.time_left(RED), table.time_left(BLACK)) == (50, 60)
+
     def test_only_what_is_not_played_can_be_deleted(self) -> None:
         table = seated("h2e2", "h9g7", "h0g2")
         taken_back = table.node
