@@ -76,7 +76,7 @@ class LiveAnalysis:
         self.hint_told = False
         self._hint_for: object = None
         self._number = 0
-        self._asked: object = None
+        self._asked: tuple[object, ...] | None = None
 
     # --- Starting and stopping ----------------------------------------------------------------------------------------
 
@@ -226,8 +226,9 @@ class LiveAnalysis:
 
     def add_hovered(self) -> bool:
         """Add the line under the pointer, as far as it is shown, to the game's tree; return whether there is one."""
-        if self.hovered is None or self.threats:
-            return False
+        shown = self.session.number, self.session.node
+        if self.hovered is None or self.threats or self._asked is None or self._asked[:2] != shown:
+            return False  # the position may have changed since the line was drawn
         moves, count = self.hovered
         self.session.explore(moves[:count])
         self.hovered = None

@@ -250,6 +250,14 @@ class TestShowing:
         app.frame(3.0)
         assert app.session.viewed == 0
 
+    def test_a_line_of_another_position_is_not_added(self, app, monkeypatch):
+        """As a click right after the wheel, before the line is drawn anew."""
+        start(app)
+        at = point_at(app, "馬８進７", monkeypatch)
+        app.session.explore(moves("b2b9"))
+        app.handle(pygame.Event(pygame.MOUSEBUTTONDOWN, pos=at, button=1))
+        assert [node.move for node in app.session.table.game.walk()] == [*moves("b2b9")]
+
     def test_a_click_adds_the_line_to_the_tree(self, app, monkeypatch):
         app.session.play(Move.from_iccs("b2e2"))
         app.controller.tick(1.0)
