@@ -36,6 +36,8 @@ class AnalysisView(View):
         self.scroll = Scroll()
         self._spots: list[tuple[Rect, tuple[Move, ...], int]] = []
         """Where the moves of lines were last drawn, each with its line and its place there."""
+        self._spots_of: object = None
+        """The position that they were drawn for."""
         self._texts: dict[tuple[Move, ...], list[str]] = {}
         self._texts_of: object = None
 
@@ -49,7 +51,7 @@ class AnalysisView(View):
     def motion(self, layout: Layout, area: Rect, position: Position) -> None:
         self.scroll.drag(area, layout, position)
         found = None
-        if self.analysis.on and area.collidepoint(position):
+        if self.analysis.on and self.analysis.board is self._spots_of and area.collidepoint(position):
             found = next(((moves, n) for rect, moves, n in self._spots if rect.collidepoint(position)), None)
         self.analysis.hovered = found
 
@@ -69,7 +71,7 @@ class AnalysisView(View):
 
     def draw(self, screen: pygame.Surface, layout: Layout, area: Rect, pointer: Position, now: float) -> None:
         analysis = self.analysis
-        self._spots = []
+        self._spots, self._spots_of = [], analysis.board
         if not analysis.on:
             start = say("analysis.start", key=Action.ANALYSE.shortcut)
             draw_hint(screen, layout, area, f"{say('analysis.off')} {start}")

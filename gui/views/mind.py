@@ -38,6 +38,8 @@ class MindView(View):
         self.scroll = Scroll()
         self._spots: list[tuple[Rect, Move]] = []
         """Where the moves were last drawn."""
+        self._spots_of: object = None
+        """The position that they were drawn for."""
         self._texts: dict[object, str] = {}
 
     # --- The pointer --------------------------------------------------------------------------------------------------
@@ -45,7 +47,7 @@ class MindView(View):
     def press(self, layout: Layout, area: Rect, position: Position) -> None:
         if not self.scroll.grab(area, layout, position):
             for rect, move in self._spots:
-                if rect.collidepoint(position):
+                if rect.collidepoint(position) and self.mind.board is self._spots_of:
                     self.mind.choose(move)
 
     def motion(self, layout: Layout, area: Rect, position: Position) -> None:
@@ -61,7 +63,7 @@ class MindView(View):
 
     def draw(self, screen: pygame.Surface, layout: Layout, area: Rect, pointer: Position, now: float) -> None:
         mind = self.mind
-        self._spots = []
+        self._spots, self._spots_of = [], mind.board
         if not mind.on:
             start = say("analysis.start", key=Action.MIND.shortcut)
             draw_hint(screen, layout, area, f"{say('mind.off')} {start}")

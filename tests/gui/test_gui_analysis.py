@@ -257,6 +257,9 @@ class TestShowing:
         app.session.explore(moves("b2b9"))
         app.handle(pygame.Event(pygame.MOUSEBUTTONDOWN, pos=at, button=1))
         assert [node.move for node in app.session.table.game.walk()] == [*moves("b2b9")]
+        app.controller.tick(3.0)
+        app.handle(pygame.Event(pygame.MOUSEBUTTONDOWN, pos=at, button=1))
+        assert [node.move for node in app.session.table.game.walk()] == [*moves("b2b9")]
 
     def test_a_click_adds_the_line_to_the_tree(self, app, monkeypatch):
         app.session.play(Move.from_iccs("b2e2"))
