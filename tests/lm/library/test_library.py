@@ -312,7 +312,7 @@ class TestCommands:
         assert code == 0
         lines = out.splitlines()
         assert lines[0].split() == ["move", "games", "score", "red", "draw", "black", "last"]
-        assert lines[1].split() == ["P7+1", "卒7进1", "2", "0.750", "0%", "50%", "50%"]
+        assert lines[1].split() == ["P7+1", "卒7进1", "2", "0.750", "0%", "50%", "50%", "2009"]
         assert "2009-11-07" in out
         assert len(out.split("\n\n")[1].splitlines()) == 2
 
