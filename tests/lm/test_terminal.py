@@ -613,7 +613,7 @@ class TestRecords:
 [Black "Yang"]
 [Result "1-0"]
 
-{An old game.} 1. h2e2 h9g7 (1... b9c7 2. h0g2) 2. h0g2 $6 {Quiet.} i9h9 1-0
+{An old game.} 1. h2e2 h9g7 (1... b9c7 2. h0g2) 2. h0g2 $6 {[%eval 0.35] Quiet.} i9h9 {[%clk 0:01:00]} 1-0
 
 [Red "A"]
 [Black "B"]
@@ -632,6 +632,7 @@ class TestRecords:
         for line in ("An old game.", "2. 马二进三?!", "Quiet.", "1... 马8进7 (also 马2进3)", "2... 车9平8"):
             assert line in said.splitlines()
         assert f"The next game: open {path} 2" in said
+        assert "[%" not in said
         assert talk.table.persons == {0, 1}
         assert "not saved" not in said
 
