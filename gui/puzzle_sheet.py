@@ -43,6 +43,8 @@ KEYS: Final = {
 class PuzzleSheet(Overlay):
     """A person solves puzzles, and hears the moves. ``analyse`` is called with the FEN of a position to analyse."""
 
+    on_board = True
+
     def __init__(self, controller: Controller, sounds: Sounds, analyse: Callable[[str], None]) -> None:
         super().__init__()
         self.controller, self.puzzles, self._analyse = controller, controller.puzzles, analyse

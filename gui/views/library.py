@@ -279,7 +279,7 @@ def _draw_score(screen: pygame.Surface, layout: Layout, bar: Rect, score: Score)
     if not known or bar.width <= 0:
         return
     left, done = bar.x, 0
-    inks = theme.TEXT, theme.BACKGROUND, theme.TEXT
+    inks = theme.ON_WARNING, theme.LOSS, theme.ON_WARNING
     for count, color, ink in zip(
         (score.red, score.draws, score.black), (theme.WIN, theme.DRAW, theme.LOSS), inks, strict=True
     ):

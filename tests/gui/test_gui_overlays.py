@@ -1,5 +1,6 @@
 """What is laid over the board: the menu, the help sheet, dialogs; and that all text stays in its place."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gui.help_sheet import HelpSheet
 from gui.layout import MINIMUM_SIZE
 from gui.menu import Menu
 from gui.mind_process import Expected, Spoken, Thoughts
+from gui.overlay import Overlay
 from gui.review_process import Looked
 from gui.text_field import TextField, _lines
 from lm.players.player import Line
@@ -300,3 +302,17 @@ class TestText:
             assert not text.endswith("...") or text in {each.title for each in Action}, text
         if action is not Action.COMMENT:
             self.check(app, found)
+
+
+def test_sheets_on_the_board_have_its_layout():
+    """Whatever has a scene of its own stands on the board; all other sheets keep to what they have room for."""
+    for name in ("app", "editor_sheet", "file_sheets", "library_sheet", "puzzle_sheet"):
+        importlib.import_module(f"gui.{name}")
+
+    kinds, found = [Overlay], []
+    while kinds:
+        kind = kinds.pop()
+        found.append(kind)
+        kinds += kind.__subclasses__()
+    assert len(found) > 10
+    assert [kind for kind in found if kind.on_board] == [kind for kind in found if kind.scene is not Overlay.scene]

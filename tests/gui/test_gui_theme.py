@@ -58,6 +58,8 @@ class TestThemes:
         assert contrast(theme.ON_GOLD, theme.GOLD) > 4.5
         assert contrast(theme.ON_WARNING, theme.WARNING) > 4.5
         assert contrast(theme.LINE, theme.WOOD_DARK) > 3.0
+        for ink, bar in ((theme.ON_WARNING, theme.WIN), (theme.LOSS, theme.DRAW), (theme.ON_WARNING, theme.LOSS)):
+            assert contrast(ink, bar) > 3.5
         for ink in (theme.INK_RED, theme.INK_BLACK):
             assert contrast(ink, theme.DISC) > 4.5
 
