@@ -121,12 +121,34 @@ class TestNotations:
             "C2=5 H8+7 H2+3 *",
             "Che3 Hg8 Hg3",
             "  炮二平五，馬８進７；馬二進三。",
+            "h2e2h9g7h0g2",
+            "炮二平五馬8進7馬二進三",
+            "1.炮二平五馬８進７ 2.馬二進三",
             "炮二平五\n馬8進7\n馬二進三",
         ],
     )
     def test_moves_without_numbers(self, text: str, encoding: str) -> None:
         (game,) = xiangqi.load(io.BytesIO(text.encode(encoding)))
         assert (iccs(game), game.errors) == (["h2e2", "h9g7", "h0g2"], [])
+
+    @pytest.mark.parametrize("between", ["\n\n", "\n"])
+    def test_games_without_headers_and_results(self, between: str) -> None:
+        first = "1. h2e2 (\n1. c3c4) {\n1. c3c4} h9g7 (\n1... h7e7)\n2. h0g2"
+        games = list(pgn.read(io.BytesIO(f"{first}{between}1. c3c4 g6g5\n1. …… \n2. b0c2".encode())))
+        assert [iccs(game) for game in games] == [["h2e2", "h9g7", "h0g2"], ["c3c4", "g6g5", "b0c2"]]
+        assert [game.errors for game in games] == [[], []]
+
+    def test_games_without_headers_that_begin_with_a_comment(self) -> None:
+        games, errors = read("{an opening} 1. h2e2 h9g7 1-0\n\n{another} 1. c3c4 g6g5 0-1\n")
+        assert [(iccs(game), game.result) for game in games] == [(["h2e2", "h9g7"], "1-0"), (["c3c4", "g6g5"], "0-1")]
+        assert [game.comment for game in games] == ["an opening", "another"]
+        assert errors == []
+
+    def test_moves_after_the_result_are_reported(self) -> None:
+        (game,), errors = read("1. h2e2 1-0\nh9g7 2. h0g2 0-1")
+        assert (iccs(game), game.result) == (["h2e2"], "1-0")
+        assert [str(error) for error in errors] == ["line 2, ply 2: moves go on after the result, from 'h9g7' on"]
+        assert not one("1. h2e2 h9g7 1-0 Red was lucky (h0g2)").errors
 
     @pytest.mark.parametrize("text", ["h2e2 or so", "Che two", "炮二平五 是中炮", "a b c", ""])
     def test_other_text_is_not_taken_for_moves(self, text: str) -> None:

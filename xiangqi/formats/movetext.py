@@ -43,11 +43,15 @@ _TOKEN: Final = re.compile(
     | (?P<pawn>[1-9][1-9]\.[1-9](?![\w.=+-]))      # tandem pawns in WXF with a full stop
     | (?P<number>\d+\s*[.:、…]+|[.…]+|\d+(?![^\s,、。]))
     | (?P<pause>[,、。:]+)
+    | (?P<glued>[a-i]\d[a-i]\d(?=[a-i]\d[a-i]\d) # h2e2h9g7, 炮二平五马8进7
+        | [\u4e00-\u9fff][^\s(){}][平进退進][^\s(){}](?=[\u4e00-\u9fff][^\s(){}][平进退進]))
     | (?P<word>[^\s(){};!?$*,、。±∓∞□⩲⩱⨀⟳↑→⇆⇄⊕△⌓]+)
     | (?P<other>\S)
     """,
     re.VERBOSE | re.MULTILINE,
 )
+_MOVES: Final = ("word", "glued", "pawn", "null")
+"""Kinds of tokens that are to be moves."""
 _PIECES: Final = re.compile(r"\{[^}]*\}?|｛[^｝]*｝?|;[^\n]*|[^{｛;]+")
 _HALF_WIDTH: Final[dict[int, int | str]] = (
     {0xFF00 + code: 0x20 + code for code in range(1, 95)}
@@ -233,8 +237,14 @@ def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank
             last_result = parse_result(token)
             if not left and not buried:
                 result = last_result
+                later = next((after for after in _TOKEN.finditer(body, match.end()) if after.lastgroup in _MOVES), None)
+                if later is not None and not skipped:
+                    with contextlib.suppress(InvalidMoveError, IllegalMoveError, AmbiguousMoveError):
+                        _parse_move(board, later[0], first_rank)
+                        match = later
+                        report(f"moves go on after the result, from {later[0]!r} on")
                 break
-        elif kind in ("word", "pawn", "null"):
+        elif kind in _MOVES:
             word, glyph = (token, None) if token in _MOVE_OF_TEXT else _split(token)
             if not word:  # signs that stand alone
                 if glyph is None and token not in _CHECKS:
@@ -457,6 +467,16 @@ def _split(word: str) -> tuple[str, int | None]:
         if glyph is not None:
             return bare, glyph
     return word if bare else "", None
+
+
+def words_of(text: str) -> Iterator[str]:
+    """Iterate over the words of a text that are to be moves.
+
+    >>> list(words_of("1. h2e2 {best} h9g7"))
+    ['h2e2', 'h9g7']
+    """
+    text = _PIECES.sub(_half_width, text)
+    return (match[0] for match in _TOKEN.finditer(text) if match.lastgroup in _MOVES)
 
 
 def parse_move(board: Board, text: str, first_rank: int = 0) -> Move:

@@ -14,6 +14,7 @@ Source of the format: https://www.xqbase.com/protocol/cchess_pgn.htm, and otherw
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
@@ -21,7 +22,7 @@ from typing import Final, NamedTuple
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.fen import InvalidFenError
 from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, log_error
-from xiangqi.formats.movetext import parse_move, read_game
+from xiangqi.formats.movetext import parse_move, read_game, words_of
 from xiangqi.formats.pgn_writer import dumps, write, write_to
 from xiangqi.formats.streams import Source, open_lines, source_name
 from xiangqi.formats.text import TextDecoder, clean_comment, one_line, parse_result
@@ -47,7 +48,7 @@ def sniff(head: bytes) -> bool:
 
 def _opens_a_game(head: bytes) -> bool:
     """Whether the first two words are moves of a game, in any notation and without a number before them."""
-    words = [word for word in _BETWEEN.split(TextDecoder().decode(head[:100])) if word][:2]
+    words = list(itertools.islice(words_of(TextDecoder().decode(head[:100])), 2))
     for first_rank in (0, 1):
         board = Board()
         try:
@@ -78,9 +79,8 @@ _ONE: Final = (
     rb"(?:1|\xef\xbc\x91|\xa3\xb1|\xa2\xb0)\s*"  # 1, and as a full-width digit in UTF-8, GB18030 and Big5
     rb"(?:[.:]|\xef\xbc[\x8e\x9a]|\xa3[\xae\xba]|\xa1[\x44\x47\xa2\x42]|\xe3\x80\x81)"  # a full stop, colon or 、
 )
-_BETWEEN: Final = re.compile(r"[\s,，、;；。]+")
-"""What people put between moves."""
-_FIRST_MOVE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*" + _ONE + rb"\s*[^\s\d.]")
+_DOTS: Final = rb"(?!\xe2\x80\xa6|\xa1\xad|\xa1\x4b)"  # not ……, which stands for Red's move: the game goes on
+_FIRST_MOVE: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?>\s+|\{[^}]*\})*+" + _ONE + rb"\s*" + _DOTS + rb"[^\s\d.]")
 _BEGINNING: Final = re.compile(
     rb"(?:\xef\xbb\xbf)?(?>\s+|\{[^}]*\}|[;%][^\n]*\n)*+(?:" + _TAG_START.pattern[1:] + rb"|" + _ONE + rb"\s*[^\s\d.])"
 )
@@ -99,13 +99,15 @@ _RESULTS: Final = tuple(result.encode() for result in RESULTS)
 def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
     """Iterate over the games as ``(number of the first line, text)``; the text is ``None`` if it is too long.
 
-    A new game starts with a tag after moves, with a repeated tag after a blank line, or, without tags, with move 1
-    after a result. Other blank lines are ignored, because some programs write them anywhere. Within a comment only a
-    tag at the very start of a line counts, so that reading recovers after a comment that is not closed.
+    A new game starts with a tag after moves, with a repeated tag after a blank line, or, without tags, with move 1 at
+    the start of a line after a result or outside of variations. Other blank lines are ignored, because some programs
+    write them anywhere. Within a comment only a tag at the very start of a line counts, so that reading recovers after
+    a comment that is not closed.
     """
     text = bytearray()
     tags: set[bytes] = set()
     size, number, first = 0, 1, 1
+    depth = 0  # of variations, if comments have as many brackets that open as that close
     has_moves = in_comment = ended = after_blank = False
     while line := file.readline(MAX_GAME):
         is_blank = line.isspace()
@@ -113,13 +115,14 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
         if (
             (has_moves and tag and not (in_comment and line[:1].isspace()))
             or (after_blank and tag and not has_moves and tag[1] in tags)
-            or (ended and _FIRST_MOVE.match(line))
+            or ((ended or (has_moves and not in_comment and depth < 1)) and _FIRST_MOVE.match(line))
         ):
             yield first, bytes(text) if size <= MAX_GAME else None
             text.clear()
             tags.clear()
             size, first = 0, number
             has_moves = in_comment = ended = False
+            depth = 0
         if tag and not size:  # a game begins: pass over all plain ones that are in the buffer at once
             ahead, at = line + file.peek(), 0
             while (game := _PLAIN_GAME.match(ahead, at)) and not _MOVE_ONE.search(ahead, game.start(1), game.end()):
@@ -135,6 +138,7 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
         after_blank = is_blank
         if not (is_blank or (tag and line.rstrip().endswith(_CLOSING)) or (not has_moves and _NO_MOVES.match(line))):
             has_moves = True
+            depth += line.count(b"(") - line.count(b")")
             opened, closed = line.rfind(b"{"), line.rfind(b"}")
             if opened != closed:
                 in_comment = opened > closed
