@@ -13,6 +13,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, ClassVar, Generic, TypeVar
 
+_NO_MORE = object()
+"""Put into the outbox, it closes the input of the process, which ends then."""
 _COMMAND = "import sys, importlib; sys.path[:] = sys.argv[2:]; importlib.import_module(sys.argv[1]).main()"
 
 
@@ -20,7 +22,7 @@ class ChildProcess:
     """The process that runs ``main`` of a module, and two threads that write messages to it and read its reports.
 
     ``report`` is called with each report, and ``ended`` with the exit code, both in another thread. What is put into
-    ``outbox`` is sent; ``None`` closes the input of the process, which ends then.
+    ``outbox`` is sent, whatever it is.
     """
 
     def __init__(self, module: str, report: Callable[[Any], None], ended: Callable[[int], None]) -> None:
@@ -38,7 +40,7 @@ class ChildProcess:
     def _write(self) -> None:
         assert self.popen.stdin is not None
         with contextlib.suppress(OSError), self.popen.stdin as pipe:  # an ended process is reported by its exit code
-            while (message := self.outbox.get()) is not None:
+            while (message := self.outbox.get()) is not _NO_MORE:
                 pickle.dump(message, pipe)
                 pipe.flush()
 
@@ -48,12 +50,12 @@ class ChildProcess:
             while True:
                 self._report(pickle.load(pipe))
         code = self.popen.wait()
-        self.outbox.put(None)
+        self.outbox.put(_NO_MORE)
         self._ended(code)
 
     def end(self, patience: float) -> None:
         """Close the input of the process, and kill it if it does not end in so many seconds."""
-        self.outbox.put(None)
+        self.outbox.put(_NO_MORE)
         try:
             self.popen.wait(patience)
         except subprocess.TimeoutExpired:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 
 import pygame
@@ -11,6 +12,7 @@ from frames import changed, shot
 from gui import strings
 from gui.actions import Action
 from gui.file_dialog import FileDialog
+from gui.helpers import Helpers
 from gui.import_process import AddFile, AddShipped, BuildIndex, Clerk, Crashed, Done, Failed, Keep, Kept, Progress, Stop
 from gui.library import SHORTEST, Importer, Librarian
 from gui.library_process import Explore, Explored, Fetch, Fetched, Listed, NoAnswer, Resembling, Search
@@ -443,6 +445,19 @@ class TestProcesses:
             os.kill(librarian.pid, signal.SIGKILL)
             told = report()
             assert isinstance(told, NoAnswer) and "SIGKILL" in told.message
+
+    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the folder lies elsewhere")
+    def test_by_default_it_is_the_library_of_the_user(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+        ready = threading.Semaphore(0)
+        helpers = Helpers.of_window(ready.release)
+        try:
+            helpers.librarian.ask(Search(1, Filter()))
+            assert ready.acquire(timeout=120)
+            assert helpers.librarian.poll() == Listed(1, 0, ())
+        finally:
+            helpers.close()
+        assert (tmp_path / "xqlm" / "library.sqlite").exists()
 
     def test_a_game_that_was_sent_before_the_window_closed_is_kept(self, start, tmp_path):
         importer, _ = start(Importer)
