@@ -29,16 +29,18 @@ class Screen(pygame.Surface):
 
     def __init__(self, size):
         pygame.Surface.__init__(self, size, depth=32)
-        self.texts, self.shortened, self.too_high = [], [], []
+        self.texts, self.shortened, self.too_high, self.covered = [], [], [], []
         self._labels = {}
 
     def clear(self):
-        for noted in (self.texts, self.shortened, self.too_high):
+        for noted in (self.texts, self.shortened, self.too_high, self.covered):
             noted.clear()
 
     def fill(self, color, rect=None, special_flags=0):
         if special_flags == pygame.BLEND_RGB_MULT:  # a sheet is laid over the rest
             self.clear()
+        else:
+            self._look_under(Rect(rect) if rect is not None else self.get_rect())
         return super().fill(color, rect, special_flags)
 
     def blit(self, source, dest=(0, 0), area=None, special_flags=0):
@@ -47,7 +49,19 @@ class Screen(pygame.Surface):
             _, string, name = label
             at = Rect(dest) if not isinstance(dest, tuple) or len(dest) != 2 else Rect(dest, (0, 0))
             self.texts.append(Text(string, name, source.get_bounding_rect().move(at.topleft), self.get_clip()))
+        else:
+            corner = Rect(dest).topleft if len(dest) == 4 else dest
+            self._look_under(Rect(corner, source.get_size() if area is None else Rect(area).size))
         return super().blit(source, dest, area, special_flags)
+
+    def _look_under(self, rect):
+        """Take note of texts that are covered by something wider than a cursor, and not by the edge of a glow only."""
+        rect = rect.clip(self.get_clip())
+        for n in rect.collidelistall([text.rect for text in self.texts]):
+            ink = self.texts[n].rect.clip(self.texts[n].clip)
+            hidden = rect.clip(ink)
+            if hidden.width > 6 and hidden.height > 0.4 * ink.height:
+                self.covered.append((self.texts[n].string, tuple(rect)))
 
     def watch(self, monkeypatch):
         """Take note of all texts from now on."""
@@ -107,6 +121,7 @@ class Faults:
             if not any(part in string for part in shortened):
                 faults.found.append(f"cut off: {string!r} as {shown!r}")
         faults.found += [f"higher than its row: {string!r} in {rect}" for string, rect in screen.too_high]
+        faults.found += [f"covered: {string!r} by {rect}" for string, rect in screen.covered]
         for text in screen.texts:
             faults._look_at(text)
         faults._look_for_overlaps()

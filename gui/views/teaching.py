@@ -66,7 +66,9 @@ class TeachingView(View):
                 box(screen, self._line.inflate(layout.px(8), 0), theme.RAISED, layout.px(4))
             y = self._paragraph(screen, layout, room, y, text, 14, theme.GOLD)
             self._line.height = max(y - self._line.y, 1)
-        self._paragraph(screen, layout, room, y + layout.px(6), say("teaching.ask"), 14, theme.FAINT)
+        ask, size, top = say("teaching.ask"), layout.text(14), self.buttons(layout, area)[0].top
+        if y + layout.px(6) + len(theme.wrap(ask, size, room.width)) * theme.height(size) <= top:
+            self._paragraph(screen, layout, room, y + layout.px(6), ask, 14, theme.FAINT)
         screen.set_clip(clip)
         for action, rect in zip(CHOICES, self.buttons(layout, area), strict=True):
             back = action is Action.UNDO

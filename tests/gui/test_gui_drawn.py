@@ -446,9 +446,10 @@ def test_no_text_is_clipped_overlapped_or_without_a_glyph(stage):
     assert look_at_all(stage) == {}
 
 
-@by_size([(640, 480), *SLOW[1:3]])
-def test_nor_with_the_largest_texts(stage):
-    assert look_at_all(stage, scale=200, notation="wxf", pieces="letters") == {}
+@by_size([(640, 480), (1280, 800), *SLOW[1:3]])
+@pytest.mark.parametrize("scale", [pytest.param(150, marks=pytest.mark.slow), 200])
+def test_nor_with_larger_texts(stage, scale):
+    assert look_at_all(stage, scale=scale, notation="wxf", pieces="letters") == {}
 
 
 @by_size(QUICK[:1] + SLOW[-1:])
@@ -483,9 +484,11 @@ def test_faults_are_found(stage):
     write(screen, "two", 20, pygame.Rect(305, 300, 90, 30))
     write(screen, "beyond", 20, pygame.Rect(780, 500, 200, 30))
     write(screen, "\U0001f600", 20, pygame.Rect(10, 500, 200, 30))
+    write(screen, "hidden", 20, pygame.Rect(500, 100, 200, 30))
+    screen.fill((0, 0, 0), pygame.Rect(500, 110, 200, 30))
     with_clip = screen.get_clip()
     screen.set_clip(pygame.Rect(0, 400, 30, 30))
     write(screen, "half of it", 20, pygame.Rect(0, 400, 300, 30))
     screen.set_clip(with_clip)
     kinds = {fault.split(":")[0].split(" for ")[0] for fault in Faults.of(screen)}
-    assert kinds == {"cut off", "higher than its row", "overlap", "beyond the window", "no glyph", "clipped"}
+    assert kinds == {"cut off", "higher than its row", "overlap", "beyond the window", "no glyph", "clipped", "covered"}
