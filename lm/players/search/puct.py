@@ -28,6 +28,9 @@ from xiangqi.rulings import CODES, Rules
 
 MATE_NODES: Final = 20_000
 """Most checks tried in the mate search at the root."""
+FORCED: Final = 16
+"""Visits where there is only one move. Its value is wanted, too, and tactics are no help: they take the first return to a
+position of the game for its end."""
 EDGES_A_NODE: Final = 48
 """Room for edges; positions have 40 legal moves on average."""
 
@@ -384,9 +387,9 @@ class TreeSearch:
     def _is_decided(self, nodes: int | None, used: float, allowed: Budget) -> bool:
         """Return whether thinking ends: the time is up, or the choice is certain.
 
-        It is certain if there is one move, if the result is proven, or if the visits that are left cannot change it; a
-        fixed time is used in full nevertheless. Past the time aimed at, it is enough that the most visited move has the
-        best value.
+        It is certain if there is one move, whose value takes a few visits; if the result is proven; or if the visits
+        that are left cannot change it. A fixed time is used in full nevertheless. Past the time aimed at, it is enough
+        that the most visited move has the best value.
         """
         target, most = allowed.target, allowed.most
         if self._mate or self.root["lower"] == self.root["upper"] or (most is not None and used >= most):
@@ -394,7 +397,7 @@ class TreeSearch:
         if nodes is None and target is None:
             return False
         if self.root["edges"] < 2:
-            return True
+            return self.made >= FORCED
         if not self.made or (nodes is None and target == most):
             return False
         first, second, best = tree.leaders(self._nodes, self._edges, 0)

@@ -96,6 +96,16 @@ class TestChoose:
         assert Search(nodes=80).choose([short])[0].move is fresh.move
         assert player.choose([short])[0].move in short.legal_moves
 
+    def test_a_forced_return_to_a_position_of_the_game_is_not_taken_for_its_end(self, player: Search) -> None:
+        """Red, who is winning, checks; the only answer leads to a position that was there once before."""
+        board = Board("2bk1a2C/4a4/4b1n2/9/p7P/9/P4N3/4B3B/4A4/3A1K3 b")
+        for iccs in ("g7h9", "f3e5", "d9d8", "e5c6", "d8d7", "c6e5"):
+            board.push_iccs(iccs)
+        assert [move.iccs for move in board.legal_moves] == ["d7d8"]
+        (choice,) = player.choose([board], Limit(nodes=100))
+        assert choice.value < 0.3
+        assert player.analyse(board, Limit(nodes=100)).result().best.value < 0.3
+
     def test_the_trees_of_finished_games_are_let_go(self) -> None:
         player = Search(nodes=16)
         trees = []
