@@ -22,15 +22,15 @@ from lm.model.prompts import End
 from lm.players.search import halving, tree
 from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
-from lm.players.search.records import EDGE, NODE, READ, STATE, Game
+from lm.players.search.records import EDGE, NODE, OVER, READ, STATE, Game
 from xiangqi import MOVES, NULL_MOVE, Board, Move
 from xiangqi.rulings import CODES, Rules
 
 MATE_NODES: Final = 20_000
 """Most checks tried in the mate search at the root."""
 FORCED: Final = 16
-"""Visits where there is only one move. Its value is wanted, too, and tactics are no help: they take the first return to a
-position of the game for its end."""
+"""Visits where there is only one move. Its value is wanted, too, and tactics are no help: they take the first return to
+a position of the game for its end."""
 EDGES_A_NODE: Final = 48
 """Room for edges; positions have 40 legal moves on average."""
 
@@ -179,12 +179,12 @@ class TreeSearch:
                 break
             self._leaves.advance(int(self._nodes["entry"][at]))
             self._nodes["entry"][at] = -1  # it is on the game's path now
-        if at is None:
+        if at is not None:
+            self._keep(at)
+        if at is None or self._is_outdated():
             entries = self._nodes["entry"][: int(self._state["nodes"][0])]
             self._leaves.free(entries[entries >= 0].astype(np.int64))
             self._begin()
-        else:
-            self._keep(at)
         return self._read_root(moves, effort, is_over, gives_up)
 
     def _begin(self) -> None:
@@ -207,6 +207,15 @@ class TreeSearch:
         self._leaves.free(freed[:count])
         self._spare = self._nodes, self._edges
         self._nodes, self._edges = nodes, edges
+
+    def _is_outdated(self) -> bool:
+        """Return whether the tree has an ending by a return to a position that is one of the game by now.
+
+        Within the tree the first return is the end, since both sides could repeat it; in the game it is not.
+        """
+        nodes = self._nodes[: int(self._state["nodes"][0])]
+        ends = nodes["key"][(nodes["state"] == OVER) & (nodes["ruled"] != 0)]
+        return bool(np.isin(ends, self._game.keys[:-1]).any())
 
     def _read_root(
         self, allowed: Collection[Move] | None, effort: int, is_over: Callable[[], bool], gives_up: bool

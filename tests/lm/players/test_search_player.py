@@ -106,6 +106,16 @@ class TestChoose:
         assert choice.value < 0.3
         assert player.analyse(board, Limit(nodes=100)).result().best.value < 0.3
 
+    def test_a_return_that_ended_a_line_of_the_tree_does_not_end_the_game(self, player: Search) -> None:
+        """As above, where the tree is kept from before the position was there for the first time."""
+        board = Board("2bk1a2C/4a4/4b1n2/9/p7P/9/P4N3/4B3B/4A4/3A1K3 b")
+        values = []
+        for iccs in ("g7h9", "f3e5", "d9d8", "e5c6", "d8d7", "c6e5", "d7d8"):
+            values.append(player.choose([board], Limit(nodes=200))[0].value)
+            board.push_iccs(iccs)
+        assert max(values[::2]) < 0.3  # Black's
+        assert min(values[1::2]) > 0.7
+
     def test_the_trees_of_finished_games_are_let_go(self) -> None:
         player = Search(nodes=16)
         trees = []
