@@ -106,8 +106,10 @@ def enabled(controller: Controller, action: Action) -> bool:
             return isinstance(session.node, ChildNode) and not session.node.is_main_line()
         case Action.DELETE:
             return session.can_delete
-        case Action.GAMES | Action.PREVIOUS_GAME | Action.NEXT_GAME:
+        case Action.GAMES:
             return controller.files.several
+        case Action.PREVIOUS_GAME | Action.NEXT_GAME:
+            return controller.files.several or controller.library.several
         case Action.MEND:
             return controller.files.can_mend
         case Action.NEXT_MOVE:

@@ -26,7 +26,8 @@ def do(controller: Controller, action: Action) -> None:
         case Action.SAVE:
             files.save()
         case Action.PREVIOUS_GAME | Action.NEXT_GAME:
-            files.step(-1 if action is Action.PREVIOUS_GAME else 1)
+            holder = controller.library if controller.library.several else files
+            holder.step(-1 if action is Action.PREVIOUS_GAME else 1)
         case Action.MEND:
             files.mend()
         case Action.COPY_PICTURE:

@@ -149,6 +149,11 @@ class GameLibrary:
         self.progress: Progress | None = None
         self.hovered: Move | None = None
         """The move under the pointer, which is shown as an arrow."""
+        self._list: tuple[Entry, ...] = ()
+        """The list that the game on the board was chosen from."""
+        self._index = 0
+        self._brought = -1
+        """The session's number of that game."""
         self._number = self._explore_number = self._search_number = self._fetch_number = 0
         self._asked: object = None
         self._asked_board: Board | None = None
@@ -204,6 +209,7 @@ class GameLibrary:
                 self.listed = answer
             case Fetched():
                 self._bring(answer.game, answer.ply)
+                self._brought = self.session.number
             case NoAnswer():
                 self.error, self.explored, self.listed = answer.message, None, None
                 self._notice(say("library.failed", reason=answer.message), "alert")
@@ -220,11 +226,23 @@ class GameLibrary:
         else:
             session.explore([move])
 
-    def open(self, entry: Entry) -> None:
-        """Lay a game of the library open."""
+    def open(self, games: tuple[Entry, ...], index: int) -> None:
+        """Lay a game of a list open."""
+        self._list, self._index, entry = games, index, games[index]
         self._number += 1
         self._fetch_number = self._number
         self.librarian.ask(Fetch(self._number, entry.id, entry.ply or 0))
+
+    @property
+    def several(self) -> bool:
+        """Whether the game on the board is one of a list."""
+        return len(self._list) > 1 and self._brought == self.session.number
+
+    def step(self, games: int) -> None:
+        """Lay the game open that is so many places further on in the list, or back."""
+        index = max(0, min(len(self._list) - 1, self._index + games))
+        if index != self._index:
+            self.open(self._list, index)
 
     def search(self, where: Filter, here: bool = False) -> None:
         """Look for games, or for those with the position shown."""

@@ -86,7 +86,7 @@ class LibrarySheet(Overlay):
         listed = self.library.listed
         if listed is not None and row < len(listed.games):
             self.closed = True
-            self.library.open(listed.games[row])
+            self.library.open(listed.games, row)
 
     def press_inside(self, layout: Layout, room: Rect, position: Position) -> None:
         for n, rect in enumerate(self._field_places(layout, room)):

@@ -199,11 +199,11 @@ class LibraryView(View):
         screen.fill(theme.EDGE, Rect(room.x, y - layout.px(4), room.width, 1))
         result = max(theme.width(text, small) for text in ("0-1", "1/2")) + layout.px(6)
         year = max([theme.width(entry.date[:4], small) for entry in games], default=0) + layout.px(8)
-        for entry in games:
+        for index, entry in enumerate(games):
             spot = Rect(room.x, y, room.width, row)
             if spot.collidepoint(pointer):
                 box(screen, spot.inflate(layout.px(8), 0), theme.RAISED, layout.px(4))
-            self._spots.append((spot, lambda entry=entry: self.library.open(entry)))  # type: ignore[misc]
+            self._spots.append((spot, lambda index=index: self.library.open(games, index)))  # type: ignore[misc]
             write(screen, entry.date[:4], small, Rect(room.x, y, year, row), theme.FAINT)
             names = f"{entry.red or '?'} - {entry.black or '?'}"
             write(screen, names, size, Rect(room.x + year, y, room.width - year - result, row))

@@ -149,6 +149,18 @@ class TestExplorer:
         assert game.headers["Black"] == "Black 2" and app.session.viewed == 1
         assert not app.controller.files.unsaved and app.controller.files.own_file is None
 
+    def test_keys_go_to_the_next_game_of_the_list(self, app):
+        assert not app.controller.enabled(Action.NEXT_GAME)
+        explore(app)
+        library = app.controller.library
+        library.open(library.explored.games, 0)
+        black = [entry.black for entry in library.explored.games]
+        for name, index in (("page down", 0), ("page down", 1), ("page up", 2), ("page up", 1), ("", 0)):
+            app.table.wait(lambda index=index: app.session.table.game.headers.get("Black") == black[index])
+            key(app, name or "page up")
+        app.session.new()
+        assert not app.controller.enabled(Action.NEXT_GAME)
+
     def test_the_shipped_games_are_taken_in_once(self, app):
         explore(app)
         key(app, "f3")
