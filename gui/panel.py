@@ -126,9 +126,17 @@ class Panel:
             enabled = self.controller.enabled(action)
             button(screen, layout, rect, action.label, "", pointer, enabled)
         line, tone = self.controller.status()
+        if (sign := self._sign_at(layout, pointer)) is not None:
+            line, tone = f"{sign.title} · {sign.shortcut}", "quiet"
         draw_status(screen, layout, line, tone)
         for action, rect in zip(BUTTONS, layout.buttons, strict=True):
             self._draw_button(screen, layout, rect, action, pointer)
+
+    @staticmethod
+    def _sign_at(layout: Layout, pointer: Position) -> Action | None:
+        """Return the action of the button with a sign that the pointer rests on, so that it can be told in words."""
+        places = zip(NAVIGATION, layout.navigation, strict=True)
+        return next((action for action, rect in places if rect.collidepoint(pointer)), None)
 
     def _draw_tabs(self, screen: pygame.Surface, layout: Layout, pointer: Position) -> None:
         for view, rect in zip(self.views, self._tabs(layout), strict=True):

@@ -289,6 +289,17 @@ class TestButtons:
         assert self.ground(app, action, rect.center) == theme.HOVER
         assert has_ink(shot(app), rect)
 
+    @pytest.mark.parametrize("action", NAVIGATION)
+    def test_a_sign_is_told_in_words_with_its_key(self, open_board, monkeypatch, action):
+        app, written = open_board(), []
+        draw = theme.text
+        monkeypatch.setattr(theme, "text", lambda text, *options: written.append(text) or draw(text, *options))
+        shot(app)
+        told = f"{action.title} · {action.shortcut}"
+        assert told not in written
+        shot(app, self.rect(app, action).center)
+        assert told in written
+
     def test_only_what_can_be_done_is_raised(self, open_board):
         app = open_board()
         shown = BUTTONS + NAVIGATION
