@@ -336,7 +336,7 @@ class LegalMoves(LogitsProcessor):
         for row, tokens in enumerate(input_ids.tolist()):
             game = TokenGame.read(tokens)
             if game.illegal:
-                raise UserError(f"{game.illegal} is not legal after {game.board.ply} plies: {game.board.fen()}")
+                raise UserError(f"{game.illegal} is not legal at ply {game.board.ply + 1}: {game.board.fen()}")
             legal = game.board.legal_move_indices().tolist()
             if game.over or (legal and game.board.outcome()):
                 masked[row, PAD] = 0.0

@@ -166,7 +166,7 @@ def plan_of(
     model: PreTrainedModel, trainer: XiangqiTrainer, shards: Sequence[Shard], done: int, budget: Budget | None
 ) -> str:
     """Return what a run is about to do: lines with its model, its games, its length and its rate."""
-    preset, batches = trainer.preset, trainer.batches
+    preset, batches, layers = trainer.preset, trainer.batches, model.config.num_hidden_layers
     held = {split: sum(len(shard.games(split)) for shard in shards) for split in SPLITS[1:]}
     size = batches.epoch_plies / batches.per_epoch
     rise = f"the learning rate rises to {preset.learning_rate:g} in {preset.warmup:,} step{'s' * (preset.warmup != 1)}"
@@ -177,7 +177,7 @@ def plan_of(
     else:
         length = f"{budget.seconds:,.0f} CPU seconds, in steps of about {size:,.0f} plies; {rise}"
     lines = [
-        f"model: {model.config.num_hidden_layers} layers of width {model.config.hidden_size}, "
+        f"model: {layers} layer{'s' * (layers != 1)} of width {model.config.hidden_size}, "
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters, on {trainer.args.device.type}",
         f"games: {batches.epoch_games:,} to learn from, {batches.epoch_plies:,} plies an epoch; held out: "
         f"{held['validation']:,} to watch the run by, {held['test']:,} to judge the result by",

@@ -172,7 +172,7 @@ class TestTokens:
             np.testing.assert_allclose(found, softmax(thought.scores.astype(np.float64)), atol=1e-5)
 
     def test_an_illegal_move_is_named(self, model: XiangqiLM) -> None:
-        with pytest.raises(UserError, match="h2e2 is not legal after 1 plies"):
+        with pytest.raises(UserError, match="h2e2 is not legal at ply 2"):
             chances(model, "h2e2 h2e2")
 
 
