@@ -154,6 +154,19 @@ def review(stage: Stage) -> None:
     stage.settle()
 
 
+def teaching(stage: Stage) -> None:
+    """A mistake that may be taken back, with what follows."""
+    stage.do(Action.TEACH)
+    teacher = stage.controller.teacher
+    for move in ("h2e2", "e2e6"):  # the second one gives a cannon for a pawn
+        stage.until(lambda: stage.session.table.awaits_person)
+        stage.click(move[:2])
+        stage.click(move[2:])
+    stage.until(lambda: teacher.offered is not None)
+    stage.pointer = AWAY
+    stage.until(lambda: teacher.count == len(teacher.why))
+
+
 def library(stage: Stage) -> None:
     """What was played in a position, in the shipped games."""
     stage.study(1)
@@ -204,7 +217,7 @@ def chinese(stage: Stage) -> None:
 
 SCENES: Final[dict[str, Callable[[Stage], None]]] = {
     scene.__name__: scene
-    for scene in (play, analysis, mind, review, library, puzzle, editor, new_game, settings, menu, chinese)
+    for scene in (play, analysis, mind, review, teaching, library, puzzle, editor, new_game, settings, menu, chinese)
 }
 FILM: Final = "film"
 PLIES: Final = range(14, 30)

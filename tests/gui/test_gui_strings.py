@@ -1,5 +1,6 @@
 import re
 import string
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -61,6 +62,13 @@ def chinese():
     strings.set_language("zh-Hans")
     yield
     strings.set_language("en")
+
+
+def test_the_page_on_the_board_has_every_key_as_the_menu_calls_it():
+    page = (Path(__file__).parents[2] / "docs" / "board.md").read_text("utf-8").lower()
+    for action in Action:
+        title = " ".join(action.title.replace("...", "").split()).lower()
+        assert f"`{action.shortcut.lower()}` {title}" in page, action
 
 
 class TestTable:

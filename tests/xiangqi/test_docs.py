@@ -25,6 +25,7 @@ PAGES = (
     "docs/lm.md",
     "docs/engine.md",
     "docs/library.md",
+    "docs/board.md",
     "docs/architecture.md",
     "docs/glossary.md",
 )
