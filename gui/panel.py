@@ -222,12 +222,17 @@ def draw_first_panel(screen: pygame.Surface, layout: Layout, line: str) -> None:
 
 
 def draw_error(screen: pygame.Surface, layout: Layout, message: str) -> None:
-    """Draw an error over the river, in one line."""
+    """Draw an error over the river, in five lines at most."""
+    size, pad = layout.text(15), layout.px(14)
     width = layout.plate.width - round(layout.cell * 1.2)
-    rect = Rect(0, 0, width, max(layout.px(34), round(layout.cell * 0.62)))
+    lines, step = theme.wrap(translated(message), size, width - 2 * pad, 5), theme.height(size)
+    rect = Rect(0, 0, width, max(round(layout.cell * 0.62), len(lines) * step + pad))
     rect.center = layout.plate.center
     box(screen, rect, theme.WARNING, layout.px(10), 0.95)
-    write(screen, translated(message), layout.text(15), rect.inflate(-layout.px(28), 0), theme.ON_WARNING, "center")
+    top = rect.centery - len(lines) * step // 2
+    for n, line in enumerate(lines):
+        place = Rect(rect.x + pad, top + n * step, rect.width - 2 * pad, step)
+        write(screen, line, size, place, theme.ON_WARNING, "center")
 
 
 def _banner_lines(layout: Layout, ending: Ending) -> list[tuple[str, int, Rgb]]:

@@ -101,10 +101,10 @@ def fit(string: str, size: int, width: int) -> str:
 def wrap(string: str, size: int, width: int, lines: int = 1000) -> list[str]:
     """Break a text into at most ``lines`` lines of ``width`` pixels; the rest is replaced by an ellipsis.
 
-    Lines end at spaces, and at any Chinese character. A word that is longer than a line is cut.
+    Lines end at spaces, and at any Chinese character. A word that is longer than a line is broken.
     """
     found: list[str] = []
-    words = split(string)
+    words = [piece for word in split(string) for piece in _broken(word, size, width)]
     while words and len(found) < lines - 1:
         count = 1
         while count < len(words) and _width("".join(words[: count + 1]).rstrip(), size) <= width:
@@ -112,6 +112,17 @@ def wrap(string: str, size: int, width: int, lines: int = 1000) -> list[str]:
         found.append(fit("".join(words[:count]).rstrip(), size, width))
         words = words[count:]
     return [*found, fit("".join(words).rstrip(), size, width)] if words else found
+
+
+def _broken(word: str, size: int, width: int) -> list[str]:
+    """Break a word into pieces that are no longer than a line."""
+    pieces = [word]
+    while len(pieces[-1]) > 1 and _width(pieces[-1].rstrip(), size) > width:
+        whole, count = pieces.pop(), 1
+        while _width(whole[: count + 1], size) <= width:
+            count += 1
+        pieces += [whole[:count], whole[count:]]
+    return pieces
 
 
 def split(string: str) -> list[str]:

@@ -206,7 +206,8 @@ def ended(fen, played):
 
 def failed(stage):
     stage.reset(humans="red")
-    stage.controller.opponents.error = "the player is gone"
+    fen = "rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR b"
+    stage.controller.opponents.error = f"the engine neither gave a move nor resigned in {fen}"
 
 
 def armed(stage):

@@ -99,3 +99,17 @@ class TestPieces:
             view.draw(screen, layout, 0, Marks(), 0.0)
             pictures.append(pygame.image.tobytes(screen, "RGB"))
         assert pictures[0] != pictures[1]
+
+
+class TestTexts:
+    def test_a_word_that_is_longer_than_a_line_is_broken_and_nothing_is_lost(self):
+        fen = "rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR"
+        lines = theme.wrap(f"in {fen} it is red's turn", 14, 120)
+        assert "".join(lines).replace(" ", "") == f"in{fen}itisred'sturn"
+        assert max(theme.width(line, 14) for line in lines) <= 120
+
+    def test_the_last_line_says_that_there_is_more(self):
+        assert theme.wrap("a b " * 100, 14, 120, 2)[-1].endswith("...")
+
+    def test_no_room_at_all_is_not_fatal(self):
+        assert len(theme.wrap("ab", 14, 1)) == 2
