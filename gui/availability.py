@@ -35,7 +35,7 @@ def label(controller: Controller, action: Action) -> str:
         case Action.THREATS if controller.analysis.threats:
             return say("threats.off")
         case Action.BOTH if len(session.humans) == 2:
-            return say("both.back", player=opponents.player.kind)
+            return say("both.computer") if opponents.level else say("both.back", player=opponents.player_name)
     return action.label
 
 

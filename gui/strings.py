@@ -38,6 +38,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "level.own": "own",
     "swap": "Swap sides",
     "both": "Play both sides",
+    "both.computer": "Play the computer",
     "both.back": "Play against {player}",
     "move_now": "Move now",
     "analyse": "Analyse",
@@ -400,6 +401,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "banner.hint": "N new game · U take back · click here to see the board",
     # --- Players ------------------------------------------------------------------------------------------------------
     "player.you": "You",
+    "player.computer": "Computer",
     "player.person": "Player",
     "side.red": "Red",
     "side.black": "Black",
