@@ -344,7 +344,7 @@ class TestLevels:
         [
             ("lm", "Steady", "lm:temperature=0.6"),
             ("lm:model=runs/a", "Steady", "lm:temperature=0.6,model=runs/a"),
-            ("level:deep", "Deep", "search:nodes=100"),
+            ("level:deep", "Deep", "search:nodes=90"),
         ],
     )
     def test_the_level_is_put_into_the_spec(self, seat, spec, level, expected):
