@@ -386,7 +386,6 @@ CHINESE: Final[dict[str, str]] = {
     "banner.hint": "N 新局 · U 悔棋 · 点此处看棋盘",
     # --- Players ------------------------------------------------------------------------------------------------------
     "player.you": "您",
-    "player.computer": "电脑",
     "player.person": "棋手",
     "side.red": "红方",
     "side.black": "黑方",

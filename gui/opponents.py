@@ -105,7 +105,7 @@ class Opponents:
         if self.red_player is not None and not self.session.humans and color == RED:
             return self.red_name, side_name(color)
         if self.level is not None:
-            return f"{say('player.computer')} · {level_name(self.level)}", side_name(color)
+            return level_name(self.level), side_name(color)
         return self.player_name, side_name(color)
 
     def _spec_of(self, color: Color) -> Spec:

@@ -175,7 +175,7 @@ class Panel:
             clock = write(screen, clock_text(time_left), layout.text(20), clock, ink_of_clock, "right")
             room.width = clock.left - left - layout.px(8)
         name_room = Rect(left, top, room.width - (layout.px(42) if dots else 0), heights[0])
-        write(screen, who, large, name_room)
+        write(screen, who, large if theme.width(who, large) <= name_room.width else small, name_room)
         write(screen, captured or side_name, small, Rect(left, top + heights[0], room.width, heights[1]), ink)
         if dots:
             for i in range(3):

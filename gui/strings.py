@@ -401,7 +401,6 @@ _ENGLISH: Final[dict[str, str]] = {
     "banner.hint": "N new game · U take back · click here to see the board",
     # --- Players ------------------------------------------------------------------------------------------------------
     "player.you": "You",
-    "player.computer": "Computer",
     "player.person": "Player",
     "side.red": "Red",
     "side.black": "Black",

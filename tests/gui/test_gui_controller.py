@@ -484,4 +484,4 @@ class TestClipboardAndFiles:
     def test_who_sits_where(self, seat):
         table = seat(Scripted())
         assert table.controller.opponents.side(RED) == ("You", "Red")
-        assert table.controller.opponents.side(BLACK)[0].startswith("Computer · ")
+        assert table.controller.opponents.side(BLACK)[0] == "Steady"
