@@ -16,6 +16,8 @@ from xiangqi.notation import uci
 
 LOADING: Final = 300.0
 """Seconds that an engine has for its first ``readyok``: it may load a network or compile."""
+GREETING: Final = 30.0
+"""Seconds that it has at least for ``uciok`` or ``ucciok``: only its program has to start."""
 _ANSWERS: Final = {
     UCI: ("id", "option", "uciok", "readyok", "info", "bestmove", "copyprotection", "registration"),
     UCCI: ("id", "option", "ucciok", "readyok", "info", "bestmove", "nobestmove", "pophash", "bye"),
@@ -81,7 +83,7 @@ class Talk:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.tell(self.dialect.name)
-        said = await self.until(f"{self.dialect.name}ok", LOADING)
+        said = await self.until(f"{self.dialect.name}ok", max(self.timeout, GREETING))
         self.handshake, self._greeted = loop.time() - began, True
         self.id, self.options, self.declared = {}, {}, []
         for line in said:
