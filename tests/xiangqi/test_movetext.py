@@ -193,3 +193,15 @@ class TestMinister:
     def test_middle_pawn(self) -> None:
         board = Board("3k5/2P6/9/2P6/9/2P6/9/9/9/2B1K4 w")
         assert [parse_wxf(board, text).iccs for text in ("M7+1", "M7+5")] == ["c6c7", "c0e2"]
+
+
+class TestTimes:
+    """Some programs write the time of a move in brackets after it."""
+
+    @pytest.mark.parametrize("time", ["12", "0:15", "00:15/01:30", " 3 ", "12秒", "3.5s"])
+    def test_they_are_comments(self, time: str) -> None:
+        game = Game.from_pgn(f"1. 炮二平五({time}) 马8进7 (1... 马2进3 ({time})) 2. 马二进三({time}) *")
+        assert game.errors == []
+        assert [move.iccs for move in game.moves()] == ["h2e2", "h9g7", "h0g2"]
+        for read in (game, Game.from_pgn(str(game))):
+            assert [node.comment for node in read.main_line()] == [time.strip(), "", time.strip()]

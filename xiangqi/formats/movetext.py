@@ -32,7 +32,8 @@ _COMMENT: Final = re.compile(r"\{([^}]*)\}")
 _MOVE_NUMBERS: Final = frozenset([f"{number}{dots}" for number in range(1, 1000) for dots in (".", "...")])
 _TOKEN: Final = re.compile(
     r"""
-      (?P<comment>\{[^}]*\}?|;[^\n]*)
+      (?P<comment>\{[^}]*\}?|;[^\n]*
+        |\(\s*\d+(?:[:.]\d+)*(?:\s*/\s*\d+(?:[:.]\d+)*)?\s*[s秒]?\s*\))   # the time of a move: (12), (0:12/1:30)
     | (?P<escape>^%[^\n]*)
     | (?P<open>\()
     | (?P<close>\))
@@ -361,7 +362,7 @@ class _Dropped:
         kind, token = match.lastgroup, match[0]
         text, comments, nags = self.found[-1]
         if kind == "comment":
-            comments.append(_clean_comment(token[1:].removesuffix("}")))
+            comments.append(_clean_comment(token[1:].removesuffix("}" if token[0] == "{" else ")")))
         elif kind == "nag":
             nags.add(int(token[1:]))
         elif kind == "glyph":
