@@ -29,7 +29,12 @@ PAGES = (
     "docs/architecture.md",
     "docs/glossary.md",
 )
-ALL_PAGES = ("README.md", "data/README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+ALL_PAGES = (
+    "README.md",
+    "README.zh.md",
+    "data/README.md",
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+)
 """Some have examples that take too long for a test; their commands and links are looked at all the same."""
 MODULES = (
     "xiangqi",
@@ -153,6 +158,18 @@ class TestPages:
             text = (ROOT / page).read_text(encoding="utf-8")
             for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
                 assert target.startswith("https://") or (ROOT / page).parent.joinpath(target).exists(), (page, target)
+
+    def test_the_chinese_readme_has_the_same_commands_and_figures(self):
+        english, chinese = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh.md"))
+        commands, figures = [], []
+        for text in (english, chinese):
+            blocks = [block for _, block in FENCE.findall(text)]
+            commands.append([line.split(" #")[0].rstrip() for block in blocks for line in block.splitlines()])
+            rows = [line for line in text.splitlines() if line.startswith("|")]
+            figures.append([re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", row) for row in rows])
+        assert commands[0] == commands[1]
+        assert figures[0] == figures[1]
+        assert sum(map(len, figures[0])) > 100
 
 
 def has_fairy_stockfish():
