@@ -8,10 +8,13 @@ nothing else to do, the time by the clock is about the same.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import threading
 import time
 from itertools import islice
+
+os.environ["NUMPY_MADVISE_HUGEPAGE"] = "0"  # as in the board's processes
 
 import numpy as np
 
