@@ -1,6 +1,7 @@
 """Files at the board: opened, stepped through, searched, saved, copied; and nothing unsaved is lost."""
 
 import os
+import random
 import subprocess
 import sys
 import time
@@ -374,8 +375,14 @@ while session.ending is None:
 """
 
 
-@pytest.mark.parametrize("after", [1, 8, 21])
-def test_a_kill_loses_at_most_the_last_move(tmp_path, after):
+MOMENTS = [(random.Random(seed).randrange(1, 60), random.Random(seed).random() / 100) for seed in range(20)]
+"""A ply, and seconds after it."""
+
+
+@pytest.mark.parametrize(
+    ("after", "wait"), [*MOMENTS[:2], *(pytest.param(*moment, marks=pytest.mark.slow) for moment in MOMENTS[2:])]
+)
+def test_a_kill_loses_at_most_the_last_move(tmp_path, after, wait):
     root = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(
         [sys.executable, "-c", PLAYS, str(tmp_path)], cwd=root, stdout=subprocess.PIPE, text=True
@@ -384,6 +391,7 @@ def test_a_kill_loses_at_most_the_last_move(tmp_path, after):
     for line in process.stdout:
         last = int(line)
         if last >= after:
+            time.sleep(wait)
             process.kill()
             break
     rest = process.stdout.read().split()
