@@ -577,11 +577,12 @@ class Terminal:
         self._output.show(View(text, self._title(), moves, max(0, self._cursor.node.ply - 1) // 2))
 
     def _title(self) -> tuple[str, ...]:
-        headers, lines = self.table.game.headers, []
-        for side, seat in zip(SIDES, self.table.seats, strict=True):
-            name = "you" if seat.is_person else seat.name
-            lines.append(f"{side + ':':<6} {headers.get(side, name) if self._opened else name}")
-        return (*lines, headers.get("Result", "*")) if self._opened else tuple(lines)
+        headers, seats = self.table.game.headers, self.table.seats
+        names = ["you" if seat.is_person else seat.name for seat in seats]
+        if studied := self._opened and len(self.table.persons) == 2:  # then it is the record's own
+            names = [headers.get(side, name) for side, name in zip(SIDES, names, strict=True)]
+        lines = [f"{side + ':':<6} {name}" for side, name in zip(SIDES, names, strict=True)]
+        return (*lines, headers.get("Result", "*")) if studied else tuple(lines)
 
     def _list_of_moves(self) -> tuple[str, ...]:
         """Return the line shown, two moves a line, with the move that led here in brackets."""

@@ -64,8 +64,20 @@ def chinese():
     strings.set_language("en")
 
 
+PAGE = (Path(__file__).parents[2] / "docs" / "board.md").read_text("utf-8")
+
+
+def test_the_page_on_the_board_has_the_levels_in_order():
+    told = re.findall(r"[+-]\d+", PAGE.partition("## Levels")[2].partition("0 is Fairy")[0])
+    assert list(map(int, told)) == [level.elo for level in LEVELS]
+    names = [level.name for level in LEVELS]
+    assert [word for word in re.findall("[A-Z][a-z]+", PAGE.partition("|---|---|---|")[2]) if word in names][
+        :10
+    ] == names
+
+
 def test_the_page_on_the_board_has_every_key_as_the_menu_calls_it():
-    page = (Path(__file__).parents[2] / "docs" / "board.md").read_text("utf-8").lower()
+    page = PAGE.lower()
     for action in Action:
         title = " ".join(action.title.replace("...", "").split()).lower()
         assert f"`{action.shortcut.lower()}` {title}" in page, action

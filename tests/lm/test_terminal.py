@@ -16,6 +16,7 @@ import pytest
 from rich.cells import cell_len
 
 from lm import UserError
+from lm.players.levels import LEVELS, find_level
 from lm.players.player import Choice, GeneratedAnalysis, Line, Player, PlayerError, Thinker
 from lm.players.specs import Spec
 from lm.terminal import program
@@ -25,6 +26,7 @@ from xiangqi import Board, InvalidFenError, InvalidMoveError, Move
 from xiangqi.engine import Info, Limit, Score, Wdl
 from xiangqi.formats import load
 
+BEGINNER = find_level("Beginner")
 MATED_IN_THREE = ["h2e2", "e2e6", "b2b4", "b4e4"]
 
 
@@ -435,7 +437,7 @@ class TestFailures:
         assert opponent.closed
 
     def test_a_level_can_be_chosen_where_the_player_does_not_start(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        level = Spec.parse("careful:depth=1,care=0.24,temperature=1.8,name=level:Beginner")
+        level = Spec.parse(BEGINNER.spec).with_options({"name": "level:Beginner"})
         monkeypatch.setitem(PLAYERS, level, Opponent())
         talk, said = converse("h2e2", "level beginner", spec=Spec.parse("uci:cmd=/no/such/engine"))
         assert "The player failed" in said
@@ -498,17 +500,17 @@ class TestWords:
 class TestOpponents:
     def test_the_levels_are_listed_with_their_strength(self) -> None:
         said = converse("level")[1]
-        assert " 1 Child" in said and "10 Best      +1120" in said
+        assert f" 1 Child    {LEVELS[0].elo:>+6}" in said and f"10 Best     {LEVELS[-1].elo:>+6}" in said
 
     def test_another_level_answers_and_is_named_in_the_record(
         self, opponent: Opponent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        level = Spec.parse("careful:depth=1,care=0.24,temperature=1.8,name=level:Beginner")
+        level = Spec.parse(BEGINNER.spec).with_options({"name": "level:Beginner"})
         beginner = Opponent()
         monkeypatch.setitem(PLAYERS, level, beginner)
         talk, said = converse("h2e2", "level 2", "b2b4")
         assert opponent.closed and beginner.closed
-        assert "The opponent is Beginner now, of about -630 Elo." in said
+        assert f"The opponent is Beginner now, of about {BEGINNER.elo:+} Elo." in said
         assert '[Black "level:Beginner"]' in said
         assert moves_of(talk) == ["h2e2", "i6i5", "b2b4", "i5i4"]
 
@@ -652,9 +654,12 @@ class TestRecords:
         assert game.comment == "An old game."
 
     def test_a_record_is_played_on_from_the_position_shown(self, path: Path, opponent: Opponent) -> None:
-        talk, said = converse(f"open {path}", "next", "play red", "b2b4")
+        talk, said = converse(f"open {path}", "next", "play red", "b2b4", size=(80, 24))
         assert moves_of(talk) == ["h2e2", "i6i5", "b2b4", "i5i4"]
         assert "Black plays" in said
+        first, last = screens(said)[0], screens(said)[-1]
+        assert first[0].endswith("Red:   you") and "Red:   Hu" in said
+        assert last[0].endswith("Red:   you") and last[1].endswith("Black: opponent")
 
     def test_looking_back_changes_nothing_in_a_game(self, opponent: Opponent) -> None:
         talk, said = converse("h2e2", "first", "fen", "next", "moves", "last", "b2b4")
