@@ -1,6 +1,6 @@
 """Makes the pictures of the board in docs/img, with the shipped model: ``python docs/make_screenshots.py [NAME ...]``.
 
-It needs no display: SDL draws into memory. `mind.webp` is the moving picture that opens the README. Positions come from
+It needs no display: SDL draws into memory. `film.webp` is the moving picture that opens the README. Positions come from
 the shipped games; thinking is measured in nodes or waited for, so that a slow machine makes the same pictures.
 """
 
