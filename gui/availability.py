@@ -77,7 +77,7 @@ def enabled(controller: Controller, action: Action) -> bool:
         case Action.REDO:
             return session.can_redo
         case Action.LET_STAND:
-            return controller.teacher.offered is not None
+            return controller.teacher.holds
         case Action.MOVE_NOW:
             return controller.opponents.thinking and controller.opponents.is_loaded
         case Action.RESIGN:

@@ -397,7 +397,7 @@ CHINESE: Final[dict[str, str]] = {
     "status.ended": "{ending}。",
     "status.stuck": "对手走不了。按 U 悔棋。",
     "status.not_ready": "对手还没有准备好。",
-    "status.judging": "正在看您的着法…",
+    "status.judging": "正在看您的着法… 按 {key} 不必等。",
     "status.mistake": "这一着损失很大。请看以下变化。",
     "status.thinking": "思考中…",
     "status.loading": "正在载入模型…",

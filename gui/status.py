@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gui.actions import Tone
+from gui.actions import Action, Tone
 from gui.names import side_name
 from gui.strings import say, translated
 
@@ -32,7 +32,7 @@ def status(controller: Controller) -> tuple[str, Tone]:
     if controller.teacher.offered is not None:
         return say("status.mistake"), "alert"
     if controller.teacher.judging:
-        return say("status.judging"), "busy"
+        return say("status.judging", key=Action.LET_STAND.shortcut), "busy"
     if opponents.error is not None:
         return say("status.stuck" if session.awaits_player else "status.not_ready"), "alert"
     if session.awaits_player:

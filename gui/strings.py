@@ -412,7 +412,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "status.ended": "{ending}.",
     "status.stuck": "The player cannot move. U takes your move back.",
     "status.not_ready": "The player is not ready.",
-    "status.judging": "Looking at your move...",
+    "status.judging": "Looking at your move... {key} goes on without.",
     "status.mistake": "This move loses much. See what follows.",
     "status.thinking": "Thinking...",
     "status.loading": "Loading model...",

@@ -125,8 +125,11 @@ class Teacher:
                 self.replay()
 
     def let_stand(self) -> None:
-        """Keep the move: the opponent answers."""
+        """Keep the move, even before it is judged: the opponent answers."""
         self.offer = None
+        if self._judging:
+            self._judging = False
+            self._number += 1
 
     # --- Showing why --------------------------------------------------------------------------------------------------
 

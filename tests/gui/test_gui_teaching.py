@@ -69,7 +69,7 @@ class TestAsking:
         table.tick()
         request = asked(table)
         assert (request.board.fen(), request.move, request.before) == (STARTING_FEN, BAD, before)
-        assert table.controller.status()[0] == "Looking at your move..."
+        assert table.controller.status()[0] == "Looking at your move... Enter goes on without."
 
     def test_only_the_persons_moves_are_judged(self, table):
         table.play("c3c4")
@@ -122,6 +122,15 @@ class TestOffering:
         table.controller.do(Action.LET_STAND)
         table.wait(lambda: table.moves == ["h2h9", "i6i5"])
         assert not table.controller.enabled(Action.LET_STAND)
+
+    def test_a_move_need_not_be_judged(self, table):
+        table.play("h2h9")
+        table.tick()
+        number = asked(table).number
+        table.controller.do(Action.LET_STAND)
+        table.worker.report(MoveJudged(number, Judged(point(0, 0.5, WHY), point(1, 0.1, WHY), BAD)))
+        table.wait(lambda: table.moves == ["h2h9", "i6i5"])
+        assert table.controller.teacher.offered is None
 
     @pytest.mark.parametrize(("after", "offered"), [(0.39, True), (0.41, False), (0.6, False)])
     def test_a_mistake_is_a_tenth_of_the_winning_chances(self, table, after, offered):
