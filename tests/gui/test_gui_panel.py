@@ -419,11 +419,12 @@ class TestLongTexts:
 
     def test_an_error_over_the_board(self, layout, written):
         screen = pygame.Surface(layout.size)
-        draw_error(screen, layout, self.LONG)
+        draw_error(screen, layout, self.LONG * 20)
         place = moved_pixels(pygame.surfarray.array3d(pygame.Surface(layout.size)), pygame.surfarray.array3d(screen))
         assert layout.plate.contains(place)
-        assert written[0].startswith("Wolfe") and written[0].endswith("...")
-        assert theme.width(written[0], layout.text(15)) < place.width
+        assert written[0].startswith("Wolfe") and written[-1].endswith("...")
+        assert len(written) == 5
+        assert max(theme.width(line, layout.text(15)) for line in written) < place.width
 
     def test_the_reason_on_the_banner(self, layout, written):
         screen = pygame.Surface(layout.size)
