@@ -30,8 +30,8 @@ from gui.actions import Action
 from gui.app import App, look, open_window, wait_for_events
 from gui.controller import Controller
 from gui.games_folder import GamesFolder
-from gui.helpers import Helpers
 from gui.preferences import Preferences
+from gui.processes.helpers import Helpers
 from gui.session import Session
 from gui.settings import Settings
 from lm import data_path

@@ -16,9 +16,9 @@ import time
 from itertools import islice
 from pathlib import Path
 
-from gui.import_process import AddShipped, Done
 from gui.library import Importer, Librarian
-from gui.library_process import Explore, Explored
+from gui.processes.importing import AddShipped, Done
+from gui.processes.library import Explore, Explored
 from lm import data_path
 from xiangqi import Board, load
 

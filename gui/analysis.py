@@ -1,6 +1,6 @@
 """The analysis at the board: follows the position shown, and keeps what the thinker says of it.
 
-The thinking is done in the player's process (`gui.analysis_process`).
+The thinking is done in the player's process (`gui.processes.analysis`).
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gui.analysis_process import Analyse, Lines, NoAnalysis, People, Report
+from gui.processes.analysis import Analyse, Lines, NoAnalysis, People, Report
 from gui.session import Session
 from lm.players.analysing import people, thinker
 from lm.players.specs import Spec
 from xiangqi import NULL_MOVE, RED, Board, Move
 
 if TYPE_CHECKING:
-    from gui.worker import Worker
+    from gui.processes.worker import Worker
     from lm.players.player import Line
 
 MOST_LINES: Final = 6

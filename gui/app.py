@@ -22,15 +22,15 @@ import pygame
 from gui import NoDisplayError, keys, theme
 from gui.actions import Action
 from gui.board_view import GLIDE, Arrow, BoardView, Glow, Marks, Scene, draw_chances
-from gui.dialogs import TextDialog
-from gui.help_sheet import HelpSheet
 from gui.layout import MINIMUM_SIZE, Layout, Point, arrange
-from gui.menu import Menu
-from gui.overlay import Overlay
 from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw_error, draw_first_panel
 from gui.preferences import Preferences, language_of_system
 from gui.settings import Settings
-from gui.settings_sheet import SettingsSheet
+from gui.sheets.dialogs import TextDialog
+from gui.sheets.help import HelpSheet
+from gui.sheets.menu import Menu
+from gui.sheets.overlay import Overlay
+from gui.sheets.settings import SettingsSheet
 from gui.sounds import Sounds
 from gui.strings import say, set_language
 
@@ -283,7 +283,7 @@ class App:
             case Action.ADD_ENGINE:
                 self._add_engine(lambda: self.controller.say(say("notice.engine_added"), "good"))
             case Action.EDIT:
-                from gui.editor_sheet import EditorSheet
+                from gui.sheets.editor import EditorSheet
 
                 self._open(EditorSheet(self.controller, self._set_up))
             case (
@@ -295,18 +295,18 @@ class App:
                 | Action.PICTURE
                 | Action.SAVE_REVIEW
             ):
-                from gui.file_sheets import sheet_of
+                from gui.sheets.files import sheet_of
 
                 if self.controller.enabled(action):
                     self._open(sheet_of(self.controller, action))
             case Action.LIBRARY:
                 self.panel.show("moves" if self.panel.view.name == "library" else "library")
             case Action.SEARCH_LIBRARY:
-                from gui.library_sheet import LibrarySheet
+                from gui.sheets.library import LibrarySheet
 
                 self._open(LibrarySheet(self.controller.library, self.controller.clipboard.get))
             case Action.PUZZLES:
-                from gui.puzzle_sheet import PuzzleSheet
+                from gui.sheets.puzzles import PuzzleSheet
 
                 self._open(PuzzleSheet(self.controller, self.sounds, lambda fen: self._set_up(fen, analyse=True)))
             case Action.NEXT_VIEW:
@@ -335,13 +335,13 @@ class App:
             self.panel.show("analysis")
 
     def _new_game(self) -> None:
-        from gui.new_game_dialog import NewGameDialog
+        from gui.sheets.new_game import NewGameDialog
 
         start, more = self.controller.start, lambda: self._add_engine(self._new_game)
         self._open(NewGameDialog(self.controller, start, more))
 
     def _add_engine(self, done: Callable[[], None]) -> None:
-        from gui.new_game_dialog import EngineDialog
+        from gui.sheets.new_game import EngineDialog
 
         self._open(EngineDialog(self.controller, done))
 
@@ -542,7 +542,7 @@ def main(
         ready = _wait_for_rules(window, lambda: _sit_down(side, fen, games_dir or Path.home() / "xiangqi"))
         if ready is not None:
             from gui.controller import Controller
-            from gui.helpers import Helpers
+            from gui.processes.helpers import Helpers
             from lm.players.levels import LEVELS
 
             session, games, notice = ready

@@ -1,7 +1,7 @@
 """Connects the window and the game: carries out actions, passes reports on, and keeps the game.
 
 It needs no window: time and clipboard are arguments. Each group of the menu has a module of its own that does its
-actions, as `gui.game_actions`.
+actions, as `gui.actions.game`.
 """
 
 from __future__ import annotations
@@ -10,30 +10,27 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from gui import (
-    analysis_process,
-    availability,
-    file_actions,
-    game_actions,
-    mind_process,
-    review_process,
-    study_actions,
-    teaching_process,
-    tree_actions,
-)
-from gui.actions import Action, Group, Tone
+from gui.actions import Action, Group, Tone, availability
+from gui.actions import files as file_actions
+from gui.actions import game as game_actions
+from gui.actions import study as study_actions
+from gui.actions import tree as tree_actions
 from gui.analysis import LiveAnalysis
 from gui.clocks import RunningClocks
 from gui.errors import describe
 from gui.files import Files
 from gui.games_folder import GamesFolder
-from gui.helpers import Helpers
 from gui.library import GameLibrary
 from gui.mind import Mind
 from gui.notation import Notation, Style
 from gui.opponents import Opponents
-from gui.player_process import Loaded, Report
 from gui.preferences import Preferences
+from gui.processes import analysis as analysis_process
+from gui.processes import mind as mind_process
+from gui.processes import review as review_process
+from gui.processes import teaching as teaching_process
+from gui.processes.helpers import Helpers
+from gui.processes.player import Loaded, Report
 from gui.puzzles import Puzzles
 from gui.review import GameReview
 from gui.session import Session

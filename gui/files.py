@@ -1,6 +1,6 @@
 """Files at the board: opened, stepped through and saved; and games as text.
 
-It needs no window. Files are read in the reader's process (`gui.reader`); what it reports comes in by `take`.
+It needs no window. Files are read in the reader's process (`gui.processes.reader`); what it reports comes in by `take`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from gui.actions import Tone
 from gui.errors import describe
 from gui.games_folder import GamesFolder
-from gui.reading_process import Fetched, Finished, Heading, Listed, Mended, Report
+from gui.processes.reading import Fetched, Finished, Heading, Listed, Mended, Report
 from gui.session import SAVED, Session
 from gui.settings import Settings
 from gui.strings import say

@@ -1,7 +1,7 @@
 """The library at the board: it follows the position shown, searches, imports, and keeps the games played here.
 
-It needs no window. Questions are answered in a process of their own (`gui.library_process`), and what is written is
-written in another one (`gui.import_process`); what they report comes in by `tick`.
+It needs no window. Questions are answered in a process of their own (`gui.processes.library`), and what is written is
+written in another one (`gui.processes.importing`); what they report comes in by `tick`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from gui import import_process, library_process
 from gui.actions import Tone
-from gui.child_process import ChildProcess, Helper, how_it_ended
-from gui.import_process import (
+from gui.processes import importing as import_process
+from gui.processes import library as library_process
+from gui.processes.child import ChildProcess, Helper, how_it_ended
+from gui.processes.importing import (
     AddFile,
     AddShipped,
     BuildIndex,
@@ -26,7 +27,7 @@ from gui.import_process import (
     Stop,
     Task,
 )
-from gui.library_process import Explore, Explored, Fetch, Fetched, Listed, NoAnswer, Resembling, Search
+from gui.processes.library import Explore, Explored, Fetch, Fetched, Listed, NoAnswer, Resembling, Search
 from gui.session import Session
 from gui.strings import say
 from lm.library.entries import Filter
@@ -75,7 +76,7 @@ class Writes(Protocol):
 class Librarian(Helper[library_process.Report]):
     """Answers questions on the library in a file, by default the user's, in a process of its own."""
 
-    module = "gui.library_process"
+    module = "gui.processes.library"
 
     def __init__(self, notify: Callable[[], None] = lambda: None, path: Path | None = None) -> None:
         super().__init__(notify)
@@ -98,7 +99,7 @@ class Librarian(Helper[library_process.Report]):
 class Importer(Helper[import_process.Report]):
     """Writes to the library in a file, by default the user's, in a process of its own."""
 
-    module = "gui.import_process"
+    module = "gui.processes.importing"
     closing_time = 30.0  # so that the last game is kept where the process has just started on a busy machine
 
     def __init__(self, notify: Callable[[], None] = lambda: None, path: Path | None = None) -> None:

@@ -1,6 +1,6 @@
 """The model's mind at the board: follows the position shown, and keeps what the language model says of it.
 
-The thinking is done in the player's process (`gui.mind_process`).
+The thinking is done in the player's process (`gui.processes.mind`).
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gui.mind_process import NoThoughts, ReadMind, Report, Spoken, Thoughts
+from gui.processes.mind import NoThoughts, ReadMind, Report, Spoken, Thoughts
 from gui.session import Session
 from lm.players.analysing import people
 from lm.players.specs import Spec
 
 if TYPE_CHECKING:
-    from gui.worker import Worker
+    from gui.processes.worker import Worker
     from xiangqi import Board, Move, Square
 
 FAINTEST: Final = 0.08

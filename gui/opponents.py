@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gui.names import level_name, side_name
-from gui.player_process import Chosen, Failed, Loaded, Request
+from gui.processes.player import Chosen, Failed, Loaded, Request
 from gui.session import Session
 from gui.strings import say
 from lm.matches.table import SIDES
@@ -15,7 +15,7 @@ from lm.players.specs import Spec
 from xiangqi import RED, Color
 
 if TYPE_CHECKING:
-    from gui.worker import Worker
+    from gui.processes.worker import Worker
     from lm.players.player import Choice
     from xiangqi import Board
 

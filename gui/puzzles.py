@@ -1,7 +1,7 @@
 """Puzzles at the board: the one that is being solved, and the moves that a person tries in it.
 
-It needs no window. Puzzles are set and judged in a process of their own (`gui.puzzle_process`); what it reports comes
-in by `tick`.
+It needs no window. Puzzles are set and judged in a process of their own (`gui.processes.puzzles`); what it reports
+comes in by `tick`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from gui.child_process import ChildProcess, Helper, how_it_ended
-from gui.puzzle_process import Begin, GiveHint, Message, Next, NoPuzzle, Play, Report, Retry, Solve, Standing
+from gui.processes.child import ChildProcess, Helper, how_it_ended
+from gui.processes.puzzles import Begin, GiveHint, Message, Next, NoPuzzle, Play, Report, Retry, Solve, Standing
 from xiangqi import Board, Color, Move, Square
 
 PACE: Final = 0.6
@@ -38,7 +38,7 @@ class Trains(Protocol):
 class Puzzler(Helper[Report]):
     """Sets and judges puzzles in a process of its own. ``record`` is the file of what was solved."""
 
-    module = "gui.puzzle_process"
+    module = "gui.processes.puzzles"
 
     def __init__(self, notify: Callable[[], None] = lambda: None, record: Path | None = None) -> None:
         super().__init__(notify)

@@ -1,6 +1,6 @@
 """The review at the board: the score over the game, the mistakes in it, and another try at each.
 
-The judging is done in the player's process (`gui.review_process`).
+The judging is done in the player's process (`gui.processes.review`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gui.review_process import NoReview, Report, ReviewGame
+from gui.processes.review import NoReview, Report, ReviewGame
 from gui.session import Session
 from lm.players.analysing import people, thinker
 from lm.players.specs import Spec
@@ -18,7 +18,7 @@ from xiangqi import BLACK, NULL_MOVE, RED
 from xiangqi.game import ChildNode, Game, GameNode
 
 if TYPE_CHECKING:
-    from gui.worker import Worker
+    from gui.processes.worker import Worker
     from xiangqi import Move
 
 NODES: Final = 400

@@ -1,7 +1,7 @@
 """Teaching at the board: a move that loses much is shown with what it leads to, and may be taken back.
 
 The opponent's answer waits until the person has decided. The judging is done in the player's process
-(`gui.teaching_process`); the position is looked at while the person thinks, so that there is little to wait for.
+(`gui.processes.teaching`); the position is looked at while the person thinks, so that there is little to wait for.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from gui.processes.teaching import Considered, JudgeMove, NotJudged, Report
 from gui.session import Session
-from gui.teaching_process import Considered, JudgeMove, NotJudged, Report
 from lm.players.analysing import thinker
 from lm.players.specs import Spec
 from lm.study.review import MISTAKE
 from xiangqi.game import ChildNode
 
 if TYPE_CHECKING:
-    from gui.worker import Worker
+    from gui.processes.worker import Worker
     from lm.study.review import Judged, Point
     from xiangqi import Board, Move
     from xiangqi.game import GameNode

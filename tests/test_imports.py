@@ -147,7 +147,7 @@ def test_playing_needs_no_torch() -> None:
     """A move of the shipped model, a level, and a move in the terminal, in a fresh process."""
     script = (
         "import sys; from lm.players.specs import load_player; from xiangqi import Board\n"
-        "import lm.terminal.program, lm.matches.arena, gui.player_process\n"
+        "import lm.terminal.program, lm.matches.arena, gui.processes.player\n"
         "for spec in ('lm', 'level:Sharp'): print(load_player(spec).choose([Board()])[0].move is not None)\n"
         "print([name for name in ('torch', 'transformers') if name in sys.modules])"
     )

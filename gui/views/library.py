@@ -10,9 +10,9 @@ from pygame import Rect
 
 from gui import theme
 from gui.actions import Action
-from gui.import_process import AddFile, AddShipped, BuildIndex
 from gui.layout import Layout
 from gui.palettes import Rgb
+from gui.processes.importing import AddFile, AddShipped, BuildIndex
 from gui.strings import say
 from gui.views import View
 from gui.widgets import Position, Scroll, box, button, draw_hint, write

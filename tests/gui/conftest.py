@@ -18,12 +18,12 @@ from gui.app import App, open_window
 from gui.controller import Controller
 from gui.errors import describe
 from gui.games_folder import GamesFolder
-from gui.helpers import Helpers
-from gui.import_process import AddShipped, Clerk, Done, Stop
-from gui.library_process import Desk
-from gui.player_process import Chosen, Failed, Loaded
-from gui.puzzle_process import Trainer
-from gui.reading_process import Fetch, Mend, Read, Shelf
+from gui.processes.helpers import Helpers
+from gui.processes.importing import AddShipped, Clerk, Done, Stop
+from gui.processes.library import Desk
+from gui.processes.player import Chosen, Failed, Loaded
+from gui.processes.puzzles import Trainer
+from gui.processes.reading import Fetch, Mend, Read, Shelf
 from gui.session import Session
 from gui.settings import Settings
 from gui.strings import set_language

@@ -9,10 +9,10 @@ import pytest
 from frames import changed, shot, spot
 from gui import theme
 from gui.actions import Action
-from gui.analysis_process import Analyse, Analyst, Lines, NoAnalysis, People
-from gui.follower import Players
-from gui.player_process import Loaded, Request
-from gui.worker import Worker
+from gui.processes.analysis import Analyse, Analyst, Lines, NoAnalysis, People
+from gui.processes.follower import Players
+from gui.processes.player import Loaded, Request
+from gui.processes.worker import Worker
 from gui_players import load
 from lm.players.analysing import people, thinker
 from lm.players.player import Analysis, Choice, GeneratedAnalysis, Line, Thinker

@@ -4,7 +4,7 @@ import pytest
 
 from gui.actions import Action
 from gui.games_folder import GamesFolder
-from gui.player_process import Failed
+from gui.processes.player import Failed
 from gui.session import Session
 from lm.matches.table import HUMANS
 from lm.players.levels import LEVELS

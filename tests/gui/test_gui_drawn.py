@@ -10,18 +10,18 @@ import pytest
 from drawn import Faults, Window
 from gui import strings
 from gui.actions import Action
-from gui.analysis_process import Lines, People
 from gui.app import App
 from gui.controller import Controller
-from gui.file_sheets import sheet_of
-from gui.import_process import AddFile, AddShipped, BuildIndex, Progress
-from gui.library_process import Explored, Listed, Resembling
-from gui.mind_process import Expected, Spoken, Thoughts
-from gui.new_game_dialog import EngineDialog, NewGameDialog
-from gui.puzzle_process import Standing
-from gui.review_process import Looked
+from gui.processes.analysis import Lines, People
+from gui.processes.importing import AddFile, AddShipped, BuildIndex, Progress
+from gui.processes.library import Explored, Listed, Resembling
+from gui.processes.mind import Expected, Spoken, Thoughts
+from gui.processes.puzzles import Standing
+from gui.processes.review import Looked
+from gui.processes.teaching import MoveJudged
 from gui.session import Session
-from gui.teaching_process import MoveJudged
+from gui.sheets.files import sheet_of
+from gui.sheets.new_game import EngineDialog, NewGameDialog
 from lm.library.entries import Entry, Played
 from lm.library.entries import Explored as Found
 from lm.library.entries import Score as Results

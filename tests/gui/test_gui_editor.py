@@ -6,7 +6,7 @@ import pytest
 from gui import strings
 from gui.actions import Action
 from gui.editor import HANDICAPS
-from gui.editor_sheet import EditorSheet
+from gui.sheets.editor import EditorSheet
 from xiangqi import RED, STARTING_FEN, Board, Piece, Status, parse_square
 
 KINGS = "4k4/9/9/9/9/9/9/9/9/4K4 w - - 0 1"

@@ -12,15 +12,15 @@ import pytest
 
 from gui import picture
 from gui.actions import Action
-from gui.file_actions import save_picture
-from gui.file_dialog import FileDialog, SaveDialog
+from gui.actions.files import save_picture
 from gui.files import KINDS, TEXTS
-from gui.games_sheet import ChoiceSheet, GamesSheet
 from gui.layout import MINIMUM_SIZE
 from gui.pasting import read_pasted
-from gui.reader import Reader
-from gui.reading_process import Fetched, Finished
+from gui.processes.reader import Reader
+from gui.processes.reading import Fetched, Finished
 from gui.settings import RECENT, Settings
+from gui.sheets.file_dialog import FileDialog, SaveDialog
+from gui.sheets.games import ChoiceSheet, GamesSheet
 from xiangqi import Move
 from xiangqi.formats import load, save
 from xiangqi.game import Game
@@ -360,7 +360,7 @@ import sys, time
 from pathlib import Path
 from gui.controller import Controller
 from gui.games_folder import GamesFolder
-from gui.helpers import Helpers
+from gui.processes.helpers import Helpers
 from gui.session import Session
 class Nobody:
     def __getattr__(self, name):

@@ -11,12 +11,24 @@ import pytest
 from frames import changed, shot
 from gui import strings
 from gui.actions import Action
-from gui.file_dialog import FileDialog
-from gui.helpers import Helpers
-from gui.import_process import AddFile, AddShipped, BuildIndex, Clerk, Crashed, Done, Failed, Keep, Kept, Progress, Stop
 from gui.library import SHORTEST, Importer, Librarian
-from gui.library_process import Explore, Explored, Fetch, Fetched, Listed, NoAnswer, Resembling, Search
-from gui.library_sheet import LibrarySheet
+from gui.processes.helpers import Helpers
+from gui.processes.importing import (
+    AddFile,
+    AddShipped,
+    BuildIndex,
+    Clerk,
+    Crashed,
+    Done,
+    Failed,
+    Keep,
+    Kept,
+    Progress,
+    Stop,
+)
+from gui.processes.library import Explore, Explored, Fetch, Fetched, Listed, NoAnswer, Resembling, Search
+from gui.sheets.file_dialog import FileDialog
+from gui.sheets.library import LibrarySheet
 from lm.library.entries import Filter
 from lm.library.library import Library
 from xiangqi import Board, Game, Move, save

@@ -7,8 +7,8 @@ import pytest
 
 from frames import around, changed, shot
 from gui.actions import Action
-from gui.follower import Players
-from gui.mind_process import Expected, MindReader, NoThoughts, ReadMind, Spoken, Thoughts, think
+from gui.processes.follower import Players
+from gui.processes.mind import Expected, MindReader, NoThoughts, ReadMind, Spoken, Thoughts, think
 from lm.model.loading import network_of
 from lm.players.lm_player import LMPlayer
 from lm.players.policy import Evaluator

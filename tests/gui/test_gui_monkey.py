@@ -6,9 +6,9 @@ import pygame
 import pytest
 
 from gui.actions import Action
-from gui.analysis_process import Lines, People
-from gui.mind_process import Expected, Spoken, Thoughts
-from gui.review_process import Looked
+from gui.processes.analysis import Lines, People
+from gui.processes.mind import Expected, Spoken, Thoughts
+from gui.processes.review import Looked
 from gui.session import Session
 from lm.players.player import Choice, Line
 from lm.study.review import Point

@@ -7,12 +7,12 @@ import pygame
 import pytest
 
 from gui.actions import Action
-from gui.analysis_process import Lines
 from gui.layout import MINIMUM_SIZE
 from gui.new_game import Setup, add_engine, candidates, engine_spec, engines, parse_clock
-from gui.new_game_dialog import EngineDialog, NewGameDialog
+from gui.processes.analysis import Lines
 from gui.session import Session
 from gui.settings import Settings
+from gui.sheets.new_game import EngineDialog, NewGameDialog
 from lm import UserError
 from lm.matches.clocks import Clocks, TimeControl
 from lm.players.player import Choice, Line

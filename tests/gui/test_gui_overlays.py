@@ -10,15 +10,15 @@ import pytest
 import gui
 from gui import strings, theme
 from gui.actions import Action
-from gui.analysis_process import Lines, People
-from gui.dialogs import TextDialog
-from gui.help_sheet import HelpSheet
 from gui.layout import MINIMUM_SIZE
-from gui.menu import Menu
-from gui.mind_process import Expected, Spoken, Thoughts
-from gui.overlay import Overlay
-from gui.review_process import Looked
-from gui.text_field import TextField, _lines
+from gui.processes.analysis import Lines, People
+from gui.processes.mind import Expected, Spoken, Thoughts
+from gui.processes.review import Looked
+from gui.sheets.dialogs import TextDialog
+from gui.sheets.help import HelpSheet
+from gui.sheets.menu import Menu
+from gui.sheets.overlay import Overlay
+from gui.sheets.text_field import TextField, _lines
 from lm.players.player import Line
 from lm.study.review import Point
 from xiangqi import Move
@@ -306,7 +306,7 @@ class TestText:
 
 def test_sheets_on_the_board_have_its_layout():
     """Whatever has a scene of its own stands on the board; all other sheets keep to what they have room for."""
-    for name in ("app", "editor_sheet", "file_sheets", "library_sheet", "puzzle_sheet"):
+    for name in ("app", "sheets.editor", "sheets.files", "sheets.library", "sheets.puzzles"):
         importlib.import_module(f"gui.{name}")
 
     kinds, found = [Overlay], []

@@ -9,9 +9,9 @@ import pytest
 
 from frames import changed, shot
 from gui.actions import Action
-from gui.puzzle_process import Begin, NoPuzzle, Play, Standing, Trainer
-from gui.puzzle_sheet import PuzzleSheet
+from gui.processes.puzzles import Begin, NoPuzzle, Play, Standing, Trainer
 from gui.puzzles import PACE, Puzzler
+from gui.sheets.puzzles import PuzzleSheet
 from lm.study.puzzles import Record, read_puzzles
 from xiangqi import Board, square_name
 

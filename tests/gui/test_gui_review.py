@@ -6,10 +6,10 @@ import pygame
 import pytest
 
 from frames import shot
-from gui import file_actions
 from gui.actions import Action
-from gui.follower import Players
-from gui.review_process import Looked, NoReview, Reviewer, ReviewGame
+from gui.actions import files as file_actions
+from gui.processes.follower import Players
+from gui.processes.review import Looked, NoReview, Reviewer, ReviewGame
 from lm.players.player import GeneratedAnalysis, Line, Thinker
 from lm.study.review import Point
 from xiangqi import BLACK, RED, STARTING_FEN, Move

@@ -8,7 +8,7 @@ from gui import theme
 from gui.actions import Action
 from gui.preferences import PREFERENCES, Preferences, language_of_system
 from gui.settings import Settings
-from gui.settings_sheet import SettingsSheet
+from gui.sheets.settings import SettingsSheet
 from gui.strings import language, say
 from xiangqi import Move
 

@@ -7,9 +7,9 @@ import pytest
 
 from frames import shot
 from gui.actions import Action
-from gui.follower import Players
+from gui.processes.follower import Players
+from gui.processes.teaching import Considered, Judge, JudgeMove, MoveJudged, NotJudged
 from gui.teaching import PACE, PAUSE
-from gui.teaching_process import Considered, Judge, JudgeMove, MoveJudged, NotJudged
 from lm.matches.clocks import Clocks
 from lm.matches.table import HUMANS
 from lm.players.player import Choice, GeneratedAnalysis, Line, Thinker

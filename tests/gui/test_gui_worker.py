@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from gui.player_process import Chosen, Failed, Loaded, Request, _Server
-from gui.worker import Worker
+from gui.processes.player import Chosen, Failed, Loaded, Request, _Server
+from gui.processes.worker import Worker
 from gui_players import load
 from lm.players.player import Choice
 from xiangqi import Board, Move
@@ -198,8 +198,8 @@ class TestEnding:
         code = f"""
 import sys, time; sys.path[:] = {sys.path!r}
 from gui_players import load
-from gui.worker import Worker
-from gui.player_process import Request
+from gui.processes.worker import Worker
+from gui.processes.player import Request
 from xiangqi import Board
 Worker(load).ask(Request("slow:{note}", 1, board=Board()))
 try:

@@ -8,8 +8,8 @@ from pygame import Rect
 from gui import theme
 from gui.actions import Action
 from gui.layout import Layout
-from gui.menu import COLUMNS, longest_column
-from gui.overlay import Overlay
+from gui.sheets.menu import COLUMNS, longest_column
+from gui.sheets.overlay import Overlay
 from gui.strings import say
 from gui.widgets import Position, write
 

@@ -11,13 +11,13 @@ import pygame
 from pygame import Rect
 
 from gui import theme
-from gui.dialogs import Dialog
 from gui.errors import describe
 from gui.layout import Layout
 from gui.palettes import Rgb
-from gui.row_list import RowList
+from gui.sheets.dialogs import Dialog
+from gui.sheets.row_list import RowList
+from gui.sheets.text_field import TextField
 from gui.strings import say
-from gui.text_field import TextField
 from gui.widgets import Position, box, draw_hint, write
 
 MOST: Final = 5000

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gui.files import Reads
 from gui.library import Asks, Importer, Librarian, Writes
+from gui.processes.reader import Reader
+from gui.processes.worker import Worker
 from gui.puzzles import Puzzler, Trains
-from gui.reader import Reader
-from gui.worker import Worker
 
 
 @dataclass(frozen=True)

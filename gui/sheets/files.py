@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gui import file_actions, picture
+from gui import picture
 from gui.actions import Action
-from gui.file_dialog import FileDialog, SaveDialog
+from gui.actions import files as file_actions
 from gui.files import KINDS, TEXTS
-from gui.games_sheet import ChoiceSheet, GamesSheet
+from gui.sheets.file_dialog import FileDialog, SaveDialog
+from gui.sheets.games import ChoiceSheet, GamesSheet
 from gui.strings import say
 
 REVIEWS: Final = (".html", ".txt", ".pgn")
@@ -17,7 +18,7 @@ REVIEWS: Final = (".html", ".txt", ".pgn")
 
 if TYPE_CHECKING:
     from gui.controller import Controller
-    from gui.overlay import Overlay
+    from gui.sheets.overlay import Overlay
 
 
 def sheet_of(controller: Controller, action: Action) -> Overlay:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Final
 import pygame
 from pygame import Rect
 
-from gui import availability, theme
-from gui.actions import Action
+from gui import theme
+from gui.actions import Action, availability
 from gui.board_view import Arrow, Marks, Scene
 from gui.layout import Layout, Point
 from gui.names import side_name
-from gui.overlay import Overlay
 from gui.palettes import Rgb
+from gui.sheets.overlay import Overlay
 from gui.strings import say
 from gui.widgets import Position, box, button, draw_hint, write
 from xiangqi import Board, Move
 
 if TYPE_CHECKING:
     from gui.controller import Controller
-    from gui.puzzle_process import Standing
+    from gui.processes.puzzles import Standing
     from gui.sounds import Sounds
 
 GRADES: Final = 10

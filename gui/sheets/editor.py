@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 import pygame
 from pygame import Rect
 
-from gui import availability, theme
-from gui.actions import Action
+from gui import theme
+from gui.actions import Action, availability
 from gui.board_view import Marks, Scene
 from gui.editor import HANDICAPS, Editor
 from gui.layout import Layout, Point
-from gui.overlay import Overlay
+from gui.sheets.overlay import Overlay
 from gui.strings import say
 from gui.widgets import Position, box, button, write
 from xiangqi import BLACK, KING, RED, InvalidFenError, Piece, Square, Status

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gui.follower import Follower
+from gui.processes.follower import Follower
 
 if TYPE_CHECKING:
     from lm.study.review import Judged, Point

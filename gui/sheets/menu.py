@@ -11,9 +11,9 @@ from pygame import Rect
 from gui import theme
 from gui.actions import Action, Group
 from gui.layout import Layout
-from gui.overlay import Overlay
+from gui.sheets.overlay import Overlay
+from gui.sheets.text_field import TextField
 from gui.strings import say
-from gui.text_field import TextField
 from gui.widgets import Position, box, write
 
 if TYPE_CHECKING:

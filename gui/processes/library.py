@@ -1,7 +1,7 @@
 """The library's process: it answers what was played in a position, searches games, and gives them out.
 
 `gui.library` starts it. Of several questions of a kind that wait, only the latest is answered. What writes to the
-library has a process of its own (`gui.import_process`), so that questions never wait for it.
+library has a process of its own (`gui.processes.importing`), so that questions never wait for it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gui.child_process import pipes
 from gui.errors import describe
+from gui.processes.child import pipes
 
 if TYPE_CHECKING:
     from lm.library.entries import Entry, Filter

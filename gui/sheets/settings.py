@@ -9,8 +9,8 @@ from pygame import Rect
 
 from gui import theme
 from gui.layout import Layout
-from gui.overlay import Overlay
 from gui.preferences import PREFERENCES, Preference, Value
+from gui.sheets.overlay import Overlay
 from gui.strings import say
 from gui.widgets import Position, box, write
 

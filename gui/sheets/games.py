@@ -10,10 +10,10 @@ from pygame import Rect
 
 from gui import theme
 from gui.layout import Layout
-from gui.overlay import Overlay
-from gui.row_list import RowList
+from gui.sheets.overlay import Overlay
+from gui.sheets.row_list import RowList
+from gui.sheets.text_field import TextField
 from gui.strings import say
-from gui.text_field import TextField
 from gui.widgets import Position, draw_hint, write
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gui.follower import Follower
+from gui.processes.follower import Follower
 
 if TYPE_CHECKING:
     from lm.players.player import Line

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gui.follower import Follower
+from gui.processes.follower import Follower
 
 if TYPE_CHECKING:
     from lm.players.evaluation import Evaluation

@@ -1,7 +1,7 @@
 """The reader's process: it reads files and pasted texts, so that no file can hold up, fill or crash the window.
 
-It keeps the games of the file read last, packed, and gives them out one by one. `gui.reader` starts it, and kills it
-where it takes too long; how much memory it takes is bounded here.
+It keeps the games of the file read last, packed, and gives them out one by one. `gui.processes.reader` starts it, and
+kills it where it takes too long; how much memory it takes is bounded here.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from gui.child_process import pipes
 from gui.errors import describe
+from gui.processes.child import pipes
 
 if TYPE_CHECKING:
     from xiangqi.game import Game

@@ -17,8 +17,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from gui.child_process import pipes
 from gui.errors import describe
+from gui.processes.child import pipes
 
 if TYPE_CHECKING:
     from lm.library.library import Library

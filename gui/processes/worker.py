@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gui.analysis_process import Analyse
-from gui.child_process import ChildProcess, Helper, how_it_ended
-from gui.mind_process import ReadMind
-from gui.player_process import SUPERSEDED, Failed, Load, MoveNow, Report, Request
-from gui.review_process import ReviewGame
-from gui.teaching_process import JudgeMove
+from gui.processes.analysis import Analyse
+from gui.processes.child import ChildProcess, Helper, how_it_ended
+from gui.processes.mind import ReadMind
+from gui.processes.player import SUPERSEDED, Failed, Load, MoveNow, Report, Request
+from gui.processes.review import ReviewGame
+from gui.processes.teaching import JudgeMove
 from lm.players.specs import load_player
 
 Followed = Analyse | ReviewGame | ReadMind | JudgeMove
@@ -25,7 +25,7 @@ class Worker(Helper[Report]):
     restarted at the next request.
     """
 
-    module = "gui.player_process"
+    module = "gui.processes.player"
 
     def __init__(self, load: Load = load_player, notify: Callable[[], None] = lambda: None) -> None:
         super().__init__(notify)

@@ -10,12 +10,12 @@ import pygame
 from pygame import Rect
 
 from gui import theme
-from gui.dialogs import Dialog
 from gui.layout import Layout
 from gui.new_game import CLOCKS, Setup, add_engine, candidates, engine_spec, parse_clock, starts
-from gui.row_list import RowList
+from gui.sheets.dialogs import Dialog
+from gui.sheets.row_list import RowList
+from gui.sheets.text_field import TextField
 from gui.strings import say
-from gui.text_field import TextField
 from gui.widgets import Position, box, write
 from lm import UserError
 from lm.players.specs import Spec

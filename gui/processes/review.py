@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gui.follower import Follower
+from gui.processes.follower import Follower
 
 if TYPE_CHECKING:
     from lm.study.review import Point

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gui.child_process import Helper, how_it_ended
-from gui.reading_process import MOST_TIME, Fetch, Finished, Mend, Mended, Read, Report
+from gui.processes.child import Helper, how_it_ended
+from gui.processes.reading import MOST_TIME, Fetch, Finished, Mend, Mended, Read, Report
 
 if TYPE_CHECKING:
     from xiangqi.game import Game
@@ -20,7 +20,7 @@ PATIENCE: Final = MOST_TIME + 15.0
 class Reader(Helper[Report]):
     """Reads files in a process of its own; a process that does not finish within ``patience`` seconds is killed."""
 
-    module = "gui.reading_process"
+    module = "gui.processes.reading"
 
     def __init__(self, notify: Callable[[], None] = lambda: None, patience: float = PATIENCE) -> None:
         super().__init__(notify)

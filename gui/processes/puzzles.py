@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gui.child_process import pipes
 from gui.errors import describe
+from gui.processes.child import pipes
 
 if TYPE_CHECKING:
     from lm.study.puzzles import Session

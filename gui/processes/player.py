@@ -1,8 +1,8 @@
 """The player's process: it loads a player and asks it for moves, on requests from the window through a pipe.
 
 The process is separate because the libraries of a model and of the display can conflict: LLVM, loaded by both Mesa and
-triton, has crashed the window. `gui.worker` starts the process. Analyses run there too, beside the player
-(`gui.analysis_process`).
+triton, has crashed the window. `gui.processes.worker` starts the process. Analyses run there too, beside the player
+(`gui.processes.analysis`).
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from gui.analysis_process import Analyse, Analyst
-from gui.analysis_process import Report as AnalysisReport
-from gui.child_process import pipes
 from gui.errors import describe
-from gui.follower import Players
-from gui.mind_process import MindReader, ReadMind
-from gui.mind_process import Report as MindReport
-from gui.review_process import Report as ReviewReport
-from gui.review_process import Reviewer, ReviewGame
-from gui.teaching_process import Judge, JudgeMove
-from gui.teaching_process import Report as TeachingReport
+from gui.processes.analysis import Analyse, Analyst
+from gui.processes.analysis import Report as AnalysisReport
+from gui.processes.child import pipes
+from gui.processes.follower import Players
+from gui.processes.mind import MindReader, ReadMind
+from gui.processes.mind import Report as MindReport
+from gui.processes.review import Report as ReviewReport
+from gui.processes.review import Reviewer, ReviewGame
+from gui.processes.teaching import Judge, JudgeMove
+from gui.processes.teaching import Report as TeachingReport
 
 if TYPE_CHECKING:
     from lm.players.player import Choice, Player

@@ -1,0 +1,1 @@
+"""What opens over the board: the menu, the help, the settings, dialogs and lists."""
