@@ -542,14 +542,18 @@ def main(
         ready = _wait_for_rules(window, lambda: _sit_down(side, fen, games_dir or Path.home() / "xiangqi"))
         if ready is not None:
             from gui.controller import Controller
+            from gui.new_game import known_player
             from gui.processes.helpers import Helpers
             from lm.players.levels import LEVELS
 
             session, games, notice = ready
             helpers = Helpers.of_window(_wake)
-            if player_spec == "lm" and (level := settings.get("level", "")) in [level.name for level in LEVELS]:
+            by_default = player_spec == "lm"
+            if by_default and (level := settings.get("level", "")) in [level.name for level in LEVELS]:
                 player_spec = f"level:{level}"
             controller = Controller(session, helpers, player_spec, _SystemClipboard(), games, settings)
+            if by_default or not session.humans:
+                controller.opponents.seat_players(*(known_player(settings, text) for text in session.seats))
             controller.clocks.now = time.monotonic
             controller.tick(time.monotonic())
             for text in (notice, *settings.faults[:1]):

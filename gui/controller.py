@@ -39,7 +39,7 @@ from gui.status import status, why_nothing
 from gui.strings import say
 from gui.teaching import Teacher
 from lm.matches.table import HUMANS
-from xiangqi import STARTING_FEN, Move, Square
+from xiangqi import BLACK, RED, STARTING_FEN, Move, Square
 
 if TYPE_CHECKING:
     from gui.new_game import Setup
@@ -96,8 +96,8 @@ class Controller:
         self.puzzles = Puzzles(helpers.puzzler)
         self._notice: tuple[str, Tone, float] = ("", "quiet", 0.0)
         self._armed: tuple[Action, float] | None = None
-        self._kept = session.generation, session.revision
-        """The game's generation and its tree's revision when it was last kept."""
+        self._kept = self._to_keep()
+        """What `_to_keep` told when the game was last kept."""
         self._keeps = True
         """Whether that succeeded."""
         self._preferred = -1
@@ -128,7 +128,7 @@ class Controller:
         self.library.follow()
         self.teacher.follow(self.opponents.player)
         self.teacher.tick(now)
-        if self._kept != (now_is := (self.session.generation, self.session.revision)):
+        if self._kept != (now_is := self._to_keep()):
             self._kept = now_is
             self._keep()
 
@@ -183,13 +183,18 @@ class Controller:
         """Return the game as it is written, with the players' names."""
         return self.session.game(self.opponents.player_name, self.opponents.red_name)
 
+    def _to_keep(self) -> tuple[object, ...]:
+        """Return what changes whenever the game in play has to be kept anew."""
+        return self.session.generation, self.session.revision, self.opponents.player
+
     def _keep(self) -> None:
         """Write the game in play to disk."""
         session, opponents = self.session, self.opponents
         try:
             if session.table.game.variations or session.start_fen != STARTING_FEN:
                 saved = not self.files.unsaved
-                self.games.keep(session.kept(opponents.player_name, opponents.red_name, saved=saved))
+                seats = [opponents.seat(color) for color in (RED, BLACK)]
+                self.games.keep(session.kept(opponents.player_name, opponents.red_name, saved=saved, seats=seats))
             else:
                 self.games.drop()
             self._keeps = True

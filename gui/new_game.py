@@ -56,6 +56,14 @@ def candidates(settings: Settings) -> list[Candidate]:
     return found
 
 
+def known_player(settings: Settings, text: str) -> Spec | None:
+    """Return the level or the added engine that a kept game names; ``None`` for any other.
+
+    An engine is a program that runs with the person's rights, so a file may not name one that the person did not add.
+    """
+    return next((each.spec for each in candidates(settings) if each.spec is not None and str(each.spec) == text), None)
+
+
 def engines(settings: Settings) -> list[tuple[str, str]]:
     """Return the names and specs of the engines that were added."""
     found = settings.get("engines", [])

@@ -91,9 +91,8 @@ class Opponents:
         if color in self.session.humans:
             return None
         spec = self._spec_of(color)
-        if self.level is not None and spec == self.player:
-            return Spec("level", self.level.name)
-        return spec
+        level = next((level for level in LEVELS if self._base.at(level) == spec), None)
+        return spec if level is None else Spec("level", level.name)
 
     def side(self, color: Color) -> tuple[str, str]:
         """Return who plays a side, and the side's name."""

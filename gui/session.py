@@ -13,7 +13,7 @@ Move.from_iccs('h2e2')
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gui.notation import Scribe, Style
@@ -25,14 +25,16 @@ from xiangqi.cursor import Cursor, branch_of
 from xiangqi.game import ChildNode
 
 if TYPE_CHECKING:
+    from lm.players.specs import Spec
     from xiangqi.game import Game, GameNode
 
 PERSONS: Final = "Persons"
 LINE: Final = "Line"
 CLOCKS: Final = "Clocks"
 SAVED: Final = "Saved"
+SEATS: Final = ("RedSeat", "BlackSeat")
 """Headers of the kept game: the sides that persons play, the moves of the game in a tree with variations, the time
-controls, and that a file has it all."""
+controls, that a file has it all, and the specs of the players."""
 
 
 class Session:
@@ -60,6 +62,8 @@ class Session:
         """Returns the seconds that the side to move has thought, for its clock."""
         self.before_next: Callable[[], None] = lambda: None
         """Called when another game is about to take the place of this one."""
+        self.seats: tuple[str, str] = ("", "")
+        """The specs of Red's and Black's player when the game was kept; empty for a person or one unknown."""
         self._dropped_by_click = False
         self._start(Table(fen, _seats(humans)))
 
@@ -67,14 +71,16 @@ class Session:
     def going_on(cls, game: Game) -> Session | None:
         """Return a session that resumes a kept game where it stood, with persons on the same sides.
 
-        Clocks go on with the time that they had left. Returns ``None`` for a game that is over or has no person. Raises
-        ``InvalidFenError``, ``IllegalMoveError``, or ``UserError`` for clocks that cannot be read.
+        Clocks go on with the time that they had left. Returns ``None`` for a game that is over, or of two players
+        unless it says which. Raises ``InvalidFenError``, ``IllegalMoveError``, or ``UserError`` for clocks that cannot
+        be read.
         """
         named = [color for color, name in enumerate(SIDES) if game.headers.get(name) == PERSON.name]
         humans = HUMANS.get(game.headers.pop(PERSONS, ""), frozenset(named))
         moves = game.headers.pop(LINE, None)
         clocks = Clocks.parse(game.headers.pop(CLOCKS, "-"))
-        if not humans or "Termination" in game.headers or (moves is None and game.result != "*"):
+        red, black = (game.headers.pop(name, "") for name in SEATS)
+        if not (humans or (red and black)) or "Termination" in game.headers or (moves is None and game.result != "*"):
             return None
         node: GameNode | None = None if moves is None else game
         for iccs in (moves or "").split():
@@ -83,6 +89,7 @@ class Session:
             for name in SIDES:
                 game.headers.pop(name, None)
         session = cls(humans=humans)
+        session.seats = red, black
         session._start(Table.resume(game, session.table.seats, node, clocks))
         return session if session.ending is None else None
 
@@ -444,12 +451,18 @@ class Session:
             names[SIDES[RED]] = red_name
         return self.table.record({"Event": CASUAL, **names}, whole_tree=True)
 
-    def kept(self, player_name: str, red_name: str = "", saved: bool = False) -> Game:
-        """Return the game with headers that tell `going_on` where it stands, and whether a file has it all."""
+    def kept(
+        self, player_name: str, red_name: str = "", saved: bool = False, seats: Sequence[Spec | None] = (None, None)
+    ) -> Game:
+        """Return the game with headers that tell `going_on` where it stands, and whether a file has it all.
+
+        ``seats`` are Red's and Black's players, ``None`` for a person.
+        """
         game = self.game(player_name, red_name)
         if saved:
             game.headers[SAVED] = "yes"
         game.headers[PERSONS] = next(name for name, sides in HUMANS.items() if sides == self.humans)
+        game.headers |= {name: str(spec) for name, spec in zip(SEATS, seats, strict=True) if spec is not None}
         if self.table.clocks:
             game.headers[CLOCKS] = str(self.table.clocks)
         game.headers[LINE] = " ".join(move.iccs for move in self.board.move_stack)

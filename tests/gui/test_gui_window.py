@@ -12,11 +12,16 @@ import pytest
 from gui.actions import Action
 from gui.app import App, main, open_window, run
 from gui.layout import MINIMUM_SIZE
+from gui.new_game import Setup, add_engine, parse_clock
 from gui.notation import Style
 from gui.panel import BUTTONS, NAVIGATION
+from gui.settings import Settings
 from lm.players.player import Choice
+from lm.players.specs import Spec
 from xiangqi import BLACK, RED, Move, parse_square
 from xiangqi.formats import load
+
+ENGINE = Spec("uci", None, (("cmd", "sleep 60"), ("name", "Idle")))
 
 
 class Slow:
@@ -34,6 +39,12 @@ class Slow:
 
     def close(self):
         pass
+
+
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch, tmp_path):
+    """Keep the tests away from the settings of who runs them."""
+    monkeypatch.setattr(Settings, "of_user", classmethod(lambda cls: cls(tmp_path / "settings" / "board.json")))
 
 
 @pytest.fixture
@@ -313,6 +324,31 @@ class TestStarting:
         (tmp_path / "current.pgn").write_bytes(b"\0")
         assert look() == (RED, ["h2e2"])
         assert len(list(tmp_path.glob("*.pgn"))) == 2
+
+    @pytest.mark.parametrize(("red", "added"), [(None, True), (Spec("level", "Child"), True), (None, False)])
+    def test_a_game_goes_on_against_who_was_there(self, monkeypatch, tmp_path, red, added):
+        """An engine only if the person added it, for it is a program that runs."""
+        settings = Settings.of_user()
+        add_engine(settings, ENGINE)
+        seen = []
+
+        def start_then_quit(self, now):
+            opponents, session = self.controller.opponents, self.session
+            seen.append(([opponents.seat(color) for color in (RED, BLACK)], session.board.ply, session.table.clocks))
+            if session.board.ply == 0:
+                self.controller.start(Setup((red, ENGINE), clocks=parse_clock("10+5")))
+                session.play(Move.from_iccs("h2e2"))
+                self.controller.tick(now)
+            self.running = False
+
+        monkeypatch.setattr(App, "frame", start_then_quit)
+        main(games_dir=tmp_path)
+        if not added:
+            Settings.of_user().set("engines", [])
+        main(games_dir=tmp_path)
+        seats, ply, clocks = seen[-1]
+        assert (ply, clocks) == (1, parse_clock("10+5"))
+        assert (seats == [red, ENGINE]) if added else (ENGINE not in seats)
 
     def test_the_window_stays_free_of_the_models_libraries(self, tmp_path):
         """SDL draws through Mesa, whose LLVM and that of triton, which torch imports, crash a process that has both."""
