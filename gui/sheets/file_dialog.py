@@ -103,6 +103,8 @@ class FileDialog(Dialog):
     def _edited(self) -> None:
         self.note = ""
         self._filter()
+        if self.field.value.endswith("/") and (path := self.typed()) is not None and path.is_dir():
+            self._take(path)
 
     def _chosen(self, index: int) -> None:
         """Take note that a row is chosen."""

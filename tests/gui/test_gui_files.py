@@ -242,6 +242,19 @@ class TestSaving:
         key(board.app, "return")
         assert moves(next(load(club))) == ["h2e2"]
 
+    @pytest.mark.parametrize("action", [Action.OPEN, Action.SAVE_AS])
+    def test_a_folder_that_is_typed_is_listed(self, board, tmp_path, action):
+        (tmp_path / "old").mkdir()
+        (tmp_path / "old" / "game.pgn").touch()
+        board.session.explore([Move.from_iccs("h2e2")])
+        board.app.do(action)
+        dialog = board.app.overlay
+        dialog.enter(tmp_path)
+        dialog.field.value, dialog.field.at = "", 0
+        type(board.app, "old/")
+        assert dialog.folder == tmp_path / "old" and dialog.field.value == ""
+        assert [name for name, _ in dialog.shown] == ["..", "game.pgn"]
+
     def test_the_buttons_change_the_suffix(self, board, tmp_path):
         board.session.explore([Move.from_iccs("h2e2")])
         board.app.do(Action.SAVE_AS)
