@@ -297,8 +297,13 @@ class Controller:
         self.analysis.follow(self.opponents.player)
 
     def set_up(self, fen: str, analyse: bool) -> None:
-        """Start a game from a position; to analyse it, a person plays both sides. Raises ``InvalidFenError``."""
+        """Start a game from a position; to analyse it, a person plays both sides. Raises ``InvalidFenError``.
+
+        A game that no file has is kept in one.
+        """
         self._quiet()
+        if self.files.set_aside() is None:
+            return
         self.session.new(fen)
         if analyse:
             self.session.sit(HUMANS["both"])

@@ -257,6 +257,13 @@ class TestKeepingTheGame:
         table.tick()
         assert self.kept(table) is None
 
+    def test_a_position_set_up_leaves_the_game_in_a_file(self, seat):
+        table = seat(Scripted())
+        table.play("h2e2")
+        table.controller.set_up("3k5/9/9/9/9/9/9/9/9/4K4 w", analyse=False)
+        (saved,) = table.games_dir.glob("2*.pgn")
+        assert [move.iccs for move in next(load(saved)).moves()] == ["h2e2"]
+
     def test_a_game_that_is_over_does_not_go_on(self, seat):
         table = seat(Scripted())
         table.play("h2e2")
