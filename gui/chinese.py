@@ -296,7 +296,7 @@ CHINESE: Final[dict[str, str]] = {
     "editor.hint": "先点上面的棋子，再点棋盘；也可拖动。右键拿走棋子。",
     "editor.king_stays": "将帅要留在棋盘上，请拖到别处。",
     "editor.no_fen": "剪贴板里没有局面：{reason}",
-    "editor.give_up": "再按一次就放弃正在下的棋。",
+    "editor.leave": "再按一次就离开正在下的棋；它会保存下来。",
     "handicap.one_horse": "让单马",
     "handicap.two_horses": "让双马",
     "handicap.one_cannon": "让单炮",
@@ -407,7 +407,8 @@ CHINESE: Final[dict[str, str]] = {
     "status.draw_offered": "对方提和：按 D 同意，走棋则为拒绝。",
     "status.reading": "正在读取…",
     # --- Notices ------------------------------------------------------------------------------------------------------
-    "notice.give_up": "再按一次 {key} 放弃这局棋。",
+    "notice.resign": "再按一次 {key} 认输。",
+    "notice.leave": "再按一次 {key} 离开这局棋；它会保存下来。",
     "notice.delete": "再按一次 {key} 删除 {count} 着。",
     "notice.delete_one": "再按一次 {key} 删除 {move}。",
     "notice.deleted": "已删除。",

@@ -311,7 +311,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "editor.hint": "Click a piece above, then points; or drag. The right button removes.",
     "editor.king_stays": "A king stays on the board: drag it elsewhere.",
     "editor.no_fen": "No position in the clipboard: {reason}",
-    "editor.give_up": "Once more gives up the game in play.",
+    "editor.leave": "Once more leaves the game in play; it is kept.",
     "handicap.one_horse": "One horse",
     "handicap.two_horses": "Two horses",
     "handicap.one_cannon": "One cannon",
@@ -422,7 +422,8 @@ _ENGLISH: Final[dict[str, str]] = {
     "status.draw_offered": "A draw is offered: D accepts, a move declines.",
     "status.reading": "Reading...",
     # --- Notices ------------------------------------------------------------------------------------------------------
-    "notice.give_up": "Press {key} again to give up this game.",
+    "notice.resign": "Press {key} again to resign.",
+    "notice.leave": "Press {key} again to leave this game; it is kept.",
     "notice.delete": "Press {key} again to delete {count} moves.",
     "notice.delete_one": "Press {key} again to delete {move}.",
     "notice.deleted": "Deleted.",

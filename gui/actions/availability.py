@@ -135,8 +135,10 @@ def question(controller: Controller, action: Action) -> str:
     tree = session.table.game
     studied = any(node.comment or len(node.variations) > 1 for node in (tree, *tree.walk()))
     playing = studied or (session.board.ply > 0 and session.ending is None)
-    if action is Action.RESIGN or (action in (Action.NEW, Action.PASTE) and playing):
-        return say("notice.give_up", key=action.shortcut)
+    if action is Action.RESIGN:
+        return say("notice.resign", key=action.shortcut)
+    if action in (Action.NEW, Action.PASTE) and playing:
+        return say("notice.leave", key=action.shortcut)
     if action is Action.DELETE:
         count = 1 + sum(1 for _ in session.node.walk())
         if count > 1:

@@ -119,7 +119,7 @@ class EditorSheet(Overlay):
             return
         if not self._armed and availability.question(self.controller, Action.NEW):
             self._armed = True
-            self._message = say("editor.give_up")
+            self._message = say("editor.leave")
             return
         self.closed = True
         self._done(self.editor.board.fen(), analyse)

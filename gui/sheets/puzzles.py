@@ -305,7 +305,7 @@ class PuzzleSheet(Overlay):
         """Return the word on what has just happened."""
         puzzles = self.puzzles
         if self._armed:
-            return say("editor.give_up"), 14, theme.ALARM
+            return say("editor.leave"), 14, theme.ALARM
         if puzzles.waiting:
             return say("puzzles.judging"), 14, theme.FAINT
         match standing.phase:
