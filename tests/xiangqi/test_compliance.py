@@ -279,7 +279,8 @@ def test_what_the_protocol_leaves_open_is_a_warning(verdicts, fault: str, step: 
     assert verdicts("uci", fault, step)[step] == "warn"
 
 
-def test_an_engine_that_does_not_shake_hands(verdicts) -> None:
+def test_an_engine_that_does_not_shake_hands(verdicts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xiangqi.engine.raw.GREETING", 1.0)
     found = verdicts("uci", "mute")
     assert found.pop("starts and shakes hands") == "fail"
     assert set(found.values()) == {"skip"}

@@ -189,6 +189,7 @@ class TestProcess:
         finally:
             evaluator.close()
 
+    @pytest.mark.slow
     def test_a_damaged_model_is_named(self, folder: Path) -> None:
         (folder / "model.safetensors").write_bytes(b"")
         with pytest.raises(UserError, match=f"damaged model in {folder}"):

@@ -112,9 +112,10 @@ def test_a_game_longer_than_the_context(tmp_path: Path) -> None:
     assert np.isfinite(found.scores).all()
 
 
-def test_the_player_keeps_to_root_moves_and_its_seed(folder: Path) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_the_player_keeps_to_root_moves_and_its_seed(folder: Path, times: int) -> None:
     chosen = []
-    for _ in range(2):
+    for _ in range(times):
         player = load_player(f"hf:{folder},temperature=1,top_p=1,seed=3")
         try:
             chosen.append([player.choose([Board()])[0].move for _ in range(5)])
@@ -123,7 +124,7 @@ def test_the_player_keeps_to_root_moves_and_its_seed(folder: Path) -> None:
             assert len(player.choose([Board()])[0].candidates) == 44
         finally:
             player.close()
-    assert chosen[0] == chosen[1]
+    assert chosen == chosen[:1] * times
 
 
 class TestRefused:

@@ -141,7 +141,7 @@ class TestRun:
         for name in ("model.safetensors", "metrics.json", "README.md"):
             assert (out / "model" / name).read_bytes() == (finished / "model" / name).read_bytes()
 
-    @pytest.mark.parametrize("average", [False, True])
+    @pytest.mark.parametrize("average", [pytest.param(False, marks=pytest.mark.slow), True])
     def test_a_finished_run_that_is_to_be_longer_is_not_finished(
         self, average: bool, shard_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -460,6 +460,7 @@ class TestDamage:
         with pytest.raises(UserError, match=told):
             run(shard_folder, tmp_path, save_minutes=99.0)
 
+    @pytest.mark.slow
     def test_a_full_disk(self, finished: Path, shard_folder: Path, tmp_path: Path) -> None:
         out = tmp_path / "run"
         shutil.copytree(finished / f"checkpoint-{SMALL.steps - 1}", out / f"checkpoint-{SMALL.steps - 1}")
