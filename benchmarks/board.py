@@ -125,8 +125,8 @@ def opened(folder: Path) -> Iterator[App]:
         games.close()
 
 
-def turn(app: App, ends: Callable[[], bool], act: Callable[[], None] = lambda: None) -> list[float]:
-    """Run the window's loop; return the seconds that each frame took."""
+def turn(app: App, ends: Callable[[], bool], act: Callable[[], None] = lambda: None, pause: float = 0.2) -> list[float]:
+    """Run the window's loop, looking at least every ``pause`` seconds whether it ends; return what each frame took."""
     took = []
     while not ends():
         act()
@@ -134,7 +134,7 @@ def turn(app: App, ends: Callable[[], bool], act: Callable[[], None] = lambda: N
         app.controller.tick(now)
         app.frame(now)
         took.append(time.perf_counter() - began)
-        for event in wait_for_events(now + min(app.patience(now), 0.2)):
+        for event in wait_for_events(now + min(app.patience(now), pause)):
             app.handle(event)
     return took
 
@@ -189,7 +189,7 @@ def rest(app: App) -> dict[str, float]:
     end = time.monotonic() + REST
     turn(app, lambda: time.monotonic() > end)
     before, since = spent(), time.monotonic()
-    turn(app, lambda: time.monotonic() > since + REST)
+    turn(app, lambda: time.monotonic() > since + REST, pause=REST)
     return {"at rest, share of a core": (spent() - before) / (time.monotonic() - since)}
 
 
