@@ -13,6 +13,8 @@ Notation = Literal["chinese", "wxf", "iccs"]
 NOTATIONS: Final[tuple[Notation, ...]] = ("chinese", "wxf", "iccs")
 PASS: Final = "—"
 """How a null move is written."""
+_REMEMBERED: Final = 500
+"""Texts of moves outside the game that are kept."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Scribe:
     def __init__(self, style: Style) -> None:
         self._style = style
         self._texts: dict[GameNode, str] = {}
+        self._moves: dict[tuple[object, Move], str] = {}
 
     @property
     def style(self) -> Style:
@@ -59,6 +62,16 @@ class Scribe:
     def style(self, style: Style) -> None:
         self._style = style
         self._texts.clear()
+        self._moves.clear()
+
+    def move(self, board: Board, move: Move) -> str:
+        """Return the text of a move of any position; it is written once, though it may be drawn in every frame."""
+        key = board.key, move
+        if key not in self._moves:
+            if len(self._moves) > _REMEMBERED:
+                self._moves.clear()
+            self._moves[key] = self._style.move(board, move)
+        return self._moves[key]
 
     def forget(self) -> None:
         """Forget the texts, for another game."""

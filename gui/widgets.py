@@ -43,6 +43,16 @@ def write(
     return place
 
 
+def paragraph(screen: pygame.Surface, layout: Layout, room: Rect, y: int, text: str, color: Rgb, size: int = 14) -> int:
+    """Write a text in lines as wide as ``room``, from ``y`` on; return the y below it."""
+    pixels = layout.text(size)
+    step = theme.height(pixels)
+    for line in theme.wrap(text, pixels, room.width):
+        write(screen, line, pixels, Rect(room.x, y, room.width, step), color)
+        y += step
+    return y
+
+
 _ANCHORS = {"left": "midleft", "right": "midright", "center": "center"}
 
 

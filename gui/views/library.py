@@ -15,7 +15,7 @@ from gui.palettes import Rgb
 from gui.processes.importing import AddFile, AddShipped, BuildIndex
 from gui.strings import say
 from gui.views import View
-from gui.widgets import Position, Scroll, box, button, draw_hint, write
+from gui.widgets import Position, Scroll, box, button, draw_hint, paragraph, write
 
 if TYPE_CHECKING:
     from gui.library import GameLibrary
@@ -41,7 +41,6 @@ class LibraryView(View):
         """What was last drawn that can be pressed, and what it does."""
         self._moves: list[tuple[Rect, Move]] = []
         """Where the moves were last drawn."""
-        self._texts: dict[object, str] = {}
         self._about: object = None
 
     def appear(self) -> None:
@@ -158,7 +157,7 @@ class LibraryView(View):
         found = self.library.explored.found
         size, small = layout.text(14), layout.text(12)
         row = theme.height(size) + layout.px(6)
-        texts = {played.move: self._text(board, played.move) for played in found.moves}
+        texts = {played.move: self.session.scribe.move(board, played.move) for played in found.moves}
         rows: list[tuple[Move | None, str, Score, int | None]] = [
             (played.move, texts[played.move], played.score, played.last) for played in found.moves
         ]
@@ -232,7 +231,7 @@ class LibraryView(View):
         y = self._write(screen, layout, room, y, say("library.similar"), theme.FAINT)
         size, small = layout.text(14), layout.text(12)
         row = theme.height(size) + layout.px(6)
-        texts = {move: self._text(board, move) for move, _ in found.moves}
+        texts = {move: self.session.scribe.move(board, move) for move, _ in found.moves}
         first = max([theme.width(text, size) for text in texts.values()], default=0) + layout.px(8)
         number = theme.width("100%", small) + layout.px(6)
         for move, share in found.moves:
@@ -255,21 +254,7 @@ class LibraryView(View):
 
     @staticmethod
     def _write(screen: pygame.Surface, layout: Layout, room: Rect, y: int, text: str, color: Rgb) -> int:
-        size = layout.text(14)
-        step = theme.height(size)
-        for line in theme.wrap(text, size, room.width):
-            write(screen, line, size, Rect(room.x, y, room.width, step), color)
-            y += step
-        return y + layout.px(6)
-
-    def _text(self, board: Board, move: Move) -> str:
-        style = self.session.scribe.style
-        key = board.key, move, style
-        if key not in self._texts:
-            if len(self._texts) > 500:
-                self._texts.clear()
-            self._texts[key] = style.move(board, move)
-        return self._texts[key]
+        return paragraph(screen, layout, room, y, text, color) + layout.px(6)
 
 
 def _draw_score(screen: pygame.Surface, layout: Layout, bar: Rect, score: Score) -> None:

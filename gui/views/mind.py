@@ -13,7 +13,7 @@ from gui.layout import Layout
 from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
-from gui.widgets import Position, Scroll, box, draw_hint, write
+from gui.widgets import Position, Scroll, box, draw_hint, paragraph, write
 from lm.players.analysing import score_text
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ class MindView(View):
         """Where the moves were last drawn."""
         self._spots_of: object = None
         """The position that they were drawn for."""
-        self._texts: dict[object, str] = {}
 
     # --- The pointer --------------------------------------------------------------------------------------------------
 
@@ -126,7 +125,7 @@ class MindView(View):
                 box(screen, Rect(place.x - dot - layout.px(6), y + (head - dot) // 2, dot, dot), color, dot / 2)
         y += head
         row = theme.height(size) + layout.px(4)
-        texts = {expected.move: self._text(board, expected.move) for expected in thoughts.moves}
+        texts = {expected.move: self.session.scribe.move(board, expected.move) for expected in thoughts.moves}
         column = max(theme.width(text, size) for text in texts.values()) + layout.px(10)
         number = theme.width("100%", size) + layout.px(6)
         value = max([theme.width(text, size) for text in scores.values()], default=0) + (layout.px(8) if scores else 0)
@@ -149,7 +148,13 @@ class MindView(View):
         others = [line for line in lines if line.move not in texts][:2]
         for line in others:  # what the search would play and people would not
             self._spots.append((Rect(room.x, y, room.width, row), line.move))
-            write(screen, self._text(board, line.move), size, Rect(room.x, y, room.width // 2, row), theme.TEXT)
+            write(
+                screen,
+                self.session.scribe.move(board, line.move),
+                size,
+                Rect(room.x, y, room.width // 2, row),
+                theme.TEXT,
+            )
             write(screen, scores[line.move], size, Rect(room.right - value, y, value, row), theme.TEXT, "right")
             y += row
         if not scores:
@@ -173,8 +178,8 @@ class MindView(View):
         after.push(move)
         text = say(
             "mind.reply",
-            move=self._text(board, move),
-            reply=self._text(after, reply.move),
+            move=self.session.scribe.move(board, move),
+            reply=self.session.scribe.move(after, reply.move),
             share=_percent(reply.share),
         )
         return self._write(screen, layout, room, y, text, theme.TEXT, 14) + layout.px(6)
@@ -184,7 +189,7 @@ class MindView(View):
         mind = self.mind
         if not mind.glow or mind.move is None:
             return y
-        title = say("mind.pieces", move=self._text(board, mind.move))
+        title = say("mind.pieces", move=self.session.scribe.move(board, mind.move))
         y = self._write(screen, layout, room, y, title, theme.FAINT, 12)
         speakers = mind.speakers()
         if not speakers:
@@ -210,21 +215,7 @@ class MindView(View):
 
     @staticmethod
     def _write(screen: pygame.Surface, layout: Layout, room: Rect, y: int, text: str, color: Rgb, size: int) -> int:
-        pixels = layout.text(size)
-        step = theme.height(pixels)
-        for line in theme.wrap(text, pixels, room.width):
-            write(screen, line, pixels, Rect(room.x, y, room.width, step), color)
-            y += step
-        return y + layout.px(1)
-
-    def _text(self, board: Board, move: Move) -> str:
-        style = self.session.scribe.style
-        key = board.key, move, style
-        if key not in self._texts:
-            if len(self._texts) > 500:
-                self._texts.clear()
-            self._texts[key] = style.move(board, move)
-        return self._texts[key]
+        return paragraph(screen, layout, room, y, text, color, size) + layout.px(1)
 
 
 def _percent(share: float) -> str:

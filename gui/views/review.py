@@ -14,7 +14,7 @@ from gui.layout import Layout
 from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
-from gui.widgets import Position, Scroll, box, draw_hint, write
+from gui.widgets import Position, Scroll, box, draw_hint, paragraph, write
 from lm.study.review import LOSSES, Judged
 from xiangqi import BLACK, RED
 
@@ -240,12 +240,7 @@ class ReviewView(View):
         color: Rgb,
         small: bool = False,
     ) -> int:
-        size = layout.text(12 if small else 14)
-        step = theme.height(size)
-        for line in theme.wrap(text, size, room.width):
-            write(screen, line, size, Rect(room.x, y, room.width, step), color)
-            y += step
-        return y + layout.px(2)
+        return paragraph(screen, layout, room, y, text, color, 12 if small else 14) + layout.px(2)
 
     def _title(self, judged: Judged) -> str:
         """Return a judged move with its number and sign: ``12... 馬8進7??``."""

@@ -13,7 +13,7 @@ from gui.actions import Action
 from gui.layout import Layout
 from gui.strings import say
 from gui.views import View
-from gui.widgets import Position, box, button, write
+from gui.widgets import Position, box, button, paragraph
 
 if TYPE_CHECKING:
     from gui.session import Session
@@ -79,9 +79,4 @@ class TeachingView(View):
     def _paragraph(
         screen: pygame.Surface, layout: Layout, room: Rect, y: int, text: str, size: int, color: tuple[int, int, int]
     ) -> int:
-        points = layout.text(size)
-        step = theme.height(points)
-        for line in theme.wrap(text, points, room.width):
-            write(screen, line, points, Rect(room.x, y, room.width, step), color)
-            y += step
-        return y + layout.px(3)
+        return paragraph(screen, layout, room, y, text, color, size) + layout.px(3)

@@ -43,13 +43,31 @@ class MemoryClipboard:
         self.text = text
 
 
-class ThreadWorker:
+class InThread:
+    """What stands for a process beside the window: a thread, so that a test can hold what it does in its hands."""
+
+    def __init__(self, notify):
+        self._notify = notify
+        self._thread = ThreadPoolExecutor(1)
+        self._reports = queue.SimpleQueue()
+
+    def poll(self):
+        return None if self._reports.empty() else self._reports.get()
+
+    def close(self):
+        self._thread.shutdown()
+
+    def report(self, report):
+        self._reports.put(report)
+        self._notify()
+
+
+class ThreadWorker(InThread):
     """What `Worker` does, in a thread instead of a process, so that a test can hold the player in its hands."""
 
     def __init__(self, load, notify):
-        self._load, self._notify = load, notify
-        self._thread = ThreadPoolExecutor(1)
-        self._reports = queue.SimpleQueue()
+        super().__init__(notify)
+        self._load = load
         self.requests, self.analyses, self.reviews, self.minds, self.hurried = [], [], [], [], []
         self.judgements = []
         self._player = self._spec = None
@@ -73,16 +91,6 @@ class ThreadWorker:
     def move_now(self, generation):
         self.hurried.append(generation)
 
-    def poll(self):
-        return None if self._reports.empty() else self._reports.get()
-
-    def close(self):
-        self._thread.shutdown()
-
-    def report(self, report):
-        self._reports.put(report)
-        self._notify()
-
     def _serve(self, request):
         if request is not self.requests[-1]:
             return
@@ -97,14 +105,12 @@ class ThreadWorker:
             self.report(Failed(request.generation, describe(error)))
 
 
-class ThreadReader:
+class ThreadReader(InThread):
     """What `Reader` does, in a thread instead of a process."""
 
     def __init__(self, notify):
-        self._notify = notify
-        self._thread = ThreadPoolExecutor(1)
-        self._reports = queue.SimpleQueue()
-        self._shelf = Shelf(self._report)
+        super().__init__(notify)
+        self._shelf = Shelf(self.report)
         self._number = self._source = 0
         self.gate = threading.Event()
         self.gate.set()
@@ -123,54 +129,36 @@ class ThreadReader:
         self._serve(Mend(self._number, game))
         return self._number
 
-    def poll(self):
-        return None if self._reports.empty() else self._reports.get()
-
     def close(self):
         self.gate.set()
-        self._thread.shutdown()
+        super().close()
 
     def _serve(self, message):
         self._thread.submit(lambda: self.gate.wait(60) and self._shelf.serve(message))
 
-    def _report(self, report):
-        self._reports.put(report)
-        self._notify()
 
-
-class ThreadLibrarian:
+class ThreadLibrarian(InThread):
     """What `Librarian` does, in a thread instead of a process; ``asked`` are the questions."""
 
     def __init__(self, path, notify):
-        self._notify = notify
-        self._thread = ThreadPoolExecutor(1)
-        self._reports = queue.SimpleQueue()
-        self._desk = Desk(path, self._report)
+        super().__init__(notify)
+        self._desk = Desk(path, self.report)
         self.asked = []
 
     def ask(self, question):
         self.asked.append(question)
         self._thread.submit(self._desk.serve, question)
 
-    def poll(self):
-        return None if self._reports.empty() else self._reports.get()
-
     def close(self):
         self._thread.submit(self._desk.close)
-        self._thread.shutdown()
-
-    def _report(self, report):
-        self._reports.put(report)
-        self._notify()
+        super().close()
 
 
-class ThreadImporter:
+class ThreadImporter(InThread):
     """What `Importer` does, in a thread, but that it does not take in the shipped games; ``sent`` are the messages."""
 
     def __init__(self, path, notify):
-        self._notify = notify
-        self._thread = ThreadPoolExecutor(1)
-        self._reports = queue.SimpleQueue()
+        super().__init__(notify)
         self._waiting = queue.SimpleQueue()
         self._clerk = Clerk(path, self.report, lambda: None if self._waiting.empty() else self._waiting.get())
         self.sent = []
@@ -184,42 +172,23 @@ class ThreadImporter:
         else:
             self._thread.submit(self._clerk.serve, message)
 
-    def poll(self):
-        return None if self._reports.empty() else self._reports.get()
-
     def close(self):
         self._waiting.put(Stop())
         self._thread.submit(self._clerk.close)
-        self._thread.shutdown()
-
-    def report(self, report):
-        self._reports.put(report)
-        self._notify()
+        super().close()
 
 
-class ThreadPuzzler:
+class ThreadPuzzler(InThread):
     """What `Puzzler` does, in a thread instead of a process; ``sent`` are the messages."""
 
     def __init__(self, record, notify):
-        self._notify = notify
-        self._thread = ThreadPoolExecutor(1)
-        self._reports = queue.SimpleQueue()
+        super().__init__(notify)
         self._trainer = Trainer(record, self.report)
         self.sent = []
 
     def send(self, message):
         self.sent.append(message)
         self._thread.submit(self._trainer.serve, message)
-
-    def poll(self):
-        return None if self._reports.empty() else self._reports.get()
-
-    def close(self):
-        self._thread.shutdown()
-
-    def report(self, report):
-        self._reports.put(report)
-        self._notify()
 
 
 class Silent:

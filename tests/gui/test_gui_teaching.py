@@ -208,7 +208,7 @@ class TestShowing:
 
     def test_the_panel_says_what_it_costs_and_what_follows(self, app, monkeypatch):
         written = []
-        monkeypatch.setattr("gui.views.teaching.write", lambda screen, text, *rest: written.append(text))
+        monkeypatch.setattr("gui.widgets.write", lambda screen, text, *rest: written.append(text))
         shot(app, now=3.0 + 3 * PACE)
         said = " ".join(written)
         assert "50% → 20%" in said and "blunder" in said
