@@ -4,21 +4,26 @@ BIN := .venv/bin
 # Whoever sits before it sees what is fetched, with bars; a log does not.
 PIP := $(BIN)/python -m pip install $(if $(MAKE_TERMOUT),,--quiet) --disable-pip-version-check -c constraints.txt
 
-.PHONY: play test test-full pytest train bench lint engine screenshots clean
+.PHONY: play test test-full ready kernels pytest train bench lint engine screenshots clean
 
 play: .venv/.play
 	$(BIN)/xqlm play
 
-# mypy keeps one core busy, so it runs beside the tests.
-test: .venv/.test engine
+test: ready
 	@$(MAKE) --no-print-directory -j2 lint pytest
 
-test-full: .venv/.test engine
+test-full: ready
 	@$(MAKE) --no-print-directory -j2 lint pytest MARKS="slow or not slow"
 
-# Kernels are compiled before, or each of the processes would compile them.
-pytest: .venv/.test
+# Kernels keep one core busy while the rest is installed, and mypy one beside the tests.
+ready: .venv/.play engine
+	@$(MAKE) --no-print-directory -j2 .venv/.test kernels
+
+# Compiled before the tests, or each of their processes would do so.
+kernels: .venv/.play
 	@$(BIN)/python -c "from lm import Search; Search().close()"
+
+pytest: .venv/.test kernels
 	$(BIN)/python -m pytest -q -n auto --dist loadfile $(if $(MARKS),-m "$(MARKS)")
 
 train: .venv/.train

@@ -26,6 +26,11 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, suppres
 settings.load_profile("repeatable")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more process than cores: many tests wait for a process of their own."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def fairy_stockfish() -> str:
     """Return the path of fairy-stockfish; skip the test where it is not installed."""
