@@ -178,7 +178,7 @@ class App:
         if self.controller.opponents.error is not None:
             draw_error(screen, layout, self.controller.opponents.error)
         elif (ending := self._banner()) is not None and not self.view.moving(now):
-            draw_banner(screen, layout, ending)
+            draw_banner(screen, layout, ending, self._banner_hint)
         if (chances := self.controller.analysis.chances) is not None:
             draw_chances(screen, layout, session.bottom, (chances.win, chances.draw, chances.loss))
         self.panel.draw(screen, layout, pointer if self.overlay is None else AWAY, now)
@@ -229,6 +229,10 @@ class App:
     def _banner(self) -> Ending | None:
         session = self.session
         return session.ending if session.live and self._dismissed != session.generation else None
+
+    @property
+    def _banner_hint(self) -> str:
+        return say("banner.hint" if self.session.can_undo else "banner.hint_record")
 
     def patience(self, now: float) -> float:
         """Return how many seconds a frame drawn at ``now`` stays current if no event comes."""
@@ -377,7 +381,7 @@ class App:
             self.overlay.press(self.sheet_layout, position)
             return
         ending = self._banner()
-        if ending is not None and banner_rect(layout, ending).collidepoint(position):
+        if ending is not None and banner_rect(layout, ending, self._banner_hint).collidepoint(position):
             self._dismissed = session.generation
             return
         action = self.panel.action_at(layout, position)
@@ -478,7 +482,7 @@ def _sit_down(side: str | None, fen: str | None, games_dir: Path) -> tuple[Sessi
         game = games.kept()
         if game is not None and side is None and fen is None and (kept := Session.going_on(game)) is not None:
             return kept, games, say("notice.goes_on")
-        if game is not None and SAVED in game.headers:
+        if game is not None and (SAVED in game.headers or not (game.variations or game.comment)):
             games.drop()
         games.set_aside()
     except (OSError, ValueError) as error:

@@ -169,6 +169,7 @@ CHINESE: Final[dict[str, str]] = {
     "review.pick": "点曲线或某一着。按 J 到下一失着。",
     "review.try": "{move} 在此损失 {lost}。请找更好的着法。",
     "review.trying": "正在看您的着法…",
+    "review.again": "按 {key} 退回，再试一着。",
     "review.move": "{move}  {verdict}",
     "review.chances": "得分期望 {before} → {after}",
     "review.better": "更好：{moves}",
@@ -329,6 +330,7 @@ CHINESE: Final[dict[str, str]] = {
     "new.elo": "估计等级分",
     "new.full": "全盘棋子",
     "new.shown": "棋盘上的局面",
+    "new.same": "本局的开始局面",
     "new.clock": "计时",
     "new.untimed": "不限时",
     "new.clock_hint": "10+5",
@@ -384,6 +386,7 @@ CHINESE: Final[dict[str, str]] = {
     "text.jsonl": "棋谱：JSON",
     # --- The banner ---------------------------------------------------------------------------------------------------
     "banner.hint": "N 新局 · U 悔棋 · 点此处看棋盘",
+    "banner.hint_record": "N 新局 · 点此处看棋盘",
     # --- Players ------------------------------------------------------------------------------------------------------
     "player.you": "您",
     "player.person": "棋手",
@@ -395,6 +398,9 @@ CHINESE: Final[dict[str, str]] = {
     "status.looking_back": "正在看第 {shown} 着，共 {last} 着。按 End 返回，走一着即为变着。",
     "status.variation": "变着，第 {shown} 着。按 G 回到对局，按 P 从此处续弈。",
     "status.ended": "{ending}。",
+    "status.red_won": "红胜",
+    "status.black_won": "黑胜",
+    "status.drawn": "和棋",
     "status.stuck": "对手走不了。按 U 悔棋。",
     "status.not_ready": "对手还没有准备好。",
     "status.judging": "正在看您的着法… 按 {key} 不必等。",

@@ -171,7 +171,7 @@ class Controller:
         try:
             session.answer(choice)
         except ValueError as error:
-            player = self.opponents.player_name
+            player = self.opponents.name(session.board.turn)
             self.opponents.error = say("notice.failed", player=player, reason=describe(error))
             return
         if asked and session.ending is None:
@@ -181,20 +181,27 @@ class Controller:
 
     def record(self) -> Game:
         """Return the game as it is written, with the players' names."""
-        return self.session.game(self.opponents.player_name, self.opponents.red_name)
+        return self.session.game(*map(self.opponents.name, (RED, BLACK)))
 
     def _to_keep(self) -> tuple[object, ...]:
         """Return what changes whenever the game in play has to be kept anew."""
         return self.session.generation, self.session.revision, self.opponents.player
 
+    def _is_usual(self) -> bool:
+        """Whether the game began as one does when the board is opened first: of a person with Red against a level."""
+        session, opponents = self.session, self.opponents
+        begun_so = session.start_fen == STARTING_FEN and session.humans == HUMANS["red"] and not session.table.clocks
+        return begun_so and opponents.level is not None and not session.table.game.comment
+
     def _keep(self) -> None:
         """Write the game in play to disk."""
         session, opponents = self.session, self.opponents
         try:
-            if session.table.game.variations or session.start_fen != STARTING_FEN:
+            if session.table.game.variations or not self._is_usual():
                 saved = not self.files.unsaved
                 seats = [opponents.seat(color) for color in (RED, BLACK)]
-                self.games.keep(session.kept(opponents.player_name, opponents.red_name, saved=saved, seats=seats))
+                names = map(opponents.name, (RED, BLACK))
+                self.games.keep(session.kept(*names, saved=saved, seats=seats))
             else:
                 self.games.drop()
             self._keeps = True

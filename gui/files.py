@@ -211,7 +211,7 @@ class Files:
         if kept is None:
             return
         try:
-            if isinstance(self._source, Path):
+            if isinstance(self._source, Path) or (game.variations and game.result != "*"):
                 session.study(game)
             else:
                 session.resume(game)

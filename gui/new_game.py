@@ -114,13 +114,20 @@ def parse_clock(text: str) -> Clocks:
     return Clocks(control, control)
 
 
-def starts(shown: Board) -> list[tuple[str, str]]:
-    """Return the positions to start from, names and FENs: the full board, that shown if it can be played, handicaps."""
+def starts(shown: Board, start: str) -> list[tuple[str, str]]:
+    """Return the positions to start from, names and FENs.
+
+    They are the full board, the position shown if it can be played, the handicaps, and before these the start of the
+    game if it is another one.
+    """
     found = [(say("new.full"), STARTING_FEN)]
     if shown.is_valid() and shown.legal_moves and shown.fen() != STARTING_FEN:
         found.append((say("new.shown"), shown.fen()))
+    handicaps = []
     for name in HANDICAPS:
         editor = Editor(Board())
         editor.give(name)
-        found.append((say(f"handicap.{name}"), editor.board.fen()))
-    return found
+        handicaps.append((say(f"handicap.{name}"), editor.board.fen()))
+    if start not in [fen for _, fen in found + handicaps]:
+        found.append((say("new.same"), start))
+    return found + handicaps

@@ -81,17 +81,22 @@ class Opponents:
         """Whether the player has been asked for a move and has not answered."""
         return self.session.awaits_player and self.error is None
 
-    @property
-    def red_name(self) -> str:
-        """The name of Red's player where two players play each other, else empty."""
-        return "" if self.red_player is None else self._names.get(str(self.red_player), self.red_player.name)
+    def name(self, color: Color) -> str:
+        """Return the name of the player that sits at a side, or would sit there in place of a person: its level's."""
+        spec = self._spec_of(color)
+        level = self.level if spec == self.player else self._level_of(spec)
+        if level is not None:
+            return level_name(level)
+        return self.player_name if spec == self.player else self._names.get(str(spec), spec.name)
 
     def seat(self, color: Color) -> Spec | None:
         """Return who sits at a side, as the new-game dialog names it; ``None`` for a person."""
-        if color in self.session.humans:
-            return None
+        return None if color in self.session.humans else self.player_at(color)
+
+    def player_at(self, color: Color) -> Spec:
+        """Return the player of a side as the new-game dialog names it, even where a person has the side."""
         spec = self._spec_of(color)
-        level = next((level for level in LEVELS if self._base.at(level) == spec), None)
+        level = self._level_of(spec)
         return spec if level is None else Spec("level", level.name)
 
     def side(self, color: Color) -> tuple[str, str]:
@@ -101,11 +106,10 @@ class Opponents:
             return named or say("player.person"), side_name(color)
         if color in self.session.humans:
             return say("player.you"), side_name(color)
-        if self.red_player is not None and not self.session.humans and color == RED:
-            return self.red_name, side_name(color)
-        if self.level is not None:
-            return level_name(self.level), side_name(color)
-        return self.player_name, side_name(color)
+        return self.name(color), side_name(color)
+
+    def _level_of(self, spec: Spec) -> Level | None:
+        return next((level for level in LEVELS if self._base.at(level) == spec), None)
 
     def _spec_of(self, color: Color) -> Spec:
         two = self.red_player is not None and not self.session.humans

@@ -150,9 +150,10 @@ class Panel:
 
     def _draw_card(self, screen: pygame.Surface, layout: Layout, rect: Rect, color: int, now: float) -> None:
         session = self.controller.session
-        active = session.ending is None and session.board.turn == color
-        box(screen, rect, theme.RAISED if active else theme.BACKGROUND, layout.px(9))
-        if active:
+        active = not session.over and session.board.turn == color
+        marked = session.to_move == color
+        box(screen, rect, theme.RAISED if marked else theme.BACKGROUND, layout.px(9))
+        if marked:
             box(screen, Rect(rect.x, rect.y + layout.px(9), layout.px(4), rect.height - layout.px(18)), theme.GOLD, 2)
         diameter = rect.height - layout.px(14)
         face = theme.piece(color * 8 + 1, diameter, session.traditional)
@@ -235,12 +236,11 @@ def draw_error(screen: pygame.Surface, layout: Layout, message: str) -> None:
         write(screen, line, size, place, theme.ON_WARNING, "center")
 
 
-def _banner_lines(layout: Layout, ending: Ending) -> list[tuple[str, int, Rgb]]:
+def _banner_lines(layout: Layout, ending: Ending, hint: str) -> list[tuple[str, int, Rgb]]:
     cell, width = layout.cell, round(layout.cell * 6.6)
     large, small = max(13, round(cell * 0.25)), max(SMALLEST_TEXT, round(cell * 0.17))
     facts = "; ".join(map(translated, dict.fromkeys((*ending.evidence[:1], *ending.evidence[-1:]))))
     why = theme.wrap(facts[:1].upper() + facts[1:], small, width - 48, 3) if facts else []
-    hint = say("banner.hint")
     return [
         (theme.fit(translated(ending.text), large, width - 32), large, theme.TEXT),
         *((line, small, theme.FAINT) for line in why),
@@ -248,17 +248,18 @@ def _banner_lines(layout: Layout, ending: Ending) -> list[tuple[str, int, Rgb]]:
     ]
 
 
-def banner_rect(layout: Layout, ending: Ending) -> Rect:
-    """Return the rectangle of the result's banner."""
-    height = layout.cell * 1.42 + sum(1.6 * size for _, size, _ in _banner_lines(layout, ending)) + layout.cell * 0.25
+def banner_rect(layout: Layout, ending: Ending, hint: str) -> Rect:
+    """Return the rectangle of the result's banner, with what can be done there as its last line."""
+    heights = sum(1.6 * size for _, size, _ in _banner_lines(layout, ending, hint))
+    height = layout.cell * 1.42 + heights + layout.cell * 0.25
     rect = Rect(0, 0, round(layout.cell * 6.6), round(height))
     rect.center = layout.plate.center
     return rect
 
 
-def draw_banner(screen: pygame.Surface, layout: Layout, ending: Ending) -> None:
-    """Draw the result and its reason over the middle of the board."""
-    rect, cell = banner_rect(layout, ending), layout.cell
+def draw_banner(screen: pygame.Surface, layout: Layout, ending: Ending, hint: str) -> None:
+    """Draw the result, its reason and what can be done, over the middle of the board."""
+    rect, cell = banner_rect(layout, ending, hint), layout.cell
     blur = round(cell * 0.4)
     shadow = theme.box_shadow(rect.width, rect.height, 16, blur, 0.7)
     screen.blit(shadow, (rect.x - blur, rect.y - blur + 4))
@@ -269,7 +270,7 @@ def draw_banner(screen: pygame.Surface, layout: Layout, ending: Ending) -> None:
     body = label.get_bounding_rect()
     screen.blit(label, (rect.centerx - body.centerx, rect.y + round(cell * 0.76) - body.centery))
     y = rect.y + cell * 1.42
-    for line, size, color in _banner_lines(layout, ending):
+    for line, size, color in _banner_lines(layout, ending, hint):
         label = theme.text(line, size, color)
         screen.blit(label, label.get_rect(midtop=(rect.centerx, round(y))))
         y += 1.6 * size

@@ -90,13 +90,14 @@ class Session:
                 game.headers.pop(name, None)
         session = cls(humans=humans)
         session.seats = red, black
-        session._start(Table.resume(game, session.table.seats, node, clocks))
+        session._start(Table.resume(game, session.table.seats, node, clocks), recorded_end=_end_of(game))
         return session if session.ending is None else None
 
-    def _start(self, table: Table, played_here: bool = True) -> None:
+    def _start(self, table: Table, played_here: bool = True, recorded_end: GameNode | None = None) -> None:
         self.before_next()
         self.played_here = played_here
         """Whether the game began at this board; else it was brought from elsewhere."""
+        self._recorded_end = recorded_end
         self.number += 1
         self.table = table
         """The table, always where the game stands."""
@@ -149,6 +150,16 @@ class Session:
         return self.table.ending
 
     @property
+    def recorded_result(self) -> str | None:
+        """The result in the record of a game, where the game stands at its end; ``None`` elsewhere."""
+        return self.table.game.result if self.table.node is self._recorded_end else None
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody is to move where the game stands."""
+        return self.ending is not None or self.recorded_result is not None
+
+    @property
     def node(self) -> GameNode:
         """The node shown."""
         return self.cursor.node
@@ -172,6 +183,11 @@ class Session:
     def shown(self) -> Board:
         """The position shown."""
         return self.board if self.live else self.cursor.board
+
+    @property
+    def to_move(self) -> Color | None:
+        """The side to move in the position shown; ``None`` where the game is over."""
+        return None if self.live and self.over else self.shown.turn
 
     @property
     def last_move(self) -> Move | None:
@@ -202,7 +218,7 @@ class Session:
     @property
     def can_undo(self) -> bool:
         """Whether there is a move, resignation or agreement of a person to take back."""
-        return self.table.can_undo
+        return self.table.can_undo and self.recorded_result is None
 
     @property
     def can_redo(self) -> bool:
@@ -328,22 +344,24 @@ class Session:
 
     def resume(self, game: Game) -> None:
         """Resume a recorded game at the end of its main line. Raises ``InvalidFenError`` or ``IllegalMoveError``."""
-        self._start(Table.resume(game, self.table.seats), played_here=False)
+        table = Table.resume(game, self.table.seats)
+        self._start(table, played_here=not game.variations, recorded_end=_end_of(game))
 
     def study(self, game: Game) -> None:
         """Lay a recorded game open at its beginning; persons play both sides. Raises like `resume`."""
-        self._start(Table.resume(game, _seats(HUMANS["both"])), played_here=False)
+        table = Table.resume(game, _seats(HUMANS["both"]))
+        self._start(table, played_here=False, recorded_end=_end_of(game))
         self.view(0)
 
     def resign(self) -> None:
         """Resign for the person at the board."""
-        if self.ending is None and self.person is not None:
+        if not self.over and self.person is not None:
             self.table.resign(self.person)
             self._changed()
 
     def offer_draw(self) -> None:
         """Offer a draw for the person at the board, or accept the other side's offer."""
-        if self.ending is None and self.person is not None:
+        if not self.over and self.person is not None:
             self.table.offer_draw(self.person)
             if self.ending is not None:
                 self._changed()
@@ -441,24 +459,20 @@ class Session:
 
     # --- The record ---------------------------------------------------------------------------------------------------
 
-    def game(self, player_name: str, red_name: str = "") -> Game:
+    def game(self, *players: str) -> Game:
         """Return the game and its tree with its headers, ready for writing.
 
-        ``red_name`` is Red's name where two players play each other.
+        ``players`` are the names of Red's and Black's player; those of sides that persons play are not used.
         """
-        names = {SIDES[color]: player_name for color in (RED, BLACK) if color not in self.humans}
-        if red_name and RED not in self.humans:
-            names[SIDES[RED]] = red_name
+        names = {SIDES[color]: players[color] for color in (RED, BLACK) if color not in self.humans}
         return self.table.record({"Event": CASUAL, **names}, whole_tree=True)
 
-    def kept(
-        self, player_name: str, red_name: str = "", saved: bool = False, seats: Sequence[Spec | None] = (None, None)
-    ) -> Game:
+    def kept(self, *players: str, saved: bool = False, seats: Sequence[Spec | None] = (None, None)) -> Game:
         """Return the game with headers that tell `going_on` where it stands, and whether a file has it all.
 
-        ``seats`` are Red's and Black's players, ``None`` for a person.
+        ``players`` are as for `game`; ``seats`` are Red's and Black's players, ``None`` for a person.
         """
-        game = self.game(player_name, red_name)
+        game = self.game(*players)
         if saved:
             game.headers[SAVED] = "yes"
         game.headers[PERSONS] = next(name for name, sides in HUMANS.items() if sides == self.humans)
@@ -471,6 +485,11 @@ class Session:
 
 CASUAL: Final = "Casual game"
 """The event of a game that began at the board."""
+
+
+def _end_of(game: Game) -> GameNode | None:
+    """Return where a record says that the game ended; ``None`` if it does not, or could not be read so far."""
+    return game.end() if game.variations and game.result != "*" and not game.errors else None
 
 
 def _seats(humans: frozenset[Color]) -> tuple[Seat, Seat]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gui.actions import Action, Tone
 from gui.names import side_name
@@ -11,6 +11,10 @@ from gui.strings import say, translated
 if TYPE_CHECKING:
     from gui.controller import Controller
     from xiangqi import Board, Square
+
+
+_RECORDED: Final = {"1-0": "status.red_won", "0-1": "status.black_won", "1/2-1/2": "status.drawn"}
+"""The keys of what is said at the end of a recorded game, by its result."""
 
 
 def status(controller: Controller) -> tuple[str, Tone]:
@@ -29,6 +33,8 @@ def status(controller: Controller) -> tuple[str, Tone]:
     if session.ending is not None:
         lost = len(session.humans) == 1 and session.ending.winner == 1 - (session.person or 0)
         return say("status.ended", ending=translated(session.ending.text)), "quiet" if lost else "good"
+    if session.recorded_result is not None:
+        return say("status.ended", ending=say(_RECORDED[session.recorded_result])), "quiet"
     if controller.teacher.offered is not None:
         return say("status.mistake"), "alert"
     if controller.teacher.judging:

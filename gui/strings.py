@@ -184,6 +184,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "review.pick": "Click the curve or a move. J goes to the next mistake.",
     "review.try": "{move} lost {lost} here. Find a better move.",
     "review.trying": "Looking at your move...",
+    "review.again": "{key} goes back for another try.",
     "review.move": "{move}  {verdict}",
     "review.chances": "Expected score {before} → {after}",
     "review.better": "Better: {moves}",
@@ -344,6 +345,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "new.elo": "Elo, estimated",
     "new.full": "Full board",
     "new.shown": "Position shown",
+    "new.same": "Start of this game",
     "new.clock": "Clock",
     "new.untimed": "none",
     "new.clock_hint": "10+5",
@@ -399,6 +401,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "text.jsonl": "Game: JSON",
     # --- The banner ---------------------------------------------------------------------------------------------------
     "banner.hint": "N new game · U take back · click here to see the board",
+    "banner.hint_record": "N new game · click here to see the board",
     # --- Players ------------------------------------------------------------------------------------------------------
     "player.you": "You",
     "player.person": "Player",
@@ -410,6 +413,9 @@ _ENGLISH: Final[dict[str, str]] = {
     "status.looking_back": "Looking back at move {shown} of {last}. End returns, a move tries a variation.",
     "status.variation": "A variation, move {shown}. G returns to the game, P plays on from here.",
     "status.ended": "{ending}.",
+    "status.red_won": "Red won",
+    "status.black_won": "Black won",
+    "status.drawn": "The game was drawn",
     "status.stuck": "The player cannot move. U takes your move back.",
     "status.not_ready": "The player is not ready.",
     "status.judging": "Looking at your move... {key} goes on without.",

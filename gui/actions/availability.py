@@ -12,6 +12,7 @@ from xiangqi.game import ChildNode
 
 if TYPE_CHECKING:
     from gui.controller import Controller
+    from gui.session import Session
 
 
 def label(controller: Controller, action: Action) -> str:
@@ -81,9 +82,9 @@ def enabled(controller: Controller, action: Action) -> bool:
         case Action.MOVE_NOW:
             return controller.opponents.thinking and controller.opponents.is_loaded
         case Action.RESIGN:
-            return session.ending is None and bool(session.humans)
+            return not session.over and bool(session.humans)
         case Action.DRAW:
-            return session.ending is None and session.person not in (None, session.offer)
+            return not session.over and session.person not in (None, session.offer)
         case Action.LEVEL:
             return controller.opponents.has_levels
         case Action.SWAP:
@@ -129,15 +130,19 @@ def enabled(controller: Controller, action: Action) -> bool:
     return action not in MARKS or session.viewed > 0
 
 
+def _in_work(session: Session) -> bool:
+    """Whether the game goes on, or has comments or variations."""
+    tree = session.table.game
+    studied = any(node.comment or len(node.variations) > 1 for node in (tree, *tree.walk()))
+    return studied or (session.board.ply > 0 and not session.over)
+
+
 def question(controller: Controller, action: Action) -> str:
     """Return what an action asks before it discards something; empty if it does not."""
     session = controller.session
-    tree = session.table.game
-    studied = any(node.comment or len(node.variations) > 1 for node in (tree, *tree.walk()))
-    playing = studied or (session.board.ply > 0 and session.ending is None)
     if action is Action.RESIGN:
         return say("notice.resign", key=action.shortcut)
-    if action in (Action.NEW, Action.PASTE) and playing:
+    if action in (Action.NEW, Action.PASTE) and controller.files.unsaved and _in_work(session):
         return say("notice.leave", key=action.shortcut)
     if action is Action.DELETE:
         count = 1 + sum(1 for _ in session.node.walk())

@@ -19,9 +19,11 @@ from gui.strings import say
 from gui.widgets import Position, box, write
 from lm import UserError
 from lm.players.specs import Spec
+from xiangqi import STARTING_FEN
 
 if TYPE_CHECKING:
     from gui.controller import Controller
+    from gui.session import Session
 
 LISTS: Final = ("side.red", "side.black", "new.start")
 """The titles of the three lists."""
@@ -34,7 +36,7 @@ class NewGameDialog(Dialog):
         super().__init__(say("new.title"))
         self._done, self._more = done, more
         self.candidates = candidates(controller.settings)
-        self.starts = starts(controller.session.shown)
+        self.starts = starts(controller.session.shown, controller.session.start_fen)
         self.lists = RowList(), RowList(), RowList()
         self.focus = 1
         """The list that the arrow keys are for."""
@@ -43,13 +45,20 @@ class NewGameDialog(Dialog):
         self._settings = controller.settings
         for color in (0, 1):
             self.lists[color].reset(len(self.candidates) + 1, self._seat(controller, color))
-        self.lists[2].reset(len(self.starts), 0)
+        self.lists[2].reset(len(self.starts), self._start(controller.session))
+
+    def _start(self, session: Session) -> int:
+        """Return the position shown of a game from elsewhere, or where the game at the board began."""
+        wanted = session.start_fen if session.played_here else session.shown.fen()
+        return next((n for n, (_, fen) in enumerate(self.starts) if fen == wanted), 0)
 
     def _seat(self, controller: Controller, color: int) -> int:
-        """Return who sits there now, or the default level."""
-        if color in controller.session.humans:
+        """Return who sits there now; in a position to play on from, the person has the side to move."""
+        session = controller.session
+        studied = len(session.humans) == 2 and not (session.played_here and session.start_fen == STARTING_FEN)
+        if color == session.shown.turn if studied else color in session.humans:
             return 0
-        spec = controller.opponents.seat(color)
+        spec = controller.opponents.player_at(color)
         return next((n for n, each in enumerate(self.candidates) if each.spec == spec), 5)
 
     # --- Keys and pointer ---------------------------------------------------------------------------------------------

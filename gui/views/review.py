@@ -168,6 +168,9 @@ class ReviewView(View):
         y = self._paragraph(screen, layout, room, y, head, color)
         text = say("review.chances", before=before, after=after)
         y = self._paragraph(screen, layout, room, y, text, theme.FAINT, small=True)
+        if node is review.tried:
+            again = say("review.again", key=Action.RETRY.shortcut)
+            y = self._paragraph(screen, layout, room, y, again, theme.GOLD)
         if judged.verdict != "best" and judged.before.line:
             line = judged.before.line[:SHOWN]
             texts = self._line(judged.before.ply, line, node)

@@ -308,3 +308,17 @@ def open_board(seat):
     set_language("en")
     theme.use("rosewood")
     theme.write_on_pieces("characters")
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Collect the lines of text that are drawn."""
+    lines = []
+    draw = theme.text
+
+    def note(string, *options):
+        lines.append(string)
+        return draw(string, *options)
+
+    monkeypatch.setattr(theme, "text", note)
+    return lines

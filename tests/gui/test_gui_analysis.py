@@ -159,18 +159,6 @@ class TestAsking:
         assert app.controller.worker.hurried == [app.session.generation]
 
 
-@pytest.fixture
-def written(monkeypatch):
-    lines, draw = [], theme.text
-
-    def note(string, *options):
-        lines.append(string)
-        return draw(string, *options)
-
-    monkeypatch.setattr(theme, "text", note)
-    return lines
-
-
 class TestShowing:
     def test_scores_lines_and_what_people_play_are_written(self, app, written):
         start(app)

@@ -171,7 +171,7 @@ class TestDraws:
         assert table.controller.label(Action.DRAW) == "Accept draw"
         table.controller.do(Action.DRAW)
         assert table.session.ending.text == "Draw agreed"
-        assert table.session.game("lm").headers["Result"] == "1/2-1/2"
+        assert table.session.game("lm", "lm").headers["Result"] == "1/2-1/2"
 
     def test_a_move_declines_the_players_offer(self, seat):
         table = seat(Scripted("h9g7= b9c7"))

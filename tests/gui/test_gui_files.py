@@ -153,6 +153,48 @@ class TestOpening:
         assert not board.open(tmp_path / "gone.pgn")
         assert "No such file" in board.line
 
+    def test_a_game_that_is_over_has_nothing_to_resign_or_take_back(self, board, club):
+        board.open(club)
+        controller, session = board.app.controller, board.session
+        ended = [Action.RESIGN, Action.DRAW, Action.UNDO]
+        assert not any(map(controller.enabled, ended))
+        session.view_last()
+        board.app.controller.tick(board.now + 60)
+        assert board.line == "Red won." and session.to_move is None
+        session.explore([Move.from_iccs("h0g2")])
+        assert all(map(controller.enabled, ended)) and board.line == "Black to move."
+        controller.do(Action.UNDO)
+        assert not any(map(controller.enabled, ended))
+
+    def test_a_record_that_ends_in_mate_is_not_taken_back(self, board, tmp_path):
+        path = tmp_path / "mate.pgn"
+        path.write_text('[FEN "3k5/1R7/9/9/9/9/9/9/R8/4K4 w"]\n[Result "1-0"]\n\n1. a1a9 1-0\n')
+        board.open(path)
+        board.session.view_last()
+        board.app.frame(2.0)
+        assert board.session.ending.reason == "checkmate" and not board.app.controller.enabled(Action.UNDO)
+
+    def test_a_finished_game_that_is_pasted_is_laid_open(self, board):
+        board.session.sit({0})
+        board.app.controller.clipboard.put(CLUB.format(n=1, moves="h2e2"))
+        board.app.do(Action.PASTE)
+        board.wait(lambda: board.session.table.game.variations)
+        assert board.session.viewed == 0 and not board.session.table.awaits_player
+
+    def test_what_is_in_a_file_is_left_without_a_question(self, board, club):
+        controller = board.app.controller
+        board.session.explore([Move.from_iccs("h2e2")])
+        controller.clipboard.put("h2e2 h9g7")
+        controller.do(Action.PASTE)
+        assert controller.armed(Action.PASTE)
+        controller.do(Action.SAVE)
+        controller.do(Action.PASTE)
+        assert not controller.armed(Action.PASTE)
+        board.wait(lambda: len(moves(board.session.table.game)) == 2)
+        board.open(club)
+        controller.do(Action.PASTE)
+        assert not controller.armed(Action.PASTE)
+
     def test_files_used_last_come_first_and_are_remembered(self, tmp_path):
         settings = Settings(tmp_path / "settings" / "board.json")
         paths = [tmp_path / f"{n}.pgn" for n in range(RECENT + 3)]

@@ -91,6 +91,28 @@ class TestDialog:
         key(app, "return")
         assert app.session.start_fen == fen
 
+    def test_a_position_from_elsewhere_is_what_is_played_on_from(self, app):
+        fen = "3k5/9/9/9/9/9/9/9/9/R3K4 b - - 0 1"
+        app.controller.clipboard.text = fen
+        app.table.paste()
+        key(app, "n")
+        key(app, "return")
+        assert app.session.start_fen == fen and app.session.humans == {RED}
+        app.session.play(app.session.board.legal_moves[0])
+        key(app, "n")
+        assert app.overlay.starts[app.overlay.lists[2].chosen] == ("Start of this game", fen)
+
+    def test_a_game_from_a_file_is_played_on_by_the_side_to_move(self, app, tmp_path):
+        path = tmp_path / "game.pgn"
+        path.write_text("1. h2e2 h9g7 2. h0g2 *")
+        app.controller.files.open(path)
+        app.table.wait(lambda: app.controller.files.path == path)
+        app.session.view(1)
+        fen = app.session.shown.fen()
+        key(app, "n")
+        key(app, "return")
+        assert app.session.start_fen == fen and app.session.humans == {BLACK}
+
     def test_arrow_keys_choose(self, app):
         key(app, "n")
         key(app, "up")
@@ -127,6 +149,40 @@ class TestDialog:
 
 
 class TestPlayers:
+    def test_a_record_names_levels_as_the_board_does(self, seat):
+        table = seat(First())
+        table.controller.start(Setup((None, Spec("level", "Steady"))))
+        table.wait(lambda: table.controller.opponents.loaded is not None)
+        assert table.controller.record().headers["Black"] == "Steady"
+        table.controller.start(Setup((Spec("level", "Child"), Spec("level", "Deep"))))
+        table.wait(lambda: table.session.board.ply > 2)
+        headers = table.controller.record().headers
+        assert (headers["Red"], headers["Black"]) == ("Child", "Deep")
+        assert [table.controller.opponents.side(color)[0] for color in (RED, BLACK)] == ["Child", "Deep"]
+        headers = table.games.kept().headers
+        assert (headers["RedSeat"], headers["BlackSeat"]) == ("level:Child", "level:Deep")
+
+    @pytest.mark.parametrize(
+        ("players", "clock"), [((Spec("level", "Deep"), None), ""), ((None, None), ""), ((None, Spec("random")), "5+3")]
+    )
+    def test_a_game_that_has_not_begun_goes_on_with_its_players_and_clock(self, seat, players, clock):
+        table = seat(First())
+        table.worker.ask = lambda request: None
+        table.controller.start(Setup(players, clocks=parse_clock(clock)))
+        table.tick()
+        again = Session.going_on(table.games.kept())
+        assert again.humans == {color for color in (RED, BLACK) if players[color] is None}
+        assert again.seats == tuple(str(spec or "") for spec in players)
+        assert again.table.clocks == parse_clock(clock)
+
+    def test_the_usual_game_that_has_not_begun_is_not_kept(self, seat):
+        table = seat(First())
+        table.controller.start(Setup((None, None)))
+        table.tick()
+        table.controller.start(Setup((None, Spec("level", "Child"))))
+        table.tick()
+        assert table.games.kept() is None
+
     def test_two_players_take_turns(self, seat):
         table = seat(First())
         table.controller.start(Setup((Spec("level", "Child"), Spec("level", "Deep"))))
@@ -262,7 +318,7 @@ class TestClocks:
         assert (again.table.time_left(RED), again.table.time_left(BLACK)) == (55, 61.5)
         again.undo()
         assert (again.table.time_left(RED), again.table.time_left(BLACK)) == (55, 60)
-        assert "Clocks" not in again.game("lm").headers
+        assert "Clocks" not in again.game("lm", "lm").headers
 
     def test_the_record_names_it(self, table):
         table.play("h2e2")

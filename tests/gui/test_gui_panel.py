@@ -10,6 +10,7 @@ from gui import theme
 from gui.actions import Action
 from gui.layout import arrange
 from gui.panel import BUTTONS, NAVIGATION, banner_rect, draw_banner, draw_error, draw_status
+from gui.strings import say
 from lm.matches.table import Ending
 from xiangqi import BLACK, RED, STARTING_FEN, Move
 
@@ -52,20 +53,6 @@ def cut(frame, rect):
 def has_ink(frame, rect, color=theme.TEXT):
     """Whether something is written in this colour in a rectangle."""
     return close_to(cut(frame, rect), color, 40).any()
-
-
-@pytest.fixture
-def written(monkeypatch):
-    """Collect the lines of text that are drawn."""
-    lines = []
-    draw = theme.text
-
-    def note(string, *options):
-        lines.append(string)
-        return draw(string, *options)
-
-    monkeypatch.setattr(theme, "text", note)
-    return lines
 
 
 class TestMoveList:
@@ -229,7 +216,7 @@ class TestBanner:
         assert not self.shown(app)
 
     def test_a_click_on_it_shows_the_board_and_touches_nothing_there(self, app):
-        rect = banner_rect(app.layout, app.session.ending)
+        rect = banner_rect(app.layout, app.session.ending, say("banner.hint"))
         assert self.shown(app)
         click(app, rect.center)
         assert not self.shown(app)
@@ -255,7 +242,7 @@ class TestBanner:
     def test_it_names_the_winner_and_the_reason(self, written, winner, title):
         screen = pygame.Surface((900, 700))
         ending = Ending(winner, "checkmate" if winner is not None else "repetition", ("the first", "the last"))
-        draw_banner(screen, arrange(900, 700, len(BUTTONS), len(NAVIGATION)), ending)
+        draw_banner(screen, arrange(900, 700, len(BUTTONS), len(NAVIGATION)), ending, "U")
         assert written[0] == title
         assert written[1] == ending.text
         assert written[2] == "The first; the last"
@@ -344,6 +331,15 @@ class TestCards:
                 assert close_to(frame[rect.left + 2, rect.centery], theme.GOLD if active else ground)
             play(app, "h2e2" if mover == RED else "h9g7")
 
+    def test_while_looking_back_the_side_to_move_there_is_lit(self, open_board):
+        app = open_board()
+        play(app, "h2e2", "h9g7", "h0g2", "i9h9")
+        for viewed, mover in ((3, BLACK), (2, RED), (1, BLACK)):
+            app.session.view(viewed)
+            frame = shot(app)
+            lit = [close_to(frame[card.left + 2, card.centery], theme.GOLD) for card in app.layout.cards]
+            assert lit == [mover == BLACK, mover == RED]
+
     @pytest.mark.parametrize("bottom", [RED, BLACK])
     def test_each_bears_its_own_king(self, open_board, bottom):
         app = open_board()
@@ -429,8 +425,8 @@ class TestLongTexts:
     def test_the_reason_on_the_banner(self, layout, written):
         screen = pygame.Surface(layout.size)
         ending = Ending(RED, self.LONG, (self.LONG,))
-        draw_banner(screen, layout, ending)
-        rect = banner_rect(layout, ending)
+        draw_banner(screen, layout, ending, self.LONG)
+        rect = banner_rect(layout, ending, self.LONG)
         assert layout.plate.contains(rect)
         place = moved_pixels(pygame.surfarray.array3d(pygame.Surface(layout.size)), pygame.surfarray.array3d(screen))
         assert rect.contains(place)  # the shadow about it does not show on black

@@ -173,7 +173,7 @@ class TestTrying:
         press_key(app, "j", pygame.KMOD_LSHIFT)
         assert app.session.viewed == 3
 
-    def test_another_move_is_judged(self, app):
+    def test_another_move_is_judged(self, app, written):
         finish(app)
         press_key(app, "j", pygame.KMOD_LSHIFT)
         app.session.explore([Move.from_iccs("b9c7")])
@@ -185,6 +185,7 @@ class TestTrying:
         answer(app, Looked(request.number, point(4, 0.5)))
         assert app.controller.review.judged(tried).verdict == "best"
         shot(app)
+        assert "K goes back for another try." in written
         press_key(app, "k")
         assert app.session.viewed == 3
 

@@ -248,7 +248,7 @@ class TestRecord:
     def test_the_game_has_its_headers(self):
         session = played("h2e2", "h9g7")
         session.resign()
-        game = session.game("lm · Steady")
+        game = session.game("?", "lm · Steady")
         assert game.headers["Red"] == "Human"
         assert game.headers["Black"] == "lm · Steady"
         assert game.headers["Result"] == "0-1"

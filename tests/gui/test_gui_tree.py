@@ -332,7 +332,7 @@ class TestKeeping:
         table = seat(RuntimeError("no model"))
         table.clipboard.put('[Red "胡荣华"]\n[Black "杨官璘"]\n[Result "1-0"]\n\n1. h2e2 h9g7 (1... h7e7) 1-0')
         table.paste()
-        game = table.session.game("lm")
+        game = table.session.game("lm", "lm")
         assert (game.headers["Red"], game.headers["Black"], game.result) == ("胡荣华", "杨官璘", "1-0")
         assert len(game.variations[0].variations) == 2
 
