@@ -46,10 +46,10 @@ STARTS: Final = 5
 START: Final = """
 import sys, time
 from pathlib import Path
-import gui.app
+import gui.app, gui.start
 began = float(sys.argv[1])
 said = {}
-drawn, frame = gui.app._draw_first, gui.app.App.frame
+drawn, frame = gui.start._draw_first, gui.app.App.frame
 
 def say(what):
     if what not in said:
@@ -67,8 +67,8 @@ def playable(self, now):
         say("opponent ready, s")
         gui.app.pygame.event.post(gui.app.pygame.Event(gui.app.pygame.QUIT))
 
-gui.app._draw_first, gui.app.App.frame = first, playable
-gui.app.main("level:Best", "red", games_dir=Path(sys.argv[2]))
+gui.start._draw_first, gui.app.App.frame = first, playable
+gui.start.main("level:Best", "red", games_dir=Path(sys.argv[2]))
 """
 
 

@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--fen", help="position to start from")
     parser.add_argument("--games-dir", type=Path, help="where games are saved (default: ~/xiangqi)")
     options = parser.parse_args()
-    from gui.app import main as play
+    from gui.start import main as play
 
     try:
         return play(options.player, options.side, options.fen, options.games_dir, options.file)

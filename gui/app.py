@@ -1,19 +1,16 @@
-"""The window. It opens at once and draws its first frame before the rules and the player are loaded.
+"""The window: what it draws, and what keys and the mouse do.
 
 The loop sleeps until the next event, report of the player or step of an animation, and draws only then.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, cast
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
@@ -21,11 +18,10 @@ import pygame
 
 from gui import NoDisplayError, keys, theme
 from gui.actions import Action
-from gui.board_view import GLIDE, Arrow, BoardView, Glow, Marks, Scene, draw_chances
+from gui.board_view import GLIDE, Arrow, BoardView, Glow, Marks, Scene, draw_chances, drawn_marks
 from gui.layout import MINIMUM_SIZE, Layout, Point, arrange
-from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw_error, draw_first_panel
-from gui.preferences import Preferences, language_of_system
-from gui.settings import Settings
+from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw_error
+from gui.preferences import Preferences
 from gui.sheets.dialogs import TextDialog
 from gui.sheets.help import HelpSheet
 from gui.sheets.menu import Menu
@@ -37,10 +33,9 @@ from gui.strings import say, set_language
 if TYPE_CHECKING:
     from gui.analysis import ArrowMark
     from gui.controller import Controller
-    from gui.games_folder import GamesFolder
-    from gui.session import Session
     from lm.matches.table import Ending
     from xiangqi import Board, Move
+    from xiangqi.game import Drawn, DrawnColor
 
 WINDOW_SIZE = (1180, 900)
 FRAME_SIZE: Final = (8, 40)
@@ -60,18 +55,15 @@ PAUSES = 0.002, 0.03
 REVIEWING = (Action.REVIEW, Action.NEXT_MISTAKE, Action.PREVIOUS_MISTAKE, Action.RETRY)
 """The actions that show the review."""
 
-_WAKE = pygame.event.custom_type()
-_CLOSING = (pygame.QUIT, pygame.WINDOWCLOSE)
-
-
-class _SystemClipboard:
-    """The desktop's clipboard. Under X11, SDL 2 reads nothing if the text comes in parts, as long texts do."""
-
-    def get(self) -> str:
-        return pygame.scrap.get_text() if pygame.scrap.has_text() else ""
-
-    def put(self, text: str) -> None:
-        pygame.scrap.put_text(text)
+_DRAWN_COLORS: Final[dict[tuple[bool, bool], DrawnColor]] = {
+    (False, False): "G",
+    (True, False): "R",
+    (False, True): "B",
+    (True, True): "Y",
+}
+"""The colour of what is drawn, by whether Shift (or Ctrl) and Alt are held."""
+CLOSING = (pygame.QUIT, pygame.WINDOWCLOSE)
+"""Events that end the program."""
 
 
 def open_window(size: Sequence[int] = ()) -> pygame.Window:
@@ -114,7 +106,7 @@ class App:
         self.overlay: Overlay | None = None
         """The menu, the help sheet or a dialog, if one is open."""
         self.sounds = Sounds()
-        self.layout: Layout = _layout(window)
+        self.layout: Layout = layout_of(window)
         self._scale = 1.0
         self._looks = -1
         """The revision of the preferences that the window looks like."""
@@ -125,6 +117,8 @@ class App:
         self._pressed_at: tuple[int, int] | None = None
         self._dragged: Point | None = None
         self._dropped: tuple[int, Point] | None = None
+        self._drawn_from: int | None = None
+        """The square where the right button began to draw."""
         self._dismissed = -1
         """The generation whose banner has been dismissed."""
 
@@ -136,7 +130,7 @@ class App:
         if self._looks != self.controller.preferences.revision:
             self._follow_preferences()
         if screen.get_size() != self.layout.size:
-            self.layout = _layout(self.window, self._scale)
+            self.layout = layout_of(self.window, self._scale)
         self.sounds.follow(self.session)
         session, layout = self.session, self.layout
         pointer = pygame.mouse.get_pos()
@@ -165,7 +159,7 @@ class App:
             if isinstance(self.overlay, SettingsSheet):
                 self.sounds.play("move")
         self._scale = int(chosen["scale"]) / 100
-        self.layout = _layout(self.window, self._scale)
+        self.layout = layout_of(self.window, self._scale)
 
     @property
     def sheet_layout(self) -> Layout:
@@ -199,13 +193,16 @@ class App:
             check = board.king(board.turn) if board.is_check() else None
             return Marks(last_move=(last.from_square, last.to_square), check=check)
         move = session.last_move
+        drawing = self._drawn_to(pointer)
+        arrows, circles = drawn_marks(session.node.drawn + ([] if drawing is None else [drawing]))
         return Marks(
             selected=session.selected,
             targets=session.targets if session.selected is not None else (),
             last_move=(move.from_square, move.to_square) if move is not None else None,
             check=session.checked_king,
             hover=self.layout.square_at(self._dragged or pointer, session.bottom),
-            arrows=[] if session.selected is not None else self._arrows(),
+            arrows=[] if session.selected is not None else self._arrows() + arrows,
+            circles=circles,
             glows=self._glows(),
         )
 
@@ -244,7 +241,7 @@ class App:
 
     def handle(self, event: pygame.Event) -> None:
         """Handle one event."""
-        if event.type in _CLOSING:
+        if event.type in CLOSING:
             self.running = False
         elif event.type in (pygame.KEYDOWN, pygame.TEXTINPUT, pygame.TEXTEDITING):
             self._typed(event)
@@ -256,6 +253,8 @@ class App:
             self._motion(event.pos)
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
             self._release(event.pos)
+        elif event.type == pygame.MOUSEBUTTONUP and event.button == 3:
+            self._release_right(event.pos)
         elif event.type == pygame.MOUSEWHEEL:
             self._wheel(event)
         elif event.type == pygame.DROPFILE:
@@ -354,7 +353,7 @@ class App:
         move = session.scribe.line(node.line())[-1] if node.ply else say("comment.start")
         title = say("comment.title", move=move)
         paste = self.controller.clipboard.get
-        self._open(TextDialog(title, node.comment, lambda text: session.set_comment(node, text), paste))
+        self._open(TextDialog(title, node.remark, lambda text: session.set_comment(node, text), paste))
 
     def _typed(self, event: pygame.Event) -> None:
         opener, self._opener = self._opener, ""
@@ -397,8 +396,26 @@ class App:
     def _press_right(self, position: tuple[int, int]) -> None:
         if self.overlay is not None:
             self.overlay.press_right(self.sheet_layout, position)
-        else:
+        elif self.session.selected is not None:
             self.controller.press(None)
+        else:
+            self._drawn_from = self.layout.square_at(position, self.session.bottom)
+
+    def _release_right(self, position: tuple[int, int]) -> None:
+        drawn, self._drawn_from = self._drawn_to(position), None
+        if drawn is not None and self.overlay is None:
+            self.session.draw(drawn)
+
+    def _drawn_to(self, position: tuple[int, int]) -> Drawn | None:
+        """Return the arrow or circle that the right button draws: it was pressed before, and is at this place now."""
+        end = self.layout.square_at(position, self.session.bottom)
+        if self._drawn_from is None or end is None:
+            return None
+        from xiangqi.game import Drawn
+
+        mods = pygame.key.get_mods()
+        color = _DRAWN_COLORS[bool(mods & (pygame.KMOD_SHIFT | pygame.KMOD_CTRL)), bool(mods & pygame.KMOD_ALT)]
+        return Drawn(color, self._drawn_from, end)
 
     def _motion(self, position: tuple[int, int]) -> None:
         if self.overlay is not None:
@@ -443,145 +460,9 @@ def look(preferences: Preferences) -> None:
     theme.write_on_pieces(cast("theme.Pieces", preferences["pieces"]))
 
 
-def _layout(window: pygame.Window, scale: float = 1.0) -> Layout:
+def layout_of(window: pygame.Window, scale: float = 1.0) -> Layout:
+    """Return the layout of a window, with texts so much larger."""
     return arrange(*window.get_surface().get_size(), len(BUTTONS), len(NAVIGATION), scale)
-
-
-def _draw_first(window: pygame.Window, message: str) -> None:
-    """Draw the board without pieces and a line of text, before anything else is loaded."""
-    layout, screen = _layout(window), window.get_surface()
-    BoardView().draw(screen, layout, 0, Marks(), 0.0)
-    draw_first_panel(screen, layout, message)
-    window.flip()
-
-
-def _wake() -> None:
-    """Wake the loop from another thread."""
-    with contextlib.suppress(pygame.error):  # the window is closed already
-        pygame.event.post(pygame.Event(_WAKE))
-
-
-def _sit_down(side: str | None, fen: str | None, games_dir: Path) -> tuple[Session, GamesFolder, str]:
-    """Load the rules, compile them, and resume the kept game or set up a new one.
-
-    The third value returned is a notice about that, possibly empty. Raises ``ValueError``.
-    """
-    from gui.games_folder import GamesFolder
-    from gui.session import SAVED, Session
-    from lm.matches.table import HUMANS
-    from xiangqi import STARTING_FEN, Move
-
-    if side is not None and side not in HUMANS:
-        raise ValueError(f"no such side: {side!r} (allowed: {', '.join(HUMANS)})")
-    session = Session(fen or STARTING_FEN, HUMANS[side or "red"])
-    rehearsal = Session()
-    for iccs in ("h2e2", "h9g7", "e2h2", "g7h9") * 2:  # ends by repetition, which compiles the rulings too
-        rehearsal.play(Move.from_iccs(iccs))
-    games = GamesFolder(games_dir)
-    try:
-        game = games.kept()
-        if game is not None and side is None and fen is None and (kept := Session.going_on(game)) is not None:
-            return kept, games, say("notice.goes_on")
-        if game is not None and (SAVED in game.headers or not (game.variations or game.comment)):
-            games.drop()
-        games.set_aside()
-    except (OSError, ValueError) as error:
-        with contextlib.suppress(OSError):
-            games.set_aside()
-        return session, games, say("notice.unreadable", reason=error)
-    return session, games, ""
-
-
-T = TypeVar("T")
-
-
-def _wait_for_rules(window: pygame.Window, prepare: Callable[[], T]) -> T | None:
-    """Run ``prepare`` in a thread and return its result, or ``None`` if the window is closed meanwhile."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(prepare())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="rules", daemon=True).start()  # which does not hold up the end of the program
-    shown = False
-    while not future.done():
-        events = pygame.event.get()
-        if any(event.type in _CLOSING for event in events):
-            return None
-        if events or not shown:
-            _draw_first(window, say("status.compiling"))
-            shown = True
-        time.sleep(0.05)
-    return future.result()
-
-
-def main(
-    player_spec: str = "lm",
-    side: str | None = None,
-    fen: str | None = None,
-    games_dir: Path | None = None,
-    file: Path | None = None,
-) -> int:
-    """Open the window and play until it is closed; returns the exit code, 0.
-
-    ``player_spec`` is the spec of the opponent, for ``lm.players.specs.load_player``. ``side`` is the person's:
-    ``red``, ``black``, ``both`` or ``none``. Without ``side`` and ``fen``, the game in play when the window was last
-    closed is resumed; if there was none, the person plays Red. Games are saved in ``games_dir``, by default
-    ``~/xiangqi``. ``file`` is a file of games to open. Raises ``NoDisplayError`` if no window can be opened, and
-    ``ValueError`` for an unknown side or a bad FEN.
-    """
-    settings = Settings.of_user()
-    if "language" not in settings:
-        settings.set("language", language_of_system())
-        if settings.get("language", "") == "zh-Hans":
-            settings.set("script", "simplified")
-    preferences = Preferences(settings)
-    window, helpers, games = open_window(settings.get("window", [])), None, None
-    look(preferences)
-    try:
-        _draw_first(window, say("status.rules"))
-        ready = _wait_for_rules(window, lambda: _sit_down(side, fen, games_dir or Path.home() / "xiangqi"))
-        if ready is not None:
-            from gui.controller import Controller
-            from gui.new_game import known_player
-            from gui.processes.helpers import Helpers
-            from lm.players.levels import LEVELS
-
-            session, games, notice = ready
-            helpers = Helpers.of_window(_wake)
-            by_default = player_spec == "lm"
-            if by_default and (level := settings.get("level", "")) in [level.name for level in LEVELS]:
-                player_spec = f"level:{level}"
-            controller = Controller(session, helpers, player_spec, _SystemClipboard(), games, settings)
-            if by_default or not session.humans:
-                controller.opponents.seat_players(*(known_player(settings, text) for text in session.seats))
-            controller.clocks.now = time.monotonic
-            controller.tick(time.monotonic())
-            for text in (notice, *settings.faults[:1]):
-                if text:
-                    controller.say(text)
-            if file is not None:
-                controller.files.open(file)
-            app = App(window, controller)
-            try:
-                run(app)
-            finally:
-                app.sounds.close()
-            if not fills_screen(window):
-                settings.set("window", list(window.size))
-            if controller.opponents.level is not None:
-                settings.set("level", controller.opponents.level.name)
-    finally:
-        window.destroy()  # before SDL frees its memory, and at once, even while the player thinks
-        pygame.display.quit()
-        if helpers is not None:
-            helpers.close()
-        if games is not None:
-            games.close()
-    return 0
 
 
 def run(app: App) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pygame
 
 from gui import fonts, theme
 from gui.layout import MARGIN, Layout, Point
-from gui.palettes import Rgb
+from gui.palettes import DRAWN, Rgb
+
+if TYPE_CHECKING:
+    from xiangqi.game import Drawn
 
 GLIDE = 0.24
 """Seconds that a piece takes to glide to its new square, at normal speed."""
@@ -28,6 +32,14 @@ class Arrow:
     weight: float = 1.0
     aside: float = 0.0
     """How far it lies beside the line from point to point, in cells, so that two arrows of one move are both seen."""
+
+
+@dataclass(frozen=True)
+class Circle:
+    """A circle around a point."""
+
+    square: int
+    color: Rgb
 
 
 @dataclass(frozen=True)
@@ -50,8 +62,16 @@ class Marks:
     hover: int | None = None
     arrows: Sequence[Arrow] = ()
     """Drawn over the pieces, in order."""
+    circles: Sequence[Circle] = ()
+    """Drawn over the pieces."""
     glows: Sequence[Glow] = ()
     """Drawn under the pieces."""
+
+
+def drawn_marks(drawn: Sequence[Drawn]) -> tuple[list[Arrow], list[Circle]]:
+    """Return the arrows and circles that a person drew."""
+    arrows = [Arrow(one.start, one.end, DRAWN[one.color], 0.7) for one in drawn if not one.is_circle]
+    return arrows, [Circle(one.start, DRAWN[one.color]) for one in drawn if one.is_circle]
 
 
 @dataclass(frozen=True)
@@ -159,6 +179,9 @@ class BoardView:
             x = glide.start[0] + (end[0] - glide.start[0]) * eased
             y = glide.start[1] + (end[1] - glide.start[1]) * eased
             self._piece(screen, layout, glide.code, (x, y), lifted=progress < 0.8)
+        for circle in marks.circles:
+            halo = theme.ring(cell * 0.5, max(2.5, cell * 0.06), circle.color, 0.95)
+            _center(screen, halo, layout.point(circle.square, bottom))
         for arrow in marks.arrows:
             _draw_arrow(screen, layout.point(arrow.start, bottom), layout.point(arrow.end, bottom), cell, arrow)
         if dragged is not None and marks.selected is not None:

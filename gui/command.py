@@ -24,10 +24,10 @@ def play(
 
     The game in play when the board was last closed is resumed, unless --side or --fen is given.
     """
-    from gui import NoDisplayError, app
+    from gui import NoDisplayError, start
 
     try:
-        app.main(player, side, fen, file=file)
+        start.main(player, side, fen, file=file)
     except NoDisplayError as error:
         say(f"{error}; playing in the terminal")
         terminal(file, player, side or "red", fen)

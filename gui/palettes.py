@@ -165,5 +165,7 @@ JADE: Final = Palette(
     ink_red=(176, 32, 30),
     ink_black=(24, 40, 42),
 )
+DRAWN: Final[dict[str, Rgb]] = {"G": (24, 138, 62), "R": (208, 36, 36), "Y": (236, 186, 24), "B": (30, 104, 204)}
+"""The colours of arrows and circles that a person draws, by their letters in files; the same in all themes."""
 THEMES: Final = {"rosewood": ROSEWOOD, "paper": PAPER, "jade": JADE}
 """The themes by their names."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 import pygame
 
 from gui import theme
-from gui.board_view import BoardView, Marks
+from gui.board_view import BoardView, Marks, drawn_marks
 from gui.layout import arrange
-from xiangqi import svg
+from xiangqi import Move, svg
 from xiangqi.formats.streams import open_replacing
 from xiangqi.text import Pieces
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 HEIGHT: Final = 1200
 """Pixels of the picture's height."""
 SUFFIXES: Final = (".png", ".svg")
+_COLORS: Final = {"G": "green", "R": "red", "Y": "yellow", "B": "blue"}
 _PROGRAMS: Final = (("wl-copy", "--type", "image/png"), ("xclip", "-selection", "clipboard", "-t", "image/png"))
 """Programs that put a picture into the clipboard of a Linux desktop, Wayland's first."""
 
@@ -40,7 +41,17 @@ def as_svg(session: Session) -> str:
     pieces: Pieces = "traditional" if session.traditional else "simplified"
     if theme.pieces == "letters":
         pieces = "letters"
-    return svg.board(session.shown, orientation=session.bottom, last_move=session.last_move, pieces=pieces)
+    drawn = session.node.drawn
+    arrows = [svg.Arrow(Move(one.start, one.end), _COLORS[one.color], 0.7) for one in drawn if not one.is_circle]
+    circles = [svg.Mark(one.start, _COLORS[one.color]) for one in drawn if one.is_circle]
+    return svg.board(
+        session.shown,
+        orientation=session.bottom,
+        last_move=session.last_move,
+        pieces=pieces,
+        arrows=arrows,
+        marks=circles,
+    )
 
 
 def as_png(session: Session) -> bytes:
@@ -51,7 +62,9 @@ def as_png(session: Session) -> bytes:
     view.traditional = session.traditional
     view.show(session.shown.cells.tolist(), 0.0, layout, session.bottom, None)
     last = None if move is None else (move.from_square, move.to_square)
-    view.draw(screen, layout, session.bottom, Marks(last_move=last, check=session.checked_king), 1e9)
+    arrows, circles = drawn_marks(session.node.drawn)
+    marks = Marks(last_move=last, check=session.checked_king, arrows=arrows, circles=circles)
+    view.draw(screen, layout, session.bottom, marks, 1e9)
     file = io.BytesIO()
     pygame.image.save(screen.subsurface(layout.plate), file, "board.png")
     return file.getvalue()

@@ -26,7 +26,7 @@ from xiangqi.game import ChildNode
 
 if TYPE_CHECKING:
     from lm.players.specs import Spec
-    from xiangqi.game import Game, GameNode
+    from xiangqi.game import Drawn, Game, GameNode
 
 PERSONS: Final = "Persons"
 LINE: Final = "Line"
@@ -446,8 +446,20 @@ class Session:
         self.show(node.parent)
 
     def set_comment(self, node: GameNode, text: str) -> None:
-        """Replace the comment at a node."""
-        node.comment = text.strip()
+        """Replace the comment at a node, but for the tags in it."""
+        node.remark = text
+        self._touched()
+
+    def draw(self, drawn: Drawn) -> None:
+        """Draw an arrow or a circle on the position shown, or remove it if it is there in the same colour."""
+        node = self.cursor.node
+        others = [one for one in node.drawn if (one.start, one.end) != (drawn.start, drawn.end)]
+        node.drawn = others if drawn in node.drawn else [*others, drawn]
+        self._touched()
+
+    def erase(self) -> None:
+        """Remove all arrows and circles from the position shown."""
+        self.cursor.node.drawn = []
         self._touched()
 
     def toggle_mark(self, glyph: int) -> None:

@@ -18,13 +18,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.kernels import replay
-from xiangqi.move import BLACK, NULL_MOVE, RED, Color, InvalidMoveError, Move
+from xiangqi.move import BLACK, NULL_MOVE, RED, Color, InvalidMoveError, Move, Square, parse_square, square_name
 
 if TYPE_CHECKING:
     from xiangqi.formats.errors import FormatError, UnreadMove
@@ -42,7 +42,36 @@ _CANDIDATES: Final = re.compile(r"\[%candidates\s+([^\]]{0,9999})\]")
 _CANDIDATE: Final = re.compile(r"([a-iA-I]\d[a-iA-I]\d):(\d{1,4})(?::(\d{0,9})(?::(\d{1,4}))?)?")
 _BEST: Final = re.compile(r"\[%best\s+([a-iA-I][0-9]-?[a-iA-I][0-9])\s*\]")
 _INDEX: Final = attrgetter("index")
+_DRAWN: Final = re.compile(r"\s*\[%c[sa]l\s+([^\]]{0,9999})\]")
+_DRAWN_ONE: Final = re.compile(r"([GRYB])([a-i]\d)([a-i]\d)?")
+_TAGS: Final = re.compile(r"\[%[^\]]*\]")
 _CLOCK: Final = re.compile(r"\[%clk\s+(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{0,9})?)\s*\]")
+
+
+DrawnColor = Literal["G", "R", "Y", "B"]
+"""Green, red, yellow or blue."""
+
+
+class Drawn(NamedTuple):
+    """An arrow that a person drew on the board, or a circle around one square."""
+
+    color: DrawnColor
+    start: Square
+    end: Square
+    """The same as ``start`` for a circle."""
+
+    @property
+    def is_circle(self) -> bool:
+        """Whether it is a circle."""
+        return self.start == self.end
+
+    def __str__(self) -> str:
+        """Return the text in the tag.
+
+        >>> str(Drawn("G", 7, 7)), str(Drawn("R", 7, 24))
+        ('Gh0', 'Rh0g2')
+        """
+        return f"{self.color}{square_name(self.start)}" + ("" if self.is_circle else square_name(self.end))
 
 
 class Candidate(NamedTuple):
@@ -356,6 +385,44 @@ class GameNode:
     def candidates(self, candidates: Iterable[Candidate]) -> None:
         text = " ".join(map(str, candidates))
         self._set_tag(_CANDIDATES, f"[%candidates {text}]" if text else "")
+
+    @property
+    def drawn(self) -> list[Drawn]:
+        """The circles and arrows that a person drew on the position; stored as ``[%csl Gh0]`` and ``[%cal Rh0g2]``.
+
+        >>> game = Game()
+        >>> game.drawn = [Drawn("R", 7, 24), Drawn("G", 7, 7)]
+        >>> game.comment, game.drawn[0].is_circle
+        ('[%csl Gh0] [%cal Rh0g2]', True)
+        """
+        words = ",".join(_DRAWN.findall(self.comment)).split(",")
+        found = [match for word in words if (match := _DRAWN_ONE.fullmatch(word.strip()))]
+        squares = [(parse_square(match[2]), parse_square(match[3] or match[2])) for match in found]
+        return [Drawn(match[1], *ends) for match, ends in zip(found, squares, strict=True)]  # type: ignore[arg-type]
+
+    @drawn.setter
+    def drawn(self, drawn: Iterable[Drawn]) -> None:
+        drawn, comment = list(drawn), _DRAWN.sub("", self.comment).strip()
+        for name, circles in (("csl", True), ("cal", False)):
+            if words := ",".join(str(one) for one in drawn if one.is_circle == circles):
+                comment = f"{comment} [%{name} {words}]".strip()
+        self.comment = comment
+
+    @property
+    def remark(self) -> str:
+        """The comment without the tags in it. Setting it keeps these.
+
+        >>> game = Game()
+        >>> game.comment = "Quiet. [%eval 0.35]"
+        >>> game.remark = "Sharp."
+        >>> game.remark, game.comment
+        ('Sharp.', 'Sharp. [%eval 0.35]')
+        """
+        return _TAGS.sub("", self.comment).strip()
+
+    @remark.setter
+    def remark(self, text: str) -> None:
+        self.comment = " ".join([*filter(None, [text.strip()]), *_TAGS.findall(self.comment)])
 
     @property
     def clock(self) -> float | None:

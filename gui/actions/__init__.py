@@ -67,6 +67,7 @@ class Action(enum.Enum):
     BLUNDER = "blunder", "4", "tree"
     INTERESTING = "interesting", "5", "tree"
     DUBIOUS = "dubious", "6", "tree"
+    ERASE = "erase", "0", "tree"
     PROMOTE = "promote", "Ctrl+Up", "tree"
     DEMOTE = "demote", "Ctrl+Down", "tree"
     PROMOTE_TO_MAIN = "promote_to_main", "Ctrl+Home", "tree"

@@ -107,6 +107,8 @@ def enabled(controller: Controller, action: Action) -> bool:
             return isinstance(session.node, ChildNode) and not session.node.is_main_line()
         case Action.DELETE:
             return session.can_delete
+        case Action.ERASE:
+            return bool(session.node.drawn)
         case Action.GAMES:
             return controller.files.several
         case Action.PREVIOUS_GAME | Action.NEXT_GAME:

@@ -33,6 +33,8 @@ def do(controller: Controller, action: Action) -> None:
             session.move_branch(-1 if action is Action.PROMOTE else 1)
         case Action.PROMOTE_TO_MAIN:
             session.make_main()
+        case Action.ERASE:
+            session.erase()
         case Action.DELETE:
             session.delete()
             controller.say(say("notice.deleted"))

@@ -13,7 +13,7 @@ from gui.sheets.overlay import Overlay
 from gui.strings import say
 from gui.widgets import Position, write
 
-POINTER = ("help.click", "help.wheel", "help.line", "help.list", "help.scores", "help.letters")
+POINTER = ("help.click", "help.draw", "help.wheel", "help.line", "help.list", "help.scores", "help.letters")
 
 
 class HelpSheet(Overlay):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 DEEPEST = 24
 """Variations within so many variations are not written out."""
-_TAGS = re.compile(r"\[%[^\]]*\]")
 Kind = Literal["move", "branch", "number", "comment", "sign", "rule"]
 
 
@@ -192,7 +190,7 @@ class _Typist:
         while node.variations:
             main, *others = node.variations
             self._main_move(main)
-            if others or _remark(main):
+            if others or main.remark:
                 self._end_row()
                 self._comment(main)
                 for other in others:
@@ -222,7 +220,7 @@ class _Typist:
             self._open = False
 
     def _comment(self, node: GameNode) -> None:
-        if text := _remark(node):
+        if text := node.remark:
             left, size = self.layout.px(12), _size(self.layout, "comment")
             width, step = self.width - left - self.layout.px(16), theme.height(size)
             for line in theme.wrap(text, size, width):
@@ -243,7 +241,7 @@ class _Typist:
             if red or not numbered:
                 yield _Word(f"{self._number(node)}." + ("" if red else ".."), "sign")
             yield _Word(self._text(node), "branch", node, joins=red or not numbered)
-            remark = _remark(node)
+            remark = node.remark
             yield from self._remark_words(remark, node)
             for other in others:
                 yield _Word("(", "sign")
@@ -309,11 +307,6 @@ def _groups(words: list[_Word]) -> Iterator[list[_Word]]:
         group.append(word)
     if group:
         yield group
-
-
-def _remark(node: GameNode) -> str:
-    """Return a node's comment without the tags that programs write there."""
-    return _TAGS.sub("", node.comment).strip()
 
 
 def _size(layout: Layout, kind: Kind) -> int:

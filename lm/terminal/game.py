@@ -60,8 +60,6 @@ LOOK: Final = 0.7
 """Seconds for which a move can be seen, on a screen where a player plays itself."""
 MARKS: Final = {1: "!", 2: "?", 3: "!!", 4: "??", 5: "!?", 6: "?!"}
 """Annotation glyphs as text."""
-TAGS: Final = re.compile(r"\[%[^\]]*\]")
-"""What programs write into comments, as ``[%eval 0.35]``."""
 NOTATIONS: Final = ("chinese", "wxf", "iccs")
 HEADERS: Final = {"Event": "Terminal game"}
 ALIASES: Final = {
@@ -531,7 +529,7 @@ class Terminal:
             number = f"{(node.ply + 1) // 2}{'.' if node.ply % 2 else '...'}"
             also = f" (also {', '.join(others)})" if others else ""
             self._tell(f"{number} {self._text(node)}{also}")
-        if comment := TAGS.sub("", node.comment).strip():
+        if comment := node.remark:
             self._tell(comment)
         self._tell_state()
 

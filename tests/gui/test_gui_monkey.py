@@ -37,9 +37,10 @@ def events(chance, app):
                 yield pygame.Event(pygame.MOUSEBUTTONDOWN, pos=spot, button=1)
                 yield pygame.Event(pygame.MOUSEBUTTONUP, pos=spot, button=1)
         elif kind < 0.7:
-            yield pygame.Event(pygame.MOUSEBUTTONDOWN, pos=(x, y), button=chance.choice([1, 1, 1, 3]))
+            button = chance.choice([1, 1, 1, 3])
+            yield pygame.Event(pygame.MOUSEBUTTONDOWN, pos=(x, y), button=button)
             yield pygame.Event(pygame.MOUSEMOTION, pos=(x + 9, y), rel=(9, 0), buttons=(1, 0, 0))
-            yield pygame.Event(pygame.MOUSEBUTTONUP, pos=(x + 9, y), button=1)
+            yield pygame.Event(pygame.MOUSEBUTTONUP, pos=(x + 9, y), button=button)
         elif kind < 0.85:
             yield pygame.Event(pygame.MOUSEMOTION, pos=(x, y), rel=(1, 1), buttons=(0, 0, 0))
         elif kind < 0.92:

@@ -4,7 +4,7 @@ import pygame
 import pytest
 
 from gui import app as app_module
-from gui import theme
+from gui import start, theme
 from gui.actions import Action
 from gui.preferences import PREFERENCES, Preferences, language_of_system
 from gui.settings import Settings
@@ -228,10 +228,10 @@ class TestSystem:
             app.controller.preferences.set("language", "zh-Hans")
             app.controller.preferences.set("theme", "paper")
 
-        monkeypatch.setattr(app_module, "run", run)
+        monkeypatch.setattr(start, "run", run)
         monkeypatch.setenv("LC_ALL", "C")
         for _ in range(2):
-            app_module.main(side="both", games_dir=tmp_path / "games")
+            start.main(side="both", games_dir=tmp_path / "games")
         assert seen[0][1:] == ("Steady", "en", "rosewood")
         assert seen[1] == ((800, 620), "Watchful", "zh-Hans", "paper")
         for name, value in (("language", "en"), ("theme", "rosewood")):
@@ -242,8 +242,8 @@ class TestSystem:
         monkeypatch.setattr(Settings, "of_user", classmethod(lambda cls: cls(tmp_path / "board.json")))
         monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
         seen = []
-        monkeypatch.setattr(app_module, "run", lambda app: seen.append((language(), app.session.traditional)))
-        app_module.main(side="both", games_dir=tmp_path / "games")
+        monkeypatch.setattr(start, "run", lambda app: seen.append((language(), app.session.traditional)))
+        start.main(side="both", games_dir=tmp_path / "games")
         assert seen == [("zh-Hans", False)]
         app_module.look(Preferences(Settings()))
 
@@ -253,8 +253,8 @@ class TestSystem:
         monkeypatch.setattr(Settings, "of_user", classmethod(lambda cls: cls(path)))
         monkeypatch.setenv("LC_ALL", "C")
         told = []
-        monkeypatch.setattr(app_module, "run", lambda app: told.append(app.controller.status()))
-        app_module.main(side="both", games_dir=tmp_path / "games")
+        monkeypatch.setattr(start, "run", lambda app: told.append(app.controller.status()))
+        start.main(side="both", games_dir=tmp_path / "games")
         assert told[0][0].startswith("The settings are damaged and put aside as board.damaged.json: ")
 
     def test_every_value_has_a_name(self):

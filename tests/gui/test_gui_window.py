@@ -10,12 +10,13 @@ import pygame
 import pytest
 
 from gui.actions import Action
-from gui.app import App, main, open_window, run
+from gui.app import App, open_window, run
 from gui.layout import MINIMUM_SIZE
 from gui.new_game import Setup, add_engine, parse_clock
 from gui.notation import Style
 from gui.panel import BUTTONS, NAVIGATION
 from gui.settings import Settings
+from gui.start import main
 from lm.players.player import Choice
 from lm.players.specs import Spec
 from xiangqi import BLACK, RED, Move, parse_square
@@ -281,7 +282,7 @@ class TestStarting:
             main("random", **options)
 
     def test_the_first_frame_needs_neither_rules_nor_model(self):
-        code = "import sys, gui.app; print([m for m in ('numba', 'torch', 'xiangqi', 'lm') if m in sys.modules])"
+        code = "import sys, gui.start; print([m for m in ('numba', 'torch', 'xiangqi', 'lm') if m in sys.modules])"
         ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=True)
         assert ended.stdout.strip().splitlines()[-1] == "[]"
 
@@ -355,7 +356,8 @@ class TestStarting:
         code = """
 import pathlib, sys
 import pygame
-from gui.app import App, main
+from gui.app import App
+from gui.start import main
 
 draw = App.frame
 

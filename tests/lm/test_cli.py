@@ -139,14 +139,14 @@ class TestCommands:
         assert "C2=5 H8+7" in target.read_text()
 
     def test_play_without_a_display_falls_to_the_terminal(self, xqlm, monkeypatch: pytest.MonkeyPatch) -> None:
-        import gui.app
+        import gui.start
         import lm.terminal.program
 
         def no_window(*options: object, **others: object) -> int:
             raise gui.NoDisplayError("no display here")
 
         asked = []
-        monkeypatch.setattr(gui.app, "main", no_window)
+        monkeypatch.setattr(gui.start, "main", no_window)
         monkeypatch.setattr(lm.terminal.program, "main", lambda *options: asked.append(options))
         code, _, err = xqlm("play", "--player", "random", "--side", "black")
         assert (code, asked) == (0, [("random", "black", None, None, None)])
