@@ -11,7 +11,7 @@ import numpy as np
 from xiangqi import kernels
 from xiangqi.fen import write_placement
 from xiangqi.jit import compiled
-from xiangqi.move import KING, PIECES, SQUARES, Color, Piece, PieceType, Square
+from xiangqi.move import COLORS, KING, PIECE_TYPES, PIECES, SQUARES, Color, Piece, PieceType, Square, no_side, no_square
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,10 +27,6 @@ class Scratch(threading.local):
 
 
 SCRATCH: Final = Scratch()
-
-
-def _no_square(sq: Square) -> ValueError:
-    return ValueError(f"not a square: {sq!r} (expected 0 to 89)")
 
 
 @compiled
@@ -61,7 +57,9 @@ class BaseBoard:
     """The cells as an array that shares their memory."""
 
     def piece_at(self, square: Square) -> Piece | None:
-        """Return the piece on a square."""
+        """Return the piece on a square. Raises ``ValueError`` if ``square`` is not one."""
+        if square not in SQUARES:
+            raise no_square(square)
         return PIECES[self._cells[square]]
 
     def set_piece_at(self, square: Square, piece: Piece | None) -> None:
@@ -70,7 +68,7 @@ class BaseBoard:
         Raises ``ValueError`` if ``square`` is not one.
         """
         if square not in SQUARES:
-            raise _no_square(square)
+            raise no_square(square)
         self._cells[square] = piece.code if piece else 0
         self._reset_history()
 
@@ -83,7 +81,7 @@ class BaseBoard:
         cells = bytearray(90)
         for sq, piece in pieces.items():
             if sq not in SQUARES:
-                raise _no_square(sq)
+                raise no_square(sq)
             cells[sq] = piece.code
         self._cells[:] = cells
         self._reset_history()
@@ -91,10 +89,16 @@ class BaseBoard:
     def pieces(self, color: Color, type: PieceType) -> list[Square]:
         """Return the squares of the pieces of one colour and type, ascending.
 
+        Raises ``ValueError`` if ``color`` is not a side or ``type`` not a type of piece.
+
         >>> from xiangqi import CANNON, RED, Board
         >>> Board().pieces(RED, CANNON)
         [19, 25]
         """
+        if color not in COLORS:
+            raise no_side(color)
+        if type not in PIECE_TYPES:
+            raise ValueError(f"not a type of piece: {type!r} (expected KING, 1, to PAWN, 7)")
         code, cells, found = color * 8 + type, self._cells, []
         sq = cells.find(code)
         while sq >= 0:
@@ -103,7 +107,9 @@ class BaseBoard:
         return found
 
     def king(self, color: Color) -> Square | None:
-        """Return the square of a king, or ``None``."""
+        """Return the square of a king, or ``None``. Raises ``ValueError`` if ``color`` is not a side."""
+        if color not in COLORS:
+            raise no_side(color)
         found = self._cells.find(color * 8 + KING)
         return None if found < 0 else found
 
@@ -132,14 +138,16 @@ class BaseBoard:
         """Return the squares of ``color``'s pieces that could capture on ``square``, ignoring pins.
 
         If a piece of the same colour stands there, these are its defenders. A king does not attack along an open file
-        (but see ``Board.checkers``). Raises ``ValueError`` if ``square`` is not one.
+        (but see ``Board.checkers``). Raises ``ValueError`` if ``color`` is not a side or ``square`` not a square.
 
         >>> from xiangqi import RED, Board, square_name
         >>> [square_name(sq) for sq in Board().attackers(RED, 20)]
         ['b0']
         """
+        if color not in COLORS:
+            raise no_side(color)
         if square not in SQUARES:
-            raise _no_square(square)
+            raise no_square(square)
         squares, out = SCRATCH.squares
         return list(squares[: kernels.attackers(self._view, square, color, out)])
 
@@ -154,28 +162,34 @@ class BaseBoard:
         ['a2', 'h8', 'h9']
         """
         if square not in SQUARES:
-            raise _no_square(square)
+            raise no_square(square)
         squares, out = SCRATCH.squares
-        return list(squares[: attacked_from(self._view, square, out)])
+        return list(squares[: attacked_from(self._view, int(square), out)])
 
     def is_attacked_by(self, color: Color, square: Square) -> bool:
-        """Whether a piece of ``color`` could capture on ``square``, as ``attackers`` has it.
+        """Whether a piece of ``color`` could capture on ``square``, as ``attackers`` has it, which see for errors.
 
         >>> from xiangqi import BLACK, RED, Board
         >>> Board().is_attacked_by(RED, 20), Board().is_attacked_by(BLACK, 20)
         (True, False)
         """
+        if color not in COLORS:
+            raise no_side(color)
         if square not in SQUARES:
-            raise _no_square(square)
+            raise no_square(square)
         return kernels.attackers(self._view, square, color, SCRATCH.squares[1]) > 0
 
     def pinned(self, color: Color) -> list[Square]:
         """Return the squares of the pieces of ``color`` whose removal would put their own king in check.
 
+        Raises ``ValueError`` if ``color`` is not a side.
+
         >>> from xiangqi import RED, Board, square_name
         >>> [square_name(sq) for sq in Board("3k5/4r4/9/9/9/9/9/9/4A4/4K4 w").pinned(RED)]
         ['e1']
         """
+        if color not in COLORS:
+            raise no_side(color)
         king = kernels.find_king(self._view, color)
         if king < 0 or kernels.is_attacked(self._view, king, 1 - color):
             return []

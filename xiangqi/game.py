@@ -256,8 +256,13 @@ class GameNode:
             waiting.extend(reversed(node.variations))
 
     def variation(self, move: Move) -> ChildNode | None:
-        """Return the continuation that starts with ``move``, or ``None``."""
-        return next((node for node in self.variations if node.move is move), None)
+        """Return the continuation that starts with ``move``, or ``None``. Raises ``ValueError`` for a text."""
+        for node in self.variations:
+            if node.move is move:
+                return node
+        if not isinstance(move, Move):
+            raise ValueError(f"not a Move: {move!r}")
+        return None
 
     # --- Editing ------------------------------------------------------------------------------------------------------
 

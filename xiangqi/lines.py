@@ -28,7 +28,9 @@ def check_notation(notation: str) -> None:
 
 
 def move_text(board: Board, move: Move, notation: Notation) -> str:
-    """Return a legal move in a notation, or ``--`` for the null move. Raises ``IllegalMoveError``.
+    """Return a legal move in a notation, or ``--`` for the null move.
+
+    Raises ``IllegalMoveError``, or ``ValueError`` if there is no such notation.
 
     >>> from xiangqi import Board
     >>> move_text(Board(), Move.from_iccs("h2e2"), "traditional")
@@ -44,6 +46,7 @@ def move_text(board: Board, move: Move, notation: Notation) -> str:
         if not board.is_legal(move):
             raise illegal_error(board, move)
         return move.iccs
+    check_notation(notation)
     return chinese(board, move, traditional=notation == "traditional")
 
 

@@ -30,6 +30,8 @@ RED: Final[Color] = 0
 """The side at ranks 0 to 4, which moves first. It is 0, so ``if color:`` is true for Black: compare with ``RED``."""
 BLACK: Final[Color] = 1
 """The side at ranks 5 to 9."""
+COLORS: Final = (RED, BLACK)
+"""Both sides."""
 COLOR_NAMES: Final = ("red", "black")
 """English name by colour."""
 
@@ -105,27 +107,47 @@ class AmbiguousMoveError(ValueError):
         self.moves = tuple(moves)
 
 
+def no_square(sq: object) -> ValueError:
+    """Return the error that says that something is not a square."""
+    return ValueError(f"not a square: {sq!r} (expected 0 to 89)")
+
+
+def no_side(color: object) -> ValueError:
+    """Return the error that says that something is not a side."""
+    return ValueError(f"not a side: {color!r} (expected RED, 0, or BLACK, 1)")
+
+
 def square(file: int, rank: int) -> Square:
     """Return the square on ``file`` (0 to 8, ``a`` is 0) and ``rank`` (0 to 9, Red's back rank is 0).
+
+    Raises ``ValueError`` if there is none.
 
     >>> square(7, 2)
     25
     """
+    if file not in range(FILES) or rank not in range(RANKS):
+        raise ValueError(f"no square on file {file!r} and rank {rank!r} (expected files 0 to 8, ranks 0 to 9)")
     return rank * FILES + file
 
 
 def square_file(sq: Square) -> int:
-    """Return the file of a square, 0 to 8."""
+    """Return the file of a square, 0 to 8. Raises ``ValueError`` if ``sq`` is not a square."""
+    if sq not in SQUARES:
+        raise no_square(sq)
     return sq % FILES
 
 
 def square_rank(sq: Square) -> int:
-    """Return the rank of a square, 0 to 9."""
+    """Return the rank of a square, 0 to 9. Raises ``ValueError`` if ``sq`` is not a square."""
+    if sq not in SQUARES:
+        raise no_square(sq)
     return sq // FILES
 
 
 def square_name(sq: Square) -> str:
-    """Return the ICCS name of a square."""
+    """Return the ICCS name of a square. Raises ``ValueError`` if ``sq`` is not a square."""
+    if sq not in SQUARES:
+        raise no_square(sq)
     return SQUARE_NAMES[sq]
 
 
@@ -140,18 +162,24 @@ def parse_square(name: str) -> Square:
 def rotate_square(sq: Square) -> Square:
     """Return the square after a turn of the board by 180 degrees, which exchanges Red's view and Black's.
 
+    Raises ``ValueError`` if ``sq`` is not a square.
+
     >>> square_name(rotate_square(parse_square("a0")))
     'i9'
     """
+    if sq not in SQUARES:
+        raise no_square(sq)
     return 89 - sq
 
 
 def mirror_square(sq: Square) -> Square:
-    """Return the square after a left-right reflection of the board.
+    """Return the square after a left-right reflection of the board. Raises ``ValueError`` if ``sq`` is not a square.
 
     >>> square_name(mirror_square(parse_square("a0")))
     'i0'
     """
+    if sq not in SQUARES:
+        raise no_square(sq)
     return sq + 8 - 2 * (sq % FILES)
 
 

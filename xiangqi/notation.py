@@ -87,17 +87,23 @@ _SIMPLIFIED_MARKS: Final = {2: "前后", 3: "前中后"}
 _TRADITIONAL_MARKS: Final = {2: "前後", 3: "前中後"}
 
 
+def _check_first_rank(first_rank: int) -> None:
+    if first_rank not in (0, 1):
+        raise ValueError(f"ranks start at 0 or 1, not at {first_rank!r}")
+
+
 # --- UCI --------------------------------------------------------------------------------------------------------------
 
 
 def uci(move: Move, first_rank: int = 0) -> str:
-    """Return a move in UCI. ``first_rank`` is the number of Red's back rank.
+    """Return a move in UCI. ``first_rank`` is the number of Red's back rank. Raises ``ValueError`` if it is not 0 or 1.
 
     Pikafish counts ranks from 0, as ICCS does; Fairy-Stockfish counts from 1 to 10.
 
     >>> uci(Move.from_iccs("h2e2")), uci(Move.from_iccs("b9c7"), first_rank=1)
     ('h2e2', 'b10c8')
     """
+    _check_first_rank(first_rank)
     if move is NULL_MOVE or first_rank == 0:
         return move.iccs
     a, b = move.from_square, move.to_square
@@ -105,11 +111,14 @@ def uci(move: Move, first_rank: int = 0) -> str:
 
 
 def parse_uci(text: str, first_rank: int = 0) -> Move:
-    """Return the move of a UCI text. ``first_rank`` is the number of Red's back rank. Raises ``InvalidMoveError``.
+    """Return the move of a UCI text. ``first_rank`` is the number of Red's back rank, 0 or 1.
+
+    Raises ``InvalidMoveError``, or ``ValueError`` for another ``first_rank``.
 
     >>> parse_uci("b10c8", first_rank=1)
     Move.from_iccs('b9c7')
     """
+    _check_first_rank(first_rank)
     match = _UCI.fullmatch(text)
     if match:
         a, b = int(match[2]) - first_rank, int(match[4]) - first_rank
@@ -182,12 +191,14 @@ def parse_algebraic(board: Board, text: str, first_rank: int = 0) -> Move:
     ``S``. ``first_rank`` is the number of Red's back rank: 0 for WinBoard and BanksiaGUI, 1 for PyChess.
 
     Of several pawns that can go there, the one on the same file does. Raises ``InvalidMoveError`` if the text is not
-    in this notation, ``IllegalMoveError`` if no legal move matches, and ``AmbiguousMoveError`` if several do.
+    in this notation, ``IllegalMoveError`` if no legal move matches, and ``AmbiguousMoveError`` if several do;
+    ``ValueError`` for another ``first_rank``.
 
     >>> from xiangqi import Board
     >>> parse_algebraic(Board(), "Che2"), parse_algebraic(Board(), "Che3", first_rank=1)
     (Move.from_iccs('h2e2'), Move.from_iccs('h2e2'))
     """
+    _check_first_rank(first_rank)
     match = _ALGEBRAIC.fullmatch(text.rstrip("+#"))
     if match is None:
         raise InvalidMoveError(f"not an algebraic move: {text!r} (expected piece and square, as Che2)")
@@ -224,13 +235,14 @@ def algebraic(board: Board, move: Move, first_rank: int = 0) -> str:
 
     It is the letter of the piece (of WXF; none for a pawn), ``x`` if it captures, the square, ``+`` if it gives check
     or ``#`` if that is mate. If another piece of the kind can go there, or a pawn captures, the file stands before the
-    square; if that is not enough the rank, or both. ``first_rank`` is the number of Red's back rank. Raises
-    ``IllegalMoveError``.
+    square; if that is not enough the rank, or both. ``first_rank`` is the number of Red's back rank, 0
+    or 1. Raises ``IllegalMoveError``, or ``ValueError`` for another ``first_rank``.
 
     >>> from xiangqi import Board
     >>> algebraic(Board(), Move.from_iccs("h2e2")), algebraic(Board(), Move.from_iccs("h0g2"))
     ('Che2', 'Hg2')
     """
+    _check_first_rank(first_rank)
     if not board.is_legal(move):
         raise illegal_error(board, move)
     a, b = move.from_square, move.to_square

@@ -25,7 +25,21 @@ from typing import Final
 
 from xiangqi.board import Board
 from xiangqi.glyphs import GLYPHS
-from xiangqi.move import BLACK, COLOR_NAMES, FILE_NAMES, NULL_MOVE, PIECE_NAMES, RED, Color, Move, Piece, Square, square
+from xiangqi.move import (
+    BLACK,
+    COLOR_NAMES,
+    FILE_NAMES,
+    NULL_MOVE,
+    PIECE_NAMES,
+    RED,
+    SQUARES,
+    Color,
+    Move,
+    Piece,
+    Square,
+    no_square,
+    square,
+)
 from xiangqi.text import Coordinates, Pieces, check_options
 
 COLORS: Final = MappingProxyType({"green": "#2f8f5b", "blue": "#2f6fb5", "red": "#c8382c", "yellow": "#e0a100"})
@@ -44,12 +58,19 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Mark:
-    """A mark on a point: a ring around the piece there, or a dot. ``weight``, from 0 to 1, sets its opacity."""
+    """A mark on a point: a ring around the piece there, or a dot. ``weight``, from 0 to 1, sets its opacity.
+
+    Raises ``ValueError`` if ``square`` is not one.
+    """
 
     square: Square
     color: str = "green"
     weight: float = 1.0
     label: str = ""
+
+    def __post_init__(self) -> None:
+        if self.square not in SQUARES:
+            raise no_square(self.square)
 
 
 def board(
@@ -68,9 +89,12 @@ def board(
 
     ``orientation`` is the side at the bottom (the board is turned, not mirrored). ``last_move`` is the move to mark, by
     default the board's last (``NULL_MOVE`` for none). ``check`` marks a king in check. ``size`` is the width in pixels,
-    or ``None`` to fill the available space. Raises ``ValueError`` for unknown options.
+    or ``None`` to fill the available space. Raises ``ValueError`` for unknown options, a mark off the board and a
+    size that is not above 0.
     """
     check_options(orientation, pieces, coordinates)
+    if size is not None and not 0 < size < math.inf:
+        raise ValueError(f"a picture is wider than 0 pixels: {size!r}")
     if last_move is None:
         last_move = board.peek() if board.ply else NULL_MOVE
     men = board.piece_map()

@@ -3,6 +3,7 @@
 import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -307,10 +308,31 @@ class TestPieces:
             lambda: board.set_piece_at(sq, None),
             lambda: board.set_piece_map({0: Piece(RED, ROOK), sq: Piece(RED, KING)}),
             lambda: board.attackers(RED, sq),
+            lambda: board.attacks(sq),
+            lambda: board.is_attacked_by(RED, sq),
+            lambda: board.piece_at(sq),
         ):
             with pytest.raises(ValueError, match="not a square"):
                 call()
         assert board == Board()
+
+    @pytest.mark.parametrize("color", ["red", 2, -1, None])
+    def test_not_a_side(self, color: Any) -> None:
+        board = Board()
+        for call in (
+            lambda: board.attackers(color, 20),
+            lambda: board.is_attacked_by(color, 20),
+            lambda: board.pinned(color),
+            lambda: board.pieces(color, ROOK),
+            lambda: board.king(color),
+        ):
+            with pytest.raises(ValueError, match=f"not a side: {color!r}"):
+                call()
+
+    @pytest.mark.parametrize("type", ["rook", 0, 8, 9])
+    def test_not_a_type_of_piece(self, type: Any) -> None:
+        with pytest.raises(ValueError, match="not a type of piece"):
+            Board().pieces(RED, type)
 
 
 class TestCheck:

@@ -146,6 +146,17 @@ class TestLimit:
         with pytest.raises(ValueError, match=f"{name}=-1"):
             Limit(**{name: -1})
 
+    def test_not_a_number(self) -> None:
+        with pytest.raises(ValueError, match="time=nan"):
+            Limit(time=float("nan"))
+
+    @pytest.mark.parametrize("color", ["red", 2])
+    def test_not_a_side(self, color):
+        limit = Limit(red_clock=60, black_clock=50)
+        for call in (limit.clock, limit.increment, limit.longest, Score(RED, cp=35).pov):
+            with pytest.raises(ValueError, match="not a side"):
+                call(color)
+
 
 class TestPosition:
     def test_moves_since_the_last_capture(self):

@@ -89,6 +89,8 @@ class TestTree:
     def test_variation_by_move(self, game: Game) -> None:
         assert game.variation(OTHER_CANNON) is game.variations[1]
         assert game.variation(KNIGHT) is None
+        with pytest.raises(ValueError, match="not a Move: 'h2e2'"):
+            game.variation("h2e2")  # type: ignore[arg-type]
 
     def test_is_main_line(self, game: Game) -> None:
         assert [node.is_main_line() for node in game.walk()] == [True, True, False, False, False]

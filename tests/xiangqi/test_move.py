@@ -6,6 +6,7 @@ import pickle
 import pkgutil
 import threading
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,17 @@ class TestSquares:
     def test_not_a_square(self, name):
         with pytest.raises(ValueError, match=f"not a square: {name!r}"):
             parse_square(name)
+
+    @pytest.mark.parametrize("sq", [-1, 90, "a0"])
+    def test_a_number_that_is_no_square(self, sq: Any) -> None:
+        for function in (square_name, square_file, square_rank, rotate_square, mirror_square):
+            with pytest.raises(ValueError, match=f"not a square: {sq!r}"):
+                function(sq)
+
+    @pytest.mark.parametrize(("file", "rank"), [(9, 0), (-1, 0), (0, 10), (0, -1), ("a", 0)])
+    def test_no_square_on_that_file_and_rank(self, file: Any, rank: int) -> None:
+        with pytest.raises(ValueError, match="no square on file"):
+            square(file, rank)
 
 
 class TestPieces:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -31,7 +32,7 @@ from xiangqi import (
     rotate_square,
     square_name,
 )
-from xiangqi.lines import Notation
+from xiangqi.lines import Notation, move_text
 
 
 def assert_round_trip(board: Board) -> None:
@@ -103,6 +104,18 @@ class TestUci:
     def test_nonsense(self, text, first_rank):
         with pytest.raises(InvalidMoveError, match="UCI"):
             notation.parse_uci(text, first_rank)
+
+    @pytest.mark.parametrize("first_rank", [-1, 2, "1"])
+    def test_ranks_start_at_0_or_1(self, first_rank: Any) -> None:
+        board, move = Board(), Move.from_iccs("h2e2")
+        for call in (
+            lambda: board.uci(move, first_rank),
+            lambda: board.algebraic(move, first_rank),
+            lambda: board.parse_uci("h2e2", first_rank),
+            lambda: board.parse_algebraic("Che2", first_rank),
+        ):
+            with pytest.raises(ValueError, match=f"ranks start at 0 or 1, not at {first_rank!r}"):
+                call()
 
 
 class TestUciOnTheBoard:
@@ -213,6 +226,8 @@ class TestLines:
     def test_an_unknown_notation(self) -> None:
         with pytest.raises(ValueError, match=r"no such notation: 'san' .*wxf"):
             Board().line_text([], "san")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="no such notation: 'san'"):
+            move_text(Board(), self.LINE[0], "san")  # type: ignore[arg-type]
 
 
 class TestPlain:

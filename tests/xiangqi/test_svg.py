@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -223,6 +224,11 @@ class TestArrowsAndMarks:
         assert float(ring.get("r")) > float(dot.get("r"))
         assert dot.get("fill") == svg.COLORS["blue"]
 
+    @pytest.mark.parametrize("sq", [-1, 90, "e2"])
+    def test_a_mark_off_the_board(self, sq: Any) -> None:
+        with pytest.raises(ValueError, match=f"not a square: {sq!r}"):
+            svg.board(Board(), marks=[sq])
+
     def test_labels_and_colours_are_escaped(self):
         root = parse(
             svg.board(Board(), arrows=[svg.Arrow(H2E2, color='"><b>', label="<70%>")], marks=[svg.Mark(0, label="&")])
@@ -231,6 +237,11 @@ class TestArrowsAndMarks:
 
 
 class TestDocument:
+    @pytest.mark.parametrize("size", [0, -480, float("nan"), float("inf")])
+    def test_no_picture_is_of_that_size(self, size: float) -> None:
+        with pytest.raises(ValueError, match="wider than 0 pixels"):
+            svg.board(Board(), size=size)
+
     def test_coordinates(self):
         assert texts(parse(svg.board(Board()))) == [c for f in "abcdefghi" for c in f * 2] + [
             c for r in "0123456789" for c in r * 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from xiangqi.evaluation import expected
-from xiangqi.move import COLOR_NAMES, RED, Color, Move
+from xiangqi.move import COLOR_NAMES, COLORS, RED, Color, Move, no_side
 
 OptionValue = str | int | bool | None
 
@@ -135,7 +135,7 @@ class Limit:
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
-            if isinstance(value, int | float) and value < 0:
+            if isinstance(value, int | float) and not value >= 0:
                 raise ValueError(f"a search cannot be limited by {name}={value!r}")
 
     def __repr__(self) -> str:
@@ -145,11 +145,15 @@ class Limit:
         return f"Limit({', '.join(given)})"
 
     def clock(self, color: Color) -> float | None:
-        """Return the time that one side has on the clock."""
+        """Return the time that one side has on the clock. Raises ``ValueError`` if ``color`` is not a side."""
+        if color not in COLORS:
+            raise no_side(color)
         return self.red_clock if color == RED else self.black_clock
 
     def increment(self, color: Color) -> float:
-        """Return the time that one side gains with each move."""
+        """Return the time that one side gains with each move. Raises ``ValueError`` if ``color`` is not a side."""
+        if color not in COLORS:
+            raise no_side(color)
         return self.red_increment if color == RED else self.black_increment
 
     def or_else(self, default: Limit) -> Limit:
@@ -208,7 +212,8 @@ class Score:
     UCCI engines count in hundredths of a knight or cannon. These are converted to centipawns, four for each.
 
     Scores from the same view are ordered, worst first: being mated, the sooner the worse, then centipawns, then mating,
-    the sooner the better. To compare scores from two views, which raises ``ValueError``, turn one by ``pov``.
+    the sooner the better. To compare scores from two views, which raises ``ValueError``, turn one by ``pov``. A view
+    that is not a side's raises it too.
 
     >>> Score(1, cp=-35).pov(RED)
     Score(color=0, cp=35, mate=None)
@@ -224,6 +229,10 @@ class Score:
     """Moves until the other side is mated; negative, or 0 on the spot, if ``color`` is mated."""
     won: bool = False
     """With ``mate`` 0: the other side is mated on the spot, not ``color``."""
+
+    def __post_init__(self) -> None:
+        if self.color not in COLORS:
+            raise no_side(self.color)
 
     def pov(self, color: Color) -> Score:
         """Return the same score from the view of ``color``.
