@@ -60,12 +60,15 @@ class LiveAnalysis:
         """Whether the position is analysed as if the side to move passed."""
         self.count = 3
         """Number of lines."""
+        self.seconds = 0
+        """After so many seconds the analysis of a position pauses; 0 for never."""
         self.best_arrows, self.people_arrows = True, True
         self.board: Board | None = None
         """The position analysed; ``None`` if that shown cannot be."""
         self.lines: tuple[Line, ...] = ()
         self.people: tuple[tuple[Move, float], ...] = ()
         self.finished = False
+        """Whether it has ended by itself."""
         self.error: str | None = None
         self.hovered: tuple[tuple[Move, ...], int] | None = None
         """The line under the pointer, and how many of its moves are shown on the board."""
@@ -75,23 +78,22 @@ class LiveAnalysis:
         """The move of the last hint."""
         self.hint_told = False
         self._hint_for: object = None
+        self._endless: object = None
+        """Where it goes on after its pause."""
         self._number = 0
         self._asked: tuple[object, ...] | None = None
 
     # --- Starting and stopping ----------------------------------------------------------------------------------------
 
     def toggle(self) -> None:
-        """Start or stop."""
-        self.on = self.hinting or not self.on
-        self.hinting = False
-        if not self.on:
-            self._stop()
-            self._clear()
-
-    def close(self) -> None:
-        """Stop for good."""
-        if self.on:
-            self.toggle()
+        """Start, stop, or go on after a pause."""
+        if self.paused:
+            self._endless = self.session.number, self.session.node
+            return
+        if self.on and not self.hinting:
+            self._end()
+        else:
+            self.on, self.hinting = True, False
 
     def more_lines(self, step: int) -> None:
         """Show more lines, or fewer."""
@@ -111,9 +113,9 @@ class LiveAnalysis:
             if nodes >= HINT_NODES or self.finished:
                 self.hint = self.lines[0].move
                 if self.hinting:
-                    self._end_hint()
+                    self._end()
 
-    def _end_hint(self) -> None:
+    def _end(self) -> None:
         self.on = self.hinting = False
         self._stop()
         self._clear()
@@ -123,11 +125,13 @@ class LiveAnalysis:
         if self._hint_for not in (None, (self.session.number, self.session.node)):
             self.hint = self._hint_for = None
             if self.hinting:
-                self._end_hint()
+                self._end()
         if not self.on:
             return
         session = self.session
-        key = session.number, session.node, self.threats, self.count, player
+        place = session.number, session.node
+        seconds = float(self.seconds) if self.seconds and place != self._endless and not self.hinting else None
+        key = *place, self.threats, self.count, player, seconds
         if key == self._asked:
             return
         self._clear()
@@ -139,7 +143,7 @@ class LiveAnalysis:
         self._number += 1
         # The window and the player have a processor each.
         spec = thinker(player, max(1, min(4, (os.cpu_count() or 1) - 2)), SIZE)
-        request = Analyse(self._number, self.board.copy(), str(spec), str(people(player)), self.count)
+        request = Analyse(self._number, self.board.copy(), str(spec), str(people(player)), self.count, seconds)
         self._worker.analyse(request)
 
     def _stop(self) -> None:
@@ -170,7 +174,7 @@ class LiveAnalysis:
         elif isinstance(report, NoAnalysis):
             self.error = report.message
             if self.hinting:
-                self._end_hint()
+                self._end()
 
     # --- What it says -------------------------------------------------------------------------------------------------
 
@@ -178,6 +182,11 @@ class LiveAnalysis:
     def waiting(self) -> bool:
         """Whether the first line is still awaited."""
         return self.on and self.board is not None and not self.lines and self.error is None
+
+    @property
+    def paused(self) -> bool:
+        """Whether the time for this position is over."""
+        return self.on and self.finished and self._asked is not None and self._asked[-1] is not None
 
     @property
     def chances(self) -> Chances | None:

@@ -249,6 +249,7 @@ class Controller:
         if self._preferred != self.preferences.revision:
             self._preferred = self.preferences.revision
             notation, script = self.preferences["notation"], self.preferences["script"]
+            self.analysis.seconds = int(self.preferences["analysis"])
             self.teacher.on = self.preferences["teaching"] == "on"
             self.session.scribe.style = Style(cast("Notation", notation), script == "traditional")
 

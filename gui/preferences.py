@@ -31,6 +31,8 @@ class Preference:
         """Return what a value is called."""
         if self.name == "language":
             return LANGUAGES[str(value)]
+        if self.name == "analysis":
+            return say("preference.analysis.seconds", seconds=value) if value else say("preference.analysis.endless")
         return f"{value}%" if isinstance(value, int) else say(f"preference.{self.name}.{value}")
 
 
@@ -45,6 +47,7 @@ PREFERENCES: Final = (
     Preference("sounds", ("on", "off"), "on"),
     Preference("volume", (20, 40, 60, 80, 100), 60),
     Preference("teaching", ("off", "on"), "off"),
+    Preference("analysis", (0, 3, 10, 30, 60), 0),
     Preference("scale", (100, 125, 150, 175, 200), 100),
 )
 _BY_NAME: Final = {preference.name: preference for preference in PREFERENCES}

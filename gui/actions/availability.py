@@ -29,6 +29,8 @@ def label(controller: Controller, action: Action) -> str:
             return say("script.traditional" if session.traditional else "script.simplified")
         case Action.NOTATION:
             return say(f"notation.{style.notation}")
+        case Action.ANALYSE if controller.analysis.paused:
+            return say("analyse.go_on")
         case Action.ANALYSE if controller.analysis.on:
             return say("analyse.stop")
         case Action.REVIEW if controller.review.running:

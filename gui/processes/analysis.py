@@ -37,6 +37,8 @@ class Analyse:
     policy: str = ""
     """The spec of the player whose candidates are what people would play; empty if they are not wanted."""
     lines: int = 3
+    seconds: float | None = None
+    """When the search ends; ``None`` for no end."""
 
     @property
     def idle(self) -> bool:
@@ -92,7 +94,8 @@ class Analyst(Follower[Analyse]):
         thinker = self.players(request.thinker)
         if not isinstance(thinker, Thinker):
             raise ValueError(f"{request.thinker} cannot analyse")
-        for limit in (Limit(nodes=FIRST), None):
+        end = None if request.seconds is None else Limit(time=request.seconds)
+        for last, limit in ((False, Limit(nodes=FIRST)), (True, end)):
             analysis = self.run(request, partial(thinker.analyse, board, limit, request.lines))
             if analysis is None:
                 return
@@ -104,4 +107,4 @@ class Analyst(Follower[Analyse]):
                         self.tell(request, Lines(request.number, tuple(analysis.lines)))
             finally:
                 self.ran()
-            self.tell(request, Lines(request.number, tuple(analysis.lines), finished=limit is None))
+            self.tell(request, Lines(request.number, tuple(analysis.lines), finished=last))

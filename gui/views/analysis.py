@@ -116,7 +116,7 @@ class AnalysisView(View):
         score = score_text(best, analysis.board.turn)
         at = write(screen, score, large, Rect(room.x, y, room.width // 2, height))
         info = best.info
-        facts = [say("analysis.finished")] if analysis.finished else []
+        facts = [say("analysis.paused" if analysis.paused else "analysis.finished")] if analysis.finished else []
         if info.depth is not None:
             facts.append(say("analysis.depth", depth=info.depth))
         if info.nodes is not None:

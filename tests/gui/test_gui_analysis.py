@@ -9,6 +9,7 @@ import pytest
 from frames import changed, shot, spot
 from gui import theme
 from gui.actions import Action
+from gui.preferences import PREFERENCES
 from gui.processes.analysis import Analyse, Analyst, Lines, NoAnalysis, People
 from gui.processes.follower import Players
 from gui.processes.player import Loaded, Request
@@ -118,6 +119,31 @@ class TestAsking:
         for _ in range(9):
             key(app, "-")
         assert asked(app).lines == 1
+
+    def test_it_pauses_after_a_set_time_at_each_position(self, app, written):
+        app.controller.preferences.set("analysis", 10)
+        app.controller.tick(1.5)
+        key(app, "space")
+        assert asked(app).seconds == 10
+        answer(app, Lines(asked(app).number, LINES, finished=True))
+        app.frame(2.0)
+        analysis = app.controller.analysis
+        assert analysis.paused and len(analysis.lines) == 2 and analysis.arrows()
+        assert app.controller.label(Action.ANALYSE) == "Analyse on" and any("paused" in text for text in written)
+        app.session.play(Move.from_iccs("h2e2"))
+        app.controller.tick(3.0)
+        assert asked(app).seconds == 10 and not analysis.paused
+        answer(app, Lines(asked(app).number, LINES, finished=True))
+        key(app, "space")
+        assert asked(app).seconds is None and asked(app).board == app.session.board and not analysis.paused
+        key(app, "space")
+        assert not analysis.on
+
+    def test_the_settings_offer_times(self, app):
+        app.do(Action.SETTINGS)
+        shot(app)
+        labels = [preference.label(10) for preference in PREFERENCES if preference.name == "analysis"]
+        assert labels == ["10 s"]
 
     def test_threats_are_what_happens_after_a_pass(self, app):
         key(app, "x")
