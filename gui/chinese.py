@@ -341,6 +341,7 @@ CHINESE: Final[dict[str, str]] = {
     "new.clock": "计时",
     "new.untimed": "不限时",
     "new.clock_hint": "10+5",
+    "new.clock_same": "相同",
     "new.clock_help": "10+5：每方 10 分，每着加 5 秒。10b30：之后每着读秒 30 秒。等级分：Fairy-Stockfish 深度 1 为 0。",
     "new.no_clock": "看不懂的用时：{text}。请写 10+5 或 10b30。",
     "new.unsaved": "正在下的棋会存入文件。",

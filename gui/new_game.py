@@ -98,20 +98,27 @@ def add_engine(settings: Settings, spec: Spec) -> None:
     settings.set("engines", [*others, [spec.name, str(spec)]])
 
 
-def parse_clock(text: str) -> Clocks:
-    """Read clocks in minutes: ``10+5`` gains 5 seconds a move, ``10b30`` has byoyomi of 30. Raises ``UserError``.
+def parse_clocks(red: str, black: str = "") -> Clocks:
+    """Read Red's and Black's clock in minutes: ``10+5`` gains 5 seconds a move, ``10b30`` has byoyomi of 30.
 
-    >>> parse_clock("10+5").headers, parse_clock("1b30").red.byoyomi, bool(parse_clock(""))
+    Black's is the same if it is empty; ``-`` is none. Raises ``UserError``.
+
+    >>> parse_clocks("10+5").headers, parse_clocks("1b30").red.byoyomi, bool(parse_clocks(""))
     ({'TimeControl': '600+5'}, 30.0, False)
+    >>> str(parse_clocks("10", "5+3")), str(parse_clocks("", "5")), str(parse_clocks("5", "-"))
+    ('600,300+3', '-,300', '300,-')
     """
-    if not text.strip():
-        return NO_CLOCKS
+    return Clocks(_control(red), _control(black if black.strip() else red))
+
+
+def _control(text: str) -> TimeControl | None:
+    if text.strip() in ("", "-"):
+        return None
     found = _CLOCK.fullmatch(text.strip())
     main, gain, byoyomi = (0.0, 0.0, 0.0) if found is None else (float(found[n] or 0) for n in (1, 2, 3))
     if not main:
         raise UserError(say("new.no_clock", text=text))
-    control = TimeControl(60 * main, gain, byoyomi=byoyomi)
-    return Clocks(control, control)
+    return TimeControl(60 * main, gain, byoyomi=byoyomi)
 
 
 def starts(shown: Board, start: str) -> list[tuple[str, str]]:

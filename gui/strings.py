@@ -356,6 +356,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "new.clock": "Clock",
     "new.untimed": "none",
     "new.clock_hint": "10+5",
+    "new.clock_same": "the same",
     "new.clock_help": "10+5: 10 min and 5 s a move. 10b30: then 30 s a move. Elo: 0 is Fairy-Stockfish at depth 1.",
     "new.no_clock": "No clock: {text}. Write 10+5 or 10b30.",
     "new.unsaved": "The game in play will be kept in a file.",

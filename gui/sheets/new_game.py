@@ -11,7 +11,7 @@ from pygame import Rect
 
 from gui import theme
 from gui.layout import Layout
-from gui.new_game import CLOCKS, Setup, add_engine, candidates, engine_spec, parse_clock, starts
+from gui.new_game import CLOCKS, Setup, add_engine, candidates, engine_spec, parse_clocks, starts
 from gui.sheets.dialogs import Dialog
 from gui.sheets.row_list import RowList
 from gui.sheets.text_field import TextField
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gui.controller import Controller
     from gui.session import Session
 
+FIELDS: Final = ("clock", "clock_black")
+"""The settings that keep what was typed as Red's and Black's clock."""
 LISTS: Final = ("side.red", "side.black", "new.start")
 """The titles of the three lists."""
 
@@ -39,8 +41,8 @@ class NewGameDialog(Dialog):
         self.starts = starts(controller.session.shown, controller.session.start_fen)
         self.lists = RowList(), RowList(), RowList()
         self.focus = 1
-        """The list that the arrow keys are for."""
-        self.field = TextField(controller.settings.get("clock", ""), controller.clipboard.get)
+        """The list that the arrow keys are for; after the lists come the fields."""
+        self.fields = [TextField(controller.settings.get(name, ""), controller.clipboard.get) for name in FIELDS]
         self.note = say("new.unsaved") if controller.files.unsaved else ""
         self._settings = controller.settings
         for color in (0, 1):
@@ -66,22 +68,30 @@ class NewGameDialog(Dialog):
     def wants_text(self) -> bool:
         return True
 
+    @property
+    def field(self) -> TextField:
+        """The field that is typed in: Red's unless Black's was chosen."""
+        return self.fields[max(0, self.focus - len(self.lists))]
+
     def text(self, event: pygame.Event) -> None:
         self.field.text(event)
         self.note = ""
 
     def key(self, name: str) -> None:
-        if self.lists[self.focus].key(name):
+        lists = len(self.lists)
+        if self.focus < lists and self.lists[self.focus].key(name):
             return
-        if name in ("left", "right", "tab", "shift+tab"):
-            self.focus = (self.focus + (1 if name in ("right", "tab") else -1)) % len(self.lists)
+        if name in ("tab", "shift+tab"):
+            self.focus = (self.focus + (1 if name == "tab" else -1)) % (lists + len(self.fields))
+        elif name in ("left", "right") and self.focus < lists:
+            self.focus = (self.focus + (1 if name == "right" else -1)) % lists
         elif name == "enter":
             self._finish()
         else:
             self.field.key(name)
 
     def press_body(self, layout: Layout, room: Rect, position: Position) -> None:
-        areas, chips, _ = self.places(layout, room)
+        areas, chips, fields = self.places(layout, room)
         for n, area in enumerate(areas):
             if (index := self.lists[n].at(layout, area, position)) is not None:
                 self.focus, self.lists[n].chosen = n, index
@@ -89,7 +99,12 @@ class NewGameDialog(Dialog):
                     self._more()
         for text, rect in zip(CLOCKS, chips, strict=True):
             if rect.collidepoint(position):
-                self.field.value, self.field.at, self.note = text, len(text), ""
+                for field, value in zip(self.fields, (text, ""), strict=True):
+                    field.value, field.at = value, len(value)
+                self.note = ""
+        for n, rect in enumerate(fields, len(areas)):
+            if rect.collidepoint(position):
+                self.focus = n
 
     def wheel(self, layout: Layout, lines: float) -> None:
         areas, _, _ = self.places(layout, self._body(layout, self.room(layout)))
@@ -102,11 +117,12 @@ class NewGameDialog(Dialog):
             self._more()
             return
         try:
-            clocks = parse_clock(self.field.value)
+            clocks = parse_clocks(*(field.value for field in self.fields))
         except UserError as error:
             self.note = str(error)
             return
-        self._settings.set("clock", self.field.value)
+        for name, field in zip(FIELDS, self.fields, strict=True):
+            self._settings.set(name, field.value)
         red, black = (self.candidates[rows.chosen].spec for rows in self.lists[:2])
         self.closed = True
         self._done(Setup((red, black), self.starts[self.lists[2].chosen][1], clocks))
@@ -116,21 +132,21 @@ class NewGameDialog(Dialog):
     def body_size(self, layout: Layout) -> tuple[int, int]:
         return layout.px(760), layout.px(30) + 12 * RowList.row(layout) + layout.px(84)
 
-    def places(self, layout: Layout, room: Rect) -> tuple[list[Rect], list[Rect], Rect]:
-        """Return the places of the lists, of the clocks that are offered and of the field for another one."""
+    def places(self, layout: Layout, room: Rect) -> tuple[list[Rect], list[Rect], list[Rect]]:
+        """Return the places of the lists, of the clocks that are offered, and of Red's and Black's field for others."""
         gap, row = layout.px(10), layout.px(30)
         width = (room.width - 2 * gap) // 3
         height = room.height - row - layout.px(84)
         lists = [Rect(room.x + n * (width + gap), room.y + row, width, height) for n in range(3)]
         top = room.y + row + height + layout.px(14)
-        label = layout.px(70)
-        chip = (room.width - label - layout.px(150) - 4 * gap) // 4
-        chips = [Rect(room.x + label + n * (chip + gap), top, chip, layout.px(32)) for n in range(4)]
-        left = chips[-1].right + gap
-        return lists, chips, Rect(left, top, room.right - left, layout.px(32))
+        line, label, narrow = layout.px(32), layout.px(52), layout.px(5)
+        fields = [Rect(area.x + label, top, area.width - label, line) for area in lists[:2]]
+        chip = (lists[2].width - 3 * narrow) // 4
+        chips = [Rect(lists[2].x + n * (chip + narrow), top, chip, line) for n in range(4)]
+        return lists, chips, fields
 
     def draw_body(self, screen: pygame.Surface, layout: Layout, room: Rect, pointer: Position, now: float) -> None:
-        areas, chips, field = self.places(layout, room)
+        areas, chips, fields = self.places(layout, room)
         row, size = layout.px(30), layout.text(14)
         for n, area in enumerate(areas):
             ink = theme.GOLD if n == self.focus else theme.TEXT
@@ -139,14 +155,18 @@ class NewGameDialog(Dialog):
                 elo = Rect(area.x, area.y - row, area.width - layout.px(12), row)
                 write(screen, say("new.elo"), layout.text(12), elo, theme.FAINT, "right")
             self.lists[n].draw(screen, layout, area, pointer, partial(self._draw_row, screen, layout, n))
-        write(screen, say("new.clock"), size, Rect(room.x, chips[0].y, layout.px(66), chips[0].height))
+        for n, (rect, hint) in enumerate(zip(fields, ("new.clock_hint", "new.clock_same"), strict=True)):
+            label = Rect(areas[n].x, rect.y, rect.x - areas[n].x - layout.px(4), rect.height)
+            focused = self.fields[n] is self.field
+            write(screen, say("new.clock"), size, label, theme.GOLD if n + len(areas) == self.focus else theme.TEXT)
+            self.fields[n].draw(screen, layout, rect, say(hint), focused)
+        values = [field.value.strip() for field in self.fields]
         for text, rect in zip(CLOCKS, chips, strict=True):
-            chosen = text == self.field.value.strip()
+            chosen = values in ([text, ""], [text, text])
             face = theme.GOLD if chosen else theme.HOVER if rect.collidepoint(pointer) else theme.RAISED
             box(screen, rect, face, layout.px(7))
             ink = theme.ON_GOLD if chosen else theme.TEXT
             write(screen, text or say("new.untimed"), layout.text(13), rect, ink, "center")
-        self.field.draw(screen, layout, field, say("new.clock_hint"))
         below = Rect(room.x, chips[0].bottom, room.width, room.bottom - chips[0].bottom)
         ink = theme.GOLD if self.note else theme.FAINT
         write(screen, self.note or say("new.clock_help"), layout.text(12), below, ink)

@@ -8,7 +8,7 @@ import pytest
 
 from gui.actions import Action
 from gui.layout import MINIMUM_SIZE
-from gui.new_game import Setup, add_engine, candidates, engine_spec, engines, parse_clock
+from gui.new_game import Setup, add_engine, candidates, engine_spec, engines, parse_clocks
 from gui.processes.analysis import Lines
 from gui.session import Session
 from gui.settings import Settings
@@ -134,6 +134,25 @@ class TestDialog:
         key(app, "n")
         assert app.overlay.field.value == "10+5"
 
+    def test_each_side_may_have_a_clock_of_its_own(self, app):
+        key(app, "n")
+        type(app, "10+5")
+        dialog, layout = app.overlay, app.layout
+        _, chips, fields = dialog.places(layout, dialog._body(layout, dialog.room(layout)))
+        press(app, fields[1].center)
+        type(app, "3")
+        key(app, "return")
+        assert app.session.table.clocks == Clocks.parse("600+5,180")
+        assert [app.controller.clocks.time_left(color) for color in (RED, BLACK)] == [600, 180]
+        key(app, "n")
+        assert [field.value for field in app.overlay.fields] == ["10+5", "3"]
+        for _ in range(3):
+            key(app, "tab")
+        type(app, "-")  # Black's field, where the first Tab went to the starts and the second to Red's
+        assert app.overlay.fields[1].value == "3-"
+        press(app, chips[0].center)
+        assert [field.value for field in app.overlay.fields] == ["", ""]
+
     @pytest.mark.parametrize("size", [MINIMUM_SIZE, (1280, 800), (3840, 2160)])
     @pytest.mark.parametrize("action", [Action.NEW, Action.ADD_ENGINE])
     def test_it_fits(self, app, size, action):
@@ -144,7 +163,7 @@ class TestDialog:
         layout, dialog = app.layout, app.overlay
         room = dialog.room(layout)
         places = dialog.places(layout, dialog._body(layout, room))
-        rects = [*places[0], *places[1], places[2]] if action is Action.NEW else places
+        rects = [*places[0], *places[1], *places[2]] if action is Action.NEW else places
         assert all(room.contains(rect) for rect in rects)
 
 
@@ -168,12 +187,12 @@ class TestPlayers:
     def test_a_game_that_has_not_begun_goes_on_with_its_players_and_clock(self, seat, players, clock):
         table = seat(First())
         table.worker.ask = lambda request: None
-        table.controller.start(Setup(players, clocks=parse_clock(clock)))
+        table.controller.start(Setup(players, clocks=parse_clocks(clock)))
         table.tick()
         again = Session.going_on(table.games.kept())
         assert again.humans == {color for color in (RED, BLACK) if players[color] is None}
         assert again.seats == tuple(str(spec or "") for spec in players)
-        assert again.table.clocks == parse_clock(clock)
+        assert again.table.clocks == parse_clocks(clock)
 
     def test_the_usual_game_that_has_not_begun_is_not_kept(self, seat):
         table = seat(First())
@@ -250,7 +269,7 @@ class TestEngines:
 
     def test_an_engine_is_told_the_clocks_and_a_level_is_not(self, seat):
         table = seat(First())
-        clocks = parse_clock("1+2")
+        clocks = parse_clocks("1+2")
         table.controller.start(Setup((Spec("uci", None, (("cmd", sys.executable),)), None), clocks=clocks))
         table.tick()
         assert table.requests[-1].limit.red_clock == 60 and table.requests[-1].limit.red_increment == 2
@@ -263,7 +282,7 @@ class TestClocks:
     @pytest.fixture
     def table(self, seat):
         table = seat(First())
-        table.controller.start(Setup((None, None), clocks=parse_clock("1+5")))
+        table.controller.start(Setup((None, None), clocks=parse_clocks("1+5")))
         table.tick()
         return table
 
@@ -301,7 +320,7 @@ class TestClocks:
     def test_nobodys_time_runs_while_a_player_is_loaded(self, seat):
         table = seat(First())
         table.worker.ask = lambda request: None
-        table.controller.start(Setup((Spec("level", "Deep"), None), clocks=parse_clock("1")))
+        table.controller.start(Setup((Spec("level", "Deep"), None), clocks=parse_clocks("1")))
         table.tick()
         table.tick(100)
         assert table.session.ending is None and table.controller.clocks.time_left(RED) == 60
@@ -356,7 +375,7 @@ class TestHint:
 
 
 def test_the_cards_show_the_clocks(app):
-    app.controller.start(Setup((None, Spec("level", "Child")), clocks=parse_clock("10b30")))
+    app.controller.start(Setup((None, Spec("level", "Child")), clocks=parse_clocks("10b30")))
     app.controller.tick(2.0)
     for size in (MINIMUM_SIZE, (1280, 800)):
         app.window.size = size

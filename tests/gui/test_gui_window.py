@@ -12,7 +12,7 @@ import pytest
 from gui.actions import Action
 from gui.app import App, open_window, run
 from gui.layout import MINIMUM_SIZE
-from gui.new_game import Setup, add_engine, parse_clock
+from gui.new_game import Setup, add_engine, parse_clocks
 from gui.notation import Style
 from gui.panel import BUTTONS, NAVIGATION
 from gui.settings import Settings
@@ -337,7 +337,7 @@ class TestStarting:
             opponents, session = self.controller.opponents, self.session
             seen.append(([opponents.seat(color) for color in (RED, BLACK)], session.board.ply, session.table.clocks))
             if session.board.ply == 0:
-                self.controller.start(Setup((red, ENGINE), clocks=parse_clock("10+5")))
+                self.controller.start(Setup((red, ENGINE), clocks=parse_clocks("10+5")))
                 session.play(Move.from_iccs("h2e2"))
                 self.controller.tick(now)
             self.running = False
@@ -348,7 +348,7 @@ class TestStarting:
             Settings.of_user().set("engines", [])
         main(games_dir=tmp_path)
         seats, ply, clocks = seen[-1]
-        assert (ply, clocks) == (1, parse_clock("10+5"))
+        assert (ply, clocks) == (1, parse_clocks("10+5"))
         assert (seats == [red, ENGINE]) if added else (ENGINE not in seats)
 
     def test_the_window_stays_free_of_the_models_libraries(self, tmp_path):
