@@ -49,6 +49,7 @@ from lm.training.checkpoints import write_json
 from lm.training.presets import find_preset
 from lm.training.result import Metrics
 from xiangqi.game import Game
+from xiangqi.words import counted
 
 REFERENCE: Final = "uci:cmd=fairy-stockfish,UCI_Variant=xiangqi,depth=1"
 """The engine that every rung meets."""
@@ -322,19 +323,24 @@ class Ladder:
             *(f"- `{name}`: {rung.about}" for name, rung in RUNGS.items()),
             "",
             *paragraph(
-                f"Judged by {len(self.held_out[0]):,} games between people that no training saw ({plies:,} plies), with"
-                " 95% intervals by bootstrap over games. *Legal*: the share of plies at which the favourite move (of "
-                "`char`: four times the favourite character) is legal without the rules' mask, and of games in which it"
-                " always is. All is by one reading, without the mirror image. Matches are played with the mask and "
+                f"Judged by {counted(len(self.held_out[0]), 'game')} between people that no training saw "
+                f"({counted(plies, 'ply')}), with 95% intervals by bootstrap over games. *Legal*: the share of plies "
+                "at which the favourite move (of `char`: four times the favourite character) is legal without the rules' "
+                "mask, and of games in which it always is. All is by one reading, without the mirror image. Matches are "
+                "played with the mask and "
                 "without search, always the likeliest move; openings "
                 f"in pairs, rulings `computer`, a draw at ply {MAX_PLIES}; 95% intervals by pairs. Plies read are "
                 "those of whole games, also where the curriculum of `char` cuts them short."
             ),
-            *(paragraph(f"The engine: {engine}, `{self.reference}`, {self.games} games a rung.") if engine else []),
+            *(
+                paragraph(f"The engine: {engine}, `{self.reference}`, {counted(self.games, 'game')} a rung.")
+                if engine
+                else []
+            ),
             *self._first_table(metrics, judged, met, bool(engine)),
             "",
             *self._notes(metrics),
-            *paragraph(f"Score of the row against the column, {self.between} games each:"),
+            *paragraph(f"Score of the row against the column, {counted(self.between, 'game')} each:"),
             *second_table(between),
             "",
             "## How it was made",
@@ -344,7 +350,8 @@ class Ladder:
             "```",
             "",
             f"- Games: {self._games()}.",
-            f"- Machine: {cpu_model()}, {os.cpu_count()} cores; threads of torch: {torch.get_num_threads()}.",
+            f"- Machine: {cpu_model()}, {counted(os.cpu_count() or 1, 'core')}; "
+            f"threads of torch: {torch.get_num_threads()}.",
             f"- Versions: {versions()}{f'; {engine}' if engine else ''}.",
             f"- Date: {datetime.date.today()}.",
         ]
@@ -388,7 +395,7 @@ class Ladder:
         for name in self.runs:
             games = sum(part.games for part in metrics[name].data)
             files = ", ".join(metrics[name].files)
-            notes += paragraph(f"`{name}` was trained apart, on {files} ({games:,} games).")
+            notes += paragraph(f"`{name}` was trained apart, on {files} ({counted(games, 'game')}).")
         return notes
 
     def _games(self) -> str:
@@ -399,7 +406,7 @@ class Ladder:
             sources.update(shard.meta["sources"][number] for number in shard.sources.tolist())
             splits.update(SPLITS[number] for number in shard.splits.tolist())
         origins, purposes = (", ".join(f"{n:,} {name}" for name, n in found.items()) for found in (sources, splits))
-        return f"{', '.join(self.files)}: {splits.total():,} games ({purposes}); by source: {origins}"
+        return f"{', '.join(self.files)}: {counted(splits.total(), 'game')} ({purposes}); by source: {origins}"
 
     def command(self) -> str:
         """Return the command that makes this page."""

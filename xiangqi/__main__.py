@@ -25,7 +25,8 @@ def perft(depth: int, fen: str | None = None) -> None:
     start = time.perf_counter()
     leaves = board.perft(depth)
     seconds = time.perf_counter() - start
-    print(f"{leaves} leaves in {seconds:.3f} s, {leaves / seconds / 1e6:.1f} million leaves/s")
+    rate = leaves / seconds / 1e6
+    print(f"{leaves} {'leaf' if leaves == 1 else 'leaves'} in {seconds:.3f} s, {rate:.1f} million leaves/s")
 
 
 def convert(source: Source, target: Path, encoding: str | None = None, notation: Notation | None = None) -> None:
@@ -35,13 +36,14 @@ def convert(source: Source, target: Path, encoding: str | None = None, notation:
     ``OSError``.
     """
     from xiangqi.formats import convert
+    from xiangqi.words import counted
 
     options: dict[str, Any] = {} if notation is None else {"notation": notation}
     conversion = convert(source, target, encoding=encoding, **options)
     for error in conversion.errors:
         print(f"not converted: {error}", file=sys.stderr)
-    faults = f", {_count(len(conversion.errors), 'fault')}: everything sound was kept" if conversion.errors else ""
-    print(f"{_count(conversion.games, 'game')} written to {target}{faults}")
+    faults = f", {counted(len(conversion.errors), 'fault')}: everything sound was kept" if conversion.errors else ""
+    print(f"{counted(conversion.games, 'game')} written to {target}{faults}")
 
 
 def compliance(
@@ -57,6 +59,7 @@ def compliance(
     without a value.
     """
     from xiangqi.engine.compliance import VERDICTS, Result, check
+    from xiangqi.words import counted
 
     wrong = next((text for text in options if not text.partition("=")[0] or "=" not in text), None)
     if wrong is not None:
@@ -78,17 +81,13 @@ def compliance(
         print(json.dumps({"command": command, "protocol": protocol, "counts": counts, "steps": steps}))
     else:
         words = zip(counts.values(), ("passed", "warned of", "failed", "skipped"), strict=True)
-        print(f"{_count(len(results), 'step')}: {', '.join(f'{number} {word}' for number, word in words)}")
+        print(f"{counted(len(results), 'step')}: {', '.join(f'{number} {word}' for number, word in words)}")
     if counts["fail"]:
         sys.exit(1)
 
 
 class CommandError(ValueError):
     """A command line that says what cannot be done."""
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def parse(words: Sequence[str], prog: str, epilog: str | None = None) -> argparse.Namespace:

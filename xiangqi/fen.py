@@ -100,7 +100,7 @@ def _placement_error(text: str) -> InvalidFenError:
                 return InvalidFenError(f"unknown piece {char!r} on rank {rank} of FEN: {text!r}")
         files = sum(int(char) if char in "123456789" else 1 for char in row)
         if files != 9:
-            return InvalidFenError(f"rank {rank} of FEN has {files} files, expected 9: {row!r}")
+            return InvalidFenError(f"expected 9 files on rank {rank} of FEN, found {files}: {row!r}")
     return InvalidFenError(f"two numbers in a row in FEN placement: {text!r}")
 
 

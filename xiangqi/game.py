@@ -25,6 +25,7 @@ import numpy as np
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.kernels import replay
 from xiangqi.move import BLACK, NULL_MOVE, RED, Color, InvalidMoveError, Move, Square, parse_square, square_name
+from xiangqi.words import counted
 
 if TYPE_CHECKING:
     from xiangqi.formats.errors import FormatError, UnreadMove
@@ -662,7 +663,7 @@ class Game(GameNode):
 
     def __repr__(self) -> str:
         red, black = self.headers.get("Red", "?"), self.headers.get("Black", "?")
-        return f"<Game {red} - {black}, {self.result}, {self.end().ply} plies>"
+        return f"<Game {red} - {black}, {self.result}, {counted(self.end().ply, 'ply')}>"
 
 
 def _rebuild(

@@ -23,15 +23,6 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def counted(number: int, thing: str) -> str:
-    """Return a number of things in words.
-
-    >>> counted(1, "game"), counted(2, "game")
-    ('1 game', '2 games')
-    """
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def write(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     from xiangqi.formats.streams import open_replacing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lm import UserError
-from lm.cli.console import counted, interruptible, progress, say
+from lm.cli.console import interruptible, progress, say
 from lm.cli.options import (
     ClusterOption,
     CoresOption,
@@ -80,6 +80,7 @@ def match(
     from lm.matches.lists import aligned, failures
     from lm.matches.ratings import Standings
     from lm.players.specs import Spec
+    from xiangqi.words import counted
 
     test = Sprt.parse(sprt, sprt_model) if sprt is not None else None
     clocks, suite = read_clocks(time, movetime), read_openings(openings)
@@ -125,7 +126,7 @@ def match(
     print(score.text)
     if test is not None:
         print(test.text)
-        print(f"Elo {test.elo0:g} (H0) or {test.elo1:g} (H1): {test.verdict} after {test.pairs} pairs")
+        print(f"Elo {test.elo0:g} (H0) or {test.elo1:g} (H1): {test.verdict} after {counted(test.pairs, 'pair')}")
     print(f"Ended by {endings(score.endings)}")
     standings = Standings()
     for game in played.values():
@@ -171,6 +172,7 @@ def selfplay(
     from lm.matches.elo import Score
     from lm.matches.exploring import Exploration, Plan
     from lm.players.specs import Spec
+    from xiangqi.words import counted
 
     if out is not None and out.suffix in (".jsonl", ".ndjson"):
         explored = Plan(
@@ -202,7 +204,7 @@ def selfplay(
             crew=open_match_crew(cluster, cores, parallel, [spec], games),
         ):
             played[index] = game
-            advance(len(played), f"{game.end().ply} plies")
+            advance(len(played), counted(game.end().ply, "ply"))
             if out is None:
                 print(game, flush=True)
     different = len({tuple(game.moves()) for game in played.values()})
@@ -214,6 +216,7 @@ def explore(plan: Plan, games: int, out: Path, cores: int | None, cluster: str |
     """Play games of a plan to a file, with progress."""
     from lm.matches.cluster import open_crew
     from lm.matches.exploring import play_to_file
+    from xiangqi.words import counted
 
     ended = Counter[str]()
     plies = dropped = 0
@@ -226,8 +229,8 @@ def explore(plan: Plan, games: int, out: Path, cores: int | None, cluster: str |
                 else:
                     ended[game.headers["Termination"]] += 1
                     plies += game.end().ply
-                advance(number + 1, f"{plies} plies")
-    note = f", {dropped} near-duplicates left out" if dropped else ""
+                advance(number + 1, counted(plies, "ply"))
+    note = f", {counted(dropped, 'near-duplicate')} left out" if dropped else ""
     say(f"{counted(ended.total(), 'game')}{note}, ended by {endings(dict(ended.most_common()))}")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lm import UserError
-from lm.cli.console import counted, interruptible, progress, say
+from lm.cli.console import interruptible, progress, say
 from lm.cli.options import ClusterOption, LabelsOption, ProcessesOption, SeedOption
 
 
@@ -35,6 +35,7 @@ def annotate(
     from lm.matches import labels
     from lm.matches.cluster import open_crew
     from lm.players.specs import Spec
+    from xiangqi.words import counted
 
     for path in files:
         if not path.is_file():

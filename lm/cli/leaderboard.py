@@ -137,14 +137,16 @@ def with_elo(card: Card, ratings: Ratings, name: str) -> Card:
 def page(cards: Sequence[Card], specs: Sequence[Spec], ratings: Ratings, anchor: str, games: int, machine: str) -> str:
     """Return the page in Markdown."""
     from lm.matches.level_ratings import paragraph
+    from xiangqi.words import counted
 
     first = cards[0]
     lines = [
         "# Leaderboard",
         "",
         paragraph(
-            f"{first.positions:,} positions of {first.games} held-out games between people"
-            f"{f', {first.puzzles} puzzles' if first.puzzles else ''}, and {games} games: each player met the next "
+            f"{counted(first.positions, 'position')} of {counted(first.games, 'held-out game')} between people"
+            f"{', ' + counted(first.puzzles, 'puzzle') if first.puzzles else ''}, and {counted(games, 'game')}: "
+            "each player met the next "
             f"{NEXT} in the order of the command, in pairs of games with the same opening and colours exchanged; a "
             f"game is drawn at ply {MAX_PLIES}. Elo by one Bradley-Terry fit, with {anchor} as 0. 95% intervals over "
             f"games, puzzles and pairs of games. Machine: {machine}. `xqlm leaderboard` makes this page and the same "
@@ -184,6 +186,7 @@ def evaluate_player(text: str, positions: int, solutions: Sequence[Question], as
     """Measure the player of a spec and print its figures: ``xqlm evaluate --player``."""
     from lm.measure.answers import measure
     from lm.players.specs import Spec
+    from xiangqi.words import counted
 
     spec = Spec.parse(text)
     questions = held_out(positions)
@@ -197,7 +200,8 @@ def evaluate_player(text: str, positions: int, solutions: Sequence[Question], as
     if as_json:
         print(json.dumps(asdict(card)))
         return
-    print(f"{card.player}: {card.games} games, {card.positions} positions, {card.puzzles} puzzles")
+    sizes = counted(card.games, "game"), counted(card.positions, "position"), counted(card.puzzles, "puzzle")
+    print(f"{card.player}: {', '.join(sizes)}")
     for name in ("top1", "nll", "legal", "solved"):
         if (value := getattr(card, name)) is not None:
             low, high = card.interval[name]

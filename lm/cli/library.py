@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lm.cli.console import counted, interruptible, progress, say
+from lm.cli.console import interruptible, progress, say
 from lm.cli.options import ModelOption
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def import_games(
     """Add games to the library. An import that was stopped goes on where it was."""
     from lm.library.library import Library
     from xiangqi import FormatError
+    from xiangqi.words import counted
 
     faults: list[FormatError] = []
     with Library(library) as opened, interruptible():
@@ -72,8 +73,8 @@ def import_games(
             for error in faults[:10]:
                 say(str(error))
             if len(faults) > 10:
-                say(f"{file}: {len(faults) - 10} more faults")
-            print(f"{file}: {counted(done.read, 'game')} read, {done.added} added, {done.known} were there")
+                say(f"{file}: {counted(len(faults) - 10, 'more fault')}")
+            print(f"{file}: {counted(done.read, 'game')} read, {done.added} added, {done.known} there before")
 
 
 def similar(
@@ -109,7 +110,7 @@ def similar(
         print(json.dumps(told, ensure_ascii=False, indent=1))
         return
     print(
-        f"in the {len(found)} most similar positions: "
+        f"in {'the most similar position' if len(found) == 1 else f'the {len(found)} most similar positions'}: "
         + ", ".join(f"{board.chinese(move)} {share:.0%}" for move, share in shares[:5])
     )
     if score is not None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lm import UserError, data_path, one_of, require
-from lm.cli.console import counted, progress, say, write
+from lm.cli.console import progress, say, write
 from lm.cli.leaderboard import PositionsOption, evaluate_player, puzzle_questions
 from lm.cli.options import FilesArgument, ModelOption, PuzzlesOption
 from lm.cli.shipped import open_shard, read_puzzles, shipped_games
@@ -39,6 +39,8 @@ def evaluate(
 
     With --player, any engine, text model or function is asked for a move in positions of the shipped test games.
     """
+    from xiangqi.words import counted
+
     if player is not None:
         if files or model or random_games or split not in (None, "test"):
             raise UserError(
@@ -93,12 +95,12 @@ def evaluate(
     if as_json:
         print(json.dumps(report))
         return
-    parts = {f"{counted(report['games'], 'game')}, {report['plies']} plies": report}
+    parts = {f"{counted(report['games'], 'game')}, {counted(report['plies'], 'ply')}": report}
     if "new" in by_position:
-        title = f"positions that no training game of these files has, {by_position['new']['plies']} plies"
+        title = f"positions that no training game of these files has, {counted(by_position['new']['plies'], 'ply')}"
         parts[title] = by_position["new"]
     if asked:
-        parts[f"{report['puzzles']['positions']} puzzles"] = report["puzzles"]
+        parts[counted(report["puzzles"]["positions"], "puzzle")] = report["puzzles"]
     if random_games:
         parts[f"its own play after {RANDOM_PLIES} random plies"] = report["after_random_plies"]
     for title, part in parts.items():

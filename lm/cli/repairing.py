@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lm import UserError
-from lm.cli.console import counted, progress, say
+from lm.cli.console import progress, say
 from lm.cli.options import ModelOption, NotationOption
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def repair(
     from lm.repair.repairer import Repairer
     from lm.repair.rewriting import fault_of
     from xiangqi import convert
+    from xiangqi.words import counted
 
     whose = Voice.parse("--voice", voice)
     if target.exists() and source.exists() and target.samefile(source):

@@ -49,6 +49,7 @@ def review(
     from lm.study.report import as_text, write_review
     from lm.study.review import Review
     from xiangqi.engine import Limit
+    from xiangqi.words import counted
 
     game = read_game(file, number)
     reviewed = Review(game)
@@ -63,7 +64,7 @@ def review(
             for point in reviewed.run(thinker, limit, people):
                 advance(point.ply + 1, "")
     except KeyboardInterrupt:
-        say(f"stopped after {len(reviewed.points)} of {len(reviewed.moves) + 1} positions")
+        say(f"stopped after {len(reviewed.points)} of {counted(len(reviewed.moves) + 1, 'position')}")
     finally:
         thinker.close()
     if not reviewed.judged:

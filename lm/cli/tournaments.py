@@ -76,12 +76,13 @@ def ratings(
 ) -> None:
     """Rate all players of PGN files together: Elo with intervals, likelihood of superiority, crosstable."""
     from lm.matches.ratings import read_standings
+    from xiangqi.words import counted
 
     standings = read_standings(files)
     name, elo = read_anchor(anchor)
     show(standings, name, elo, as_json)
     if standings.unfinished:
-        say(f"{standings.unfinished} games without a result or two players are left out")
+        say(f"left out: {counted(standings.unfinished, 'game')} without a result or two players")
 
 
 def rulings(
@@ -92,6 +93,7 @@ def rulings(
     """List the games on which two sets of repetition rules differ: where each would have ended them, and why."""
     from lm.matches.disputes import dispute
     from xiangqi.formats import load
+    from xiangqi.words import counted
 
     count = differ = 0
     for path in files:
@@ -101,7 +103,7 @@ def rulings(
                 differ += 1
                 headers = game.headers
                 print(f"{path}, game {number} ({headers.get('Red', '?')} - {headers.get('Black', '?')}): {found}")
-    print(f"{differ} of {count} games differ")
+    print(f"{differ} of {counted(count, 'game')} {'differs' if differ == 1 else 'differ'}")
 
 
 def read_anchor(text: str | None) -> tuple[str | None, float]:

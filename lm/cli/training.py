@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lm import UserError
-from lm.cli.console import counted, interruptible, progress, say, write
+from lm.cli.console import interruptible, progress, say, write
 from lm.cli.options import FilesArgument, SaveMinutesOption
 from lm.cli.shipped import open_shards, say_rejected, shipped_games
 
@@ -164,15 +164,29 @@ def data(
     from lm.dataset.parquet import SUFFIX
     from lm.dataset.records import SPLITS
     from lm.dataset.shards import Shard, build
+    from xiangqi.words import counted
 
     with progress("reading", None) as (_, advance):
         write_games = export if out.suffix == SUFFIX else build
         counts = write_games(files, out, lambda games: advance(games, ""))
-    print(", ".join(f"{count} {what}" for what, count in counts.items()))
+    print(", ".join(as_words(count, what) for what, count in counts.items()))
     if out.suffix != SUFFIX:
         shard = Shard.open(out)
         print(", ".join(f"{counted(len(shard.games(split)), 'game')} to {split}" for split in SPLITS))
         say_rejected(shard)
+
+
+def as_words(count: int, what: str) -> str:
+    """Return one of the counts of games read.
+
+    >>> as_words(1, "games to train"), as_words(2, "plies"), as_words(1, "rejected")
+    ('1 game to train', '2 plies', '1 rejected')
+    """
+    from xiangqi.words import counted
+
+    things = {"games": "game", "duplicates": "duplicate", "plies": "ply"}
+    first, *rest = what.split()
+    return " ".join([counted(count, things[first]), *rest]) if first in things else f"{count:,} {what}"
 
 
 def parse_weight(text: str) -> tuple[str, float]:

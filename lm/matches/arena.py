@@ -37,6 +37,7 @@ from xiangqi import RED, Board, IllegalMoveError, Move
 from xiangqi.engine import Info
 from xiangqi.game import MATE_EVAL, Game, GameNode
 from xiangqi.rulings import Rules
+from xiangqi.words import counted
 
 MAX_PLIES: Final = 400
 """Default number of plies after which a game is drawn. Of 46,279 games between people, seven were longer."""
@@ -413,8 +414,8 @@ def selfplay_pairings(player: Spec, games: int, openings: Sequence[Opening], see
     """
     if player.answers_alike and (different := len(set(openings))) < games:
         raise UserError(
-            f"{player} always plays the same moves: from {different} opening{'s' * (different != 1)} it plays "
-            f"{different} game{'s' * (different != 1)}, not {games}; give it a temperature, or more openings "
+            f"{player} always plays the same moves: from {counted(different, 'opening')} it plays "
+            f"{counted(different, 'game')}, not {games}; give it a temperature, or more openings "
             "(as --openings suite)"
         )
     order, headers = shuffled(openings, seed), {"Event": f"{player.name} against itself"}

@@ -26,6 +26,7 @@ from xiangqi import Board, Move
 from xiangqi.formats import jsonl
 from xiangqi.game import ChildNode, Game
 from xiangqi.rulings import Rules
+from xiangqi.words import counted
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Plan:
             "Black": self.spec.name,
             "Tier": "engine",
             "Source": "selfplay",
-            "Annotator": f"{self.spec.name}, {self.most} moves",
+            "Annotator": f"{self.spec.name}, {counted(self.most, 'move')}",
             "Exploration": f"{self.exploration}, seed {self.seed}",
             "Adjudication": f"rules {self.rules}, draw at ply {self.max_plies}",
         }

@@ -35,6 +35,7 @@ from xiangqi.engine import Info
 from xiangqi.formats import FormatError, jsonl, load, save
 from xiangqi.game import MATE_EVAL, Candidate, ChildNode, Game, GameNode
 from xiangqi.kernels import MOVE_MIRRORED
+from xiangqi.words import counted
 
 OPENING: Final = 50
 ENDING: Final = 30
@@ -143,7 +144,7 @@ class Order:
     @property
     def text(self) -> str:
         """What the header ``Annotator`` of a labelled game says."""
-        text = f"{self.spec.name}, {self.most} moves"
+        text = f"{self.spec.name}, {counted(self.most, 'move')}"
         return text if self.share == 1 else f"{text}, {self.share:g} of the plies, seed {self.seed}"
 
     def plies(self, number: int, length: int) -> Sequence[int]:

@@ -28,6 +28,7 @@ from lm.measure.stray import RANDOM_PLIES, Stray, after_random_plies
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Voice
 from xiangqi.formats import load
+from xiangqi.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -112,7 +113,7 @@ def gather(
     for voice in Voice:
         chosen = [record for record in records if (record.tier == "engine") == (voice == Voice.ENGINE)]
         if chosen:
-            say(f"{len(chosen)} {voice.word} games")
+            say(counted(len(chosen), f"{voice.word} game"))
             results = [record.result for record in chosen]
             seen = evaluate(model, [game_moves(record) for record in chosen], results, voice, symmetries=symmetries)
             by = seen.breakdown(labels_of(chosen), samples)
@@ -120,11 +121,11 @@ def gather(
             played[voice.word] = Played(**vars(every), by=by, calibration=seen.calibration(samples))
     strayed = None
     if stray:
-        say(f"{stray} games that begin with random plies")
+        say(f"{counted(stray, 'game')} from random openings")
         strayed = after_random_plies(model, stray, samples)
     solved = None
     if puzzles:
-        say(f"{len(puzzles)} puzzles")
+        say(counted(len(puzzles), "puzzle"))
         voices = list(Voice) if isinstance(model, XiangqiLM) else [Voice.HUMAN]
         solved = {voice.word: solve(model, puzzles, voice, samples=samples, symmetries=symmetries) for voice in voices}
     probes = None

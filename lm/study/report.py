@@ -10,6 +10,7 @@ from lm.study.review import MISTAKE, Judged, Review
 from xiangqi import BLACK, RED, Color, save, svg
 from xiangqi.formats.streams import open_replacing
 from xiangqi.lines import Notation, move_text
+from xiangqi.words import counted
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 SHOWN_PLIES: Final = 6
@@ -126,20 +127,9 @@ def summary(reviewed: Review) -> list[str]:
     for color in (RED, BLACK):
         accuracy = reviewed.accuracy(color)
         if accuracy is not None:
-            counted = ", ".join(many(count, name) for name, count in reviewed.counts(color).items())
-            lines.append(f"{('Red', 'Black')[color]}: accuracy {accuracy:.0f}%, {counted}")
+            counts = ", ".join(counted(count, name) for name, count in reviewed.counts(color).items())
+            lines.append(f"{('Red', 'Black')[color]}: accuracy {accuracy:.0f}%, {counts}")
     return lines
-
-
-def many(count: int, name: str) -> str:
-    """Return a number of things in words.
-
-    >>> many(1, "mistake"), many(2, "inaccuracy")
-    ('1 mistake', '2 inaccuracies')
-    """
-    if count == 1:
-        return f"1 {name}"
-    return f"{count} {name[:-1]}ies" if name.endswith("y") else f"{count} {name}s"
 
 
 def curve(reviewed: Review, width: int = 80) -> str:

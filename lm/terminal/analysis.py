@@ -15,6 +15,7 @@ from lm.players.specs import Spec
 from xiangqi import Board, Move
 from xiangqi.engine import Limit
 from xiangqi.lines import Notation, move_text
+from xiangqi.words import counted
 
 SIZE: Final = 30_000
 """Positions that the search may hold, of 13 kB each."""
@@ -134,7 +135,7 @@ class _Run:
 def report(board: Board, lines: list[Line], popular: tuple[tuple[Move, float], ...], notation: Notation) -> str:
     """Return an analysis as text: a line about the search, one for each of its lines, and one about people."""
     info = lines[0].info
-    found = [f"Analysis: depth {info.depth}, {info.nodes:,} positions"]
+    found = [f"Analysis: depth {info.depth}, {counted(info.nodes, 'position')}"]
     if info.wdl is not None:
         win, draw, loss = info.wdl.turned() if board.turn else info.wdl
         total = (win + draw + loss) or 1

@@ -39,6 +39,7 @@ from lm.training.checkpoints import latest_checkpoint, settle, step_of, write_js
 from lm.training.presets import Preset
 from lm.training.result import TOKENIZERS, deliver
 from lm.training.trainer import XiangqiTrainer
+from xiangqi.words import counted
 
 
 def new_model(preset: Preset, tokens: str, init_from: Path | None, changes: dict[str, Any]) -> PreTrainedModel:
@@ -169,17 +170,17 @@ def plan_of(
     preset, batches, layers = trainer.preset, trainer.batches, model.config.num_hidden_layers
     held = {split: sum(len(shard.games(split)) for shard in shards) for split in SPLITS[1:]}
     size = batches.epoch_plies / batches.per_epoch
-    rise = f"the learning rate rises to {preset.learning_rate:g} in {preset.warmup:,} step{'s' * (preset.warmup != 1)}"
+    rise = f"the learning rate rises to {preset.learning_rate:g} in {counted(preset.warmup, 'step')}"
     if budget is None:
         steps, epochs = preset.steps, preset.steps / batches.per_epoch
-        length = f"{steps:,} step{'s' * (steps != 1)} of about {size:,.0f} plies, {epochs:.1f} epochs; {rise}"
+        length = f"{counted(steps, 'step')} of about {size:,.0f} plies, {epochs:.1f} epochs; {rise}"
         length += f", and falls from step {preset.falls_at:,} on" * (preset.decay > 0)
     else:
         length = f"{budget.seconds:,.0f} CPU seconds, in steps of about {size:,.0f} plies; {rise}"
     lines = [
-        f"model: {layers} layer{'s' * (layers != 1)} of width {model.config.hidden_size}, "
+        f"model: {counted(layers, 'layer')} of width {model.config.hidden_size}, "
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters, on {trainer.args.device.type}",
-        f"games: {batches.epoch_games:,} to learn from, {batches.epoch_plies:,} plies an epoch; held out: "
+        f"games: {batches.epoch_games:,} to learn from, {counted(batches.epoch_plies, 'ply')} an epoch; held out: "
         f"{held['validation']:,} to watch the run by, {held['test']:,} to judge the result by",
         f"run: {length}",
     ]
@@ -203,8 +204,9 @@ def check_new_length(out: Path, preset: Preset, plies: int, checkpoint: Path | N
     done = step_of(checkpoint) if checkpoint else 0
     if done >= min(preset.falls_at, replace(preset, plies=plies).falls_at):
         raise UserError(
-            f"{out} was begun for {plies} plies; after {done} steps it is too late for {preset.plies}, as the "
-            f"learning rate falls or should have fallen: start a new run with --init-from {out / 'model'}"
+            f"{out} was begun for {counted(plies, 'ply')}; after {counted(done, 'step')} it is too late for "
+            f"{preset.plies}, as the learning rate falls or should have fallen: "
+            f"start a new run with --init-from {out / 'model'}"
         )
 
 

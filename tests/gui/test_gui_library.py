@@ -351,7 +351,7 @@ class TestImport:
         assert isinstance(app.overlay, FileDialog)
         app.overlay._done(path)
         app.table.wait(lambda: not app.controller.library.tasks)
-        assert app.controller.status() == ("more.pgn: 5 games added, 0 were there.", "good")
+        assert app.controller.status() == ("more.pgn: games added: 5, there before: 0.", "good")
 
     def test_progress_is_shown_and_a_click_stops(self, app, monkeypatch, tmp_path):
         explore(app)
@@ -361,7 +361,7 @@ class TestImport:
         library.add_file(task.path)
         app.table.importer.report(Progress(task, 12300, 0, None))
         app.table.tick()
-        assert "big.pgn: 12,300 games" in written(app, monkeypatch)
+        assert "Games read from big.pgn: 12,300" in written(app, monkeypatch)
         click(app, app.panel.view._progress(app.layout, app.layout.view).center)
         assert sent[-1] == Stop()
         app.table.importer.report(Done(task, 10000, 0, stopped=True))

@@ -111,6 +111,16 @@ class TestCommands:
         assert (code, out) == (0, f"2 games written to {target}\n")
         assert [game.moves() for game in load(target)] == [game.moves() for game in load(source)]
 
+    def test_one_of_a_thing_is_no_plural(self, xqlm, tmp_path: Path) -> None:
+        games, perft = tmp_path / "game.pgn", xqlm("perft", 0)
+        assert perft[1].startswith("1 leaf in ")
+        words = ("selfplay", "--games", 1, "--player", "random:seed=1", "--max-plies", 1, "--out", games)
+        assert xqlm(*words)[2].startswith("1 game, ended by ")
+        assert xqlm("rulings", games)[1] == "0 of 1 game differ\n"
+        assert xqlm("convert", games, tmp_path / "game.jsonl")[1].startswith("1 game written")
+        out = xqlm("data", games, "--out", tmp_path / "shard")[1]
+        assert "1 game, 1 ply\n" in out
+
     def test_convert_from_another_encoding(self, xqlm, tmp_path: Path) -> None:
         source, target = tmp_path / "game.pgn", tmp_path / "out.pgn"
         source.write_text('[Red "Müller"]\n\n1. h2e2 h9g7 *\n', encoding="latin-1")

@@ -186,7 +186,7 @@ class TestFaults:
         errors: list[FormatError] = []
         games = list(load(library(bytes(broken), record([(1, "h2e2", "")])), errors.append))
         assert len(games) == 1
-        assert [error.game for error in errors] == [1] and "4000000000 bytes expected here" in errors[0].reason
+        assert [error.game for error in errors] == [1] and "4,000,000,000 bytes expected here" in errors[0].reason
 
     @pytest.mark.parametrize("size", [0, 35])
     def test_a_game_without_a_size_ends_the_library(self, size: int) -> None:
@@ -199,7 +199,7 @@ class TestFaults:
         errors: list[FormatError] = []
         data = packed(unpacked([record([(1, "h2e2", "")])], count=4_000_000_000))
         assert len(list(load(io.BytesIO(data), errors.append))) == 1
-        assert [error.reason for error in errors] == ["the library ends after 1 of 4000000000 games"]
+        assert [error.reason for error in errors] == ["the library ends after 1 of 4,000,000,000 games"]
 
     def test_a_library_that_is_cut_off_gives_the_games_before(self) -> None:
         rng = random.Random(1)

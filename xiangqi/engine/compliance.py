@@ -27,6 +27,7 @@ from typing import Final, Literal
 from xiangqi.engine.compliance_steps import STEPS, Skip, Step
 from xiangqi.engine.raw import Fault, Talk
 from xiangqi.engine.wire import UCCI, UCI, Dialect
+from xiangqi.words import counted
 
 Verdict = Literal["pass", "warn", "fail", "skip"]
 VERDICTS: Final[tuple[Verdict, ...]] = ("pass", "warn", "fail", "skip")
@@ -109,7 +110,7 @@ async def _run(talk: Talk, steps: Sequence[Step], report: Callable[[Result], Non
             else:
                 tell(step.title, "pass", "", began)
         if talk.strange:
-            note = f"{len(talk.strange)} lines, such as {talk.strange[0][:60]!r}"
+            note = f"{counted(len(talk.strange), 'line')}, such as {talk.strange[0][:60]!r}"
             tell("says nothing but the protocol", "warn", note, loop.time())
         else:
             tell("says nothing but the protocol", "pass", "", loop.time())

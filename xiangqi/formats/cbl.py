@@ -42,6 +42,7 @@ from xiangqi.formats.streams import Source, open_bytes, read_whole, source_name
 from xiangqi.formats.text import clean_comment, clean_header
 from xiangqi.game import Game
 from xiangqi.move import BLACK, RED, Piece, Square
+from xiangqi.words import counted
 
 SUFFIXES: Final = (".cbl", ".cbr")
 LIBRARY_MAGIC: Final = b"CCBridgeLibrary\0"
@@ -110,7 +111,7 @@ class _Record:
     def take(self, size: int) -> bytes:
         """Return the next ``size`` bytes. If the record has fewer, report a fault and stop reading after them."""
         if size > len(self.data) - self.at:
-            self.report(self.at, f"the record ends in the middle of the game: {size} bytes expected here")
+            self.report(self.at, f"the record ends in the middle of the game: {counted(size, 'byte')} expected here")
             size = len(self.data) - self.at
             self.cut_off = True
         self.at += size

@@ -32,6 +32,7 @@ from xiangqi.formats.streams import MAX_FILE, Source, open_bytes, read_whole, so
 from xiangqi.formats.text import clean_comment, clean_header
 from xiangqi.game import Game
 from xiangqi.move import RED, Piece, Square
+from xiangqi.words import counted
 
 SUFFIXES: Final = (".cbl",)
 MAGIC: Final = b"CCBridge\x15\0\0\0"
@@ -68,17 +69,19 @@ def read(source: Source, on_error: ErrorHandler = log_error, encoding: str | Non
     library.string()
     for game in range(1, count + 1):
         if library.at == library.end:
-            fault = fault or f"the library ends after {game - 1} of {count} games"
+            fault = fault or f"the library ends after {game - 1} of {counted(count, 'game')}"
             break
         base, faults = library.at, Faults(path, game)
         try:
             size = _Cursor(data, base, len(data), faults).number()
             if size < 4 + len(SLOTS):
-                fault = f"a game of {size} bytes: the place of the next one is not known"
+                fault = f"a game of {counted(size, 'byte')}: the place of the next one is not known"
                 break
             library.at = min(base + size, len(data))
             if base + size > len(data) and not fault:
-                faults.add(f"the library ends in the middle of the game: {size} bytes expected here", offset=base)
+                faults.add(
+                    f"the library ends in the middle of the game: {counted(size, 'byte')} expected here", offset=base
+                )
             reader = _Reader(_Cursor(data, base + 4, library.at, faults), encoding or "gb18030")
             yield reader.game().reported(on_error)
         except FormatError as error:
@@ -116,7 +119,9 @@ class _Cursor:
     def take(self, size: int) -> bytes:
         """Return the next ``size`` bytes. Raises ``FormatError`` if there are fewer."""
         if size > self.end - self.at:
-            raise self.faults.error(f"{size} bytes expected here, found {self.end - self.at}", offset=self.at)
+            raise self.faults.error(
+                f"{counted(size, 'byte')} expected here, found {self.end - self.at}", offset=self.at
+            )
         self.at += size
         return self.data[self.at - size : self.at]
 
@@ -170,7 +175,7 @@ class _Reader:
         """Return the moves as ``(place, ply, origin, target)``, and their comments."""
         count, cursor = self.cursor.number(), self.cursor
         if count > (cursor.end - cursor.at) // _MOVE:
-            self.report(cursor.at, f"{count} moves expected here, but the game ends before that")
+            self.report(cursor.at, f"{counted(count, 'move')} expected here, but the game ends before that")
             count = (cursor.end - cursor.at) // _MOVE
         moves = []
         for _ in range(count):

@@ -45,6 +45,7 @@ from xiangqi.formats.streams import Source, open_bytes, open_replacing, read_who
 from xiangqi.formats.text import clean_comment, clean_header
 from xiangqi.game import Game
 from xiangqi.move import Piece, Square
+from xiangqi.words import counted
 
 SUFFIXES: Final = (".xqf",)
 MAGIC: Final = b"XQ"
@@ -129,7 +130,10 @@ class _Reader:
     def take(self, size: int) -> bytes:
         """Return the next ``size`` bytes. If the file has fewer, report a fault and stop reading after them."""
         if size > len(self.body) - self.at:
-            self.report(_HEADER_SIZE + self.at, f"the file ends in the middle of the game: {size} bytes expected here")
+            self.report(
+                _HEADER_SIZE + self.at,
+                f"the file ends in the middle of the game: {counted(size, 'byte')} expected here",
+            )
             size = len(self.body) - self.at
             self.cut_off = True
         self.at += size

@@ -165,6 +165,10 @@ class TestCommands:
         assert "56 games" in out
         assert "games to test" in out
         assert (tmp_path / "games.parquet").read_bytes()[:4] == b"PAR1"
+        first = next(iter(load(folder / "games.pgn")))
+        (tmp_path / "one.pgn").write_text(str(first))
+        code, out, _ = xqlm("data", tmp_path / "one.pgn", "--out", tmp_path / "one.parquet")
+        assert (code, out.count("1 game,"), out.count("1 game to ")) == (0, 1, 1)
         code, out, _ = xqlm("convert", tmp_path / "games.parquet", tmp_path / "back.pgn")
         assert code == 0
         assert "56 games written" in out

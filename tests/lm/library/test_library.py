@@ -328,7 +328,7 @@ class TestCommands:
 
     def test_import(self, xqlm: Callable[..., tuple[int, str, str]], tmp_path: Path, file: Path) -> None:
         code, out, _ = xqlm("import", file, "--library", tmp_path / "library.sqlite")
-        assert (code, out) == (0, f"{file}: {COUNT} games read, {COUNT} added, 0 were there\n")
+        assert (code, out) == (0, f"{file}: {COUNT} games read, {COUNT} added, 0 there before\n")
 
     @pytest.mark.parametrize(
         ("words", "message"),

@@ -618,7 +618,7 @@ class TestDisputes:
         code, out, _ = xqlm("rulings", path, "--against", "none")
         assert code == 0
         assert out == (
-            f"{path}, game 1 (a - b): computer: 1/2-1/2 by repetition at ply 8; none: goes on\n1 of 2 games differ\n"
+            f"{path}, game 1 (a - b): computer: 1/2-1/2 by repetition at ply 8; none: goes on\n1 of 2 games differs\n"
         )
 
 

@@ -160,7 +160,7 @@ class TestRatingsCommand:
 
     def test_json_has_all_players_of_all_files(self, xqlm, files: list[Path]) -> None:
         code, out, err = xqlm("ratings", *files, "--anchor", "c=1500", "--json")
-        assert (code, err) == (0, "1 games without a result or two players are left out\n")
+        assert (code, err) == (0, "left out: 1 game without a result or two players\n")
         found = json.loads(out)
         players = {player["name"]: player for player in found["players"]}
         assert {name: (p["points"], p["games"], p["draws"]) for name, p in players.items()} == {
