@@ -229,7 +229,8 @@ class App:
 
     @property
     def _banner_hint(self) -> str:
-        return say("banner.hint" if self.session.can_undo else "banner.hint_record")
+        new, undo = Action.NEW.shortcut, Action.UNDO.shortcut
+        return say("banner.hint", new=new, undo=undo) if self.session.can_undo else say("banner.hint_record", new=new)
 
     def patience(self, now: float) -> float:
         """Return how many seconds a frame drawn at ``now`` stays current if no event comes."""
@@ -271,7 +272,7 @@ class App:
             case Action.MENU:
                 self._open(Menu(self.controller, self.do))
             case Action.HELP:
-                self._open(HelpSheet())
+                self._open(HelpSheet(self.controller.keys))
             case Action.FULL_SCREEN:
                 if fills_screen(self.window):
                     self.window.set_windowed()
@@ -284,7 +285,8 @@ class App:
             case Action.NEW:
                 self._new_game()
             case Action.ADD_ENGINE:
-                self._add_engine(lambda: self.controller.say(say("notice.engine_added"), "good"))
+                added = say("notice.engine_added", key=Action.NEW.shortcut)
+                self._add_engine(lambda: self.controller.say(added, "good"))
             case Action.EDIT:
                 from gui.sheets.editor import EditorSheet
 

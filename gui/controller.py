@@ -20,6 +20,7 @@ from gui.clocks import RunningClocks
 from gui.errors import describe
 from gui.files import Files
 from gui.games_folder import GamesFolder
+from gui.keys import Keys
 from gui.library import GameLibrary
 from gui.mind import Mind
 from gui.notation import Notation, Style
@@ -82,6 +83,7 @@ class Controller:
         self.worker = worker = helpers.worker
         self.settings = settings or Settings()
         self.preferences = Preferences(self.settings)
+        self.keys = Keys(self.settings)
         self._now = 0.0
         self.opponents = Opponents(session, worker, spec)
         self.clocks = RunningClocks(session, self.opponents, lambda: self._now)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from gui.actions import Tone
+from gui.actions import Action, Tone
 from gui.errors import describe
 from gui.games_folder import GamesFolder
 from gui.processes.reading import Fetched, Finished, Heading, Listed, Mended, Report
@@ -227,7 +227,8 @@ class Files:
             self._saved = self._text()
         if game.errors:
             key = "notice.fault_mend" if game.unread else "notice.fault"
-            self._notice(say(key, reason=describe(game.errors[0])), "alert")
+            told = {"key": Action.MEND.shortcut} if game.unread else {}
+            self._notice(say(key, reason=describe(game.errors[0]), **told), "alert")
         elif self.path is not None:
             key = "notice.kept" if kept else "notice.opened"
             self._notice(say(key, name=self.path.name, number=fetched.index + 1, kept=kept), "good")

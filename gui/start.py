@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pygame
 
+from gui.actions import Action
 from gui.app import CLOSING, App, fills_screen, layout_of, look, open_window, run
 from gui.board_view import BoardView, Marks
 from gui.panel import draw_first_panel
@@ -144,7 +145,7 @@ def _sit_down(side: str | None, fen: str | None, games_dir: Path) -> tuple[Sessi
     try:
         game = games.kept()
         if game is not None and side is None and fen is None and (kept := Session.going_on(game)) is not None:
-            return kept, games, say("notice.goes_on")
+            return kept, games, say("notice.goes_on", key=Action.NEW.shortcut)
         if game is not None and (SAVED in game.headers or not (game.variations or game.comment)):
             games.drop()
         games.set_aside()

@@ -27,9 +27,11 @@ def status(controller: Controller) -> tuple[str, Tone]:
     if files.reading:
         return say("status.reading"), "busy"
     if not session.live and not session.in_game:
-        return say("status.variation", shown=session.viewed), "busy"
+        back, on = Action.TO_GAME.shortcut, Action.PLAY_FROM_HERE.shortcut
+        return say("status.variation", shown=session.viewed, back=back, on=on), "busy"
     if not session.live:
-        return say("status.looking_back", shown=session.viewed, last=session.board.ply), "busy"
+        key = Action.LAST.shortcut
+        return say("status.looking_back", shown=session.viewed, last=session.board.ply, key=key), "busy"
     if session.ending is not None:
         lost = len(session.humans) == 1 and session.ending.winner == 1 - (session.person or 0)
         return say("status.ended", ending=translated(session.ending.text)), "quiet" if lost else "good"
@@ -40,7 +42,8 @@ def status(controller: Controller) -> tuple[str, Tone]:
     if controller.teacher.judging:
         return say("status.judging", key=Action.LET_STAND.shortcut), "busy"
     if opponents.error is not None:
-        return say("status.stuck" if session.awaits_player else "status.not_ready"), "alert"
+        stuck = session.awaits_player
+        return say("status.stuck", key=Action.UNDO.shortcut) if stuck else say("status.not_ready"), "alert"
     if session.awaits_player:
         return say("status.thinking" if opponents.is_loaded else "status.loading"), "busy"
     return _to_move(controller), "alert" if session.checked_king is not None else "quiet"
@@ -53,7 +56,7 @@ def _to_move(controller: Controller) -> str:
     if session.checked_king is not None:
         parts.insert(0, say("status.check"))
     if session.offer == 1 - session.board.turn:
-        parts.append(say("status.draw_offered"))
+        parts.append(say("status.draw_offered", key=Action.DRAW.shortcut))
     if alone and opponents.loaded != str(opponents.player):
         parts.append(say("status.loading"))
     return " ".join(parts)

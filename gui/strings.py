@@ -3,7 +3,7 @@
 Whoever writes a text in the window adds it here, and in Chinese in `gui.chinese`; a test compares. Words in braces are
 filled in by `say`.
 
->>> say("status.looking_back", shown=3, last=7)
+>>> say("status.looking_back", shown=3, last=7, key="End")
 'Looking back at move 3 of 7. End returns, a move tries a variation.'
 >>> set_language("zh-Hant")
 >>> say("status.your_move"), translated("Red wins: Black resigned")
@@ -137,7 +137,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "menu.title": "Menu",
     "menu.filter": "Type to search",
     "menu.nothing": "No action is called that.",
-    "help.title": "Keys",
+    "help.keys": "Keys",
     "help.pointer": "Mouse",
     "help.click": "Click a piece, then a point, or drag the piece there.",
     "help.draw": "Drag with the right button for an arrow, click for a circle; Shift, Alt or both change the colour.",
@@ -146,7 +146,11 @@ _ENGLISH: Final[dict[str, str]] = {
     "help.list": "Click a move in the list to see its position; in the library, to play it.",
     "help.letters": "Letters: K king, A advisor, E elephant, H horse, R chariot, C cannon, P pawn.",
     "help.scores": "Scores are Red's: + is good for Red, # is a mate in so many moves.",
-    "help.close": "Esc closes",
+    "help.change": "Click an action to give it another key. Changed keys are golden.",
+    "help.press": "Press the new key for: {action}. Backspace gives it back its first one, Esc leaves it.",
+    "help.changed": "{action}: {key}",
+    "help.exchanged": "{action}: {key}. {other}: {other_key}",
+    "notice.bad_key": "Settings: {action} cannot have the key {key}.",
     # --- Views of the panel -------------------------------------------------------------------------------------------
     "view.moves": "Moves",
     "view.analysis": "Analysis",
@@ -185,7 +189,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "review.failed": "The review failed: {reason}",
     "review.reading": "Reading position {done} of {all}...",
     "review.go_on": "{key} reviews the rest.",
-    "review.pick": "Click the curve or a move. J goes to the next mistake.",
+    "review.pick": "Click the curve or a move. {key} goes to the next mistake.",
     "review.try": "{move} lost {lost} here. Find a better move.",
     "review.trying": "Looking at your move...",
     "review.again": "{key} goes back for another try.",
@@ -408,8 +412,8 @@ _ENGLISH: Final[dict[str, str]] = {
     "text.ubb": "Game: DhtmlXQ (UBB)",
     "text.jsonl": "Game: JSON",
     # --- The banner ---------------------------------------------------------------------------------------------------
-    "banner.hint": "N new game · U take back · click here to see the board",
-    "banner.hint_record": "N new game · click here to see the board",
+    "banner.hint": "{new} new game · {undo} take back · click here to see the board",
+    "banner.hint_record": "{new} new game · click here to see the board",
     # --- Players ------------------------------------------------------------------------------------------------------
     "player.you": "You",
     "player.person": "Player",
@@ -418,13 +422,13 @@ _ENGLISH: Final[dict[str, str]] = {
     # --- The status line ----------------------------------------------------------------------------------------------
     "status.rules": "Preparing the rules...",
     "status.compiling": "Preparing the rules... (the first start compiles them)",
-    "status.looking_back": "Looking back at move {shown} of {last}. End returns, a move tries a variation.",
-    "status.variation": "A variation, move {shown}. G returns to the game, P plays on from here.",
+    "status.looking_back": "Looking back at move {shown} of {last}. {key} returns, a move tries a variation.",
+    "status.variation": "A variation, move {shown}. {back} returns to the game, {on} plays on from here.",
     "status.ended": "{ending}.",
     "status.red_won": "Red won",
     "status.black_won": "Black won",
     "status.drawn": "The game was drawn",
-    "status.stuck": "The player cannot move. U takes your move back.",
+    "status.stuck": "The player cannot move. {key} takes your move back.",
     "status.not_ready": "The player is not ready.",
     "status.judging": "Looking at your move... {key} goes on without.",
     "status.mistake": "This move loses much. See what follows.",
@@ -433,7 +437,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "status.your_move": "Your move.",
     "status.to_move": "{side} to move.",
     "status.check": "Check!",
-    "status.draw_offered": "A draw is offered: D accepts, a move declines.",
+    "status.draw_offered": "A draw is offered: {key} accepts, a move declines.",
     "status.reading": "Reading...",
     # --- Notices ------------------------------------------------------------------------------------------------------
     "notice.resign": "Press {key} again to resign.",
@@ -442,7 +446,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "notice.delete_one": "Press {key} again to delete {move}.",
     "notice.deleted": "Deleted.",
     "notice.in_game": "The game goes through this move. Undo takes it back.",
-    "notice.goes_on": "Your last game goes on. N starts a new one.",
+    "notice.goes_on": "Your last game goes on. {key} starts a new one.",
     "notice.unreadable": "Your last game cannot be read: {reason}",
     "notice.lost": "This game will be lost with the window: {reason}",
     "notice.declined": "Your offer of a draw is declined.",
@@ -454,7 +458,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "notice.pasted": "Pasted.",
     "notice.copied": "Copied: {what}.",
     "notice.picture_copied": "Picture copied.",
-    "notice.no_picture": "This needs the program wl-copy or xclip. Ctrl+P writes a file instead.",
+    "notice.no_picture": "This needs the program wl-copy or xclip. {key} writes a file instead.",
     "notice.opened": "{name}, game {number}.",
     "notice.brought": "{game}. The library's copy stays as it is.",
     "notice.kept": "{name}, game {number}. The game before is kept as {kept}.",
@@ -462,12 +466,12 @@ _ENGLISH: Final[dict[str, str]] = {
     "notice.unread": "{name}: {reason}",
     "notice.unread_text": "{reason}",
     "notice.fault": "Read up to a fault: {reason}",
-    "notice.fault_mend": "Read up to a fault; Ctrl+R guesses the rest. {reason}",
+    "notice.fault_mend": "Read up to a fault; {key} guesses the rest. {reason}",
     "notice.mending": "Guessing what the record says...",
     "notice.mended": "Guesses: {count}, each in a comment with its probability.",
     "notice.not_mended": "No guess: {reason}",
     "notice.no_guess": "no legal moves fit what is written.",
-    "notice.engine_added": "The engine is in the list of a new game (N).",
+    "notice.engine_added": "The engine is in the list of a new game ({key}).",
     "notice.bad_setting": "Settings: {name} cannot be {value}; allowed are {allowed}.",
     "notice.bad_settings": "The settings are damaged and put aside as {name}: {reason}",
     "notice.letters": "Letters on the pieces, moves in WXF notation.",

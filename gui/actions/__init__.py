@@ -109,9 +109,14 @@ class Action(enum.Enum):
         return say(long) if has(long) else self.label
 
     @property
+    def first_key(self) -> str:
+        """The key that it has unless the person chose another one."""
+        return self.value[1]
+
+    @property
     def shortcut(self) -> str:
         """The key, after ``Ctrl+`` or ``Shift+`` if it needs these."""
-        return self.value[1]
+        return chosen_keys.get(self, self.first_key)
 
     @property
     def group(self) -> Group:
@@ -119,6 +124,8 @@ class Action(enum.Enum):
         return self.value[2]
 
 
+chosen_keys: dict[Action, str] = {}
+"""The keys that the person chose in place of the first ones; `gui.keys.Keys` changes them."""
 MARKS = {
     Action.GOOD: 1,
     Action.MISTAKE: 2,

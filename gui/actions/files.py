@@ -91,4 +91,7 @@ def _copy_picture(controller: Controller) -> None:
     except (OSError, subprocess.SubprocessError) as error:
         controller.say(say("notice.not_saved", reason=describe(error)), "alert")
         return
-    controller.say(say("notice.picture_copied" if copied else "notice.no_picture"), "good" if copied else "alert")
+    if copied:
+        controller.say(say("notice.picture_copied"), "good")
+    else:
+        controller.say(say("notice.no_picture", key=Action.PICTURE.shortcut), "alert")

@@ -161,7 +161,8 @@ class ReviewView(View):
             return self._paragraph(screen, layout, room, y, say("review.trying"), theme.GOLD)
         judged = review.judged(node)
         if judged is None:
-            return self._paragraph(screen, layout, room, y, say("review.pick"), theme.FAINT)
+            pick = say("review.pick", key=Action.NEXT_MISTAKE.shortcut)
+            return self._paragraph(screen, layout, room, y, pick, theme.FAINT)
         before, after = (_percent(point.value_for(judged.color)) for point in (judged.before, judged.after))
         head = say("review.move", move=self._title(judged), verdict=say(f"verdict.{judged.verdict}"))
         color = theme.JADE if judged.verdict in ("best", "good") else theme.ALARM

@@ -223,13 +223,23 @@ def view(name):
     return set_up
 
 
-def opened(action):
+def opened(action, *keys):
     def set_up(stage):
         stage.reset(played=GAME[:3])
         stage.app.do(action)
         assert stage.app.overlay is not None
+        for key in keys:
+            stage.app.overlay.key(key)
 
     return set_up
+
+
+def helped(stage):
+    opened(Action.HELP)(stage)
+    sheet, layout = stage.app.overlay, stage.app.sheet_layout
+    rect = dict(sheet.places(layout, sheet.room(layout)))[Action.PREVIOUS_MISTAKE]
+    sheet.press(layout, rect.center)
+    assert sheet.chosen is not None
 
 
 def searched(stage):
@@ -398,6 +408,8 @@ SCREENS = {
     "menu": opened(Action.MENU),
     "menu searched": searched,
     "help": opened(Action.HELP),
+    "help, mouse": opened(Action.HELP, "tab"),
+    "help, another key": helped,
     "settings": opened(Action.SETTINGS),
     "comment": opened(Action.COMMENT),
     "new game": opened(Action.NEW),

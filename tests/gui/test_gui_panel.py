@@ -216,7 +216,7 @@ class TestBanner:
         assert not self.shown(app)
 
     def test_a_click_on_it_shows_the_board_and_touches_nothing_there(self, app):
-        rect = banner_rect(app.layout, app.session.ending, say("banner.hint"))
+        rect = banner_rect(app.layout, app.session.ending, say("banner.hint", new="N", undo="U"))
         assert self.shown(app)
         click(app, rect.center)
         assert not self.shown(app)
