@@ -325,10 +325,9 @@ class Ladder:
             *paragraph(
                 f"Judged by {counted(len(self.held_out[0]), 'game')} between people that no training saw "
                 f"({counted(plies, 'ply')}), with 95% intervals by bootstrap over games. *Legal*: the share of plies "
-                "at which the favourite move (of `char`: four times the favourite character) is legal without the rules' "
-                "mask, and of games in which it always is. All is by one reading, without the mirror image. Matches are "
-                "played with the mask and "
-                "without search, always the likeliest move; openings "
+                "at which the favourite move (of `char`: four times the favourite character) is legal without the "
+                "rules' mask, and of games in which it always is. All is by one reading, without the mirror image. "
+                "Matches are played with the mask and without search, always the likeliest move; openings "
                 f"in pairs, rulings `computer`, a draw at ply {MAX_PLIES}; 95% intervals by pairs. Plies read are "
                 "those of whole games, also where the curriculum of `char` cuts them short."
             ),
