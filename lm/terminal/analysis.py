@@ -135,7 +135,9 @@ class _Run:
 def report(board: Board, lines: list[Line], popular: tuple[tuple[Move, float], ...], notation: Notation) -> str:
     """Return an analysis as text: a line about the search, one for each of its lines, and one about people."""
     info = lines[0].info
-    found = [f"Analysis: depth {info.depth}, {counted(info.nodes, 'position')}"]
+    searched = [f"depth {info.depth}"] if info.depth is not None else []
+    searched += [counted(info.nodes, "position")] if info.nodes is not None else []
+    found = [f"Analysis: {', '.join(searched)}"]
     if info.wdl is not None:
         win, draw, loss = info.wdl.turned() if board.turn else info.wdl
         total = (win + draw + loss) or 1
