@@ -152,7 +152,7 @@ class TestBrokenLines:
         assert [game.headers.get("Red") for game in jsonl.read(io.BytesIO(data))] == ["马", None]
 
     def test_line_without_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(jsonl, "MAX_LINE", 1 << 16)
+        monkeypatch.setattr(jsonl, "MAX_SIZE", 1 << 16)
         games, errors = read({"moves": "", "red": "A" * 200_000}, {"moves": "h2e2"}, {"moves": "e2e9"})
         assert len(games) == 2
         assert [error.line for error in errors] == [1, 3]
@@ -210,3 +210,98 @@ class TestLabels:
         game = jsonl.loads(json.dumps(self.LINE | {key: value}))
         assert [error.reason for error in game.errors] == [fault]
         assert len(game.moves()) == 3
+
+
+class TestListsAndIndentedObjects:
+    GAMES: ClassVar[list[dict[str, Any]]] = [
+        {"moves": "h2e2 h9g7", "red": 'a {brace \\" and ]', "result": "1-0"},
+        {"iccs": ["b2e2"], "items": {"红方": "許銀川", "棋局结果": "和棋"}},
+        {"moves": "", "black": "}"},
+    ]
+    TEXTS: ClassVar[list[str]] = [
+        json.dumps(GAMES, ensure_ascii=False),
+        json.dumps(GAMES, ensure_ascii=False, indent=2),
+        json.dumps(GAMES, ensure_ascii=False, indent=0),
+        "[\n" + ",\n".join(json.dumps(game, ensure_ascii=False) for game in GAMES) + "\n]\n",
+        "\n".join(json.dumps(game, ensure_ascii=False, indent="\t") for game in GAMES),
+        " ".join(json.dumps(game, ensure_ascii=False) for game in GAMES),
+        "[" + ",".join(json.dumps(game, ensure_ascii=False, indent=4) for game in GAMES) + "]",
+    ]
+
+    @pytest.mark.parametrize("text", TEXTS)
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030", "big5hkscs"])
+    def test_they_are_read_like_lines(self, text: str, encoding: str) -> None:
+        if encoding == "big5hkscs":
+            text = text.replace("红", "紅").replace("结", "結")
+        games = list(load(io.BytesIO(text.encode(encoding)), pytest.fail))
+        assert [len(game.moves()) for game in games] == [2, 1, 0]
+        assert games[0].headers["Red"] == self.GAMES[0]["red"]
+        assert "許銀川" in games[1].headers.values()
+        assert games[2].headers["Black"] == "}"
+
+    @pytest.mark.parametrize("text", TEXTS)
+    def test_a_stream_in_small_pieces(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(jsonl, "MAX_SIZE", 150)
+        assert len(list(jsonl.read(io.BytesIO(text.encode()), pytest.fail))) == 3
+
+    def test_a_game_of_a_list_that_is_too_long_is_passed_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(jsonl, "MAX_SIZE", 1 << 16)
+        games, errors = read(json.dumps([{"moves": "h2e2"}, {"moves": "", "red": "A" * 300_000}, {"moves": "b2e2"}]))
+        assert [game.moves()[0].iccs for game in games] == ["h2e2", "b2e2"]
+        assert [str(error) for error in errors] == ["game 2: a game of more than 0 MiB"]
+
+    def test_faults_are_told_with_their_place(self) -> None:
+        faulty = [{"moves": "h2e2"}, {"moves": "h2e2 h2e2"}, {"red": "A"}]
+        for indent, lines in ((1, [5, 8]), (None, [None, None])):
+            games, errors = read(json.dumps(faulty, indent=indent))
+            places = [(error.game, error.line, error.ply) for error in errors]
+            assert (len(games), places) == (2, [(2, lines[0], 2), (3, lines[1], None)])
+        assert str(errors[1]).startswith("game 3: there are no moves")
+
+    def test_a_broken_game_does_not_take_the_next_with_it(self) -> None:
+        text = json.dumps([{"moves": "h2e2"}, {"moves": "b2e2", "red": "A"}, {"moves": "c3c4"}], indent=2)
+        for broken in (text.replace('"A"\n  }', '"A"'), text.replace('"A"', '"A')):
+            games, errors = read(broken)
+            assert [game.moves()[0].iccs for game in games] == ["h2e2", "c3c4"]
+            assert [error.game for error in errors] == [2]
+
+    def test_a_line_is_told_where_the_json_breaks(self) -> None:
+        _, (error,) = read(json.dumps({"moves": "h2e2", "red": "A"}, indent=2).replace('"red":', '"red"'))
+        assert str(error) == "line 3: not JSON: Expecting ':' delimiter (column 9)"
+
+    def test_a_list_that_was_cut_off(self) -> None:
+        games, errors = read('[\n{"moves": "h2e2"},\n')
+        assert [str(error) for error in errors] == ["line 1: the list that begins here is not closed"]
+        assert len(games) == 1
+
+
+class TestOtherNotations:
+    @pytest.mark.parametrize(
+        "moves",
+        [
+            "炮二平五 马8进7 马二进三",
+            "1. 炮二平五 馬８進７ 2. 傌二進三 *",
+            "C2=5 H8+7 H2+3",
+            "h3e3 h10g8 h1g3",
+            ["炮二平五", "马8进7", "马二进三"],
+            ["Che2", "Hg7", "Hg2"],
+            "H2-E2 H9-G7 马二进三",
+        ],
+    )
+    @pytest.mark.parametrize("key", ["moves", "iccs"])
+    def test_they_are_detected(self, key: str, moves: Any) -> None:
+        game = one({key: moves, "score": [40, None, -10], "red": "A"})
+        assert [move.iccs for move in game.moves()] == ["h2e2", "h9g7", "h0g2"]
+        assert (game.eval, game.headers["Red"]) == (0.4, "A")
+
+    def test_the_result_may_end_the_text(self) -> None:
+        assert one({"moves": "C2=5 H8+7 1-0"}).result == "1-0"
+        assert one({"moves": "C2=5 H8+7 1-0", "result": "0-1"}).result == "0-1"
+
+    def test_faults(self) -> None:
+        (game,), (error,) = read({"moves": "炮二平五 马8进7 马二进六 车9平8"})
+        assert (len(game.moves()), error.line, error.ply) == (2, 1, 3)
+        assert error.reason.startswith("illegal move '马二进六'")
+        assert [move.text for move in game.unread] == ["马二进六", "车9平8"]
+        (_,), (error,) = read({"moves": "炮二进九"})
+        assert "炮二进九" in error.reason

@@ -1,10 +1,12 @@
-"""Games as lines of JSON, the format of training corpora.
+"""Games as JSON: a game a line, the format of training corpora, which is also written.
 
-Two kinds of line are read. The first, which is also written, has ``moves`` (ICCS, separated by spaces), ``result``,
+Objects over several lines and lists of objects are read as well, one object in memory at a time.
+
+Two kinds of object are read. The first, which is also written, has ``moves`` (separated by spaces), ``result``,
 optionally ``fen``, ``best`` (an engine's move for each ply, ``-`` for none) and ``score`` (its score of the position
 before each ply, positive if good for the mover, or null). Other keys are headers: ``red_elo`` is the header ``RedElo``.
 The second, of the character-level system of 2020, has ``iccs`` (a list), ``fen`` and ``items`` (Chinese headers, with
-the result as 棋局结果).
+the result as 棋局结果). Moves are ICCS, or whatever `xiangqi.formats.movetext` reads; both keys take a text or a list.
 
 Further lists with an entry or null for each ply: ``wdl`` (three numbers, for the mover, in thousandths), ``depth``,
 ``nodes`` and ``candidates`` (the text of `xiangqi.game.Candidate`).
@@ -21,11 +23,12 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.formats import pgn
 from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, UnreadMove, log_error
+from xiangqi.formats.movetext import read_game
 from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name, write_texts
 from xiangqi.formats.text import TextDecoder, one_line, parse_result
 from xiangqi.game import ChildNode, Game, GameNode, count_legal, parse_candidates
@@ -33,8 +36,8 @@ from xiangqi.move import Move
 
 SUFFIXES: Final = (".jsonl", ".ndjson")
 
-MAX_LINE: Final = 8 << 20
-"""Largest size of a line in bytes: a bound on memory."""
+MAX_SIZE: Final = 8 << 20
+"""Largest size of a game in bytes: a bound on memory."""
 
 _SCORE_LIMIT: Final = 10**8
 
@@ -58,7 +61,16 @@ _ITEMS: Final = {  # headers of 2020
 _OPINIONS: Final = ("best", "score", "wdl", "depth", "nodes", "candidates")
 _OTHER_KEYS: Final = ("moves", "iccs", "items", "fen", "result", *_OPINIONS)
 _NUMBERS: Final = ("gid", "random_plies")
-_BEGINNING: Final = re.compile(rb'^(?:\xef\xbb\xbf)?[ \t]*\{\s*"[^"]{0,200}"\s*:\s*["\[{\dnft-]', re.MULTILINE)
+_BEGINNING: Final = re.compile(
+    rb'^(?:\xef\xbb\xbf)?[ \t]*(?:\[\s*)?\{\s*"[^"]{0,200}"\s*:\s*["\[{\dnft-]', re.MULTILINE
+)
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[{}]', re.DOTALL)
+_REST_OF_STRING: Final = re.compile(rb'(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_BEFORE_LIST: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\s,]*(\[[\s,]*)?")
+_IN_LIST: Final = re.compile(rb"[\s,]*(\][\s,]*)?")
+_TWO_BYTES: Final = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]")
+"""A character of GB18030 or Big5, of which the second byte may look like a brace or a backslash."""
+_ICCS_LIKE: Final = re.compile(r"[a-iA-I]\d-?[a-iA-I]\d")
 _WORD_STARTS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -85,28 +97,135 @@ def read(source: Source, on_error: ErrorHandler = log_error, encoding: str | Non
     path = source_name(source)
     decoder = TextDecoder()
     with open_lines(source, encoding) as file:
-        for number, line in _lines(file):
+        for number, record in enumerate(_records(file), 1):
             try:
-                if line is None:
-                    raise FormatError(f"a line of more than {MAX_LINE >> 20} MiB", path=path, line=number)
-                game = _parse(decoder.decode(line), path, number)
+                if record.text is None:
+                    raise Faults(path, number).error(f"a game of more than {MAX_SIZE >> 20} MiB", line=record.line)
+                game = _parse(decoder.decode(record.text), path, number, record.line, record.column)
             except FormatError as error:
                 on_error(error)
             else:
                 yield game.reported(on_error)
 
 
-def _lines(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
-    """Iterate over the lines that are not empty, with their numbers; a line that is too long is ``None``."""
-    number = 1
-    while line := file.readline(MAX_LINE):
-        if len(line) == MAX_LINE and line[-1:] != b"\n":
-            while (rest := file.readline(MAX_LINE)) and rest[-1:] != b"\n":
-                pass
-            yield number, None
-        elif not line.isspace():
-            yield number, line
-        number += 1
+class _Record(NamedTuple):
+    """The text of an object, or of what stands where one is expected."""
+
+    text: bytes | None
+    """``None`` if it is too long."""
+    line: int | None
+    """The number of the line in which it begins; ``None`` if another one begins there before it."""
+    column: int = 0
+    """Number of bytes before it in its line."""
+
+
+def _records(file: io.BufferedReader) -> Iterator[_Record]:
+    """Iterate over the objects of a stream, whether they are in a list or not, and however they are cut into lines."""
+    cutter, line, starts_line = _Cutter(), 1, True
+    while piece := file.readline(MAX_SIZE):
+        if starts_line and not cutter.depth and _is_one_object(piece):
+            yield _Record(piece.strip(b" \t\r\n,"), line)
+        else:
+            yield from cutter.cut(piece, line, starts_line)
+        starts_line = piece.endswith(b"\n")
+        line += starts_line
+    yield from cutter.end()
+
+
+def _is_one_object(line: bytes) -> bool:
+    """Whether a line is certain to be an object without others in it, as most lines of large files are."""
+    text = line.strip(b" \t\r\n,")
+    return text[:1] == b"{" and text[-1:] == b"}" and text.count(b"{") == text.count(b"}") == 1
+
+
+class _Cutter:
+    """Cuts a stream into objects by its braces.
+
+    An object that is never closed ends where a line begins like its own first one, with a brace as far to the right.
+    """
+
+    def __init__(self) -> None:
+        self.depth = 0
+        """Number of open braces."""
+        self._parts: list[bytes] = []
+        self._size = self._column = 0
+        self._line: int | None = None
+        self._indent: bytes | None = None
+        """What stands before the object in its line, if that is but space."""
+        self._in_string = False
+        self._list: int | None = None
+        """The line in which the list begins that is open."""
+
+    def cut(self, piece: bytes, line: int, starts_line: bool) -> Iterator[_Record]:
+        """Iterate over the objects that end in a piece of the stream: a line, or a part of a long one."""
+        shown = _masked(piece)
+        if self.depth and starts_line and self._indent is not None and shown.startswith(self._indent + b"{"):
+            yield self._taken()
+        at = position = 0  # where what has not been taken begins, and what has not been looked at
+        is_first = starts_line
+        if self._in_string and (rest := _REST_OF_STRING.match(shown)) is not None:
+            position = rest.end()
+            self._in_string = not (rest[0].endswith(b'"') or shown.endswith(b"\n"))
+        for token in _TOKENS.finditer(shown, position):
+            if token[0] == b"{":
+                if not self.depth:
+                    gap = piece[at : token.start()]
+                    if not self._is_between(gap, line):
+                        yield _Record(gap, line if is_first else None)
+                    at = token.start()
+                    self._line, self._column = line if is_first else None, at
+                    self._indent = gap if is_first and not gap.strip() else None
+                    is_first = False
+                self.depth += 1
+            elif token[0] == b"}":
+                if self.depth == 1:
+                    self._add(piece[at : token.end()])
+                    yield self._taken()
+                    at = token.end()
+                elif self.depth:
+                    self.depth -= 1
+            elif len(token[0]) == 1 or not token[0].endswith(b'"'):
+                self._in_string = not shown.endswith(b"\n")
+        if self.depth:
+            self._add(piece[at:])
+        elif not self._is_between(piece[at:], line):
+            yield _Record(piece[at:], line if is_first else None)
+
+    def end(self) -> Iterator[_Record]:
+        """Iterate over what is left when the stream has ended."""
+        if self.depth:
+            yield self._taken()
+        elif self._list is not None:
+            yield _Record(b"[", self._list)
+
+    def _add(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size <= MAX_SIZE:
+            self._parts.append(part)
+        else:
+            self._parts.clear()
+
+    def _taken(self) -> _Record:
+        record = _Record(b"".join(self._parts).rstrip() if self._size <= MAX_SIZE else None, self._line, self._column)
+        self._parts, self._size, self.depth, self._in_string = [], 0, 0, False
+        return record
+
+    def _is_between(self, gap: bytes, line: int) -> bool:
+        """Whether something may stand between two objects: space, commas, the beginning and the end of a list."""
+        match = (_BEFORE_LIST if self._list is None else _IN_LIST).fullmatch(gap)
+        if match is not None and match[1]:
+            self._list = line if self._list is None else None
+        return match is not None
+
+
+def _masked(piece: bytes) -> bytes:
+    """Return text in which all braces, quotes and backslashes are such, and not bytes of Chinese characters."""
+    try:
+        piece[:-3].lstrip(bytes(range(0x80, 0xC0))).decode()
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data":
+            return _TWO_BYTES.sub(b"..", piece)
+    return piece
 
 
 def loads(line: str | bytes) -> Game:
@@ -115,16 +234,24 @@ def loads(line: str | bytes) -> Game:
     >>> loads('{"iccs": ["h2e2", "h9g7"], "items": {"棋局结果": "黑方胜"}}').result
     '0-1'
     """
-    return _parse(TextDecoder().decode(line) if isinstance(line, bytes) else line, None, None)
+    return _parse(TextDecoder().decode(line) if isinstance(line, bytes) else line, None, None, None)
 
 
-def _parse(text: str, path: str | None, line: int | None) -> Game:
-    faults = Faults(path, line)
+def _parse(text: str, path: str | None, number: int | None, line: int | None, column: int = 0) -> Game:
+    """Return the game of an object. ``line`` is that in which it begins, after so many characters (``column``)."""
+    faults = Faults(path, number)
     try:
         record = json.loads(text)
     except RecursionError:
         raise faults.error("the JSON is nested too deeply", line=line) from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
+        if text.strip() == "[":
+            raise faults.error("the list that begins here is not closed", line=line) from None
+        if line is None:
+            raise faults.error(f"not JSON: {error.msg}") from None
+        place = error.colno + (column if error.lineno == 1 else 0)
+        raise faults.error(f"not JSON: {error.msg} (column {place})", line=line + error.lineno - 1) from None
+    except ValueError as error:  # a number of too many digits
         raise faults.error(f"not JSON: {error}", line=line) from None
     if not isinstance(record, dict):
         raise faults.error("not a JSON object", line=line)
@@ -140,15 +267,35 @@ def _parse(text: str, path: str | None, line: int | None) -> Game:
     board = game.board()
     if (played := count_legal(board, moves)) < len(moves):
         fault = _why_illegal(Board(game.fen), moves, played)
-    if fault:
-        faults.add(fault, line=line, ply=played + 1)
-        game.unread = [UnreadMove(f"{words[at]!s:.40}", at + 1) for at in range(played, len(words))]
-    game.add_main_line(moves[:played])
+    other = _in_another_notation(game, words, played, faults, line) if fault else None
+    if other is not None:
+        game = other
+    else:
+        if fault:
+            faults.add(fault, line=line, ply=played + 1)
+            game.unread = [UnreadMove(f"{words[at]!s:.40}", at + 1) for at in range(played, len(words))]
+        game.add_main_line(moves[:played])
     if any(key in record for key in _OPINIONS):
         for ply, fault in _annotate(game, board.turn, record):
             faults.add(fault, line=line, ply=ply)
     game.errors = faults.errors
     return game
+
+
+def _in_another_notation(game: Game, words: list[Any], read: int, faults: Faults, line: int | None) -> Game | None:
+    """Return the game whose moves are not ICCS, or ``None`` if no more of them can be read than the ``read`` first."""
+    if not all(isinstance(word, str) for word in words):
+        return None
+    found = Faults(faults.path, faults.game)
+    other, result = read_game(game.headers, game.fen, " ".join(words), line or 1, found)
+    length, is_iccs = other.end().ply, read > 0 or _ICCS_LIKE.match(words[0]) is not None
+    if length < read or (length == read and is_iccs):
+        return None
+    for error in found.errors:
+        faults.add(error.reason, line=line, ply=error.ply)
+    if result != "*" and other.result == "*":
+        other.result = result
+    return other
 
 
 def _words(value: Any) -> list[Any]:
