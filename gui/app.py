@@ -306,6 +306,8 @@ class App:
                     self._open(sheet_of(self.controller, action))
             case Action.LIBRARY:
                 self.panel.show("moves" if self.panel.view.name == "library" else "library")
+            case Action.SIMILAR if self.controller.enabled(action):
+                self.controller.library.build_index()
             case Action.SEARCH_LIBRARY:
                 from gui.sheets.library import LibrarySheet
 

@@ -258,8 +258,19 @@ class GameLibrary:
 
     def build_index(self) -> None:
         """Read games for similar positions."""
-        if BuildIndex() not in self.tasks:
+        if not self.indexing:
             self._add(BuildIndex())
+
+    @property
+    def indexing(self) -> bool:
+        """Whether games are being read for similar positions, or soon will be."""
+        return BuildIndex() in self.tasks
+
+    @property
+    def lacks_index(self) -> bool:
+        """Whether similar positions were asked for, and no games have been read for them yet."""
+        found = self.resembling
+        return found is not None and not found.indexed and not self.indexing
 
     def stop(self) -> None:
         """Stop what is being written. What was written stays, and the same file goes on from there."""

@@ -50,6 +50,7 @@ PREFERENCES: Final = (
     Preference("analysis", (0, 3, 10, 30, 60), 0),
     Preference("scale", (100, 125, 150, 175, 200), 100),
 )
+_SCRIPTS: Final = {"zh-Hans": "simplified", "zh-Hant": "traditional"}
 _BY_NAME: Final = {preference.name: preference for preference in PREFERENCES}
 
 
@@ -71,12 +72,17 @@ class Preferences:
         return self._settings.get(name, _BY_NAME[name].default)
 
     def set(self, name: str, value: Value) -> None:
-        """Change a preference. Raises ``ValueError`` for a value that is not offered."""
+        """Change a preference. Raises ``ValueError`` for a value that is not offered.
+
+        With a Chinese language come its characters, which can be changed afterwards.
+        """
         if value not in _BY_NAME[name].values:
             raise ValueError(f"{name}: no value {value!r}")
         if value != self[name]:
             self._settings.set(name, value)
             self.revision += 1
+        if name == "language" and value in _SCRIPTS:
+            self.set("script", _SCRIPTS[str(value)])
 
     def step(self, name: str, by: int = 1) -> None:
         """Change a preference to its next value, or to one before; after the last comes the first."""

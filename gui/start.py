@@ -44,11 +44,9 @@ def main(
     ``ValueError`` for an unknown side or a bad FEN.
     """
     settings = Settings.of_user()
-    if "language" not in settings:
-        settings.set("language", language_of_system())
-        if settings.get("language", "") == "zh-Hans":
-            settings.set("script", "simplified")
     preferences = Preferences(settings)
+    if "language" not in settings:
+        preferences.set("language", language_of_system())
     window, helpers, games = open_window(settings.get("window", [])), None, None
     look(preferences)
     try:

@@ -47,6 +47,7 @@ class Action(enum.Enum):
     TEACH = "teach", "Z", "study"
 
     LIBRARY = "library", "F3", "library"
+    SIMILAR = "similar", "Shift+F3", "library"
     SEARCH_LIBRARY = "search_library", "Ctrl+F", "library"
     IMPORT = "import", "Ctrl+I", "library"
     PUZZLES = "puzzles", "F5", "library"

@@ -117,6 +117,8 @@ def enabled(controller: Controller, action: Action) -> bool:
             return controller.files.several or controller.library.several
         case Action.MEND:
             return controller.files.can_mend
+        case Action.SIMILAR:
+            return controller.library.lacks_index
         case Action.NEXT_MOVE:
             return controller.mind.thoughts is not None and bool(controller.mind.thoughts.moves)
         case Action.SAVE_REVIEW:

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from lm.library.entries import Entry, Filter
     from lm.library.entries import Explored as Found
     from lm.library.library import Library
+    from lm.library.similar import Neighbour
     from xiangqi import Board, Move
     from xiangqi.game import Game
 
 GAMES: Final = 40
 """So many games of a position are listed."""
+FEW: Final = 3
+"""Where fewer games have a position, similar ones are told too."""
 FOUND: Final = 500
 """So many games that a search has found are listed."""
 
@@ -69,7 +72,7 @@ class Explored:
 
 @dataclass(frozen=True)
 class Resembling:
-    """What was played in similar positions, where no game has the position itself."""
+    """What was played in similar positions, where few games or none have the position itself."""
 
     number: int
     indexed: bool
@@ -88,6 +91,8 @@ class Listed:
     number: int
     count: int
     games: tuple[Entry, ...]
+    similar: bool | None = None
+    """Where no game has the position asked for: whether there is an index, so that ``games`` have similar ones."""
 
 
 @dataclass(frozen=True)
@@ -146,29 +151,42 @@ class Desk:
         found = library.explore(question.board)
         games = library.games_with(question.board, limit=GAMES) if found.score.games else []
         self._report(Explored(question.number, found, tuple(games)))
-        if not found.score.games:
+        if found.score.games < FEW:
             self._report(self._resembling(library, question))
 
     def _resembling(self, library: Library, question: Explore) -> Resembling:
-        from lm.library.similar import Index, expected, foreseen, path_of
+        from lm.library.similar import expected, foreseen
+
+        found = self._neighbours(library, question.board)
+        if found is None:
+            return Resembling(question.number, indexed=False)
+        moves, games = foreseen(question.board, found), tuple(one.entry for one in found)
+        return Resembling(question.number, True, tuple(moves), expected(found), games)
+
+    def _neighbours(self, library: Library, board: Board) -> list[Neighbour] | None:
+        """Return the most similar positions, or ``None`` if there is no index."""
+        from lm.library.similar import Index, path_of
 
         path = path_of(library)
         written = path.stat().st_mtime if path.exists() else 0.0
         if written != self._index[0]:
             self._index = written, Index.open(library)
         index = self._index[1]
-        if index is None:
-            return Resembling(question.number, indexed=False)
-        found = index.neighbours(library, question.board)
-        moves, games = foreseen(question.board, found), tuple(one.entry for one in found)
-        return Resembling(question.number, True, tuple(moves), expected(found), games)
+        return None if index is None else index.neighbours(library, board)
 
     def _search(self, library: Library, question: Search) -> None:
+        from lm.library.entries import EVERY_GAME
+
         where, board = question.where, question.board
         if board is None:
             count, games = library.count(where), library.search(where, FOUND)
         else:
             count, games = library.explore(board, where).score.games, library.games_with(board, where, limit=FOUND)
+            if not count and where == EVERY_GAME:
+                found = self._neighbours(library, board)
+                alike = tuple(one.entry for one in found or ())
+                self._report(Listed(question.number, 0, alike, similar=found is not None))
+                return
         self._report(Listed(question.number, count, tuple(games)))
 
 

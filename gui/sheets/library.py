@@ -15,6 +15,7 @@ from gui.sheets.row_list import RowList
 from gui.sheets.text_field import TextField
 from gui.strings import say
 from gui.views.library import RESULTS as WRITTEN
+from gui.views.library import draw_progress
 from gui.widgets import Position, button, draw_hint, write
 from lm.library.entries import Filter
 
@@ -40,6 +41,8 @@ class LibrarySheet(Overlay):
         """Whether only games with the position shown are listed."""
         self.rows = RowList()
         self._known: object = None
+        self._indexing = library.indexing
+        """Whether games were being read for similar positions when the sheet was last drawn."""
         self._search()
 
     def _search(self) -> None:
@@ -70,9 +73,17 @@ class LibrarySheet(Overlay):
         elif name == "ctrl+p":
             self._switch_here()
         elif name == "enter" and not field.composed:
+            if self._lacks_index:
+                self.library.build_index()
             self._open(max(0, self.rows.chosen))
         elif field.key(name) and field.value != before:
             self._search()
+
+    @property
+    def _lacks_index(self) -> bool:
+        """Whether games can be read for similar positions, as none has the position asked for."""
+        listed = self.library.listed
+        return listed is not None and listed.similar is False and not self.library.indexing
 
     def _set_result(self, result: str) -> None:
         self.result = result
@@ -99,6 +110,10 @@ class LibrarySheet(Overlay):
             self._switch_here()
         if (row := self.rows.at(layout, self._list(layout, room), position)) is not None:
             self._open(row)
+        elif self._list(layout, room).collidepoint(position) and self._lacks_index:
+            self.library.build_index()
+        elif self.library.tasks and self._progress(layout, room).collidepoint(position):
+            self.library.stop()
 
     def wheel(self, layout: Layout, lines: float) -> None:
         self.rows.wheel(layout, self._list(layout, self.room(layout)), lines)
@@ -130,6 +145,11 @@ class LibrarySheet(Overlay):
         top = layout.px(80) + theme.height(layout.text(12)) + layout.px(4)
         return Rect(room.x, room.y + top, room.width, room.height - top)
 
+    def _progress(self, layout: Layout, room: Rect) -> Rect:
+        """Return the place of what is being written, beside the number of games."""
+        here, top = self._here_place(layout, room), self._here_place(layout, room).bottom + layout.px(3)
+        return Rect(here.x, top, here.width, self._list(layout, room).y - top - layout.px(3))
+
     # --- Drawing ------------------------------------------------------------------------------------------------------
 
     def draw_inside(self, screen: pygame.Surface, layout: Layout, room: Rect, pointer: Position, now: float) -> None:
@@ -142,6 +162,9 @@ class LibrarySheet(Overlay):
             button(screen, layout, rect, text, "" if n else "Ctrl+R", pointer, color=chosen)
         place = self._here_place(layout, room)
         button(screen, layout, place, say("search.here"), "Ctrl+P", pointer, color=theme.GOLD if self.here else None)
+        if self._indexing and not self.library.indexing:
+            self._search()
+        self._indexing = self.library.indexing
         listed, area = self.library.listed, self._list(layout, room)
         games = listed.games if listed is not None else ()
         if listed is not self._known and listed is not None:
@@ -152,18 +175,26 @@ class LibrarySheet(Overlay):
         if listed is not None:
             key = "search.latest" if listed.count > len(games) else "search.count"
             text = say(key, count=f"{listed.count:,}", shown=len(games))
+            if listed.similar:
+                text = say("search.similar")
             write(screen, text, layout.text(12), line, theme.FAINT)
+        if self.library.tasks:
+            draw_progress(screen, layout, self._progress(layout, room), pointer, self.library)
         if listed is None:
             self.rows.count = 0
         self.rows.draw(screen, layout, area, pointer, lambda row, rect, _: self._draw_row(screen, layout, row, rect))
         if not games:
-            error = self.library.error
-            text = (
-                say("library.failed", reason=error)
-                if error
-                else say("library.opening" if listed is None else "games.nothing")
-            )
-            draw_hint(screen, layout, area, text)
+            draw_hint(screen, layout, area, self._why_nothing())
+
+    def _why_nothing(self) -> str:
+        """Say why no game is listed."""
+        if self.library.error:
+            return say("library.failed", reason=self.library.error)
+        if self.library.listed is None:
+            return say("library.opening")
+        if self._lacks_index:
+            return say("library.none") + " " + say("library.no_index", key="Enter")
+        return say("games.nothing" if self.library.listed.similar is None else "library.none")
 
     def _draw_row(self, screen: pygame.Surface, layout: Layout, row: int, rect: Rect) -> None:
         assert self.library.listed is not None

@@ -13,6 +13,7 @@ from gui.actions import Action
 from gui.layout import Layout
 from gui.palettes import Rgb
 from gui.processes.importing import AddFile, AddShipped, BuildIndex
+from gui.processes.library import FEW
 from gui.strings import say
 from gui.views import View
 from gui.widgets import Position, Scroll, box, button, draw_hint, paragraph, write
@@ -100,7 +101,10 @@ class LibraryView(View):
     def draw(self, screen: pygame.Surface, layout: Layout, area: Rect, pointer: Position, now: float) -> None:
         self._spots, self._moves = [], []
         self._draw_position(screen, layout, self._list(layout, area), pointer)
-        self._draw_progress(screen, layout, self._progress(layout, area), pointer)
+        progress = self._progress(layout, area)
+        if progress.height:
+            draw_progress(screen, layout, progress, pointer, self.library)
+            self._spots.append((progress, self.library.stop))
         for action, rect in zip(FOOT, self._buttons(layout, area), strict=True):
             button(screen, layout, rect, action.label, action.shortcut, pointer)
 
@@ -117,10 +121,11 @@ class LibraryView(View):
         screen.set_clip(room)
         inner = Rect(room.x + layout.px(12), 0, room.width - layout.px(26), 0)
         y = room.y + layout.px(8) - self.scroll.offset
-        if library.explored.found.score.games:
+        games = library.explored.found.score.games
+        if games:
             y = self._draw_moves(screen, layout, inner, y, pointer, library.board)
             y = self._draw_games(screen, layout, inner, y, pointer, library.explored.games)
-        else:
+        if games < FEW:
             y = self._draw_similar(screen, layout, inner, y, pointer, library.board)
         screen.set_clip(clip)
         self.scroll.content = y + self.scroll.offset - room.y
@@ -128,26 +133,6 @@ class LibraryView(View):
         self.scroll.draw(screen, room, layout)
         self._spots = [(rect.clip(room), act) for rect, act in self._spots if rect.clip(room).height > 0]
         self._moves = [(rect.clip(room), move) for rect, move in self._moves if rect.clip(room).height > 0]
-
-    def _draw_progress(self, screen: pygame.Surface, layout: Layout, rect: Rect, pointer: Position) -> None:
-        """Draw how far the first task is; a press stops all."""
-        if not rect.height:
-            return
-        library, task = self.library, self.library.tasks[0]
-        progress = library.progress if library.progress is not None and library.progress.task == task else None
-        read = progress.read if progress is not None else 0
-        name = task.path.name if isinstance(task, AddFile) else ""
-        key = {AddShipped: "library.shipped", AddFile: "library.reading", BuildIndex: "library.indexing"}[type(task)]
-        text, size = say(key, name=name, read=f"{read:,}"), layout.text(12)
-        box(screen, rect, theme.RAISED, layout.px(5))
-        if progress is not None and progress.total:
-            done = Rect(rect.x, rect.y, round(rect.width * min(1.0, read / progress.total)), rect.height)
-            box(screen, done, theme.EDGE, layout.px(5))
-        room = rect.inflate(-layout.px(14), 0)
-        ink = theme.TEXT if rect.collidepoint(pointer) else theme.FAINT
-        stop = write(screen, say("library.stop"), size, room, ink, "right")
-        write(screen, text, size, Rect(room.x, room.y, stop.x - room.x - layout.px(6), room.height), theme.TEXT)
-        self._spots.append((rect, library.stop))
 
     def _draw_moves(
         self, screen: pygame.Surface, layout: Layout, room: Rect, y: int, pointer: Position, board: Board
@@ -214,18 +199,23 @@ class LibraryView(View):
     def _draw_similar(
         self, screen: pygame.Surface, layout: Layout, room: Rect, y: int, pointer: Position, board: Board
     ) -> int:
-        """Tell what was played in similar positions, as no game has this one."""
+        """Tell what was played in similar positions, as few games or none have this one."""
         library, found = self.library, self.library.resembling
+        exact = library.explored is not None and library.explored.found.score.games > 0
         if AddShipped() in library.tasks:
-            return self._write(screen, layout, room, y, say("library.soon"), theme.FAINT)
-        y = self._write(screen, layout, room, y, say("library.none"), theme.TEXT)
+            return y if exact else self._write(screen, layout, room, y, say("library.soon"), theme.FAINT)
+        if exact:
+            screen.fill(theme.EDGE, Rect(room.x, y, room.width, 1))
+            y += layout.px(6)
+        else:
+            y = self._write(screen, layout, room, y, say("library.none"), theme.TEXT)
         if found is None:
             return self._write(screen, layout, room, y, say("library.looking"), theme.GOLD)
         if not found.indexed:
-            if BuildIndex() in library.tasks:
+            if library.indexing:
                 return y
-            top = y
-            y = self._write(screen, layout, room, y, say("library.no_index"), theme.GOLD)
+            top, text = y, say("library.no_index", key=Action.SIMILAR.shortcut)
+            y = self._write(screen, layout, room, y, text, theme.GOLD)
             self._spots.append((Rect(room.x, top, room.width, y - top), library.build_index))
             return y
         y = self._write(screen, layout, room, y, say("library.similar"), theme.FAINT)
@@ -255,6 +245,24 @@ class LibraryView(View):
     @staticmethod
     def _write(screen: pygame.Surface, layout: Layout, room: Rect, y: int, text: str, color: Rgb) -> int:
         return paragraph(screen, layout, room, y, text, color) + layout.px(6)
+
+
+def draw_progress(screen: pygame.Surface, layout: Layout, rect: Rect, pointer: Position, library: GameLibrary) -> None:
+    """Draw how far what is being written to the library is; what draws it stops that by a press."""
+    task = library.tasks[0]
+    progress = library.progress if library.progress is not None and library.progress.task == task else None
+    read = progress.read if progress is not None else 0
+    name = task.path.name if isinstance(task, AddFile) else ""
+    key = {AddShipped: "library.shipped", AddFile: "library.reading", BuildIndex: "library.indexing"}[type(task)]
+    text, size = say(key, name=name, read=f"{read:,}"), layout.text(12)
+    box(screen, rect, theme.RAISED, layout.px(5))
+    if progress is not None and progress.total:
+        done = Rect(rect.x, rect.y, round(rect.width * min(1.0, read / progress.total)), rect.height)
+        box(screen, done, theme.EDGE, layout.px(5))
+    room = rect.inflate(-layout.px(14), 0)
+    ink = theme.TEXT if rect.collidepoint(pointer) else theme.FAINT
+    stop = write(screen, say("library.stop"), size, room, ink, "right")
+    write(screen, text, size, Rect(room.x, room.y, stop.x - room.x - layout.px(6), room.height), theme.TEXT)
 
 
 def _draw_score(screen: pygame.Surface, layout: Layout, bar: Rect, score: Score) -> None:

@@ -344,6 +344,18 @@ def searching(stage):
     library._take(Listed(library._search_number, 26_011, (ENTRY,) * 30))
 
 
+def searching_in_vain(*tasks, similar=None, games=()):
+    """Search for games with a position that none has."""
+
+    def set_up(stage):
+        searching(stage)
+        library = stage.controller.library
+        library.tasks = list(tasks)
+        library._take(Listed(library._search_number, 0, games, similar))
+
+    return set_up
+
+
 def puzzled(**facts):
     """Show a puzzle that stands so."""
 
@@ -393,6 +405,10 @@ SCREENS = {
     "no games": without_games(False),
     "similar": without_games(True),
     "search": searching,
+    "search, nothing": searching_in_vain(),
+    "search, no index": searching_in_vain(similar=False),
+    "search, indexing": searching_in_vain(BuildIndex(), similar=False),
+    "search, similar": searching_in_vain(similar=True, games=(ENTRY,) * 3),
     "puzzle": puzzled(),
     "puzzle, one move wins": puzzled(mate=None, piece=1),
     "puzzle, hinted": puzzled(piece=1, target=20),

@@ -202,6 +202,26 @@ class TestExplorer:
         assert "馬８進７" in lines and "75%" in lines and "Red scored 50% there." in lines
         assert "Anna - Black 3" in lines
 
+    def test_a_key_reads_for_them(self, app, monkeypatch):
+        app.session.play(Move.from_iccs("a0a1"))
+        explore(app)
+        app.table.wait(lambda: app.controller.enabled(Action.SIMILAR))
+        assert any(line.startswith("Shift+F3 or a click") for line in written(app, monkeypatch))
+        monkeypatch.setattr(app.table.importer, "send", app.table.importer.sent.append)
+        key(app, "f3", pygame.KMOD_LSHIFT)
+        assert app.controller.library.indexing and not app.controller.enabled(Action.SIMILAR)
+
+    def test_they_are_told_below_what_few_games_say(self, app, monkeypatch):
+        app.session.play(Move.from_iccs("g3g4"))
+        explore(app)
+        library = app.controller.library
+        app.table.wait(lambda: library.resembling is not None)
+        entry, number = library_entry(app), library._explore_number
+        library._take(Resembling(number, True, ((Move.from_iccs("h9g7"), 0.75),), 0.5, (entry,)))
+        lines = written(app, monkeypatch)
+        assert "all" in lines and "No game has this position." not in lines
+        assert lines.index("all") < lines.index("In similar positions:") < lines.index("75%")
+
     def test_a_library_that_cannot_be_read_is_told(self, open_board, monkeypatch):
         app = open_board(size=(1000, 760))
         app.table.library_path.write_bytes(b"no database" * 100)
@@ -259,6 +279,33 @@ class TestSearch:
         self.open(app)
         key(app, "p", pygame.KMOD_LCTRL)
         assert self.found(app) == [("Anna", "1-0")]
+
+    def test_where_no_game_has_it_similar_ones_are_listed(self, app, monkeypatch):
+        app.session.play(Move.from_iccs("a0a1"))
+        sheet = self.open(app)
+        key(app, "p", pygame.KMOD_LCTRL)
+        assert self.found(app) == [] and app.controller.library.listed.similar is False
+        assert any("Enter or a click" in line for line in written(app, monkeypatch))
+        send = app.table.importer.send
+        monkeypatch.setattr(app.table.importer, "send", app.table.importer.sent.append)
+        key(app, "return")
+        assert app.table.importer.sent == [BuildIndex()] and app.overlay is sheet
+        app.table.importer.report(Progress(BuildIndex(), 1234, 0, 3000))
+        app.table.tick()
+        assert any("1,234" in line for line in written(app, monkeypatch))
+        click(app, sheet._progress(app.layout, sheet.room(app.layout)).center)
+        assert app.table.importer.sent[-1] == Stop() and app.overlay is sheet
+        asked = len(app.table.librarian.asked)
+        app.table.importer.report(Done(BuildIndex(), 0, 0))
+        app.table.tick()
+        shot(app)
+        assert len(app.table.librarian.asked) == asked + 1  # what there is now is looked up again
+        monkeypatch.setattr(app.table.importer, "send", send)
+        self.found(app)
+        library = app.controller.library
+        library._take(Listed(library._search_number, 0, (library_entry(app),), similar=True))
+        lines = written(app, monkeypatch)
+        assert "No game has this position. The most similar ones:" in lines and "Anna - Black 3" in lines
 
     def test_enter_opens_the_chosen_game_and_a_click_another(self, app):
         self.open(app)

@@ -126,6 +126,14 @@ class TestPage:
         choose(page, "language", "zh-Hant")
         assert page.controller.status()[0] == "輪到紅方走。"
 
+    def test_a_chinese_language_brings_its_characters(self, page):
+        for name, script in (("zh-Hans", "simplified"), ("en", "simplified"), ("zh-Hant", "traditional")):
+            choose(page, "language", name)
+            assert page.controller.preferences["script"] == script
+        choose(page, "script", "simplified")
+        page.frame(3.0)
+        assert (language(), page.session.traditional) == ("zh-Hant", False)
+
     @pytest.mark.parametrize(
         ("name", "value"),
         [("theme", "paper"), ("pieces", "letters"), ("script", "simplified"), ("coordinates", "off"), ("scale", 150)],
