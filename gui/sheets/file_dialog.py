@@ -22,7 +22,21 @@ from gui.widgets import Position, box, draw_hint, write
 
 MOST: Final = 5000
 """So many entries of a folder are listed."""
-SUFFIXES: Final = (".pgn", ".xqf", ".cbl", ".cbr", ".cbf", ".ubb", ".dhtmlxq", ".jsonl", ".mxq", ".sg", ".wxf", ".txt")
+SUFFIXES: Final = (
+    ".pgn",
+    ".xqf",
+    ".cbl",
+    ".cbr",
+    ".cbf",
+    ".ubb",
+    ".dhtmlxq",
+    ".jsonl",
+    ".json",
+    ".mxq",
+    ".sg",
+    ".wxf",
+    ".txt",
+)
 """Suffixes of files that may hold games; other files are listed below them, since a name proves nothing."""
 
 

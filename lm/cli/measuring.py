@@ -171,7 +171,7 @@ def explain(
     from lm.measure.explain import explain as find_shares
     from lm.model.loading import load_model
     from lm.model.prompts import Voice
-    from lm.terminal.game import parse_move
+    from lm.terminal.commands import parse_move
     from xiangqi import Board, square_name
 
     whose = Voice.parse("--voice", voice)

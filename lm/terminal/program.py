@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lm.players.specs import Spec
-from lm.terminal.game import Terminal
+from lm.terminal.commands import Terminal
 from lm.terminal.screen import Output, Screen
 from xiangqi import STARTING_FEN
 

@@ -20,7 +20,7 @@ from lm.players.levels import LEVELS, find_level
 from lm.players.player import Choice, GeneratedAnalysis, Line, Player, PlayerError, Thinker
 from lm.players.specs import Spec
 from lm.terminal import program
-from lm.terminal.game import HELP, Terminal, parse_move
+from lm.terminal.commands import HELP, Terminal, parse_move
 from lm.terminal.screen import CLEAR, Output, Screen, View
 from xiangqi import Board, InvalidFenError, InvalidMoveError, Move
 from xiangqi.engine import Info, Limit, Score, Wdl
