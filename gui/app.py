@@ -402,6 +402,8 @@ class App:
             self.overlay.press_right(self.sheet_layout, position)
         elif self.session.selected is not None:
             self.controller.press(None)
+        elif self.layout.view.collidepoint(position):
+            self.do(Action.COPY_AS)
         else:
             self._drawn_from = self.layout.square_at(position, self.session.bottom)
 

@@ -145,6 +145,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "help.wheel": "The wheel over the board steps through the game.",
     "help.line": "In the analysis, point at a move to see it played, turn the wheel to step on, click to add the line.",
     "help.list": "Click a move in the list to see its position; in the library, to play it.",
+    "help.copy": "Click the panel with the right button to copy the game or the position as text.",
     "help.letters": "Letters: K king, A advisor, E elephant, H horse, R chariot, C cannon, P pawn.",
     "help.scores": "Scores are Red's: + is good for Red, # is a mate in so many moves.",
     "help.change": "Click an action to give it another key. Changed keys are golden.",

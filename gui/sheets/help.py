@@ -18,7 +18,16 @@ from gui.widgets import Position, box, write
 
 Page = Literal["keys", "pointer"]
 PAGES: Final[tuple[Page, ...]] = ("keys", "pointer")
-POINTER: Final = ("help.click", "help.draw", "help.wheel", "help.line", "help.list", "help.scores", "help.letters")
+POINTER: Final = (
+    "help.click",
+    "help.draw",
+    "help.wheel",
+    "help.line",
+    "help.list",
+    "help.copy",
+    "help.scores",
+    "help.letters",
+)
 
 
 class HelpSheet(Overlay):

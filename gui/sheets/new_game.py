@@ -110,7 +110,8 @@ class NewGameDialog(Dialog):
         areas, _, _ = self.places(layout, self._body(layout, self.room(layout)))
         pointer = pygame.mouse.get_pos()
         n = next((n for n, area in enumerate(areas) if area.collidepoint(pointer)), self.focus)
-        self.lists[n].wheel(layout, areas[n], lines)
+        if n < len(self.lists):
+            self.lists[n].wheel(layout, areas[n], lines)
 
     def _finish(self) -> None:
         if any(rows.chosen == len(self.candidates) for rows in self.lists[:2]):

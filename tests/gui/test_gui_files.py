@@ -329,6 +329,16 @@ class TestTexts:
         else:
             assert moves(read_pasted(text)) == MOVES
 
+    def test_a_right_click_on_the_panel_copies(self, board):
+        board.session.explore([Move.from_iccs("h2e2")])
+        position = board.app.layout.view.center
+        board.app.handle(pygame.Event(pygame.MOUSEBUTTONDOWN, pos=position, button=3))
+        board.app.handle(pygame.Event(pygame.MOUSEBUTTONUP, pos=position, button=3))
+        assert isinstance(board.app.overlay, ChoiceSheet)
+        key(board.app, "down")
+        key(board.app, "return")
+        assert moves(read_pasted(board.app.controller.clipboard.text)) == ["h2e2"]
+
     def test_pictures(self, board, tmp_path):
         board.session.explore([Move.from_iccs("h2e2")])
         save_picture(board.app.controller, tmp_path / "board.png")

@@ -148,6 +148,7 @@ class TestDialog:
         assert [field.value for field in app.overlay.fields] == ["10+5", "3"]
         for _ in range(3):
             key(app, "tab")
+        app.handle(pygame.Event(pygame.MOUSEWHEEL, x=0, y=-3))  # beside the lists, while a field is typed in
         type(app, "-")  # Black's field, where the first Tab went to the starts and the second to Red's
         assert app.overlay.fields[1].value == "3-"
         press(app, chips[0].center)
