@@ -103,7 +103,7 @@ def rulings(
                 differ += 1
                 headers = game.headers
                 print(f"{path}, game {number} ({headers.get('Red', '?')} - {headers.get('Black', '?')}): {found}")
-    print(f"{differ} of {counted(count, 'game')} {'differs' if differ == 1 else 'differ'}")
+    print(f"{differ} of {counted(count, 'game')} {'differs' if 1 in (differ, count) else 'differ'}")
 
 
 def read_anchor(text: str | None) -> tuple[str | None, float]:

@@ -116,7 +116,7 @@ class TestCommands:
         assert perft[1].startswith("1 leaf in ")
         words = ("selfplay", "--games", 1, "--player", "random:seed=1", "--max-plies", 1, "--out", games)
         assert xqlm(*words)[2].startswith("1 game, ended by ")
-        assert xqlm("rulings", games)[1] == "0 of 1 game differ\n"
+        assert xqlm("rulings", games)[1] == "0 of 1 game differs\n"
         assert xqlm("convert", games, tmp_path / "game.jsonl")[1].startswith("1 game written")
         out = xqlm("data", games, "--out", tmp_path / "shard")[1]
         assert "1 game, 1 ply\n" in out

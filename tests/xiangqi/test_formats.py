@@ -422,6 +422,14 @@ class TestConvert:
             convert(io.StringIO("1. h2e2 -- *"), target)
         assert not target.exists()
 
+    def test_a_file_is_not_written_over_itself(self, tmp_path: Path) -> None:
+        source = tmp_path / "games.pgn"
+        source.write_text("1. h2e2 h9g7 2. e2e9 *\n")
+        for target in (source, tmp_path / "." / "games.pgn"):
+            with pytest.raises(FormatError, match=r"games\.pgn: the games would be written over the file"):
+                convert(str(source), target)
+        assert "e2e9" in source.read_text()
+
     def test_nothing_readable_overwrites_nothing(self, tmp_path: Path) -> None:
         source, target = tmp_path / "games.pgn", tmp_path / "games.jsonl"
         source.write_text('[Red "X"]\n\n1. e2e9 *\n')

@@ -210,13 +210,16 @@ def convert(
     ``encoding`` goes to `load`, ``options`` go to `save`. With ``change``, what it returns is written for each game.
 
     Raises like `load` and `save`, but a game that the new format cannot hold costs only that game. If nothing could be
-    converted, not even a move, raises the first error and writes nothing.
+    converted, not even a move, raises the first error and writes nothing. A file is not written over itself: that
+    raises `FormatError`, because what is unsound in it would be lost.
 
     >>> import io, tempfile
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     convert(io.StringIO("1. h2e2 h9g7 *"), f"{directory}/games.jsonl.gz")
     Conversion(games=1, errors=[])
     """
+    if isinstance(source, str | os.PathLike) and os.path.exists(path) and os.path.samefile(source, path):
+        raise FormatError("the games would be written over the file that they are read from", path=os.fspath(path))
     errors: list[FormatError] = []
     number = 0  # of the game that is being written
     refused = 0
