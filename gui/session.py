@@ -85,12 +85,13 @@ class Session:
         node: GameNode | None = None if moves is None else game
         for iccs in (moves or "").split():
             node = node and node.variation(Move.from_iccs(iccs))
-        if game.headers.get("Event") == CASUAL:  # whoever sits there is named when it is written
+        casual = game.headers.get("Event") == CASUAL
+        if casual:  # whoever sits there is named when it is written
             for name in SIDES:
                 game.headers.pop(name, None)
         session = cls(humans=humans)
         session.seats = red, black
-        session._start(Table.resume(game, session.table.seats, node, clocks), recorded_end=_end_of(game))
+        session._start(Table.resume(game, session.table.seats, node, clocks), casual, _end_of(game))
         return session if session.ending is None else None
 
     def _start(self, table: Table, played_here: bool = True, recorded_end: GameNode | None = None) -> None:

@@ -267,9 +267,16 @@ class Table:
             self.ending = ending
 
     def swap(self) -> None:
-        """Exchange the seats of the two sides."""
+        """Exchange the seats of the two sides; everyone keeps the time that is left, and the time control."""
         red, black = self.seats
         self.seats = black, red
+        if not self.clocks:
+            return
+        self.clocks = self.clocks.swapped()
+        self._clocks = {node: (black, red) for node, (red, black) in self._clocks.items()}
+        for node in self.node.line()[-2:]:  # where a record says what each side had left
+            clock = self._clocks[self.node][1 - node.turn]
+            node.clock = None if clock is None else clock.left
 
     # --- The tree -----------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from gui.layout import MINIMUM_SIZE
 from gui.pasting import read_pasted
 from gui.processes.reader import Reader
 from gui.processes.reading import Fetched, Finished
+from gui.session import Session
 from gui.settings import RECENT, Settings
 from gui.sheets.file_dialog import FileDialog, SaveDialog
 from gui.sheets.games import ChoiceSheet, GamesSheet
@@ -165,6 +166,12 @@ class TestOpening:
         assert all(map(controller.enabled, ended)) and board.line == "Black to move."
         controller.do(Action.UNDO)
         assert not any(map(controller.enabled, ended))
+
+    def test_it_is_one_from_elsewhere_after_a_restart_too(self, board, club):
+        board.open(club)
+        board.app.controller.tick(board.now + 1)
+        again = Session.going_on(board.app.controller.games.kept())
+        assert again.recorded_result == "1-0" and not again.can_undo and not again.played_here
 
     def test_a_record_that_ends_in_mate_is_not_taken_back(self, board, tmp_path):
         path = tmp_path / "mate.pgn"

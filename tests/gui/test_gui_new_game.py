@@ -340,6 +340,23 @@ class TestClocks:
         assert (again.table.time_left(RED), again.table.time_left(BLACK)) == (55, 60)
         assert "Clocks" not in again.game("lm", "lm").headers
 
+    def test_who_exchanges_sides_keeps_the_time(self, seat):
+        table = seat(First())
+        table.worker.ask = lambda request: None
+        table.controller.start(Setup((None, Spec("random")), clocks=parse_clocks("10", "1")))
+        table.controller.opponents.loaded = "random"
+        table.tick()
+        table.play("h2e2", "h9g7", "h0g2")
+        table.controller.do(Action.SWAP)
+        table.tick(0)
+        session = table.session
+        assert session.humans == {BLACK} and str(session.table.clocks) == "60,600"
+        assert (session.table.time_left(RED), session.table.time_left(BLACK)) == (60, 600)
+        again = Session.going_on(table.games.kept())
+        assert (again.table.time_left(RED), again.table.time_left(BLACK)) == (60, 600)
+        session.undo()
+        assert (session.table.time_left(RED), session.table.time_left(BLACK)) == (60, 600)
+
     def test_the_record_names_it(self, table):
         table.play("h2e2")
         assert table.controller.record().headers["TimeControl"] == "60+5"
