@@ -61,7 +61,7 @@ _DRAWN_COLORS: Final[dict[tuple[bool, bool], DrawnColor]] = {
     (False, True): "B",
     (True, True): "Y",
 }
-"""The colour of what is drawn, by whether Shift (or Ctrl) and Alt are held."""
+"""The colour of what is drawn, by whether Shift and Ctrl are held. Alt with a button is for the desktop."""
 CLOSING = (pygame.QUIT, pygame.WINDOWCLOSE)
 """Events that end the program."""
 
@@ -420,7 +420,7 @@ class App:
         from xiangqi.game import Drawn
 
         mods = pygame.key.get_mods()
-        color = _DRAWN_COLORS[bool(mods & (pygame.KMOD_SHIFT | pygame.KMOD_CTRL)), bool(mods & pygame.KMOD_ALT)]
+        color = _DRAWN_COLORS[bool(mods & pygame.KMOD_SHIFT), bool(mods & (pygame.KMOD_CTRL | pygame.KMOD_META))]
         return Drawn(color, self._drawn_from, end)
 
     def _motion(self, position: tuple[int, int]) -> None:

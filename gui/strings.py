@@ -141,7 +141,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "help.keys": "Keys",
     "help.pointer": "Mouse",
     "help.click": "Click a piece, then a point, or drag the piece there.",
-    "help.draw": "Drag with the right button for an arrow, click for a circle; Shift, Alt or both change the colour.",
+    "help.draw": "Drag with the right button for an arrow, click for a circle; Shift, Ctrl or both change the colour.",
     "help.wheel": "The wheel over the board steps through the game.",
     "help.line": "In the analysis, point at a move to see it played, turn the wheel to step on, click to add the line.",
     "help.list": "Click a move in the list to see its position; in the library, to play it.",

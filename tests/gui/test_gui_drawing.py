@@ -49,7 +49,8 @@ def test_a_drag_draws_an_arrow_and_a_click_a_circle(app):
 
 
 @pytest.mark.parametrize(
-    ("mod", "color"), [(pygame.KMOD_LSHIFT, "R"), (pygame.KMOD_LALT, "B"), (pygame.KMOD_LSHIFT | pygame.KMOD_LALT, "Y")]
+    ("mod", "color"),
+    [(pygame.KMOD_LSHIFT, "R"), (pygame.KMOD_LCTRL, "B"), (pygame.KMOD_LSHIFT | pygame.KMOD_LCTRL, "Y")],
 )
 def test_keys_that_are_held_choose_the_colour(app, mod, color):
     drag(app, "a4", "a4", mod)

@@ -27,7 +27,6 @@ ENDINGS = [
 ENDINGS = [ending for ending in ENDINGS if ending.winner is not None or not ending.reason.startswith("perpetual")]
 # What stays as it is in every language: signs, formats and names of programs.
 SAME = {
-    "Alt",
     "Ctrl",
     "Shift",
     "PGN",
