@@ -43,7 +43,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "move_now": "Move now",
     "analyse": "Analyse",
     "analyse.stop": "Stop analysis",
-    "analyse.go_on": "Analyse on",
+    "analyse.go_on": "Go on",
     "more_lines": "More lines",
     "fewer_lines": "Fewer lines",
     "threats": "Threats",

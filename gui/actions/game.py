@@ -54,6 +54,8 @@ def _sit(controller: Controller) -> None:
     """Let a person play both sides, or against the player the side at the lower edge."""
     session = controller.session
     if len(session.humans) == 2:
+        if session.recorded_result is not None:  # that game is over: one goes on from what is shown of it
+            session.play_from_here()
         session.sit({session.bottom})
         player, _ = controller.opponents.side(1 - session.bottom)
         controller.say(say("notice.against", side=side_name(session.bottom), player=player))

@@ -129,7 +129,7 @@ class TestAsking:
         app.frame(2.0)
         analysis = app.controller.analysis
         assert analysis.paused and len(analysis.lines) == 2 and analysis.arrows()
-        assert app.controller.label(Action.ANALYSE) == "Analyse on" and any("paused" in text for text in written)
+        assert app.controller.label(Action.ANALYSE) == "Go on" and any("paused" in text for text in written)
         app.session.play(Move.from_iccs("h2e2"))
         app.controller.tick(3.0)
         assert asked(app).seconds == 10 and not analysis.paused

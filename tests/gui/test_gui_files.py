@@ -167,6 +167,14 @@ class TestOpening:
         controller.do(Action.UNDO)
         assert not any(map(controller.enabled, ended))
 
+    def test_the_computer_goes_on_from_what_is_shown_of_it(self, board, club):
+        board.open(club)
+        board.session.view(1)
+        board.app.controller.do(Action.BOTH)
+        assert board.session.live and board.session.board.ply == 1
+        assert board.session.humans == {0} and board.session.table.awaits_player
+        assert moves(board.session.table.game) == MOVES[:2]
+
     def test_it_is_one_from_elsewhere_after_a_restart_too(self, board, club):
         board.open(club)
         board.app.controller.tick(board.now + 1)
