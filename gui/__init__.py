@@ -4,6 +4,10 @@
 without a window; ``app`` is the window.
 """
 
+import os
+
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # before any module of the board imports pygame
+
 
 class NoDisplayError(RuntimeError):
     """There is no display to open a window on; the terminal board needs none."""
