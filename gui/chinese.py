@@ -265,6 +265,8 @@ CHINESE: Final[dict[str, str]] = {
     "preference.pieces.characters": "汉字",
     "preference.pieces.letters": "字母",
     "preference.pieces.both": "汉字加字母",
+    "preference.pieces.pictures": "图片",
+    "settings.pictures": "请把自己的图片 rk.png、ra.png……bp.png 放在 {folder}",
     "preference.script": "字形",
     "preference.script.traditional": "繁體",
     "preference.script.simplified": "简体",

@@ -38,7 +38,7 @@ class Preference:
 
 PREFERENCES: Final = (
     Preference("language", tuple(LANGUAGES), "en"),
-    Preference("pieces", ("characters", "letters", "both"), "characters"),
+    Preference("pieces", ("characters", "letters", "both", "pictures"), "characters"),
     Preference("script", ("traditional", "simplified"), "traditional"),
     Preference("notation", ("chinese", "wxf", "iccs"), "chinese"),
     Preference("theme", tuple(THEMES), "rosewood"),

@@ -280,6 +280,8 @@ _ENGLISH: Final[dict[str, str]] = {
     "preference.pieces.characters": "Characters",
     "preference.pieces.letters": "Letters",
     "preference.pieces.both": "Both",
+    "preference.pieces.pictures": "Pictures",
+    "settings.pictures": "Pictures of your own: rk.png, ra.png, ... bp.png in {folder}",
     "preference.script": "Characters",
     "preference.script.traditional": "繁體",
     "preference.script.simplified": "简体",

@@ -13,13 +13,13 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from gui import fonts
+from gui import fonts, piece_pictures
 from gui.palettes import THEMES, Rgb
 
 current = "rosewood"
 """The name of the current theme. Its colours are attributes of this module: ``theme.GOLD``."""
 
-Pieces = Literal["characters", "letters", "both"]
+Pieces = Literal["characters", "letters", "both", "pictures"]
 pieces: Pieces = "characters"
 """What is written on the pieces."""
 
@@ -50,6 +50,7 @@ def write_on_pieces(style: Pieces) -> None:
     if style != pieces:
         pieces = style
         piece.cache_clear()
+        piece_pictures.load.cache_clear()
 
 
 @lru_cache(maxsize=64)
@@ -273,7 +274,12 @@ def glyph(code: int, traditional: bool = True) -> str:
 
 @lru_cache(maxsize=128)
 def piece(code: int, diameter: int, traditional: bool = True) -> pygame.Surface:
-    """Return a piece: a wooden disc, lit from the upper left, with its engraved character, letter or both."""
+    """Return a piece: a wooden disc, lit from the upper left, with its engraved character, letter or both.
+
+    Or it is the person's own picture, if there is one.
+    """
+    if pieces == "pictures" and (pictures := piece_pictures.load(piece_pictures.folder())):
+        return piece_pictures.drawn(pictures[code], diameter)
     scale = 3  # drawn larger and scaled down, which smooths ring and character
     size = diameter * scale
     radius = size / 2 - scale
@@ -298,7 +304,7 @@ def piece(code: int, diameter: int, traditional: bool = True) -> pygame.Surface:
         "letters": [(fonts.LETTERS, letter, 1.04, 0.0)],
         "both": [(fonts.KAI, character, 0.98, -0.14), (fonts.LETTERS, letter, 0.36, 0.5)],
     }
-    for name, string, height, down in marks[pieces]:
+    for name, string, height, down in marks.get(pieces, marks["characters"]):
         _engrave(surface, font(name, round(radius * height)), string, ink, down * radius, scale)
     return pygame.transform.smoothscale(surface, (diameter, diameter))
 

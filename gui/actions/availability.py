@@ -65,7 +65,7 @@ def ticked(controller: Controller, action: Action) -> bool:
         case Action.BOTH:
             return len(controller.session.humans) == 2
         case Action.LETTERS:
-            return controller.preferences["pieces"] != "characters"
+            return controller.preferences["pieces"] in ("letters", "both")
     return action in MARKS and MARKS[action] in controller.session.node.nags
 
 

@@ -53,7 +53,7 @@ def draw_otherwise(controller: Controller, action: Action) -> None:
         case Action.NOTATION:
             controller.preferences.step("notation")
         case Action.LETTERS:
-            letters = controller.preferences["pieces"] == "characters"
+            letters = controller.preferences["pieces"] not in ("letters", "both")
             controller.preferences.set("pieces", "letters" if letters else "characters")
             controller.preferences.set("notation", "wxf" if letters else "chinese")
             controller.say(say("notice.letters" if letters else "notice.characters"))

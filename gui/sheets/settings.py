@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pygame
 from pygame import Rect
 
-from gui import theme
+from gui import piece_pictures, theme
 from gui.layout import Layout
 from gui.preferences import PREFERENCES, Preference, Value
 from gui.sheets.overlay import Overlay
@@ -74,7 +74,10 @@ class SettingsSheet(Overlay):
             self._draw_row(screen, layout, room, row, preference, pointer)
         size = layout.text(12)
         foot = Rect(room.x, room.bottom - theme.height(size), room.width, theme.height(size))
-        if self.sounds.device:
+        pictures = piece_pictures.folder()
+        if self.preferences["pieces"] == "pictures" and not piece_pictures.load(pictures):
+            write(screen, say("settings.pictures", folder=pictures), size, foot, theme.GOLD)
+        elif self.sounds.device:
             write(screen, say("settings.help"), size, foot, theme.FAINT)
         else:
             write(screen, say("settings.silent"), size, foot, theme.ALARM)

@@ -6,7 +6,7 @@ import pygame
 import pytest
 
 import gui
-from gui import picture, theme
+from gui import picture, piece_pictures, theme
 from gui.board_view import BoardView, Marks
 from gui.layout import arrange
 from gui.palettes import THEMES, Palette
@@ -113,3 +113,35 @@ class TestTexts:
 
     def test_no_room_at_all_is_not_fatal(self):
         assert len(theme.wrap("ab", 14, 1)) == 2
+
+
+class TestPictures:
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        pygame.display.init()
+        monkeypatch.setattr(piece_pictures, "folder", lambda: tmp_path)
+        yield tmp_path
+        theme.write_on_pieces("characters")
+
+    def fill(self, folder):
+        for n, name in enumerate(["RK", "RA", "RB", "RN", "RR", "RC", "RP", "BK", "BA", "BB", "BN", "BR", "BC", "BP"]):
+            picture = pygame.Surface((40, 30))
+            picture.fill((10 * n, 200, 0))
+            pygame.image.save(picture, str(folder / f"{name}.{'BMP' if n % 2 else 'png'}"))
+
+    def test_pieces_are_the_pictures_of_the_folder(self, folder):
+        self.fill(folder)
+        theme.write_on_pieces("pictures")
+        for code, n in ((1, 0), (2, 1), (8 + 1, 7), (8 + 7, 13)):
+            surface = theme.piece(code, 60)
+            assert surface.get_size() == (60, 60)
+            assert tuple(surface.get_at((30, 30)))[:3] == (10 * n, 200, 0)
+            assert surface.get_at((30, 2)).a == 0  # in its own proportions
+
+    @pytest.mark.parametrize("missing", [True, False])
+    def test_without_all_of_them_characters_stay(self, folder, missing):
+        self.fill(folder)
+        (folder / "RP.png").unlink() if missing else (folder / "RP.png").write_bytes(b"no picture")
+        plain = pygame.surfarray.array3d(theme.piece(1, 60))
+        theme.write_on_pieces("pictures")
+        assert (pygame.surfarray.array3d(theme.piece(1, 60)) == plain).all()
