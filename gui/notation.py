@@ -51,7 +51,7 @@ class Scribe:
     def __init__(self, style: Style) -> None:
         self._style = style
         self._texts: dict[GameNode, str] = {}
-        self._moves: dict[tuple[object, Move], str] = {}
+        self._moves: dict[tuple[object, tuple[Move, ...]], list[str]] = {}
 
     @property
     def style(self) -> Style:
@@ -66,16 +66,22 @@ class Scribe:
 
     def move(self, board: Board, move: Move) -> str:
         """Return the text of a move of any position; it is written once, though it may be drawn in every frame."""
-        key = board.key, move
+        return self.moves(board, (move,))[0]
+
+    def moves(self, position: Board | GameNode, moves: tuple[Move, ...]) -> list[str]:
+        """Return the texts of moves that follow one another from any position, or from that of a node; as `move`."""
+        key = position.key if isinstance(position, Board) else position, moves
         if key not in self._moves:
             if len(self._moves) > _REMEMBERED:
                 self._moves.clear()
-            self._moves[key] = self._style.move(board, move)
+            board = position if isinstance(position, Board) else position.board()
+            self._moves[key] = self._style.line(board, moves)
         return self._moves[key]
 
     def forget(self) -> None:
         """Forget the texts, for another game."""
         self._texts.clear()
+        self._moves.clear()
 
     def texts(self, game: Game) -> dict[GameNode, str]:
         """Return the texts of all moves of a tree."""

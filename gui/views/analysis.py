@@ -38,8 +38,6 @@ class AnalysisView(View):
         """Where the moves of lines were last drawn, each with its line and its place there."""
         self._spots_of: object = None
         """The position that they were drawn for."""
-        self._texts: dict[tuple[Move, ...], list[str]] = {}
-        self._texts_of: object = None
 
     # --- The pointer --------------------------------------------------------------------------------------------------
 
@@ -151,7 +149,7 @@ class AnalysisView(View):
             moves = line.info.pv[:SHOWN]
             write(screen, score_text(line, board.turn), size, Rect(room.x, y, column, row))
             x, rows = room.x + column, 1
-            for n, text in enumerate(self._texts_of_line(moves), 1):
+            for n, text in enumerate(self.session.scribe.moves(board, moves), 1):
                 width = theme.width(text, size) + 2 * pad
                 if x + width > room.right:
                     if rows == 2:
@@ -170,12 +168,12 @@ class AnalysisView(View):
 
     def _draw_people(self, screen: pygame.Surface, layout: Layout, room: Rect, y: int) -> int:
         analysis = self.analysis
-        if not analysis.people:
+        if not analysis.people or analysis.board is None:
             return y
         y = self._draw_title(screen, layout, room, y, say("analysis.people"), theme.PEOPLE)
         size = layout.text(14)
         row = theme.height(size) + layout.px(2)
-        texts = [self._texts_of_line((move,))[0] for move, _ in analysis.people]
+        texts = [self.session.scribe.move(analysis.board, move) for move, _ in analysis.people]
         column = max(theme.width(text, size) for text in texts) + layout.px(10)
         number = theme.width("100%", size) + layout.px(8)
         most = room.width - column - number
@@ -201,14 +199,3 @@ class AnalysisView(View):
         box(screen, Rect(room.x, y + (height - dot) // 2, dot, dot), color, dot / 2)
         write(screen, title, size, Rect(room.x + dot + layout.px(7), y, room.width - dot, height), theme.FAINT)
         return y + height
-
-    def _texts_of_line(self, moves: tuple[Move, ...]) -> list[str]:
-        analysis, style = self.analysis, self.session.scribe.style
-        assert analysis.board is not None
-        key = id(analysis.board), style
-        if self._texts_of != key:
-            self._texts_of = key
-            self._texts.clear()
-        if moves not in self._texts:
-            self._texts[moves] = style.line(analysis.board, moves)
-        return self._texts[moves]

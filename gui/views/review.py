@@ -41,7 +41,6 @@ class ReviewView(View):
         """What was last drawn that can be pressed, and what it does."""
         self._curve = Rect(0, 0, 0, 0)
         self._dragging = False
-        self._texts: dict[object, list[str]] = {}
 
     # --- The pointer --------------------------------------------------------------------------------------------------
 
@@ -163,6 +162,8 @@ class ReviewView(View):
         if judged is None:
             pick = say("review.pick", key=Action.NEXT_MISTAKE.shortcut)
             return self._paragraph(screen, layout, room, y, pick, theme.FAINT)
+        start, scribe = node.parent, self.session.scribe
+        assert start is not None
         before, after = (_percent(point.value_for(judged.color)) for point in (judged.before, judged.after))
         head = say("review.move", move=self._title(judged), verdict=say(f"verdict.{judged.verdict}"))
         color = theme.JADE if judged.verdict in ("best", "good") else theme.ALARM
@@ -174,18 +175,12 @@ class ReviewView(View):
             y = self._paragraph(screen, layout, room, y, again, theme.GOLD)
         if judged.verdict != "best" and judged.before.line:
             line = judged.before.line[:SHOWN]
-            texts = self._line(judged.before.ply, line, node)
             top = y
-            text = say("review.better", moves=" ".join(texts))
+            text = say("review.better", moves=" ".join(scribe.moves(start, line)))
             y = self._paragraph(screen, layout, room, y, text, theme.TEXT)
-            start = node.parent
-            if start is not None:
-                self._spots.append((Rect(room.x, top, room.width, y - top), lambda: self._add(start, line)))
+            self._spots.append((Rect(room.x, top, room.width, y - top), lambda: self._add(start, line)))
         if judged.before.popular:
-            shares = [
-                f"{self._line(judged.before.ply, (move,), node)[0]} {_percent(share)}"
-                for move, share in judged.before.popular
-            ]
+            shares = [f"{scribe.moves(start, (move,))[0]} {_percent(share)}" for move, share in judged.before.popular]
             own = judged.before.played_share
             text = say("review.people", moves=" · ".join(shares))
             if own is not None and judged.move not in [move for move, _ in judged.before.popular]:
@@ -257,18 +252,6 @@ class ReviewView(View):
         assert node is not None
         text = self.session.scribe.line(node.line())[-1]
         return f"{half // 2 + 1}{'...' if half % 2 else '.'} {text}{_SIGNS.get(judged.verdict, '')}"
-
-    def _line(self, ply: int, moves: tuple[Move, ...], node: GameNode) -> list[str]:
-        """Return the texts of moves from the position before a node."""
-        style = self.session.scribe.style
-        key = self.session.number, ply, moves, style
-        if key not in self._texts:
-            if len(self._texts) > 500:
-                self._texts.clear()
-            parent = node.parent
-            assert parent is not None
-            self._texts[key] = style.line(parent.board(), moves)
-        return self._texts[key]
 
     def _add(self, start: GameNode, moves: tuple[Move, ...]) -> None:
         """Add what was better as a variation, and show its first move."""

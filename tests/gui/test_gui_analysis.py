@@ -71,7 +71,7 @@ def point_at(app, text, monkeypatch):
     app.frame(2.0)
     view = app.panel.view
     for rect, line_moves, n in view._spots:
-        if view._texts_of_line(line_moves)[n - 1] == text:
+        if view.session.scribe.moves(view.analysis.board, line_moves)[n - 1] == text:
             at = rect.center
             monkeypatch.setattr(pygame.mouse, "get_pos", lambda at=at: at)
             app.handle(pygame.Event(pygame.MOUSEMOTION, pos=at, rel=(0, 0), buttons=(0, 0, 0)))
