@@ -294,7 +294,7 @@ class TestGame:
 
     def test_texts(self) -> None:
         game = Game.from_pgn('[Red "A"] [Black "B"] 1. h2e2 1-0')
-        assert repr(game) == "<Game A - B, 1-0, 1 plies>"
+        assert repr(game) == "<Game A - B, 1-0, 1 ply>"
         assert repr(game.variations[0]) == "<ChildNode at ply 1: h2e2>"
         assert "1. H2-E2 1-0" in str(game)
 
