@@ -8,6 +8,7 @@ import pygame
 from pygame import Rect
 
 from gui import piece_pictures, theme
+from gui.actions import Action
 from gui.layout import Layout
 from gui.preferences import PREFERENCES, Preference, Value
 from gui.sheets.overlay import Overlay
@@ -37,7 +38,7 @@ class SettingsSheet(Overlay):
             self.chosen = (self.chosen + (1 if name in ("down", "tab") else -1)) % len(PREFERENCES)
         elif name in ("left", "right", "space"):
             self.preferences.step(PREFERENCES[self.chosen].name, -1 if name == "left" else 1)
-        elif name in ("enter", "ctrl+,"):
+        elif name in ("enter", Action.SETTINGS.shortcut.lower()):
             self.closed = True
 
     def press_inside(self, layout: Layout, room: Rect, position: Position) -> None:

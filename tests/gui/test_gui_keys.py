@@ -67,6 +67,15 @@ def test_texts_name_the_key_chosen(app):
     assert app.controller.status()[0].startswith("A variation, move 1. F7 returns to the game")
 
 
+def test_a_sheet_is_closed_by_the_key_that_opened_it(app):
+    for action, name in ((Action.SETTINGS, "f7"), (Action.MENU, "f8")):
+        app.controller.keys.give(action, name.upper())
+        key(app, name)
+        assert app.overlay is not None
+        key(app, name)
+        assert app.overlay is None
+
+
 def test_escape_and_what_is_only_held_are_no_keys(app):
     choose(app, Action.FLIP)
     key(app, "left shift")
