@@ -13,7 +13,7 @@ os.environ["SDL_VIDEODRIVER"] = os.environ["SDL_AUDIODRIVER"] = "dummy"
 import pygame
 
 from gui import theme
-from gui.actions import Action
+from gui.actions import Action, chosen_keys
 from gui.app import App, open_window
 from gui.controller import Controller
 from gui.errors import describe
@@ -308,6 +308,7 @@ def open_board(seat):
     set_language("en")
     theme.use("rosewood")
     theme.write_on_pieces("characters")
+    chosen_keys.clear()
 
 
 @pytest.fixture
