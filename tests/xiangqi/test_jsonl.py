@@ -226,6 +226,11 @@ class TestListsAndIndentedObjects:
         "\n".join(json.dumps(game, ensure_ascii=False, indent="\t") for game in GAMES),
         " ".join(json.dumps(game, ensure_ascii=False) for game in GAMES),
         "[" + ",".join(json.dumps(game, ensure_ascii=False, indent=4) for game in GAMES) + "]",
+        json.dumps({"games": GAMES}, ensure_ascii=False),
+        json.dumps({"count": 3, "of": {"list": [{}]}, "data": GAMES, "next": None}, ensure_ascii=False, indent=2),
+        '{"records":\n ['
+        + ",\n".join(json.dumps(game, ensure_ascii=False) for game in GAMES)
+        + '\n], "at": {"page": 1}}',
     ]
 
     @pytest.mark.parametrize("text", TEXTS)
@@ -258,6 +263,17 @@ class TestListsAndIndentedObjects:
             assert (len(games), places) == (2, [(2, lines[0], 2), (3, lines[1], None)])
         assert str(errors[1]).startswith("game 3: there are no moves")
 
+    def test_places_of_faults_in_a_list_that_an_object_has(self) -> None:
+        games, errors = read(
+            json.dumps({"games": [{"moves": "h2e2"}, {"moves": "h2e2 h2e2"}]}, indent=1), {"moves": ""}
+        )
+        assert [(error.game, error.line, error.ply) for error in errors] == [(2, 6, 2)]
+        assert len(games) == 3
+
+    def test_a_list_of_something_else_is_part_of_a_game(self) -> None:
+        (game,), _ = read({"clubs": [{"name": "A"}, {"name": "B"}], "moves": "h2e2"})
+        assert len(game.moves()) == 1
+
     def test_a_broken_game_does_not_take_the_next_with_it(self) -> None:
         text = json.dumps([{"moves": "h2e2"}, {"moves": "b2e2", "red": "A"}, {"moves": "c3c4"}], indent=2)
         for broken in (text.replace('"A"\n  }', '"A"'), text.replace('"A"', '"A')):
@@ -269,8 +285,9 @@ class TestListsAndIndentedObjects:
         _, (error,) = read(json.dumps({"moves": "h2e2", "red": "A"}, indent=2).replace('"red":', '"red"'))
         assert str(error) == "line 3: not JSON: Expecting ':' delimiter (column 9)"
 
-    def test_a_list_that_was_cut_off(self) -> None:
-        games, errors = read('[\n{"moves": "h2e2"},\n')
+    @pytest.mark.parametrize("beginning", ["[", '{"games": ['])
+    def test_a_list_that_was_cut_off(self, beginning: str) -> None:
+        games, errors = read(beginning + '\n{"moves": "h2e2"},\n')
         assert [str(error) for error in errors] == ["line 1: the list that begins here is not closed"]
         assert len(games) == 1
 

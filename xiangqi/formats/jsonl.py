@@ -1,6 +1,7 @@
 """Games as JSON: a game a line, the format of training corpora, which is also written.
 
-Objects over several lines and lists of objects are read as well, one object in memory at a time.
+Objects over several lines and lists of objects are read as well, one object in memory at a time, and a list in an
+object, as ``{"games": [...]}``; what else that object has is passed over.
 
 Two kinds of object are read. The first, which is also written, has ``moves`` (separated by spaces), ``result``,
 optionally ``fen``, ``best`` (an engine's move for each ply, ``-`` for none) and ``score`` (its score of the position
@@ -68,6 +69,11 @@ _TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[{}]', re.DOTALL)
 _REST_OF_STRING: Final = re.compile(rb'(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BEFORE_LIST: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\s,]*(\[[\s,]*)?")
 _IN_LIST: Final = re.compile(rb"[\s,]*(\][\s,]*)?")
+_LIST_OF_GAMES: Final = re.compile(rb'"(?:games|records|data)"\s*:\s*\[\s*\Z')
+"""What stands before the first game of a list that another object has."""
+_NEAR: Final = 64
+"""So many bytes before the game are looked at for it, and so many parts of the object."""
+_END_OF_LIST: Final = re.compile(rb"[\s,]*\]")
 _TWO_BYTES: Final = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]")
 """A character of GB18030 or Big5, of which the second byte may look like a brace or a backslash."""
 _ICCS_LIKE: Final = re.compile(r"[a-iA-I]\d-?[a-iA-I]\d")
@@ -155,19 +161,25 @@ class _Cutter:
         self._in_string = False
         self._list: int | None = None
         """The line in which the list begins that is open."""
+        self._wrapped = False
+        """Whether an object is open that has the list."""
 
     def cut(self, piece: bytes, line: int, starts_line: bool) -> Iterator[_Record]:
         """Iterate over the objects that end in a piece of the stream: a line, or a part of a long one."""
         shown = _masked(piece)
         if self.depth and starts_line and self._indent is not None and shown.startswith(self._indent + b"{"):
-            yield self._taken()
+            if not self._enter_list(b"", line):
+                yield self._taken()
         at = position = 0  # where what has not been taken begins, and what has not been looked at
         is_first = starts_line
         if self._in_string and (rest := _REST_OF_STRING.match(shown)) is not None:
             position = rest.end()
             self._in_string = not (rest[0].endswith(b'"') or shown.endswith(b"\n"))
         for token in _TOKENS.finditer(shown, position):
+            at = self._leave_list(piece, at, token.start())
             if token[0] == b"{":
+                if self._enter_list(piece[max(at, token.start() - _NEAR) : token.start()], line):
+                    at = token.start()
                 if not self.depth:
                     gap = piece[at : token.start()]
                     if not self._is_between(gap, line):
@@ -180,12 +192,16 @@ class _Cutter:
             elif token[0] == b"}":
                 if self.depth == 1:
                     self._add(piece[at : token.end()])
-                    yield self._taken()
-                    at = token.end()
+                    record, at = self._taken(), token.end()
+                    if self._behind_list:
+                        self._wrapped = False
+                    else:
+                        yield record
                 elif self.depth:
                     self.depth -= 1
             elif len(token[0]) == 1 or not token[0].endswith(b'"'):
                 self._in_string = not shown.endswith(b"\n")
+        at = self._leave_list(piece, at, len(piece))
         if self.depth:
             self._add(piece[at:])
         elif not self._is_between(piece[at:], line):
@@ -193,10 +209,33 @@ class _Cutter:
 
     def end(self) -> Iterator[_Record]:
         """Iterate over what is left when the stream has ended."""
+        if self._behind_list:
+            return
         if self.depth:
             yield self._taken()
         elif self._list is not None:
             yield _Record(b"[", self._list)
+
+    @property
+    def _behind_list(self) -> bool:
+        """Whether the open object is one whose list of games has ended."""
+        return self._wrapped and self._list is None
+
+    def _enter_list(self, before: bytes, line: int) -> bool:
+        """Begin a list of games, if what was read of the open object ends with the beginning of one."""
+        if self._wrapped or self.depth != 1:
+            return False
+        if not _LIST_OF_GAMES.search(b"".join([part[-_NEAR:] for part in self._parts[-_NEAR:]]) + before):
+            return False
+        self._list, self._wrapped = self._taken().line or line, True
+        return True
+
+    def _leave_list(self, piece: bytes, start: int, end: int) -> int:
+        """Go on in the object that has the list, if the list ends in this part of a piece; return the part's rest."""
+        if self._wrapped and not self.depth and (found := _END_OF_LIST.match(piece, start, end)):
+            self._list, self._indent, self.depth = None, None, 1
+            return found.end()
+        return start
 
     def _add(self, part: bytes) -> None:
         self._size += len(part)
