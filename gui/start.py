@@ -56,6 +56,7 @@ def main(
             from gui.controller import Controller
             from gui.new_game import known_player
             from gui.processes.helpers import Helpers
+            from lm import freeze_loaded
             from lm.players.levels import LEVELS
 
             session, games, notice = ready
@@ -74,6 +75,7 @@ def main(
             if file is not None:
                 controller.files.open(file)
             app = App(window, controller)
+            freeze_loaded()
             try:
                 run(app)
             finally:

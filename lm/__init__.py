@@ -6,6 +6,7 @@ Importing the package is cheap: only the modules that compute with torch import 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -47,6 +48,16 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def freeze_loaded() -> None:
+    """Leave out all objects of now when Python looks for garbage.
+
+    numba and its kernels leave 120,000 of them. To look at each takes 50 to 90 ms, in which a search, or a window,
+    would stand still now and again.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def data_path(name: str) -> Path:
