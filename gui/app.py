@@ -302,6 +302,8 @@ class App:
 
                 if self.controller.enabled(action):
                     self._open(sheet_of(self.controller, action))
+                else:
+                    self.controller.do(action)
             case Action.LIBRARY:
                 self.panel.show("moves" if self.panel.view.name == "library" else "library")
             case Action.SIMILAR if self.controller.enabled(action):

@@ -280,6 +280,8 @@ class Controller:
     def do(self, action: Action) -> None:
         """Carry out an action if it is enabled. One that ends or discards a game must be repeated to confirm it."""
         if not self.enabled(action):
+            if reason := availability.why_not(self, action):
+                self.say(reason)
             return
         armed = self.armed(action)
         self._quiet()

@@ -1,4 +1,4 @@
-"""Names of sides and levels in the language of the board."""
+"""Names of sides and levels in the language of the board, and shares as text."""
 
 from __future__ import annotations
 
@@ -15,3 +15,12 @@ def side_name(color: Color) -> str:
 def level_name(level: Level) -> str:
     """Return a level's name."""
     return say(f"level.{level.name.lower()}")
+
+
+def share_text(share: float) -> str:
+    """Write a share, 0 to 1, of what people play: what is rare is not written as nothing.
+
+    >>> share_text(0.414), share_text(0.004)
+    ('41%', '<1%')
+    """
+    return f"{100 * share:.0f}%" if share >= 0.01 else "<1%"

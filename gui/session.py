@@ -477,6 +477,8 @@ class Session:
 
         ``players`` are the names of Red's and Black's player; those of sides that persons play are not used.
         """
+        if not self.played_here and self.humans == HUMANS["both"]:  # of a record, only what it says itself is known
+            return self.table.record(UNKNOWN, whole_tree=True)
         names = {SIDES[color]: players[color] for color in (RED, BLACK) if color not in self.humans}
         return self.table.record({"Event": CASUAL, **names}, whole_tree=True)
 
@@ -498,6 +500,8 @@ class Session:
 
 CASUAL: Final = "Casual game"
 """The event of a game that began at the board."""
+UNKNOWN: Final = {"Event": "?", "Date": "????.??.??", **dict.fromkeys(SIDES, "?")}
+"""The headers of a record that has none."""
 
 
 def _end_of(game: Game) -> GameNode | None:

@@ -136,6 +136,23 @@ def enabled(controller: Controller, action: Action) -> bool:
     return action not in MARKS or session.viewed > 0
 
 
+def why_not(controller: Controller, action: Action) -> str:
+    """Say why an action that is not enabled does nothing; empty for steps beyond the end of a line."""
+    review = controller.review
+    match action:
+        case _ if action.group == "steps":
+            return ""
+        case Action.REVIEW | Action.UNDO if not controller.session.table.game.variations:
+            return say("notice.no_moves")
+        case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE if review.review is not None:
+            return say("notice.no_mistake" if review.review.done else "notice.no_mistake_yet")
+        case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE | Action.RETRY | Action.SAVE_REVIEW if not review.nodes:
+            return say("notice.no_review", key=Action.REVIEW.shortcut)
+        case Action.NEXT_MOVE if not controller.mind.on:
+            return say("notice.no_thoughts", key=Action.MIND.shortcut)
+    return say("notice.not_now", action=action.title.rstrip("."))
+
+
 def _in_work(session: Session) -> bool:
     """Whether the game goes on, or has comments or variations."""
     tree = session.table.game

@@ -11,6 +11,7 @@ from gui import theme
 from gui.actions import Action
 from gui.analysis import LiveAnalysis
 from gui.layout import Layout
+from gui.names import share_text
 from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
@@ -186,8 +187,7 @@ class AnalysisView(View):
             length = max(layout.px(3), round(most * share))
             thick = layout.px(8)
             box(screen, Rect(room.x + column, y + (row - thick) // 2, length, thick), theme.PEOPLE, layout.px(3), 0.85)
-            share_text = f"{100 * share:.0f}%" if share >= 0.01 else "<1%"
-            write(screen, share_text, size, Rect(room.right - number, y, number, row), theme.FAINT, "right")
+            write(screen, share_text(share), size, Rect(room.right - number, y, number, row), theme.FAINT, "right")
             y += row
         return y + layout.px(8)
 

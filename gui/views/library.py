@@ -11,6 +11,7 @@ from pygame import Rect
 from gui import theme
 from gui.actions import Action
 from gui.layout import Layout
+from gui.names import share_text
 from gui.palettes import Rgb
 from gui.processes.importing import AddFile, AddShipped, BuildIndex
 from gui.processes.library import FEW
@@ -234,7 +235,7 @@ class LibraryView(View):
             most, thick = room.width - first - number, layout.px(8)
             bar = Rect(room.x + first, y + (row - thick) // 2, max(layout.px(3), round(most * share)), thick)
             box(screen, bar, theme.GOLD, layout.px(3), 0.85)
-            write(screen, f"{100 * share:.0f}%", small, spot, theme.FAINT, "right")
+            write(screen, share_text(share), small, spot, theme.FAINT, "right")
             y += row
         if found.red is not None:
             y = self._write(screen, layout, room, y, say("library.red", score=f"{100 * found.red:.0f}"), theme.FAINT)

@@ -10,6 +10,7 @@ from pygame import Rect
 from gui import theme
 from gui.actions import Action
 from gui.layout import Layout
+from gui.names import share_text
 from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
@@ -98,7 +99,7 @@ class MindView(View):
         text = self.session.scribe.line(node.line())[-1]
         color = theme.ALARM if word == "surprising" else theme.GOLD if word == "rare" else theme.TEXT
         y = self._write(screen, layout, room, y, say(f"mind.{word}", move=text), color, 15)
-        text = say("mind.rank", rank=last.rank, count=last.count, share=_percent(last.share))
+        text = say("mind.rank", rank=last.rank, count=last.count, share=share_text(last.share))
         return self._write(screen, layout, room, y, text, theme.FAINT, 12) + layout.px(6)
 
     def _draw_moves(
@@ -141,7 +142,7 @@ class MindView(View):
             bar = Rect(room.x + column, y + (row - thick) // 2, max(layout.px(3), round(most * expected.share)), thick)
             box(screen, bar, theme.PEOPLE, layout.px(3), 0.85)
             share = Rect(room.right - number - value, y, number, row)
-            write(screen, _percent(expected.share), size, share, theme.FAINT, "right")
+            write(screen, share_text(expected.share), size, share, theme.FAINT, "right")
             if expected.move in scores:
                 write(screen, scores[expected.move], size, Rect(room.right - value, y, value, row), theme.TEXT, "right")
             y += row
@@ -180,7 +181,7 @@ class MindView(View):
             "mind.reply",
             move=self.session.scribe.move(board, move),
             reply=self.session.scribe.move(after, reply.move),
-            share=_percent(reply.share),
+            share=share_text(reply.share),
         )
         return self._write(screen, layout, room, y, text, theme.TEXT, 14) + layout.px(6)
 
@@ -216,7 +217,3 @@ class MindView(View):
     @staticmethod
     def _write(screen: pygame.Surface, layout: Layout, room: Rect, y: int, text: str, color: Rgb, size: int) -> int:
         return paragraph(screen, layout, room, y, text, color, size) + layout.px(1)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}%" if share >= 0.01 else "<1%"

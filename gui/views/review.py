@@ -11,6 +11,7 @@ from pygame import Rect
 from gui import theme
 from gui.actions import Action
 from gui.layout import Layout
+from gui.names import share_text
 from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
@@ -142,6 +143,8 @@ class ReviewView(View):
             text = say("review.failed", reason=self.review.error)
         elif review.done and not self.review.changed:
             return y
+        elif self.review.running and not review.points:
+            text = say("analysis.loading")
         elif self.review.running:
             text = say("review.reading", done=len(review.points), all=len(review.moves) + 1)
         else:
@@ -160,7 +163,8 @@ class ReviewView(View):
             return self._paragraph(screen, layout, room, y, say("review.trying"), theme.GOLD)
         judged = review.judged(node)
         if judged is None:
-            pick = say("review.pick", key=Action.NEXT_MISTAKE.shortcut)
+            flawless = review.review is not None and review.review.done and not review.summary.mistakes
+            pick = say("review.flawless" if flawless else "review.pick", key=Action.NEXT_MISTAKE.shortcut)
             return self._paragraph(screen, layout, room, y, pick, theme.FAINT)
         start, scribe = node.parent, self.session.scribe
         assert start is not None
@@ -176,15 +180,16 @@ class ReviewView(View):
         if judged.verdict != "best" and judged.before.line:
             line = judged.before.line[:SHOWN]
             top = y
-            text = say("review.better", moves=" ".join(scribe.moves(start, line)))
+            key = "review.best" if judged.verdict == "good" else "review.better"
+            text = say(key, moves=" ".join(scribe.moves(start, line)))
             y = self._paragraph(screen, layout, room, y, text, theme.TEXT)
             self._spots.append((Rect(room.x, top, room.width, y - top), lambda: self._add(start, line)))
         if judged.before.popular:
-            shares = [f"{scribe.moves(start, (move,))[0]} {_percent(share)}" for move, share in judged.before.popular]
+            shares = [f"{scribe.moves(start, (move,))[0]} {share_text(share)}" for move, share in judged.before.popular]
             own = judged.before.played_share
             text = say("review.people", moves=" · ".join(shares))
             if own is not None and judged.move not in [move for move, _ in judged.before.popular]:
-                text += " " + say("review.own", share=_percent(own))
+                text += " " + say("review.own", share=share_text(own))
             y = self._paragraph(screen, layout, room, y, text, theme.FAINT)
         return y + layout.px(4)
 

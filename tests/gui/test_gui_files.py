@@ -181,6 +181,15 @@ class TestOpening:
         again = Session.going_on(board.app.controller.games.kept())
         assert again.recorded_result == "1-0" and not again.can_undo and not again.played_here
 
+    def test_what_a_record_does_not_say_is_not_made_up(self, board, tmp_path):
+        path = tmp_path / "bare.pgn"
+        path.write_text("1. h2e2 h9g7 *\n")
+        board.open(path)
+        board.app.controller.tick(board.now + 1)
+        for headers in (board.app.controller.record().headers, board.app.controller.games.kept().headers):
+            assert [headers[name] for name in ("Event", "Red", "Black", "Date")] == ["?", "?", "?", "????.??.??"]
+        assert not Session.going_on(board.app.controller.games.kept()).played_here
+
     def test_a_record_that_ends_in_mate_is_not_taken_back(self, board, tmp_path):
         path = tmp_path / "mate.pgn"
         path.write_text('[FEN "3k5/1R7/9/9/9/9/9/9/R8/4K4 w"]\n[Result "1-0"]\n\n1. a1a9 1-0\n')

@@ -1,6 +1,7 @@
 """The review: the curve, the worst moves, the next mistake and another try; and the process that judges."""
 
 import threading
+from dataclasses import replace
 
 import pygame
 import pytest
@@ -72,6 +73,27 @@ class TestAsking:
         press_key(app, "v")
         assert asked(app).idle and not app.controller.review.running
 
+    def test_until_the_first_position_is_read_it_says_what_takes_so_long(self, app, written):
+        press_key(app, "v")
+        app.frame(2.0)
+        assert any("Loading the model" in text for text in written)
+        written.clear()
+        answer(app, Looked(asked(app).number, point(0, 0.5)))
+        app.frame(3.0)
+        assert any("Reading position 1 of 7" in text for text in written)
+        assert not any("Loading the model" in text for text in written)
+
+    def test_what_is_rare_is_not_written_as_nothing_and_what_is_best_not_as_better(self, app, written):
+        press_key(app, "v")
+        number = asked(app).number
+        rare = [point(ply, 0.5, "b9a7" if ply == 3 else None, share=0.001) for ply in range(7)]
+        rare[3] = replace(rare[3], popular=rare[3].popular[:1])
+        answer(app, *(Looked(number, one) for one in rare))
+        app.session.view(4)
+        app.frame(2.0)
+        text = " ".join(written)
+        assert "(this move <1%)" in text and "Best: " in text and "Better" not in text
+
     def test_it_comes_point_by_point_and_goes_on_where_it_stopped(self, app):
         press_key(app, "v")
         answer(app, *(Looked(asked(app).number, point(ply, 0.5)) for ply in range(3)))
@@ -99,6 +121,23 @@ class TestAsking:
         answer(app, NoReview(asked(app).number, "no such model"))
         assert app.controller.review.error == "no such model" and not app.controller.review.running
         shot(app)
+
+    def test_a_key_that_finds_nothing_says_why(self, app, written):
+        for key, said in (("j", "V reviews the game first."), ("k", "V reviews the game first.")):
+            press_key(app, key)
+            assert app.controller.status()[0] == said
+        press_key(app, "v")
+        press_key(app, "j")
+        assert app.controller.status()[0] == "No further mistake so far; the review is not at its end."
+        answer(app, *(Looked(asked(app).number, point(ply, 0.5)) for ply in range(7)))
+        app.session.view(0)
+        app.frame(2.0)
+        assert any("No mistake was found" in text for text in written)
+        press_key(app, "j")
+        assert app.controller.status()[0] == "The review found no further mistake."
+        press_key(app, "left")
+        press_key(app, "pageup")
+        assert app.controller.status()[0] == "Not possible now: Previous game."
 
     def test_another_game_forgets_it(self, app):
         finish(app)
