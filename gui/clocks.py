@@ -21,6 +21,8 @@ class RunningClocks:
         self.now = now
         self._turn = -1, 0.0
         """The generation in which the side to move began to think, and when."""
+        self._running: tuple[object, float | None] = (None, None)
+        """Where the game stood when the clock ran last, and the seconds that it showed."""
         session.elapsed = self.elapsed
 
     def run(self) -> None:
@@ -29,8 +31,10 @@ class RunningClocks:
         if self._turn[0] != session.generation:
             self._turn = session.generation, self.now()
         left = self.time_left(session.board.turn)
-        if session.ending is None and left is not None and left <= 0:
-            session.forfeit(session.board.turn)
+        if session.ending is None:
+            self._running = session.table.node, left
+            if left is not None and left <= 0:
+                session.forfeit(session.board.turn)
 
     def restart_turn(self) -> None:
         """Let the turn begin now: its time does not run while its player is being loaded."""
@@ -44,11 +48,13 @@ class RunningClocks:
         return max(0.0, self.now() - self._turn[1])
 
     def time_left(self, color: Color) -> float | None:
-        """Return a side's seconds now, or ``None`` if it has no clock."""
+        """Return a side's seconds now, or ``None`` if it has no clock. A clock stops where the game ends."""
         session = self.session
         left = session.table.time_left(color)
-        if left is None or session.ending is not None or color != session.board.turn:
+        if left is None or color != session.board.turn:
             return left
+        if session.ending is not None:
+            return self._running[1] if self._running[0] is session.table.node else left
         return max(0.0, left - self.elapsed())
 
     def patience(self) -> float:

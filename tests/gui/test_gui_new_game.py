@@ -303,7 +303,16 @@ class TestClocks:
         table.tick(60.5)
         assert table.session.ending.winner == BLACK and table.session.ending.reason == "time forfeit"
         assert "ran out of time" in table.controller.status()[0]
-        assert table.controller.clocks.time_left(BLACK) == 60
+        assert table.controller.clocks.time_left(BLACK) == 60 and table.controller.clocks.time_left(RED) == 0
+
+    def test_a_clock_stops_where_the_game_ends(self, table):
+        table.tick(20)
+        table.controller.do(Action.RESIGN)
+        table.controller.do(Action.RESIGN)
+        table.tick(5)
+        assert table.session.ending.reason == "resignation" and table.controller.clocks.time_left(RED) == 40
+        table.controller.do(Action.UNDO)
+        assert table.session.ending is None and table.controller.clocks.time_left(RED) == 60
 
     def test_the_window_wakes_for_the_clock(self, table):
         table.tick(10.25)
