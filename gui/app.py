@@ -344,8 +344,11 @@ class App:
     def _new_game(self) -> None:
         from gui.sheets.new_game import NewGameDialog
 
-        start, more = self.controller.start, lambda: self._add_engine(self._new_game)
-        self._open(NewGameDialog(self.controller, start, more))
+        def more() -> None:
+            self._add_engine(lambda: self._open(dialog.with_added()))
+
+        dialog = NewGameDialog(self.controller, self.controller.start, more)
+        self._open(dialog)
 
     def _add_engine(self, done: Callable[[], None]) -> None:
         from gui.sheets.new_game import EngineDialog

@@ -343,6 +343,8 @@ CHINESE: Final[dict[str, str]] = {
     "new.title": "新局",
     "new.person": "您",
     "new.engine": "引擎",
+    "new.remove": "再按一次从列表移除{name}。",
+    "new.removed": "已移除{name}。",
     "new.add_engine": "添加引擎…",
     "new.start": "开始局面",
     "new.elo": "估计等级分",

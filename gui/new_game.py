@@ -42,6 +42,8 @@ class Candidate:
     detail: str = ""
     spec: Spec | None = None
     """``None`` for a person."""
+    added: bool = False
+    """Whether it is an engine that was added, and may be removed."""
 
 
 def candidates(settings: Settings) -> list[Candidate]:
@@ -50,7 +52,7 @@ def candidates(settings: Settings) -> list[Candidate]:
     found += [Candidate(level_name(level), f"{level.elo:+d}", Spec("level", level.name)) for level in LEVELS]
     for name, text in engines(settings):
         try:
-            found.append(Candidate(name, say("new.engine"), Spec.parse(text)))
+            found.append(Candidate(name, say("new.engine"), Spec.parse(text), added=True))
         except UserError:  # the settings were edited
             continue
     return found
@@ -96,6 +98,11 @@ def add_engine(settings: Settings, spec: Spec) -> None:
     """Keep an engine, in place of one of the same name."""
     others = [[name, text] for name, text in engines(settings) if name != spec.name]
     settings.set("engines", [*others, [spec.name, str(spec)]])
+
+
+def remove_engine(settings: Settings, name: str) -> None:
+    """Forget the engine of this name."""
+    settings.set("engines", [[other, text] for other, text in engines(settings) if other != name])
 
 
 def parse_clocks(red: str, black: str = "") -> Clocks:

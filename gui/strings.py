@@ -358,6 +358,8 @@ _ENGLISH: Final[dict[str, str]] = {
     "new.title": "New game",
     "new.person": "You",
     "new.engine": "engine",
+    "new.remove": "Once more removes {name} from the list.",
+    "new.removed": "{name} is removed.",
     "new.add_engine": "Add an engine...",
     "new.start": "Start",
     "new.elo": "Elo, estimated",

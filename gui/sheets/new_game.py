@@ -11,7 +11,17 @@ from pygame import Rect
 
 from gui import theme
 from gui.layout import Layout
-from gui.new_game import CLOCKS, Setup, add_engine, candidates, engine_spec, parse_clocks, starts
+from gui.new_game import (
+    CLOCKS,
+    Candidate,
+    Setup,
+    add_engine,
+    candidates,
+    engine_spec,
+    parse_clocks,
+    remove_engine,
+    starts,
+)
 from gui.sheets.dialogs import Dialog
 from gui.sheets.row_list import RowList
 from gui.sheets.text_field import TextField
@@ -29,6 +39,8 @@ FIELDS: Final = ("clock", "clock_black")
 """The settings that keep what was typed as Red's and Black's clock."""
 LISTS: Final = ("side.red", "side.black", "new.start")
 """The titles of the three lists."""
+STEADY: Final = 5
+"""The candidate who sits where no other is known."""
 
 
 class NewGameDialog(Dialog):
@@ -45,6 +57,10 @@ class NewGameDialog(Dialog):
         self.fields = [TextField(controller.settings.get(name, ""), controller.clipboard.get) for name in FIELDS]
         self.note = say("new.unsaved") if controller.files.unsaved else ""
         self._settings = controller.settings
+        self._adding = 1
+        """The list where an engine was asked for."""
+        self._removing: Candidate | None = None
+        """The engine that goes if that is asked for once more."""
         for color in (0, 1):
             self.lists[color].reset(len(self.candidates) + 1, self._seat(controller, color))
         self.lists[2].reset(len(self.starts), self._start(controller.session))
@@ -61,7 +77,43 @@ class NewGameDialog(Dialog):
         if color == session.shown.turn if studied else color in session.humans:
             return 0
         spec = controller.opponents.player_at(color)
-        return next((n for n, each in enumerate(self.candidates) if each.spec == spec), 5)
+        return next((n for n, each in enumerate(self.candidates) if each.spec == spec), STEADY)
+
+    # --- Engines ------------------------------------------------------------------------------------------------------
+
+    def _add(self, which: int) -> None:
+        self._adding = which
+        self._more()
+
+    def with_added(self) -> NewGameDialog:
+        """Let the engine that was added last sit where it was asked for; returns the dialog, to be shown again."""
+        self._list_again()
+        self.lists[self._adding].reset(len(self.candidates) + 1, len(self.candidates) - 1)
+        return self
+
+    def _remove(self, candidate: Candidate, asked_before: bool) -> None:
+        """Remove an engine when that is asked for the second time."""
+        if not asked_before:
+            self._removing, self.note = candidate, say("new.remove", name=candidate.label)
+            return
+        remove_engine(self._settings, candidate.label)
+        self.note = say("new.removed", name=candidate.label)
+        self._list_again()
+
+    def _list_again(self) -> None:
+        """List the candidates anew; who was chosen stays so, if still there."""
+        chosen = [
+            self.candidates[rows.chosen] if rows.chosen < len(self.candidates) else None for rows in self.lists[:2]
+        ]
+        self.candidates = candidates(self._settings)
+        for rows, one in zip(self.lists[:2], chosen, strict=True):
+            at = self.candidates.index(one) if one in self.candidates else STEADY
+            rows.reset(len(self.candidates) + 1, at)
+
+    def _engine(self, index: int) -> Candidate | None:
+        """Return the engine at a row, or ``None`` where there is another row."""
+        candidate = self.candidates[index] if index < len(self.candidates) else None
+        return candidate if candidate is not None and candidate.added else None
 
     # --- Keys and pointer ---------------------------------------------------------------------------------------------
 
@@ -79,7 +131,11 @@ class NewGameDialog(Dialog):
 
     def key(self, name: str) -> None:
         lists = len(self.lists)
+        removing, self._removing = self._removing, None
         if self.focus < lists and self.lists[self.focus].key(name):
+            return
+        if name == "delete" and self.focus < 2 and (engine := self._engine(self.lists[self.focus].chosen)) is not None:
+            self._remove(engine, engine is removing)
             return
         if name in ("tab", "shift+tab"):
             self.focus = (self.focus + (1 if name == "tab" else -1)) % (lists + len(self.fields))
@@ -92,11 +148,17 @@ class NewGameDialog(Dialog):
 
     def press_body(self, layout: Layout, room: Rect, position: Position) -> None:
         areas, chips, fields = self.places(layout, room)
+        removing, self._removing = self._removing, None
         for n, area in enumerate(areas):
             if (index := self.lists[n].at(layout, area, position)) is not None:
-                self.focus, self.lists[n].chosen = n, index
+                self.focus = n
+                engine = self._engine(index) if n < 2 else None
+                if engine is not None and position[0] >= area.right - self._cross(layout):
+                    self._remove(engine, engine is removing)
+                    return
+                self.lists[n].chosen = index
                 if n < 2 and index == len(self.candidates):
-                    self._more()
+                    self._add(n)
         for text, rect in zip(CLOCKS, chips, strict=True):
             if rect.collidepoint(position):
                 for field, value in zip(self.fields, (text, ""), strict=True):
@@ -114,9 +176,10 @@ class NewGameDialog(Dialog):
             self.lists[n].wheel(layout, areas[n], lines)
 
     def _finish(self) -> None:
-        if any(rows.chosen == len(self.candidates) for rows in self.lists[:2]):
-            self._more()
-            return
+        for n, rows in enumerate(self.lists[:2]):
+            if rows.chosen == len(self.candidates):
+                self._add(n)
+                return
         try:
             clocks = parse_clocks(*(field.value for field in self.fields))
         except UserError as error:
@@ -129,6 +192,11 @@ class NewGameDialog(Dialog):
         self._done(Setup((red, black), self.starts[self.lists[2].chosen][1], clocks))
 
     # --- Drawing ------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _cross(layout: Layout) -> int:
+        """Return how wide the place at the right end of an engine's row is that removes it."""
+        return layout.px(34)
 
     def body_size(self, layout: Layout) -> tuple[int, int]:
         return layout.px(760), layout.px(30) + 12 * RowList.row(layout) + layout.px(84)
@@ -180,6 +248,8 @@ class NewGameDialog(Dialog):
             label, ink = self.starts[index][0], theme.TEXT
         elif index < len(self.candidates):
             label, detail, ink = self.candidates[index].label, self.candidates[index].detail, theme.TEXT
+            if self.candidates[index].added:
+                detail += "  ×"
         right = write(screen, detail, layout.text(12), rect, theme.FAINT, "right").left if detail else rect.right
         write(screen, label, layout.text(14), Rect(rect.x, rect.y, right - rect.x, rect.height), ink)
 

@@ -247,11 +247,58 @@ class TestEngines:
         assert sys.executable in app.overlay.note and engines(app.controller.settings) == []
         key(app, "return")
         assert isinstance(app.overlay, NewGameDialog)
-        choose_last = len(app.overlay.candidates) - 1
-        assert app.overlay.candidates[choose_last].label == "Mine"
-        app.overlay.lists[1].chosen = choose_last
+        assert app.overlay.candidates[app.overlay.lists[1].chosen].label == "Mine"
         key(app, "return")
         assert app.controller.opponents.spec == f"uci:cmd={sys.executable} engine.py,Hash=64,depth=2,name=Mine"
+
+    def test_what_was_chosen_before_stays_when_one_is_added(self, app):
+        key(app, "n")
+        choose(app, 0, 3)
+        choose(app, 2, 2)
+        type(app, "5+3")
+        app.overlay.lists[1].key("pagedown")
+        app.overlay.lists[1].key("pagedown")
+        key(app, "return")
+        type(app, sys.executable)
+        key(app, "return")
+        key(app, "return")
+        dialog = app.overlay
+        assert [dialog.candidates[rows.chosen].label for rows in dialog.lists[:2]] == [
+            "Learner",
+            Path(sys.executable).name,
+        ]
+        assert dialog.lists[2].chosen == 2 and dialog.fields[0].value == "5+3"
+
+    @pytest.mark.parametrize("by", ["key", "pointer"])
+    def test_one_is_removed_when_that_is_asked_for_twice(self, app, by):
+        for name in ("Mine", "Yours"):
+            add_engine(app.controller.settings, engine_spec(name, sys.executable, ""))
+        key(app, "n")
+        choose(app, 1, 11)
+        choose(app, 0, 2)
+        choose(app, 1, 11)
+
+        def ask():
+            if by == "key":
+                key(app, "delete")
+                return
+            layout = app.layout
+            areas, _, _ = app.overlay.places(layout, app.overlay._body(layout, app.overlay.room(layout)))
+            rows = app.overlay.lists[1]
+            row = rows.row(layout)
+            press(app, (areas[1].right - layout.px(14), areas[1].y + row * 11 + row // 2 - rows.scroll.offset))
+
+        ask()
+        assert app.overlay.note == "Once more removes Mine from the list."
+        key(app, "down")
+        key(app, "up")
+        ask()
+        assert len(engines(app.controller.settings)) == 2
+        ask()
+        assert [name for name, _ in engines(app.controller.settings)] == ["Yours"]
+        assert [app.overlay.candidates[rows.chosen].label for rows in app.overlay.lists[:2]] == ["Beginner", "Steady"]
+        key(app, "return")
+        assert app.overlay is None
 
     def test_they_are_kept(self, tmp_path):
         path = tmp_path / "board.json"
