@@ -67,6 +67,8 @@ class LiveAnalysis:
         """The position analysed; ``None`` if that shown cannot be."""
         self.lines: tuple[Line, ...] = ()
         self.people: tuple[tuple[Move, float], ...] = ()
+        self.loaded = False
+        """Whether a line has come since the board was opened: until then the model is loaded, or even compiled."""
         self.finished = False
         """Whether it has ended by itself."""
         self.error: str | None = None
@@ -169,7 +171,7 @@ class LiveAnalysis:
         if isinstance(report, People):
             self.people = report.candidates
         elif isinstance(report, Lines):
-            self.lines, self.finished = report.lines, report.finished
+            self.lines, self.finished, self.loaded = report.lines, report.finished, True
             self._take_hint()
         elif isinstance(report, NoAnalysis):
             self.error = report.message

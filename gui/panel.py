@@ -226,7 +226,8 @@ def draw_error(screen: pygame.Surface, layout: Layout, message: str) -> None:
     """Draw an error over the river, in five lines at most."""
     size, pad = layout.text(15), layout.px(14)
     width = layout.plate.width - round(layout.cell * 1.2)
-    lines, step = theme.wrap(translated(message), size, width - 2 * pad, 5), theme.height(size)
+    told = translated(message)
+    lines, step = theme.wrap(told[:1].upper() + told[1:], size, width - 2 * pad, 5), theme.height(size)
     rect = Rect(0, 0, width, max(round(layout.cell * 0.62), len(lines) * step + pad))
     rect.center = layout.plate.center
     box(screen, rect, theme.WARNING, layout.px(10), 0.95)

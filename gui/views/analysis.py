@@ -15,7 +15,7 @@ from gui.names import share_text
 from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
-from gui.widgets import Position, Scroll, box, draw_hint, write
+from gui.widgets import Position, Scroll, box, draw_hint, paragraph, write
 from lm.players.analysing import score_text
 from xiangqi import RED
 
@@ -108,9 +108,8 @@ class AnalysisView(View):
         large, small = layout.text(24), layout.text(12)
         height = theme.height(large)
         if not analysis.lines:
-            text = say("analysis.waiting" if analysis.people else "analysis.loading")
-            write(screen, text, layout.text(14), Rect(room.x, y, room.width, height), theme.GOLD)
-            return y + height + layout.px(4)
+            text = say("analysis.waiting" if analysis.loaded else "analysis.loading")
+            return paragraph(screen, layout, room, y + layout.px(4), text, theme.GOLD, 14) + layout.px(8)
         best = analysis.lines[0]
         score = score_text(best, analysis.board.turn)
         at = write(screen, score, large, Rect(room.x, y, room.width // 2, height))

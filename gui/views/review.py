@@ -137,7 +137,7 @@ class ReviewView(View):
 
     def _draw_progress(self, screen: pygame.Surface, layout: Layout, room: Rect, y: int) -> int:
         """Say how far the review is, where it is not at its end."""
-        review, size = self.review.review, layout.text(12)
+        review = self.review.review
         assert review is not None
         if self.review.error is not None:
             text = say("review.failed", reason=self.review.error)
@@ -149,9 +149,7 @@ class ReviewView(View):
             text = say("review.reading", done=len(review.points), all=len(review.moves) + 1)
         else:
             text = say("review.go_on", key=Action.REVIEW.shortcut)
-        step = theme.height(size)
-        write(screen, text, size, Rect(room.x, y, room.width, step), theme.GOLD)
-        return y + step + layout.px(4)
+        return self._paragraph(screen, layout, room, y, text, theme.GOLD, small=True) + layout.px(2)
 
     def _draw_move(self, screen: pygame.Surface, layout: Layout, room: Rect, y: int, pointer: Position) -> int:
         """Tell of the move that led to the position shown, or of the mistake that followed there."""

@@ -88,6 +88,18 @@ class TestAsking:
         assert asked(app).board is None
         assert app.controller.analysis.lines == ()
 
+    def test_until_the_first_line_it_says_what_takes_so_long(self, app, written):
+        key(app, "space")
+        answer(app, People(asked(app).number, PEOPLE))
+        app.frame(2.0)
+        assert "The first time takes a minute or two." in " ".join(written)
+        answer(app, Lines(asked(app).number, LINES))
+        app.session.play(Move.from_iccs("h2e2"))
+        app.controller.tick(3.0)
+        written.clear()
+        app.frame(3.0)
+        assert "Thinking..." in written
+
     def test_it_follows_the_position_shown(self, app):
         start(app)
         app.session.play(Move.from_iccs("h2e2"))

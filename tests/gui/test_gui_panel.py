@@ -462,7 +462,7 @@ class TestError:
         app = open_board()
         app.controller.opponents.error = "no model in /nowhere"
         frame = shot(app)
-        assert "no model in /nowhere" in written
+        assert "No model in /nowhere" in written
         x, y = app.layout.plate.center
         assert close_to(frame[x - 150, y], (120, 30, 24), 25)
         assert close_to(around(app, frame, "e5", 0.1), theme.LINE, 60).any()  # the board is still there
