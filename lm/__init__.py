@@ -17,12 +17,16 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from lm.auto import announce
 
 T = TypeVar("T", str, int)
+
+SMALL_PAGES: Final = {"NUMPY_MADVISE_HUGEPAGE": "0"}
+"""Lets numpy ask for no huge pages. To clear a dozen of them, of 2 MB each, at the first plies of another game held up
+the search for 50 to 150 ms, in which it could not be stopped (``benchmarks/stopping.py``)."""
 
 
 def __getattr__(name: str) -> Any:

@@ -11,15 +11,13 @@ import sys
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any, BinaryIO, ClassVar, Final, Generic, TypeVar
+from typing import Any, BinaryIO, ClassVar, Generic, TypeVar
+
+from lm import SMALL_PAGES
 
 _NO_MORE = object()
 """Put into the outbox, it closes the input of the process, which ends then."""
 _COMMAND = "import sys, importlib; sys.path[:] = sys.argv[2:]; importlib.import_module(sys.argv[1]).main()"
-
-SMALL_PAGES: Final = {"NUMPY_MADVISE_HUGEPAGE": "0"}
-"""Lets numpy ask for no huge pages. To clear a dozen of them, of 2 MB each, at the first plies of another game held up
-the search for 50 to 150 ms, in which it could not be stopped (``benchmarks/stopping.py``)."""
 
 
 class ChildProcess:

@@ -15,7 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from lm import release
+from lm import SMALL_PAGES, release
 from lm.uci.options import PROTOCOLS, greeting
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def main(player: str | None = None) -> None:
     """
     if sys.stdin.isatty():
         print("xqlm-engine speaks UCI and UCCI: type uci or ucci, and quit to leave", file=sys.stderr)
+    os.environ.update(SMALL_PAGES)  # before numpy is imported
     program = Program(player, sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0))
     sys.stdout = sys.stderr  # what a player prints must not get in between
     os.dup2(2, 1)

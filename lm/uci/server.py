@@ -27,6 +27,7 @@ from xiangqi.engine.serving import (
     read_moves,
     read_position,
     read_setting,
+    with_past,
     write_best_move,
     write_info,
     write_text,
@@ -54,6 +55,8 @@ class Server:
         self._settings = Settings(protocol, player)
         self._first_rank = 0
         self._board: Board | None = Board()
+        self._game = Board()
+        """The game of the last search, with its answer."""
         self._banned: list[Move] = []
         self._search: Search | None = None
         self._loading = threading.Lock()
@@ -142,6 +145,7 @@ class Server:
 
     def _new_game(self) -> None:
         self._finish()
+        self._game = Board()
         if self._player is not None:
             try:
                 self._player.new_game()
@@ -177,7 +181,7 @@ class Server:
         except ValueError as error:
             self._say(str(error))
             return
-        self._board = board
+        self._board = with_past(board, self._game)
 
     # --- Searching ----------------------------------------------------------------------------------------------------
 
@@ -254,6 +258,7 @@ class Server:
             return
         move = best_of(choice, allowed) if choice.move is None else choice.move
         board.push(move)
+        self._game = board
         if (outcome := board.outcome(self._rules())) is not None and outcome.span is not None:
             # Its score says so too, but the board shows no mate.
             self._say(f"after {uci(move, first_rank)} the game is over by the rules: {outcome}")

@@ -67,6 +67,34 @@ def _played(fen: str, moves: Sequence[str], first_rank: int) -> Board:
     return board
 
 
+def with_past(board: Board, game: Board) -> Board:
+    """Return the board of a ``position`` command with the moves before it, if they are known from ``game``.
+
+    Many boards tell the position after the last capture and the moves since, as UCCI demands. A player that reads the
+    whole game wants the others, too. ``game`` is the one told before with the engine's answer: the first position of
+    the board is in it, or comes after a reply. Otherwise ``board`` is returned.
+
+    >>> game = Board.from_moves("h2e2 h9g7 e2e6")
+    >>> after = with_past(Board(Board.from_moves("h2e2 h9g7 e2e6 g7e6").fen()), game)
+    >>> after.ply, after.peek().iccs
+    (4, 'g7e6')
+    """
+    root, past = board.root(), game.copy()
+    for reply in game.legal_moves:
+        past.push(reply)
+        if past.key == root.key:
+            break
+        past.pop()
+    else:
+        while past.ply and past.key != root.key:
+            past.pop()
+    if past.key != root.key:
+        return board
+    for move in board.move_stack:
+        past.push(move)
+    return past
+
+
 @dataclass(frozen=True)
 class Go:
     """A ``go`` command: what to search, and when to answer."""

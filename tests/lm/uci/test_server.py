@@ -186,6 +186,20 @@ class TestPositions:
         assert board.root().halfmove_clock == 7
         assert board.halfmove_clock == 2
 
+    @pytest.mark.parametrize("since", [0, 1, 3])
+    def test_the_game_before_the_last_capture_is_remembered(self, uci: Talk, since: int) -> None:
+        """Boards tell the position after it and the moves since, as UCCI demands; the model reads whole games."""
+        game = ["h2e2", "h9g7", "h0g2"]
+        game += [uci.best(f"position startpos moves {' '.join(game)}", "go").split()[1], "e2e6"]
+        known = len(game) - since
+        told = f"position fen {Board.from_moves(game[:known]).fen()} moves {' '.join(game[known:])}"
+        uci.best(told, "go")
+        assert isinstance(uci.player, Scripted)
+        assert uci.player.asked[-1][0].move_stack == moves_after(*game)
+        uci.tell("ucinewgame")
+        uci.best(told, "go")
+        assert uci.player.asked[-1][0].move_stack == moves_after(*game)[known:]
+
     @pytest.mark.parametrize(
         "position",
         [
