@@ -79,6 +79,7 @@ def play(command: list[str], games: int, seconds: float, level: str) -> dict[str
     late: list[float] = []
     busy: list[float] = []
     with SimpleEngine.popen_uci(command, options={"Level": level}, timeout=600.0) as engine:
+        engine.play(Board(), Limit(time=seconds))  # with the first one the client finds out how ranks are numbered
         for number in range(games):
             engine.new_game()
             chance, board = random.Random(number), Board()
