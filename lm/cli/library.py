@@ -41,6 +41,7 @@ def explore(
     from lm.library.entries import Filter
     from lm.library.library import Library
     from xiangqi import STARTING_FEN, Board
+    from xiangqi.words import counted
 
     board = Board.from_moves(moves, fen or STARTING_FEN)
     where = Filter(player, event, result)
@@ -50,7 +51,15 @@ def explore(
             print(opened.game(number))
             return
         found, entries = opened.explore(board, where), opened.games_with(board, where, limit=games)
-    print((as_json_text if as_json else as_table)(board, found, entries))
+        unfiltered = found if found.score.games or as_json else opened.explore(board)
+    if as_json:
+        print(as_json_text(board, found, entries))
+    elif found.score.games:
+        print(as_table(board, found, entries))
+    elif others := unfiltered.score.games:
+        print(f"no game with this position fits the filter; without it, {counted(others, 'game')} would be found")
+    else:
+        print("no games with this position")
 
 
 def import_games(
@@ -142,8 +151,6 @@ def follow(steps: Iterator[Progress], title: str, total: int | None) -> Progress
 
 def as_table(board: Board, found: Explored, entries: list[Entry]) -> str:
     """Return a table of moves and one of games. A score is that of the side to move."""
-    if not found.score.games:
-        return "no games with this position"
     lines = [f"{'move':<18}{'games':>8}{'score':>8}{'red':>8}{'draw':>7}{'black':>8}{'last':>7}"]
     for played in found.moves:
         name = f"{board.wxf(played.move)}  {board.chinese(played.move)}"  # a Chinese character is two columns wide

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -21,7 +21,7 @@ from lm import data_path, user_folder
 from lm.dataset.parquet import is_parquet, open_parquet
 from lm.dataset.positions import fold, key_and_side, keys_of
 from lm.library.entries import EVERY_GAME, RESULTS, Entry, Explored, Filter, Played, Progress, Score
-from lm.library.postings import rows_of, unpack, without
+from lm.library.postings import BLOCK, postings_of, unpack, unpack_dates, with_dates, without
 from lm.library.schema import LibraryError, connect, errors_named, transaction
 from lm.model.encoding import GameMoves
 from xiangqi.board import STARTING_FEN, Board
@@ -34,12 +34,10 @@ from xiangqi.move import MOVES, NULL_MOVE, Move
 if TYPE_CHECKING:
     from opencc import OpenCC
 
-BATCH: Final = 10_000
+BATCH: Final = 5000
 """Games that are written together: an import that is stopped goes on after the last batch."""
 TOLD_EVERY: Final = 100
 """Games between two reports of an import."""
-FEW: Final = 1000
-"""So many games of a position are fetched and sorted; of more, the latest ones are looked for."""
 _COLUMNS: Final = "id, red, black, event, date, result, length(moves) / 2"
 _DATE: Final = re.compile(r"((?:1[5-9]|2[01])\d\d)(?:\D+(\d{1,2}))?(?:\D+(\d{1,2}))?")
 
@@ -54,7 +52,6 @@ class Library:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or user_folder() / "library.sqlite"
         self._database = connect(self.path)
-        self._known_years = np.empty(0, np.int16)
         with self._errors():
             self._check_keys()
 
@@ -82,21 +79,20 @@ class Library:
     def remove(self, number: int) -> None:
         """Remove a game by its ``id``. Raises ``LibraryError`` if there is none."""
         fen, moves = self._row(number, "fen, moves")
-        keys = np.unique(keys_of([_moves(fen, moves)])).view(np.int64)
+        keys, block = np.unique(keys_of([_moves(fen, moves)])).view(np.int64), number // BLOCK
         with self._errors(), transaction(self._database):
             for key in keys.tolist():
-                batch, postings = self._database.execute(
-                    "SELECT batch, postings FROM positions WHERE key = ? AND batch <= ? ORDER BY batch DESC",
-                    [key, number],
+                (postings,) = self._database.execute(
+                    "SELECT postings FROM positions WHERE block = ? AND key = ?", [block, key]
                 ).fetchone()
                 if left := without(postings, number):
                     self._database.execute(
-                        "UPDATE positions SET postings = ? WHERE key = ? AND batch = ?", [left, key, batch]
+                        "UPDATE positions SET postings = ? WHERE block = ? AND key = ?", [left, block, key]
                     )
                 else:
-                    self._database.execute("DELETE FROM positions WHERE key = ? AND batch = ?", [key, batch])
+                    self._database.execute("DELETE FROM positions WHERE block = ? AND key = ?", [block, key])
+            self._write_dates(block, [number], [""])
             self._database.execute("DELETE FROM games WHERE id = ?", [number])
-        self._known_years = self._known_years[:number]
 
     def add_file(self, path: Path, on_error: ErrorHandler, encoding: str | None = None) -> Iterator[Progress]:
         """Add the games of a file of any format; yields its progress every `TOLD_EVERY` games and at the end.
@@ -155,7 +151,7 @@ class Library:
         """Write games that are new, and the state of their import; return how many they were."""
         database = self._database
         with transaction(database):
-            ids, games, results = [], [], []
+            new = []
             for row in rows:
                 cursor = database.execute(
                     "INSERT OR IGNORE INTO games (red, black, event, date, result, fen, moves, headers, tree, players,"
@@ -163,13 +159,28 @@ class Library:
                     row,
                 )
                 if cursor.rowcount == 1:
-                    ids.append(int(cursor.lastrowid or 0))
-                    games.append(_moves(row.fen, row.moves))
-                    results.append(row.result)
-            database.executemany("INSERT INTO positions VALUES (?, ?, ?)", rows_of(ids, games, results))
+                    new.append((int(cursor.lastrowid or 0), row.fen, row.moves, row.result, row.date))
+            self._write_positions(new)
             if state is not None:
                 database.execute("INSERT OR REPLACE INTO imports VALUES (?, ?, ?, ?, ?)", state)
-        return len(ids)
+        return len(new)
+
+    def _write_positions(self, rows: Sequence[tuple[int, str | None, bytes, int, str]]) -> None:
+        """Write the positions and dates of games. Of each, id, starting position, moves, result and date are given."""
+        for block, part in groupby(rows, lambda row: row[0] // BLOCK):
+            ids, fens, moves, results, dates = zip(*part, strict=True)
+            postings = postings_of(ids, list(map(_moves, fens, moves)), results)
+            self._database.executemany(
+                "INSERT INTO positions VALUES (?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET postings = CAST(postings || excluded.postings AS BLOB)",
+                ((block, key, packed) for key, packed in postings),
+            )
+            self._write_dates(block, ids, dates)
+
+    def _write_dates(self, block: int, ids: Sequence[int], dates: Sequence[str]) -> None:
+        found = self._database.execute("SELECT dates FROM dates WHERE block = ?", [block]).fetchone()
+        packed = with_dates(found[0] if found else b"", ids, dates)
+        self._database.execute("INSERT OR REPLACE INTO dates VALUES (?, ?)", [block, packed])
 
     def _check_keys(self) -> None:
         """Write the positions anew if keys have changed: they rest on a generator of random numbers."""
@@ -178,11 +189,10 @@ class Library:
             return
         with transaction(self._database):
             self._database.execute("DELETE FROM positions")
-            games = self._database.execute("SELECT id, fen, moves, result FROM games ORDER BY id")
+            self._database.execute("DELETE FROM dates")
+            games = self._database.execute("SELECT id, fen, moves, result, date FROM games ORDER BY id")
             while batch := games.fetchmany(BATCH):
-                ids, fens, moves, results = zip(*batch, strict=True)
-                rows = rows_of(ids, list(map(_moves, fens, moves)), results)
-                self._database.executemany("INSERT INTO positions VALUES (?, ?, ?)", rows)
+                self._write_positions(batch)
             self._database.execute("DELETE FROM keys")
             self._database.execute("INSERT INTO keys VALUES (?)", [key])
 
@@ -198,9 +208,11 @@ class Library:
     def search(self, where: Filter = EVERY_GAME, limit: int = 50, offset: int = 0) -> list[Entry]:
         """Return games, the latest first. Raises ``LibraryError`` for an unknown result."""
         condition, values = _condition(where)
+        date = "+date" if values else "date"  # with a plus, the index of dates is not used: that of texts is
         with self._errors():
             rows = self._database.execute(
-                f"SELECT {_COLUMNS} FROM games WHERE {condition} ORDER BY date DESC, id DESC LIMIT ? OFFSET ?",
+                f"SELECT {_COLUMNS} FROM games WHERE id IN (SELECT id FROM games WHERE {condition} ORDER BY {date} DESC,"
+                " id DESC LIMIT ? OFFSET ?) ORDER BY date DESC, id DESC",
                 [*values, limit, offset],
             )
             return [_entry(row) for row in rows]
@@ -211,8 +223,8 @@ class Library:
         games, moves, results = self._postings(board, where)
         counts = np.zeros((len(MOVES) + 1, len(RESULTS)), np.int64)  # the last row is for those that ended here
         np.add.at(counts, (moves, results), 1)
-        years = np.zeros(len(counts), np.int16)
-        np.maximum.at(years, moves, self._years(games))
+        years = np.zeros(len(counts), np.int32)
+        np.maximum.at(years, moves, self._dates(games) // 10_000)
         played = counts[:-1].sum(1)
         order = np.flatnonzero(played)[np.argsort(-played[played > 0], kind="stable")]
         own = fold(order.astype(np.int16), side)
@@ -230,8 +242,8 @@ class Library:
         games, moves, _ = self._postings(board, where)
         if move is not None:
             games = games[moves == fold(np.array([move.index], np.int16), side)[0]]
+        latest = self._latest(games, limit)
         with self._errors():
-            latest = self._latest(games, limit)
             rows = self._database.execute(
                 f"SELECT {_COLUMNS}, fen, moves FROM games WHERE id IN ({_marks(latest)}) ORDER BY date DESC, id DESC",
                 latest,
@@ -284,7 +296,9 @@ class Library:
         condition, values = _condition(where)
         with self._errors():
             key = np.uint64(_place(board)[0]).view(np.int64).item()
-            rows = self._database.execute("SELECT postings FROM positions WHERE key = ? ORDER BY batch", [key])
+            rows = self._database.execute(
+                "SELECT postings FROM dates CROSS JOIN positions USING (block) WHERE key = ? ORDER BY block", [key]
+            )
             games, moves, results = unpack([blob for (blob,) in rows])
             if values:
                 wanted = self._database.execute(f"SELECT id FROM games WHERE {condition}", values)
@@ -292,33 +306,19 @@ class Library:
                 games, moves, results = games[kept], moves[kept], results[kept]
         return games, moves, results
 
-    def _years(self, games: NDArray[np.uint32]) -> NDArray[np.int16]:
-        """Return the years of games, 0 where unknown. All are kept in memory; only those added since are read."""
-        known = len(self._known_years)
-        if len(games) and games[-1] >= known:
-            with self._errors():
-                rows = self._database.execute(
-                    "SELECT id, CAST(substr(date, 1, 4) AS INTEGER) FROM games WHERE id >= ? ORDER BY id", [known]
-                )
-                found = np.array(rows.fetchall(), np.int64)
-            grown = np.zeros(int(found[-1, 0]) + 1, np.int16)
-            grown[:known] = self._known_years
-            grown[found[:, 0]] = found[:, 1]
-            self._known_years = grown
-        return self._known_years[games]
+    def _dates(self, games: NDArray[np.uint32]) -> NDArray[np.int32]:
+        """Return the dates of games ``(n,)``, as `DATE`."""
+        with self._errors():
+            blocks = self._database.execute("SELECT block, dates FROM dates").fetchall()
+        return unpack_dates(blocks)[games]
 
     def _latest(self, games: NDArray[np.uint32], limit: int) -> list[int]:
         """Return those of the games with the latest dates."""
-        if len(games) <= FEW:
-            numbers = games.tolist()
-            order = "ORDER BY date DESC, id DESC LIMIT ?"
-            rows = self._database.execute(
-                f"SELECT id FROM games WHERE id IN ({_marks(numbers)}) {order}", [*numbers, limit]
-            )
-            return [number for (number,) in rows]
-        wanted = set(games.tolist())
-        every = self._database.execute("SELECT id FROM games ORDER BY date DESC, id DESC")
-        return list(islice((number for (number,) in every if number in wanted), limit))
+        order = self._dates(games).astype(np.int64) << 32 | games
+        if len(order) > limit:
+            order = np.partition(order, -limit)[-limit:] if limit else order[:0]
+        latest: list[int] = (order & 0xFFFFFFFF).tolist()
+        return latest
 
     def _errors(self) -> AbstractContextManager[None]:
         return errors_named(self.path)

@@ -40,6 +40,23 @@ MIGRATIONS: Final = [
     ) WITHOUT ROWID;
     CREATE TABLE keys (of_start INTEGER NOT NULL);
     """,
+    """
+    DROP TABLE positions;
+    CREATE TABLE positions (
+        block INTEGER NOT NULL,     -- games whose ids, divided by lm.library.postings.BLOCK, have the same quotient
+        key INTEGER NOT NULL,       -- as lm.dataset.positions.keys_of, signed
+        postings BLOB NOT NULL,     -- as lm.library.postings.POSTING
+        PRIMARY KEY (block, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE dates (
+        block INTEGER PRIMARY KEY,
+        dates BLOB NOT NULL         -- of its games in turn, as lm.library.postings.DATE
+    );
+    DROP INDEX games_by_text;
+    CREATE INDEX games_by_text ON games (players, occasion, result, date);
+    -- without a key, positions and dates are written anew
+    DELETE FROM keys;
+    """,
 ]
 """The n-th script makes a database of version n out of one of version n - 1. A new version adds a script."""
 

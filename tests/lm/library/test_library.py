@@ -121,10 +121,20 @@ class TestExplore:
         for played in library.explore(board).moves:
             assert len(library.games_with(board, move=played.move, limit=100)) == played.score.games
 
-    def test_common_positions_list_the_latest_games(self, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-        few = library.games_with(Board(), limit=7)
-        monkeypatch.setattr(library_module, "FEW", 3)
-        assert library.games_with(Board(), limit=7) == few
+    @pytest.mark.parametrize("limit", [0, 1, 7, COUNT, 100])
+    def test_the_latest_games_come_first(self, library: Library, limit: int) -> None:
+        every = [library.entry(number, 0) for number in library.numbers()]
+        every.sort(key=lambda entry: (entry.date, entry.id), reverse=True)
+        assert library.games_with(Board(), limit=limit) == every[:limit]
+
+    def test_dates_stay_with_their_games_when_others_are_removed(self, library: Library) -> None:
+        for number in library.numbers()[::3]:
+            library.remove(number)
+        library.add(Game.from_pgn('[Date "1999"] 1. a0a1 *'))  # in the place of the last one
+        before = library.games_with(Board(), limit=100), library.explore(Board())
+        library._database.execute("DELETE FROM keys")
+        with Library(library.path) as again:  # positions and dates are written anew
+            assert (again.games_with(Board(), limit=100), again.explore(Board())) == before
 
     def test_the_year_in_which_a_move_was_last_played(self, library: Library) -> None:
         years: dict[str, set[int]] = {}
@@ -286,6 +296,18 @@ class TestFile:
         with pytest.raises(LibraryError, match=r"library\.sqlite: file is not a database"):
             Library(tmp_path / "library.sqlite")
 
+    def test_a_library_of_version_1_is_searched_like_a_new_one(self, library: Library, tmp_path: Path) -> None:
+        old = sqlite3.connect(tmp_path / "old.sqlite")
+        old.executescript(schema.MIGRATIONS[0] + "PRAGMA user_version = 1")
+        old.execute("ATTACH ? AS new", [str(library.path)])
+        for table in ("games", "imports", "keys"):
+            old.execute(f"INSERT INTO {table} SELECT * FROM new.{table}")
+        old.commit()
+        old.close()
+        with Library(tmp_path / "old.sqlite") as migrated:
+            assert migrated.explore(Board()) == library.explore(Board())
+            assert migrated.games_with(Board()) == library.games_with(Board())
+
     def test_positions_are_written_anew_if_keys_change(self, library: Library) -> None:
         before = by_move(library, Board())
         library._database.execute("UPDATE keys SET of_start = 1")
@@ -315,6 +337,19 @@ class TestCommands:
         assert lines[1].split() == ["P7+1", "卒7进1", "2", "0.750", "0%", "50%", "50%", "2009"]
         assert "2009-11-07" in out
         assert len(out.split("\n\n")[1].splitlines()) == 2
+
+    @pytest.mark.parametrize(
+        ("words", "answer"),
+        [
+            (["--player", "nobody"], "no game with this position fits the filter; without it, 45 games would be found"),
+            (["4k4/9/9/9/9/9/9/9/9/3K5 w", "--player", "nobody"], "no games with this position"),
+            (["4k4/9/9/9/9/9/9/9/9/3K5 w"], "no games with this position"),
+        ],
+    )
+    def test_explore_finds_nothing(
+        self, xqlm: Callable[..., tuple[int, str, str]], tmp_path: Path, words: list[str], answer: str
+    ) -> None:
+        assert xqlm("explore", *words, "--library", tmp_path / "library.sqlite")[:2] == (0, f"{answer}\n")
 
     def test_json(self, xqlm: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
         code, out, _ = xqlm("explore", "--library", tmp_path / "library.sqlite", "--json", "--player", "黄海林")
