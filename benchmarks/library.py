@@ -80,7 +80,7 @@ class Desk:
 
     def take_in(self, task: Task, asked: list[Used], stop_at: float = float("inf"), kill: bool = False) -> Progress:
         """Do a task, ask questions meanwhile, and tell what it took; it is stopped or killed at a number of games."""
-        last, told, longest, stopped = Progress(task, 0, 0, None), time.perf_counter(), 0.0, 0.0
+        last, told, longest, stopped = Progress(task), time.perf_counter(), 0.0, 0.0
         self.importer.send(task)
         start = Used.now(self.importer.pid)
         used = start - start
@@ -106,7 +106,9 @@ class Desk:
                     raise SystemExit(report.message)
         added = report.added if isinstance(report, Done) else last.added
         what = "" if not stopped else " until killed" if kill else f" until stopped, in {told - stopped:.1f} s"
-        print(f"  {last.read:,} games read, {added:,} new, {show(used)}{what}; longest without progress {longest:.1f} s")
+        print(
+            f"  {last.read:,} games read, {added:,} new, {show(used)}{what}; longest without progress {longest:.1f} s"
+        )
         return last
 
 

@@ -69,11 +69,13 @@ class Progress:
     """How far a task is."""
 
     task: Task
-    read: int
+    read: int = 0
     """Games that were read."""
-    added: int
+    added: int = 0
     """Those that are in the library now, by this task."""
-    total: int | None
+    known: int = 0
+    """Copies of games that were in the library already."""
+    total: int | None = None
     """How many there are to read, if that is known."""
 
 
@@ -84,7 +86,7 @@ class Done:
     task: Task
     added: int
     known: int
-    """Copies of games that were in the library already."""
+    """Both as in `Progress`."""
     stopped: bool = False
     faults: int = 0
     fault: str = ""
@@ -177,11 +179,9 @@ class Clerk:
 
     def _do(self, task: Task) -> None:
         faults: list[Exception] = []
-        last, self._stopped = Progress(task, 0, 0, None), False
-        copies, told = 0, time.monotonic()
+        last, self._stopped, told = Progress(task), False, time.monotonic()
         try:
-            for last, known in self._steps(task, faults.append):
-                copies = known
+            for last in self._steps(task, faults.append):
                 while (message := self._waiting()) is not None:
                     self._take(message)
                 if self._stopped:
@@ -193,10 +193,10 @@ class Clerk:
             self._report(Failed(task, describe(error)))
             return
         first = describe(faults[0]) if faults else ""
-        self._report(Done(task, last.added, copies, self._stopped, len(faults), first))
+        self._report(Done(task, last.added, last.known, self._stopped, len(faults), first))
 
-    def _steps(self, task: Task, on_error: Callable[[Exception], None]) -> Iterator[tuple[Progress, int]]:
-        """Do a task step by step; yields its progress, and how many games were known."""
+    def _steps(self, task: Task, on_error: Callable[[Exception], None]) -> Iterator[Progress]:
+        """Do a task step by step; yields its progress."""
         from lm.library.entries import SHIPPED_GAMES
 
         library = self._library
@@ -204,13 +204,13 @@ class Clerk:
             from lm.library.similar import GAMES, Index
 
             for read in Index.build(library):
-                yield Progress(task, read, 0, GAMES), 0
+                yield Progress(task, read, total=GAMES)
         elif isinstance(task, AddFile):
             for step in library.add_file(task.path, on_error):
-                yield Progress(task, step.read, step.added, None), step.known
+                yield Progress(task, step.read, step.added, step.known)
         elif not library.has_shipped():
             for step in library.add_shipped():
-                yield Progress(task, step.read, step.added, SHIPPED_GAMES), step.known
+                yield Progress(task, step.read, step.added, step.known, SHIPPED_GAMES)
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ library has a process of its own (`gui.processes.importing`), so that questions 
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import os
 import pickle
 import threading
@@ -209,10 +211,17 @@ def main() -> None:
                     changed.notify()
         os._exit(0)  # the window is gone
 
+    importlib.import_module("lm.library.similar")  # else the first question that needs it would have to wait
     desk = Desk(pickle.load(messages), report)
     threading.Thread(target=listen, name="listener", daemon=True).start()
-    while True:
+
+    def answer() -> None:
         with changed:
             changed.wait_for(lambda: waiting)
             message = waiting.pop(next(iter(waiting)))
         desk.serve(message)
+
+    answer()
+    gc.freeze()  # now all is loaded; to look for garbage there would hold up an answer for 50 ms
+    while True:
+        answer()

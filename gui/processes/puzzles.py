@@ -9,7 +9,7 @@ import contextlib
 import os
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -198,29 +198,33 @@ class Trainer:
     def _standing(self) -> Standing:
         session = self._session
         assert session is not None
-        results = session.record.results.values()
-        puzzle = session.puzzle
-        standing = self._phase, session.only_failed, session.left, self._count, session.record.grade
-        counts = sum(results), len(results) - sum(results)
+        results, puzzle = session.record.results.values(), session.puzzle
+        whole = Standing(
+            phase=self._phase,
+            only_failed=session.only_failed,
+            left=session.left,
+            all=self._count,
+            grade=session.record.grade,
+            solved=sum(results),
+            failed=len(results) - sum(results),
+        )
         if puzzle is None:
-            return Standing(*standing, *counts)
+            return whole
         players = f"{puzzle.red or '?'} - {puzzle.black or '?'}" if puzzle.red or puzzle.black else ""
-        source = ", ".join(part for part in (players, puzzle.event, puzzle.date) if part)
-        return Standing(
-            *standing,
-            *counts,
-            puzzle.fen,
-            puzzle.last,
-            tuple(self._moves),
-            puzzle.mate,
-            puzzle.grade,
-            puzzle.chance,
-            puzzle.found,
-            source,
-            session.failed,
-            self._piece,
-            self._target,
-            self._solution,
+        return replace(
+            whole,
+            fen=puzzle.fen,
+            last=puzzle.last,
+            moves=tuple(self._moves),
+            mate=puzzle.mate,
+            of_grade=puzzle.grade,
+            chance=puzzle.chance,
+            found=puzzle.found,
+            source=", ".join(part for part in (players, puzzle.event, puzzle.date) if part),
+            is_failed=session.failed,
+            piece=self._piece,
+            target=self._target,
+            solution=self._solution,
         )
 
 

@@ -319,7 +319,7 @@ def importing(task, total):
         explored(stage)
         library = stage.controller.library
         library.tasks = [task]
-        library.progress = Progress(task, 12_300, 10_000, total)
+        library.progress = Progress(task, 12_300, 10_000, total=total)
 
     return set_up
 

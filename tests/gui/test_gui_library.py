@@ -290,7 +290,7 @@ class TestSearch:
         monkeypatch.setattr(app.table.importer, "send", app.table.importer.sent.append)
         key(app, "return")
         assert app.table.importer.sent == [BuildIndex()] and app.overlay is sheet
-        app.table.importer.report(Progress(BuildIndex(), 1234, 0, 3000))
+        app.table.importer.report(Progress(BuildIndex(), 1234, total=3000))
         app.table.tick()
         assert any("1,234" in line for line in written(app, monkeypatch))
         click(app, sheet._progress(app.layout, sheet.room(app.layout)).center)
@@ -406,7 +406,7 @@ class TestImport:
         monkeypatch.setattr(app.table.importer, "send", sent.append)
         library, task = app.controller.library, AddFile(tmp_path / "big.pgn")
         library.add_file(task.path)
-        app.table.importer.report(Progress(task, 12300, 0, None))
+        app.table.importer.report(Progress(task, 12300))
         app.table.tick()
         assert "Games read from big.pgn: 12,300" in written(app, monkeypatch)
         click(app, app.panel.view._progress(app.layout, app.layout.view).center)
