@@ -4,13 +4,15 @@
 
 Questions are those of the explorer for positions of shipped games and of the files, asked through its process, as the
 window does: while the other process takes in the shipped games, then the files, and then alone. The import of the first
-file is stopped once, and its process is killed once; each time it has to go on where it was. Where the system tells (Linux), the
-processor's time stands beside the time on the wall, and how long processes that could run had to wait for the core.
+file is stopped once, and its process is killed once; each time it has to go on where it was. On Linux, beside the time
+on the wall stands that of the processor, of both processes that a question needs, how long they could have run but had
+to wait for it, and the rest: for the disk, or for each other.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import queue
 import random
@@ -52,6 +54,11 @@ class Used:
                 processor, waiting = processor + used, waiting + waited
         return cls(time.perf_counter(), processor / 1e9, waiting / 1e9)
 
+    @property
+    def rest(self) -> float:
+        """Time that was neither used nor spent in the queue; two that wait at once count twice there."""
+        return max(0.0, self.wall - self.processor - self.waiting)
+
     def __sub__(self, other: Used) -> Used:
         return Used(self.wall - other.wall, self.processor - other.processor, self.waiting - other.waiting)
 
@@ -66,17 +73,16 @@ class Desk:
         self.librarian, self.importer = Librarian(lambda: self._ready.put(None), path), Importer(path=path)
 
     def ask(self, board: Board | None = None) -> Used:
-        """Ask a question and return what the answer took in the library's process, and the waiting here, too."""
+        """Ask a question and return what it took until the answer was here."""
         self._number += 1
         librarian = self.librarian.pid
-        before, own = Used.now(librarian), Used.now(os.getpid())
+        before = Used.now(librarian, os.getpid())
         self.librarian.ask(Explore(self._number, board or self._boards[self._number % len(self._boards)]))
         while True:
             self._ready.get()
             answer = self.librarian.poll()
             if isinstance(answer, Explored) and answer.number == self._number:
-                used, here = Used.now(librarian) - before, Used.now(os.getpid()) - own
-                return Used(used.wall, used.processor, used.waiting + here.waiting)
+                return Used.now(librarian, os.getpid()) - before
 
     def take_in(self, task: Task, asked: list[Used], stop_at: float = float("inf"), kill: bool = False) -> Progress:
         """Do a task, ask questions meanwhile, and tell what it took; it is stopped or killed at a number of games."""
@@ -119,6 +125,7 @@ def main() -> None:
     options = parser.parse_args()
     shipped = data_path("games") / "practical.pgn.zst"
     boards = positions([shipped, *options.files], options.questions)
+    gc.freeze()  # of what is loaded here, nothing is garbage
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(Path(folder) / "library.sqlite", boards)
         print(f"the first answer of an empty library, with the start of the process: {desk.ask(Board()).wall:.1f} s")
@@ -154,7 +161,7 @@ def positions(files: list[Path], count: int) -> list[Board]:
 
 def tell(what: str, asked: list[Used]) -> None:
     """Print how long answers took, and what the five longest of them are made of."""
-    for name in ("wall", "processor"):
+    for name in ("wall", "processor", "rest"):
         times = sorted(1000 * getattr(used, name) for used in asked)
         middle, late, last = times[len(times) // 2], times[int(0.99 * len(times))], times[-1]
         print(f"{what}, {name}: {len(times)}, median {middle:.1f} ms, 99% under {late:.1f} ms, longest {last:.1f} ms")
@@ -164,9 +171,11 @@ def tell(what: str, asked: list[Used]) -> None:
 
 def show(used: Used) -> str:
     """Say what was used."""
-    times = (f"{1000 * time:.0f} ms" if used.wall < 1 else f"{time:.1f} s" for time in (used.processor, used.waiting))
-    wall = f"{1000 * used.wall:.0f} ms" if used.wall < 1 else f"{used.wall:.1f} s"
-    return f"{wall} (processor {next(times)}, waiting for it {next(times)})"
+    wall, processor, waiting = (
+        f"{1000 * time:.0f} ms" if used.wall < 1 else f"{time:.1f} s"
+        for time in (used.wall, used.processor, used.waiting)
+    )
+    return f"{wall} (processor {processor}, waiting for it {waiting})"
 
 
 if __name__ == "__main__":

@@ -209,10 +209,10 @@ class Library:
         """Return games, the latest first. Raises ``LibraryError`` for an unknown result."""
         condition, values = _condition(where)
         date = "+date" if values else "date"  # with a plus, the index of dates is not used: that of texts is
+        found = f"SELECT id FROM games WHERE {condition} ORDER BY {date} DESC, id DESC LIMIT ? OFFSET ?"
         with self._errors():
             rows = self._database.execute(
-                f"SELECT {_COLUMNS} FROM games WHERE id IN (SELECT id FROM games WHERE {condition} ORDER BY {date} DESC,"
-                " id DESC LIMIT ? OFFSET ?) ORDER BY date DESC, id DESC",
+                f"SELECT {_COLUMNS} FROM games WHERE id IN ({found}) ORDER BY date DESC, id DESC",
                 [*values, limit, offset],
             )
             return [_entry(row) for row in rows]
