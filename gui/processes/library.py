@@ -7,7 +7,6 @@ library has a process of its own (`gui.processes.importing`), so that questions 
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import os
 import pickle
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gui.errors import describe
 from gui.processes.child import pipes
+from lm import freeze_loaded
 
 if TYPE_CHECKING:
     from lm.library.entries import Entry, Filter
@@ -222,6 +222,6 @@ def main() -> None:
         desk.serve(message)
 
     answer()
-    gc.freeze()  # now all is loaded; to look for garbage there would hold up an answer for 50 ms
+    freeze_loaded()
     while True:
         answer()

@@ -9,8 +9,9 @@ import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cache
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -293,18 +294,20 @@ class Library:
 
     def _postings(self, board: Board, where: Filter) -> tuple[NDArray[np.uint32], NDArray[np.int16], NDArray[np.uint8]]:
         """Return the games of a position, ascending, with their moves, as seen from the key, and their results."""
-        condition, values = _condition(where)
+        condition, values = _condition(replace(where, result=""))  # the result is in the postings
         with self._errors():
             key = np.uint64(_place(board)[0]).view(np.int64).item()
             rows = self._database.execute(
                 "SELECT postings FROM dates CROSS JOIN positions USING (block) WHERE key = ? ORDER BY block", [key]
             )
             games, moves, results = unpack([blob for (blob,) in rows])
+            kept = np.ones(len(games), np.bool_)
+            if where.result:
+                kept = results == _result(where.result)
             if values:
                 wanted = self._database.execute(f"SELECT id FROM games WHERE {condition}", values)
-                kept = np.isin(games, np.array([number for (number,) in wanted], np.uint32))
-                games, moves, results = games[kept], moves[kept], results[kept]
-        return games, moves, results
+                kept &= np.isin(games, np.fromiter(chain.from_iterable(wanted), np.uint32))
+        return games[kept], moves[kept], results[kept]
 
     def _dates(self, games: NDArray[np.uint32]) -> NDArray[np.int32]:
         """Return the dates of games ``(n,)``, as `DATE`."""
@@ -385,11 +388,15 @@ def _condition(where: Filter) -> tuple[str, list[str | int]]:
         parts.append("instr(occasion, ?)")
         values.append(searchable(where.event))
     if where.result:
-        if where.result not in RESULTS:
-            raise LibraryError(f"a result is one of {', '.join(RESULTS)}: {where.result!r}")
         parts.append("result = ?")
-        values.append(RESULTS.index(where.result))
+        values.append(_result(where.result))
     return " AND ".join(parts), values
+
+
+def _result(text: str) -> int:
+    if text not in RESULTS:
+        raise LibraryError(f"a result is one of {', '.join(RESULTS)}: {text!r}")
+    return RESULTS.index(text)
 
 
 def _identity(fen: str | None, moves: NDArray[np.int16], more: str) -> int:

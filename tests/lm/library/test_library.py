@@ -107,6 +107,14 @@ class TestExplore:
         count = sum(name in (game.headers.get("Red"), game.headers.get("Black")) for game in games)
         assert library.explore(Board(), Filter(player=name)).score.games == count
 
+    def test_filters_together(self, library: Library, games: list[Game]) -> None:
+        name, event = games[1].headers["Red"], games[1].headers["Event"]
+        for result in ("1-0", "0-1", "1/2-1/2", "*"):
+            where = Filter(name, event, result)
+            found = {entry.id for entry in library.search(where, COUNT)}
+            assert {entry.id for entry in library.games_with(Board(), where)} == found
+            assert library.explore(Board(), where).score.games == library.count(where) == len(found)
+
     def test_games_with_a_position_say_where(self, library: Library) -> None:
         board = Board.from_moves("a3a4 g6g5")
         entries = library.games_with(board)
