@@ -2,7 +2,7 @@
 
 The first four play the moves that people play, at a high temperature, and overlook losses as people do: small ones more
 often than large ones (`lm.players.careful`). *Steady*, the default, is the language model alone. After it come looks
-ahead of two and four plies, and then a search with more and more nodes.
+ahead of three and five plies, and then a search with more and more nodes.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ class Level:
 
 
 LEVELS: Final = (
-    Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -670),
-    Level("Beginner", "careful:depth=1,care=0.24,temperature=1.8", -470),
-    Level("Learner", "careful:depth=1,care=0.36,temperature=1.4", -210),
-    Level("Casual", "careful:depth=1,care=0.58,temperature=1.15", -40),
-    Level("Steady", "lm:temperature=0.6", 120),
-    Level("Watchful", "careful:depth=2,care=1.8,temperature=0.35", 380),
-    Level("Sharp", "careful:depth=4,care=2,temperature=0.3", 600),
-    Level("Strong", "search:nodes=20", 850),
-    Level("Deep", "search:nodes=90", 1100),
-    Level("Best", "search:nodes=600", 1350),
+    Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -640),
+    Level("Beginner", "careful:depth=1,care=0.24,temperature=1.8", -460),
+    Level("Learner", "careful:depth=1,care=0.36,temperature=1.4", -200),
+    Level("Casual", "careful:depth=1,care=0.58,temperature=1.15", 0),
+    Level("Steady", "lm:temperature=0.45", 150),
+    Level("Watchful", "careful:depth=3,care=2,temperature=0.3", 370),
+    Level("Sharp", "careful:depth=5,care=2,temperature=0.25", 510),
+    Level("Strong", "search:nodes=28", 780),
+    Level("Deep", "search:nodes=100", 970),
+    Level("Best", "search:nodes=600", 1200),
 )
 """From the weakest to the strongest."""
 DEFAULT_LEVEL: Final = LEVELS[4]

@@ -349,8 +349,8 @@ class TestLevels:
     @pytest.mark.parametrize(
         ("spec", "level", "expected"),
         [
-            ("lm", "Steady", "lm:temperature=0.6"),
-            ("lm:model=runs/a", "Steady", "lm:temperature=0.6,model=runs/a"),
+            ("lm", "Steady", "lm:temperature=0.45"),
+            ("lm:model=runs/a", "Steady", "lm:temperature=0.45,model=runs/a"),
             ("level:deep", "Deep", "search:nodes=90"),
         ],
     )
