@@ -208,7 +208,7 @@ class App:
         """Return the arrow of the move pointed at, those of the analysis, or that of the move whose pieces glow."""
         analysis, mind = self.controller.analysis, self.controller.mind
         if (move := self.controller.library.hovered) is not None:
-            return [Arrow(move.from_square, move.to_square, theme.GOLD, 0.7)]
+            return [Arrow(move.from_square, move.to_square, theme.TARGET, 0.7)]
         if not analysis.on and mind.speakers() and mind.move is not None:
             return [Arrow(mind.move.from_square, mind.move.to_square, theme.PEOPLE, 0.7)]
         return [_arrow(mark) for mark in analysis.arrows()]

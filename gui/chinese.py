@@ -479,6 +479,7 @@ CHINESE: Final[dict[str, str]] = {
     "notice.teaching": "您的着法将逐着评判，失着可以悔棋。",
     "notice.teaching_off": "不再评判您的着法。",
     "notice.teaching_clock": "用棋钟时不评判着法。",
+    "notice.teaching_alone": "已打开，用于一人对电脑的对局。",
     "notice.not_judged": "您的着法无法评判：{reason}",
     "notice.hint": "提示：{move}",
     "status.hint": "正在找提示…",

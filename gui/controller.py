@@ -302,8 +302,8 @@ class Controller:
         if self.files.set_aside() is None:
             return
         humans = [color for color, spec in enumerate(setup.players) if spec is None]
+        self.session.begin(setup.fen, humans, setup.clocks)  # which keeps the game before, with those who played it
         self.opponents.seat_players(*setup.players)
-        self.session.begin(setup.fen, humans, setup.clocks)
         self._quiet()
         self.opponents.ask_again()
         self.analysis.follow(self.opponents.player)

@@ -494,6 +494,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "notice.teaching": "Your moves are judged, and mistakes may be taken back.",
     "notice.teaching_off": "Your moves are not judged any more.",
     "notice.teaching_clock": "Moves are not judged while a clock runs.",
+    "notice.teaching_alone": "On, for games of one person against an opponent.",
     "notice.not_judged": "Your move could not be judged: {reason}",
     "notice.hint": "Hint: {move}",
     "status.hint": "Looking for a hint...",

@@ -29,8 +29,13 @@ def do(controller: Controller, action: Action) -> None:
             analysis.people_arrows = not analysis.people_arrows
         case Action.TEACH:
             controller.preferences.step("teaching")
-            on, timed = controller.preferences["teaching"] == "on", bool(session.table.clocks)
-            key = "notice.teaching_off" if not on else "notice.teaching_clock" if timed else "notice.teaching"
+            key = "notice.teaching"
+            if controller.preferences["teaching"] == "off":
+                key = "notice.teaching_off"
+            elif len(session.humans) != 1:
+                key = "notice.teaching_alone"
+            elif session.table.clocks:
+                key = "notice.teaching_clock"
             controller.say(say(key))
         case Action.MIND:
             mind.toggle()

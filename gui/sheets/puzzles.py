@@ -180,7 +180,7 @@ class PuzzleSheet(Overlay):
             first = standing.solution[0]
             arrows = [Arrow(first.from_square, first.to_square, theme.BEST, 0.7)]
         elif standing.piece is not None and standing.target is not None and puzzles.selected is None:
-            arrows = [Arrow(standing.piece, standing.target, theme.GOLD, 0.7)]
+            arrows = [Arrow(standing.piece, standing.target, theme.TARGET, 0.7)]
         hinted = standing.piece if puzzles.selected is None else None
         marks = Marks(
             selected=puzzles.selected if puzzles.selected is not None else hinted,

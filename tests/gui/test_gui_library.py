@@ -8,10 +8,11 @@ import threading
 import pygame
 import pytest
 
-from frames import changed, shot
+from frames import around, changed, shot
 from gui import strings
 from gui.actions import Action
 from gui.library import SHORTEST, Importer, Librarian
+from gui.new_game import Setup
 from gui.processes.helpers import Helpers
 from gui.processes.importing import (
     AddFile,
@@ -31,6 +32,7 @@ from gui.sheets.file_dialog import FileDialog
 from gui.sheets.library import LibrarySheet
 from lm.library.entries import Filter
 from lm.library.library import Library
+from lm.players.specs import Spec
 from xiangqi import Board, Game, Move, save
 
 OPENINGS = ("h2e2 h9g7 h0g2", "h2e2 h9g7 g3g4", "h2e2 b9c7 h0g2", "g3g4 h9g7 h2e2")
@@ -146,7 +148,10 @@ class TestExplorer:
         explore(app)
         before = shot(app)
         app.handle(pygame.Event(pygame.MOUSEMOTION, pos=row_of(app, "g3g4"), rel=(1, 1), buttons=(0, 0, 0)))
-        assert changed(app, before, shot(app), 0.6) >= {"g4"}
+        after = shot(app)
+        assert changed(app, before, after, 0.6) >= {"g4"}
+        seen = abs(around(app, after, "g4", 0.3) - around(app, before, "g4", 0.3)).max(axis=2)
+        assert (seen > 80).mean() > 0.03  # gold on wood is hardly seen
         app.handle(pygame.Event(pygame.WINDOWLEAVE))
         assert changed(app, before, shot(app), 0.6) == set()
 
@@ -375,6 +380,14 @@ class TestKeeping:
         app.session.new()
         (message,) = self.kept(app)
         assert message.game.end().ply == SHORTEST
+
+    def test_it_has_the_names_of_those_who_played_it(self, app):
+        app.controller.start(Setup((None, Spec("level", "Child"))))
+        while app.session.board.ply < SHORTEST:
+            app.session.play(app.session.board.legal_moves[app.session.board.ply % 7])
+        app.controller.start(Setup((Spec("level", "Deep"), None)))
+        headers = self.kept(app)[-1].game.headers
+        assert (headers["Red"], headers["Black"]) == ("Human", "Child")
 
     def test_what_was_opened_from_a_file_is_not(self, app):
         (game, *_) = games()

@@ -93,6 +93,21 @@ class TestAsking:
         assert all(request.idle for request in table.worker.judgements[count:])
         table.wait(lambda: len(table.moves) == 2)
 
+    @pytest.mark.parametrize(
+        ("humans", "clocks", "said"),
+        [
+            ("red", "-", "Your moves are judged"),
+            ("both", "-", "On, for games of one person"),
+            ("red", "60", "Moves are not judged while a clock runs"),
+        ],
+    )
+    def test_it_says_whether_this_game_is_judged(self, table, humans, clocks, said):
+        table.session.begin(STARTING_FEN, HUMANS[humans], Clocks.parse(clocks))
+        table.controller.do(Action.TEACH)
+        assert "not judged any more" in table.controller.status()[0]
+        table.controller.do(Action.TEACH)
+        assert table.controller.status()[0].startswith(said)
+
     def test_it_is_kept_in_the_settings(self, table):
         assert table.settings.get("teaching", "off") == "on" and table.controller.ticked(Action.TEACH)
 
