@@ -69,9 +69,16 @@ def _text(string: str, size: int, color: Rgb, name: str) -> pygame.Surface:
     opened = font(name, size)
     shown = string.translate(_BLANKS)
     missing = {c for c, found in zip(shown, opened.metrics(shown), strict=False) if found is None}
-    return opened.render("".join("□" if c in missing or ord(c) > 0xFFFF else c for c in shown), True, color)
+    surface = opened.render("".join("□" if c in missing or ord(c) > 0xFFFF else c for c in shown), True, color)
+    if (name, size) == DOTLESS:
+        for at in (n for n, c in enumerate(shown) if c == "!"):
+            x, across = opened.size(shown[:at])[0], opened.size("!")[0]
+            surface.fill((*color, 0), (x, opened.get_ascent() - 3, across, 1))
+    return surface
 
 
+DOTLESS = fonts.UI, 11
+"""The font and the size at which hinting joins the dot of ``!`` to its stem, so that ``?!`` reads as ``?I``."""
 _BLANKS = dict.fromkeys([*range(32), 127], " ")
 
 

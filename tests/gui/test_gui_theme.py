@@ -8,7 +8,7 @@ import pytest
 import gui
 from gui import picture, piece_pictures, theme
 from gui.board_view import BoardView, Marks
-from gui.layout import arrange
+from gui.layout import SMALLEST_TEXT, arrange
 from gui.palettes import THEMES, Palette
 from gui.session import Session
 
@@ -102,6 +102,14 @@ class TestPieces:
 
 
 class TestTexts:
+    @pytest.mark.parametrize("size", range(SMALLEST_TEXT, 30))
+    def test_a_mark_of_exclamation_has_its_dot(self, size):
+        alpha = pygame.surfarray.array_alpha(theme.text("炮二平五?!", size, (255, 255, 255)))
+        start = theme.width("炮二平五?", size)
+        rows = alpha[start:].max(axis=0) > 60
+        first, *_, last = rows.nonzero()[0]
+        assert not rows[first:last].all()
+
     def test_a_word_that_is_longer_than_a_line_is_broken_and_nothing_is_lost(self):
         fen = "rnbakabnr/9/1c5c1/p1p1p1p1p/9/9/P1P1P1P1P/1C5C1/9/RNBAKABNR"
         lines = theme.wrap(f"in {fen} it is red's turn", 14, 120)
