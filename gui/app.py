@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from xiangqi.game import Drawn, DrawnColor
 
 WINDOW_SIZE = (1180, 900)
+SCREEN_SHARE = 0.75
+"""The part of a large screen's height that the window takes at first: texts grow with it."""
 FRAME_SIZE: Final = (8, 40)
 """Pixels that a desktop puts around a window: a screen without that room is used as a whole."""
 DRAG_START = 6
@@ -66,7 +68,6 @@ CLOSING = (pygame.QUIT, pygame.WINDOWCLOSE)
 
 def open_window(size: Sequence[int] = ()) -> pygame.Window:
     """Open the window, of a size (width and height) as far as the screen has room. Raises ``NoDisplayError``."""
-    wanted = size if len(size) == 2 and all(isinstance(side, int) for side in size) else WINDOW_SIZE
     asked_for = os.environ.get("SDL_VIDEODRIVER")
     try:
         pygame.display.init()
@@ -74,6 +75,9 @@ def open_window(size: Sequence[int] = ()) -> pygame.Window:
         if driver in ("offscreen", "dummy") and driver != asked_for:
             raise NoDisplayError("no display: no window can be opened here")
         (desktop, *_) = pygame.display.get_desktop_sizes()
+        known = len(size) == 2 and all(isinstance(side, int) for side in size)
+        grown = max(1.0, SCREEN_SHARE * desktop[1] / WINDOW_SIZE[1])
+        wanted = size if known else [round(grown * side) for side in WINDOW_SIZE]
         width = max(min(wanted[0], desktop[0] - 40), MINIMUM_SIZE[0])
         height = max(min(wanted[1], desktop[1] - 80), MINIMUM_SIZE[1])
         window = pygame.Window("xqlm", (width, height), resizable=True)

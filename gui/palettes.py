@@ -19,7 +19,7 @@ class Palette:
     raised: Rgb
     hover: Rgb
     edge: Rgb
-    """Thin lines, and the text of what cannot be done."""
+    """Thin lines."""
     text: Rgb
     faint: Rgb
     gold: Rgb
@@ -58,6 +58,12 @@ class Palette:
     disc_edge: Rgb
     ink_red: Rgb
     ink_black: Rgb
+
+    @property
+    def off(self) -> Rgb:
+        """The text of what cannot be done, and what a field says while it is empty: between lines and faint text."""
+        red, green, blue = ((a + b) // 2 for a, b in zip(self.edge, self.faint, strict=True))
+        return red, green, blue
 
 
 ROSEWOOD: Final = Palette(

@@ -70,7 +70,7 @@ def button(
     face = color or (theme.HOVER if rect.collidepoint(pointer) else theme.RAISED)
     box(screen, rect, face if enabled else theme.BACKGROUND, layout.px(7))
     inks = {theme.GOLD: theme.ON_GOLD, theme.WARNING: theme.ON_WARNING}
-    ink = inks.get(face, theme.TEXT) if enabled else theme.EDGE
+    ink = inks.get(face, theme.TEXT) if enabled else theme.OFF
     size, small, pad = layout.text(14), layout.text(11), min(layout.px(9), rect.width // 8)
     size = next((s for s in range(size, small - 1, -1) if theme.width(label, s) <= rect.width - 2 * pad), small)
     room = rect.inflate(-2 * pad, 0)

@@ -146,6 +146,6 @@ class Menu(Overlay):
         if controller.ticked(action):
             dot = layout.px(5)
             box(screen, Rect(rect.x + layout.px(1), rect.centery - dot // 2, dot, dot), theme.JADE, dot / 2)
-        key = write(screen, action.shortcut, layout.text(11), room, theme.FAINT if enabled else theme.EDGE, "right")
+        key = write(screen, action.shortcut, layout.text(11), room, theme.FAINT if enabled else theme.OFF, "right")
         room.width = key.left - room.x - layout.px(4)
-        write(screen, self._label(action), layout.text(14), room, theme.TEXT if enabled else theme.EDGE)
+        write(screen, self._label(action), layout.text(14), room, theme.TEXT if enabled else theme.OFF)

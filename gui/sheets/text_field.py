@@ -76,7 +76,7 @@ class TextField:
         first = max(0, cursor[0] - rows + 1)
         top = room.y if rows > 1 else room.centery - step // 2
         if not shown and hint:
-            write(screen, hint, size, Rect(room.x + layout.px(4), top, room.width, step), theme.EDGE)
+            write(screen, hint, size, Rect(room.x + layout.px(4), top, room.width, step), theme.OFF)
         for i, line in enumerate(lines[first : first + rows]):
             screen.blit(theme.text(line, size), (room.x, top + i * step))
         if not focused:

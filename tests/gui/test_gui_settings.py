@@ -283,6 +283,28 @@ def noting_windows(filled):
     return Noting
 
 
+class TestFirstSize:
+    @pytest.mark.parametrize(
+        ("screen", "size"),
+        [
+            ((1920, 1080), (1180, 900)),
+            ((1366, 768), (1180, 688)),
+            ((3840, 2160), (2124, 1620)),
+            ((1600, 2560), (1560, 1920)),
+        ],
+    )
+    def test_it_suits_the_screen(self, monkeypatch, screen, size):
+        pygame.display.init()
+        monkeypatch.setattr(pygame.display, "get_desktop_sizes", lambda: [screen])
+        window = app_module.open_window()
+        assert window.size == size
+        window.destroy()
+        window = app_module.open_window([900, 600])
+        assert window.size == (900, 600)
+        window.destroy()
+        pygame.display.quit()
+
+
 class TestFullScreen:
     def test_its_key_fills_the_screen_and_gives_it_back(self, app):
         size = app.window.size

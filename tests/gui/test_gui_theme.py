@@ -40,7 +40,7 @@ class TestThemes:
         for path in [*files(gui).iterdir(), *(files(gui) / "views").iterdir()]:
             if path.name.endswith(".py"):
                 used |= set(re.findall(r"\btheme\.([A-Z_]{3,})\b", path.read_text("utf-8")))
-        assert used - NAMES - {"GLYPHS", "LETTERS"} == set()
+        assert used - NAMES - {"GLYPHS", "LETTERS", "OFF"} == set()
 
     def test_an_unknown_colour_or_theme_is_an_error(self):
         with pytest.raises(AttributeError):
@@ -55,6 +55,8 @@ class TestThemes:
         assert min(contrast(theme.TEXT, ground) for ground in grounds) > 7
         for ink in (theme.FAINT, theme.GOLD, theme.JADE, theme.ALARM, theme.NOTE, theme.CAPTURED_RED):
             assert min(contrast(ink, ground) for ground in (theme.PANEL, theme.BACKGROUND)) > 4.0, ink
+        for ground in (theme.PANEL, theme.BACKGROUND):  # what cannot be done is read, but does not ask to be
+            assert 2.2 < contrast(theme.OFF, ground) < contrast(theme.FAINT, ground) - 1
         assert contrast(theme.ON_GOLD, theme.GOLD) > 4.5
         assert contrast(theme.ON_WARNING, theme.WARNING) > 4.5
         assert contrast(theme.LINE, theme.WOOD_DARK) > 3.0
