@@ -439,6 +439,7 @@ CHINESE: Final[dict[str, str]] = {
     "notice.no_mistake_yet": "目前没有别的失着，复盘还没有完成。",
     "notice.no_mistake": "复盘没有发现别的失着。",
     "notice.no_thoughts": "请先按 {key} 看模型的思路。",
+    "notice.no_move_here": "没有走到这个局面的着法。",
     "notice.no_moves": "还没有走过棋。",
     "notice.resign": "再按一次 {key} 认输。",
     "notice.leave": "再按一次 {key} 离开这局棋；它会保存下来。",

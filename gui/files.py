@@ -203,7 +203,13 @@ class Files:
             got = self.headings and self._source == self.path
             name = self._source.name if isinstance(self._source, Path) else ""
             key = "notice.read_part" if got else "notice.unread" if name else "notice.unread_text"
-            self._notice(say(key, name=name, reason=report.fault), "alert")
+            self._notice(say(key, name=name, reason=self._within(report.fault)), "alert")
+
+    def _within(self, fault: str) -> str:
+        """Return what is said of a fault without the path of the file that was opened: the status line is short."""
+        for between in (", ", ": "):
+            fault = fault.removeprefix(f"{self._source}{between}")
+        return fault
 
     def _show(self, fetched: Fetched) -> None:
         session, game = self.session, fetched.game
@@ -228,7 +234,7 @@ class Files:
         if game.errors:
             key = "notice.fault_mend" if game.unread else "notice.fault"
             told = {"key": Action.MEND.shortcut} if game.unread else {}
-            self._notice(say(key, reason=describe(game.errors[0]), **told), "alert")
+            self._notice(say(key, reason=self._within(describe(game.errors[0])), **told), "alert")
         elif self.path is not None:
             key = "notice.kept" if kept else "notice.opened"
             self._notice(say(key, name=self.path.name, number=fetched.index + 1, kept=kept), "good")

@@ -454,6 +454,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "notice.no_mistake_yet": "No further mistake so far; the review is not at its end.",
     "notice.no_mistake": "The review found no further mistake.",
     "notice.no_thoughts": "{key} shows the model's mind first.",
+    "notice.no_move_here": "No move leads to this position.",
     "notice.no_moves": "There is no move yet.",
     "notice.resign": "Press {key} again to resign.",
     "notice.leave": "Press {key} again to leave this game; it is kept.",

@@ -148,6 +148,8 @@ def why_not(controller: Controller, action: Action) -> str:
             return say("notice.no_mistake" if review.review.done else "notice.no_mistake_yet")
         case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE | Action.RETRY | Action.SAVE_REVIEW if not review.nodes:
             return say("notice.no_review", key=Action.REVIEW.shortcut)
+        case _ if action in MARKS:
+            return say("notice.no_move_here")
         case Action.NEXT_MOVE if not controller.mind.on:
             return say("notice.no_thoughts", key=Action.MIND.shortcut)
     return say("notice.not_now", action=action.title.rstrip("."))

@@ -135,6 +135,8 @@ class TestAsking:
         assert any("No mistake was found" in text for text in written)
         press_key(app, "j")
         assert app.controller.status()[0] == "The review found no further mistake."
+        press_key(app, "1")
+        assert app.controller.status()[0] == "No move leads to this position."
         press_key(app, "left")
         press_key(app, "pageup")
         assert app.controller.status()[0] == "Not possible now: Previous game."
