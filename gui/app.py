@@ -136,7 +136,7 @@ class App:
         self.sounds.follow(self.session)
         session, layout = self.session, self.layout
         pointer = pygame.mouse.get_pos()
-        self.view.traditional = session.traditional
+        self.view.traditional, self.view.notation = session.traditional, session.scribe.style.notation
         covering = None if self.overlay is None else self.overlay.scene(layout, pointer)
         scene = covering or self._scene(pointer)
         self.view.show(scene.cells, now, layout, scene.bottom, self._dropped)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pygame
 
@@ -13,13 +13,19 @@ from gui.layout import MARGIN, Layout, Point
 from gui.palettes import DRAWN, Rgb
 
 if TYPE_CHECKING:
+    from gui.notation import Notation
     from xiangqi.game import Drawn
 
 GLIDE = 0.24
 """Seconds that a piece takes to glide to its new square, at normal speed."""
 
 _CROSSES = [(file, rank) for rank in (2, 7) for file in (1, 7)] + [(f, r) for r in (3, 6) for f in range(0, 9, 2)]
-_RED_FILES, _BLACK_FILES = "九八七六五四三二一", "１２３４５６７８９"
+_FILES: Final[dict[Notation, tuple[str, str]]] = {
+    "chinese": ("九八七六五四三二一", "１２３４５６７８９"),
+    "wxf": ("９８７６５４３２１", "１２３４５６７８９"),
+    "iccs": ("abcdefghi", "abcdefghi"),
+}
+"""How Red's and Black's files are called, from Red's left to right."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,9 @@ class BoardView:
 
     traditional: bool = True
     coordinates: bool = True
-    """Whether the files have their numbers."""
+    """Whether the files have their numbers, and in ICCS the ranks, too."""
+    notation: Notation = "chinese"
+    """The notation whose numbers they are."""
     glide: float = GLIDE
     """Seconds that a piece glides."""
     cells: tuple[int, ...] = (0,) * 90
@@ -221,20 +229,21 @@ class BoardView:
 
     def _draw_ground(self, screen: pygame.Surface, layout: Layout, bottom: int) -> None:
         """Draw the window's ground with the board on it, which is kept as one picture."""
-        key = layout, bottom, self.coordinates, self.traditional, theme.current
+        notation = self.notation if self.coordinates else None
+        key = layout, bottom, notation, self.traditional, theme.current
         if self._ground is None or self._ground_key != key:
             ground, rect = pygame.Surface(layout.size, 0, screen), layout.plate
             ground.fill(theme.BACKGROUND)
             blur = max(8, round(layout.cell * 0.3))
             shadow = theme.box_shadow(rect.width, rect.height, layout.cell * 0.12, blur, 0.75)
             ground.blit(shadow, (rect.x - blur, rect.y - blur + blur // 3))
-            ground.blit(_render_plate(layout, bottom, self.coordinates, self.traditional), rect)
+            ground.blit(_render_plate(layout, bottom, notation, self.traditional), rect)
             self._ground, self._ground_key = ground, key
         screen.blit(self._ground, (0, 0))
 
 
-def _render_plate(layout: Layout, bottom: int, coordinates: bool, traditional: bool) -> pygame.Surface:
-    """Draw the fixed parts: wood, frame, lines, river, and the file numbers of each side."""
+def _render_plate(layout: Layout, bottom: int, notation: Notation | None, traditional: bool) -> pygame.Surface:
+    """Draw the fixed parts: wood, frame, lines, river, and the numbers of a notation at the edges, if any."""
     size, cell = layout.plate.size, layout.cell
     plate = theme.box(*size, cell * 0.12, theme.FRAME).copy()
     edge = max(3, round(cell * 0.09))
@@ -279,14 +288,25 @@ def _render_plate(layout: Layout, bottom: int, coordinates: bool, traditional: b
 
     _write(plate, "楚河", at(2, 4.5), cell * 0.6, cell * 1.05)
     _write(plate, "漢界" if traditional else "汉界", at(6, 4.5), cell * 0.6, cell * 1.05)
-    upper, lower = (_BLACK_FILES, _RED_FILES) if bottom == 0 else (_RED_FILES[::-1], _BLACK_FILES[::-1])
-    for file in range(9) if coordinates else ():
-        for text, margin_row in ((upper[file], -0.74), (lower[file], 9.74)):
-            mark = theme.text(text, round(cell * 0.24), theme.LINE, fonts.KAI)
-            body = mark.get_bounding_rect()
-            x, y = at(file, margin_row)
-            plate.blit(mark, (x - body.centerx, y - body.centery))
+    for text, across, down in _numbers(notation, bottom) if notation else ():
+        mark = theme.text(text, round(cell * 0.24), theme.LINE, fonts.UI if notation == "iccs" else fonts.KAI)
+        body = mark.get_bounding_rect()
+        x, y = at(across, down)
+        plate.blit(mark, (x - body.centerx, y - body.centery))
     return plate
+
+
+def _numbers(notation: Notation, bottom: int) -> list[tuple[str, float, float]]:
+    """Return what stands at the edges, each with its place in files and rows of points from the upper left one."""
+    red, black = _FILES[notation]
+    upper, lower = (black, red) if bottom == 0 else (red[::-1], black[::-1])
+    found = [
+        (text, float(file), row) for texts, row in ((upper, -0.74), (lower, 9.74)) for file, text in enumerate(texts)
+    ]
+    if notation == "iccs":
+        ranks = "9876543210"[:: 1 if bottom == 0 else -1]
+        found += [(text, file, float(row)) for file in (-0.78, 8.78) for row, text in enumerate(ranks)]
+    return found
 
 
 def _write(plate: pygame.Surface, text: str, at: tuple[int, int], size: float, spread: float) -> None:

@@ -49,6 +49,7 @@ def as_svg(session: Session) -> str:
         orientation=session.bottom,
         last_move=session.last_move,
         pieces=pieces,
+        coordinates="iccs" if session.scribe.style.notation == "iccs" else "files",
         arrows=arrows,
         marks=circles,
     )
@@ -59,7 +60,7 @@ def as_png(session: Session) -> bytes:
     layout = arrange(HEIGHT * 2, HEIGHT, 0, 1)
     screen = pygame.Surface(layout.size, depth=32)
     view, move = BoardView(), session.last_move
-    view.traditional = session.traditional
+    view.traditional, view.notation = session.traditional, session.scribe.style.notation
     view.show(session.shown.cells.tolist(), 0.0, layout, session.bottom, None)
     last = None if move is None else (move.from_square, move.to_square)
     arrows, circles = drawn_marks(session.node.drawn)

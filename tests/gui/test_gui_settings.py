@@ -1,4 +1,5 @@
 import json
+from typing import ClassVar
 
 import pygame
 import pytest
@@ -281,6 +282,32 @@ def noting_windows(filled):
             filled.append(desktop)
 
     return Noting
+
+
+class TestNumbers:
+    EDGES: ClassVar = {
+        "chinese": ["１２３４５６７８９", "九八七六五四三二一"],
+        "wxf": ["１２３４５６７８９", "９８７６５４３２１"],
+        "iccs": ["abcdefghi", "abcdefghi", "9876543210", "9876543210"],
+    }
+
+    @pytest.mark.parametrize("notation", EDGES)
+    def test_those_at_the_edge_are_the_ones_of_the_notation(self, app, written, notation):
+        app.controller.preferences.set("notation", notation)
+        for flipped in (False, True):
+            app.session.bottom = int(flipped)
+            app.controller.tick(1.0)
+            written.clear()
+            app.frame(1.0)
+            edges = self.EDGES[notation]
+            if flipped:
+                edges = [text[::-1] for text in (*edges[1::-1], *edges[2:])]
+            at = written.index("界") + 1
+            assert "".join(written[at:]).startswith("".join(edges))
+        app.controller.preferences.set("coordinates", "off")
+        written.clear()
+        app.frame(1.0)
+        assert not "".join(written[written.index("界") + 1 :]).startswith(edges[0])
 
 
 class TestFirstSize:
