@@ -137,10 +137,10 @@ def enabled(controller: Controller, action: Action) -> bool:
 
 
 def why_not(controller: Controller, action: Action) -> str:
-    """Say why an action that is not enabled does nothing; empty for steps beyond the end of a line."""
+    """Say why an action that is not enabled does nothing; empty for steps beyond the end of a line, and for Enter."""
     review = controller.review
     match action:
-        case _ if action.group == "steps":
+        case _ if action.group == "steps" or action is Action.LET_STAND:
             return ""
         case Action.REVIEW | Action.UNDO if not controller.session.table.game.variations:
             return say("notice.no_moves")

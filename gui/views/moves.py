@@ -264,7 +264,11 @@ class _Typist:
         left, right = layout.px(22), self.width - layout.px(14)
         row = max(layout.px(22), theme.height(layout.text(14)) + 2)
         x, top = left, self.y
+        commented = False
         for group in _groups(words):
+            if commented and group[0].kind != "comment" and x > left:
+                x += layout.px(6)
+            commented = group[-1].kind == "comment"
             widths = [min(self._width(word), right - left) for word in group]
             if x > left and x + sum(widths) > right:
                 x, self.y = left, self.y + row
@@ -274,15 +278,15 @@ class _Typist:
                 text = word.text.rstrip()
                 self.cells.append(_Cell(Rect(x, self.y, width, row - 2), text, word.kind, word.node))
                 x += width
-            if group[-1].kind != "comment":
+            if not commented:
                 x += layout.px(4)
         self.y += row
         self.cells.append(_Cell(Rect(layout.px(12), top, layout.px(2), self.y - top - 2), "", "rule"))
         self.y += layout.px(3)
 
     def _width(self, word: _Word) -> int:
-        pad = self.layout.px(3) if word.kind == "branch" else 0
-        return theme.width(word.text, _size(self.layout, word.kind)) + 2 * pad
+        pad = 2 * self.layout.px(3) if word.kind == "branch" else self.layout.px(2) if word.text.endswith(".") else 0
+        return theme.width(word.text, _size(self.layout, word.kind)) + pad
 
     # --- Texts --------------------------------------------------------------------------------------------------------
 
