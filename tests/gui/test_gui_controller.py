@@ -351,7 +351,7 @@ class TestLevels:
         [
             ("lm", "Steady", "lm:temperature=0.45"),
             ("lm:model=runs/a", "Steady", "lm:temperature=0.45,model=runs/a"),
-            ("level:deep", "Deep", "search:nodes=90"),
+            ("level:deep", "Deep", "search:nodes=100"),
         ],
     )
     def test_the_level_is_put_into_the_spec(self, seat, spec, level, expected):
