@@ -55,15 +55,16 @@ class Reader:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self.context = network.config.n_context
+        """Positions of a game that are read at most."""
         self._space = make_workspace(network.config, network.eight_bits)
         self._answers = make_answers(BATCH)
         self._cache = KVCache(network.config)
 
     def states(self, game: GameMoves) -> NDArray[np.float32]:
         """Return the states of a game's positions ``(n + 1, D)``; fewer where it is longer than the model's context."""
-        weights, cache = self._network.weights, self._cache
-        width, context = self._network.config.n_embd, self._network.config.n_context
-        moves = game.moves[: context - 1]
+        weights, cache, width = self._network.weights, self._cache, self._network.config.n_embd
+        moves = game.moves[: self.context - 1]
         plies = np.arange(len(moves) + 1)
         path = cache.take(len(plies))
         found = np.empty((len(plies), width), np.float32)
@@ -130,7 +131,7 @@ class Index:
             board, moves = library.start_and_moves(number)
             game = GameMoves(moves, board.cells.copy(), board.turn, board.halfmove_clock)
             first = PLIES.start + done % STEP
-            plies = np.arange(first, min(PLIES.stop, len(moves), reader._network.config.n_context), STEP)
+            plies = np.arange(first, min(PLIES.stop, len(moves), reader.context), STEP)
             if len(plies):
                 states = reader.states(game)[plies].astype(np.float16)
                 turns = ((plies + board.turn) % 2).astype(np.uint8)
