@@ -275,6 +275,8 @@ class App:
                 self._open(Menu(self.controller, self.do))
             case Action.HELP:
                 self._open(HelpSheet(self.controller.keys))
+            case Action.QUIT:
+                self.running = False
             case Action.FULL_SCREEN:
                 if fills_screen(self.window):
                     self.window.set_windowed()

@@ -84,6 +84,7 @@ CHINESE: Final[dict[str, str]] = {
     "picture": "保存图片…",
     "copy_picture": "复制图片",
     "mend": "推测无法识别处",
+    "quit": "退出",
     "paste": "粘贴",
     "library": "查询此局面",
     "similar": "查找相似局面",

@@ -49,7 +49,10 @@ class Candidate:
 def candidates(settings: Settings) -> list[Candidate]:
     """Return who may take a seat: a person, the levels with their strength, the engines added."""
     found = [Candidate(say("new.person"))]
-    found += [Candidate(level_name(level), f"{level.elo:+d}", Spec("level", level.name)) for level in LEVELS]
+    found += [
+        Candidate(level_name(level), f"{level.elo:+d}" if level.elo else "0", Spec("level", level.name))
+        for level in LEVELS
+    ]
     for name, text in engines(settings):
         try:
             found.append(Candidate(name, say("new.engine"), Spec.parse(text), added=True))

@@ -9,7 +9,7 @@ from gui.names import level_name, side_name
 from gui.processes.player import Chosen, Failed, Loaded, Request
 from gui.session import Session
 from gui.strings import say
-from lm.matches.table import SIDES
+from lm.matches.table import PERSON, SIDES
 from lm.players.levels import DEFAULT_LEVEL, LEVELS, Level, find_level
 from lm.players.specs import Spec
 from xiangqi import RED, Color
@@ -103,7 +103,7 @@ class Opponents:
         """Return who plays a side, and the side's name."""
         if len(self.session.humans) == 2:
             named = self.session.table.game.headers.get(SIDES[color], "").strip("?. ")
-            return named or say("player.person"), side_name(color)
+            return say("player.person") if named in ("", PERSON.name) else named, side_name(color)
         if color in self.session.humans:
             return say("player.you"), side_name(color)
         return self.name(color), side_name(color)

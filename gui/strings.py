@@ -99,6 +99,7 @@ _ENGLISH: Final[dict[str, str]] = {
     "picture": "Save picture...",
     "copy_picture": "Copy picture",
     "mend": "Guess what is unread",
+    "quit": "Quit",
     "paste": "Paste",
     "library": "Explore position",
     "similar": "Similar positions",

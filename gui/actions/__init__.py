@@ -97,6 +97,7 @@ class Action(enum.Enum):
     PICTURE = "picture", "Ctrl+P", "files"
     COPY_PICTURE = "copy_picture", "Ctrl+Shift+P", "files"
     MEND = "mend", "Ctrl+R", "files"
+    QUIT = "quit", "Ctrl+Q", "files"
 
     @property
     def label(self) -> str:

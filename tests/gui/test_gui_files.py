@@ -22,6 +22,7 @@ from gui.session import Session
 from gui.settings import RECENT, Settings
 from gui.sheets.file_dialog import FileDialog, SaveDialog
 from gui.sheets.games import ChoiceSheet, GamesSheet
+from gui.strings import say, set_language
 from xiangqi import Move
 from xiangqi.formats import load, save
 from xiangqi.game import Game
@@ -189,6 +190,15 @@ class TestOpening:
         for headers in (board.app.controller.record().headers, board.app.controller.games.kept().headers):
             assert [headers[name] for name in ("Event", "Red", "Black", "Date")] == ["?", "?", "?", "????.??.??"]
         assert not Session.going_on(board.app.controller.games.kept()).played_here
+
+    def test_a_person_of_a_record_is_called_so_in_every_language(self, board, tmp_path):
+        path = tmp_path / "own.pgn"
+        path.write_text('[Red "Human"]\n[Black "Tan"]\n\n1. h2e2 h9g7 *\n')
+        board.open(path)
+        opponents = board.app.controller.opponents
+        assert [opponents.side(color)[0] for color in (0, 1)] == ["Player", "Tan"]
+        set_language("zh-Hans")
+        assert opponents.side(0)[0] == say("player.person") != "Player"
 
     def test_a_record_that_ends_in_mate_is_not_taken_back(self, board, tmp_path):
         path = tmp_path / "mate.pgn"
@@ -451,6 +461,7 @@ from gui.controller import Controller
 from gui.games_folder import GamesFolder
 from gui.processes.helpers import Helpers
 from gui.session import Session
+from gui.strings import say, set_language
 class Nobody:
     def __getattr__(self, name):
         return lambda *options: None

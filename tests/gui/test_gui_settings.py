@@ -343,6 +343,12 @@ class TestFullScreen:
         assert app.window.size == size
         assert not app_module.fills_screen(app.window)
 
+    def test_a_key_ends_the_program_where_there_is_no_frame_to_click(self, app):
+        press(app, "f11")
+        assert app.running
+        press(app, "ctrl+q")
+        assert not app.running
+
     def test_a_screen_without_room_for_a_frame_is_filled(self, monkeypatch):
         pygame.display.init()
         filled = []

@@ -69,8 +69,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "board.md").read_text("utf-8")
 
 
 def test_the_page_on_the_board_has_the_levels_in_order():
-    told = re.findall(r"[+-]\d+", PAGE.partition("## Levels")[2].partition("0 is Fairy")[0])
-    assert list(map(int, told)) == [level.elo for level in LEVELS]
+    table = PAGE.partition("## Levels")[2].partition("0 is Fairy")[0]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| ")]
+    assert [int(elo) for row in rows[1:] for elo in row[2].split(",")] == [level.elo for level in LEVELS]
     names = [level.name for level in LEVELS]
     assert [word for word in re.findall("[A-Z][a-z]+", PAGE.partition("|---|---|---|")[2]) if word in names][
         :10
