@@ -186,9 +186,12 @@ class Library:
     def _check_keys(self) -> None:
         """Write the positions anew if keys have changed: they rest on a generator of random numbers."""
         key = np.int64(keys_of([_START]).view(np.int64)[0]).item()
-        if self._database.execute("SELECT 1 FROM keys WHERE of_start = ?", [key]).fetchone():
+        current = "SELECT 1 FROM keys WHERE of_start = ?", [key]
+        if self._database.execute(*current).fetchone():
             return
         with transaction(self._database):
+            if self._database.execute(*current).fetchone():  # another process was faster
+                return
             self._database.execute("DELETE FROM positions")
             self._database.execute("DELETE FROM dates")
             games = self._database.execute("SELECT id, fen, moves, result, date FROM games ORDER BY id")
@@ -318,8 +321,7 @@ class Library:
     def _latest(self, games: NDArray[np.uint32], limit: int) -> list[int]:
         """Return those of the games with the latest dates."""
         order = self._dates(games).astype(np.int64) << 32 | games
-        if len(order) > limit:
-            order = np.partition(order, -limit)[-limit:] if limit else order[:0]
+        order = np.partition(order, -limit)[-limit:] if 0 < limit < len(order) else order[:limit]
         latest: list[int] = (order & 0xFFFFFFFF).tolist()
         return latest
 
