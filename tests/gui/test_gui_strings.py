@@ -13,7 +13,8 @@ from gui.names import level_name
 from lm.matches.table import Ending, playable
 from lm.players.levels import LEVELS
 from lm.players.player import Failure
-from xiangqi import BLACK, RED, Board, InvalidFenError, Move
+from xiangqi import BLACK, RED, Board, InvalidFenError, InvalidMoveError, Move
+from xiangqi.engine import EngineError
 from xiangqi.formats import load
 from xiangqi.rulings import Reason
 
@@ -170,6 +171,30 @@ class TestSentencesOfThePackagesBelow:
             told = strings.translated(fact)
             assert told != fact
             assert not re.search("[A-Za-z]{3,}", re.sub("[a-i][0-9][a-i][0-9]", "", told)), told
+
+    @pytest.mark.parametrize("line", ["", "readyok"])
+    @pytest.mark.parametrize("error", ["", "no memory"])
+    @pytest.mark.parametrize(
+        "reason",
+        [
+            "the engine ended with exit code 3 during a search",
+            "the engine was killed by signal 9",
+            "cannot start the engine: the engine ended with exit code 1",
+            "cannot start the engine: the engine did not answer 'uci' with 'uciok' within 10 s",
+            "the engine does not play xiangqi: its variants are chess",
+            "the engine played 'a0a9', which is not legal in 4k4 w",
+        ],
+    )
+    def test_failures_of_engines_are_told_in_chinese(self, chinese, reason, line, error):
+        told = strings.translated(str(EngineError(reason, "/bin/a b", line, error)))
+        assert "engine" not in told and "command" not in told
+        assert "/bin/a b" in told and line in told and error in told
+
+    def test_a_move_that_cannot_be_read_is_told_in_chinese(self, chinese):
+        for read, expected in ((Board().parse_wxf, "应为棋子"), (Board().parse_chinese, "应为四个字")):
+            with pytest.raises(InvalidMoveError) as caught:
+                read("H2")
+            assert expected in strings.translated(str(caught.value))
 
     def test_what_the_table_does_not_have_stays_as_it_is(self, chinese):
         assert strings.translated("the dog ate the file") == "the dog ate the file"
