@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from gui.actions import Action, Tone
 from gui.errors import describe
 from gui.games_folder import GamesFolder
-from gui.processes.reading import Fetched, Finished, Heading, Listed, Mended, Report
+from gui.processes.reading import Fetched, FileEntry, Finished, Listed, Mended, Report
 from gui.session import SAVED, Session
 from gui.settings import Settings
 from gui.strings import say
@@ -108,7 +108,7 @@ class Files:
         """The file that the games come from, or that the game was saved to."""
         self.kind = KINDS[0]
         """How the game was saved last."""
-        self.headings: list[Heading] = []
+        self.entries: list[FileEntry] = []
         """The games of the file, so far as they have been read."""
         self.index = 0
         """Which of them is on the board."""
@@ -131,7 +131,7 @@ class Files:
     @property
     def several(self) -> bool:
         """Whether the file has more than one game."""
-        return len(self.headings) > 1
+        return len(self.entries) > 1
 
     @property
     def unsaved(self) -> bool:
@@ -164,18 +164,18 @@ class Files:
 
     def _read(self, source: Path | str) -> None:
         self._source, self._wanted, self.reading, self._whole = source, 0, True, True
-        self.path, self.headings = None, []  # the reader has forgotten them
+        self.path, self.entries = None, []  # the reader has forgotten them
         self._number = self.reader.read(source)
 
     def choose(self, index: int) -> None:
         """Fetch a game of the file."""
-        if 0 <= index < len(self.headings):
+        if 0 <= index < len(self.entries):
             self._wanted = index
             self.reader.fetch(index)
 
     def step(self, games: int) -> None:
         """Fetch the game so many places further on in the file, or back."""
-        self.choose(max(0, min(len(self.headings) - 1, self._wanted + games)))
+        self.choose(max(0, min(len(self.entries) - 1, self._wanted + games)))
 
     def mend(self) -> None:
         """Ask for guesses of what could not be read of the game."""
@@ -190,7 +190,7 @@ class Files:
         elif report.number != self._number:
             pass
         elif isinstance(report, Listed):
-            self.headings.extend(report.headings)
+            self.entries.extend(report.games)
         elif isinstance(report, Finished):
             self._finish(report)
         elif report.index == self._wanted:
@@ -200,7 +200,7 @@ class Files:
         self.reading = False
         self._whole = not report.fault
         if report.fault:
-            got = self.headings and self._source == self.path
+            got = self.entries and self._source == self.path
             name = self._source.name if isinstance(self._source, Path) else ""
             key = "notice.read_part" if got else "notice.unread" if name else "notice.unread_text"
             self._notice(say(key, name=name, reason=self._within(report.fault)), "alert")
@@ -247,7 +247,7 @@ class Files:
             return
         self.session.study(game)
         self.session.view(ply)
-        self.path, self.headings, self._saved = None, [], self._text()
+        self.path, self.entries, self._saved = None, [], self._text()
         names = [game.headers.get(side, "").strip("?. ") or "?" for side in ("Red", "Black")]
         self._notice(say("notice.brought", game=" - ".join(names)), "good")
 
@@ -306,7 +306,7 @@ class Files:
 
     def _has_written(self, path: Path, kind: Kind) -> None:
         if path != self.path:
-            self.headings, self.index, self._wanted, self._whole = [], 0, 0, True
+            self.entries, self.index, self._wanted, self._whole = [], 0, 0, True
         self.path, self.kind, self._game_number = path, kind, self.session.number
         self._saved = self._text()
         self.settings.used(path)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gui.errors import describe
 from gui.processes.child import pipes
+from lm.library.entries import Heading
 
 if TYPE_CHECKING:
     from xiangqi.game import Game
@@ -60,15 +61,9 @@ class Mend:
 
 
 @dataclass(frozen=True)
-class Heading:
-    """What a list says of a game; unknown texts are empty."""
+class FileEntry(Heading):
+    """A game of the file in a list."""
 
-    red: str
-    black: str
-    event: str
-    date: str
-    result: str
-    plies: int
     faults: int
 
     def has(self, words: list[str]) -> bool:
@@ -82,7 +77,7 @@ class Listed:
     """More games of a file have been read."""
 
     number: int
-    headings: tuple[Heading, ...]
+    games: tuple[FileEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -118,11 +113,11 @@ Message = Read | Fetch | Mend
 Report = Listed | Fetched | Finished | Mended
 
 
-def heading(game: Game) -> Heading:
+def entry_of(game: Game) -> FileEntry:
     """Return what a list says of a game."""
     red, black, event, date = (game.headers.get(key, "").strip("?. ") for key in ("Red", "Black", "Event", "Date"))
     event = event or game.headers.get("Title", "")
-    return Heading(red, black, event, date, game.result, game.end().ply, len(game.errors))
+    return FileEntry(red, black, event, date, game.result, game.end().ply, len(game.errors))
 
 
 class Shelf:
@@ -150,7 +145,7 @@ class Shelf:
         self._games.clear()
         number = request.number
         faults: list[Exception] = []
-        found: list[Heading] = []
+        found: list[FileEntry] = []
         start = told = time.monotonic()
         kept, fault = 0, ""
         try:
@@ -158,7 +153,7 @@ class Shelf:
                 packed = pickle.dumps(game)
                 self._games.append(packed)
                 kept += len(packed)
-                found.append(heading(game))
+                found.append(entry_of(game))
                 if index == 0:
                     self._notation = _notation(request.source)
                     self._report(Fetched(number, 0, game, self._notation))

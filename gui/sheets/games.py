@@ -26,7 +26,7 @@ class GamesSheet(Overlay):
     def __init__(self, files: Files, paste: Callable[[], str]) -> None:
         super().__init__()
         self.files = files
-        self.title = say("games.title", name=files.path.name if files.path else "", count=len(files.headings))
+        self.title = say("games.title", name=files.path.name if files.path else "", count=len(files.entries))
         self.filter = TextField("", paste)
         self.rows = RowList()
         self.found: list[int] = []
@@ -35,9 +35,9 @@ class GamesSheet(Overlay):
         self._search()
 
     def _search(self) -> None:
-        headings, words = self.files.headings, self.filter.value.lower().split()
-        self._known = len(headings)
-        self.found = [index for index, heading in enumerate(headings) if heading.has(words)]
+        entries, words = self.files.entries, self.filter.value.lower().split()
+        self._known = len(entries)
+        self.found = [index for index, entry in enumerate(entries) if entry.has(words)]
         at = self.found.index(self.files.index) if self.files.index in self.found else 0 if self.found else -1
         self.rows.reset(len(self.found), at)
 
@@ -78,7 +78,7 @@ class GamesSheet(Overlay):
         return Rect(room.x, room.y + top, room.width, room.height - top)
 
     def draw_inside(self, screen: pygame.Surface, layout: Layout, room: Rect, pointer: Position, now: float) -> None:
-        if self._known != len(self.files.headings):  # the file is still being read
+        if self._known != len(self.files.entries):  # the file is still being read
             chosen, offset = self.rows.chosen, self.rows.scroll.offset
             self._search()
             self.rows.chosen, self.rows.scroll.offset = chosen, offset
@@ -91,16 +91,15 @@ class GamesSheet(Overlay):
 
     def _draw_row(self, screen: pygame.Surface, layout: Layout, row: int, rect: Rect) -> None:
         index = self.found[row]
-        heading = self.files.headings[index]
-        players = f"{heading.red or '?'} - {heading.black or '?'}"
+        entry = self.files.entries[index]
         current = index == self.files.index
         columns = (
             (str(index + 1), 0.07, theme.GOLD if current else theme.FAINT),
-            (players, 0.37, theme.TEXT),
-            ({"1/2-1/2": "1/2"}.get(heading.result, heading.result), 0.08, theme.TEXT),
-            (heading.date, 0.15, theme.FAINT),
-            (heading.event, 0.24, theme.FAINT),
-            (say("games.fault") if heading.faults else str(heading.plies), 0.09, theme.FAINT),
+            (entry.players, 0.37, theme.TEXT),
+            ({"1/2-1/2": "1/2"}.get(entry.result, entry.result), 0.08, theme.TEXT),
+            (entry.date, 0.15, theme.FAINT),
+            (entry.event, 0.24, theme.FAINT),
+            (say("games.fault") if entry.faults else str(entry.plies), 0.09, theme.FAINT),
         )
         x = float(rect.x)
         for text, share, ink in columns:

@@ -201,7 +201,7 @@ class LibrarySheet(Overlay):
         entry = self.library.listed.games[row]
         columns = (
             (entry.date, 0.14, theme.FAINT),
-            (f"{entry.red or '?'} - {entry.black or '?'}", 0.40, theme.TEXT),
+            (entry.players, 0.40, theme.TEXT),
             (WRITTEN.get(entry.result, entry.result), 0.08, theme.TEXT),
             (entry.event, 0.30, theme.FAINT),
             (str(entry.plies), 0.08, theme.FAINT),

@@ -190,8 +190,7 @@ class LibraryView(View):
                 box(screen, spot.inflate(layout.px(8), 0), theme.RAISED, layout.px(4))
             self._spots.append((spot, lambda index=index: self.library.open(games, index)))  # type: ignore[misc]
             write(screen, entry.date[:4], small, Rect(room.x, y, year, row), theme.FAINT)
-            names = f"{entry.red or '?'} - {entry.black or '?'}"
-            write(screen, names, size, Rect(room.x + year, y, room.width - year - result, row))
+            write(screen, entry.players, size, Rect(room.x + year, y, room.width - year - result, row))
             ended = RESULTS.get(entry.result, entry.result)
             write(screen, ended, small, Rect(room.right - result, y, result, row), theme.FAINT, "right")
             y += row

@@ -127,7 +127,7 @@ def similar(
     for one in found[:count]:
         game = one.entry
         print(
-            f"{one.likeness:.2f}  {game.id:>7}  {game.date:<10}  {game.red or '?'} - {game.black or '?'}  "
+            f"{one.likeness:.2f}  {game.id:>7}  {game.date:<10}  {game.players}  "
             f"{RESULTS_SHOWN[game.result]}  move {(game.ply or 0) // 2 + 1}: {one.move.iccs}  {game.event}"
         )
 
@@ -159,8 +159,7 @@ def as_table(board: Board, found: Explored, entries: list[Entry]) -> str:
     for game in entries:
         place = f"move {game.ply // 2 + 1}" if game.ply is not None else ""
         lines.append(
-            f"{game.id:>7}  {game.date:<10}  {game.red or '?'} - {game.black or '?'}  {RESULTS_SHOWN[game.result]}"
-            f"  {place}  {game.event}"
+            f"{game.id:>7}  {game.date:<10}  {game.players}  {RESULTS_SHOWN[game.result]}  {place}  {game.event}"
         )
     return "\n".join(lines).rstrip()
 

@@ -31,17 +31,27 @@ EVERY_GAME: Final = Filter()
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A game in a list."""
+class Heading:
+    """What a list says of a game; unknown texts are empty."""
 
-    id: int
     red: str
     black: str
     event: str
     date: str
-    """As 2009-11-07, as much of it as is known."""
     result: str
     plies: int
+
+    @property
+    def players(self) -> str:
+        """Both names, with ? for an unknown one."""
+        return f"{self.red or '?'} - {self.black or '?'}"
+
+
+@dataclass(frozen=True)
+class Entry(Heading):
+    """A game of the library in a list. Its date is written as 2009-11-07, as much of it as is known."""
+
+    id: int
     ply: int | None = None
     """In a list of the games of a position, the ply at which the game reached it."""
 

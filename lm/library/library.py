@@ -39,7 +39,7 @@ BATCH: Final = 5000
 """Games that are written together: an import that is stopped goes on after the last batch."""
 TOLD_EVERY: Final = 100
 """Games between two reports of an import."""
-_COLUMNS: Final = "id, red, black, event, date, result, length(moves) / 2"
+_COLUMNS: Final = "red, black, event, date, result, length(moves) / 2, id"
 _DATE: Final = re.compile(r"((?:1[5-9]|2[01])\d\d)(?:\D+(\d{1,2}))?(?:\D+(\d{1,2}))?")
 
 
@@ -450,8 +450,8 @@ def _place(board: Board) -> tuple[int, int]:
 
 
 def _entry(row: Sequence[Any], ply: int | None = None) -> Entry:
-    number, red, black, event, date, result, plies = row
-    return Entry(number, red, black, event, date, RESULTS[result], plies, ply)
+    red, black, event, date, result, plies, number = row
+    return Entry(red, black, event, date, RESULTS[result], plies, number, ply)
 
 
 def _score(counts: NDArray[np.int64]) -> Score:

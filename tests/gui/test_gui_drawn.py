@@ -290,7 +290,7 @@ def games_of_a_file(stage):
     stage.app._open(sheet_of(stage.controller, Action.GAMES))
 
 
-ENTRY = Entry(1, "上海 胡榮華", "Lại Lý Huynh", "1985年全國象棋個人賽", "1985-10-07", "1/2-1/2", 84, 12)
+ENTRY = Entry("上海 胡榮華", "Lại Lý Huynh", "1985年全國象棋個人賽", "1985-10-07", "1/2-1/2", 84, 1, 12)
 
 
 def explored(stage):

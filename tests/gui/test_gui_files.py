@@ -250,7 +250,7 @@ class TestOpening:
 class TestSeveralGames:
     def test_keys_step_through_them(self, board, club):
         board.open(club)
-        assert [heading.red for heading in board.files.headings] == ["红方1", "红方2", "红方3"]
+        assert [entry.red for entry in board.files.entries] == ["红方1", "红方2", "红方3"]
         for name, index in [("page down", 1), ("page down", 2), ("page down", 2), ("page up", 1)]:
             key(board.app, name)
             board.wait(lambda index=index: board.files.index == index)
@@ -437,7 +437,7 @@ class TestReader:
         reader = reader()
         number = reader.read(club)
         first, *listed, _ = self.until(reader, Finished)
-        assert isinstance(first, Fetched) and sum(len(part.headings) for part in listed) == 3
+        assert isinstance(first, Fetched) and sum(len(part.games) for part in listed) == 3
         reader.fetch(2)
         (fetched,) = self.until(reader, Fetched)
         assert (fetched.number, fetched.index, moves(fetched.game)) == (number, 2, MOVES)
