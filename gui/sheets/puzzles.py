@@ -66,7 +66,9 @@ class PuzzleSheet(Overlay):
         if standing is None or puzzles.waiting:
             return False
         match name:
-            case "hint" | "solve":
+            case "hint":
+                return puzzles.awaits and standing.target is None
+            case "solve":
                 return puzzles.awaits
             case "retry":
                 return standing.phase == "wrong"

@@ -181,6 +181,7 @@ class TestHelp:
         answered(app)
         hinted = changed(app_of(app, few[0].turn), before, shot(app), 0.4)
         assert square_name(move.to_square) in hinted
+        assert not app.overlay.enabled("hint") and app.overlay.enabled("solve")  # there is no third one
         assert "It goes there." in written(app, monkeypatch) and results(app) == {few[0].key: False}
 
     def test_the_solution_is_told_with_its_game(self, app, few, monkeypatch):
