@@ -389,5 +389,5 @@ class TestCommand:
         assert found["after_random_plies"]["games"] == 2
         code, out, _ = xqlm("evaluate", *words)
         assert code == 0
-        assert "\n1 puzzles\nfirst_move " in out
+        assert "\n1 puzzle\nfirst_move " in out
         assert "\nits own play after 20 random plies\nlegal_argmax " in out
