@@ -368,7 +368,8 @@ class TestBrokenFiles:
         data[1036:1040] = b"\xff\xff\xff\xff"
         game = xqf.loads(bytes(data))
         assert (game.moves(), game.next().comment) == ([Move.from_iccs("h2e2")], "xyz")
-        assert str(*game.errors) == "byte 1040: the file ends in the middle of the game: 4,294,967,295 bytes expected here"
+        said = "byte 1040: the file ends in the middle of the game: 4,294,967,295 bytes expected here"
+        assert str(*game.errors) == said
 
     def test_comment_of_negative_length(self) -> None:
         tree: list[Tree] = [(0, 0, True, False, ""), (72, 42, True, False, "x"), (79, 67, False, False, "")]
