@@ -58,7 +58,7 @@ def freeze_loaded() -> None:
     """Leave out all objects of now when Python looks for garbage.
 
     numba and its kernels leave 120,000 of them. To look at each takes 50 to 90 ms, in which a search, or a window,
-    would stand still now and again.
+    would stand still now and again. This is for our own programs: what is frozen and part of a cycle is never freed.
     """
     gc.collect()
     gc.freeze()

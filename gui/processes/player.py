@@ -28,6 +28,7 @@ from gui.processes.review import Report as ReviewReport
 from gui.processes.review import Reviewer, ReviewGame
 from gui.processes.teaching import Judge, JudgeMove
 from gui.processes.teaching import Report as TeachingReport
+from lm import freeze_loaded
 
 if TYPE_CHECKING:
     from lm.players.player import Choice, Player
@@ -206,7 +207,14 @@ class _Server:
 def main() -> None:
     """Serve the window: read the load function from standard input, then requests until the window ends."""
     requests, reports = pipes()
-    server = _Server(pickle.load(requests), requests, reports)
+    load: Load = pickle.load(requests)
+
+    def load_and_freeze(spec: str) -> Player:
+        player = load(spec)
+        freeze_loaded()
+        return player
+
+    server = _Server(load_and_freeze, requests, reports)
     threading.Thread(target=_listen, args=(server,), name="listener", daemon=True).start()
     server.serve()
     threading.Event().wait()  # the listener ends the process

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from lm import UserError
+from lm import UserError, freeze_loaded
 from lm.players.player import Player, PlayerError
 from lm.players.specs import Spec
 
@@ -156,6 +156,7 @@ def in_order(
 def with_player(spec: Spec, do: Callable[[Player, Given], Found]) -> Iterator[Work[Given, Found]]:
     """Open a player, and do each task with it, one after another."""
     player = spec.open()
+    freeze_loaded()
     try:
         yield lambda tasks: ((place, do(player, task)) for place, task in enumerate(tasks))
     finally:

@@ -37,7 +37,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final, Self
 
-from lm import UserError, freeze_loaded
+from lm import UserError
 from lm.players.engine import EnginePlayer
 from lm.players.levels import Level, find_level
 from lm.players.player import Player
@@ -173,7 +173,6 @@ class Spec:
         player = self._opener()()
         player.name = self.name
         compile_rulings()
-        freeze_loaded()
         return player
 
     def _opener(self) -> Opener:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, cast
 
-from lm import install_command
+from lm import freeze_loaded, install_command
 from lm.matches.table import playable
 from lm.players.player import Choice, Player, PlayerError
 from lm.players.specs import Spec
@@ -137,6 +137,7 @@ class Server:
                 if self._player is not None:
                     self._player.close()
                 self._player = player
+                freeze_loaded()
 
     def _is_ready(self) -> None:
         if self._search is None or self._search.done:

@@ -67,32 +67,45 @@ def _played(fen: str, moves: Sequence[str], first_rank: int) -> Board:
     return board
 
 
+ANOTHER_MOVE: Final = 4
+"""Positions at the end of a game, and before it, that are tried for another move."""
+
+
 def with_past(board: Board, game: Board) -> Board:
     """Return the board of a ``position`` command with the moves before it, if they are known from ``game``.
 
     Many boards tell the position after the last capture and the moves since, as UCCI demands. A player that reads the
-    whole game wants the others, too. ``game`` is the one told before with the engine's answer: the first position of
-    the board is in it, or comes after a reply. Otherwise ``board`` is returned.
+    whole game wants the others, too. ``game`` is the one told before with the engine's answer. The first position of
+    the board is one of it, or comes after one more move from one of its last positions: a reply, or another than was
+    pondered on. Otherwise ``board`` is returned.
 
     >>> game = Board.from_moves("h2e2 h9g7 e2e6")
     >>> after = with_past(Board(Board.from_moves("h2e2 h9g7 e2e6 g7e6").fen()), game)
     >>> after.ply, after.peek().iccs
     (4, 'g7e6')
     """
-    root, past = board.root(), game.copy()
-    for reply in game.legal_moves:
-        past.push(reply)
-        if past.key == root.key:
-            break
-        past.pop()
-    else:
-        while past.ply and past.key != root.key:
+    key, past = board.root().key, game.copy()
+    while past.key != key:
+        if game.ply - past.ply < ANOTHER_MOVE and (move := _move_to(key, past)) is not None:
+            past.push(move)
+        elif past.ply:
             past.pop()
-    if past.key != root.key:
-        return board
+        else:
+            return board
     for move in board.move_stack:
         past.push(move)
     return past
+
+
+def _move_to(key: int, board: Board) -> Move | None:
+    """Return the move to the position with a key, or ``None``."""
+    for move in board.legal_moves:
+        board.push(move)
+        found = board.key == key
+        board.pop()
+        if found:
+            return move
+    return None
 
 
 @dataclass(frozen=True)

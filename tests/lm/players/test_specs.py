@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import sys
 from pathlib import Path
 
@@ -126,12 +125,6 @@ class TestErrors:
 
 
 class TestOpening:
-    def test_no_move_waits_for_pythons_garbage_collector(self) -> None:
-        gc.unfreeze()
-        before = len(gc.get_objects())
-        load_player("search:8")
-        assert len(gc.get_objects()) < before / 4  # what it looks at
-
     def test_a_player_is_called_by_its_spec_or_the_name_in_it(self) -> None:
         assert load_player("greedy: seed = 4").name == "greedy:seed=4"
         assert load_player("greedy:seed=4,name=Old Hand").name == "Old Hand"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 
 import pytest
@@ -196,6 +197,9 @@ class TestPositions:
         uci.best(told, "go")
         assert isinstance(uci.player, Scripted)
         assert uci.player.asked[-1][0].move_stack == moves_after(*game)
+        undone = [*game[:3], "i9h9"]  # another reply than was played
+        uci.best(f"position fen {Board.from_moves(undone).fen()}", "go")
+        assert uci.player.asked[-1][0].move_stack == moves_after(*undone)
         uci.tell("ucinewgame")
         uci.best(told, "go")
         assert uci.player.asked[-1][0].move_stack == moves_after(*game)[known:]
@@ -320,6 +324,12 @@ class TestOptions:
 
 
 class TestLoading:
+    def test_no_move_waits_for_pythons_garbage_collector(self) -> None:
+        gc.unfreeze()
+        before = len(gc.get_objects())
+        Talk("uci").tell("isready").until("readyok")
+        assert len(gc.get_objects()) < before / 4  # what it looks at
+
     def test_once(self, uci: Talk) -> None:
         uci.heard("isready", "ucinewgame", "isready")
         assert uci.opened == ["greedy:seed=1"]
