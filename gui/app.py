@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gui.controller import Controller
     from lm.matches.table import Ending
     from xiangqi import Board, Move
-    from xiangqi.game import Drawn, DrawnColor
+    from xiangqi.tags import Drawn, DrawnColor
 
 WINDOW_SIZE = (1180, 900)
 SCREEN_SHARE = 0.75
@@ -426,7 +426,7 @@ class App:
         end = self.layout.square_at(position, self.session.bottom)
         if self._drawn_from is None or end is None:
             return None
-        from xiangqi.game import Drawn
+        from xiangqi.tags import Drawn
 
         mods = pygame.key.get_mods()
         color = _DRAWN_COLORS[bool(mods & pygame.KMOD_SHIFT), bool(mods & (pygame.KMOD_CTRL | pygame.KMOD_META))]

@@ -14,7 +14,7 @@ from gui.palettes import DRAWN, Rgb
 
 if TYPE_CHECKING:
     from gui.notation import Notation
-    from xiangqi.game import Drawn
+    from xiangqi.tags import Drawn
 
 GLIDE = 0.24
 """Seconds that a piece takes to glide to its new square, at normal speed."""

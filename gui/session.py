@@ -26,7 +26,8 @@ from xiangqi.game import ChildNode
 
 if TYPE_CHECKING:
     from lm.players.specs import Spec
-    from xiangqi.game import Drawn, Game, GameNode
+    from xiangqi.game import Game, GameNode
+    from xiangqi.tags import Drawn
 
 PERSONS: Final = "Persons"
 LINE: Final = "Line"

@@ -9,7 +9,7 @@ Move.from_iccs('h2e2')
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.fen import InvalidFenError
 from xiangqi.formats import Conversion, FormatError, UnknownFormatError, convert, load, save
-from xiangqi.game import MATE_EVAL, RESULTS, ChildNode, Game, GameNode
+from xiangqi.game import RESULTS, ChildNode, Game, GameNode
 from xiangqi.move import (
     ADVISOR,
     BISHOP,
@@ -46,6 +46,7 @@ from xiangqi.move import (
 )
 from xiangqi.rulings import Outcome
 from xiangqi.status import Status
+from xiangqi.tags import MATE_EVAL
 
 __all__ = [
     "ADVISOR",

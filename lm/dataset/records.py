@@ -24,9 +24,10 @@ from lm.model.prompts import Strength
 from xiangqi.board import STARTING_FEN
 from xiangqi.formats import FormatError, load
 from xiangqi.formats.errors import ErrorHandler
-from xiangqi.game import Candidate, Game
+from xiangqi.game import Game
 from xiangqi.kernels import MOVE_MIRRORED
 from xiangqi.move import MOVES, NULL_MOVE
+from xiangqi.tags import Candidate
 
 SPLITS: Final = ("train", "validation", "test")
 RESULTS: Final = {"0-1": 0, "1/2-1/2": 1, "1-0": 2}

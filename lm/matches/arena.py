@@ -35,8 +35,9 @@ from lm.players.player import Choice, Player, PlayerError
 from lm.players.specs import Spec
 from xiangqi import RED, Board, IllegalMoveError, Move
 from xiangqi.engine import Info
-from xiangqi.game import MATE_EVAL, Game, GameNode
+from xiangqi.game import Game, GameNode
 from xiangqi.rulings import Rules
+from xiangqi.tags import MATE_EVAL
 from xiangqi.words import counted
 
 MAX_PLIES: Final = 400

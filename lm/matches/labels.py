@@ -33,8 +33,9 @@ from lm.players.specs import Spec
 from xiangqi import MOVES, NULL_MOVE, RED, Board
 from xiangqi.engine import Info
 from xiangqi.formats import FormatError, jsonl, load, save
-from xiangqi.game import MATE_EVAL, Candidate, ChildNode, Game, GameNode
+from xiangqi.game import ChildNode, Game, GameNode
 from xiangqi.kernels import MOVE_MIRRORED
+from xiangqi.tags import MATE_EVAL, Candidate
 from xiangqi.words import counted
 
 OPENING: Final = 50

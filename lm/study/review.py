@@ -14,7 +14,7 @@ from lm.model.prompts import Voice
 from lm.players.player import Line, Thinker
 from xiangqi import BLACK, NULL_MOVE, RED, Board, Color, Game, Move
 from xiangqi.engine import Limit, Score
-from xiangqi.game import MATE_EVAL
+from xiangqi.tags import MATE_EVAL
 
 if TYPE_CHECKING:
     from lm.players.policy import Evaluator

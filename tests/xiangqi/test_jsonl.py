@@ -8,7 +8,7 @@ import pytest
 
 from xiangqi import BLACK, NULL_MOVE, Board, FormatError, Game, Move
 from xiangqi.formats import jsonl, load
-from xiangqi.game import Candidate
+from xiangqi.tags import Candidate
 
 BLACK_START = "3k5/9/9/9/9/9/9/9/9/R4K3 b - - 0 1"
 

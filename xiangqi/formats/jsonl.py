@@ -10,7 +10,7 @@ The second, of the character-level system of 2020, has ``iccs`` (a list), ``fen`
 the result as 棋局结果). Moves are ICCS, or whatever `xiangqi.formats.movetext` reads; both keys take a text or a list.
 
 Further lists with an entry or null for each ply: ``wdl`` (three numbers, for the mover, in thousandths), ``depth``,
-``nodes`` and ``candidates`` (the text of `xiangqi.game.Candidate`).
+``nodes`` and ``candidates`` (the text of `xiangqi.tags.Candidate`).
 
 ``best`` becomes ``[%best]`` of the node of its ply. ``score`` is divided by 100, converted to Red's view and becomes
 ``[%eval]`` of the node before, because it is about that position; so do ``wdl``, ``depth`` and ``nodes``.
@@ -32,8 +32,9 @@ from xiangqi.formats.errors import ErrorHandler, Faults, FormatError, UnreadMove
 from xiangqi.formats.movetext import read_game
 from xiangqi.formats.streams import Source, open_lines, open_replacing, source_name, write_texts
 from xiangqi.formats.text import TextDecoder, one_line, parse_result
-from xiangqi.game import ChildNode, Game, GameNode, count_legal, parse_candidates
+from xiangqi.game import ChildNode, Game, GameNode, count_legal
 from xiangqi.move import Move
+from xiangqi.tags import parse_candidates
 
 SUFFIXES: Final = (".jsonl", ".ndjson")
 
