@@ -1,4 +1,4 @@
-"""Reads from the pixels of the window what a person sees there."""
+"""Presses keys, and reads from the pixels of the window what a person sees there."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def shot(app: App, pointer: tuple[int, int] = NOWHERE, now: float = 1000.0, sett
             app.frame(now - 100)
         app.frame(now)
     return pygame.surfarray.array3d(app.window.get_surface()).astype(np.int32)
+
+
+def key(app: App, name: str, mod: int = 0) -> None:
+    """Press a key by pygame's name for it, with modifiers."""
+    app.handle(pygame.Event(pygame.KEYDOWN, key=pygame.key.key_code(name), mod=mod, unicode=""))
 
 
 def unmarked(app: App) -> Frame:

@@ -323,3 +323,10 @@ def written(monkeypatch):
 
     monkeypatch.setattr(theme, "text", note)
     return lines
+
+
+@pytest.fixture
+def app(open_board):
+    app = open_board(size=(1000, 760))
+    app.controller.tick(1.0)
+    return app

@@ -6,7 +6,7 @@ import time
 import pygame
 import pytest
 
-from frames import changed, shot, spot
+from frames import changed, key, shot, spot
 from gui import theme
 from gui.actions import Action
 from gui.preferences import PREFERENCES
@@ -35,18 +35,6 @@ LINES = (
     line(10, "c3c4", "g6g5", rank=2),
 )
 PEOPLE = ((moves("h2e2")[0], 0.6), (moves("b2e2")[0], 0.3), (moves("a0a1")[0], 0.01))
-
-
-@pytest.fixture
-def app(open_board):
-    app = open_board(size=(1000, 760))
-    app.controller.tick(1.0)
-    return app
-
-
-def key(app, name, mod=0):
-    code = ord(name) if len(name) == 1 else pygame.key.key_code(name)
-    app.handle(pygame.Event(pygame.KEYDOWN, key=code, mod=mod))
 
 
 def asked(app):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pygame
 import pytest
 
+from frames import key
 from gui import picture
 from gui.actions import Action
 from gui.actions.files import save_picture
@@ -33,10 +34,6 @@ CLUB = '[Event "R{n}"]\n[Red "红方{n}"]\n[Black "黑方{n}"]\n[Date "2019.03.0
 
 def moves(game):
     return [move.iccs for move in game.moves()]
-
-
-def key(app, name, mod=0):
-    app.handle(pygame.Event(pygame.KEYDOWN, key=pygame.key.key_code(name), mod=mod))
 
 
 def type(app, text):

@@ -3,21 +3,10 @@
 import pygame
 import pytest
 
-from frames import shot
+from frames import key, shot
 from gui.actions import Action
 from gui.keys import Keys
 from gui.settings import Settings
-
-
-@pytest.fixture
-def app(open_board):
-    app = open_board(size=(1000, 760))
-    app.controller.tick(1.0)
-    return app
-
-
-def key(app, name, mod=0):
-    app.handle(pygame.Event(pygame.KEYDOWN, key=pygame.key.key_code(name), mod=mod, unicode=""))
 
 
 def choose(app, action):

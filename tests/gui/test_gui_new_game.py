@@ -6,6 +6,7 @@ from pathlib import Path
 import pygame
 import pytest
 
+from frames import key
 from gui.actions import Action
 from gui.layout import MINIMUM_SIZE
 from gui.new_game import Setup, add_engine, candidates, engine_spec, engines, parse_clocks
@@ -33,10 +34,6 @@ class First:
 
     def close(self):
         pass
-
-
-def key(app, name, mod=0):
-    app.handle(pygame.Event(pygame.KEYDOWN, key=pygame.key.key_code(name), mod=mod))
 
 
 def type(app, text):

@@ -8,6 +8,7 @@ import pygame
 import pytest
 
 import gui
+from frames import key
 from gui import strings, theme
 from gui.actions import Action
 from gui.layout import MINIMUM_SIZE
@@ -25,17 +26,6 @@ from xiangqi import Move
 from xiangqi.engine import Info, Score, Wdl
 
 SIZES = [MINIMUM_SIZE, (800, 600), (1280, 800), (900, 1400), (3840, 2160)]
-
-
-@pytest.fixture
-def app(open_board):
-    app = open_board(size=(1000, 760))
-    app.controller.tick(1.0)
-    return app
-
-
-def key(app, name, mod=0):
-    app.handle(pygame.Event(pygame.KEYDOWN, key=pygame.key.key_code(name), mod=mod))
 
 
 def type(app, text):

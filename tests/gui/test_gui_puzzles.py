@@ -7,17 +7,13 @@ import threading
 import pygame
 import pytest
 
-from frames import changed, shot
+from frames import changed, key, shot
 from gui.actions import Action
 from gui.processes.puzzles import Begin, NoPuzzle, Play, Standing, Trainer
 from gui.puzzles import PACE, Puzzler
 from gui.sheets.puzzles import PuzzleSheet
 from lm.study.puzzles import Record, read_puzzles
 from xiangqi import Board, square_name
-
-
-def key(app, name, mod=0):
-    app.handle(pygame.Event(pygame.KEYDOWN, key=pygame.key.key_code(name), mod=mod, unicode=""))
 
 
 def answered(app):

@@ -3,6 +3,7 @@
 import pygame
 import pytest
 
+from frames import key
 from gui.actions import Action
 from gui.session import Session
 from lm.matches.table import HUMANS
@@ -22,10 +23,6 @@ def app(open_board):
     app.controller.tick(1.0)
     app.frame(1.0)
     return app
-
-
-def key(app, name, mod=0):
-    app.handle(pygame.Event(pygame.KEYDOWN, key=pygame.key.key_code(name), mod=mod))
 
 
 def click(app, position):
