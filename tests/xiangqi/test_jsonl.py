@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from xiangqi import BLACK, NULL_MOVE, Board, FormatError, Game, Move
-from xiangqi.formats import jsonl, load
+from xiangqi.formats import json_objects, jsonl, load
 from xiangqi.tags import Candidate
 
 BLACK_START = "3k5/9/9/9/9/9/9/9/9/R4K3 b - - 0 1"
@@ -152,7 +152,7 @@ class TestBrokenLines:
         assert [game.headers.get("Red") for game in jsonl.read(io.BytesIO(data))] == ["马", None]
 
     def test_line_without_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(jsonl, "MAX_SIZE", 1 << 16)
+        monkeypatch.setattr(json_objects, "MAX_SIZE", 1 << 16)
         games, errors = read({"moves": "", "red": "A" * 200_000}, {"moves": "h2e2"}, {"moves": "e2e9"})
         assert len(games) == 2
         assert [error.line for error in errors] == [1, 3]
@@ -246,14 +246,14 @@ class TestListsAndIndentedObjects:
 
     @pytest.mark.parametrize("text", TEXTS)
     def test_a_stream_in_small_pieces(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(jsonl, "MAX_SIZE", 150)
+        monkeypatch.setattr(json_objects, "MAX_SIZE", 150)
         assert len(list(jsonl.read(io.BytesIO(text.encode()), pytest.fail))) == 3
 
     def test_a_game_of_a_list_that_is_too_long_is_passed_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(jsonl, "MAX_SIZE", 1 << 16)
+        monkeypatch.setattr(json_objects, "MAX_SIZE", 1 << 16)
         games, errors = read(json.dumps([{"moves": "h2e2"}, {"moves": "", "red": "A" * 300_000}, {"moves": "b2e2"}]))
         assert [game.moves()[0].iccs for game in games] == ["h2e2", "b2e2"]
-        assert [str(error) for error in errors] == ["game 2: a game of more than 0 MiB"]
+        assert [str(error) for error in errors] == ["game 2: a game of more than 8 MiB"]
 
     def test_faults_are_told_with_their_place(self) -> None:
         faulty = [{"moves": "h2e2"}, {"moves": "h2e2 h2e2"}, {"red": "A"}]
