@@ -28,6 +28,7 @@ from gui.sheets.text_field import TextField
 from gui.strings import say
 from gui.widgets import Position, box, write
 from lm import UserError
+from lm.players.levels import DEFAULT_LEVEL, LEVELS
 from lm.players.specs import Spec
 from xiangqi import STARTING_FEN
 
@@ -39,8 +40,8 @@ FIELDS: Final = ("clock", "clock_black")
 """The settings that keep what was typed as Red's and Black's clock."""
 LISTS: Final = ("side.red", "side.black", "new.start")
 """The titles of the three lists."""
-STEADY: Final = 5
-"""The candidate who sits where no other is known."""
+USUAL: Final = 1 + LEVELS.index(DEFAULT_LEVEL)
+"""The candidate who sits where no other is known: after the person come the levels."""
 
 
 class NewGameDialog(Dialog):
@@ -77,7 +78,7 @@ class NewGameDialog(Dialog):
         if color == session.shown.turn if studied else color in session.humans:
             return 0
         spec = controller.opponents.player_at(color)
-        return next((n for n, each in enumerate(self.candidates) if each.spec == spec), STEADY)
+        return next((n for n, each in enumerate(self.candidates) if each.spec == spec), USUAL)
 
     # --- Engines ------------------------------------------------------------------------------------------------------
 
@@ -107,7 +108,7 @@ class NewGameDialog(Dialog):
         ]
         self.candidates = candidates(self._settings)
         for rows, one in zip(self.lists[:2], chosen, strict=True):
-            at = self.candidates.index(one) if one in self.candidates else STEADY
+            at = self.candidates.index(one) if one in self.candidates else USUAL
             rows.reset(len(self.candidates) + 1, at)
 
     def _engine(self, index: int) -> Candidate | None:
