@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
+import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,9 +20,6 @@ from xiangqi import STARTING_FEN, Board
 
 CLOCKS: Final = ("", "3+2", "10+5", "30b30")
 """The clocks that are offered, in minutes, seconds a move, and seconds of byoyomi."""
-_CLOCK: Final = re.compile(
-    r"(?P<main>\d{1,3}(?:\.\d)?)\s*(?:\+\s*(?P<gain>\d{1,3}))?\s*(?:b\s*(?P<byoyomi>\d{1,3}))?", re.I
-)
 
 
 @dataclass(frozen=True)
@@ -111,24 +108,27 @@ def remove_engine(settings: Settings, name: str) -> None:
 def parse_clocks(red: str, black: str = "") -> Clocks:
     """Read Red's and Black's clock in minutes: ``10+5`` gains 5 seconds a move, ``10b30`` has byoyomi of 30.
 
-    Black's is the same if it is empty; ``-`` is none. Raises ``UserError``.
+    ``0:20`` are 20 seconds, ``1:30:00`` an hour and a half. Black's clock is the same if it is empty; ``-`` is none.
+    Spaces, capitals and the wide characters of input methods do not matter. Raises ``UserError``.
 
     >>> parse_clocks("10+5").headers, parse_clocks("1b30").red.byoyomi, bool(parse_clocks(""))
     ({'TimeControl': '600+5'}, 30.0, False)
     >>> str(parse_clocks("10", "5+3")), str(parse_clocks("", "5")), str(parse_clocks("5", "-"))
     ('600,300+3', '-,300', '300,-')
+    >>> str(parse_clocks("0:20", "1：30：00 ＋ 5"))
+    '20,5400+5'
     """
     return Clocks(_control(red), _control(black if black.strip() else red))
 
 
 def _control(text: str) -> TimeControl | None:
-    if text.strip() in ("", "-"):
+    plain = "".join(unicodedata.normalize("NFKC", text).lower().split())
+    if plain in ("", "-"):
         return None
-    found = _CLOCK.fullmatch(text.strip())
-    main, gain, byoyomi = (0.0, 0.0, 0.0) if found is None else (float(found[n] or 0) for n in (1, 2, 3))
-    if not main:
-        raise UserError(say("new.no_clock", text=text))
-    return TimeControl(60 * main, gain, byoyomi=byoyomi)
+    try:
+        return TimeControl.parse(plain, unit=60)
+    except UserError:  # whose text tells of seconds
+        raise UserError(say("new.no_clock", text=text)) from None
 
 
 def starts(shown: Board, start: str) -> list[tuple[str, str]]:

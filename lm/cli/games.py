@@ -57,7 +57,7 @@ def match(
         str | None,
         typer.Option(
             metavar="TIME[,TIME]",
-            help="Clocks, in seconds: 60+0.5 for a game, 40/120 for 40 moves, 0.1/move; A's and B's; - is none.",
+            help="Clocks, in seconds or M:SS: 60+0.5 for a game, 40/2:00 for 40 moves, 0.1/move; A's,B's; - is none.",
         ),
     ] = None,
     movetime: Annotated[float | None, typer.Option(help="Seconds for each move: --time SECONDS/move.")] = None,

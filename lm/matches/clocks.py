@@ -19,9 +19,12 @@ from xiangqi.engine import Limit
 MARGIN: Final = 0.05
 """Default number of seconds by which a player in a match may exceed its time: a pipe and a busy machine cost some."""
 
-_NUMBER: Final = r"(\d{1,7}(?:\.\d{1,6})?)"
-_GAME: Final = re.compile(rf"(?:(\d{{1,4}})/)?{_NUMBER}(?:\+{_NUMBER})?(?:b{_NUMBER})?")
-_MOVE: Final = re.compile(rf"{_NUMBER}/move")
+LONGEST: Final = 360_000
+"""Seconds that a time control may give at most."""
+
+_TIME: Final = r"((?:(?:\d{1,3}:[0-5]\d|\d{1,4}):[0-5]\d|\d{1,7})(?:\.\d{1,6})?)"
+_GAME: Final = re.compile(rf"(?:(\d{{1,4}})/)?{_TIME}(?:\+{_TIME})?(?:b{_TIME})?")
+_MOVE: Final = re.compile(rf"{_TIME}/move")
 
 
 @dataclass(frozen=True)
@@ -50,24 +53,34 @@ class TimeControl:
     """Time that each move has at least, once the main time is used up."""
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, unit: float = 1.0) -> Self:
         """Read a time control as PGN writes it, ``SECONDS/move``, and ``600b30`` with byoyomi. Raises ``UserError``.
+
+        A time may also be written as ``M:SS`` or ``H:MM:SS``. ``unit`` are the seconds of a main time without a colon.
 
         >>> TimeControl.parse("60+0.5")
         TimeControl(main=60.0, increment=0.5, moves=None, per_move=False, byoyomi=0.0)
         >>> str(TimeControl.parse("40/120")), str(TimeControl.parse("0.1/move"))
         ('40/120', '0.1/move')
+        >>> str(TimeControl.parse("1:30:00+0:30")), str(TimeControl.parse("10b30", unit=60))
+        ('5400+30', '600b30')
         """
         found, alone = _GAME.fullmatch(text), _MOVE.fullmatch(text)
         if alone is not None:
-            control = cls(float(alone[1]), per_move=True)
+            control = cls(_seconds(alone[1], unit), per_move=True)
         elif found is not None:
             moves = int(found[1]) if found[1] else None
-            control = cls(float(found[2]), float(found[3] or 0), moves, byoyomi=float(found[4] or 0))
+            gain, byoyomi = (_seconds(time or "0") for time in found.group(3, 4))
+            control = cls(_seconds(found[2], unit), gain, moves, byoyomi=byoyomi)
         else:
-            raise UserError(f"no time control: {text!r} (seconds, as 60+0.5 for a game, 40/120 for 40 moves, 0.1/move)")
+            raise UserError(
+                f"no time control: {text!r} (seconds or M:SS, as 60+0.5 or 1:00 for a game, 40/120 for 40 moves, "
+                "0.1/move)"
+            )
         if control.main <= 0 or control.moves == 0:
             raise UserError(f"the time control {text!r} leaves no time to move")
+        if max(control.main, control.increment, control.byoyomi) > LONGEST:
+            raise UserError(f"the time control {text!r} has more than 100 hours")
         return control
 
     def __str__(self) -> str:
@@ -100,6 +113,13 @@ class TimeControl:
         if clock.moves_to_go > 1:
             return Clock(left, clock.moves_to_go - 1)
         return Clock(left + self.main, self.moves)
+
+
+def _seconds(text: str, unit: float = 1.0) -> float:
+    """Return the seconds of ``M:SS``, of ``H:MM:SS``, or of so many units."""
+    if ":" not in text:
+        return float(text) * unit
+    return sum(60**place * float(part) for place, part in enumerate(reversed(text.split(":"))))
 
 
 @dataclass(frozen=True)

@@ -261,6 +261,22 @@ class TestClocks:
         assert not {"TimeControl", "RedTimeControl"} & set(table.record().headers)
 
     @pytest.mark.parametrize(
+        ("text", "seconds"),
+        [
+            ("0:20", "20"),
+            ("1:00+0.5", "60+0.5"),
+            ("90:00", "5400"),
+            ("1:30:00+0:30", "5400+30"),
+            ("0:07.5", "7.5"),
+            ("40/1:30:00", "40/5400"),
+            ("10:00b0:30", "600b30"),
+            ("0:30/move,2:00", "30/move,120"),
+        ],
+    )
+    def test_times_may_have_colons(self, text: str, seconds: str) -> None:
+        assert Clocks.parse(text) == Clocks.parse(seconds)
+
+    @pytest.mark.parametrize(
         ("text", "reason"),
         [
             ("fast", "no time control: 'fast'"),
@@ -270,6 +286,12 @@ class TestClocks:
             ("0/move", "leaves no time"),
             ("60,60,60", "one for each"),
             ("", "no time control"),
+            ("1:5", "no time control"),
+            ("0:75", "no time control"),
+            ("1:75:00", "no time control"),
+            ("0:00", "leaves no time"),
+            ("100:00:01", "more than 100 hours"),
+            ("60+400000", "more than 100 hours"),
         ],
     )
     def test_a_wrong_time_control_is_named(self, text: str, reason: str) -> None:
