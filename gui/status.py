@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gui.actions import Action, Tone
 from gui.names import side_name
+from gui.notation import move_number
 from gui.strings import say, translated
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ def status(controller: Controller) -> tuple[str, Tone]:
         return say("notice.mending"), "busy"
     if files.reading:
         return say("status.reading"), "busy"
+    shown, last = (move_number(session.table.game.start_turn, ply) for ply in (session.viewed, session.board.ply))
     if not session.live and not session.in_game:
         back, on = Action.TO_GAME.shortcut, Action.PLAY_FROM_HERE.shortcut
-        return say("status.variation", shown=session.viewed, back=back, on=on), "busy"
+        return say("status.variation", shown=shown, back=back, on=on), "busy"
     if not session.live:
-        key = Action.LAST.shortcut
-        return say("status.looking_back", shown=session.viewed, last=session.board.ply, key=key), "busy"
+        text = "status.looking_back" if shown else "status.looking_back_start"
+        return say(text, shown=shown, last=last, key=Action.LAST.shortcut), "busy"
     if session.ending is not None:
         lost = len(session.humans) == 1 and session.ending.winner == 1 - (session.person or 0)
         return say("status.ended", ending=translated(session.ending.text)), "quiet" if lost else "good"

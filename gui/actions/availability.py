@@ -170,9 +170,7 @@ def question(controller: Controller, action: Action) -> str:
     if action in (Action.NEW, Action.PASTE) and controller.files.unsaved and _in_work(session):
         return say("notice.leave", key=action.shortcut)
     if action is Action.DELETE:
-        count = 1 + sum(1 for _ in session.node.walk())
-        if count > 1:
-            return say("notice.delete", key=action.shortcut, count=count)
         (move,) = session.scribe.line(session.node.line())[-1:]
-        return say("notice.delete_one", key=action.shortcut, move=move)
+        text = "notice.delete" if session.node.variations else "notice.delete_one"
+        return say(text, key=action.shortcut, move=move)
     return ""

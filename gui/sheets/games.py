@@ -41,8 +41,8 @@ class GamesSheet(Overlay):
         at = self.found.index(self.files.index) if self.files.index in self.found else 0 if self.found else -1
         self.rows.reset(len(self.found), at)
 
-    def wants_text(self) -> bool:
-        return True
+    def typed_in(self) -> TextField:
+        return self.filter
 
     def text(self, event: pygame.Event) -> None:
         before = self.filter.value
@@ -53,7 +53,7 @@ class GamesSheet(Overlay):
     def key(self, name: str) -> None:
         if self.rows.key(name):
             return
-        if name == "enter" and not self.filter.composed and 0 <= self.rows.chosen < len(self.found):
+        if name == "enter" and 0 <= self.rows.chosen < len(self.found):
             self._choose(self.rows.chosen)
         elif self.filter.key(name):
             self._search()
@@ -99,7 +99,7 @@ class GamesSheet(Overlay):
             ({"1/2-1/2": "1/2"}.get(entry.result, entry.result), 0.08, theme.TEXT),
             (entry.date, 0.15, theme.FAINT),
             (entry.event, 0.24, theme.FAINT),
-            (say("games.fault") if entry.faults else str(entry.plies), 0.09, theme.FAINT),
+            (say("games.fault") if entry.faults else str(entry.moves), 0.09, theme.FAINT),
         )
         x = float(rect.x)
         for text, share, ink in columns:

@@ -51,8 +51,8 @@ class LibrarySheet(Overlay):
 
     # --- Keys and pointer ---------------------------------------------------------------------------------------------
 
-    def wants_text(self) -> bool:
-        return True
+    def typed_in(self) -> TextField:
+        return self.fields[self.focus]
 
     def text(self, event: pygame.Event) -> None:
         field = self.fields[self.focus]
@@ -72,7 +72,7 @@ class LibrarySheet(Overlay):
             self._set_result(RESULTS[(RESULTS.index(self.result) + 1) % len(RESULTS)])
         elif name == "ctrl+p":
             self._switch_here()
-        elif name == "enter" and not field.composed:
+        elif name == "enter":
             if self._lacks_index:
                 self.library.build_index()
             self._open(max(0, self.rows.chosen))
@@ -204,7 +204,7 @@ class LibrarySheet(Overlay):
             (entry.players, 0.40, theme.TEXT),
             (WRITTEN.get(entry.result, entry.result), 0.08, theme.TEXT),
             (entry.event, 0.30, theme.FAINT),
-            (str(entry.plies), 0.08, theme.FAINT),
+            (str(entry.moves), 0.08, theme.FAINT),
         )
         x = float(rect.x)
         for text, share, ink in columns:

@@ -12,6 +12,7 @@ from pygame import Rect
 from gui import theme
 from gui.actions import SIGNS
 from gui.layout import Layout
+from gui.notation import move_number
 from gui.strings import say
 from gui.views import View
 from gui.widgets import Position, Scroll, box, draw_hint, write
@@ -294,7 +295,7 @@ class _Typist:
         return (self.start_turn + node.ply - 1) % 2
 
     def _number(self, node: ChildNode) -> int:
-        return (self.start_turn + node.ply - 1) // 2 + 1
+        return move_number(self.start_turn, node.ply)
 
     def _text(self, node: ChildNode) -> str:
         signs = "".join(SIGNS[glyph] for glyph in sorted(node.nags) if glyph in SIGNS) if node.has_nags() else ""

@@ -12,6 +12,7 @@ from gui import theme
 from gui.actions import Action
 from gui.layout import Layout
 from gui.names import share_text
+from gui.notation import move_number
 from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
@@ -248,13 +249,13 @@ class ReviewView(View):
         """Return a judged move with its number and sign: ``12... 馬8進7??``."""
         review = self.review
         start = self.session.table.game.start_turn
-        half = start + judged.ply - 1
         node = review.nodes[judged.ply] if judged.ply < len(review.nodes) else None
         if node is None or node.move is not judged.move:  # then it is the move tried
             node = review.tried
         assert node is not None
         text = self.session.scribe.line(node.line())[-1]
-        return f"{half // 2 + 1}{'...' if half % 2 else '.'} {text}{_SIGNS.get(judged.verdict, '')}"
+        dots = "." if (start + judged.ply) % 2 else "..."
+        return f"{move_number(start, judged.ply)}{dots} {text}{_SIGNS.get(judged.verdict, '')}"
 
     def _add(self, start: GameNode, moves: tuple[Move, ...]) -> None:
         """Add what was better as a variation, and show its first move."""

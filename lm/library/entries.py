@@ -46,6 +46,11 @@ class Heading:
         """Both names, with ? for an unknown one."""
         return f"{self.red or '?'} - {self.black or '?'}"
 
+    @property
+    def moves(self) -> int:
+        """How many moves it has, where a move of Red's and Black's answer count as one."""
+        return (self.plies + 1) // 2
+
 
 @dataclass(frozen=True)
 class Entry(Heading):

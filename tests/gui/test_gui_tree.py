@@ -1,11 +1,14 @@
 """The tree at the board: variations, comments and marks, by the keys and clicks of a person."""
 
+import re
+
 import pygame
 import pytest
 
 from frames import key
 from gui.actions import Action
 from gui.session import Session
+from gui.strings import LANGUAGES
 from lm.matches.table import HUMANS
 from lm.players.player import Choice
 from xiangqi import BLACK, Move, parse_square
@@ -184,11 +187,34 @@ class TestEditing:
         move(branched, "g6g5")
         key(branched, "left")
         key(branched, "delete")
-        assert "2 moves" in branched.controller.status()[0]
+        assert branched.controller.status()[0] == "Press Delete again to delete 兵三進一 with all that follows."
         assert "g3g4" in tree(branched)
         key(branched, "delete")
         assert tree(branched) == "h2e2 (c3c4) h9g7 h0g2 b9c7"
         assert shown(branched) == ""
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("side", ["w", "b"])
+    def test_the_status_counts_moves_as_the_list_does(self, open_board, language, side):
+        app = open_board(f"r2k5/9/9/9/9/9/9/9/9/R3K4 {side}", size=(640, 480))
+        app.controller.preferences.set("language", language)
+        red, black = ["a0a1", "a1a2", "a2a3", "a3a4"], ["a9b9", "b9c9", "c9b9", "b9a9"]
+        if side == "b":
+            red, black = black, red
+        for pair in zip(red, black, strict=True):
+            for iccs in pair[: 1 + (pair[0] != red[3])]:
+                app.session.play(Move.from_iccs(iccs))
+        app.controller.tick(2.0)
+        app.frame(2.0)
+        cells = app.panel.moves._cells
+        for node in app.session.node.line()[:-1]:
+            app.session.show(node)
+            (row,) = [cell.rect.y for cell in cells if cell.node is node]
+            (number,) = [cell.text for cell in cells if cell.kind == "number" and cell.rect.y == row]
+            line = app.controller.status()[0]
+            assert re.findall(r"\d+", line) == [number.rstrip("."), "4"], line
+        app.session.view(0)
+        assert not re.search(r"\d", app.controller.status()[0])
 
     def test_the_game_s_own_moves_cannot_be_deleted(self, app):
         for name in ("end", "left", "home"):
