@@ -250,10 +250,10 @@ class Controller:
         """Write moves and pieces as the person prefers."""
         if self._preferred != self.preferences.revision:
             self._preferred = self.preferences.revision
-            notation, script = self.preferences["notation"], self.preferences["script"]
+            notation = self.preferences["notation"]
             self.analysis.seconds = int(self.preferences["analysis"])
             self.teacher.on = self.preferences["teaching"] == "on"
-            self.session.scribe.style = Style(cast("Notation", notation), script == "traditional")
+            self.session.scribe.style = Style(cast("Notation", notation), self.preferences.traditional)
 
     def _quiet(self) -> None:
         self._armed = None

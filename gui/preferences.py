@@ -39,7 +39,7 @@ class Preference:
 PREFERENCES: Final = (
     Preference("language", tuple(LANGUAGES), "en"),
     Preference("pieces", ("characters", "letters", "both", "pictures"), "characters"),
-    Preference("script", ("traditional", "simplified"), "traditional"),
+    Preference("script", ("language", "traditional", "simplified"), "language"),
     Preference("notation", ("chinese", "wxf", "iccs"), "chinese"),
     Preference("theme", tuple(THEMES), "rosewood"),
     Preference("coordinates", ("on", "off"), "on"),
@@ -50,7 +50,6 @@ PREFERENCES: Final = (
     Preference("analysis", (0, 3, 10, 30, 60), 0),
     Preference("scale", (100, 125, 150, 175, 200), 100),
 )
-_SCRIPTS: Final = {"zh-Hans": "simplified", "zh-Hant": "traditional"}
 _BY_NAME: Final = {preference.name: preference for preference in PREFERENCES}
 
 
@@ -72,17 +71,28 @@ class Preferences:
         return self._settings.get(name, _BY_NAME[name].default)
 
     def set(self, name: str, value: Value) -> None:
-        """Change a preference. Raises ``ValueError`` for a value that is not offered.
-
-        With a Chinese language come its characters, which can be changed afterwards.
-        """
+        """Change a preference. Raises ``ValueError`` for a value that is not offered."""
         if value not in _BY_NAME[name].values:
             raise ValueError(f"{name}: no value {value!r}")
         if value != self[name]:
             self._settings.set(name, value)
             self.revision += 1
-        if name == "language" and value in _SCRIPTS:
-            self.set("script", _SCRIPTS[str(value)])
+
+    @property
+    def traditional(self) -> bool:
+        """Whether pieces and moves have traditional characters.
+
+        Who has not chosen gets those of the language; with English the traditional ones.
+        """
+        script = self["script"]
+        return self["language"] != "zh-Hans" if script == "language" else script == "traditional"
+
+    def switch_script(self) -> None:
+        """Change between traditional and simplified characters."""
+        wanted = not self.traditional
+        self.set("script", "language")
+        if self.traditional != wanted:
+            self.set("script", "traditional" if wanted else "simplified")
 
     def step(self, name: str, by: int = 1) -> None:
         """Change a preference to its next value, or to one before; after the last comes the first."""

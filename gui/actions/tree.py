@@ -49,7 +49,7 @@ def draw_otherwise(controller: Controller, action: Action) -> None:
         case Action.FLIP:
             session.flip()
         case Action.SCRIPT:
-            controller.preferences.step("script")
+            controller.preferences.switch_script()
         case Action.NOTATION:
             controller.preferences.step("notation")
         case Action.LETTERS:

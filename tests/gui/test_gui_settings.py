@@ -127,13 +127,36 @@ class TestPage:
         choose(page, "language", "zh-Hant")
         assert page.controller.status()[0] == "輪到紅方走。"
 
-    def test_a_chinese_language_brings_its_characters(self, page):
-        for name, script in (("zh-Hans", "simplified"), ("en", "simplified"), ("zh-Hant", "traditional")):
+    def test_characters_are_those_of_the_language_there_and_back(self, page):
+        page.session.play(Move.from_iccs("h0g2"))
+        for name, move in (("zh-Hans", "马二进三"), ("en", "傌二進三"), ("zh-Hant", "傌二進三"), ("en", "傌二進三")):
             choose(page, "language", name)
-            assert page.controller.preferences["script"] == script
+            assert page.session.texts == [move]
+
+    def test_characters_that_were_chosen_stay_in_every_language(self, page):
         choose(page, "script", "simplified")
-        page.frame(3.0)
-        assert (language(), page.session.traditional) == ("zh-Hant", False)
+        for name in ("zh-Hant", "zh-Hans", "en"):
+            choose(page, "language", name)
+            assert not page.session.traditional
+        choose(page, "script", "language")
+        assert page.session.traditional
+
+    @pytest.mark.parametrize("kind", ["letters", "both"])
+    def test_letters_stay_in_every_language(self, page, kind):
+        choose(page, "pieces", kind)
+        for name in ("zh-Hant", "zh-Hans", "en"):
+            choose(page, "language", name)
+            assert theme.pieces == kind
+            assert page.controller.ticked(Action.LETTERS)
+
+    def test_the_key_switches_the_script_in_every_language(self, app):
+        for name in ("en", "zh-Hans", "zh-Hant"):
+            app.controller.preferences.set("language", name)
+            app.controller.tick(2.0)
+            usual = app.session.traditional
+            for expected in (not usual, usual):
+                press(app, "t")
+                assert app.session.traditional == expected
 
     @pytest.mark.parametrize(
         ("name", "value"),
