@@ -6,7 +6,9 @@ without a window; ``app`` is the window.
 
 import os
 
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # before any module of the board imports pygame
+# before any module of the board imports pygame:
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+os.environ.setdefault("SDL_IME_SHOW_UI", "1")  # else an input method on Windows does not show what it proposes
 
 
 class NoDisplayError(RuntimeError):

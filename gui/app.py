@@ -336,10 +336,9 @@ class App:
     def _open(self, overlay: Overlay | None) -> None:
         self.overlay = overlay
         self.panel.view.leave()
-        if overlay is not None and overlay.wants_text():
+        pygame.key.stop_text_input()
+        if overlay is not None and overlay.typed_in() is not None:
             pygame.key.start_text_input()
-        else:
-            pygame.key.stop_text_input()
 
     def _set_up(self, fen: str, analyse: bool) -> None:
         """Play from a position, or analyse it."""
@@ -375,6 +374,8 @@ class App:
             if event.type != pygame.KEYDOWN:
                 if event.text != opener or not opener:
                     overlay.text(event)
+            elif (field := overlay.typed_in()) is not None and field.composed:
+                pass  # the key belongs to the input method
             elif (name := keys.name_of(event)) == "escape":
                 overlay.closed = not overlay.escape()
             else:
@@ -390,7 +391,7 @@ class App:
     def _press(self, position: tuple[int, int]) -> None:
         layout, session = self.layout, self.session
         if self.overlay is not None:
-            self.overlay.press(self.sheet_layout, position)
+            self._press_sheet(self.overlay, position)
             return
         ending = self._banner()
         if ending is not None and banner_rect(layout, ending, self._banner_hint).collidepoint(position):
@@ -405,6 +406,14 @@ class App:
             self._dismissed = session.generation
             self.controller.press(layout.square_at(position, session.bottom))
             self._pressed_at = position
+
+    def _press_sheet(self, overlay: Overlay, position: tuple[int, int]) -> None:
+        field = overlay.typed_in()
+        overlay.press(self.sheet_layout, position)
+        if field is not None and field.composed and overlay.typed_in() is not field:  # the input method begins anew
+            field.composed = ""
+            pygame.key.stop_text_input()
+            pygame.key.start_text_input()
 
     def _press_right(self, position: tuple[int, int]) -> None:
         if self.overlay is not None:

@@ -121,6 +121,10 @@ class Files:
         """Whether all that is in the file could be read, so that writing it again loses nothing."""
         self._wanted = 0
         """The index of the game that was asked for last."""
+        self._asked_in = -1
+        """The session's number when that game was asked for; -1 once it has come, or cannot come any more."""
+        self._mended_at = -1, -1
+        """The session's number and revision when guesses were asked for."""
         self._game_number = session.number
         """The session's number of the game that the file has."""
         saved = session.table.game.headers.pop(SAVED, None)
@@ -145,6 +149,11 @@ class Files:
         return self.path is not None and self._game_number == self.session.number
 
     @property
+    def awaited(self) -> bool:
+        """Whether a game is on its way to the board. It does not come where another one was begun meanwhile."""
+        return self._asked_in == self.session.number
+
+    @property
     def can_mend(self) -> bool:
         """Whether the game has moves that could not be read."""
         return bool(self.session.table.game.unread) and not self.mending
@@ -165,12 +174,13 @@ class Files:
     def _read(self, source: Path | str) -> None:
         self._source, self._wanted, self.reading, self._whole = source, 0, True, True
         self.path, self.entries = None, []  # the reader has forgotten them
+        self._asked_in = self.session.number
         self._number = self.reader.read(source)
 
     def choose(self, index: int) -> None:
         """Fetch a game of the file."""
         if 0 <= index < len(self.entries):
-            self._wanted = index
+            self._wanted, self._asked_in = index, self.session.number
             self.reader.fetch(index)
 
     def step(self, games: int) -> None:
@@ -179,7 +189,7 @@ class Files:
 
     def mend(self) -> None:
         """Ask for guesses of what could not be read of the game."""
-        self.mending = True
+        self.mending, self._mended_at = True, (self.session.number, self.session.revision)
         self._mend_number = self.reader.mend(self.session.table.game)
 
     def take(self, report: Report) -> None:
@@ -193,12 +203,15 @@ class Files:
             self.entries.extend(report.games)
         elif isinstance(report, Finished):
             self._finish(report)
-        elif report.index == self._wanted:
+        elif report.index == self._wanted and self.awaited:
+            self._asked_in = -1
             self._show(report)
 
     def _finish(self, report: Finished) -> None:
         self.reading = False
         self._whole = not report.fault
+        if not self.entries:
+            self._asked_in = -1
         if report.fault:
             got = self.entries and self._source == self.path
             name = self._source.name if isinstance(self._source, Path) else ""
@@ -270,7 +283,9 @@ class Files:
             reason = report.fault or say("notice.no_guess")
             self._notice(say("notice.not_mended", reason=reason), "alert")
             return
-        number = self.session.number
+        number, revision = self._mended_at
+        if self.session.number != number or (self.session.revision != revision and self.set_aside() is None):
+            return
         self.session.study(report.game)
         if self._game_number == number:
             self._game_number = self.session.number

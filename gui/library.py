@@ -155,6 +155,8 @@ class GameLibrary:
         self._index = 0
         self._brought = -1
         """The session's number of that game."""
+        self._asked_in = -1
+        """The session's number when it was asked for."""
         self._number = self._explore_number = self._search_number = self._fetch_number = 0
         self._asked: object = None
         self._asked_board: Board | None = None
@@ -208,7 +210,7 @@ class GameLibrary:
                 self.resembling = answer
             case Listed():
                 self.listed = answer
-            case Fetched():
+            case Fetched() if self._asked_in == self.session.number:  # else another game was begun meanwhile
                 self._bring(answer.game, answer.ply)
                 self._brought = self.session.number
             case NoAnswer():
@@ -231,7 +233,7 @@ class GameLibrary:
         """Lay a game of a list open."""
         self._list, self._index, entry = games, index, games[index]
         self._number += 1
-        self._fetch_number = self._number
+        self._fetch_number, self._asked_in = self._number, self.session.number
         self.librarian.ask(Fetch(self._number, entry.id, entry.ply or 0))
 
     @property

@@ -97,13 +97,9 @@ class TextDialog(Dialog):
     def draw_body(self, screen: pygame.Surface, layout: Layout, room: Rect, pointer: Position, now: float) -> None:
         self.field.draw(screen, layout, room)
 
-    def wants_text(self) -> bool:
-        return True
-
-    def text(self, event: pygame.Event) -> None:
-        self.field.text(event)
+    def typed_in(self) -> TextField:
+        return self.field
 
     def key(self, name: str) -> None:
-        if not self.field.composed:
-            super().key(name)
+        super().key(name)
         self.field.key(name)

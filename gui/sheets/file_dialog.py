@@ -97,17 +97,15 @@ class FileDialog(Dialog):
 
     # --- Keys and pointer ---------------------------------------------------------------------------------------------
 
-    def wants_text(self) -> bool:
-        return True
+    def typed_in(self) -> TextField:
+        return self.field
 
     def text(self, event: pygame.Event) -> None:
-        self.field.text(event)
+        super().text(event)
         self._edited()
 
     def key(self, name: str) -> None:
-        if self.field.composed:
-            self.field.key(name)
-        elif self.rows.key(name):
+        if self.rows.key(name):
             self._chosen(self.rows.chosen)
         elif name == "enter":
             self._finish()

@@ -55,8 +55,8 @@ class Menu(Overlay):
 
     # --- Keys and pointer ---------------------------------------------------------------------------------------------
 
-    def wants_text(self) -> bool:
-        return True
+    def typed_in(self) -> TextField:
+        return self.filter
 
     def text(self, event: pygame.Event) -> None:
         self.filter.text(event)

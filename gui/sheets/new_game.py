@@ -49,22 +49,47 @@ class NewGameDialog(Dialog):
 
     def __init__(self, controller: Controller, done: Callable[[Setup], None], more: Callable[[], None]) -> None:
         super().__init__(say("new.title"))
-        self._done, self._more = done, more
+        self._controller, self._done, self._more = controller, done, more
         self.candidates = candidates(controller.settings)
         self.starts = starts(controller.session.shown, controller.session.start_fen)
         self.lists = RowList(), RowList(), RowList()
         self.focus = 1
         """The list that the arrow keys are for; after the lists come the fields."""
         self.fields = [TextField(controller.settings.get(name, ""), controller.clipboard.get) for name in FIELDS]
-        self.note = say("new.unsaved") if controller.files.unsaved else ""
+        self.note = ""
         self._settings = controller.settings
         self._adding = 1
         """The list where an engine was asked for."""
         self._removing: Candidate | None = None
         """The engine that goes if that is asked for once more."""
-        for color in (0, 1):
-            self.lists[color].reset(len(self.candidates) + 1, self._seat(controller, color))
-        self.lists[2].reset(len(self.starts), self._start(controller.session))
+        self._at: tuple[int, object] = -1, None
+        """The number of the game behind the dialog, and the node of it that is shown."""
+        self._usual = -1, -1
+        """Who was proposed for each side."""
+        self._follow()
+
+    def _follow(self) -> None:
+        """Propose what suits the game behind the dialog: it goes on, and one that was pasted may come only now."""
+        controller, session = self._controller, self._controller.session
+        number, node = self._at
+        if self.note == say("new.reading") and not controller.files.awaited:
+            self.note = ""
+        if (number, node) == (session.number, session.node):
+            return
+        self._at = session.number, session.node
+        chosen = self.starts[self.lists[2].chosen][0]
+        self.starts = starts(session.shown, session.start_fen)
+        if number == session.number:  # the game has gone on
+            at = next((n for n, (name, _) in enumerate(self.starts) if name == chosen), 0)
+            self.lists[2].reset(len(self.starts), at)
+            return
+        self.note = say("new.unsaved") if controller.files.unsaved else ""
+        self.lists[2].reset(len(self.starts), self._start(session))
+        seats = self._seat(controller, 0), self._seat(controller, 1)
+        for rows, before, seat in zip(self.lists[:2], self._usual, seats, strict=True):
+            if before in (-1, rows.chosen):  # else someone has been chosen
+                rows.reset(len(self.candidates) + 1, seat)
+        self._usual = seats
 
     def _start(self, session: Session) -> int:
         """Return the position shown of a game from elsewhere, or where the game at the board began."""
@@ -118,19 +143,20 @@ class NewGameDialog(Dialog):
 
     # --- Keys and pointer ---------------------------------------------------------------------------------------------
 
-    def wants_text(self) -> bool:
-        return True
-
     @property
     def field(self) -> TextField:
         """The field that is typed in: Red's unless Black's was chosen."""
         return self.fields[max(0, self.focus - len(self.lists))]
 
+    def typed_in(self) -> TextField:
+        return self.field
+
     def text(self, event: pygame.Event) -> None:
-        self.field.text(event)
+        super().text(event)
         self.note = ""
 
     def key(self, name: str) -> None:
+        self._follow()
         lists = len(self.lists)
         removing, self._removing = self._removing, None
         if self.focus < lists and self.lists[self.focus].key(name):
@@ -181,6 +207,9 @@ class NewGameDialog(Dialog):
             if rows.chosen == len(self.candidates):
                 self._add(n)
                 return
+        if self._controller.files.awaited and self.note != say("new.reading"):
+            self.note = say("new.reading")
+            return
         try:
             clocks = parse_clocks(*(field.value for field in self.fields))
         except UserError as error:
@@ -216,6 +245,7 @@ class NewGameDialog(Dialog):
         return lists, chips, fields
 
     def draw_body(self, screen: pygame.Surface, layout: Layout, room: Rect, pointer: Position, now: float) -> None:
+        self._follow()
         areas, chips, fields = self.places(layout, room)
         row, size = layout.px(30), layout.text(14)
         for n, area in enumerate(areas):
@@ -238,8 +268,8 @@ class NewGameDialog(Dialog):
             ink = theme.ON_GOLD if chosen else theme.TEXT
             write(screen, text or say("new.untimed"), layout.text(13), rect, ink, "center")
         below = Rect(room.x, chips[0].bottom, room.width, room.bottom - chips[0].bottom)
-        ink = theme.GOLD if self.note else theme.FAINT
-        write(screen, self.note or say("new.clock_help"), layout.text(12), below, ink)
+        note = self.note or (say("status.reading") if self._controller.files.awaited else "")
+        write(screen, note or say("new.clock_help"), layout.text(12), below, theme.GOLD if note else theme.FAINT)
 
     def _draw_row(
         self, screen: pygame.Surface, layout: Layout, which: int, index: int, rect: Rect, chosen: bool
@@ -269,18 +299,16 @@ class EngineDialog(Dialog):
         self._confirmed: Spec | None = None
         """The engine whose command has been shown."""
 
-    def wants_text(self) -> bool:
-        return True
+    def typed_in(self) -> TextField:
+        return self.fields[self.focus]
 
     def text(self, event: pygame.Event) -> None:
-        self.fields[self.focus].text(event)
+        super().text(event)
         self._confirmed = None
 
     def key(self, name: str) -> None:
         field = self.fields[self.focus]
-        if field.composed:
-            field.key(name)
-        elif name in ("tab", "down", "shift+tab", "up"):
+        if name in ("tab", "down", "shift+tab", "up"):
             self.focus = (self.focus + (1 if name in ("tab", "down") else -1)) % len(self.fields)
         elif name == "enter":
             self._finish()

@@ -10,6 +10,7 @@ from pygame import Rect
 from gui import theme
 from gui.board_view import Scene
 from gui.layout import Layout
+from gui.sheets.text_field import TextField
 from gui.widgets import Position, box, write
 
 
@@ -35,10 +36,12 @@ class Overlay:
         """Handle a press of the left button."""
 
     def key(self, name: str) -> None:
-        """Handle a key by its name in `gui.keys`."""
+        """Handle a key by its name in `gui.keys`; while an input method composes a text, keys are its own."""
 
     def text(self, event: pygame.Event) -> None:
         """Handle a text that is typed or composed, ``TEXTINPUT`` or ``TEXTEDITING``."""
+        if (field := self.typed_in()) is not None:
+            field.text(event)
 
     def escape(self) -> bool:
         """Handle Escape; return whether it means something here, so that the sheet stays."""
@@ -60,9 +63,9 @@ class Overlay:
     def wheel(self, layout: Layout, lines: float) -> None:
         """Scroll by so many lines, downwards if positive."""
 
-    def wants_text(self) -> bool:
-        """Whether text is typed here, so that input methods are on."""
-        return False
+    def typed_in(self) -> TextField | None:
+        """Return the field that is typed in; input methods are on where there is one."""
+        return None
 
     # --- Common to all ------------------------------------------------------------------------------------------------
 

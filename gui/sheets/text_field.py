@@ -42,8 +42,6 @@ class TextField:
 
     def key(self, name: str) -> bool:
         """Handle a key; return whether it means something here."""
-        if self.composed:  # it belongs to the input method
-            return True
         match name:
             case "backspace" if self.at:
                 self.value = self.value[: self.at - 1] + self.value[self.at :]

@@ -16,9 +16,10 @@ from gui.actions import Action
 from gui.actions.files import save_picture
 from gui.files import KINDS, TEXTS
 from gui.layout import MINIMUM_SIZE
+from gui.new_game import Setup
 from gui.pasting import read_pasted
 from gui.processes.reader import Reader
-from gui.processes.reading import Fetched, Finished
+from gui.processes.reading import Fetched, Finished, Mended
 from gui.session import Session
 from gui.settings import RECENT, Settings
 from gui.sheets.file_dialog import FileDialog, SaveDialog
@@ -403,6 +404,29 @@ class TestDamage:
         assert moves(board.session.table.game)[:4] == MOVES
         assert "[%guess" in str(board.session.table.game)
         assert (board.files.unsaved and board.files.own_file is None) or board.files.path == path
+
+    @pytest.fixture
+    def guessed(self, board, monkeypatch, tmp_path):
+        """A damaged game, and guesses for it that have not come yet."""
+        (tmp_path / "blot.pgn").write_text("1. C2=5 H8+7 2. H2+? R9=8 3. R1=2 *\n")
+        board.open(tmp_path / "blot.pgn")
+        monkeypatch.setattr(board.files.reader, "mend", lambda game: 77)
+        key(board.app, "r", pygame.KMOD_LCTRL)
+        return Mended(77, Game.from_pgn("1. C2=5 H8+7 2. H2+3 R9=8 *"), 1)
+
+    def test_guesses_that_come_to_another_game_are_dropped(self, board, guessed):
+        board.app.controller.start(Setup((None, None)))
+        board.session.play(Move.from_iccs("c3c4"))
+        board.files.take(guessed)
+        assert moves(board.session.table.game) == ["c3c4"]
+        assert not board.files.mending
+
+    def test_what_was_added_while_guesses_were_made_is_kept(self, board, guessed):
+        board.session.set_comment(board.session.table.game, "from grandfather")
+        board.files.take(guessed)
+        assert moves(board.session.table.game) == MOVES
+        kept = [next(load(path)).comment for path in board.app.table.games_dir.glob("*.pgn")]
+        assert "from grandfather" in kept
 
 
 class TestReader:

@@ -18,7 +18,7 @@ from lm import UserError
 from lm.matches.clocks import Clocks, TimeControl
 from lm.players.player import Choice, Line
 from lm.players.specs import Spec
-from xiangqi import BLACK, RED, Move
+from xiangqi import BLACK, RED, STARTING_FEN, Move
 from xiangqi.engine import Info
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +99,59 @@ class TestDialog:
         key(app, "n")
         assert app.overlay.starts[app.overlay.lists[2].chosen] == ("Start of this game", fen)
 
+    def test_a_position_that_is_still_being_read_is_offered_when_it_comes(self, app):
+        app.table.reader.gate.clear()
+        app.controller.clipboard.text = fen = "3k5/9/9/9/9/9/9/9/9/R3K4 b - - 0 1"
+        app.controller.do(Action.PASTE)
+        key(app, "n")
+        choose(app, 0, 3)
+        app.frame(1.0)
+        key(app, "return")
+        assert app.overlay.note == "A game is still being read. Once more starts without it."
+        app.table.reader.gate.set()
+        app.table.wait(lambda: app.session.start_fen == fen)
+        app.frame(2.0)
+        assert app.overlay.note == ""
+        key(app, "return")
+        assert app.overlay is None and app.session.start_fen == fen
+        assert app.session.humans == set() and app.controller.opponents.player_at(RED) == Spec("level", "Learner")
+
+    def test_what_is_still_being_read_does_not_take_the_place_of_a_game_begun_meanwhile(self, app):
+        app.table.reader.gate.clear()
+        app.controller.clipboard.text = "1. h2e2 h9g7 *"
+        app.controller.do(Action.PASTE)
+        key(app, "n")
+        key(app, "return")
+        key(app, "return")
+        assert app.overlay is None
+        number = app.session.number
+        app.table.reader.gate.set()
+        app.table.wait(lambda: not app.controller.files.reading)
+        assert (app.session.number, app.table.moves) == (number, [])
+
+    def test_what_cannot_be_read_is_waited_for_no_longer(self, app):
+        app.table.reader.gate.clear()
+        app.controller.clipboard.text = "no game"
+        app.controller.do(Action.PASTE)
+        key(app, "n")
+        key(app, "return")
+        app.table.reader.gate.set()
+        app.table.wait(lambda: not app.controller.files.reading)
+        app.frame(1.0)
+        assert app.overlay.note == ""
+        key(app, "return")
+        assert app.overlay is None and app.session.start_fen == STARTING_FEN
+
+    def test_the_position_shown_is_that_of_now(self, app):
+        app.session.play(Move.from_iccs("h2e2"))
+        key(app, "n")
+        choose(app, 2, 1)
+        app.session.play(Move.from_iccs("h9g7"))
+        app.frame(1.0)
+        fen = app.session.shown.fen()
+        key(app, "return")
+        assert app.session.start_fen == fen
+
     def test_a_game_from_a_file_is_played_on_by_the_side_to_move(self, app, tmp_path):
         path = tmp_path / "game.pgn"
         path.write_text("1. h2e2 h9g7 2. h0g2 *")
@@ -130,6 +183,32 @@ class TestDialog:
         assert app.controller.clocks.time_left(RED) == 600
         key(app, "n")
         assert app.overlay.field.value == "10+5"
+
+    @pytest.mark.parametrize(
+        ("text", "seconds"),
+        [
+            ("0:20", 20),
+            ("0:20+2", 20),
+            ("1:30:00", 5400),
+            ("10:30", 630),
+            ("0.5", 30),
+            ("2:00 B 0:10", 130),
+            ("０：３０", 30),
+        ],
+    )
+    def test_a_clock_may_have_seconds(self, app, text, seconds):
+        key(app, "n")
+        type(app, text)
+        key(app, "return")
+        assert app.overlay is None
+        assert app.controller.clocks.time_left(RED) == seconds
+
+    @pytest.mark.parametrize("text", ["0:75", "1:2", ":30", "0:00", "0", "9999999", "10+", "1:00:00:00"])
+    def test_what_is_no_clock_is_told_with_what_is_one(self, app, text):
+        key(app, "n")
+        type(app, text)
+        key(app, "return")
+        assert app.overlay.note == f"No clock: {text}. Write minutes, as 10, 10+5 or 10b30, or 0:30 with seconds."
 
     def test_each_side_may_have_a_clock_of_its_own(self, app):
         key(app, "n")

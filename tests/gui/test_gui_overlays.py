@@ -123,6 +123,66 @@ class TestTextField:
             assert 0 <= row < len(lines) and 0 <= x <= 120
 
 
+WRITING = [
+    Action.COMMENT,
+    Action.NEW,
+    Action.ADD_ENGINE,
+    Action.MENU,
+    Action.OPEN,
+    Action.SAVE_AS,
+    Action.SEARCH_LIBRARY,
+]
+"""What opens a sheet that is typed in."""
+
+
+class TestInputMethods:
+    """While an input method composes a text, keys choose among what it proposes: they are not the board's."""
+
+    @pytest.mark.parametrize("action", WRITING)
+    def test_keys_are_the_input_method_s_while_it_composes(self, app, action):
+        app.do(action)
+        sheet = app.overlay
+        type(app, "ma")
+        sheet.text(pygame.Event(pygame.TEXTEDITING, text="ping'feng", start=0, length=0))
+        kept, value = vars(sheet).copy(), sheet.typed_in().value
+        assert value.endswith("ma")
+        for name in ("return", "escape", "up", "down", "left", "right", "tab", "backspace", "pagedown", "f10"):
+            key(app, name)
+        for name in ("p", "r", "v"):
+            key(app, name, pygame.KMOD_CTRL)
+        app.frame(1.0)
+        assert app.overlay is sheet
+        assert sheet.typed_in().value == value
+        assert vars(sheet) == kept
+        app.handle(pygame.Event(pygame.TEXTEDITING, text="", start=0, length=0))
+        type(app, "屏风")
+        assert sheet.typed_in().value == value + "屏风"
+        key(app, "escape")
+        assert app.overlay is None
+
+    def test_what_is_composed_goes_where_another_field_is_clicked(self, app):
+        app.do(Action.SEARCH_LIBRARY)
+        sheet, layout = app.overlay, app.sheet_layout
+        player, event = sheet._field_places(layout, sheet.room(layout))
+        app.handle(pygame.Event(pygame.TEXTEDITING, text="hu", start=0, length=0))
+        click(app, event.center)
+        type(app, "杯")
+        click(app, player.center)
+        key(app, "backspace")
+        type(app, "胡")
+        assert [field.value for field in sheet.fields] == ["胡", "杯"]
+
+    @pytest.mark.parametrize("action", [*WRITING, Action.HELP, Action.SETTINGS])
+    def test_they_are_on_where_a_text_is_typed_only(self, app, monkeypatch, action):
+        on = [False]
+        monkeypatch.setattr(pygame.key, "start_text_input", lambda: on.append(True))
+        monkeypatch.setattr(pygame.key, "stop_text_input", lambda: on.append(False))
+        app.do(action)
+        assert on[-1] == (action in WRITING)
+        key(app, "escape")
+        assert not on[-1]
+
+
 class TestDialog:
     def test_its_buttons(self, app):
         for button, expected in ((0, ["x"]), (1, [])):
