@@ -3,7 +3,8 @@
     python benchmarks/library.py [--questions 2000] [--import games.jsonl ...]
 
 Questions are those of the explorer for positions of shipped games and of the files, asked through its process, as the
-window does: while the other process takes in the shipped games, then the files, and then alone. The import of the first
+window does: while the other process takes in the shipped games, then the files, and then alone. Alone, games with a
+position and a player are searched as well. The import of the first
 file is stopped once, and its process is killed once; each time it has to go on where it was. On Linux, beside the time
 on the wall stands that of the processor, of both processes that a question needs, how long they could have run but had
 to wait for it, and the rest: for the disk, or for each other.
@@ -20,16 +21,19 @@ import signal
 import tempfile
 import time
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 from gui.library import Importer, Librarian
 from gui.processes.importing import AddFile, AddShipped, Crashed, Done, Failed, Progress, Stop, Task
-from gui.processes.library import Explore, Explored
+from gui.processes.library import Explore, Explored, Listed, Search
 from lm import data_path
+from lm.library.entries import Filter
 from xiangqi import Board, load
 
 PLIES = 40
+PLAYERS = ("胡荣华", "王", "nobody")
+"""Names that many games have, very many, and none."""
 PAUSE = 0.02
 """Seconds between two questions beside an import: nobody asks without pause."""
 STOPPED_AT, KILLED_AT = 25_000, 55_000
@@ -72,16 +76,17 @@ class Desk:
         self._number = 0
         self.librarian, self.importer = Librarian(lambda: self._ready.put(None), path), Importer(path=path)
 
-    def ask(self, board: Board | None = None) -> Used:
-        """Ask a question and return what it took until the answer was here."""
+    def ask(self, board: Board | None = None, player: str = "") -> Used:
+        """Ask about a position, or for the games of a player with it; return what it took until the answer was here."""
         self._number += 1
         librarian = self.librarian.pid
+        board = board or self._boards[self._number % len(self._boards)]
         before = Used.now(librarian, os.getpid())
-        self.librarian.ask(Explore(self._number, board or self._boards[self._number % len(self._boards)]))
+        self.librarian.ask(Search(self._number, Filter(player), board) if player else Explore(self._number, board))
         while True:
             self._ready.get()
             answer = self.librarian.poll()
-            if isinstance(answer, Explored) and answer.number == self._number:
+            if isinstance(answer, Explored | Listed) and answer.number == self._number:
                 return Used.now(librarian, os.getpid()) - before
 
     def take_in(self, task: Task, asked: list[Used], stop_at: float = float("inf"), kill: bool = False) -> Progress:
@@ -145,6 +150,8 @@ def main() -> None:
         desk = Desk(desk.path, boards)
         print(f"the first answer, with the start of the process: {desk.ask(Board()).wall:.1f} s")
         tell("questions alone", [desk.ask() for _ in boards])
+        tell("searches alone", [desk.ask(player=name) for name, _ in zip(cycle(PLAYERS), boards, strict=False)])
+        tell("searches at the start", [desk.ask(Board(), name) for name in 20 * PLAYERS])
         desk.librarian.close()
         desk.importer.close()
         size = sum(file.stat().st_size for file in desk.path.parent.iterdir())

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gui.errors import describe
 from gui.processes.child import pipes
 from lm import freeze_loaded
+from lm.library.entries import EVERY_GAME
 
 if TYPE_CHECKING:
     from lm.library.entries import Entry, Filter
@@ -150,8 +151,7 @@ class Desk:
             self._library.close()
 
     def _explore(self, library: Library, question: Explore) -> None:
-        found = library.explore(question.board)
-        games = library.games_with(question.board, limit=GAMES) if found.score.games else []
+        found, games = library.explore_with_games(question.board, EVERY_GAME, GAMES)
         self._report(Explored(question.number, found, tuple(games)))
         if found.score.games < FEW:
             self._report(self._resembling(library, question))
@@ -177,13 +177,12 @@ class Desk:
         return None if index is None else index.neighbours(library, board)
 
     def _search(self, library: Library, question: Search) -> None:
-        from lm.library.entries import EVERY_GAME
-
         where, board = question.where, question.board
         if board is None:
             count, games = library.count(where), library.search(where, FOUND)
         else:
-            count, games = library.explore(board, where).score.games, library.games_with(board, where, limit=FOUND)
+            explored, games = library.explore_with_games(board, where, FOUND)
+            count = explored.score.games
             if not count and where == EVERY_GAME:
                 found = self._neighbours(library, board)
                 alike = tuple(one.entry for one in found or ())

@@ -50,7 +50,7 @@ def explore(
         if number is not None:
             print(opened.game(number))
             return
-        found, entries = opened.explore(board, where), opened.games_with(board, where, limit=games)
+        found, entries = opened.explore_with_games(board, where, games)
         unfiltered = found if found.score.games or as_json else opened.explore(board)
     if as_json:
         print(as_json_text(board, found, entries))

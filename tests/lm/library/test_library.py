@@ -115,6 +115,19 @@ class TestExplore:
             assert {entry.id for entry in library.games_with(Board(), where)} == found
             assert library.explore(Board(), where).score.games == library.count(where) == len(found)
 
+    @pytest.mark.parametrize("few", [0, 1000])
+    def test_position_and_player_together_in_a_small_and_a_large_library(
+        self, library: Library, games: list[Game], monkeypatch: pytest.MonkeyPatch, few: int
+    ) -> None:
+        monkeypatch.setattr(library_module, "FEW", few)
+        board, name = Board.from_moves(games[1].moves()[:4]), games[1].headers["Red"]
+        where = Filter(player=name)
+        found, entries = library.explore_with_games(board, where, COUNT)
+        expected = [entry for entry in library.games_with(board, limit=COUNT) if name in (entry.red, entry.black)]
+        assert entries == expected != []
+        assert found.score.games == len(expected)
+        assert found == library.explore(board, where)
+
     def test_games_with_a_position_say_where(self, library: Library) -> None:
         board = Board.from_moves("a3a4 g6g5")
         entries = library.games_with(board)
