@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import math
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +42,36 @@ def interruptible(advice: str = "the same command goes on") -> Iterator[None]:
     except KeyboardInterrupt as stopped:
         say(f"{str(stopped) or 'stopped'}; {advice}")
         sys.exit(130)
+
+
+@contextmanager
+def at_most(hours: float | None) -> Iterator[None]:
+    """Stop the work after so many hours as Ctrl-C does, but go on behind it."""
+    over = threading.Event()
+
+    def stop() -> None:
+        over.set()
+        if hasattr(signal, "SIGALRM"):  # it wakes the main thread, and is heard where a shell has Ctrl-C ignored
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+        else:
+            _thread.interrupt_main()
+
+    if hours is None:
+        yield
+        return
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+    timer = threading.Timer(3600 * hours, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not over.is_set():
+            raise
+        say(f"stopped after {hours:g} h; the same command goes on")
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -11,30 +12,48 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from lm import UserError
-from lm.cli.console import interruptible, progress, write
-from lm.cli.levels import FolderOption, publish
-from lm.cli.options import CoresOption, GamesOption, ParallelOption, PuzzlesOption
+from lm.cli.console import at_most, interruptible, progress
+from lm.cli.levels import publish, results_beside
+from lm.cli.options import (
+    CoresOption,
+    FolderOption,
+    GamesOption,
+    HoursOption,
+    PageOption,
+    ParallelOption,
+    PuzzlesOption,
+)
 
 if TYPE_CHECKING:
-    from lm.matches.ratings import Ratings
+    from lm.matches.rating_page import Rated
+    from lm.matches.results_file import Entrant, ResultsFile
     from lm.measure.answers import Card, Question
-    from lm.players.specs import Spec
 
 ENGINE: Final = "uci:fairy-stockfish,UCI_Variant=xiangqi"
+ANCHOR: Final = "Fairy-Stockfish depth 1"
+"""The player whose Elo is 0, if it is on the page."""
 PLAYERS: Final = (
     "random:seed=1,name=random",
+    "rung char",
+    "level:1,name=level 1",
     "greedy:seed=1,name=greedy",
-    f"{ENGINE},depth=1,name=Fairy-Stockfish depth 1",
-    "lm:temperature=0,seed=1,name=policy alone",
+    "rung blind",
+    "rung board",
+    "rung threats",
+    f"{ENGINE},depth=1,name={ANCHOR}",
     f"{ENGINE},depth=3,name=Fairy-Stockfish depth 3",
+    "level:5,name=level 5",
+    "rung full",
+    "lm:temperature=0,seed=1,name=policy alone",
     f"{ENGINE},depth=5,name=Fairy-Stockfish depth 5",
-    "level:Best,name=level Best",
     f"{ENGINE},depth=8,name=Fairy-Stockfish depth 8",
+    f"{ENGINE},depth=10,name=Fairy-Stockfish depth 10",
+    "level:10,name=level 10",
 )
-"""Players of the page, weak ones first."""
+"""Players of the page, weak ones first. Rungs are there if `LADDER` has them."""
+LADDER: Final = Path("runs/ladder")
 NEXT: Final = 2
 """Each player meets so many of the next ones."""
-MAX_PLIES: Final = 300
 
 PositionsOption = Annotated[int, typer.Option(min=1, help="Positions of held-out games to ask for.")]
 
@@ -42,46 +61,78 @@ PositionsOption = Annotated[int, typer.Option(min=1, help="Positions of held-out
 def leaderboard(
     players: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SPECS", show_default=False, help="Weak ones first; ours and an engine at some depths."),
+        typer.Argument(
+            metavar="SPECS",
+            show_default=False,
+            help="Weak ones first; three levels, an engine at five depths, controls, and the rungs in runs/ladder.",
+        ),
     ] = None,
     games: GamesOption = 40,
     positions: PositionsOption = 2000,
     puzzles: PuzzlesOption = None,
     anchor: Annotated[
-        str | None, typer.Option(metavar="NAME", show_default=False, help="The player whose Elo is 0; the first one.")
+        str | None,
+        typer.Option(
+            metavar="NAME", show_default=False, help=f"The player whose Elo is 0; {ANCHOR}, or else the first one."
+        ),
     ] = None,
     out: FolderOption = Path("runs/leaderboard"),
-    table: Annotated[
-        Path, typer.Option(help="Markdown file for the page; the same figures go into JSON beside it.")
-    ] = Path("docs/leaderboard.md"),
+    table: PageOption = Path("docs/leaderboard.md"),
+    hours: HoursOption = None,
     parallel: ParallelOption = None,
     cores: CoresOption = None,
 ) -> None:
     """Measure players of any kind and let them meet: one page; resumed by the same command."""
-    from lm import cpu_model
     from lm.matches import meetings
     from lm.matches.arena import load_openings
-    from lm.matches.ratings import rate
+    from lm.matches.marks import marked, version_of
+    from lm.matches.rating_page import Rated
+    from lm.matches.results_file import Entrant
     from lm.players.specs import Spec
 
-    specs = [Spec.parse(text) for text in players or PLAYERS]
+    specs = [Spec.parse(text) for text in players or usual_players()]
     names = [spec.name for spec in specs]
     if len(specs) < 2 or len(set(names)) < len(names):
         raise UserError("a page takes two players at least, with names of their own (name=…)")
-    if (anchor := anchor or names[0]) not in names:
+    if (anchor := anchor or (ANCHOR if ANCHOR in names else names[0])) not in names:
         raise UserError(f"no player {anchor!r} (players: {'; '.join(names)})")
-    out.mkdir(parents=True, exist_ok=True)
+    known, openings = results_beside(table), load_openings()
+    entrants = [Entrant(marked(spec.name, spec, version_of(spec))) for spec in specs]
+    planned = [meetings.Meeting(a, b, games) for i, a in enumerate(entrants) for b in entrants[i + 1 : i + 1 + NEXT]]
+    asked, solved = held_out(positions), puzzle_questions(puzzles)
+    mark = mark_of(asked, solved)
+
+    def finish() -> None:
+        rated = Rated(entrants, planned, known, openings, entrants[names.index(anchor)])
+        cards = [card_of(entrant, mark, known) for entrant in entrants]
+        keep(cards, rated, mark, known)
+        publish(page(rated, cards), table)
+
     with interruptible():
-        asked, solved = held_out(positions), puzzle_questions(puzzles)
-        cards = [card_of(spec, asked, solved, out) for spec in specs]
-        matches = [meetings.Meeting(a, b, games) for i, a in enumerate(specs) for b in specs[i + 1 : i + 1 + NEXT]]
-        results = meetings.play(
-            matches, out, load_openings(), progress, max_plies=MAX_PLIES, parallel=parallel, cores=cores
-        )
-    ratings = rate(results, anchor)
-    rated = [with_elo(card, ratings, spec.name) for card, spec in zip(cards, specs, strict=True)]
-    write(table.with_suffix(".json"), json.dumps([asdict(card) for card in rated], indent=1) + "\n")
-    publish(page(rated, specs, ratings, anchor, sum(result.games for result in results), cpu_model()), table)
+        try:
+            if hours != 0:
+                with at_most(hours):
+                    for entrant in entrants:
+                        ask(entrant, asked, solved, mark, known)
+                    meetings.play(planned, known, out, openings, progress, parallel=parallel, cores=cores)
+        except KeyboardInterrupt:
+            finish()
+            raise
+    finish()
+
+
+def usual_players() -> list[str]:
+    """Return the specs of the usual players, with the rungs of the ladder that have been trained."""
+    from lm.training.run import finished
+
+    found = []
+    for text in PLAYERS:
+        kind, _, rung = text.partition("rung ")
+        if kind:
+            found.append(text)
+        elif finished(LADDER / rung):
+            found.append(f"lm:model={LADDER / rung / 'model'},temperature=0,symmetries=1,seed=1,name={text}")
+    return found
 
 
 def held_out(positions: int) -> list[Question]:
@@ -107,50 +158,82 @@ def puzzle_questions(path: Path | None) -> list[Question]:
     return found
 
 
-def card_of(spec: Spec, questions: Sequence[Question], puzzles: Sequence[Question], folder: Path) -> Card:
-    """Return the figures of a player, from the folder if they are there for as many questions."""
-    from lm.measure.answers import SCHEMA, Card, measure
+def mark_of(questions: Sequence[Question], puzzles: Sequence[Question]) -> str:
+    """Return a hash of what players are asked."""
+    lines = [f"{question.board.fen()} {question.answer.iccs}" for question in (*questions, *puzzles)]
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=4).hexdigest()
 
-    kept = folder / f"{''.join(c if c.isalnum() or c in ' -.=' else '_' for c in spec.name)[:120]}.json"
-    solutions = len({puzzle.group for puzzle in puzzles})
-    if kept.exists():
-        card = Card(**json.loads(kept.read_text(encoding="utf-8")))
-        if (card.schema, card.player, card.positions, card.puzzles) == (SCHEMA, str(spec), len(questions), solutions):
-            return card
-    with progress(f"asking {spec.name}", len(questions) + len(puzzles)) as (_, advance):
-        player = spec.open()
+
+def ask(
+    entrant: Entrant, questions: Sequence[Question], puzzles: Sequence[Question], mark: str, known: ResultsFile
+) -> None:
+    """Ask a player what it has not been asked, and write its figures into the file of results."""
+    from lm.measure.answers import measure
+
+    if card_of(entrant, mark, known) is not None:
+        return
+    with progress(f"asking {entrant.called}", len(questions) + len(puzzles)) as (_, advance):
+        player = entrant.spec.open()
         try:
             card = measure(player, questions, puzzles, lambda done: advance(done, ""))
         finally:
             player.close()
-    card = replace(card, player=str(spec))
-    write(kept, json.dumps(asdict(card)) + "\n")
-    return card
+    told = entrant.as_dict()
+    known.players.append({"name": told["name"], "asked": mark, **asdict(replace(card, player=told["spec"]))})
+    known.write()
 
 
-def with_elo(card: Card, ratings: Ratings, name: str) -> Card:
-    """Return figures with a rating."""
-    bounds = {"elo": [round(bound, 1) for bound in ratings.interval(name)]}
-    return replace(card, elo=round(ratings[name], 1), interval=card.interval | bounds)
+def card_of(entrant: Entrant, mark: str, known: ResultsFile) -> Card | None:
+    """Return the figures of a player, if it has been asked these questions. Raises ``UserError`` for damaged ones."""
+    from lm.measure.answers import SCHEMA, Card
+
+    for found in known.players:
+        figures = dict(found)
+        if (figures.pop("name", None), figures.pop("asked", None)) == (entrant.spec.name, mark):
+            try:
+                card = Card(**figures)
+            except TypeError as error:
+                raise UserError(f"{known.path}: figures of {entrant.called} cannot be read: {error}") from None
+            if card.schema == SCHEMA:
+                return card
+    return None
 
 
-def page(cards: Sequence[Card], specs: Sequence[Spec], ratings: Ratings, anchor: str, games: int, machine: str) -> str:
-    """Return the page in Markdown."""
-    from lm.matches.level_ratings import paragraph
+def keep(cards: Sequence[Card | None], rated: Rated, mark: str, known: ResultsFile) -> None:
+    """Write the figures of the players of a page, with their ratings, into the file of results."""
+    known.players = []
+    for entrant, card in zip(rated.entrants, cards, strict=True):
+        if card is not None:
+            name = entrant.spec.name
+            if rated.ratings is not None and name in rated.ratings:
+                bounds = {"elo": [round(bound, 1) for bound in rated.ratings.interval(name)]}
+                card = replace(card, elo=round(rated.ratings[name], 1), interval=card.interval | bounds)
+            known.players.append({"name": name, "asked": mark, **asdict(card)})
+    known.write()
+
+
+def page(rated: Rated, cards: Sequence[Card | None]) -> str:
+    """Return the page in Markdown, from the figures of the players as far as they have been asked."""
+    from lm.matches.marks import nameless
+    from lm.matches.rating_page import paragraph
     from xiangqi.words import counted
 
-    first = cards[0]
+    found = [card for card in cards if card is not None]
+    asked = "Nobody has been asked yet."
+    if found:
+        puzzles = f" and {counted(found[0].puzzles, 'puzzle')}" if found[0].puzzles else ""
+        asked = (
+            f"Asked: {counted(found[0].positions, 'position')} of {counted(found[0].games, 'held-out game')} between "
+            f"people{puzzles}, with 95% intervals over games and puzzles."
+        )
+    if len(found) < len(cards):
+        asked += f" Still to be asked: {counted(len(cards) - len(found), 'player')}."
     lines = [
         "# Leaderboard",
         "",
         paragraph(
-            f"{counted(first.positions, 'position')} of {counted(first.games, 'held-out game')} between people"
-            f"{', ' + counted(first.puzzles, 'puzzle') if first.puzzles else ''}, and {counted(games, 'game')}: "
-            "each player met the next "
-            f"{NEXT} in the order of the command, in pairs of games with the same opening and colours exchanged; a "
-            f"game is drawn at ply {MAX_PLIES}. Elo by one Bradley-Terry fit, with {anchor} as 0. 95% intervals over "
-            f"games, puzzles and pairs of games. Machine: {machine}. `xqlm leaderboard` makes this page and the same "
-            "figures as JSON."
+            f"{asked} Each player met the next {NEXT} in the order of the command. {rated.about} `xqlm leaderboard` "
+            "makes this page, goes on from the figures in JSON beside it, and writes both."
         ),
         "",
         paragraph(
@@ -163,23 +246,20 @@ def page(cards: Sequence[Card], specs: Sequence[Spec], ratings: Ratings, anchor:
         "| player | spec | Elo | top-1 | NLL | legal | puzzles |",
         "|---|---|---|---|---|---|---|",
     ]
-    by_name = {spec.name: (card, spec) for card, spec in zip(cards, specs, strict=True)}
-    for name in ratings:
-        card, spec = by_name[name]
-        elo = "0" if name == anchor else _figure(card.elo, card.interval.get("elo"), 0)
-        shown = [_figure(getattr(card, key), card.interval.get(key), 3) for key in ("top1", "nll", "legal", "solved")]
-        options = tuple((key, value) for key, value in spec.options if key != "name")
-        lines.append(f"| {name} | `{replace(spec, options=options)}` | {elo} | {' | '.join(shown)} |")
-    if ratings.infinite:
-        lines += ["", "Some scored all or nothing: each two that met count as having drawn one game more."]
-    return "\n".join(lines) + "\n"
+    by_name = dict(zip((entrant.spec.name for entrant in rated.entrants), cards, strict=True))
+    for player in rated.ranked:
+        card = by_name[player.spec.name]
+        shown = [_figure(card, key) for key in ("top1", "nll", "legal", "solved")]
+        lines.append(f"| {player.called} | `{nameless(player.spec)}` | {rated.elo(player)} | {' | '.join(shown)} |")
+    return "\n".join([*lines, *rated.matches, *rated.notes]) + "\n"
 
 
-def _figure(value: float | None, bounds: Sequence[float] | None, digits: int) -> str:
-    if value is None:
+def _figure(card: Card | None, key: str) -> str:
+    value: float | None = getattr(card, key, None)
+    if card is None or value is None:
         return ""
-    text = f"{value:.{digits}f}"
-    return text if bounds is None else f"{text} ({bounds[0]:.{digits}f} to {bounds[1]:.{digits}f})"
+    low, high = card.interval[key]
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
 def evaluate_player(text: str, positions: int, solutions: Sequence[Question], as_json: bool) -> None:

@@ -2,100 +2,128 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lm import UserError
-from lm.cli.console import interruptible, progress, say, write
-from lm.cli.options import CoresOption, GamesOption, ParallelOption
+from lm.cli.console import at_most, interruptible, progress, say, write
+from lm.cli.options import CoresOption, FolderOption, GamesOption, HoursOption, PageOption, ParallelOption
+
+if TYPE_CHECKING:
+    from lm.matches.arena import Opening
+    from lm.matches.meetings import Meeting
+    from lm.matches.results_file import ResultsFile
 
 EngineOption = Annotated[
     str, typer.Option(metavar="COMMAND[,OPTION=VALUE]", help="The engine to meet, as in a spec of kind uci.")
 ]
-FolderOption = Annotated[Path, typer.Option("--out", "-o", help="Folder of the matches; gone on with.")]
-TableOption = Annotated[Path, typer.Option(help="Markdown file for the table.")]
 
 
 def levels(
     games: GamesOption = 100,
     out: FolderOption = Path("runs/levels"),
-    table: TableOption = Path("docs/levels.md"),
+    table: PageOption = Path("docs/levels.md"),
     engine: EngineOption = "fairy-stockfish,UCI_Variant=xiangqi",
+    hours: HoursOption = None,
     parallel: ParallelOption = None,
     cores: CoresOption = None,
 ) -> None:
     """Play the levels against each other and an engine, and write their Elo; resumed by the same command."""
-    from lm.matches import level_ratings, meetings
+    from lm.matches import level_ratings
     from lm.matches.arena import load_openings
+    from lm.matches.rating_page import Rated
 
-    name = name_of(engine)
-    with interruptible():
-        results = meetings.play(
-            level_ratings.meetings(games, engine),
-            out,
-            load_openings(),
-            progress,
-            max_plies=level_ratings.MAX_PLIES,
-            parallel=parallel,
-            cores=cores,
-        )
-    publish(level_ratings.page(results, name), table)
+    known, openings = results_beside(table), load_openings()
+    players = level_ratings.entrants(version(engine), engine)
+    planned = level_ratings.meetings(players, games)
+    anchor = players[-len(level_ratings.DEPTHS)]
+
+    def finish() -> None:
+        publish(level_ratings.page(Rated(players, planned, known, openings, anchor)), table)
+
+    play(planned, known, out, openings, hours, parallel, cores, finish)
 
 
 def strength(
     games: GamesOption = 100,
     out: FolderOption = Path("runs/strength"),
-    table: TableOption = Path("docs/strength.md"),
+    table: PageOption = Path("docs/strength.md"),
     engine: EngineOption = "fairy-stockfish,UCI_Variant=xiangqi",
     only: Annotated[
         str | None,
         typer.Option(metavar="NAME;NAME", show_default=False, help="These players alone, by name."),
     ] = None,
+    hours: HoursOption = None,
     parallel: ParallelOption = None,
     cores: CoresOption = None,
 ) -> None:
     """Play policy, levels, searches, controls and an engine at ten depths, and write their Elo; resumed like levels."""
-    from lm import cpu_model
-    from lm.matches import meetings
     from lm.matches import strength as matches
     from lm.matches.arena import load_openings
+    from lm.matches.rating_page import Rated
 
-    players = matches.entries(engine)
+    known, openings = results_beside(table), load_openings()
+    players = matches.places(version(engine), engine)
     if only is not None:
         wanted = [name.strip() for name in only.split(";")]
-        known = {player.name: player for player in players}
-        if unknown := [name for name in wanted if name not in known]:
-            raise UserError(f"no player {unknown[0]!r} (players: {'; '.join(known)})")
-        players = [known[name] for name in wanted]
+        by_name = {player.name: player for player in players}
+        if unknown := [name for name in wanted if name not in by_name]:
+            raise UserError(f"no player {unknown[0]!r} (players: {'; '.join(by_name)})")
+        players = [by_name[name] for name in dict.fromkeys(wanted)]
     if len(players) < 2:
         raise UserError("a list takes two players at least")
-    name = name_of(engine)
-    with interruptible():
-        results = meetings.play(
-            matches.meetings(players, games),
-            out,
-            load_openings(),
-            progress,
-            max_plies=matches.MAX_PLIES,
-            parallel=parallel,
-            cores=cores,
-            margin=matches.MARGIN,
-        )
-    publish(matches.page(results, players, name, cpu_model()), table)
+    planned = matches.meetings(players, games)
+    anchor = next((player for player in players if player.name == "engine depth 1"), players[0]).entrant
+    entrants = [player.entrant for player in players]
+
+    def finish() -> None:
+        publish(matches.page(Rated(entrants, planned, known, openings, anchor)), table)
+
+    play(planned, known, out, openings, hours, parallel, cores, finish)
 
 
-def name_of(engine: str) -> str:
+def version(engine: str) -> str:
     """Return the name that an engine gives itself."""
-    from lm.matches.level_ratings import reference
-    from lm.players.engine import EnginePlayer
+    from lm.matches.marks import version_of
+    from lm.players.specs import Spec
 
-    player = reference(engine, 1).open()
-    assert isinstance(player, EnginePlayer)
-    name = player.engine_name
-    player.close()
-    return name
+    return version_of(Spec.parse(f"uci:{engine},depth=1"))
+
+
+def results_beside(table: Path) -> ResultsFile:
+    """Return the figures beside a page. Raises ``UserError``, before anything is played."""
+    from lm.matches.results_file import ResultsFile
+
+    if table.suffix == ".json":
+        raise UserError(f"--table {table}: the page is Markdown, with the figures in JSON beside it")
+    return ResultsFile(table.with_suffix(".json"))
+
+
+def play(
+    planned: Sequence[Meeting],
+    known: ResultsFile,
+    out: Path,
+    openings: Sequence[Opening],
+    hours: float | None,
+    parallel: int | None,
+    cores: int | None,
+    finish: Callable[[], None],
+) -> None:
+    """Play what is not known of these meetings, then ``finish``, also if interrupted or out of time."""
+    from lm.matches import meetings
+
+    with interruptible():
+        try:
+            if hours != 0:
+                with at_most(hours):
+                    meetings.play(planned, known, out, openings, progress, parallel=parallel, cores=cores)
+        except KeyboardInterrupt:
+            finish()
+            raise
+    finish()
 
 
 def publish(page: str, table: Path) -> None:

@@ -56,6 +56,19 @@ DrawOption = Annotated[
         metavar="movenumber=M,movecount=N,score=CP", help="Drawn when both say so even a score N times in a row."
     ),
 ]
+HoursOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        show_default=False,
+        help="Stop after so long, and write the page from what is known; 0 writes it without playing.",
+    ),
+]
+FolderOption = Annotated[Path, typer.Option("--out", "-o", help="Folder of the games; gone on with.")]
+PageOption = Annotated[
+    Path,
+    typer.Option("--table", help="Markdown file for the page; JSON beside it has the figures, and is gone on from."),
+]
 SeedOption = Annotated[int, typer.Option(min=0, help="Decides the order of the openings.")]
 FilesArgument = Annotated[
     list[Path] | None,

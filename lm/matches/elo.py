@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -34,6 +34,16 @@ def points_of(index: int, game: Game) -> float:
     return red if index % 2 == 0 else 1 - red
 
 
+def pentanomial_of(points: Mapping[int, float]) -> tuple[int, int, int, int, int]:
+    """Return the numbers of pairs in which A scored 0, 1/2, 1, 3/2 and 2 points, from its points by number of the game.
+
+    >>> pentanomial_of({0: 1.0, 1: 0.5, 2: 0.0})
+    (0, 0, 0, 1, 0)
+    """
+    pairs = Counter(points[i] + points[i + 1] for i in points if i % 2 == 0 and i + 1 in points)
+    return pairs[0.0], pairs[0.5], pairs[1.0], pairs[1.5], pairs[2.0]
+
+
 @dataclass(frozen=True)
 class Score:
     """The score of a match, from A's side."""
@@ -53,11 +63,9 @@ class Score:
         """Count the games of a match, given by number. A plays Red in the even ones; each pair starts with one."""
         points = {index: points_of(index, game) for index, game in games.items()}
         counts = Counter(points.values())
-        pairs = Counter(points[i] + points[i + 1] for i in points if i % 2 == 0 and i + 1 in points)
         drawn = sum(points[i] == points.get(i + 1) == 0.5 for i in points if i % 2 == 0)
         endings = Counter(game.headers["Termination"] for game in games.values())
-        pentanomial = (pairs[0.0], pairs[0.5], pairs[1.0], pairs[1.5], pairs[2.0])
-        return cls(counts[1.0], counts[0.5], counts[0.0], pentanomial, dict(endings.most_common()), drawn)
+        return cls(counts[1.0], counts[0.5], counts[0.0], pentanomial_of(points), dict(endings.most_common()), drawn)
 
     @property
     def games(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -44,20 +44,19 @@ def play_to_file(
     report: Report = lambda text: None,
     open_player: OpenPlayer = Spec.open,
     crew: Crew | None = None,
+    numbers: Container[int] | None = None,
 ) -> Generator[tuple[int, Game]]:
     """Play games as ``play_games`` does and append each to the PGN file as it ends; without a path, only play.
 
-    The workers of a ``crew`` play with players of their own; then games are appended in the order of their number.
+    Only games of these ``numbers`` are played, by default all; the file may hold any of the pairings. The workers of a
+    ``crew`` play with players of their own; then games are appended in the order of their number.
 
     If the file exists, its games are yielded first and not played again, and a truncated record at its end is removed.
     Players' names in the file are only compared with the pairings: no player or program that it names is opened. Raises
     ``UserError``, and leaves the file unchanged, if it holds anything but games of these pairings.
     """
-    stated = f"rules {rules}, draw at ply {max_plies}"
-    if any(pairing.clocks for pairing in pairings.values()):
-        stated += f", margin {margin:g} s"
-    if str(adjudication):
-        stated += f", {adjudication}"
+    timed = any(pairing.clocks for pairing in pairings.values())
+    stated = conditions_of(rules, max_plies, margin if timed else None, adjudication)
     headers: dict[tuple[int, Clocks], dict[str, str]] = {}  # shared, as there may be very many games
     for pairing in pairings.values():
         if (key := (id(pairing.headers), pairing.clocks)) not in headers:
@@ -68,7 +67,11 @@ def play_to_file(
     }
     played = _resume(pairings, path, report) if path and path.exists() else {}
     yield from played.items()
-    left = {index: pairing for index, pairing in pairings.items() if index not in played}
+    left = {
+        index: pairing
+        for index, pairing in pairings.items()
+        if index not in played and (numbers is None or index in numbers)
+    }
     conditions: dict[str, Any] = {
         "rules": rules,
         "max_plies": max_plies,
@@ -89,6 +92,21 @@ def play_to_file(
                 file.write(f"{pgn.dumps(game)}\n")
                 file.flush()
                 yield index, game
+
+
+def conditions_of(
+    rules: Rules,
+    max_plies: int,
+    margin: float | None,
+    adjudication: Adjudication = Adjudication(),  # noqa: B008 # it is frozen
+) -> str:
+    """Return the conditions of games as their records state them; ``margin`` is ``None`` without clocks.
+
+    >>> conditions_of("computer", 300, 0.5)
+    'rules computer, draw at ply 300, margin 0.5 s'
+    """
+    found = [f"rules {rules}", f"draw at ply {max_plies}", *([] if margin is None else [f"margin {margin:g} s"])]
+    return ", ".join([*found, *filter(None, [str(adjudication)])])
 
 
 def _play_by(

@@ -26,9 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm import UserError
-from lm.matches.elo import FAILED, POINTS, Z95, points_of, superiority
+from lm.matches.elo import FAILED, POINTS, Z95, superiority
 from xiangqi.formats import pgn
-from xiangqi.game import Game
 
 FEW: Final = 10
 """Pairs of games a player below which what they came to does not tell the variance."""
@@ -49,13 +48,13 @@ class Result:
     draws: int = 0
 
     @classmethod
-    def of(cls, a: str, b: str, games: Mapping[int, Game]) -> Result:
-        """Return the result of a match, whose games are given by number."""
+    def of(cls, a: str, b: str, points: Mapping[int, float]) -> Result:
+        """Return the result of a match from A's points by number of the game."""
         pairs: dict[int, tuple[float, int]] = {}
-        for index, game in games.items():
-            points, count = pairs.get(index // 2, (0.0, 0))
-            pairs[index // 2] = points + points_of(index, game), count + 1
-        return cls(a, b, tuple(pairs.values()), sum(game.result == "1/2-1/2" for game in games.values()))
+        for index, found in sorted(points.items()):
+            total, count = pairs.get(index // 2, (0.0, 0))
+            pairs[index // 2] = total + found, count + 1
+        return cls(a, b, tuple(pairs.values()), sum(found == 0.5 for found in points.values()))
 
     @property
     def games(self) -> int:
@@ -192,6 +191,18 @@ def rate(results: Sequence[Result], anchor: str | None = None, elo: float = 0.0)
         centre = np.eye(len(names)) - 1 / len(names)
         covariance = centre @ covariance @ centre
     return Ratings(names, ratings + elo, covariance * ELO**2, infinite)
+
+
+def connected(results: Sequence[Result], name: str) -> list[Result]:
+    """Return the results of the players that games connect with one.
+
+    >>> [result.b for result in connected([Result("a", "b", ()), Result("c", "d", ()), Result("b", "e", ())], "e")]
+    ['b', 'e']
+    """
+    reached = {name}
+    while found := [result for result in results if (result.a in reached) != (result.b in reached)]:
+        reached |= {side for result in found for side in (result.a, result.b)}
+    return [result for result in results if result.a in reached]
 
 
 def _covariance(

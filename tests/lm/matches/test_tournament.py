@@ -8,19 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lm import UserError
-from lm.matches import arena, level_ratings, meetings, strength
 from lm.matches.match_file import play_to_file
-from lm.matches.meetings import Meeting
 from lm.matches.ratings import Result, rate
 from lm.matches.tournament import Tournament
-from lm.players.levels import LEVELS
 from lm.players.specs import Spec
 from xiangqi.formats import load
 from xiangqi.game import Game
@@ -118,24 +115,6 @@ class TestRatings:
     def test_the_anchor_must_have_played(self) -> None:
         with pytest.raises(UserError, match="nobody has not played"):
             rate([result("a", "b", 0.5)], anchor="nobody")
-
-
-@contextmanager
-def silent(title: str, total: int | None):
-    yield lambda text: None, lambda done, note: None
-
-
-class TestPlay:
-    def test_what_was_played_is_kept(self, tmp_path: Path) -> None:
-        a, b = Spec.parse("greedy:seed=1,name=a"), Spec.parse("random:seed=2,name=b")
-        options = {"max_plies": 30}
-        first = meetings.play([Meeting(a, b, 4)], tmp_path, [()], silent, **options)
-        files = {file.name: file.read_text() for file in tmp_path.iterdir()}
-        assert list(files) == ["a - b.pgn"]
-        again = meetings.play([Meeting(a, b, 4), Meeting(b, a, 2)], tmp_path, [()], silent, **options)
-        assert again[0] == first[0]
-        assert (tmp_path / "a - b.pgn").read_text() == files["a - b.pgn"]
-        assert (again[0].games, again[1].games, len(again[0].pairs)) == (4, 2, 2)
 
 
 def record(red: str, black: str, result: str, **headers: object) -> Game:
@@ -355,76 +334,3 @@ class TestEngineFiles:
             Spec.parse(f"file:{file}")
         with pytest.raises(UserError, match="No such file"):
             Spec.parse(f"file:{tmp_path / 'missing.toml'}")
-
-
-class TestLevelRatings:
-    def test_each_level_meets_the_next_two_and_somebody_else(self) -> None:
-        games = level_ratings.meetings(100)
-        assert all(meeting.games == 100 for meeting in games)
-        met = {
-            (meeting.a.name.split()[1], meeting.b.name) for meeting in games if not meeting.b.name.startswith("level")
-        }
-        assert ("1", "greedy") in met
-        assert {("10", f"engine depth {depth}") for depth in (1, 4, 8)} <= met
-        between = [meeting for meeting in games if meeting.b.name.startswith("level")]
-        assert len(between) == 2 * len(LEVELS) - 3
-
-    def test_the_page_tells_what_was_found(self) -> None:
-        results = [result(meeting.a.name, meeting.b.name, 0.4) for meeting in level_ratings.meetings(100)]
-        page = level_ratings.page(results, "fairy-stockfish 11.1")
-        for level in LEVELS:
-            assert re.search(rf"\| {level.name} \| `{level.spec}` \| \d+ \| [+-]\d+ \([+-]\d+ to [+-]\d+\) \|", page)
-        assert "| fairy-stockfish 11.1 depth 1 |" in page
-        assert "level 1 - greedy | 100 | 0.400" in page
-
-
-class TestStrength:
-    def test_each_meets_its_three_nearest_and_all_are_joined(self) -> None:
-        players = strength.entries()
-        called = {player.spec.name: player.name for player in players}
-        assert len(called) == 26
-        games = strength.meetings(players, 100)
-        met: dict[str, set[str]] = {}
-        for meeting in games:
-            met.setdefault(called[meeting.a.name], set()).add(called[meeting.b.name])
-            met.setdefault(called[meeting.b.name], set()).add(called[meeting.a.name])
-        assert all(len(met[player.name]) >= 3 for player in players if player.name != "level 1")
-        assert {"level 2", "level 3"} <= met["level 1"]
-        slow = [meeting for meeting in games if "1 s" in called[meeting.a.name] + called[meeting.b.name]]
-        assert slow
-        assert all(meeting.games == (50 if meeting in slow else 100) for meeting in games)
-
-    def test_time_is_a_clock_for_who_has_it_alone(self) -> None:
-        players = {player.name: player for player in strength.entries()}
-        (meeting,) = strength.meetings([players["level 9"], players["search, 10 ms"]], 2)
-        sides = dict(zip((meeting.a.name, meeting.b.name), meeting.clocks.headers.values(), strict=True))
-        assert sides[players["level 9"].spec.name] == "-"
-        assert sides[players["search, 10 ms"].spec.name] == "0.01/move"
-
-    def test_the_command_plays_goes_on_and_writes_the_page(self, xqlm, tmp_path: Path, fairy_stockfish: str) -> None:
-        words = ["strength", "-n", 2, "--out", tmp_path / "games", "--table", tmp_path / "page.md"]
-        words += ["--only", "engine depth 1;engine depth 2;control: tactics alone, 100 ms"]
-        (tmp_path / "games").mkdir()
-        players = [player for player in strength.entries() if player.name in str(words[-1])]
-        for meeting in strength.meetings(players, 2):  # the games with a clock are there already
-            if meeting.clocks:
-                known = arena.match_pairings(meeting.a, meeting.b, 2, arena.load_openings(), clocks=meeting.clocks)
-                quick = {meeting.a: Spec.parse("random:seed=1"), meeting.b: Spec.parse("random:seed=2")}
-                dict(
-                    play_to_file(
-                        known,
-                        tmp_path / "games" / meeting.file,
-                        max_plies=strength.MAX_PLIES,
-                        margin=strength.MARGIN,
-                        open_player=lambda spec, quick=quick: quick[spec].open(),
-                    )
-                )
-        before = {path.name: path.read_text() for path in (tmp_path / "games").iterdir()}
-        code, out, err = xqlm(*words)
-        assert code == 0, err
-        page = (tmp_path / "page.md").read_text()
-        assert out.strip() == page.strip()
-        assert re.search(r"\| Fairy-Stockfish .* depth 1 \| `uci:.*` \| 4 \| 0 \|", page)
-        assert re.search(r"\| control: tactics alone, 100 ms \| `tactics:movetime=100` \| 4 \| [+-]\d+ \(", page)
-        assert all((tmp_path / "games" / name).read_text() == text for name, text in before.items())
-        assert "no player 'nobody'" in xqlm(*words[:-1], "nobody")[2]
