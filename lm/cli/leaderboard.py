@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from lm import UserError
-from lm.cli.console import at_most, interruptible, progress
-from lm.cli.levels import publish, results_beside
+from lm.cli.console import progress
+from lm.cli.levels import carry_out, publish, results_beside
 from lm.cli.options import (
     CoresOption,
     FolderOption,
@@ -96,29 +96,26 @@ def leaderboard(
         raise UserError("a page takes two players at least, with names of their own (name=…)")
     if (anchor := anchor or (ANCHOR if ANCHOR in names else names[0])) not in names:
         raise UserError(f"no player {anchor!r} (players: {'; '.join(names)})")
-    known, openings = results_beside(table), load_openings()
-    entrants = [Entrant(marked(spec.name, spec, version_of(spec))) for spec in specs]
-    planned = [meetings.Meeting(a, b, games) for i, a in enumerate(entrants) for b in entrants[i + 1 : i + 1 + NEXT]]
-    asked, solved = held_out(positions), puzzle_questions(puzzles)
-    mark = mark_of(asked, solved)
+    with results_beside(table, out) as known:
+        openings = load_openings()
+        entrants = [Entrant(marked(spec.name, spec, version_of(spec))) for spec in specs]
+        pairs = [(a, b) for i, a in enumerate(entrants) for b in entrants[i + 1 : i + 1 + NEXT]]
+        planned = [meetings.Meeting(a, b, games) for a, b in pairs]
+        asked, solved = held_out(positions), puzzle_questions(puzzles)
+        mark = mark_of(asked, solved)
 
-    def finish() -> None:
-        rated = Rated(entrants, planned, known, openings, entrants[names.index(anchor)])
-        cards = [card_of(entrant, mark, known) for entrant in entrants]
-        keep(cards, rated, mark, known)
-        publish(page(rated, cards), table)
+        def finish() -> None:
+            rated = Rated(entrants, planned, known, openings, entrants[names.index(anchor)])
+            cards = [card_of(entrant, mark, known) for entrant in entrants]
+            keep(cards, rated, mark, known)
+            publish(page(rated, cards), table)
 
-    with interruptible():
-        try:
-            if hours != 0:
-                with at_most(hours):
-                    for entrant in entrants:
-                        ask(entrant, asked, solved, mark, known)
-                    meetings.play(planned, known, out, openings, progress, parallel=parallel, cores=cores)
-        except KeyboardInterrupt:
-            finish()
-            raise
-    finish()
+        def work() -> None:
+            for entrant in entrants:
+                ask(entrant, asked, solved, mark, known)
+            meetings.play(planned, known, out, openings, progress, parallel=parallel, cores=cores)
+
+        carry_out(work, finish, hours)
 
 
 def usual_players() -> list[str]:

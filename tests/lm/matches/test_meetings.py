@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from lm.matches import level_ratings, meetings, strength
 from lm.matches.clocks import TimeControl
@@ -343,7 +344,7 @@ class TestCommand:
         shutil.rmtree(tmp_path / "games")
         assert xqlm(*words)[0] == 0
         assert (page.read_text(), figures.read_text()) == texts
-        assert not (tmp_path / "games").exists()
+        assert not list((tmp_path / "games").glob("*.pgn"))
 
     def test_ctrl_c_writes_what_is_known(self, xqlm, words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("lm.cli.levels.progress", stopping(after=3))
@@ -389,6 +390,12 @@ class TestCommand:
         assert len(ResultsFile(tmp_path / "docs" / "page.json").tallies) == 3
         assert "no player 'nobody'" in xqlm(*words, "--only", "nobody")[2]
         assert "two players at least" in xqlm(*words, "--only", "a;a")[2]
+
+    def test_two_do_not_play_the_same(self, xqlm, words, tmp_path: Path) -> None:
+        (tmp_path / "games").mkdir()
+        with FileLock(tmp_path / "games" / ".lock"):
+            assert xqlm(*words)[::2] == (2, f"xqlm: {tmp_path / 'games'}: another process plays these matches\n")
+        assert xqlm(*words)[0] == 0
 
     def test_the_page_is_no_json(self, xqlm, words, tmp_path: Path) -> None:
         code, _, err = xqlm(*words, "--table", tmp_path / "page.json")
