@@ -72,8 +72,8 @@ def compliance(
     settings = dict(text.split("=", 1) for text in options)
     try:
         results = check(command, protocol, options=settings, timeout=timeout, report=tell)
-    except ValueError as error:  # quotes that do not match
-        raise CommandError(f"{command}: {error}") from None
+    except ValueError as error:
+        raise CommandError(f"{command!r}: {error}") from None
     verdicts = [result.verdict for result in results]
     counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
     if as_json:

@@ -3,7 +3,7 @@
 The rules and their words are those of fastchess: ``movecount=3,score=600`` ends a game as lost for a player whose own
 score was -600 centipawns or worse for 3 moves in a row; with ``twosided=true`` the other must have agreed for as long.
 ``movenumber=40,movecount=8,score=10`` ends it as a draw from move 40 on, when the scores of both stayed within 10
-centipawns for 8 moves each.
+centipawns for 8 moves each, without a capture after the first of them.
 
 >>> from xiangqi import RED
 >>> from xiangqi.engine import Score
@@ -76,9 +76,11 @@ class Judge:
     _won: list[int] = field(default_factory=lambda: [0, 0])
     _even: list[int] = field(default_factory=lambda: [0, 0])
 
-    def hear(self, color: Color, info: Info, move: int) -> Ending | None:
+    def hear(self, color: Color, info: Info, move: int, captured: bool = False) -> Ending | None:
         """Take the opinion of a side about its move of this number; return the ending if it decides the game."""
         rules, score = self.rules, opinion(info, color)
+        if captured:
+            self._even = [0, 0]
         for counts, holds in (
             (self._lost, score is not None and score <= -rules.resign_score),
             (self._won, score is not None and score >= rules.resign_score),

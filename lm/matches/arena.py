@@ -254,7 +254,8 @@ class _Referee:
                 if table.node is not node:
                     note(table.node, answer.info, seconds)
                     self._look_at_line(game, mover, answer.info)
-                    if verdict := game.judge.hear(color, answer.info, (table.board.ply + 1) // 2):
+                    board = table.board
+                    if verdict := game.judge.hear(color, answer.info, (board.ply + 1) // 2, board.halfmove_clock == 0):
                         table.adjudicate(verdict)
                 return
             except IllegalMoveError:

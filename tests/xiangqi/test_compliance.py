@@ -182,13 +182,13 @@ class FakeEngine:
 
 @pytest.fixture
 def verdicts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, str]]:
-    def of(protocol: str, fault: str = "", *steps: str) -> dict[str, str]:
+    def of(protocol: str, fault: str = "", *steps: str, options: dict[str, str] | None = None) -> dict[str, str]:
         monkeypatch.setattr(raw, "EngineProcess", FakeEngine)
         monkeypatch.setattr(raw, "LOADING", 0.2)
         monkeypatch.setattr(compliance_steps, "WATCH", 0.01)
         monkeypatch.setattr(FakeEngine, "fault", fault)
         monkeypatch.setattr(FakeEngine, "protocol", protocol)
-        results = check("fake", protocol, timeout=0.2, only=steps or None)
+        results = check("fake", protocol, timeout=0.2, only=steps or None, options=options)
         return {result.step: result.verdict for result in results}
 
     return of
@@ -286,12 +286,18 @@ def test_an_engine_that_does_not_shake_hands(verdicts, monkeypatch: pytest.Monke
     assert set(found.values()) == {"skip"}
 
 
+def test_an_option_that_is_given_must_be_there(verdicts) -> None:
+    step = "takes its own defaults"
+    assert verdicts("uci", "", step, options={"hash": "2"})[step] == "pass"
+    assert verdicts("uci", "", step, options={"Hsah": "2"})[step] == "fail"
+
+
 class TestCommand:
     def test_table_and_status(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as ended:
             run(["compliance", f"{sys.executable} -c pass", "--timeout", "5"])
         assert ended.value.code == 1
-        first, *_, last = capsys.readouterr().out.splitlines()
+        first, last = capsys.readouterr().out.splitlines()  # and no line for each step that it cannot take
         assert first.startswith("fail  starts and shakes hands: the engine ended with status 0 after 'uci'")
         assert "0 passed" in last and "1 failed" in last
 
@@ -310,11 +316,16 @@ class TestCommand:
 
     @pytest.mark.parametrize(
         ("words", "told"),
-        [(["--option", "Hash"], "NAME=VALUE"), (['"engine'], "quotation"), (["--option", "=1"], "NAME")],
+        [
+            (["--option", "Hash"], "NAME=VALUE"),
+            (['"engine'], "quotation"),
+            ([" "], "the command is empty"),
+            (["--option", "=1"], "NAME"),
+        ],
     )
     def test_mistakes(self, words: list[str], told: str) -> None:
         from xiangqi.__main__ import CommandError
 
-        command = ["compliance", *words] if words[0].startswith('"') else ["compliance", *COMMAND[:1], *words]
+        command = ["compliance", *words] if words[0].startswith(('"', " ")) else ["compliance", *COMMAND[:1], *words]
         with pytest.raises(CommandError, match=told):
             run(command)

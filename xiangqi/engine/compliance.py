@@ -60,12 +60,13 @@ def check(
     """Take an engine through the steps of a protocol, or those in ``only``, and return what came of each.
 
     ``command`` is a list of arguments, or a string that is split like a shell command. ``options`` are set at each
-    start. ``timeout`` is in seconds, for each answer. ``report`` is called after each step. Raises ``OSError``
-    if there is no such program.
+    start. ``timeout`` is in seconds, for each answer. ``report`` is called after each step that is taken; an engine
+    that does not start takes none. Raises ``OSError`` if there is no such program, and ``ValueError`` for a command
+    that is empty or has quotes that do not match.
     """
     words = shlex.split(command) if isinstance(command, str) else list(command)
     if not words:
-        raise FileNotFoundError(2, "the command is empty")
+        raise ValueError("the command is empty")
     words[0] = shutil.which(words[0]) or shutil.which(words[0], path="/usr/games") or words[0]
     dialect: Dialect = UCCI if protocol == "ucci" else UCI
     talk = Talk(words, dialect, options or {}, timeout, cwd)
@@ -87,9 +88,7 @@ async def _run(talk: Talk, steps: Sequence[Step], report: Callable[[Result], Non
             await talk.start()
         except Fault as fault:
             tell("starts and shakes hands", "fail", str(fault), began)
-            for step in steps:
-                tell(step.title, "skip", "the engine does not start", loop.time())
-            return results
+            return results + [Result(step.title, "skip", "the engine does not start", 0.0) for step in steps]
         tell("starts and shakes hands", "pass", "", began)
         sound = True
         for step in steps:

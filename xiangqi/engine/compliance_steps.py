@@ -142,6 +142,7 @@ async def _(talk: Talk) -> None:
 
 @_step("takes its own defaults")
 async def _(talk: Talk) -> None:
+    _need(not (unknown := talk.unknown), f"it has no option {', '.join(unknown)}, which you gave it")
     for option in talk.options.values():
         if option.type in ("check", "spin", "combo") and option.name.lower() not in ("uci_variant", "usemillisec"):
             talk.set_option(option.name, option.default or "")

@@ -125,6 +125,11 @@ class Talk:
             self._process = None
 
     @property
+    def unknown(self) -> list[str]:
+        """Options that are given and that it has not declared."""
+        return [name for name in self.given if name.lower() not in self.options]
+
+    @property
     def running(self) -> bool:
         """Whether the process runs."""
         return self._process is not None and not self._process.ended.done()

@@ -486,12 +486,13 @@ class TestClocks:
 
 
 def saying(scores: Sequence[int | None], name: str = "sayer") -> Scripted:
-    """Plays the first legal move and says the next of some scores, in centipawns."""
+    """Plays the first move that takes nothing and says the next of some scores, in centipawns."""
     left = list(scores)
 
     def choose(board: Board) -> Choice:
         score = left.pop(0) if left else None
-        return Choice(board.legal_moves[0], Info(score=None if score is None else Score(board.turn, score)))
+        move = next(move for move in board.legal_moves if not board.is_capture(move))
+        return Choice(move, Info(score=None if score is None else Score(board.turn, score)))
 
     return Scripted(choose, name)
 
@@ -520,6 +521,23 @@ class TestAdjudication:
             self.play([5] * 10, [11] * 10, None, "movenumber=1,movecount=2,score=10").headers["Termination"]
             != "adjudication"
         )
+
+    def test_a_capture_begins_the_count_of_a_draw_anew(self) -> None:
+        def take(board: Board) -> Choice:
+            moves = board.legal_moves
+            move = next((move for move in moves if board.is_capture(move)), moves[0])
+            return Choice(move, Info(score=Score(board.turn, 0)))
+
+        players = Scripted(take, "red"), Scripted(take, "black")
+        rule = Adjudication.parse(None, "movenumber=1,movecount=2,score=10")
+        game = play(*players, max_plies=60, adjudication=rule)
+        board, captures = game.board(), list[int]()
+        for ply, move in enumerate(game.moves(), 1):
+            if board.is_capture(move):
+                captures.append(ply)
+            board.push(move)
+        assert captures
+        assert endings(game) == ("1/2-1/2", "adjudication", str(captures[-1] + 3))
 
     @pytest.mark.parametrize("text", ["score=600", "movecount=0,score=6", "movecount=3,score=-6", "moves=3", "3", ""])
     def test_other_rules_are_refused(self, text: str) -> None:
