@@ -45,6 +45,18 @@ def interruptible(advice: str = "the same command goes on") -> Iterator[None]:
 
 
 @contextmanager
+def told_if_stopped(tell: Callable[[], None]) -> Iterator[None]:
+    """Tell what has been done where work is interrupted, or ends because a player fails."""
+    from lm.players.player import PlayerError
+
+    try:
+        yield
+    except (KeyboardInterrupt, PlayerError):
+        tell()
+        raise
+
+
+@contextmanager
 def at_most(hours: float | None) -> Iterator[None]:
     """Stop the work after so many hours as Ctrl-C does, but go on behind it."""
     over = threading.Event()

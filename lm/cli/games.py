@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lm import UserError
-from lm.cli.console import interruptible, progress, say
+from lm.cli.console import interruptible, progress, say, told_if_stopped
 from lm.cli.options import (
     ClusterOption,
     CoresOption,
@@ -29,7 +29,9 @@ from lm.cli.options import (
 if TYPE_CHECKING:
     from lm.matches.arena import Opening
     from lm.matches.clocks import Clocks
+    from lm.matches.elo import Sprt
     from lm.matches.exploring import Plan
+    from lm.players.specs import Spec
     from xiangqi.game import Game
 
 
@@ -76,18 +78,22 @@ def match(
     from lm.matches import arena, match_file
     from lm.matches.adjudication import Adjudication
     from lm.matches.cluster import open_match_crew
-    from lm.matches.elo import Score, Sprt, elo, points_of
-    from lm.matches.lists import aligned, failures
-    from lm.matches.ratings import Standings
+    from lm.matches.elo import Score, Sprt, points_of
     from lm.players.specs import Spec
-    from xiangqi.words import counted
 
     test = Sprt.parse(sprt, sprt_model) if sprt is not None else None
     clocks, suite = read_clocks(time, movetime), read_openings(openings)
     specs = Spec.parse(a), Spec.parse(b)
     count = games or (100 if test is None else arena.most_games(*specs, suite))
     pairings = arena.match_pairings(*specs, count, suite, seed, clocks)
-    with resumable(out), progress(f"{a} - {b}", games or (None if test else count)) as (report, advance):
+    played: dict[int, Game] = {}
+
+    def tell() -> None:
+        if played and not as_json:
+            show_match(*specs, played, test)
+
+    bar = progress(f"{a} - {b}", games or (None if test else count))
+    with resumable(out), told_if_stopped(tell), bar as (report, advance):
         playing = match_file.play_to_file(
             pairings,
             out,
@@ -100,7 +106,6 @@ def match(
             report=report,
             crew=open_match_crew(cluster, cores, parallel, specs, len(pairings)),
         )
-        played: dict[int, Game] = {}
         won = {1.0: 0, 0.5: 0, 0.0: 0}
         with closing(playing):
             for index, game in playing:
@@ -114,14 +119,23 @@ def match(
                 advance(len(played), note)
                 if test is not None and test.verdict != "undecided":
                     break
-    score = Score.of(played)
     if as_json:
         tested = {"sprt": test.as_dict()} if test is not None else {}
-        print(json.dumps({"a": a, "b": b, **score.as_dict(), **tested}, ensure_ascii=False))
-        return
+        print(json.dumps({"a": a, "b": b, **Score.of(played).as_dict(), **tested}, ensure_ascii=False))
+    tell()
+
+
+def show_match(a: Spec, b: Spec, played: dict[int, Game], test: Sprt | None) -> None:
+    """Print the result of a match, whole or not."""
+    from lm.matches.elo import Score, elo
+    from lm.matches.lists import aligned, failures
+    from lm.matches.ratings import Standings
+    from xiangqi.words import counted
+
+    score = Score.of(played)
     rating, low, high = (signed(elo(share), share) for share in (score.score, *score.interval))
     told = counted(score.games, "game")
-    print(f"{a} against {b}: {told}, +{score.wins} ={score.draws} -{score.losses}, score {score.score:.3f}")
+    print(f"{a.name} against {b.name}: {told}, +{score.wins} ={score.draws} -{score.losses}, score {score.score:.3f}")
     print(f"Elo {rating}, 95% interval {low} to {high}")
     print(score.text)
     if test is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lm import UserError
-from lm.cli.console import interruptible, progress, say
+from lm.cli.console import interruptible, progress, say, told_if_stopped
 from lm.cli.games import endings, read_openings
 from lm.cli.options import ClusterOption, CoresOption, ParallelOption, Rules, RulesOption
 
@@ -35,6 +35,7 @@ def tournament(
     from collections import Counter
 
     from lm.matches.cluster import open_match_crew
+    from lm.matches.lists import aligned
     from lm.matches.match_file import play_to_file
     from lm.matches.ratings import Standings
     from lm.matches.tournament import Tournament
@@ -42,8 +43,13 @@ def tournament(
     plan = Tournament.read(file)
     pairings = plan.pairings(read_openings(plan.openings))
     standings, done, ended = Standings(), 0, Counter[str]()
-    with interruptible(), progress(plan.name, len(pairings), below=lambda: live_list(standings, plan.anchor)) as bar:
-        report, advance = bar
+
+    def tell() -> None:
+        if done and not as_json:
+            print(aligned(live_list(standings, plan.anchor)))
+
+    bar = progress(plan.name, len(pairings), below=lambda: live_list(standings, plan.anchor))
+    with interruptible(), told_if_stopped(tell), bar as (report, advance):
         playing = play_to_file(
             pairings,
             out or file.with_suffix(".pgn"),

@@ -682,6 +682,45 @@ for line in sys.stdin:
         assert log.read_text().count("thinking") == 1
 
 
+class TestStoppedResults:
+    """What has been played is told where Ctrl-C or a player that fails again and again ends it."""
+
+    FAILING = """
+from lm.players.player import Choice, Player, PlayerError
+class Failing(Player):
+    one_game = True
+    played = 0
+    def new_game(self): Failing.played += 1
+    def choose(self, boards, limits=None):
+        if Failing.played > 3:
+            raise PlayerError("it fails")
+        return [Choice(board.legal_moves[0]) for board in boards]
+"""
+
+    @pytest.fixture
+    def words(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+        (tmp_path / "failing.py").write_text(self.FAILING)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "failing", raising=False)
+        return ["--parallel", 1, "--cores", 1]
+
+    def test_of_a_match(self, xqlm, words: list[object]) -> None:
+        players = ["py:failing:Failing,name=f", "random:seed=1,name=r"]
+        code, out, err = xqlm("match", *players, "-n", 20, "--max-plies", 10, *words)
+        assert code == 2
+        assert err.splitlines()[-1].startswith("xqlm: f failed 3 times in a row")
+        assert out.startswith("f against r: ")
+        assert "Ended by ply limit (3), crash (" in out
+        assert xqlm("match", *players, "-n", 20, "--max-plies", 10, *words, "--json")[1] == ""
+
+    def test_of_a_tournament(self, xqlm, words: list[object], tmp_path: Path) -> None:
+        players = ["py:failing:Failing,name=f", "random:seed=1,name=r", "random:seed=2,name=s"]
+        (file := tmp_path / "cup.toml").write_text(f"players = {json.dumps(players)}\nmax_plies = 10\n")
+        code, out, err = xqlm("tournament", file, *words)
+        assert (code, err.splitlines()[-1].startswith("xqlm: f failed 3 times in a row")) == (2, True)
+        assert out.splitlines()[0].split() == ["player", "Elo", "points", "games"]
+
+
 class TestMatchPairings:
     def test_each_opening_twice_with_colours_exchanged(self) -> None:
         a, b = random_player(1, "a"), random_player(2, "b")
