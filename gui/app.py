@@ -31,6 +31,7 @@ from gui.strings import say, set_language
 if TYPE_CHECKING:
     from gui.analysis import ArrowMark
     from gui.controller import Controller
+    from gui.sheets.text_field import TextField
     from lm.matches.table import Ending
     from xiangqi import Board, Move
     from xiangqi.tags import Drawn, DrawnColor
@@ -265,6 +266,8 @@ class App:
             self.controller.files.open(Path(event.file))
         elif event.type == pygame.WINDOWLEAVE:
             self.panel.view.leave()
+        elif event.type == pygame.WINDOWFOCUSLOST and self.overlay is not None:
+            self._stop_composing(self.overlay.typed_in())
         if self.overlay is not None and self.overlay.closed:
             self._open(None)
 
@@ -410,7 +413,13 @@ class App:
     def _press_sheet(self, overlay: Overlay, position: tuple[int, int]) -> None:
         field = overlay.typed_in()
         overlay.press(self.sheet_layout, position)
-        if field is not None and field.composed and overlay.typed_in() is not field:  # the input method begins anew
+        if overlay.typed_in() is not field:
+            self._stop_composing(field)
+
+    @staticmethod
+    def _stop_composing(field: TextField | None) -> None:
+        """Let the input method begin anew: the field that it composes for is left."""
+        if field is not None and field.composed:
             field.composed = ""
             pygame.key.stop_text_input()
             pygame.key.start_text_input()

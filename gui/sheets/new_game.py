@@ -77,11 +77,11 @@ class NewGameDialog(Dialog):
         if (number, node) == (session.number, session.node):
             return
         self._at = session.number, session.node
-        chosen = self.starts[self.lists[2].chosen][0]
+        name, fen = self.starts[self.lists[2].chosen]
         self.starts = starts(session.shown, session.start_fen)
         if number == session.number:  # the game has gone on
-            at = next((n for n, (name, _) in enumerate(self.starts) if name == chosen), 0)
-            self.lists[2].reset(len(self.starts), at)
+            ranks = [(start[1] == fen, start[0] == name) for start in self.starts]
+            self.lists[2].reset(len(self.starts), ranks.index(max(ranks)))
             return
         self.note = say("new.unsaved") if controller.files.unsaved else ""
         self.lists[2].reset(len(self.starts), self._start(session))

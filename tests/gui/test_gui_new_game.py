@@ -142,6 +142,15 @@ class TestDialog:
         key(app, "return")
         assert app.overlay is None and app.session.start_fen == STARTING_FEN
 
+    def test_a_pasted_position_stays_chosen_when_its_first_move_is_played(self, app):
+        app.controller.clipboard.text = fen = "3k5/9/9/9/9/9/9/9/9/R3K4 w - - 0 1"
+        app.table.paste()
+        key(app, "n")
+        app.session.play(Move.from_iccs("a0a1"))
+        app.frame(1.0)
+        key(app, "return")
+        assert app.session.start_fen == fen
+
     def test_the_position_shown_is_that_of_now(self, app):
         app.session.play(Move.from_iccs("h2e2"))
         key(app, "n")

@@ -172,6 +172,13 @@ class TestInputMethods:
         type(app, "胡")
         assert [field.value for field in sheet.fields] == ["胡", "杯"]
 
+    def test_a_window_that_is_left_while_a_text_is_composed_takes_keys_again(self, app):
+        app.do(Action.COMMENT)
+        app.handle(pygame.Event(pygame.TEXTEDITING, text="hu", start=0, length=0))
+        app.handle(pygame.Event(pygame.WINDOWFOCUSLOST))
+        key(app, "escape")
+        assert app.overlay is None
+
     @pytest.mark.parametrize("action", [*WRITING, Action.HELP, Action.SETTINGS])
     def test_they_are_on_where_a_text_is_typed_only(self, app, monkeypatch, action):
         on = [False]
