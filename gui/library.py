@@ -143,6 +143,7 @@ class GameLibrary:
         self.resembling: Resembling | None = None
         self.listed: Listed | None = None
         """What the last search has found; ``None`` while it runs."""
+        self._sought: object = None
         self.error: str | None = None
         """Why the library cannot be asked."""
         self.tasks: list[Task] = []
@@ -160,7 +161,7 @@ class GameLibrary:
         self._number = self._explore_number = self._search_number = self._fetch_number = 0
         self._asked: object = None
         self._asked_board: Board | None = None
-        self._changes = 0
+        self.changes = 0
         """How often the library has changed since the start."""
         self._begun = False
         self._kept = -1, -1
@@ -183,15 +184,19 @@ class GameLibrary:
             self.keep()
         if not self.shown:
             return
-        if not self._begun:
-            self._begun = True
-            self._add(AddShipped())
-        place = session.number, session.node, self._changes
+        self._begin()
+        place = session.number, session.node, self.changes
         if place != self._asked:
             self._asked, self._asked_board = place, session.shown.copy()
             self._number += 1
             self._explore_number = self._number
             self.librarian.ask(Explore(self._number, self._asked_board))
+
+    def _begin(self) -> None:
+        """Take in the shipped games, when the library is asked for the first time."""
+        if not self._begun:
+            self._begun = True
+            self._add(AddShipped())
 
     @property
     def current(self) -> bool:
@@ -248,10 +253,13 @@ class GameLibrary:
             self.open(self._list, index)
 
     def search(self, where: Filter, here: bool = False) -> None:
-        """Look for games, or for those with the position shown."""
+        """Look for games, or for those with the position shown; what was found of the same before stays until then."""
+        self._begin()
         self._number += 1
         self._search_number = self._number
-        self.listed = None
+        sought = where, here
+        if sought != self._sought:
+            self.listed, self._sought = None, sought
         self.librarian.ask(Search(self._number, where, self.session.shown.copy() if here else None))
 
     def add_file(self, path: Path) -> None:
@@ -267,6 +275,11 @@ class GameLibrary:
     def indexing(self) -> bool:
         """Whether games are being read for similar positions, or soon will be."""
         return BuildIndex() in self.tasks
+
+    @property
+    def fills(self) -> bool:
+        """Whether the shipped games are being taken in."""
+        return AddShipped() in self.tasks
 
     @property
     def lacks_index(self) -> bool:
@@ -302,10 +315,10 @@ class GameLibrary:
         match report:
             case Progress():
                 if self.progress is None or report.added != self.progress.added:
-                    self._changes += 1
+                    self.changes += 1
                 self.progress = report
             case Done():
-                self._changes += 1
+                self.changes += 1
                 self._finish(report.task)
                 self._tell(report)
             case Failed() | NotKept() | Crashed():
@@ -315,7 +328,7 @@ class GameLibrary:
                     self.tasks, self.progress = [], None
                 self._notice(say("library.failed", reason=report.message), "alert")
             case _:
-                self._changes += 1
+                self.changes += 1
 
     def _finish(self, task: Task) -> None:
         self.progress = None

@@ -21,6 +21,7 @@ from lm.library.entries import Filter
 
 if TYPE_CHECKING:
     from gui.library import GameLibrary
+    from gui.processes.library import Listed
 
 RESULTS: Final = ("", "1-0", "1/2-1/2", "0-1")
 """The results that can be asked for; at first any."""
@@ -40,12 +41,20 @@ class LibrarySheet(Overlay):
         self.here = False
         """Whether only games with the position shown are listed."""
         self.rows = RowList()
-        self._known: object = None
-        self._indexing = library.indexing
-        """Whether games were being read for similar positions when the sheet was last drawn."""
+        self._known: Listed | None = None
+        """What `rows` are about."""
+        self._searched = 0
+        """How often the library had changed when it was last searched."""
         self._search()
 
     def _search(self) -> None:
+        """Look for other games."""
+        self._known = None
+        self._ask()
+
+    def _ask(self) -> None:
+        """Look for the games asked for, as the library is now."""
+        self._searched = self.library.changes
         player, event = (field.value.strip() for field in self.fields)
         self.library.search(Filter(player, event, self.result), self.here)
 
@@ -162,14 +171,15 @@ class LibrarySheet(Overlay):
             button(screen, layout, rect, text, "" if n else "Ctrl+R", pointer, color=chosen)
         place = self._here_place(layout, room)
         button(screen, layout, place, say("search.here"), "Ctrl+P", pointer, color=theme.GOLD if self.here else None)
-        if self._indexing and not self.library.indexing:
-            self._search()
-        self._indexing = self.library.indexing
+        if self._searched != self.library.changes and self.library.listed is not None:
+            self._ask()
         listed, area = self.library.listed, self._list(layout, room)
         games = listed.games if listed is not None else ()
         if listed is not self._known and listed is not None:
+            before = self._known.games[max(0, self.rows.chosen)].id if self._known and self._known.games else -1
+            at = next((n for n, game in enumerate(games) if game.id == before), 0)
             self._known = listed
-            self.rows.reset(len(games), 0 if games else -1)
+            self.rows.reset(len(games), at if games else -1)
         line = Rect(room.x, area.y - theme.height(layout.text(12)) - layout.px(4), room.width, 0)
         line.height = theme.height(layout.text(12))
         if listed is not None:
@@ -194,6 +204,8 @@ class LibrarySheet(Overlay):
             return say("library.opening")
         if self._lacks_index:
             return say("library.none") + " " + say("library.no_index", key="Enter")
+        if self.library.fills:
+            return say("library.soon")
         return say("games.nothing" if self.library.listed.similar is None else "library.none")
 
     def _draw_row(self, screen: pygame.Surface, layout: Layout, row: int, rect: Rect) -> None:

@@ -294,7 +294,7 @@ class TestSearch:
         send = app.table.importer.send
         monkeypatch.setattr(app.table.importer, "send", app.table.importer.sent.append)
         key(app, "return")
-        assert app.table.importer.sent == [BuildIndex()] and app.overlay is sheet
+        assert app.table.importer.sent == [AddShipped(), BuildIndex()] and app.overlay is sheet
         app.table.importer.report(Progress(BuildIndex(), 1234, total=3000))
         app.table.tick()
         assert any("1,234" in line for line in written(app, monkeypatch))
@@ -323,6 +323,26 @@ class TestSearch:
         area = sheet._list(app.layout, sheet.room(app.layout))
         click(app, (area.x + 50, area.y + 5))
         app.table.wait(lambda: app.session.table.game.headers.get("Black") == "Black 3")
+
+    def test_the_first_search_takes_the_shipped_games_in_and_lists_them_as_they_come(self, app, monkeypatch):
+        importer = app.table.importer
+        monkeypatch.setattr(importer, "send", importer.sent.append)
+        self.open(app)
+        assert importer.sent == [AddShipped()]
+        self.type(app, "zhou")
+        assert strings.say("library.soon") in written(app, monkeypatch)
+        for count, move in enumerate(("h2e2", "h2d2"), 1):
+            with Library(app.table.library_path) as library:
+                library.add(Game.from_pgn(f'[Red "Zhou"] [Date "200{count}.01.01"] 1. {move} *'))
+            importer.report(Progress(AddShipped(), 5000, added=count))
+            app.table.tick()
+            shot(app)
+            app.table.wait(lambda count=count: len(app.controller.library.listed.games) == count)
+            shot(app)
+            assert app.overlay.rows.chosen == count - 1  # still the first one: the later one is above it
+        key(app, "escape")
+        self.open(app)
+        assert importer.sent == [AddShipped()]
 
     def test_no_game(self, app, monkeypatch):
         self.open(app)
