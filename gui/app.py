@@ -42,7 +42,7 @@ SCREEN_SHARE = 0.75
 FRAME_SIZE: Final = (8, 40)
 """Pixels that a desktop puts around a window: a screen without that room is used as a whole."""
 DRAG_START = 6
-"""Pixels that a press must move to become a drag."""
+"""Pixels of the desktop that a press must move to become a drag."""
 FRAME = 1 / 60
 DOTS = 0.2
 """Seconds between the steps of the dots shown while the player thinks."""
@@ -81,7 +81,7 @@ def open_window(size: Sequence[int] = ()) -> pygame.Window:
         wanted = size if known else [round(grown * side) for side in WINDOW_SIZE]
         width = max(min(wanted[0], desktop[0] - 40), MINIMUM_SIZE[0])
         height = max(min(wanted[1], desktop[1] - 80), MINIMUM_SIZE[1])
-        window = pygame.Window("xqlm", (width, height), resizable=True)
+        window = pygame.Window("xqlm", (width, height), resizable=True, allow_high_dpi=True)
     except pygame.error as error:
         raise NoDisplayError(f"no display: {error}") from None
     window.minimum_size = MINIMUM_SIZE
@@ -136,7 +136,7 @@ class App:
             self.layout = layout_of(self.window, self._scale)
         self.sounds.follow(self.session)
         session, layout = self.session, self.layout
-        pointer = pygame.mouse.get_pos()
+        pointer = self._pointer
         self.view.traditional, self.view.notation = session.traditional, session.scribe.style.notation
         covering = None if self.overlay is None else self.overlay.scene(layout, pointer)
         scene = covering or self._scene(pointer)
@@ -163,6 +163,11 @@ class App:
                 self.sounds.play("move")
         self._scale = int(chosen["scale"]) / 100
         self.layout = layout_of(self.window, self._scale)
+
+    @property
+    def _pointer(self) -> tuple[int, int]:
+        """Where the pointer is, in pixels."""
+        return self.layout.in_pixels(pygame.mouse.get_pos())
 
     @property
     def sheet_layout(self) -> Layout:
@@ -250,15 +255,15 @@ class App:
         elif event.type in (pygame.KEYDOWN, pygame.TEXTINPUT, pygame.TEXTEDITING):
             self._typed(event)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
-            self._press(event.pos)
+            self._press(self.layout.in_pixels(event.pos))
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 3:
-            self._press_right(event.pos)
+            self._press_right(self.layout.in_pixels(event.pos))
         elif event.type == pygame.MOUSEMOTION:
-            self._motion(event.pos)
+            self._motion(self.layout.in_pixels(event.pos))
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
-            self._release(event.pos)
+            self._release(self.layout.in_pixels(event.pos))
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 3:
-            self._release_right(event.pos)
+            self._release_right(self.layout.in_pixels(event.pos))
         elif event.type == pygame.MOUSEWHEEL:
             self._wheel(event)
         elif event.type == pygame.DROPFILE:
@@ -458,7 +463,7 @@ class App:
         if self._pressed_at is None or self.session.selected is None:
             return
         away = max(abs(position[0] - self._pressed_at[0]), abs(position[1] - self._pressed_at[1]))
-        if self._dragged is not None or away >= DRAG_START:
+        if self._dragged is not None or away >= DRAG_START * self.layout.density:
             self._dragged = position
 
     def _release(self, position: tuple[int, int]) -> None:
@@ -475,7 +480,7 @@ class App:
         """Step through the game over the board, and scroll elsewhere."""
         if self.overlay is not None:
             self.overlay.wheel(self.sheet_layout, -event.y * 2)
-        elif self.layout.plate.collidepoint(pygame.mouse.get_pos()):
+        elif self.layout.plate.collidepoint(self._pointer):
             self.controller.step(-event.y)
         else:
             self.panel.wheel(self.layout, -event.y * 2)
@@ -495,7 +500,8 @@ def look(preferences: Preferences) -> None:
 
 def layout_of(window: pygame.Window, scale: float = 1.0) -> Layout:
     """Return the layout of a window, with texts so much larger."""
-    return arrange(*window.get_surface().get_size(), len(BUTTONS), len(NAVIGATION), scale)
+    width, height = window.get_surface().get_size()
+    return arrange(width, height, len(BUTTONS), len(NAVIGATION), scale, density=width / window.size[0])
 
 
 def run(app: App) -> None:

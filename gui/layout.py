@@ -12,7 +12,7 @@ MARGIN = 1.04
 SHEET_SIZE = (853, 640)
 """The size of a window in which the largest sheets just fit, for a unit of 1."""
 SMALLEST_TEXT = 11
-"""Pixels of the smallest letters."""
+"""Pixels of the smallest letters, at a density of 1."""
 
 Point = tuple[float, float]
 
@@ -40,6 +40,8 @@ class Layout:
     navigation: tuple[Rect, ...]
     status: Rect
     buttons: tuple[Rect, ...]
+    density: float = 1.0
+    """Pixels for one of those in which the desktop tells where the pointer is: 2 where it shows all twice as large."""
 
     def px(self, length: float) -> int:
         """Return a length in pixels, given for a unit of 1."""
@@ -51,7 +53,11 @@ class Layout:
 
     def text(self, size: int) -> int:
         """Return the size of a text in pixels, given for a unit of 1."""
-        return max(SMALLEST_TEXT, round(size * self.unit))
+        return max(round(SMALLEST_TEXT * self.density), round(size * self.unit))
+
+    def in_pixels(self, position: Point) -> tuple[int, int]:
+        """Return a place that the desktop tells, in pixels."""
+        return round(position[0] * self.density), round(position[1] * self.density)
 
     def point(self, square: int, bottom: int) -> Point:
         """Return the centre of a square in pixels, with ``bottom`` (0 for Red, 1 for Black) at the lower edge."""
@@ -72,12 +78,12 @@ class Layout:
         return 89 - square if bottom else square
 
 
-def arrange(width: int, height: int, buttons: int, navigation: int, scale: float = 1.0) -> Layout:
+def arrange(width: int, height: int, buttons: int, navigation: int, scale: float = 1.0, density: float = 1.0) -> Layout:
     """Lay out the window: the board as large as fits, and a panel with these numbers of buttons beside it.
 
-    ``scale`` makes the panel and its texts larger, as far as its parts fit.
+    ``scale`` makes the panel and its texts larger, as far as its parts fit. ``density`` is as in `Layout`.
     """
-    unit = max(0.75, min(width / 1100, height / 800))
+    unit = max(0.75 * density, min(width / 1100, height / 800))
     unit = max(unit, min(unit * scale, width / 720, height / 530))
 
     def px(length: float) -> int:
@@ -97,7 +103,7 @@ def arrange(width: int, height: int, buttons: int, navigation: int, scale: float
     gap = px(7)
     inner = panel.inflate(-px(22), -px(20))
     card, tab, line, row = px(50), px(28), px(29), px(32)
-    status = 2 * max(px(19), SMALLEST_TEXT + 4)
+    status = 2 * max(px(19), round(density * (SMALLEST_TEXT + 4)))
     rows = (buttons + 1) // 2
     bottom = inner.bottom - rows * (row + px(5)) + px(5)
     half = (inner.width - px(6)) // 2
@@ -112,5 +118,17 @@ def arrange(width: int, height: int, buttons: int, navigation: int, scale: float
     tabs = Rect(inner.x, upper_card.bottom + gap, inner.width, tab)
     view = Rect(inner.x, tabs.bottom, inner.width, steps[0].y - px(6) - tabs.bottom)
     return Layout(
-        (width, height), unit, plate, cell, bar, panel, (upper_card, lower_card), tabs, view, steps, message, grid
+        (width, height),
+        unit,
+        plate,
+        cell,
+        bar,
+        panel,
+        (upper_card, lower_card),
+        tabs,
+        view,
+        steps,
+        message,
+        grid,
+        density,
     )

@@ -239,7 +239,8 @@ def draw_error(screen: pygame.Surface, layout: Layout, message: str) -> None:
 
 def _banner_lines(layout: Layout, ending: Ending, hint: str) -> list[tuple[str, int, Rgb]]:
     cell, width = layout.cell, round(layout.cell * 6.6)
-    large, small = max(13, round(cell * 0.25)), max(SMALLEST_TEXT, round(cell * 0.17))
+    least = round(13 * layout.density), round(SMALLEST_TEXT * layout.density)
+    large, small = max(least[0], round(cell * 0.25)), max(least[1], round(cell * 0.17))
     facts = "; ".join(map(translated, dict.fromkeys((*ending.evidence[:1], *ending.evidence[-1:]))))
     why = theme.wrap(facts[:1].upper() + facts[1:], small, width - 48, 3) if facts else []
     return [

@@ -93,11 +93,11 @@ class Screen(pygame.Surface):
 
 
 class Window:
-    """A window that is nothing but its screen."""
+    """A window that is nothing but its screen, which may have more pixels than the desktop counts."""
 
-    def __init__(self, size):
+    def __init__(self, size, density=1):
         self.size = size
-        self.screen = Screen(size)
+        self.screen = Screen([density * side for side in size])
 
     def get_surface(self):
         return self.screen

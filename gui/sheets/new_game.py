@@ -62,6 +62,8 @@ class NewGameDialog(Dialog):
         """The list where an engine was asked for."""
         self._removing: Candidate | None = None
         """The engine that goes if that is asked for once more."""
+        self._pointer: Position = -1, -1
+        """Where the pointer was when the dialog was last drawn."""
         self._at: tuple[int, object] = -1, None
         """The number of the game behind the dialog, and the node of it that is shown."""
         self._usual = -1, -1
@@ -197,8 +199,7 @@ class NewGameDialog(Dialog):
 
     def wheel(self, layout: Layout, lines: float) -> None:
         areas, _, _ = self.places(layout, self._body(layout, self.room(layout)))
-        pointer = pygame.mouse.get_pos()
-        n = next((n for n, area in enumerate(areas) if area.collidepoint(pointer)), self.focus)
+        n = next((n for n, area in enumerate(areas) if area.collidepoint(self._pointer)), self.focus)
         if n < len(self.lists):
             self.lists[n].wheel(layout, areas[n], lines)
 
@@ -246,6 +247,7 @@ class NewGameDialog(Dialog):
 
     def draw_body(self, screen: pygame.Surface, layout: Layout, room: Rect, pointer: Position, now: float) -> None:
         self._follow()
+        self._pointer = pointer
         areas, chips, fields = self.places(layout, room)
         row, size = layout.px(30), layout.text(14)
         for n, area in enumerate(areas):

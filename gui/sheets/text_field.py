@@ -84,7 +84,7 @@ class TextField:
             width = theme.width(self.composed, size)
             screen.fill(theme.GOLD, (max(room.x, x - width), y + step - 2, min(width, x - room.x), 1))
         screen.fill(theme.GOLD, (x, y + 2, max(1, layout.px(1.5)), step - 4))
-        pygame.key.set_text_input_rect(Rect(x, y, 1, step))
+        pygame.key.set_text_input_rect(Rect(x / layout.density, y / layout.density, 1, step / layout.density))
 
 
 def _lines(text: str, cursor: int, size: int, width: int) -> tuple[list[str], tuple[int, int]]:

@@ -34,6 +34,8 @@ from xiangqi.engine import Info, Score, Wdl
 
 QUICK = [(640, 480), (1280, 800)]
 SLOW = [pytest.param(size, marks=pytest.mark.slow) for size in ((800, 600), (900, 1400), (1920, 1080), (3840, 2160))]
+DENSE = pytest.param((640, 480, 2), marks=pytest.mark.slow)
+"""A small window on a screen that shows all twice as large."""
 GAME = ["h2e2", "h9g7", "h0g2", "i9h9", "i0h0", "b9c7", "b0c2", "g6g5", "h0h6", "c9e7", "h6g6", "h7i7", "c3c4", "a9b9"]
 PERPETUAL = "3k5/9/9/9/9/9/9/9/4R4/5K3 w", ["e1d1", "d9e9", "d1e1", "e9d9"] * 2
 
@@ -63,7 +65,7 @@ class Stage:
 
     def __init__(self, seat, size, player):
         self.table = seat(player, session=Session(humans=HUMANS["both"]))
-        self.window = Window(size)
+        self.window = Window(size[:2], *size[2:])
         self.app = App(self.window, self.table.controller)
         self.app.sounds.volume = 0.0
         self.app.view.draw = lambda *args, **options: None  # the board has no texts but the file numbers
@@ -470,7 +472,7 @@ def look_at_all(stage, **preferences):
     return found
 
 
-@by_size(QUICK + SLOW)
+@by_size([*QUICK, *SLOW, DENSE])
 def test_no_text_is_clipped_overlapped_or_without_a_glyph(stage):
     assert look_at_all(stage) == {}
 

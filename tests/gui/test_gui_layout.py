@@ -41,6 +41,23 @@ class TestHitTesting:
         assert layout.square_at((layout.panel.centerx, layout.panel.centery), bottom) is None
 
 
+@pytest.mark.parametrize("size", SIZES[:4])
+@pytest.mark.parametrize("density", [1.25, 1.5, 2])
+def test_on_a_dense_screen_all_is_as_large_and_in_the_same_place(size, density):
+    numbers = len(BUTTONS), len(NAVIGATION)
+    plain, dense = (
+        arrange(*size, *numbers),
+        arrange(*(round(density * side) for side in size), *numbers, density=density),
+    )
+
+    def parts(layout):
+        return [layout.plate, *layout.cards, layout.view, *layout.buttons]
+
+    for a, b in zip(parts(plain), parts(dense), strict=True):
+        assert all(abs(density * x - y) < 5 for x, y in zip(a, b, strict=True))
+    assert all(abs(density * plain.text(size) - dense.text(size)) <= density for size in (11, 14, 20))
+
+
 class TestArrangement:
     def test_nothing_overlaps_and_all_is_in_the_window(self, layout):
         width, height = layout.size

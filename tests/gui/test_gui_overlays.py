@@ -144,6 +144,7 @@ class TestInputMethods:
         sheet = app.overlay
         type(app, "ma")
         sheet.text(pygame.Event(pygame.TEXTEDITING, text="ping'feng", start=0, length=0))
+        app.frame(1.0)
         kept, value = vars(sheet).copy(), sheet.typed_in().value
         assert value.endswith("ma")
         for name in ("return", "escape", "up", "down", "left", "right", "tab", "backspace", "pagedown", "f10"):

@@ -9,14 +9,17 @@ import time
 import pygame
 import pytest
 
+from drawn import Window
 from gui.actions import Action
 from gui.app import App, open_window, run
 from gui.layout import MINIMUM_SIZE
 from gui.new_game import Setup, add_engine, parse_clocks
 from gui.notation import Style
 from gui.panel import BUTTONS, NAVIGATION
+from gui.session import Session
 from gui.settings import Settings
 from gui.start import main
+from lm.matches.table import HUMANS
 from lm.players.player import Choice
 from lm.players.specs import Spec
 from xiangqi import BLACK, RED, Move, parse_square
@@ -53,6 +56,31 @@ def app(seat):
     window = open_window()
     yield App(window, seat(Slow()).controller)
     window.destroy()
+    pygame.display.quit()
+
+
+def test_on_a_screen_that_shows_all_twice_as_large_the_pointer_is_where_one_points(seat, monkeypatch):
+    pygame.display.init()
+    table = seat(Slow(), session=Session(humans=HUMANS["both"]))
+    app = App(Window((640, 480), density=2), table.controller)
+    app.frame(1.0)
+    assert app.layout.size == (1280, 960)
+    at = [tuple(round(x / 2) for x in app.layout.point(parse_square(name), RED)) for name in ("h2", "e2")]
+    app.handle(pygame.Event(pygame.MOUSEBUTTONDOWN, pos=at[0], button=1))
+    app.handle(pygame.Event(pygame.MOUSEMOTION, pos=at[1], rel=(1, 1), buttons=(1, 0, 0)))
+    app.handle(pygame.Event(pygame.MOUSEBUTTONUP, pos=at[1], button=1))
+    assert table.moves == ["h2e2"]
+    monkeypatch.setattr(pygame.mouse, "get_pos", lambda: at[1])
+    app.handle(pygame.Event(pygame.MOUSEWHEEL, x=0, y=1))
+    assert app.session.viewed == 0
+    monkeypatch.setattr(pygame.mouse, "get_pos", lambda: tuple(side // 2 for side in app.layout.view.center))
+    app.handle(pygame.Event(pygame.MOUSEWHEEL, x=0, y=-1))
+    assert app.session.viewed == 0
+    places = []
+    monkeypatch.setattr(pygame.key, "set_text_input_rect", places.append)
+    app.do(Action.COMMENT)
+    app.frame(2.0)
+    assert pygame.Rect(0, 0, 640, 480).contains(places[-1])
     pygame.display.quit()
 
 
