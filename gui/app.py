@@ -343,6 +343,7 @@ class App:
 
     def _open(self, overlay: Overlay | None) -> None:
         self.overlay = overlay
+        self.controller.writing = isinstance(overlay, TextDialog)
         self.panel.view.leave()
         pygame.key.stop_text_input()
         if overlay is not None and overlay.typed_in() is not None:

@@ -474,6 +474,7 @@ CHINESE: Final[dict[str, str]] = {
     "notice.fault_mend": "读到出错处为止；按 {key} 推测其余。{reason}",
     "notice.mending": "正在推测棋谱内容…",
     "notice.mended": "推测 {count} 处，每处注释里写有概率。",
+    "notice.mended_kept": "推测 {count} 处，写在注释里。原来的棋局存为 {kept}。",
     "notice.not_mended": "无法推测：{reason}",
     "notice.no_guess": "没有合法着法与原文相符。",
     "notice.engine_added": "引擎已列入新局（{key}）的对手。",

@@ -85,6 +85,8 @@ class Controller:
         self.preferences = Preferences(self.settings)
         self.keys = Keys(self.settings)
         self._now = 0.0
+        self.writing = False
+        """Whether a comment is being written: another game then waits to be laid open."""
         self.opponents = Opponents(session, worker, spec)
         self.clocks = RunningClocks(session, self.opponents, lambda: self._now)
         self.analysis = LiveAnalysis(session, worker)
@@ -115,7 +117,7 @@ class Controller:
         self.clocks.run()
         if self._armed is not None and now >= self._armed[1]:
             self._armed = None
-        while (read := self.files.reader.poll()) is not None:
+        while not self.writing and (read := self.files.reader.poll()) is not None:
             self.files.take(read)
         self.library.tick()
         self.puzzles.tick(now)

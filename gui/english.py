@@ -471,6 +471,7 @@ ENGLISH: Final[dict[str, str]] = {
     "notice.fault_mend": "Read up to a fault; {key} guesses the rest. {reason}",
     "notice.mending": "Guessing what the record says...",
     "notice.mended": "Guesses: {count}, each in a comment with its probability.",
+    "notice.mended_kept": "Guesses: {count}, each in a comment. The game as it was is kept as {kept}.",
     "notice.not_mended": "No guess: {reason}",
     "notice.no_guess": "no legal moves fit what is written.",
     "notice.engine_added": "The engine is in the list of a new game ({key}).",

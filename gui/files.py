@@ -284,12 +284,16 @@ class Files:
             self._notice(say("notice.not_mended", reason=reason), "alert")
             return
         number, revision = self._mended_at
-        if self.session.number != number or (self.session.revision != revision and self.set_aside() is None):
+        if self.session.number != number:
+            return
+        kept = self.set_aside() if self.session.revision != revision else ""
+        if kept is None:
             return
         self.session.study(report.game)
         if self._game_number == number:
             self._game_number = self.session.number
-        self._notice(say("notice.mended", count=report.guesses), "good")
+        key = "notice.mended_kept" if kept else "notice.mended"
+        self._notice(say(key, count=report.guesses, kept=kept), "good")
 
     # --- Saving -------------------------------------------------------------------------------------------------------
 

@@ -427,6 +427,20 @@ class TestDamage:
         assert moves(board.session.table.game) == MOVES
         kept = [next(load(path)).comment for path in board.app.table.games_dir.glob("*.pgn")]
         assert "from grandfather" in kept
+        assert board.line.startswith("Guesses: 1, each in a comment. The game as it was is kept as ")
+
+    def test_a_game_that_comes_while_a_comment_is_written_waits(self, board, club):
+        board.app.handle(pygame.Event(pygame.DROPFILE, file=str(club)))
+        key(board.app, "c")
+        game = board.session.table.game
+        board.wait(lambda: not board.files.reader._reports.empty())
+        board.app.controller.tick(2.0)
+        type(board.app, "my thought")
+        key(board.app, "return")
+        assert (board.session.table.game, game.comment) == (game, "my thought")
+        board.wait(lambda: board.files.path == club)
+        kept = [next(load(path)).comment for path in board.app.table.games_dir.glob("*.pgn")]
+        assert "my thought" in kept
 
 
 class TestReader:
