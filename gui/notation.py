@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from xiangqi import NULL_MOVE, Board, Color, Move
+from xiangqi import NULL_MOVE, Board, Move
 from xiangqi.game import ChildNode, Game, GameNode
 
 Notation = Literal["chinese", "wxf", "iccs"]
@@ -15,16 +15,6 @@ PASS: Final = "—"
 """How a null move is written."""
 _REMEMBERED: Final = 500
 """Texts of moves outside the game that are kept."""
-
-
-def move_number(start_turn: Color, ply: int) -> int:
-    """Return the number of a ply as lists of moves have it: a move of Red's and the answer share one. The start has 0.
-
-    >>> from xiangqi import BLACK, RED
-    >>> [[move_number(turn, ply) for ply in range(5)] for turn in (RED, BLACK)]
-    [[0, 1, 1, 2, 2], [0, 1, 2, 2, 3]]
-    """
-    return (start_turn + ply + 1) // 2 if ply else 0
 
 
 @dataclass(frozen=True)

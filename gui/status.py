@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from gui.actions import Action, Tone
 from gui.names import side_name
-from gui.notation import move_number
 from gui.strings import say, translated
+from xiangqi.lines import move_number
 
 if TYPE_CHECKING:
     from gui.controller import Controller

@@ -10,6 +10,7 @@ from xiangqi.notation import algebraic, chinese, illegal_error, wxf
 
 if TYPE_CHECKING:
     from xiangqi.board import Board
+    from xiangqi.move import Color
 
 Notation = Literal["iccs", "wxf", "chinese", "traditional", "algebraic"]
 """How moves are written: ``h2e2``, ``C2=5``, ``炮二平五``, the same in traditional characters, or ``Che2``."""
@@ -48,6 +49,16 @@ def move_text(board: Board, move: Move, notation: Notation) -> str:
         return move.iccs
     check_notation(notation)
     return chinese(board, move, traditional=notation == "traditional")
+
+
+def move_number(start_turn: Color, ply: int) -> int:
+    """Return the number of a ply as lists of moves have it: a move of Red's and the answer share one. The start has 0.
+
+    >>> from xiangqi import BLACK, RED
+    >>> [[move_number(turn, ply) for ply in range(5)] for turn in (RED, BLACK)]
+    [[0, 1, 1, 2, 2], [0, 1, 2, 2, 3]]
+    """
+    return (start_turn + ply + 1) // 2 if ply else 0
 
 
 def line_text(board: Board, moves: Iterable[Move], notation: Notation = "wxf") -> str:

@@ -12,11 +12,11 @@ from pygame import Rect
 from gui import theme
 from gui.actions import SIGNS
 from gui.layout import Layout
-from gui.notation import move_number
 from gui.strings import say
 from gui.views import View
 from gui.widgets import Position, Scroll, box, draw_hint, write
 from xiangqi.game import ChildNode, Game, GameNode
+from xiangqi.lines import move_number
 
 if TYPE_CHECKING:
     from gui.session import Session

@@ -12,13 +12,13 @@ from gui import theme
 from gui.actions import Action
 from gui.layout import Layout
 from gui.names import share_text
-from gui.notation import move_number
 from gui.palettes import Rgb
 from gui.strings import say
 from gui.views import View
 from gui.widgets import Position, Scroll, box, draw_hint, paragraph, write
 from lm.study.review import LOSSES, Judged
 from xiangqi import BLACK, RED
+from xiangqi.lines import move_number
 
 if TYPE_CHECKING:
     from gui.review import GameReview

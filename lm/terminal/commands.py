@@ -16,7 +16,7 @@ from lm.players.analysing import score_text
 from lm.players.levels import LEVELS, find_level
 from lm.terminal.analysis import shares
 from lm.terminal.game import NoPlayerError, TerminalGame
-from xiangqi import BLACK, Board, Color, InvalidMoveError, Move
+from xiangqi import BLACK, RED, Board, Color, InvalidMoveError, Move
 from xiangqi.formats import FormatError, load, save
 from xiangqi.game import ChildNode
 from xiangqi.lines import Notation
@@ -289,7 +289,7 @@ class Terminal(TerminalGame):
         node = self._cursor.node
         if isinstance(node, ChildNode):
             others = [self._text(other) for other in node.parent.variations if other is not node]
-            number = f"{(node.ply + 1) // 2}{'.' if node.ply % 2 else '...'}"
+            number = f"{self._number}{'...' if self._cursor.board.turn == RED else '.'}"
             also = f" (also {', '.join(others)})" if others else ""
             self._tell(f"{number} {self._text(node)}{also}")
         if comment := node.remark:
@@ -310,7 +310,8 @@ class Terminal(TerminalGame):
         self._set_notation("iccs" if self._letters else "chinese")
 
     def _set_notation(self, text: str) -> None:
-        self._notation = cast(Notation, one_of("notation", text.lower(), NOTATIONS))
+        notation = one_of("notation", text.lower(), NOTATIONS)
+        self._notation = self._chinese if notation == "chinese" else cast(Notation, notation)
         self._texts.clear()
         self._show()
 

@@ -22,7 +22,7 @@ from lm.terminal.screen import Output, View
 from xiangqi import BLACK, RED, STARTING_FEN, Board, Color, Game, Move
 from xiangqi.cursor import Cursor
 from xiangqi.game import ChildNode
-from xiangqi.lines import Notation, move_text
+from xiangqi.lines import Notation, move_number, move_text
 from xiangqi.move import COLOR_NAMES
 from xiangqi.text import Pieces
 
@@ -45,7 +45,8 @@ class TerminalGame(ABC):
     """A game between a person and a player, as text. `lm.terminal.commands.Terminal` carries out what is typed.
 
     ``side`` is the person's: ``red``, ``black``, ``both`` or ``none``. ``color`` uses colours, ``letters`` shows pieces
-    as letters instead of Chinese characters. Raises ``UserError`` for an unknown side, and ``InvalidFenError``.
+    as letters instead of Chinese characters, which are ``traditional`` or simplified, in moves as on the board. Raises
+    ``UserError`` for an unknown side, and ``InvalidFenError``.
     """
 
     def __init__(
@@ -57,13 +58,16 @@ class TerminalGame(ABC):
         output: Output,
         color: bool = False,
         letters: bool = False,
+        traditional: bool = True,
         open_player: OpenPlayer = Spec.open,
     ) -> None:
         if side not in HUMANS:
             raise UserError(f"no side {side!r} (sides: {', '.join(HUMANS)})")
         self._start, self._spec, self._open_player, self._output = fen, spec, open_player, output
         self._color, self._letters, self._flipped = color, letters, HUMANS[side] == {BLACK}
-        self._notation: Notation = "iccs" if letters else "chinese"
+        self._traditional = traditional
+        self._chinese: Notation = "traditional" if traditional else "chinese"
+        self._notation: Notation = "iccs" if letters else self._chinese
         self._texts: dict[ChildNode, str] = {}  # of the moves, in this notation
         self._unsaved: list[Game] = []  # games that were left without being saved
         self._loading: Future[Player] | None = None
@@ -288,11 +292,16 @@ class TerminalGame(ABC):
         return self._texts[node]
 
     def _show(self) -> None:
-        pieces: Pieces = "letters" if self._letters else "traditional"
+        pieces: Pieces = "letters" if self._letters else "traditional" if self._traditional else "simplified"
         board, side = self._cursor.board, BLACK if self._flipped else RED
         text = board.unicode(orientation=side, pieces=pieces, color=self._color)
         moves = self._list_of_moves() if self._output.live else ()
-        self._output.show(View(text, self._title(), moves, max(0, self._cursor.node.ply - 1) // 2))
+        self._output.show(View(text, self._title(), moves, max(0, self._number - 1)))
+
+    @property
+    def _number(self) -> int:
+        """The number of the move shown."""
+        return move_number(self.table.game.start_turn, self._cursor.node.ply)
 
     def _title(self) -> tuple[str, ...]:
         headers, seats = self.table.game.headers, self.table.seats

@@ -30,6 +30,7 @@ def main(spec: str, side: str, fen: str | None, letters: bool | None, file: Path
         output=_screen() if screen else Output(_ask, _write),
         color=screen and "NO_COLOR" not in os.environ,
         letters=not shows_chinese(sys.stdout.encoding, os.environ) if letters is None else letters,
+        traditional=not reads_simplified(os.environ),
     )
     with contextlib.suppress(ImportError):
         import readline  # adds line editing to input(); Windows has its own
@@ -85,3 +86,13 @@ def shows_chinese(encoding: str, environment: Mapping[str, str]) -> bool:
     if environment.get("LC_CTYPE") == "C.UTF-8" and environment.get("LANG", "C") in ("", "C", "POSIX"):
         names.remove("LC_CTYPE")  # Python itself has set it
     return next((environment[name] for name in names if environment.get(name)), "C") not in ("C", "POSIX")
+
+
+def reads_simplified(environment: Mapping[str, str]) -> bool:
+    """Return whether these variables are of someone who reads simplified characters.
+
+    >>> [reads_simplified({"LANG": name}) for name in ("zh_CN.UTF-8", "zh_SG", "zh_TW.UTF-8", "en_GB.UTF-8")]
+    [True, True, False, False]
+    """
+    name = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
+    return name.startswith(("zh_CN", "zh_SG", "zh_Hans"))

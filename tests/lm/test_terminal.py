@@ -180,7 +180,7 @@ class TestMoves:
     def test_person_and_player_take_turns(self) -> None:
         talk, said = converse("h2e2", "炮八进二")
         assert moves_of(talk) == ["h2e2", "i6i5", "b2b4", "i5i4"]
-        assert "Black plays 卒9进1 (i6i5), expecting 25%" in said
+        assert "Black plays 卒９進１ (i6i5), expecting 25%" in said
 
     def test_black_waits_for_red(self) -> None:
         talk, _ = converse("h9g7", side="black")
@@ -493,7 +493,7 @@ class TestWords:
         said = converse("letters", "h2e2", "notation wxf", "b0c2", "letters", "a0a1")[1]
         assert "Black plays i6i5," in said
         assert "Black plays P9+1 (i5i4)," in said
-        assert "Black plays 卒9进1 (i4i3)," in said
+        assert "Black plays 卒９進１ (i4i3)," in said
 
 
 @pytest.mark.usefixtures("opponent")
@@ -631,12 +631,32 @@ class TestRecords:
 
     def test_open_and_step_through(self, path: Path) -> None:
         talk, said = converse(f"open {path}", "next 3", "back", "last", "first")
-        for line in ("An old game.", "2. 马二进三?!", "Quiet.", "1... 马8进7 (also 马2进3)", "2... 车9平8"):
+        for line in ("An old game.", "2. 傌二進三?!", "Quiet.", "1... 馬８進７ (also 馬２進３)", "2... 車９平８"):
             assert line in said.splitlines()
         assert f"The next game: open {path} 2" in said
         assert "[%" not in said
         assert talk.table.persons == {0, 1}
         assert "not saved" not in said
+
+    @pytest.mark.parametrize(
+        ("traditional", "pieces", "move"), [(True, "俥－傌－相", "1... 馬８進７"), (False, "车－马－相", "1... 马8进7")]
+    )
+    def test_moves_have_the_characters_of_the_pieces(
+        self, path: Path, traditional: bool, pieces: str, move: str
+    ) -> None:
+        _, said = converse(f"open {path}", "next 2", "letters", "letters", traditional=traditional)
+        assert pieces in said
+        assert any(line.startswith(move) for line in said.splitlines())
+
+    def test_where_black_begins_the_first_move_is_its_own(self, tmp_path: Path) -> None:
+        path = tmp_path / "black.pgn"
+        path.write_text('[FEN "r2k5/9/9/9/9/9/9/9/9/R3K4 b - - 0 1"]\n\n1... a9b9 2. a0a1 b9c9 *')
+        _, said = converse(f"open {path}", "notation iccs", "next", "next", "next")
+        assert [line for line in said.splitlines() if line[:1] in ("1", "2") and "." in line[:3]] == [
+            "1... a9b9",
+            "2. a0a1",
+            "2... b9c9",
+        ]
 
     def test_another_game_of_the_file(self, path: Path) -> None:
         talk, said = converse(f"open {path} 2")
