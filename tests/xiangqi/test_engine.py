@@ -429,6 +429,13 @@ class TestFairyStockfish:
         assert engine.options["Threads"].type == "spin"
         assert "xiangqi" in engine.options["UCI_Variant"].choices
 
+    def test_a_new_game_forgets_the_last_one(self, engine):
+        board, nodes = Board.from_moves("h2e2 h9g7"), []
+        for _ in range(2):
+            engine.new_game()
+            nodes.append(engine.play(board, Limit(depth=6)).info.nodes)
+        assert nodes[0] == nodes[1]
+
     def test_a_game(self, engine):
         """Every move is legal on our board, with ranks and captures as they come."""
         board = Board()

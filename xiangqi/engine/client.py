@@ -277,7 +277,10 @@ class Engine:
         await self.configure({})
 
     async def new_game(self) -> None:
-        """Tell the engine that a new game begins."""
+        """Tell the engine that a new game begins, so that it forgets the last one.
+
+        A UCCI engine without the option ``newgame`` is told to clear its hash table, if it has a button for that.
+        """
         async with self._lock:
             await self._settle()
             if self.first_rank is None:  # the move that tells it must not remain in the engine's memory of the new game
@@ -285,8 +288,10 @@ class Engine:
             lines = ["isready"]
             if self._dialect is UCI:
                 lines.insert(0, "ucinewgame")
-            elif "newgame" in self.options:
-                lines.insert(0, "setoption newgame")
+            else:
+                buttons = {o.name.lower().replace("_", ""): o for o in self.options.values() if o.type == "button"}
+                if (button := buttons.get("newgame") or buttons.get("clearhash")) is not None:
+                    lines.insert(0, self._dialect.set_option(button, ""))
             await self._ask("\n".join(lines), "readyok")
 
     async def play(
