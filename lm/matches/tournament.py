@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
@@ -66,6 +67,8 @@ class Tournament:
         for setting in ("rounds", "challengers", "max_plies"):
             if getattr(self, setting) < 1:
                 raise UserError(f"{setting} must be at least 1: {getattr(self, setting)}")
+        if not 0 <= self.margin < math.inf:
+            raise UserError(f"margin is in seconds, from 0: {self.margin:g}")
         self.adjudication = Adjudication.parse(self.resign, self.draw)
         self.specs, self.controls = [], {}
         for entry in self.players:

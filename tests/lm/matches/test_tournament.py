@@ -236,6 +236,7 @@ class TestTournament:
             ({"players": SIX, "round": 3}, "'round' is no setting"),
             ({"players": SIX, "rounds": "3"}, "rounds takes a whole number, not '3'"),
             ({"players": SIX, "rounds": 0}, "rounds must be at least 1: 0"),
+            ({"players": SIX, "margin": -0.5}, "margin is in seconds, from 0: -0.5"),
             ({"players": ["random", "random"]}, "two players are called 'random'"),
             ({"players": ["random", {"time": "60"}]}, "a player is a spec or a table"),
             ({"players": ["random", 3]}, "a player is a spec or a table with spec and time, not 3"),
