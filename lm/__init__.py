@@ -27,6 +27,7 @@ T = TypeVar("T", str, int)
 SMALL_PAGES: Final = {"NUMPY_MADVISE_HUGEPAGE": "0"}
 """Lets numpy ask for no huge pages. To clear a dozen of them, of 2 MB each, at the first plies of another game held up
 the search for 50 to 150 ms, in which it could not be stopped (``benchmarks/stopping.py``)."""
+CPU_FILE: Final = Path("/proc/cpuinfo")
 
 
 def __getattr__(name: str) -> Any:
@@ -125,10 +126,18 @@ announce()
 
 
 def cpu_model() -> str:
-    """Return the name of the processor, or of its architecture if the system does not report it."""
+    """Return the name of the processor, or of its architecture if the system does not report it.
+
+    A virtual machine may call all generations alike, as ``AMD EPYC``: then family and model tell which one it is.
+    """
     try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        lines = CPU_FILE.read_text("utf-8").splitlines()
     except OSError:
         lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    found: dict[str, str] = {}
+    for name, _, value in (line.partition(":") for line in lines):
+        found.setdefault(name.strip(), value.strip())
+    called = found.get("model name") or platform.processor() or platform.machine()
+    if {"model name", "cpu family", "model"} <= found.keys() and not any(char.isdigit() for char in called):
+        return f"{called} (family {found['cpu family']}, model {found['model']})"
+    return called

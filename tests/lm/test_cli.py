@@ -24,6 +24,30 @@ RULES_ALONE = ("typer", "click", "rich", "torch", "transformers", "safetensors",
 """Packages that are missing where only the rules are installed."""
 
 
+class TestProcessor:
+    """What a page says that it was measured on."""
+
+    @pytest.mark.parametrize(
+        ("text", "name"),
+        [
+            ("model : 17\nmodel name : AMD EPYC\ncpu family : 25\n", "AMD EPYC (family 25, model 17)"),
+            (
+                "model : 1\nmodel name : AMD EPYC 7763 64-Core Processor\ncpu family : 25\n",
+                "AMD EPYC 7763 64-Core Processor",
+            ),
+            ("processor : 0\nBogoMIPS : 50.00\n", "aarch64"),
+            (None, "aarch64"),
+        ],
+    )
+    def test_its_name(self, text: str | None, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        if text is not None:
+            (tmp_path / "cpuinfo").write_text(text)
+        monkeypatch.setattr(lm, "CPU_FILE", tmp_path / "cpuinfo")
+        monkeypatch.setattr("platform.processor", lambda: "")
+        monkeypatch.setattr("platform.machine", lambda: "aarch64")
+        assert lm.cpu_model() == name
+
+
 class TestCommands:
     def test_perft(self, xqlm) -> None:
         code, out, _ = xqlm("perft", 3)
