@@ -20,6 +20,8 @@ Progress = Callable[[str, int | None], AbstractContextManager[tuple[Report, Call
 
 RULES: Final[Rules] = "computer"
 MAX_PLIES: Final = 300
+KEPT: Final = 1000
+"""Games that the file of a meeting may hold, also where fewer are asked for now."""
 MARGIN: Final = 0.5
 """Seconds by which a player may exceed its time for a move: what is measured is strength, not punctuality."""
 
@@ -115,7 +117,7 @@ def _play(
     """Play a meeting's games up to a number and count them, and those that are in its file already."""
     a, b, machine = meeting.a.spec, meeting.b.spec, cpu_model()
     playing = play_to_file(
-        match_pairings(a, b, meeting.games, openings, clocks=meeting.clocks),
+        match_pairings(a, b, max(meeting.games, KEPT), openings, clocks=meeting.clocks),
         folder / meeting.file,
         rules=RULES,
         max_plies=MAX_PLIES,

@@ -69,9 +69,19 @@ class Tally:
         day = datetime.date.today()
         with contextlib.suppress(ValueError):
             day = datetime.datetime.strptime(game.headers["Date"], "%Y.%m.%d").date()
-        days = sorted([*self.machines.get(machine, ()), day.isoformat()])
-        self.machines[machine] = [days[0], days[-1]]
+        self._note(machine, day.isoformat())
         self.points[index] = points_of(index, game)
+
+    def join(self, other: Tally) -> None:
+        """Count games that were played elsewhere. Those that are known count no second time."""
+        if not other.points.keys() <= self.points.keys():
+            self.points = other.points | self.points
+            for machine, days in other.machines.items():
+                self._note(machine, *days)
+
+    def _note(self, machine: str, *days: str) -> None:
+        known = sorted([*self.machines.get(machine, ()), *days])
+        self.machines[machine] = [known[0], known[-1]]
 
     @property
     def result(self) -> Result:
@@ -119,7 +129,9 @@ class ResultsFile:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             if (schema := found["schema"]) == SCHEMA:
-                self.tallies = [Tally.of(meeting) for meeting in found["meetings"]]
+                for meeting in found["meetings"]:
+                    tally = Tally.of(meeting)
+                    self._of(tally.a, tally.b, tally.conditions).join(tally)
                 self.players = [dict(player) for player in found["players"]]
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             fault = f"{type(error).__name__}: {' '.join(str(error).split())[:60]}"
@@ -129,11 +141,13 @@ class ResultsFile:
 
     def of(self, a: Entrant, b: Entrant, conditions: str) -> Tally:
         """Return what is known of the games of two players, to be added to."""
-        sides = a.as_dict(), b.as_dict()
+        return self._of(a.as_dict(), b.as_dict(), conditions)
+
+    def _of(self, a: dict[str, str], b: dict[str, str], conditions: str) -> Tally:
         for tally in self.tallies:
-            if (tally.a, tally.b, tally.conditions) == (*sides, conditions):
+            if (tally.a, tally.b, tally.conditions) == (a, b, conditions):
                 return tally
-        self.tallies.append(tally := Tally(*sides, conditions))
+        self.tallies.append(tally := Tally(a, b, conditions))
         return tally
 
     def among(self, entrants: Sequence[Entrant], conditions: str) -> list[Tally]:

@@ -137,6 +137,11 @@ class TestPlay:
         assert rounds[11].moves()[0] is rounds[12].moves()[0]
         assert rounds[11].headers["Red"] == rounds[12].headers["Black"] == A.spec.name
 
+    def test_the_folder_may_hold_more_games_than_are_asked_for(self, tmp_path: Path) -> None:
+        whole = results(play(tmp_path, [Meeting(A, B, 12)]))
+        (tmp_path / "page.json").unlink()
+        assert results(play(tmp_path, [Meeting(A, B, 4)])) == whole
+
     def test_other_marks_openings_and_times_are_other_meetings(self, tmp_path: Path) -> None:
         play(tmp_path, [Meeting(A, B, 2)])
         other = entrant("random:seed=9,name=a")
@@ -178,6 +183,17 @@ class TestResultsFile:
         assert Tally.of(tally.as_dict()) == tally
         assert tally.result.pairs == ((1.5, 2), (0.0, 1))
         assert tally.result.draws == 1
+
+    def test_lines_of_two_machines_are_one_meeting(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As where a merge has left both: a game that both have played counts as the first one tells it."""
+        monkeypatch.setattr(meetings, "cpu_model", lambda: "another")
+        play(file.parent / "other", [Meeting(A, B, 14), Meeting(B, C, 2)])
+        ours, theirs = (json.loads(path.read_text()) for path in (file, file.parent / "other" / "page.json"))
+        file.write_text(json.dumps(ours | {"meetings": ours["meetings"] + theirs["meetings"]}))
+        first, second = ResultsFile(file).tallies
+        assert [first.points[i] for i in range(10)] == [*Tally.of(ours["meetings"][0]).points.values()]
+        assert (len(first.points), len(second.points)) == (14, 2)
+        assert list(first.machines) == [MACHINE, "another"]
 
     @pytest.mark.parametrize(
         "spoil",
