@@ -511,7 +511,9 @@ def run(app: App) -> None:
         now = time.monotonic()
         app.controller.tick(now)
         app.frame(now)
-        for event in wait_for_events(now + app.patience(now)):
+        events = wait_for_events(now + app.patience(now))
+        app.controller.wake(time.monotonic())
+        for event in events:
             app.handle(event)
 
 

@@ -66,8 +66,8 @@ class Clipboard(Protocol):
 class Controller:
     """Carries out actions on a session, and keeps all that follows the game up to date.
 
-    Call ``tick(now)`` at every event and when ``patience`` ends; it never blocks. ``spec`` is the player's. Raises
-    ``UserError`` if no player has it.
+    Call ``wake(now)`` before events, and ``tick(now)`` after them and when ``patience`` ends; neither blocks. ``spec``
+    is the player's. Raises ``UserError`` if no player has it.
     """
 
     def __init__(
@@ -135,6 +135,10 @@ class Controller:
         if self._kept != (now_is := self._to_keep()):
             self._kept = now_is
             self._keep()
+
+    def wake(self, now: float) -> None:
+        """Note the time before events are handled: a notice begins then, and not at the last tick."""
+        self._now = now
 
     def patience(self) -> float:
         """Return how many seconds after the last tick the next change is due."""

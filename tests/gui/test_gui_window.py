@@ -5,11 +5,13 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pygame
 import pytest
 
 from drawn import Window
+from gui import app as app_module
 from gui.actions import Action
 from gui.app import App, open_window, run
 from gui.layout import MINIMUM_SIZE
@@ -82,6 +84,21 @@ def test_on_a_screen_that_shows_all_twice_as_large_the_pointer_is_where_one_poin
     app.frame(2.0)
     assert pygame.Rect(0, 0, 640, 480).contains(places[-1])
     pygame.display.quit()
+
+
+def test_what_a_key_says_after_a_long_pause_is_seen(app, monkeypatch):
+    clock, said = [0.0], []
+    monkeypatch.setattr(app_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def wait(due):
+        said.append(app.controller.status()[0])
+        app.running = len(said) < 3
+        clock[0] += 60.0 if len(said) == 1 else 1.0
+        return [pygame.Event(pygame.KEYDOWN, key=pygame.K_r, mod=0, unicode="r")]
+
+    monkeypatch.setattr(app_module, "wait_for_events", wait)
+    run(app)
+    assert said[1:] == ["Press R again to resign.", "Black wins: Red resigned."]
 
 
 def run_frames(app, seconds):
