@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gui.errors import describe
 from gui.processes.child import pipes
 from lm.library.entries import Heading
+from lm.library.searching import searchable
 
 if TYPE_CHECKING:
     from xiangqi.game import Game
@@ -65,11 +66,12 @@ class FileEntry(Heading):
     """A game of the file in a list."""
 
     faults: int
+    text: str
+    """All that is listed, as `searchable` makes it."""
 
     def has(self, words: list[str]) -> bool:
-        """Whether all these words, in small letters, are in it."""
-        text = f"{self.red} {self.black} {self.event} {self.date} {self.result}".lower()
-        return all(word in text for word in words)
+        """Whether all these words, as `searchable` makes them, are in it."""
+        return all(word in self.text for word in words)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ def entry_of(game: Game) -> FileEntry:
     """Return what a list says of a game."""
     red, black, event, date = (game.headers.get(key, "").strip("?. ") for key in ("Red", "Black", "Event", "Date"))
     event = event or game.headers.get("Title", "")
-    return FileEntry(red, black, event, date, game.result, game.end().ply, len(game.errors))
+    text = searchable(f"{red} {black} {event} {date} {game.result}")
+    return FileEntry(red, black, event, date, game.result, game.end().ply, len(game.errors), text)
 
 
 class Shelf:

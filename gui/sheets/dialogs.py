@@ -87,6 +87,7 @@ class TextDialog(Dialog):
     def __init__(self, title: str, text: str, done: Callable[[str], None], paste: Callable[[], str]) -> None:
         super().__init__(title)
         self.field, self._done = TextField(text, paste), done
+        self._before = text
 
     def accept(self) -> None:
         self._done(self.field.value)
@@ -103,3 +104,8 @@ class TextDialog(Dialog):
     def key(self, name: str) -> None:
         super().key(name)
         self.field.key(name)
+
+    def press(self, layout: Layout, position: Position) -> None:
+        """Handle a press anywhere; one outside takes the dialog away unless that would lose what was typed."""
+        if self.frame(layout).collidepoint(position) or self.field.value == self._before:
+            super().press(layout, position)

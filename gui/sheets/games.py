@@ -15,6 +15,7 @@ from gui.sheets.row_list import RowList
 from gui.sheets.text_field import TextField
 from gui.strings import say
 from gui.widgets import Position, draw_hint, write
+from lm.library.searching import searchable
 
 if TYPE_CHECKING:
     from gui.files import Files
@@ -26,7 +27,6 @@ class GamesSheet(Overlay):
     def __init__(self, files: Files, paste: Callable[[], str]) -> None:
         super().__init__()
         self.files = files
-        self.title = say("games.title", name=files.path.name if files.path else "", count=len(files.entries))
         self.filter = TextField("", paste)
         self.rows = RowList()
         self.found: list[int] = []
@@ -34,8 +34,13 @@ class GamesSheet(Overlay):
         self._known = -1
         self._search()
 
+    @property
+    def title(self) -> str:  # type: ignore[override]  # it changes while the file is read
+        name = self.files.path.name if self.files.path else ""
+        return say("games.title", name=name, count=f"{len(self.files.entries):,}")
+
     def _search(self) -> None:
-        entries, words = self.files.entries, self.filter.value.lower().split()
+        entries, words = self.files.entries, searchable(self.filter.value).split()
         self._known = len(entries)
         self.found = [index for index, entry in enumerate(entries) if entry.has(words)]
         at = self.found.index(self.files.index) if self.files.index in self.found else 0 if self.found else -1
@@ -81,8 +86,8 @@ class GamesSheet(Overlay):
         if self._known != len(self.files.entries):  # the file is still being read
             chosen, offset = self.rows.chosen, self.rows.scroll.offset
             self._search()
-            self.rows.chosen, self.rows.scroll.offset = chosen, offset
-            self.title = say("games.title", name=self.files.path.name if self.files.path else "", count=self._known)
+            if chosen >= 0:
+                self.rows.chosen, self.rows.scroll.offset = chosen, offset
         self.filter.draw(screen, layout, Rect(room.x, room.y, room.width, layout.px(34)), say("games.filter"))
         area = self._list(layout, room)
         self.rows.draw(screen, layout, area, pointer, lambda row, rect, _: self._draw_row(screen, layout, row, rect))

@@ -10,10 +10,9 @@ import zlib
 from collections.abc import Iterator, Sequence, Sized
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import cache
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from lm.dataset.positions import fold, key_and_side, keys_of
 from lm.library.entries import EVERY_GAME, RESULTS, Entry, Explored, Filter, Played, Progress, Score
 from lm.library.postings import BLOCK, postings_of, unpack, unpack_dates, with_dates, without
 from lm.library.schema import LibraryError, connect, errors_named, transaction
+from lm.library.searching import searchable
 from lm.model.encoding import GameMoves
 from xiangqi.board import STARTING_FEN, Board
 from xiangqi.formats import FormatError, load, pgn
@@ -31,9 +31,6 @@ from xiangqi.formats.errors import ErrorHandler
 from xiangqi.game import Game
 from xiangqi.kernels import MOVE_MIRRORED
 from xiangqi.move import MOVES, NULL_MOVE, Move
-
-if TYPE_CHECKING:
-    from opencc import OpenCC
 
 BATCH: Final = 5000
 """Games that are written together: an import that is stopped goes on after the last batch."""
@@ -423,23 +420,6 @@ def _identity(fen: str | None, moves: NDArray[np.int16], more: str) -> int:
     forms = ((placement, moves), (mirrored, MOVE_MIRRORED[moves]))
     text = min(f"{place} {rest[:1]}".encode() + played.tobytes() for place, played in forms)
     return int.from_bytes(hashlib.blake2b(text + more.encode(), digest_size=8).digest(), "big", signed=True)
-
-
-def searchable(text: str) -> str:
-    """Return a text in the form in which texts are compared: simplified, in small letters, with plain digits.
-
-    >>> searchable("胡榮華 Cup ２０００")
-    '胡荣华 cup 2000'
-    """
-    converted: str = _simplifier().convert(unicodedata.normalize("NFKC", text))
-    return converted.casefold()
-
-
-@cache
-def _simplifier() -> OpenCC:
-    from opencc import OpenCC  # imported here: only searches for texts and imports need it
-
-    return OpenCC("t2s")
 
 
 def _date(text: str) -> str:

@@ -21,7 +21,7 @@ MIGRATIONS: Final = [
         moves BLOB NOT NULL,        -- numbers of the moves of the main line, 2 bytes each
         headers TEXT NOT NULL,      -- the other headers, as JSON
         tree BLOB,                  -- the game as PGN, packed by zlib, if it has more than its main line
-        players TEXT NOT NULL,      -- both names as lm.library.library.searchable makes them, to search in
+        players TEXT NOT NULL,      -- both names as lm.library.searching.searchable makes them, to search in
         occasion TEXT NOT NULL,     -- the event, likewise
         identity INTEGER NOT NULL UNIQUE
     );

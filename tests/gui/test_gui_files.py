@@ -265,6 +265,26 @@ class TestSeveralGames:
         key(board.app, "return")
         board.wait(lambda: board.files.index == 2)
 
+    @pytest.mark.parametrize("text", ["紅方2", "红方２", "红方2 r2", "R2"])
+    def test_either_script_finds_the_other(self, board, club, text):
+        board.open(club)
+        key(board.app, "g", pygame.KMOD_LCTRL)
+        type(board.app, text)
+        assert board.app.overlay.found == [1]
+
+    def test_what_is_found_while_the_file_is_read_can_be_opened_at_once(self, board, club):
+        board.open(club)
+        entries, board.files.entries = board.files.entries, board.files.entries[:1]
+        board.files.entries.append(entries[0])
+        key(board.app, "g", pygame.KMOD_LCTRL)
+        type(board.app, "黑方3")
+        board.app.frame(1.0)
+        assert board.app.overlay.found == []
+        board.files.entries = entries
+        board.app.frame(1.0)
+        key(board.app, "return")
+        board.wait(lambda: board.files.index == 2)
+
     def test_a_game_that_was_changed_is_kept_when_another_is_opened(self, board, club):
         board.open(club)
         key(board.app, "page down")

@@ -265,6 +265,16 @@ class TestComments:
         key(app, "escape")
         assert app.overlay is None and app.session.node.comment == "old"
 
+    def test_a_press_outside_loses_nothing_that_was_typed(self, app):
+        key(app, "c")
+        click(app, (5, 5))
+        assert app.overlay is None
+        key(app, "c")
+        self.type(app, "a long thought")
+        click(app, (5, 5))
+        key(app, "return")
+        assert app.session.node.comment == "a long thought"
+
     def test_keys_that_are_typed_carry_out_no_actions(self, app):
         key(app, "c")
         for name in ("n", "u", "space", "delete"):
