@@ -41,8 +41,6 @@ SCREEN_SHARE = 0.75
 """The part of a large screen's height that the window takes at first: texts grow with it."""
 FRAME_SIZE: Final = (8, 40)
 """Pixels that a desktop puts around a window: a screen without that room is used as a whole."""
-DRAG_START = 6
-"""Pixels of the desktop that a press must move to become a drag."""
 FRAME = 1 / 60
 DOTS = 0.2
 """Seconds between the steps of the dots shown while the player thinks."""
@@ -463,8 +461,7 @@ class App:
         self.panel.motion(self.layout, position)
         if self._pressed_at is None or self.session.selected is None:
             return
-        away = max(abs(position[0] - self._pressed_at[0]), abs(position[1] - self._pressed_at[1]))
-        if self._dragged is not None or away >= DRAG_START * self.layout.density:
+        if self._dragged is not None or self.layout.is_drag(self._pressed_at, position):
             self._dragged = position
 
     def _release(self, position: tuple[int, int]) -> None:

@@ -13,6 +13,8 @@ SHEET_SIZE = (853, 640)
 """The size of a window in which the largest sheets just fit, for a unit of 1."""
 SMALLEST_TEXT = 11
 """Pixels of the smallest letters, at a density of 1."""
+DRAG_START = 6
+"""Pixels that a press must move to become a drag, at a density of 1."""
 
 Point = tuple[float, float]
 
@@ -54,6 +56,10 @@ class Layout:
     def text(self, size: int) -> int:
         """Return the size of a text in pixels, given for a unit of 1."""
         return max(round(SMALLEST_TEXT * self.density), round(size * self.unit))
+
+    def is_drag(self, start: Point, end: Point) -> bool:
+        """Whether a pointer that was pressed at one place and is at another by now drags something."""
+        return max(abs(end[0] - start[0]), abs(end[1] - start[1])) >= DRAG_START * self.density
 
     def in_pixels(self, position: Point) -> tuple[int, int]:
         """Return a place that the desktop tells, in pixels."""

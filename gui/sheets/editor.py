@@ -21,8 +21,6 @@ from xiangqi import BLACK, KING, RED, InvalidFenError, Piece, Square, Status
 if TYPE_CHECKING:
     from gui.controller import Controller
 
-DRAG_START = 6
-"""Pixels that a press must move to become a drag."""
 TOOLS: Final = {
     "n": "editor.start",
     "c": "editor.clear",
@@ -215,7 +213,7 @@ class EditorSheet(Overlay):
 
     def release(self, layout: Layout, position: Position) -> None:
         start, self._pressed_at = self._pressed_at, None
-        if start is None or self.hand is None or not _moved(start, position):
+        if start is None or self.hand is None or not layout.is_drag(start, position):
             return
         square = layout.square_at(position, self.bottom)
         if square is not None:
@@ -272,7 +270,7 @@ class EditorSheet(Overlay):
 
     def scene(self, layout: Layout, pointer: Position) -> Scene:
         dragged: Point | None = None
-        if self._pressed_at is not None and self.source is not None and _moved(self._pressed_at, pointer):
+        if self._pressed_at is not None and self.source is not None and layout.is_drag(self._pressed_at, pointer):
             dragged = pointer
         over = layout.square_at(pointer, self.bottom)
         marks = Marks(selected=self.source, targets=[over] if self.source is not None and over is not None else ())
@@ -323,7 +321,7 @@ class EditorSheet(Overlay):
         """Draw a piece of the palette at the pointer, or on the point where it would stand."""
         face = theme.piece(piece.code, round(layout.cell * 0.9), self._traditional)
         over = layout.square_at(pointer, self.bottom)
-        if self._pressed_at is not None and _moved(self._pressed_at, pointer):
+        if self._pressed_at is not None and layout.is_drag(self._pressed_at, pointer):
             screen.blit(face, face.get_rect(center=pointer))
         elif over is not None and self.editor.board.piece_at(over) != piece:
             face = face.copy()
@@ -353,7 +351,3 @@ class EditorSheet(Overlay):
     @property
     def _traditional(self) -> bool:
         return self.controller.session.traditional
-
-
-def _moved(start: Position, end: Point) -> bool:
-    return max(abs(end[0] - start[0]), abs(end[1] - start[1])) >= DRAG_START

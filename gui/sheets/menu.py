@@ -11,6 +11,7 @@ from pygame import Rect
 from gui import theme
 from gui.actions import Action, Group
 from gui.layout import Layout
+from gui.preferences import PREFERENCES
 from gui.sheets.overlay import Overlay
 from gui.sheets.text_field import TextField
 from gui.strings import say
@@ -47,7 +48,14 @@ class Menu(Overlay):
         """Return the actions whose text has all the words typed; all of them if nothing is typed."""
         words = self.filter.value.lower().split()
         listed = [action for groups in COLUMNS for group in groups for action in Action if action.group == group]
-        return [action for action in listed if all(word in self._label(action).lower() for word in words)]
+        return [action for action in listed if all(word in self._searched(action) for word in words)]
+
+    def _searched(self, action: Action) -> str:
+        """Return what finds an action: its text, and for the settings what they are called."""
+        texts = [self._label(action)]
+        if action is Action.SETTINGS:
+            texts += [text for preference in PREFERENCES for text in (preference.name, preference.title)]
+        return " ".join(texts).lower()
 
     def _label(self, action: Action) -> str:
         label = self.controller.label(action)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 GRADES: Final = 10
 """The hardest grade of a puzzle."""
-DRAG_START = 6
-"""Pixels that a press must move to become a drag."""
 KEYS: Final = {
     "next": "Enter",
     "hint": "Q",
@@ -175,7 +173,7 @@ class PuzzleSheet(Overlay):
         if standing is None or not standing.fen:
             return Scene(board.cells.tolist(), bottom, Marks())
         dragged: Point | None = None
-        if self._pressed_at is not None and puzzles.selected is not None and _moved(self._pressed_at, pointer):
+        if self._pressed_at is not None and puzzles.selected is not None and layout.is_drag(self._pressed_at, pointer):
             dragged = pointer
         arrows, move = [], puzzles.last_move
         if standing.solution and puzzles.selected is None:
@@ -291,7 +289,8 @@ class PuzzleSheet(Overlay):
         lines = []
         if puzzles.moves:
             lines.append((" ".join(self._texts(standing, puzzles.moves)), 15, theme.TEXT))
-        lines.append(self._word(standing))
+        if (word := self._word(standing)) is not None:
+            lines.append(word)
         if standing.solution:
             rest = self._texts(standing, (*puzzles.moves, *standing.solution))[len(puzzles.moves) :]
             lines.append((say("puzzles.solution", moves=" ".join(rest)), 15, theme.TEXT))
@@ -303,8 +302,8 @@ class PuzzleSheet(Overlay):
                 lines.append((standing.source, 13, theme.FAINT))
         return lines
 
-    def _word(self, standing: Standing) -> tuple[str, int, Rgb]:
-        """Return the word on what has just happened."""
+    def _word(self, standing: Standing) -> tuple[str, int, Rgb] | None:
+        """Return the word on what has just happened; ``None`` once the solution says it all."""
         puzzles = self.puzzles
         if self._armed:
             return say("editor.leave"), 14, theme.ALARM
@@ -316,6 +315,8 @@ class PuzzleSheet(Overlay):
                 return say(key), 18, theme.GOLD if standing.is_failed else theme.JADE
             case "wrong":
                 return say("puzzles.wrong", key=KEYS["retry"]), 16, theme.ALARM
+        if standing.solution:
+            return None
         if standing.target is not None:
             return say("puzzles.hinted_target"), 14, theme.GOLD
         if standing.piece is not None:
@@ -326,7 +327,3 @@ class PuzzleSheet(Overlay):
 
     def _texts(self, standing: Standing, moves: tuple[Move, ...]) -> list[str]:
         return self.controller.session.scribe.style.line(Board(standing.fen), moves)
-
-
-def _moved(start: Position, end: Point) -> bool:
-    return max(abs(end[0] - start[0]), abs(end[1] - start[1])) >= DRAG_START

@@ -49,6 +49,12 @@ class TestMenu:
         assert app.session.bottom != bottom
         assert app.overlay is None
 
+    @pytest.mark.parametrize("word", ["theme", "Colours", "language", "sound", "volume", "text size"])
+    def test_the_settings_are_found_by_what_can_be_set(self, app, word):
+        key(app, "f10")
+        type(app, word)
+        assert Action.SETTINGS in app.overlay.found()
+
     def test_arrows_choose_among_those_found(self, app):
         key(app, "f10")
         type(app, "arrows")

@@ -181,9 +181,12 @@ class TestHelp:
         assert "It goes there." in written(app, monkeypatch) and results(app) == {few[0].key: False}
 
     def test_the_solution_is_told_with_its_game(self, app, few, monkeypatch):
+        key(app, "q")
+        answered(app)
         press(app, "solve")
         answered(app)
         style = app.session.scribe.style
+        assert not {"It is this piece.", "Find the move."} & set(written(app, monkeypatch))
         text = " ".join(written(app, monkeypatch))
         assert all(move in text for move in style.line(Board(few[0].fen), few[0].moves))
         assert few[0].event in text and "By the model" in text
