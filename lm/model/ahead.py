@@ -67,4 +67,4 @@ def encode_a_position() -> None:
     """Compile the features."""
     inputs, ends = np.empty(MAX_INPUTS, np.int32), np.empty((2, 1), np.int64)
     candidates = np.empty((MAX_CANDIDATES, CANDIDATE_WIDTH), np.int32)
-    encode_game(Board().cells.copy(), 0, 0, np.empty(0, np.int16), 0, inputs, ends[0], candidates, ends[1])
+    encode_game(Board().cells.copy(), 0, 0, np.empty(0, np.int16), 0, inputs, ends[0], candidates, ends[1], True)

@@ -151,6 +151,7 @@ class Encoder:
         self._all_inputs = bool((self._input_map >= 0).all())
         self._columns, self._shift = candidate_columns(candidate_groups)
         self._all_columns = len(self._columns) == features.CANDIDATE_WIDTH
+        self._looks = looks_ahead(input_groups, candidate_groups)
 
     def __call__(self, games: Sequence[GameMoves]) -> Features:
         """Encode a batch of games, each from its ply ``first``."""
@@ -165,6 +166,7 @@ class Encoder:
             more_in, more_cand = features.encode_game(
                 game.cells.copy(), game.turn, game.clock, game.moves, game.first,
                 inputs[n_in:], input_ends[at : at + length], candidates[n_cand:], candidate_ends[at : at + length],
+                self._looks,
             )  # fmt: skip
             input_ends[at : at + length] += n_in
             candidate_ends[at : at + length] += n_cand
@@ -179,6 +181,11 @@ class Encoder:
             candidates = candidates[:, self._columns] + self._shift
         positions = np.array([game.first for game in games], np.int64)
         return Features(inputs, input_ends, candidates, candidate_ends, lengths, turns, positions)
+
+
+def looks_ahead(input_groups: Sequence[str], candidate_groups: Sequence[str]) -> bool:
+    """Return whether a model with these groups needs what is forced in a position (`lm.model.forcing`)."""
+    return not {"score", "forced"}.isdisjoint([*input_groups, *candidate_groups])
 
 
 def input_map(groups: Sequence[str]) -> NDArray[np.int32]:

@@ -10,7 +10,8 @@ For each ply there are two ragged lists of numbers:
   (`CANDIDATE_GROUPS`), or several (`CANDIDATE_COLUMNS`). A move's score is the sum of the products of these rows with
   the model's state, so each fact about a move costs one gather.
 
-`xiangqi.attacks` gives attacks and piece values, `xiangqi.mates` mate in one.
+`xiangqi.attacks` gives attacks and piece values, `xiangqi.mates` mate in one, and `lm.model.forcing` longer mates and
+exchanges.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.model.forcing import FORCED, Forced, look_ahead
 from xiangqi.attacks import (
     BUCKET_VALUE,
     GRADE,
@@ -69,6 +71,8 @@ INPUT_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
         "tactics": 2 + 5 + 5 + 2,  # in check; worst hanging piece of the mover, of the enemy; enemy threatens mate
         "own_moves": 2086 + 7 * 90,  # the mover's moves; captured piece, square
         "enemy_moves": 2086 + 7 * 90,  # the enemy's moves if he were to move; captured piece, square
+        "score": 33 + 33,  # the evaluation, as it stands and once captures are played out
+        "forced": 4 + 4,  # moves to a mate by checks (none, 1 to 3) of the mover; of the enemy if he were to move
     }
 )
 CANDIDATE_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
@@ -91,6 +95,7 @@ CANDIDATE_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
         "balance": 8 * 8 * 2,  # gain less the mover's worst loss after; its distance to the best move's; gives check
         "touched": 1 + 14 * 10 * 10,  # none, or another piece whose status changes, its status before, and after
         "eyes": 1 + 7 * 14 * 2 * 2,  # mover; none, or a piece it could take or retake next; if that is guarded; if new
+        "forced": 4 * 3 * 4 * 2,  # moves to the mate it begins; to the enemy's after it; if he were to move; in check
     }
 )
 SEVERAL: Final = 4
@@ -118,7 +123,7 @@ _COLUMN: Final[Any] = CandidateGroups(*(CANDIDATE_COLUMNS.index(name) for name i
 CANDIDATE_WIDTH: Final = len(CANDIDATE_COLUMNS)
 
 MAX_INPUTS: Final = 768
-"""Upper bound on the input features of a ply (2 + 3 + 2 * 32 + 4 and two lists of moves with captures)."""
+"""Upper bound on the input features of a ply (2 + 3 + 2 * 32 + 8 and two lists of moves with captures)."""
 MAX_CANDIDATES: Final = 192
 """Most legal moves encoded for one ply; a position reached by play has at most about 120."""
 
@@ -146,6 +151,7 @@ _POSITION: Final[list[Any]] = [  # from the mover's side
     ("kings", np.int64, 2),
     ("king_rooms", np.int64, 2),  # free squares beside the kings
     ("in_check", np.int64),
+    ("looked", np.int64),  # whether it was looked ahead, see `lm.model.forcing`
     ("mate_threatened", np.int64),  # by the enemy
     ("turn", np.int64),
     ("mover", np.int64),  # always 0, and the enemy 1: for a literal, numba would compile another version of the kernel
@@ -295,12 +301,14 @@ def _could_mate(p: Ply, side: int, king: int) -> bool:
 
 
 @compiled
-def _write_inputs(space: Ply, last: int, seen: int, clock: int, ply: int, out: NDArray[np.int32], n: int) -> int:
+def _write_inputs(
+    space: Ply, forced: Forced, last: int, seen: int, clock: int, ply: int, out: NDArray[np.int32], n: int
+) -> int:
     """Append to ``out[:n]`` the input features of a position after the move ``last``; return their new number.
 
     ``seen`` is the number of earlier occurrences, ``clock`` the number of plies since a capture.
     """
-    p = space[0]
+    p, f = space[0], forced[0]
     out[n] = _INPUT_START.move + last
     out[n + 1] = _INPUT_START.counters + seen
     out[n + 2] = _INPUT_START.counters + 3 + min(15, clock // 8)
@@ -327,7 +335,14 @@ def _write_inputs(space: Ply, last: int, seen: int, clock: int, ply: int, out: N
     out[n + 1] = _INPUT_START.tactics + 2 + worst(p.grades[0])
     out[n + 2] = _INPUT_START.tactics + 7 + worst(p.grades[1])
     out[n + 3] = _INPUT_START.tactics + 12 + p.mate_threatened
-    return n + 4
+    n += 4
+    if p.looked:
+        out[n] = _INPUT_START.score + _fine(f.scores[0])
+        out[n + 1] = _INPUT_START.score + 33 + _fine(f.scores[1])
+        out[n + 2] = _INPUT_START.forced + f.mates[0]
+        out[n + 3] = _INPUT_START.forced + 4 + f.mates[1]
+        n += 4
+    return n
 
 
 # --- Its candidates ---------------------------------------------------------------------------------------------------
@@ -458,6 +473,13 @@ def _behind(less: int) -> int:
 
 
 @compiled
+def _fine(score: int) -> int:
+    """Return the class, 0 to 32, of a score in centipawns: steps of 20 up to 120, then of 60."""
+    far = min(abs(score), 120) // 20 + min(10, max(0, abs(score) - 120) // 60)
+    return int(16 + far if score >= 0 else 16 - far)
+
+
+@compiled
 def _near(p: Ply, mover: int) -> int:
     """Return the row of ``near``."""
     if p.last_to < 0:
@@ -514,13 +536,13 @@ def _write_line(p: Ply, seen: int, line: NDArray[np.int32]) -> int:
 
 @compiled
 def _write_candidates(
-    space: Ply, keys: NDArray[np.uint64], last_capture: int, ply: int, out: NDArray[np.int32], n: int
+    space: Ply, forced: Forced, keys: NDArray[np.uint64], last_capture: int, ply: int, out: NDArray[np.int32], n: int
 ) -> int:
     """Append to ``out[:n]`` the lines of a position's legal moves; return their new number.
 
     ``keys`` are the keys of the positions up to this one, ``last_capture`` the index of the first after a capture.
     """
-    p = space[0]
+    p, f = space[0], forced[0]
     told, best = min(p.move_counts[0], MAX_CANDIDATES), -9
     for i in range(told):
         move = int(p.moves[0, i])
@@ -534,6 +556,11 @@ def _write_candidates(
             key = zobrist_after(keys[ply], p.cells[p.target] | 8 * p.turn, 0, a, b)
             seen = _occurrences(keys, last_capture, ply + 1, key)
         p.balances[i] = _write_line(p, seen, out[n + i])
+        row = 0
+        if p.looked:
+            begun = f.mates[0] if move == f.mating else 0
+            row = ((begun * 3 + f.allowed[i]) * 4 + f.mates[1]) * 2 + p.in_check
+        out[n + i, _COLUMN.forced] = _START.forced + row
         best = max(best, p.balances[i])
         _unmake(p)
     for i in range(told):
@@ -545,9 +572,16 @@ def _write_candidates(
 
 
 @compiled
-def _take_in(space: Ply, cells: Cells, turn: int, moves: NDArray[np.int16], ply: int, took: bool) -> None:
-    """Fill the record with a position and the last moves; see `_look` and `_remember`."""
-    _look(space[0], cells, turn)
+def _take_in(
+    space: Ply, forced: Forced, cells: Cells, turn: int, moves: NDArray[np.int16], ply: int, took: bool, looks: bool
+) -> None:
+    """Fill the records with a position, the last moves, and what is forced if it ``looks`` ahead; see `_look`,
+    `_remember` and `lm.model.forcing`."""
+    p = space[0]
+    _look(p, cells, turn)
+    p.looked = looks and p.kings[0] >= 0 and p.kings[1] >= 0
+    if p.looked:
+        look_ahead(forced[0], p.cells, p.kings[0], p.in_check != 0, p.moves[0, : p.move_counts[0]])
     _remember(space[0], moves, ply, took)
 
 
@@ -562,23 +596,26 @@ def encode_game(
     input_ends: NDArray[np.int64],
     candidates: NDArray[np.int32],
     candidate_ends: NDArray[np.int64],
+    looks: bool,
 ) -> tuple[int, int]:
     """Encode the plies ``first`` to ``len(moves)`` of a game (the last is the position after all moves).
 
     ``cells`` (modified), ``turn`` and ``clock`` (plies since a capture) are the position before the first of ``moves``
     (move numbers as played, not rotated). Writes flat ``inputs``, ``candidates`` ``(n, CANDIDATE_WIDTH)``, and where
     each ply's part of them ends. Returns the two lengths written. The arrays must have room for ``MAX_INPUTS`` and
-    ``MAX_CANDIDATES`` a ply. The legality of ``moves`` is not checked.
+    ``MAX_CANDIDATES`` a ply. The legality of ``moves`` is not checked. Without ``looks``, nobody looks ahead: there are
+    no rows of the input groups ``score`` and ``forced``, and those of the candidates' ``forced`` mean nothing.
 
     >>> from xiangqi import Board
     >>> inputs, ends = np.empty(MAX_INPUTS, np.int32), np.empty((2, 1), np.int64)
     >>> candidates = np.empty((MAX_CANDIDATES, CANDIDATE_WIDTH), np.int32)
     >>> moves = np.empty(0, np.int16)
-    >>> encode_game(Board().cells.copy(), 0, 0, moves, 0, inputs, ends[0], candidates, ends[1])  # 44 legal moves
-    (164, 44)
+    >>> encode_game(Board().cells.copy(), 0, 0, moves, 0, inputs, ends[0], candidates, ends[1], True)  # 44 legal
+    (168, 44)
     """
     space = np.zeros(1, _PLY)
     space["replies"][:] = -1
+    forced = np.empty(1, FORCED)
     n_moves, n_in, n_cand = moves.shape[0], 0, 0
     keys = np.empty(n_moves + 1, np.uint64)
     keys[0] = zobrist(cells, turn)
@@ -587,9 +624,9 @@ def encode_game(
         if ply >= first:
             last = NO_MOVE if ply == 0 else _seen(moves[ply - 1], turn)
             seen = _occurrences(keys, last_capture, ply, keys[ply])
-            _take_in(space, cells, turn, moves, ply, 0 < ply == last_capture)
-            n_in = _write_inputs(space, last, seen, clock, ply, inputs, n_in)
-            n_cand = _write_candidates(space, keys, last_capture, ply, candidates, n_cand)
+            _take_in(space, forced, cells, turn, moves, ply, 0 < ply == last_capture, looks)
+            n_in = _write_inputs(space, forced, last, seen, clock, ply, inputs, n_in)
+            n_cand = _write_candidates(space, forced, keys, last_capture, ply, candidates, n_cand)
             input_ends[ply - first] = n_in
             candidate_ends[ply - first] = n_cand
         if ply < n_moves:

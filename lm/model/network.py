@@ -379,7 +379,7 @@ def _encode(
     space.cells[0] = cells
     ends, inputs = space.ends, space.inputs
     n, count = encode_game(
-        space.cells[0], turn, clock, moves, len(moves), inputs, ends[0], space.candidates[r], ends[1]
+        space.cells[0], turn, clock, moves, len(moves), inputs, ends[0], space.candidates[r], ends[1], weights.looks
     )
     known = 0
     for i in range(n):

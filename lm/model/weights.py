@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.model.config import ModelConfig
-from lm.model.encoding import candidate_columns, input_map
+from lm.model.encoding import candidate_columns, input_map, looks_ahead
 from lm.model.features import CANDIDATE_GROUPS
 from lm.model.prompts import PROMPT_ROWS, End
 from lm.model.vectors import LANES
@@ -88,6 +88,8 @@ class Weights(NamedTuple):
     largest: NDArray[np.float32]
     """The largest inputs of the matrices with D inputs, of ``proj``, and of ``down``, whose sums of products fit 32
     bits; 0 in float32: inputs are not scaled."""
+    looks: bool
+    """Whether the features need a look ahead (`lm.model.forcing`)."""
 
 
 def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -189,6 +191,7 @@ def arrange(config: ModelConfig, tensors: Tensors, eight_bits: bool) -> Weights:
         width=D,
         heads=config.n_head,
         largest=np.array([_largest_input(n) if eight_bits else 0 for n in inputs], np.float32),
+        looks=looks_ahead(config.input_groups, config.candidate_groups),
     )
 
 

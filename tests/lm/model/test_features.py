@@ -14,6 +14,10 @@ import pytest
 
 from lm.model import features
 from xiangqi import BLACK, KING, MOVES, PAWN, RED, SQUARES, Board, Color, Move, Square, kernels
+from xiangqi.alphabeta import quiesce
+from xiangqi.evaluation import evaluate
+from xiangqi.tactics import set_board
+from xiangqi.workspace import new_workspace
 
 # By type of piece: none, king, advisor, bishop, knight, rook, cannon, pawn.
 CLASS = (0, 4, 1, 1, 2, 3, 2, 1)
@@ -125,18 +129,37 @@ def mates_in_one(board: Board, color: Color) -> bool:
     return False
 
 
+def passed(board: Board) -> Board:
+    """The position with the other side to move."""
+    other = board.copy(stack=False)
+    other.turn = 1 - board.turn
+    return other
+
+
+def mate_moves(board: Board, most: int) -> int:
+    """Moves to the mate by checks of the side to move, 0 without one."""
+    return (len(board.find_mate(most)) + 1) // 2
+
+
+def fine(score: int) -> int:
+    """The class of a score: steps of 20 up to 120, then of 60."""
+    steps = min(abs(score), 120) // 20 + min(10, max(0, abs(score) - 120) // 60)
+    return 16 + steps if score >= 0 else 16 - steps
+
+
 # --- What is told of it -----------------------------------------------------------------------------------------------
 
 
-def encode(root: Board, moves: list[Move], first: int = 0) -> list[tuple[list[int], np.ndarray]]:
+def encode(root: Board, moves: list[Move], first: int = 0, looks: bool = True) -> list[tuple[list[int], np.ndarray]]:
     n = len(moves) + 1 - first
     inputs, ends = np.empty(n * features.MAX_INPUTS, np.int32), np.empty(n, np.int64)
     candidates = np.empty((n * features.MAX_CANDIDATES, features.CANDIDATE_WIDTH), np.int32)
     candidate_ends = np.empty(n, np.int64)
     indices = np.array([move.index for move in moves], np.int16)
     features.encode_game(
-        root.cells.copy(), root.turn, root.halfmove_clock, indices, first, inputs, ends, candidates, candidate_ends
-    )
+        root.cells.copy(), root.turn, root.halfmove_clock, indices, first,
+        inputs, ends, candidates, candidate_ends, looks,
+    )  # fmt: skip
     cuts = list(pairwise([0, *ends.tolist()]))
     lines = list(pairwise([0, *candidate_ends.tolist()]))
     return [(inputs[a:b].tolist(), candidates[c:d].copy()) for (a, b), (c, d) in zip(cuts, lines, strict=True)]
@@ -242,6 +265,31 @@ class TestInputs:
     def test_worst_losses_and_mate_threats(self, fen: str, in_check: int, own: int, enemy: int, threat: int) -> None:
         inputs, _ = encode(Board(fen), [])[0]
         assert group(inputs, "tactics") == [in_check, 2 + own, 7 + enemy, 12 + threat]
+
+    def test_score(self, games: list[Board]) -> None:
+        for board in games:
+            space = new_workspace()
+            set_board(space, board)
+            told = group(encode_last(board)[0], "score")
+            assert told == [fine(evaluate(space)), 33 + fine(quiesce(space, -2000, 2000))]
+
+    def test_captures_are_played_out(self) -> None:
+        """A rook that can be taken is worth nothing more, one that is guarded keeps its worth."""
+        stands, played_out = group(encode_last(Board("3k5/9/9/9/r8/9/9/R8/9/4K4 w"))[0], "score")
+        assert (stands, played_out) == (16, 33 + 16 + 6 + 5)
+        stands, played_out = group(encode_last(Board("3k5/9/4b4/9/2b6/9/9/2R6/9/4K4 w"))[0], "score")
+        assert stands > 16 and played_out == 33 + stands
+
+    def test_forced(self, games: list[Board]) -> None:
+        for board in games:
+            before = as_seen(board).copy(stack=False)
+            enemy = 0 if before.is_check() else mate_moves(passed(before), 3)
+            assert group(encode_last(board)[0], "forced") == [mate_moves(before, 3), 4 + enemy]
+
+    def test_nobody_looks_ahead_if_it_is_not_wanted(self, games: list[Board]) -> None:
+        for board in games[:9]:
+            ((told, _),) = encode(board.root(), board.move_stack, board.ply, looks=False)
+            assert group(told, "score") == group(told, "forced") == []
 
     def test_occurrences_are_counted(self) -> None:
         shuffle = ["b0c2", "b9c7", "c2b0", "c7b9"]
@@ -371,6 +419,23 @@ class TestCandidates:
                     row = 1 + ((c.mover * 14 + piece.type - 1 + 7 * piece.color) * 2 + guarded) * 2 + new
                     found.append((worth(c.after, square), row))
             assert c.rows("eyes") == dearest(found)
+
+    def test_forced(self, games: list[Board]) -> None:
+        """The move that begins a mate is told, and moves that allow one: all of them where one is threatened."""
+        missed = found = 0
+        for board in games:
+            before = as_seen(board).copy(stack=False)
+            line, check = before.find_mate(3), before.is_check()
+            enemy = 0 if check else mate_moves(passed(before), 3)
+            for c in candidates_of(board):
+                begun, allowed, threat, in_check = c.told("forced", 4, 3, 4, 2)
+                assert (threat, in_check) == (enemy, check)
+                assert begun == ((len(line) + 1) // 2 if line and line[0] == Move(c.a, c.b) else 0)
+                truth = mate_moves(c.after.copy(stack=False), 2)
+                assert allowed in (truth, 0)
+                assert allowed == truth or not (check or enemy)
+                missed, found = missed + (allowed != truth), found + allowed
+        assert missed <= found / 50
 
     def test_earlier_occurrences(self) -> None:
         shuffle, board, counts = ["b0c2", "b9c7", "c2b0", "c7b9"], Board(), []
