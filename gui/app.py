@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -68,6 +69,8 @@ CLOSING = (pygame.QUIT, pygame.WINDOWCLOSE)
 def open_window(size: Sequence[int] = ()) -> pygame.Window:
     """Open the window, of a size (width and height) as far as the screen has room. Raises ``NoDisplayError``."""
     asked_for = os.environ.get("SDL_VIDEODRIVER")
+    if sys.platform.startswith("linux") and not asked_for and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
+        raise NoDisplayError("no display: no window can be opened here")  # SDL's libraries would complain first
     try:
         pygame.display.init()
         driver = pygame.display.get_driver()
