@@ -1,15 +1,23 @@
 """A monkey at the board: random keys, clicks, words and answers, and nothing breaks."""
 
+import importlib
 import random
+from pathlib import Path
 
 import pygame
 import pytest
 
+import gui
 from gui.actions import Action
+from gui.preferences import PREFERENCES
 from gui.processes.analysis import Lines, People
 from gui.processes.mind import Expected, Spoken, Thoughts
 from gui.processes.review import Looked
 from gui.session import Session
+from gui.sheets.dialogs import Dialog
+from gui.sheets.file_dialog import FileDialog
+from gui.sheets.overlay import Overlay
+from gui.strings import LANGUAGES, language
 from lm.players.player import Choice, Line
 from lm.study.review import Point
 from xiangqi.engine import Info, Wdl
@@ -96,24 +104,67 @@ def legal(game):
     return True
 
 
+def sheets():
+    """Return the classes of all sheets."""
+    for path in Path(gui.__file__).parent.glob("sheets/*.py"):
+        importlib.import_module(f"gui.sheets.{path.stem}")
+    found, waiting = set(), [Overlay]
+    while waiting:
+        below = waiting.pop().__subclasses__()
+        found |= {each for each in below if each.__module__.startswith("gui.")}
+        waiting += below
+    return found - {Dialog}
+
+
+TURN = 50
+"""Events after which the sheet that is open, if any, is taken away, and another one is opened."""
+OPENING = [
+    *(Action.NEW, Action.ADD_ENGINE, Action.EDIT, Action.COMMENT, Action.MENU, Action.HELP, Action.SETTINGS),
+    *(Action.OPEN, Action.SAVE_AS, Action.GAMES, Action.COPY_AS, Action.PICTURE, Action.IMPORT),
+    *(Action.SEARCH_LIBRARY, Action.PUZZLES, Action.SAVE_REVIEW),
+]
+"""What opens a sheet."""
+
+
 @pytest.mark.parametrize(("count", "seed"), [(1500, 26), pytest.param(20_000, 27, marks=pytest.mark.slow)])
-def test_nothing_breaks_and_the_kept_game_can_be_read(count, seed, open_board):
+def test_nothing_breaks_and_the_kept_game_can_be_read(count, seed, open_board, tmp_path, monkeypatch):
+    enter = FileDialog.enter
+    monkeypatch.setattr(  # a monkey that saves files must not leave its folder
+        FileDialog, "enter", lambda self, folder: enter(self, folder if tmp_path in folder.parents else tmp_path)
+    )
     chance = random.Random(seed)
     app = open_board(humans="red", size=(640, 480))
+    several = tmp_path / "several.pgn"
+    several.write_text("1. h2e2 *\n\n1. c3c4 h9g7 *\n")
     stream, now = events(chance, app), 0.0
+    met = set()
     for number in range(count):
         now += chance.choice([0.01, 0.3, 6.0])
-        event = next(stream)
-        app.handle(event)
+        if number % TURN == 0:
+            app._open(None)
+            if not app.controller.files.several:
+                app.controller.files.open(several)
+            for name in ("language", "theme", "pieces", "scale"):
+                preference = next(each for each in PREFERENCES if each.name == name)
+                app.controller.preferences.set(name, chance.choice(preference.values))
+            if chance.random() < 0.6:
+                app.do(chance.choice(OPENING))
+            else:
+                app.panel.show(chance.choice(app.panel.views).name)
+        app.handle(next(stream))
         if chance.random() < 0.2:
             answer(chance, app)
         app.controller.tick(now)
         if number % 7 == 0:
             app.frame(now)
+            met |= {language(), type(app.overlay), app.panel.view.name}
         if number % 200 == 0:
             app.window.size = chance.choice([(640, 480), (1000, 700)])
+    assert met >= set(LANGUAGES)
+    if count > 10_000:
+        assert met >= {*(view.name for view in app.panel.views), *sheets()}
     assert legal(app.session.table.game)
-    app.overlay = None
+    app._open(None)
     app.controller.do(Action.FIRST)
     app.session.explore([app.session.shown.legal_moves[0]])
     app.controller.tick(now + 1)
