@@ -82,7 +82,7 @@ class Rated:
     def about(self) -> str:
         """How the games were played and rated."""
         machines = [
-            f"{machine} ({' to '.join(dict.fromkeys((days[0], days[-1])))})" for machine, days in self._days.items()
+            f"{machine}, {' to '.join(dict.fromkeys((days[0], days[-1])))}" for machine, days in self._days.items()
         ]
         return (
             "All play pairs of games with the same opening and colours exchanged; a game is drawn at ply "

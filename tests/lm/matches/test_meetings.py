@@ -267,7 +267,7 @@ class TestPage:
         assert "| c | `greedy:seed=3` | 0 | – |  |" in page
         assert "Still to be played: 20 games of 1 meeting." in page
         assert "Not counted" not in page
-        assert f"Played on {MACHINE} (" in page
+        assert f"Played on {MACHINE}, 20" in page
 
     def test_before_the_first_game(self, tmp_path: Path) -> None:
         page = self.page(tmp_path, [Meeting(A, B, 10)])
@@ -307,7 +307,7 @@ class TestLevelRatings:
         assert "| fairy-stockfish 11.1 depth 1 | `uci:fairy-stockfish,UCI_Variant=xiangqi,depth=1` | 600 | 0 |" in page
         assert "level 1 - greedy | 100 | 0.400" in page
         assert "Still to be played" not in page
-        assert f"{MACHINE} (2026-11-30 to 2026-12-01)" in page.replace("\n", " ")
+        assert f"{MACHINE}, 2026-11-30 to 2026-12-01." in page.replace("\n", " ")
 
 
 class TestStrength:
