@@ -120,15 +120,14 @@ def leaderboard(
 
 def usual_players() -> list[str]:
     """Return the specs of the usual players, with the rungs of the ladder that have been trained."""
-    from lm.training.run import finished
-
     found = []
     for text in PLAYERS:
-        kind, _, rung = text.partition("rung ")
-        if kind:
+        spec, _, rung = text.partition("rung ")
+        model = LADDER / rung / "model"
+        if spec:
             found.append(text)
-        elif finished(LADDER / rung):
-            found.append(f"lm:model={LADDER / rung / 'model'},temperature=0,symmetries=1,seed=1,name={text}")
+        elif (model / "metrics.json").exists():  # which a run writes last
+            found.append(f"lm:model={model},temperature=0,symmetries=1,seed=1,name={text}")
     return found
 
 

@@ -92,7 +92,9 @@ class TestLeaderboard:
         usual = [Spec.parse(text).name for text in leaderboard.usual_players()]
         assert {"level 1", "level 5", "level 10", "Fairy-Stockfish depth 1", "policy alone"} <= set(usual)
         assert not any("rung" in name for name in usual)
-        monkeypatch.setattr("lm.training.run.finished", lambda run: run == tmp_path / "char")
+        (tmp_path / "char" / "model").mkdir(parents=True)
+        (tmp_path / "char" / "model" / "metrics.json").touch()
+        (tmp_path / "full" / "model").mkdir(parents=True)
         names = [Spec.parse(text).name for text in leaderboard.usual_players()]
         assert [name for name in names if name not in usual] == ["rung char"]
 
