@@ -19,7 +19,7 @@ UNRATED: Final = "–"
 class Rated:
     """Players, and what is known of their games against each other, whether these are planned or not.
 
-    Those that games connect with the ``anchor`` are rated; its Elo is 0.
+    Those that games connect with the ``anchor`` are rated; its Elo is 0. Until it has played, another player is that.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Rated:
         openings: Sequence[Opening],
         anchor: Entrant,
     ) -> None:
-        self.entrants, self.anchor = entrants, anchor
+        self.entrants = entrants
         tallies = known.among(entrants, conditions(openings))
         self._results = {(tally.a["name"], tally.b["name"]): tally.result for tally in tallies}
         self._planned = {(meeting.a.spec.name, meeting.b.spec.name): meeting.games for meeting in planned}
@@ -40,8 +40,9 @@ class Rated:
         for tally in tallies:
             for machine, days in tally.machines.items():
                 self._days[machine] = sorted([*self._days.get(machine, ()), *days])
-        joined = connected(list(self._results.values()), anchor.spec.name)
-        self.ratings = rate(joined, anchor.spec.name) if joined else None
+        self.anchor = next((player for player in (anchor, *entrants) if self.games_of(player)), anchor)
+        joined = connected(list(self._results.values()), self.anchor.spec.name)
+        self.ratings = rate(joined, self.anchor.spec.name) if joined else None
 
     @property
     def ranked(self) -> list[Entrant]:

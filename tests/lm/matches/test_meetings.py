@@ -269,6 +269,14 @@ class TestPage:
         assert "Not counted" not in page
         assert f"Played on {MACHINE}, 20" in page
 
+    def test_before_the_anchor_has_played_another_is_0(self, tmp_path: Path) -> None:
+        play(tmp_path, [Meeting(A, B, 10)])
+        known = Rated((C, A, B), [], ResultsFile(tmp_path / "page.json"), OPENINGS, C)
+        page = strength.page(known).replace("\n", " ")
+        assert "with a as 0" in page
+        assert "| a | `random:seed=1` | 10 | 0 |" in page
+        assert re.search(r"\| b \| `random:seed=2` \| 10 \| [+-]\d+ \(", page)
+
     def test_before_the_first_game(self, tmp_path: Path) -> None:
         page = self.page(tmp_path, [Meeting(A, B, 10)])
         assert "| a | `random:seed=1` | 0 | – |" in page
