@@ -40,6 +40,8 @@ class ReviewView(View):
         self.session, self.review = session, review
         self.scroll = Scroll()
         self._spots: list[tuple[Rect, Callable[[], None]]] = []
+        self._spots_of: object = None
+        """What `_of` was when they were drawn."""
         """What was last drawn that can be pressed, and what it does."""
         self._curve = Rect(0, 0, 0, 0)
         self._dragging = False
@@ -47,7 +49,7 @@ class ReviewView(View):
     # --- The pointer --------------------------------------------------------------------------------------------------
 
     def press(self, layout: Layout, area: Rect, position: Position) -> None:
-        if self.scroll.grab(area, layout, position):
+        if self.scroll.grab(area, layout, position) or self._spots_of != self._of:
             return
         if self._curve.collidepoint(position):
             self._dragging = True
@@ -58,9 +60,14 @@ class ReviewView(View):
                 act()
                 return
 
+    @property
+    def _of(self) -> object:
+        """What changes with the moves that can be clicked."""
+        return self.session.number, self.session.revision, len(self.review.nodes)
+
     def motion(self, layout: Layout, area: Rect, position: Position) -> None:
         self.scroll.drag(area, layout, position)
-        if self._dragging:
+        if self._dragging and self._spots_of == self._of:
             self._show_at(position)
 
     def release(self) -> None:
@@ -89,7 +96,7 @@ class ReviewView(View):
 
     def draw(self, screen: pygame.Surface, layout: Layout, area: Rect, pointer: Position, now: float) -> None:
         review = self.review
-        self._spots, self._curve = [], Rect(0, 0, 0, 0)
+        self._spots, self._spots_of, self._curve = [], self._of, Rect(0, 0, 0, 0)
         if review.review is None or (review.error is not None and not review.review.points):
             start = say("analysis.start", key=Action.REVIEW.shortcut)
             text = f"{say('review.off')} {start}" if review.error is None else say("review.failed", reason=review.error)

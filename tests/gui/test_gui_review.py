@@ -11,6 +11,7 @@ from gui.actions import Action
 from gui.actions import files as file_actions
 from gui.processes.follower import Players
 from gui.processes.review import Looked, NoReview, Reviewer, ReviewGame
+from lm.matches.table import HUMANS
 from lm.players.player import GeneratedAnalysis, Line, Thinker
 from lm.study.review import Point
 from xiangqi import BLACK, RED, STARTING_FEN, Move
@@ -192,6 +193,15 @@ class TestLooking:
         click(app, rect.center)
         assert app.session.viewed == 4
         assert [judged.ply for judged in app.controller.review.review.worst(BLACK)] == [4]
+
+    def test_a_press_on_what_was_drawn_for_another_game_does_nothing(self, app):
+        finish(app)
+        spots = [rect.center for rect, _ in app.panel.view._spots] + [app.panel.view.curve_point(3)]
+        app.session.begin(STARTING_FEN, HUMANS["both"])
+        app.controller.tick(3.0)
+        for spot in spots:
+            click(app, spot)
+        assert app.session.node is app.session.table.game and not app.session.table.game.variations
 
     def test_what_was_better_is_added_by_a_press(self, app):
         finish(app)
