@@ -7,6 +7,7 @@ library has a process of its own (`gui.processes.importing`), so that questions 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import pickle
@@ -35,6 +36,8 @@ FEW: Final = 3
 """Where fewer games have a position, similar ones are told too."""
 FOUND: Final = 500
 """So many games that a search has found are listed."""
+REST: Final = 0.5
+"""Seconds without a question after which what is loaded is frozen."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +223,15 @@ def main() -> None:
             message = waiting.pop(next(iter(waiting)))
         desk.serve(message)
 
+    def rests() -> bool:
+        with changed:
+            return not changed.wait_for(lambda: waiting, REST)
+
+    gc.disable()
     answer()
+    while not rests():  # to freeze what is loaded takes 90 ms, for which no question should have to wait
+        answer()
     freeze_loaded()
+    gc.enable()
     while True:
         answer()
