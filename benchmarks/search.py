@@ -237,8 +237,9 @@ def parts(trees: list[Tree], clock: Callable[[], float]) -> Iterator[tuple[str, 
             space.cells[0] = tree.cells
             moves = tree.moves[r]
             features.encode_game(
-                space.cells[0], 0, 0, moves, len(moves), space.inputs, space.ends[0], space.candidates[r], space.ends[1]
-            )
+                space.cells[0], 0, 0, moves, len(moves),
+                space.inputs, space.ends[0], space.candidates[r], space.ends[1], weights.looks,
+            )  # fmt: skip
 
     def encode_and_sum() -> None:
         for r in range(size):
