@@ -21,7 +21,11 @@ from lm.model.features import CANDIDATE_WIDTH, MAX_CANDIDATES, MAX_INPUTS, encod
 from lm.model.folder import Network
 from lm.model.network import answer, evaluate_games, make_answers, make_workspace, read
 from xiangqi import Board
+from xiangqi.alphabeta import quiesce
 from xiangqi.jit import is_missing
+from xiangqi.mate_search import mate_search
+from xiangqi.tactics import set_board
+from xiangqi.workspace import new_workspace
 
 
 def compile_beside(kernel: Callable[..., Any], statements: str) -> subprocess.Popen[bytes] | None:
@@ -42,9 +46,14 @@ def compile_beside(kernel: Callable[..., Any], statements: str) -> subprocess.Po
     )
 
 
-def compile_kernels(network: Network) -> None:
-    """Compile, or load from disk, all that reads positions with a network of this kind."""
+def compile_kernels(network: Network, alone: bool = True) -> None:
+    """Compile, or load from disk, all that reads positions with a network of this kind.
+
+    If it is not ``alone``, another process does `look_for_a_mate` meanwhile.
+    """
     helper = compile_beside(encode_game, "from lm.model.ahead import encode_a_position; encode_a_position()")
+    if helper is not None and alone:
+        look_for_a_mate()  # the features need it: the helper finds it on disk when it comes to that
     weights, cache, space = (
         network.weights,
         KVCache(network.config, 1),
@@ -61,6 +70,14 @@ def compile_kernels(network: Network) -> None:
     evaluate_games(
         weights, cache.keys, cache.values, cells, start, start, moves, paths, none, none, 0, prompts, space, out
     )
+
+
+def look_for_a_mate() -> None:
+    """Compile the searches for mates and for captures that pay."""
+    space = new_workspace()
+    set_board(space, Board())
+    quiesce(space, -1, 1)
+    mate_search(space, np.zeros(1, np.int64), 1, 1)
 
 
 def encode_a_position() -> None:

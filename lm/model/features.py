@@ -572,16 +572,11 @@ def _write_candidates(
 
 
 @compiled
-def _take_in(
-    space: Ply, forced: Forced, cells: Cells, turn: int, moves: NDArray[np.int16], ply: int, took: bool, looks: bool
-) -> None:
-    """Fill the records with a position, the last moves, and what is forced if it ``looks`` ahead; see `_look`,
-    `_remember` and `lm.model.forcing`."""
+def _take_in(space: Ply, cells: Cells, turn: int, moves: NDArray[np.int16], ply: int, took: bool, looks: bool) -> None:
+    """Fill the record with a position and the last moves; see `_look` and `_remember`."""
     p = space[0]
     _look(p, cells, turn)
     p.looked = looks and p.kings[0] >= 0 and p.kings[1] >= 0
-    if p.looked:
-        look_ahead(forced[0], p.cells, p.kings[0], p.in_check != 0, p.moves[0, : p.move_counts[0]])
     _remember(space[0], moves, ply, took)
 
 
@@ -624,7 +619,10 @@ def encode_game(
         if ply >= first:
             last = NO_MOVE if ply == 0 else _seen(moves[ply - 1], turn)
             seen = _occurrences(keys, last_capture, ply, keys[ply])
-            _take_in(space, forced, cells, turn, moves, ply, 0 < ply == last_capture, looks)
+            _take_in(space, cells, turn, moves, ply, 0 < ply == last_capture, looks)
+            p = space[0]
+            if p.looked:
+                look_ahead(forced[0], p.cells, p.kings[0], p.in_check != 0, p.moves[0, : p.move_counts[0]])
             n_in = _write_inputs(space, forced, last, seen, clock, ply, inputs, n_in)
             n_cand = _write_candidates(space, forced, keys, last_capture, ply, candidates, n_cand)
             input_ends[ply - first] = n_in

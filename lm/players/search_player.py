@@ -46,12 +46,13 @@ NODES_A_SECOND: Final = 3_000_000
 LONGEST: Final = 3.0
 """The tactical search at the root gets its share of so many seconds at most."""
 TACTICS: Final = """
+from lm.model.ahead import look_for_a_mate
 from xiangqi import Board
 from xiangqi.tactics import Searcher
+look_for_a_mate()
 Searcher().tactics(Board(), 1)
-Searcher().find_mate(Board(), 1)
 """
-"""Statements that compile the kernels of tactics."""
+"""Statements that compile the kernels of tactics, those first that the features need, too."""
 RESIGNS_BELOW: Final = 0.05
 """A player whose expected score is not below this does not resign: less than without a search, which errs more."""
 SAMPLED_PLIES: Final = 30
@@ -123,7 +124,7 @@ class Search(Thinker):
         self._network = None if model == NO_MODEL else load_network(model, dtype)
         helper = compile_beside(mate_search, TACTICS)
         if self._network is not None:
-            compile_kernels(self._network)
+            compile_kernels(self._network, alone=helper is None)
         if helper is not None:
             helper.wait()
         self._searches: list[TreeSearch] = []  # the most recently used is last
