@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
+from lm.model.groups import CANDIDATE_GROUPS, INPUT_GROUPS
 
 
 def extend(model: Path, out: Path) -> None:

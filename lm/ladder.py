@@ -38,7 +38,7 @@ from lm.matches.match_file import play_to_file
 from lm.measure.evaluate import Report as Judgement
 from lm.measure.evaluate import evaluate
 from lm.measure.held_out import held_out
-from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
+from lm.model.groups import CANDIDATE_GROUPS, INPUT_GROUPS
 from lm.model.loading import load_any_model
 from lm.model.prompts import Voice
 from lm.players.engine import EnginePlayer

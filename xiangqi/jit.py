@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+import numpy as np
 from numba import njit, types
 from numba.core import event
 
@@ -27,8 +28,8 @@ _SHARED: Final = tuple(
 )
 """Files whose functions and tables are compiled into the functions that use them."""
 
-_used: Final[dict[Path, set[Path]]] = {}
-"""For each file with compiled functions, the files of the functions that are compiled into them."""
+_stamps: Final[dict[Path, frozenset[str]]] = {}
+"""For each file with compiled functions, what their machine code depends on."""
 
 
 def compiled(function: F) -> F:
@@ -63,8 +64,7 @@ def _compile(function: F, allocates: bool, fastmath: bool = False) -> F:
         _announcement.when = f"at every start, because neither {_SHARED[0].parent} nor a cache folder is writable"
         dispatcher = njit(**options)(function)
         return cast(F, _widening(dispatcher))
-    # Numba invalidates the cache only when the function's own file changes, although it inlines code from others.
-    dispatcher._cache._cache_file._source_stamp = tuple((f.stat().st_mtime, f.stat().st_size) for f in _files(function))
+    dispatcher._cache._cache_file._source_stamp = tuple(sorted(_stamp(function)))
     return cast(F, _widening(dispatcher))
 
 
@@ -90,18 +90,35 @@ def _widened(kind: Any) -> Any:
     return types.int64 if is_whole and kind.bitwidth < 64 else kind
 
 
-def _files(function: Callable[..., Any]) -> list[Path]:
-    """Return the files whose code is compiled into a function: its own and those of the functions in its globals."""
+def _stamp(function: Callable[..., Any]) -> frozenset[str]:
+    """Return what must not have changed since the functions of a file were compiled, if the machine code is to be used.
+
+    Numba looks at the file only, although it compiles in functions and constants from others. Those are the files of
+    all imported functions and modules. A number does not tell where it was imported from, so its value counts.
+    """
     own = Path(inspect.getfile(function))
-    found = _used.setdefault(own, {own, *_SHARED})
-    for value in function.__globals__.values():
-        source = getattr(value, "py_func", None) or getattr(
-            value, "_defn", None
-        )  # of a compiled function, an intrinsic
-        if inspect.isfunction(source) and source.__module__.startswith(_OURS):
-            file = Path(inspect.getfile(source))
-            found |= _used.get(file, {file})
-    return sorted(found)
+    if own not in _stamps:
+        found = set(map(_version, (own, *_SHARED)))
+        for name, value in function.__globals__.items():
+            # A module, or the source of a compiled function or of an intrinsic.
+            source: Any = value if inspect.ismodule(value) else getattr(value, "py_func", getattr(value, "_defn", None))
+            if getattr(source, "__module__", getattr(source, "__name__", "")).startswith(_OURS):
+                file = Path(inspect.getfile(source))
+                found |= _stamps.get(file, {_version(file)})
+            elif _is_constant(value):
+                found.add(f"{function.__module__}.{name} = {value!r}")
+        _stamps[own] = frozenset(found)
+    return _stamps[own]
+
+
+def _version(file: Path) -> str:
+    status = file.stat()
+    return f"{file.name} {status.st_mtime} {status.st_size}"
+
+
+def _is_constant(value: Any) -> bool:
+    """Return whether a value is a number, or a tuple of numbers, so that its text says all about it."""
+    return isinstance(value, int | float | np.generic) or (isinstance(value, tuple) and all(map(_is_constant, value)))
 
 
 def is_missing(function: Callable[..., Any]) -> bool:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from lm.model.cache import KVCache
 from lm.model.encoding import Encoder, Features, GameMoves
-from lm.model.features import CANDIDATE_GROUPS, CANDIDATE_WIDTH, INPUT_GROUPS
 from lm.model.folder import Network
+from lm.model.groups import CANDIDATE_GROUPS, CANDIDATE_WIDTH, INPUT_GROUPS
 from lm.model.network import BATCH, add_rows, answer, evaluate_games, make_answers, make_workspace, read
 from lm.model.prompts import NO_PROMPT, Voice
 from lm.players.evaluation import recent

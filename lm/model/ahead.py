@@ -17,8 +17,9 @@ import numpy as np
 
 from lm import processors
 from lm.model.cache import KVCache
-from lm.model.features import CANDIDATE_WIDTH, MAX_CANDIDATES, MAX_INPUTS, encode_game
+from lm.model.features import encode_game
 from lm.model.folder import Network
+from lm.model.groups import CANDIDATE_WIDTH, MAX_CANDIDATES, MAX_INPUTS
 from lm.model.network import answer, evaluate_games, make_answers, make_workspace, read
 from xiangqi import Board
 from xiangqi.alphabeta import quiesce

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
+from lm.model.groups import CANDIDATE_GROUPS, INPUT_GROUPS
 
 
 @dataclass

@@ -15,6 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.model import features
+from lm.model.groups import (
+    CANDIDATE_COLUMNS,
+    CANDIDATE_GROUPS,
+    CANDIDATE_OFFSETS,
+    CANDIDATE_WIDTH,
+    INPUT_GROUPS,
+    MAX_CANDIDATES,
+    MAX_INPUTS,
+)
 from lm.model.history import invent
 from xiangqi.board import Board
 from xiangqi.jit import compiled
@@ -141,7 +150,7 @@ class Features:
 
 
 class Encoder:
-    """Encodes games with a model's feature groups, a subset of `features.INPUT_GROUPS` and `CANDIDATE_GROUPS`.
+    """Encodes games with a model's feature groups, a subset of `INPUT_GROUPS` and `CANDIDATE_GROUPS`.
 
     Raises ``ValueError`` that names unknown groups.
     """
@@ -150,15 +159,15 @@ class Encoder:
         self._input_map = input_map(input_groups)
         self._all_inputs = bool((self._input_map >= 0).all())
         self._columns, self._shift = candidate_columns(candidate_groups)
-        self._all_columns = len(self._columns) == features.CANDIDATE_WIDTH
+        self._all_columns = len(self._columns) == CANDIDATE_WIDTH
         self._looks = looks_ahead(input_groups, candidate_groups)
 
     def __call__(self, games: Sequence[GameMoves]) -> Features:
         """Encode a batch of games, each from its ply ``first``."""
         lengths = np.array([len(game.moves) + 1 - game.first for game in games], np.int64)
         plies = int(lengths.sum())
-        inputs = np.empty(plies * features.MAX_INPUTS, np.int32)
-        candidates = np.empty((plies * features.MAX_CANDIDATES, features.CANDIDATE_WIDTH), np.int32)
+        inputs = np.empty(plies * MAX_INPUTS, np.int32)
+        candidates = np.empty((plies * MAX_CANDIDATES, CANDIDATE_WIDTH), np.int32)
         input_ends, candidate_ends = np.empty(plies, np.int64), np.empty(plies, np.int64)
         turns = np.empty(plies, np.int8)
         n_in = n_cand = at = 0
@@ -193,7 +202,7 @@ def input_map(groups: Sequence[str]) -> NDArray[np.int32]:
 
     Raises ``ValueError`` that names unknown groups.
     """
-    return _compact(features.INPUT_GROUPS, groups)
+    return _compact(INPUT_GROUPS, groups)
 
 
 def candidate_columns(groups: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -202,11 +211,11 @@ def candidate_columns(groups: Sequence[str]) -> tuple[NDArray[np.int64], NDArray
 
     Raises ``ValueError`` that names unknown groups.
     """
-    names, (moves, *contexts) = features.CANDIDATE_COLUMNS, features.CANDIDATE_GROUPS
+    names, (moves, *contexts) = CANDIDATE_COLUMNS, CANDIDATE_GROUPS
     columns = np.array([at for at, name in enumerate(names) if name in groups], np.int64)
-    starts = features.CANDIDATE_OFFSETS[[list(features.CANDIDATE_GROUPS).index(names[at]) for at in columns]]
+    starts = CANDIDATE_OFFSETS[[list(CANDIDATE_GROUPS).index(names[at]) for at in columns]]
     chosen = [name for name in groups if name != moves]
-    context_map = _compact({name: features.CANDIDATE_GROUPS[name] for name in contexts}, chosen)
+    context_map = _compact({name: CANDIDATE_GROUPS[name] for name in contexts}, chosen)
     return columns, np.where(columns == 0, 0, context_map[starts] - starts).astype(np.int32)
 
 

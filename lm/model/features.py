@@ -5,26 +5,24 @@ so the mover's pieces always have codes 1 to 7 and move up the board.
 
 For each ply there are two ragged lists of numbers:
 
-- **input features**, rows of one embedding table, whose sum is the model's input (`INPUT_GROUPS` names the blocks);
-- **candidates**, one line a legal move. Each line has one row number in every block of an output table
-  (`CANDIDATE_GROUPS`), or several (`CANDIDATE_COLUMNS`). A move's score is the sum of the products of these rows with
-  the model's state, so each fact about a move costs one gather.
+- **input features**, rows of one embedding table, whose sum is the model's input;
+- **candidates**, one line a legal move. Each line has one row number in every block of an output table, or several.
+  A move's score is the sum of the products of these rows with the model's state, so each fact about a move costs one
+  gather.
 
-`xiangqi.attacks` gives attacks and piece values, `xiangqi.mates` mate in one, and `lm.model.forcing` longer mates and
-exchanges.
+`lm.model.groups` lists the blocks. `xiangqi.attacks` gives attacks and piece values, `xiangqi.mates` mate in one, and
+`lm.model.forcing` longer mates and exchanges.
 """
 
 from __future__ import annotations
 
-from collections import namedtuple
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lm.model.forcing import FORCED, Forced, look_ahead
+from lm.model.groups import COLUMN, INPUT_START, MAX_CANDIDATES, NO_MOVE, SEVERAL, START
 from xiangqi.attacks import (
     BUCKET_VALUE,
     GRADE,
@@ -58,74 +56,6 @@ from xiangqi.kernels import (
 )
 from xiangqi.mates import FILE, RANK, empty, evasion, fill, mates, mating_move, survey
 from xiangqi.move import KING
-
-NO_MOVE: Final = 2086
-"""Number used in place of the last move where there is none."""
-
-INPUT_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
-    {
-        "move": 2087,  # the last move, or NO_MOVE
-        "counters": 3 + 16 + 64,  # earlier occurrences of the position; plies without capture; ply / 4
-        "board": 14 * 90,  # piece, square
-        "status": 14 * 90 * 10,  # piece, square, cheapest attacker (none, PAB, NC, R, K), defended
-        "tactics": 2 + 5 + 5 + 2,  # in check; worst hanging piece of the mover, of the enemy; enemy threatens mate
-        "own_moves": 2086 + 7 * 90,  # the mover's moves; captured piece, square
-        "enemy_moves": 2086 + 7 * 90,  # the enemy's moves if he were to move; captured piece, square
-        "score": 33 + 33,  # the evaluation, as it stands and once captures are played out
-        "forced": 4 + 4,  # moves to a mate by checks (none, 1 to 3) of the mover; of the enemy if he were to move
-    }
-)
-CANDIDATE_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
-    {
-        "move": 2086,
-        "capture": 8 * 90,  # captured or none, to
-        "piece_to": 7 * 90,  # mover, to
-        "context": 7 * 8 * 5 * 2 * 2,  # mover, captured, cheapest enemy attacker and defended once there, gives check
-        "shelter": 7 * 10 * 10,  # mover, its attacker and defence before, and after
-        "exchange": 7 * 7 * 10,  # mover, exchange value of the move, its attacker and defence before
-        "hanging": 5 * 5 * 5 * 2 * 2,  # mover's worst loss before, after; enemy's worst loss after, a fork, gives check
-        "mate": 3 * 2 * 3 * 2,  # earlier occurrences after it; mates; enemy's mate threat (none, met, left); in check
-        "last": 2 * 2 * 2 * 2 * 2 * 8,  # retakes; same piece again; undoes; attacks / flees the last moved; captured
-        "reach": 7 * 9 * 9,  # mover, the squares it could go to before (0, 1, 2, 3, 4, 5-6, 7-8, 9-11, more), and after
-        "kings": 5 * 5 * 5 * 5,  # free squares beside the mover's king, before and after; beside the enemy's
-        "near": 1 + 7 * 9 * 9,  # mover; files and ranks (-4 to 4 or beyond) from the enemy's last move to where it goes
-        "reply": 8 * 2 * 7 * 2 * 2,  # enemy's last piece, whether it took; mover, attacked by that piece, attacks it
-        "plan": 8 * 7 * 2 * 2,  # the mover's last piece (0: lost since); mover, the same piece, guards that piece
-        "threat": 2 * 2 * 5,  # threatens mate in one; lets the enemy newly do so; free squares beside the enemy's king
-        "balance": 8 * 8 * 2,  # gain less the mover's worst loss after; its distance to the best move's; gives check
-        "touched": 1 + 14 * 10 * 10,  # none, or another piece whose status changes, its status before, and after
-        "eyes": 1 + 7 * 14 * 2 * 2,  # mover; none, or a piece it could take or retake next; if that is guarded; if new
-        "forced": 4 * 3 * 4 * 2,  # moves to the mate it begins; to the enemy's after it; if he were to move; in check
-    }
-)
-SEVERAL: Final = 4
-"""Number of rows of ``touched`` and of ``eyes`` for each move: those of the most valuable pieces, without kings."""
-CANDIDATE_COLUMNS: Final = tuple(
-    column for name in CANDIDATE_GROUPS for column in (SEVERAL if name in ("touched", "eyes") else 1) * [name]
-)
-"""The block of each column of a candidate's line."""
-
-
-def _offsets(groups: Mapping[str, int]) -> NDArray[np.int32]:
-    return np.concatenate([[0], np.cumsum(list(groups.values()))]).astype(np.int32)
-
-
-INPUT_OFFSETS: Final = _offsets(INPUT_GROUPS)
-CANDIDATE_OFFSETS: Final = np.maximum(0, _offsets(CANDIDATE_GROUPS) - CANDIDATE_GROUPS["move"]).astype(np.int32)
-"""Where each block starts: the moves in a table of their own, the other blocks concatenated in a second table."""
-
-InputGroups = namedtuple("InputGroups", INPUT_GROUPS)  # type: ignore[misc]
-CandidateGroups = namedtuple("CandidateGroups", CANDIDATE_GROUPS)  # type: ignore[misc]
-_INPUT_START: Final[Any] = InputGroups(*INPUT_OFFSETS[:-1].tolist())
-_START: Final[Any] = CandidateGroups(*CANDIDATE_OFFSETS[:-1].tolist())
-_COLUMN: Final[Any] = CandidateGroups(*(CANDIDATE_COLUMNS.index(name) for name in CANDIDATE_GROUPS))
-"""The first column of each block in a candidate's line. (A named tuple, because numba compiles it to constants.)"""
-CANDIDATE_WIDTH: Final = len(CANDIDATE_COLUMNS)
-
-MAX_INPUTS: Final = 768
-"""Upper bound on the input features of a ply (2 + 3 + 2 * 32 + 8 and two lists of moves with captures)."""
-MAX_CANDIDATES: Final = 192
-"""Most legal moves encoded for one ply; a position reached by play has at most about 120."""
 
 _ROOM = constant(np.array([0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8, 8, 8, 8, 8], np.int64))
 """The class of each number of squares that a piece could go to."""
@@ -309,20 +239,20 @@ def _write_inputs(
     ``seen`` is the number of earlier occurrences, ``clock`` the number of plies since a capture.
     """
     p, f = space[0], forced[0]
-    out[n] = _INPUT_START.move + last
-    out[n + 1] = _INPUT_START.counters + seen
-    out[n + 2] = _INPUT_START.counters + 3 + min(15, clock // 8)
-    out[n + 3] = _INPUT_START.counters + 19 + min(63, ply // 4)
+    out[n] = INPUT_START.move + last
+    out[n + 1] = INPUT_START.counters + seen
+    out[n + 2] = INPUT_START.counters + 3 + min(15, clock // 8)
+    out[n + 3] = INPUT_START.counters + 19 + min(63, ply // 4)
     n += 4
     for i in range(p.piece_count):
         sq = p.piece_squares[i]
         piece = p.cells[sq]
         index = ((piece & 7) - 1 + 7 * (piece // 8)) * 90 + sq
-        out[n] = _INPUT_START.board + index
-        out[n + 1] = _INPUT_START.status + index * 10 + p.statuses[sq]
+        out[n] = INPUT_START.board + index
+        out[n + 1] = INPUT_START.status + index * 10 + p.statuses[sq]
         n += 2
     for side in range(2):
-        offset = _INPUT_START.own_moves if side == 0 else _INPUT_START.enemy_moves
+        offset = INPUT_START.own_moves if side == 0 else INPUT_START.enemy_moves
         for i in range(min(p.move_counts[side], 128)):
             move = p.moves[side, i]
             out[n] = offset + move
@@ -331,16 +261,16 @@ def _write_inputs(
             if p.cells[b] != 0:
                 out[n] = offset + 2086 + ((p.cells[b] & 7) - 1) * 90 + b
                 n += 1
-    out[n] = _INPUT_START.tactics + p.in_check
-    out[n + 1] = _INPUT_START.tactics + 2 + worst(p.grades[0])
-    out[n + 2] = _INPUT_START.tactics + 7 + worst(p.grades[1])
-    out[n + 3] = _INPUT_START.tactics + 12 + p.mate_threatened
+    out[n] = INPUT_START.tactics + p.in_check
+    out[n + 1] = INPUT_START.tactics + 2 + worst(p.grades[0])
+    out[n + 2] = INPUT_START.tactics + 7 + worst(p.grades[1])
+    out[n + 3] = INPUT_START.tactics + 12 + p.mate_threatened
     n += 4
     if p.looked:
-        out[n] = _INPUT_START.score + _fine(f.scores[0])
-        out[n + 1] = _INPUT_START.score + 33 + _fine(f.scores[1])
-        out[n + 2] = _INPUT_START.forced + f.mates[0]
-        out[n + 3] = _INPUT_START.forced + 4 + f.mates[1]
+        out[n] = INPUT_START.score + _fine(f.scores[0])
+        out[n + 1] = INPUT_START.score + 33 + _fine(f.scores[1])
+        out[n + 2] = INPUT_START.forced + f.mates[0]
+        out[n + 3] = INPUT_START.forced + 4 + f.mates[1]
         n += 4
     return n
 
@@ -510,27 +440,27 @@ def _write_line(p: Ply, seen: int, line: NDArray[np.int32]) -> int:
     guards = p.own_kind != 0 and not same and p.eyes[p.own_to] != 0
     answer = 1 + p.threats[1] if p.mate_threatened and not p.gives_mate else 0
     blunder = p.threats[1] and not p.mate_threatened
-    line[_COLUMN.move] = p.move
-    line[_COLUMN.capture] = _START.capture + taken * 90 + b
-    line[_COLUMN.piece_to] = _START.piece_to + mover * 90 + b
-    line[_COLUMN.context] = _START.context + (mover * 8 + taken) * 20 + now * 2 + check
-    line[_COLUMN.shelter] = _START.shelter + (mover * 10 + before) * 10 + now
-    line[_COLUMN.exchange] = _START.exchange + (mover * 7 + _exchange(net)) * 10 + before
-    line[_COLUMN.hanging] = _START.hanging + (((lost * 5 + own_lost) * 5 + hanging) * 2 + fork) * 2 + check
-    line[_COLUMN.mate] = _START.mate + ((seen * 2 + p.gives_mate) * 3 + answer) * 2 + p.in_check
-    line[_COLUMN.last] = _START.last + ((((retakes * 2 + same) * 2 + undoes) * 2 + attacks) * 2 + flees) * 8 + taken
-    line[_COLUMN.reach] = _START.reach + (mover * 9 + p.old_room) * 9 + p.room
-    line[_COLUMN.kings] = _START.kings + ((p.king_rooms[0] * 5 + own_room) * 5 + p.king_rooms[1]) * 5 + enemy_room
-    line[_COLUMN.near] = _START.near + _near(p, mover)
-    line[_COLUMN.reply] = (
-        _START.reply + (((p.last_kind * 2 + p.last_took) * 7 + mover) * 2 + p.attacked_by_last) * 2 + attacks
+    line[COLUMN.move] = p.move
+    line[COLUMN.capture] = START.capture + taken * 90 + b
+    line[COLUMN.piece_to] = START.piece_to + mover * 90 + b
+    line[COLUMN.context] = START.context + (mover * 8 + taken) * 20 + now * 2 + check
+    line[COLUMN.shelter] = START.shelter + (mover * 10 + before) * 10 + now
+    line[COLUMN.exchange] = START.exchange + (mover * 7 + _exchange(net)) * 10 + before
+    line[COLUMN.hanging] = START.hanging + (((lost * 5 + own_lost) * 5 + hanging) * 2 + fork) * 2 + check
+    line[COLUMN.mate] = START.mate + ((seen * 2 + p.gives_mate) * 3 + answer) * 2 + p.in_check
+    line[COLUMN.last] = START.last + ((((retakes * 2 + same) * 2 + undoes) * 2 + attacks) * 2 + flees) * 8 + taken
+    line[COLUMN.reach] = START.reach + (mover * 9 + p.old_room) * 9 + p.room
+    line[COLUMN.kings] = START.kings + ((p.king_rooms[0] * 5 + own_room) * 5 + p.king_rooms[1]) * 5 + enemy_room
+    line[COLUMN.near] = START.near + _near(p, mover)
+    line[COLUMN.reply] = (
+        START.reply + (((p.last_kind * 2 + p.last_took) * 7 + mover) * 2 + p.attacked_by_last) * 2 + attacks
     )
-    line[_COLUMN.plan] = _START.plan + ((p.own_kind * 7 + mover) * 2 + same) * 2 + guards
-    line[_COLUMN.threat] = _START.threat + (p.threats[0] * 2 + blunder) * 5 + enemy_room
-    line[_COLUMN.balance] = _START.balance + _level(balance) * 16 + check
+    line[COLUMN.plan] = START.plan + ((p.own_kind * 7 + mover) * 2 + same) * 2 + guards
+    line[COLUMN.threat] = START.threat + (p.threats[0] * 2 + blunder) * 5 + enemy_room
+    line[COLUMN.balance] = START.balance + _level(balance) * 16 + check
     for i in range(SEVERAL):
-        line[_COLUMN.touched + i] = _START.touched + p.touched[i] % _ROWS
-        line[_COLUMN.eyes + i] = _START.eyes + p.eyed[i] % _ROWS
+        line[COLUMN.touched + i] = START.touched + p.touched[i] % _ROWS
+        line[COLUMN.eyes + i] = START.eyes + p.eyed[i] % _ROWS
     return int(balance)
 
 
@@ -560,11 +490,11 @@ def _write_candidates(
         if p.looked:
             begun = f.mates[0] if move == f.mating else 0
             row = ((begun * 3 + f.allowed[i]) * 4 + f.mates[1]) * 2 + p.in_check
-        out[n + i, _COLUMN.forced] = _START.forced + row
+        out[n + i, COLUMN.forced] = START.forced + row
         best = max(best, p.balances[i])
         _unmake(p)
     for i in range(told):
-        out[n + i, _COLUMN.balance] += _behind(best - p.balances[i]) * 2
+        out[n + i, COLUMN.balance] += _behind(best - p.balances[i]) * 2
     return int(n + told)
 
 
@@ -601,6 +531,7 @@ def encode_game(
     ``MAX_CANDIDATES`` a ply. The legality of ``moves`` is not checked. Without ``looks``, nobody looks ahead: there are
     no rows of the input groups ``score`` and ``forced``, and those of the candidates' ``forced`` mean nothing.
 
+    >>> from lm.model.groups import CANDIDATE_WIDTH, MAX_INPUTS
     >>> from xiangqi import Board
     >>> inputs, ends = np.empty(MAX_INPUTS, np.int32), np.empty((2, 1), np.int64)
     >>> candidates = np.empty((MAX_CANDIDATES, CANDIDATE_WIDTH), np.int32)

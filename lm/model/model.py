@@ -31,8 +31,8 @@ from transformers.utils.generic import ModelOutput
 
 from lm.model import losses
 from lm.model.cache import Entries
-from lm.model.features import CANDIDATE_GROUPS
 from lm.model.generation import TokenGenerationMixin, TokenStates
+from lm.model.groups import CANDIDATE_GROUPS
 from lm.model.pretrained_config import XiangqiConfig
 from lm.model.prompts import PROMPT_ROWS, End, Voice
 from lm.model.tensor_cache import TensorCache

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.model.config import ModelConfig
-from lm.model.features import CANDIDATE_WIDTH, MAX_CANDIDATES, MAX_INPUTS, encode_game
+from lm.model.features import encode_game
+from lm.model.groups import CANDIDATE_WIDTH, MAX_CANDIDATES, MAX_INPUTS
 from lm.model.prompts import End, Voice
 from lm.model.vectors import (
     LANES,

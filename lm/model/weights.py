@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lm.model.config import ModelConfig
 from lm.model.encoding import candidate_columns, input_map, looks_ahead
-from lm.model.features import CANDIDATE_GROUPS
+from lm.model.groups import CANDIDATE_GROUPS
 from lm.model.prompts import PROMPT_ROWS, End
 from lm.model.vectors import LANES
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from lm import UserError
-from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
+from lm.model.groups import CANDIDATE_GROUPS, INPUT_GROUPS
 from lm.model.pretrained_config import XiangqiConfig
 
 RISE: Final = 0.1

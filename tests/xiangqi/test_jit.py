@@ -58,6 +58,30 @@ def test_changed_kernels_are_compiled_into_their_callers(install):
     assert run(install, script)[0] == "1004"
 
 
+def test_changed_constants_of_other_files_are_compiled_in(install):
+    """A number leaves no trace of the file that it comes from, and functions may be called by way of a module."""
+    (install / "chase.py").write_text(
+        "from xiangqi import lines\nfrom xiangqi.jit import compiled\nfrom xiangqi.words import COUNT, TABLE\n"
+        "@compiled\ndef probe():\n    return COUNT + TABLE.first + lines.number()\n"
+    )
+    (install / "board.py").write_text(
+        "from xiangqi import chase\n@chase.compiled\ndef call():\n    return chase.probe()\n"
+    )
+    (install / "__init__.py").write_text("")
+
+    def answer(count, first, number):
+        (install / "words.py").write_text(
+            f"from collections import namedtuple\nCOUNT = {count}\nTABLE = namedtuple('Table', ['first'])({first})\n"
+        )
+        (install / "lines.py").write_text(
+            f"from xiangqi.jit import compiled\n@compiled\ndef number():\n    return {number}\n"
+        )
+        return run(install, "from xiangqi import board; print(board.call())")[0]
+
+    answers = [answer(1, 10, 100), answer(2, 10, 100), answer(2, 20, 100), answer(2, 20, 200)]
+    assert answers == ["111", "112", "122", "222"]
+
+
 def test_nothing_can_be_written(install, tmp_path):
     """Neither the package's folder nor the home is writable: the rules still work, and a notice is printed."""
     blocked = tmp_path / "file"  # a home that is no folder, which not even root can write to

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from lm.model import network
 from lm.model.cache import KVCache
 from lm.model.encoding import GameMoves
-from lm.model.features import MAX_CANDIDATES
 from lm.model.folder import Network
+from lm.model.groups import MAX_CANDIDATES
 from lm.model.network import Answers, evaluate_games, make_answers, make_workspace
 from lm.model.prompts import Voice
 from lm.players.evaluation import recent

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.model.features import MAX_CANDIDATES
+from lm.model.groups import MAX_CANDIDATES
 from lm.model.prompts import End
 from lm.players.search import halving, tree
 from lm.players.search.clock import Budget

@@ -13,7 +13,7 @@ from lm import UserError
 from lm.measure.explain import TOLERANCE, _Score, explain
 from lm.measure.pieces import EXPLAINED, rows_of_pieces
 from lm.model.encoding import Encoder, GameMoves
-from lm.model.features import INPUT_GROUPS
+from lm.model.groups import INPUT_GROUPS
 from lm.model.loading import network_of
 from lm.model.model import XiangqiLM
 from lm.model.prompts import Voice

@@ -9,7 +9,7 @@ import pytest
 
 from lm.ladder import RUNGS
 from lm.model.encoding import Encoder, Features, GameMoves
-from lm.model.features import CANDIDATE_COLUMNS, CANDIDATE_GROUPS, INPUT_GROUPS, NO_MOVE
+from lm.model.groups import CANDIDATE_COLUMNS, CANDIDATE_GROUPS, INPUT_GROUPS, NO_MOVE
 from lm.model.pretrained_config import XiangqiConfig
 from small import random_game
 from xiangqi import BLACK, NULL_MOVE, RED, Board, Move

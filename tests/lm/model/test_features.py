@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from lm.model import features
+from lm.model import features, groups
 from xiangqi import BLACK, KING, MOVES, PAWN, RED, SQUARES, Board, Color, Move, Square, kernels
 from xiangqi.alphabeta import quiesce
 from xiangqi.evaluation import evaluate
@@ -152,8 +152,8 @@ def fine(score: int) -> int:
 
 def encode(root: Board, moves: list[Move], first: int = 0, looks: bool = True) -> list[tuple[list[int], np.ndarray]]:
     n = len(moves) + 1 - first
-    inputs, ends = np.empty(n * features.MAX_INPUTS, np.int32), np.empty(n, np.int64)
-    candidates = np.empty((n * features.MAX_CANDIDATES, features.CANDIDATE_WIDTH), np.int32)
+    inputs, ends = np.empty(n * groups.MAX_INPUTS, np.int32), np.empty(n, np.int64)
+    candidates = np.empty((n * groups.MAX_CANDIDATES, groups.CANDIDATE_WIDTH), np.int32)
     candidate_ends = np.empty(n, np.int64)
     indices = np.array([move.index for move in moves], np.int16)
     features.encode_game(
@@ -171,8 +171,8 @@ def encode_last(board: Board) -> tuple[list[int], np.ndarray]:
 
 
 def group(inputs: list[int], name: str) -> list[int]:
-    at = list(features.INPUT_GROUPS).index(name)
-    low, high = features.INPUT_OFFSETS[at : at + 2]
+    at = list(groups.INPUT_GROUPS).index(name)
+    low, high = groups.INPUT_OFFSETS[at : at + 2]
     return sorted(i - int(low) for i in inputs if low <= i < high)
 
 
@@ -190,13 +190,13 @@ class Candidate(NamedTuple):
 
     def rows(self, name: str) -> list[int]:
         """Its rows of a block."""
-        offset = features.CANDIDATE_OFFSETS[list(features.CANDIDATE_GROUPS).index(name)]
-        columns = [at for at, column in enumerate(features.CANDIDATE_COLUMNS) if column == name]
+        offset = groups.CANDIDATE_OFFSETS[list(groups.CANDIDATE_GROUPS).index(name)]
+        columns = [at for at, column in enumerate(groups.CANDIDATE_COLUMNS) if column == name]
         return list((self.line[columns] - offset).tolist())
 
     def told(self, name: str, *sizes: int) -> tuple[int, ...]:
         """Its row of a block of so many numbers, taken apart."""
-        assert prod(sizes) == features.CANDIDATE_GROUPS[name]
+        assert prod(sizes) == groups.CANDIDATE_GROUPS[name]
         (row,) = self.rows(name)
         return tuple(map(int, np.unravel_index(row, sizes)))
 
@@ -448,12 +448,12 @@ class TestCandidates:
 
 class TestGames:
     def test_rows_stay_in_their_tables(self, games: list[Board]) -> None:
-        tables = np.array([list(features.CANDIDATE_GROUPS).index(name) for name in features.CANDIDATE_COLUMNS])
-        low = features.CANDIDATE_OFFSETS[tables]
-        high = low + [features.CANDIDATE_GROUPS[name] for name in features.CANDIDATE_COLUMNS]
+        tables = np.array([list(groups.CANDIDATE_GROUPS).index(name) for name in groups.CANDIDATE_COLUMNS])
+        low = groups.CANDIDATE_OFFSETS[tables]
+        high = low + [groups.CANDIDATE_GROUPS[name] for name in groups.CANDIDATE_COLUMNS]
         for board in games:
             for inputs, candidates in encode(board.root(), board.move_stack):
-                assert min(inputs) >= 0 and max(inputs) < sum(features.INPUT_GROUPS.values())
+                assert min(inputs) >= 0 and max(inputs) < sum(groups.INPUT_GROUPS.values())
                 assert (candidates >= low).all() and (candidates < high).all()
 
     def test_black_sees_what_red_would_see(self, games: list[Board]) -> None:
@@ -468,7 +468,7 @@ class TestGames:
         for board in games:
             _, lines = encode_last(board)
             _, others = encode(board.root().mirror(), [move.mirror() for move in board.move_stack])[-1]
-            same = [name not in ("move", "capture", "piece_to") for name in features.CANDIDATE_COLUMNS]
+            same = [name not in ("move", "capture", "piece_to") for name in groups.CANDIDATE_COLUMNS]
             mirrored = {MOVES[line[0]].mirror(): line[same].tolist() for line in others}
             assert len(lines) == len(others)
             for line in lines:

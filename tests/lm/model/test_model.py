@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM
 
 from lm import UserError
 from lm.model.encoding import Encoder, GameMoves
-from lm.model.features import CANDIDATE_GROUPS, INPUT_GROUPS
 from lm.model.folder import load_network
+from lm.model.groups import CANDIDATE_GROUPS, INPUT_GROUPS
 from lm.model.loading import load_model
 from lm.model.losses import LOSS_WEIGHTS
 from lm.model.model import XiangqiLM, pick
