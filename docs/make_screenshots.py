@@ -34,7 +34,8 @@ from lm import data_path
 from xiangqi import load, parse_square
 
 IMAGES: Final = Path(__file__).parent / "img"
-SIZE: Final = 1180, 820
+SIZE: Final = 984, 688
+"""Of the window. Nothing is scaled afterwards: letters stay sharp."""
 GAME: Final = 3
 """Number of the shipped game shown."""
 AWAY: Final = 2, 2
@@ -230,8 +231,9 @@ def film(stage: Stage) -> Iterator[Image.Image]:
     stage.do(Action.ANALYSE)
     for ply in PLIES:
         stage.session.view(ply)
+        stage.pass_time()  # the lines of the ply before are gone then
         stage.until(lambda: stage.analysed(1200))
-        yield stage.picture().resize((SIZE[0] * 3 // 4, SIZE[1] * 3 // 4), Image.Resampling.LANCZOS)
+        yield stage.picture()
 
 
 @contextmanager
@@ -239,7 +241,8 @@ def opened(folder: Path) -> Iterator[Stage]:
     """Open a board with settings and games of its own."""
     chosen = Settings(folder / "settings.json")
     chosen.set("language", "en")
-    window = open_window(SIZE)
+    window = open_window()
+    window.size = SIZE  # whatever room SDL believes to have
     look(Preferences(chosen))
     helpers, games = Helpers.of_window(folder=folder), GamesFolder(folder / "games")
     try:
@@ -257,9 +260,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder, opened(Path(folder)) as stage:
             if name == FILM:
                 first, *others = film(stage)
-                first.save(
-                    IMAGES / f"{FILM}.webp", save_all=True, append_images=others, duration=1400, loop=0, quality=75
-                )
+                how = {"duration": 1400, "loop": 0, "quality": 75, "method": 6}
+                first.save(IMAGES / f"{FILM}.webp", save_all=True, append_images=others, **how)
             else:
                 SCENES[name](stage)
                 stage.picture().quantize(256, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
