@@ -38,6 +38,8 @@ SIZE: Final = 984, 688
 """Of the window. Nothing is scaled afterwards: letters stay sharp."""
 GAME: Final = 3
 """Number of the shipped game shown."""
+REVIEWED: Final = 3194
+"""Number of the one that is reviewed, in which both sides go wrong."""
 AWAY: Final = 2, 2
 PATIENCE: Final = 240.0
 """Seconds after which something that never comes is an error."""
@@ -101,10 +103,10 @@ class Stage:
             self.app.handle(pygame.Event(kind, button=1, pos=self.pointer))
             self.pass_time()
 
-    def study(self, ply: int) -> None:
-        """Look at a ply of the shipped game."""
+    def study(self, ply: int, game: int = GAME) -> None:
+        """Look at a ply of a shipped game."""
         path = data_path("games") / "practical.pgn.zst"
-        self.session.study(next(islice(load(path), GAME, None)))
+        self.session.study(next(islice(load(path), game, None)))
         self.do(Action.FIRST)
         self.controller.step(ply)
         self.settle()
@@ -148,7 +150,7 @@ def mind(stage: Stage) -> None:
 
 def review(stage: Stage) -> None:
     """The curve of a game, and its worst moves."""
-    stage.study(0)
+    stage.study(0, REVIEWED)
     stage.do(Action.REVIEW)
     stage.until(lambda: not stage.controller.review.running)
     stage.do(Action.NEXT_MISTAKE)

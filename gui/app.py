@@ -32,6 +32,7 @@ from gui.strings import say, set_language
 if TYPE_CHECKING:
     from gui.analysis import ArrowMark
     from gui.controller import Controller
+    from gui.new_game import Setup
     from gui.sheets.text_field import TextField
     from lm.matches.table import Ending
     from xiangqi import Board, Move
@@ -362,7 +363,12 @@ class App:
         def more() -> None:
             self._add_engine(lambda: self._open(dialog.with_added()))
 
-        dialog = NewGameDialog(self.controller, self.controller.start, more)
+        def begin(setup: Setup) -> None:
+            self.controller.start(setup)
+            if self.panel.view.name == "review":  # of the game before
+                self.panel.show("moves")
+
+        dialog = NewGameDialog(self.controller, begin, more)
         self._open(dialog)
 
     def _add_engine(self, done: Callable[[], None]) -> None:

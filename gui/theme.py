@@ -136,10 +136,12 @@ def _broken(word: str, size: int, width: int) -> list[str]:
 def split(string: str) -> list[str]:
     """Split a text where a line may end, with the spaces at the ends of the parts.
 
-    Chinese lines neither begin with a mark that closes nor end with one that opens.
+    Chinese lines neither begin with a mark that closes nor end with one that opens, and a move is not broken.
 
     >>> split("End returns. 走一着即为变着。")
     ['End ', 'returns. ', '走', '一', '着', '即', '为', '变', '着。']
+    >>> split("走馬２進３，炮二平五")
+    ['走', '馬２進３，', '炮二平五']
     """
     return _WORDS.findall(string.strip())
 
@@ -149,7 +151,8 @@ def split_all(string: str) -> list[str]:
     return re.findall(rf"{_PART}|\s+", string)
 
 
-_PART = r"[（《「『【〔“‘]*(?:[\u2e80-\uffef]|[^\s\u2e80-\uffef]+)[，。、；：？！）》」』】〕”’…]*\s*"
+_MOVE = r"[\u4e00-\u9fff][\u4e00-\u9fff\d][进進退平][一二三四五六七八九\d]"
+_PART = rf"[（《「『【〔“‘]*(?:{_MOVE}|[\u2e80-\uffef]|[^\s\u2e80-\uffef]+)[，。、；：？！）》」』】〕”’…]*\s*"
 _WORDS = re.compile(_PART)
 
 

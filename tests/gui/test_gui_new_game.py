@@ -241,6 +241,13 @@ class TestDialog:
         press(app, chips[0].center)
         assert [field.value for field in app.overlay.fields] == ["", ""]
 
+    @pytest.mark.parametrize(("before", "after"), [("review", "moves"), ("analysis", "analysis"), ("moves", "moves")])
+    def test_the_review_of_the_game_before_gives_way_to_the_moves(self, app, before, after):
+        app.panel.show(before)
+        key(app, "n")
+        key(app, "return")
+        assert app.panel.view.name == after
+
     @pytest.mark.parametrize("size", [MINIMUM_SIZE, (1280, 800), (3840, 2160)])
     @pytest.mark.parametrize("action", [Action.NEW, Action.ADD_ENGINE])
     def test_it_fits(self, app, size, action):
