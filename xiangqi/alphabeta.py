@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xiangqi.attacks import VALUE, kind_on
-from xiangqi.evaluation import evaluate
 from xiangqi.jit import compiled
 from xiangqi.kernels import MAX_MOVES, MOVE_FROM, MOVE_INDEX, MOVE_TO, MoveBuffer, constant
 from xiangqi.move import CANNON, KNIGHT, ROOK
+from xiangqi.nnue import Net, begin, judge
 from xiangqi.workspace import (
     MAX_PLY,
     ROOM,
@@ -130,7 +130,7 @@ def _count_node(ws: Workspace) -> bool:
 
 
 @compiled
-def _quiesce(ws: Workspace, base: int, alpha: int, beta: int) -> int:
+def _quiesce(ws: Workspace, net: Net, base: int, alpha: int, beta: int) -> int:
     """Return the value of the position at ``base`` once it is played out."""
     ply = base
     f = ws.frames[ply]
@@ -151,13 +151,13 @@ def _quiesce(ws: Workspace, base: int, alpha: int, beta: int) -> int:
                 or ply >= MAX_PLY
                 or first > ROOM - MAX_MOVES
             ):
-                value, down = evaluate(ws), False
+                value, down = judge(ws, net, ply), False
             elif ws.checked[here] != 0:
                 f[_BEST] = ply - MATE
                 f[_END] = add_quiets(ws, add_captures(ws, first))
                 _order(ws, ply, first, f[_END])
             else:
-                static = evaluate(ws)
+                static = judge(ws, net, ply)
                 f[_BEST] = f[_STATIC] = static
                 if static >= f[_BETA]:
                     value, down = static, False
@@ -218,7 +218,7 @@ def _open(ws: Workspace, ply: int, depth: int, alpha: int, beta: int, may_pass: 
 
 
 @compiled
-def _enter(ws: Workspace, table: Table, ply: int) -> int:
+def _enter(ws: Workspace, table: Table, net: Net, ply: int) -> int:
     """Begin with a node: return its value if no move has to be tried, else `_GO_ON`."""
     f = ws.frames[ply]
     here = ws.past + ply
@@ -231,7 +231,7 @@ def _enter(ws: Workspace, table: Table, ply: int) -> int:
         f[_DEPTH] += 1
     alpha, beta = f[_ALPHA], f[_BETA]
     if f[_DEPTH] <= 0 or ply >= MAX_PLY - _PLAYED_OUT or f[_END] > ROOM - MAX_MOVES:
-        return _quiesce(ws, ply, alpha, beta)
+        return _quiesce(ws, net, ply, alpha, beta)
     if _count_node(ws):
         return 0
     depth = f[_DEPTH]
@@ -249,7 +249,7 @@ def _enter(ws: Workspace, table: Table, ply: int) -> int:
                 return value
     if ws.plain != 0 or checked:
         return _GO_ON
-    static = evaluate(ws)
+    static = judge(ws, net, ply)
     f[_STATIC] = static
     if ply > ws.base and beta - alpha == 1 and abs(beta) < WON:
         if depth <= 4 and static - 45 * depth >= beta:
@@ -408,17 +408,17 @@ def _back(ws: Workspace, table: Table, ply: int, value: int) -> int:
 
 
 @compiled
-def _search(ws: Workspace, table: Table, depth: int, alpha: int, beta: int) -> int:
+def _search(ws: Workspace, table: Table, net: Net, depth: int, alpha: int, beta: int) -> int:
     """Return the value of the position at ``ws.base`` for the side to move."""
     ply = ws.base
     _open(ws, ply, depth, alpha, beta, True)
-    value = _enter(ws, table, ply)
+    value = _enter(ws, table, net, ply)
     while True:
         if value == _GO_ON:
             value = _next(ws, table, ply)
         if value == _DOWN:
             ply += 1
-            value = _enter(ws, table, ply)
+            value = _enter(ws, table, net, ply)
         elif ply == ws.base:
             return int(value)
         else:
@@ -427,29 +427,31 @@ def _search(ws: Workspace, table: Table, depth: int, alpha: int, beta: int) -> i
 
 
 @compiled
-def _begin(ws: Workspace, base: int, nodes: int, plain: bool) -> None:
+def _begin(ws: Workspace, net: Net, base: int, nodes: int, plain: bool) -> None:
     """Prepare the workspace for a search that begins at ply ``base``."""
     ws.base, ws.plain = base, plain  # not parameters, of which numba would compile a version for each constant
     ws.nodes, ws.limit, ws.stopped = 0, nodes, 0
     ws.killers[:] = -1
     ws.history[:] = 0
     ws.length[0] = 0
+    begin(ws, net)
 
 
 @compiled
-def quiesce(ws: Workspace, alpha: int, beta: int) -> int:
+def quiesce(ws: Workspace, net: Net, alpha: int, beta: int) -> int:
     """Return the score of the position in the workspace, played out, for the side to move.
 
     Bounded by ``alpha`` and ``beta``: a score up to ``alpha`` is an upper bound, from ``beta`` on a lower bound.
     """
     ws.base, ws.plain = 0, 0
     ws.nodes, ws.limit, ws.stopped = 0, NO_LIMIT, 0
-    return _quiesce(ws, ws.base, alpha, beta)
+    begin(ws, net)
+    return _quiesce(ws, net, ws.base, alpha, beta)
 
 
 @compiled
 def search_position(
-    ws: Workspace, table: Table, depth: int, alpha: int, beta: int, nodes: int, plain: bool
+    ws: Workspace, table: Table, net: Net, depth: int, alpha: int, beta: int, nodes: int, plain: bool
 ) -> tuple[int, int]:
     """Return the score of the position in the workspace for the side to move, and the depth that it was searched to.
 
@@ -458,10 +460,10 @@ def search_position(
     (depth 0 is `quiesce`). The best line lies in ``ws.line[0, : ws.length[0]]`` as moves of the workspace, unless the
     score is a bound.
     """
-    _begin(ws, 0, nodes, plain)
-    best = _quiesce(ws, ws.base, alpha, beta)
+    _begin(ws, net, 0, nodes, plain)
+    best = _quiesce(ws, net, ws.base, alpha, beta)
     for d in range(1, depth + 1):
-        value = _search(ws, table, d, alpha, beta)
+        value = _search(ws, table, net, d, alpha, beta)
         if ws.stopped != 0:
             return best, d - 1
         best = value
@@ -472,6 +474,7 @@ def search_position(
 def root_prices(
     ws: Workspace,
     table: Table,
+    net: Net,
     depth: int,
     margin: int,
     nodes: int,
@@ -489,13 +492,14 @@ def root_prices(
 
     The search ends early as `search_position` does. Depth 1, a move and then `quiesce`, has no limit of nodes.
     """
-    return deepen(ws, table, 1, depth, margin, nodes, plain, moves, prices, lines)
+    return deepen(ws, table, net, 1, depth, margin, nodes, plain, moves, prices, lines)
 
 
 @compiled
 def deepen(
     ws: Workspace,
     table: Table,
+    net: Net,
     first: int,
     depth: int,
     margin: int,
@@ -506,14 +510,14 @@ def deepen(
     lines: NDArray[np.int16],
 ) -> int:
     """Do as `root_prices`, from depth ``first`` on: go on with the moves in the order of the depth before."""
-    _begin(ws, 1, NO_LIMIT if first == 1 else nodes, plain)
+    _begin(ws, net, 1, NO_LIMIT if first == 1 else nodes, plain)
     n = len(moves)
     for d in range(first, depth + 1):
         prices[1] = -ALL
         best = -ALL
         for i in range(n):
             floor = max(best - margin - 1, -MATE)
-            value = _price(ws, table, moves[i], d, floor, floor == -MATE)
+            value = _price(ws, table, net, moves[i], d, floor, floor == -MATE)
             if ws.stopped != 0:
                 break
             prices[1, i] = value
@@ -527,7 +531,7 @@ def deepen(
 
 
 @compiled
-def _price(ws: Workspace, table: Table, move: int, depth: int, floor: int, exactly: bool) -> int:
+def _price(ws: Workspace, table: Table, net: Net, move: int, depth: int, floor: int, exactly: bool) -> int:
     """Return the score of a move at the root by a search of ``depth`` plies, the move's own among them.
 
     A score up to ``floor`` is an upper bound. Unless it is wanted ``exactly`` anyway, the move is first only asked
@@ -538,7 +542,7 @@ def _price(ws: Workspace, table: Table, move: int, depth: int, floor: int, exact
     ws.frames[0, _END] = 0
     top = MATE if exactly else floor + 1
     while True:
-        value = -_search(ws, table, depth - 1, -top, -floor)
+        value = -_search(ws, table, net, depth - 1, -top, -floor)
         if value < top or top == MATE or ws.stopped != 0:
             break
         top = MATE
@@ -547,7 +551,9 @@ def _price(ws: Workspace, table: Table, move: int, depth: int, floor: int, exact
 
 
 @compiled
-def favour(ws: Workspace, table: Table, depth: int, nodes: int, moves: MoveBuffer, favours: NDArray[np.int64]) -> int:
+def favour(
+    ws: Workspace, table: Table, net: Net, depth: int, nodes: int, moves: MoveBuffer, favours: NDArray[np.int64]
+) -> int:
     """Find the move with the greatest sum of its score and its favour, by searches of depths 1 to ``depth``; return the
     last one finished.
 
@@ -556,12 +562,12 @@ def favour(ws: Workspace, table: Table, depth: int, nodes: int, moves: MoveBuffe
     first move of a depth, and of moves that are better, the score is found exactly. So this costs as much as a search
     without favours. The search ends early as `search_position` does; what it found before counts.
     """
-    _begin(ws, 1, NO_LIMIT, False)
+    _begin(ws, net, 1, NO_LIMIT, False)
     for d in range(1, depth + 1):
         best, found = -ALL, 0
         for i in range(len(moves)):
             floor = min(max(best - favours[i], -MATE), MATE - 1)
-            value = _price(ws, table, moves[i], d, floor, i == 0)
+            value = _price(ws, table, net, moves[i], d, floor, i == 0)
             if ws.stopped != 0:
                 break
             if value + favours[i] > best:

@@ -16,6 +16,7 @@ from xiangqi import alphabeta, chase, kernels, mate_search, workspace
 from xiangqi.alphabeta import ALL, LOST, MATE, NO_LIMIT
 from xiangqi.evaluation import expected
 from xiangqi.move import BLACK, KING, MOVES, NULL_MOVE, Move
+from xiangqi.nnue import NO_NET, Net
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,17 +89,19 @@ class Tactics:
 class Searcher:
     """A search with memory: what it finds speeds up later calls. Only one thread may call it at a time.
 
-    ``megabytes`` is the size of its transposition table, rounded down to a power of two.
+    ``megabytes`` is the size of its transposition table, rounded down to a power of two. A ``net`` helps to evaluate
+    positions (`nnue`); without one, their pieces alone count.
 
     >>> from xiangqi import Board
     >>> Searcher().tactics(Board("4k4/9/4b4/9/4n4/9/9/4R4/4A4/4K4 w"), depth=3).prices[0].move
     Move.from_iccs('e2e5')
     """
 
-    def __init__(self, megabytes: int = 1) -> None:
+    def __init__(self, megabytes: int = 1, net: Net = NO_NET) -> None:
         if megabytes < 1:
             raise ValueError(f"a table takes at least 1 megabyte: {megabytes}")
         self._space: Any = workspace.new_workspace()
+        self._net = net
         self._table = np.zeros((1 << (megabytes * (1 << 16)).bit_length() - 1, 2), np.int64)
         self._refuted = np.zeros(1 << 16, np.int64)
 
@@ -187,7 +190,7 @@ class _Root:
     def __init__(
         self, searcher: Searcher, board: Board, margin: int | None, moves: Iterable[Move] | None, plain: bool
     ) -> None:
-        self._space, self._table = searcher._space, searcher._table
+        self._space, self._table, self._net = searcher._space, searcher._table, searcher._net
         self._margin, self._plain = ALL if margin is None else margin, plain
         set_board(self._space, board)
         self._space["stop"] = 0
@@ -205,6 +208,7 @@ class _Root:
         depth = alphabeta.deepen(
             self._space,
             self._table,
+            self._net,
             first,
             min(last, workspace.MAX_PLY),
             self._margin,

@@ -33,6 +33,8 @@ ROOM: Final = 8192 + MAX_MOVES
 """Moves that the stack of all plies holds."""
 FIELDS: Final = 16
 """Variables of a ply."""
+HIDDEN: Final = 64
+"""Hidden units of a network that evaluates positions (`xiangqi.nnue`), for each side."""
 
 _LONG: Final = MAX_PLY + 2
 
@@ -48,6 +50,7 @@ WORKSPACE: Final = np.dtype(
         ("turn", np.int64),
         ("key", np.int64),
         ("score", np.int64),  # for Red
+        ("pieces", np.int64),  # how many there are
         # By position, those of the game first: its key, whether it is check, and the plies since the last capture.
         ("past", np.int64),  # number of positions of the game
         ("keys", np.int64, (PAST + _LONG,)),
@@ -55,6 +58,7 @@ WORKSPACE: Final = np.dtype(
         ("quiet", np.int64, (PAST + _LONG,)),
         # By ply: the move made and what brings it back, the variables of the search, killer moves, the best line.
         ("move", np.int64, (_LONG,)),
+        ("moved", np.int64, (_LONG,)),  # the piece
         ("captured", np.int64, (_LONG,)),
         ("hole", np.int64, (_LONG,)),
         ("scores", np.int64, (_LONG,)),
@@ -62,6 +66,9 @@ WORKSPACE: Final = np.dtype(
         ("killers", np.int64, (_LONG, 2)),
         ("line", np.int16, (_LONG, _LONG)),
         ("length", np.int64, (_LONG,)),
+        # By ply, where a network evaluates: its hidden layer as each side sees the board, and whether it is known.
+        ("sums", np.int16, (_LONG, 2, HIDDEN)),
+        ("summed", np.uint8, (_LONG,)),
         # The moves of all plies, one after the other, and the places of each in the order of trying.
         ("moves", np.int16, (ROOM,)),
         ("orders", np.int32, (ROOM,)),
@@ -109,11 +116,12 @@ def set_position(ws: Workspace, cells: Cells, turn: int, keys: NDArray[np.int64]
     ws.count[:] = 0
     ws.lines[:] = 0
     ws.key = _TURN_KEY if turn else 0
-    ws.score = 0
+    ws.score = ws.pieces = 0
     ws.turn = turn
     for sq in range(90):
         if cells[sq] != 0:
             _put(ws, cells[sq], sq)
+            ws.pieces += 1
     past = min(len(keys), PAST)
     for i in range(past):
         ws.keys[i] = keys[len(keys) - past + i]
@@ -131,8 +139,9 @@ def make(ws: Workspace, ply: int, a: int, b: int) -> None:
     here = ws.past + ply
     piece, captured = int(ws.cells[a]), int(ws.cells[b])
     ws.move[ply] = a * 90 + b
-    ws.captured[ply] = captured
+    ws.moved[ply], ws.captured[ply] = piece, captured
     ws.scores[ply] = ws.score
+    ws.summed[ply + 1] = 0
     key, score = ws.key ^ _TURN_KEY ^ _KEYS[piece, a] ^ _KEYS[piece, b], ws.score + WORTH[piece, b] - WORTH[piece, a]
     slot = ws.slot[a]
     ws.quiet[here + 1] = ws.quiet[here] + 1
@@ -140,6 +149,7 @@ def make(ws: Workspace, ply: int, a: int, b: int) -> None:
         key ^= _KEYS[captured, b]
         score -= WORTH[captured, b]
         ws.count[captured] -= 1
+        ws.pieces -= 1
         last, hole = ws.at[captured, ws.count[captured]], ws.slot[b]
         ws.at[captured, hole] = last
         ws.slot[last] = hole
@@ -183,6 +193,7 @@ def unmake(ws: Workspace, ply: int) -> None:
         ws.at[captured, hole] = b
         ws.slot[b] = hole
         ws.count[captured] = n + 1
+        ws.pieces += 1
     else:
         empty(ws.lines, b)
 
@@ -194,6 +205,7 @@ def make_null(ws: Workspace, ply: int) -> None:
     ws.move[ply] = -1
     ws.captured[ply] = 0
     ws.scores[ply] = ws.score
+    ws.summed[ply + 1] = 0
     ws.key ^= _TURN_KEY
     ws.keys[here + 1] = ws.key
     ws.quiet[here + 1] = 0

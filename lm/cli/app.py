@@ -68,6 +68,7 @@ for command in (
     training.train,
     training.ladder,
     training.data,
+    training.distil,
     measuring.evaluate,
     measuring.report,
     measuring.explain,

@@ -25,6 +25,7 @@ EXTRAS: Final = {
     "train": "train",
     "ladder": "train",
     "data": "train",
+    "distil": "train",
     "evaluate": "torch",
     "report": "report",
     "explain": "report",

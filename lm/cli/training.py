@@ -10,7 +10,7 @@ import typer
 
 from lm import UserError
 from lm.cli.console import interruptible, progress, say, write
-from lm.cli.options import FilesArgument, SaveMinutesOption
+from lm.cli.options import FilesArgument, SaveMinutesOption, SeedOption
 from lm.cli.shipped import open_shards, say_rejected, shipped_games
 
 
@@ -147,6 +147,48 @@ def ladder(
     write(table, page)
     print(page)
     say(f"written to {table}")
+
+
+def distil(
+    model: Annotated[Path, typer.Option(help="The model's folder; nnue.safetensors is written there.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILES", show_default=False, help="Games in any format, or a shard by xqlm data; the shipped ones."
+        ),
+    ] = None,
+    games: Annotated[
+        int | None, typer.Option(min=1, show_default=False, help="Read so many training games; all of them.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the labels; those that are there are not made again.")
+    ] = Path("runs/distil"),
+    cores: Annotated[int, typer.Option(min=1, help="Processes that label.")] = 1,
+    seed: SeedOption = 1,
+) -> None:
+    """Distil a model's value into a small network, with which the search's tactics evaluate positions."""
+    import numpy as np
+
+    from lm.model.folder import NET, model_path
+    from lm.training import distil as distilling
+
+    folder = model_path(model)
+    shards = open_shards(files or shipped_games(), Path("cache"))
+    if len(shards) > 1:
+        raise UserError("one shard at a time: xqlm data makes one of several files")
+    with interruptible():
+        with progress("labelling games", games) as (_, advance):
+            labels = distilling.label(shards[0], folder, out, games, cores, lambda done, all_games: advance(done, ""))
+        positions = np.concatenate([np.load(file) for file in labels])
+        with progress("training on them", None) as (_, advance):
+            net, error, before = distilling.fit(
+                positions, seed, lambda step, steps, error: advance(step, f"of {steps} steps, error {error:.4f}")
+            )
+    distilling.write(net, folder / NET)
+    print(
+        f"{len(positions)} positions; mean squared error {error:.4f} in games kept back, {before:.4f} by pieces alone"
+    )
+    print(f"written to {folder / NET}")
 
 
 def data(

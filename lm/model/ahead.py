@@ -25,6 +25,7 @@ from xiangqi import Board
 from xiangqi.alphabeta import quiesce
 from xiangqi.jit import is_missing
 from xiangqi.mate_search import mate_search
+from xiangqi.nnue import NO_NET
 from xiangqi.tactics import set_board
 from xiangqi.workspace import new_workspace
 
@@ -77,7 +78,7 @@ def look_for_a_mate() -> None:
     """Compile the searches for mates and for captures that pay."""
     space = new_workspace()
     set_board(space, Board())
-    quiesce(space, -1, 1)
+    quiesce(space, NO_NET, -1, 1)
     mate_search(space, np.zeros(1, np.int64), 1, 1)
 
 

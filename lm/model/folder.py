@@ -18,11 +18,16 @@ from lm import UserError, data_path, one_of
 from lm.model.config import ModelConfig
 from lm.model.encoding import candidate_columns, input_map
 from lm.model.weights import Tensors, Weights, arrange, shapes
+from xiangqi.nnue import NO_NET, ROWS, Net
+from xiangqi.workspace import HIDDEN
 
 MODEL_TYPE: Final = "xqlm"
 """What ``config.json`` calls our models."""
 DTYPES: Final = ("int8", "float32")
 """Number formats of a model's large matrices in play. 8 bits give the same moves in half the time."""
+
+NET: Final = "nnue.safetensors"
+"""The file of a model's `Network.net`."""
 
 _DTYPES: Final = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 """Number types of safetensors, as numpy reads them."""
@@ -35,6 +40,8 @@ class Network:
     config: ModelConfig
     weights: Weights
     eight_bits: bool
+    net: Net
+    """What evaluates positions in a tactical search, in the model's place; see `xiangqi.nnue`."""
 
 
 def load_network(directory: str | Path | None = None, dtype: str = "int8") -> Network:
@@ -56,10 +63,29 @@ def load_network(directory: str | Path | None = None, dtype: str = "int8") -> Ne
             unexpected=tensors.keys() - expected.keys(),
         )
         if not faults:
-            return Network(config, arrange(config, tensors, eight_bits), eight_bits)
+            return Network(config, arrange(config, tensors, eight_bits), eight_bits, load_net(path))
     except (OSError, ValueError, TypeError, ArithmeticError) as error:
         raise UserError(f"damaged model in {path}: {error}") from None
     raise UserError(damaged(path, faults))
+
+
+def load_net(directory: str | Path | None = None) -> Net:
+    """Load a model's network for tactical searches, the shipped one's by default; `NO_NET` if it has none.
+
+    Raises ``UserError`` that names a missing folder, or a damaged file.
+    """
+    path = model_path(directory) / NET
+    if not path.is_file():
+        return NO_NET
+    from safetensors import deserialize  # imported only when needed
+
+    try:
+        ((_, tensor),) = deserialize(path.read_bytes())
+        if tensor["dtype"] != "I16" or tuple(tensor["shape"]) != (ROWS, HIDDEN):
+            raise ValueError(f"it holds no {ROWS} x {HIDDEN} integers of 16 bits")
+    except Exception as error:  # SafetensorError derives from Exception alone
+        raise UserError(f"damaged network in {path}: {error}") from None
+    return np.frombuffer(tensor["data"], "<i2").reshape(ROWS, HIDDEN).astype(np.int16)
 
 
 def model_path(directory: str | Path | None) -> Path:

@@ -87,7 +87,7 @@ def look_ahead(f: Forced, cells: Cells, king: int, checked: bool, moves: MoveBuf
         f.mates[1] = _mate(f, MATE_MOVES)
     _set(f, cells, 0)
     f.scores[0] = min(max(evaluate(space), -SCORED), SCORED)
-    f.scores[1] = quiesce(space, -SCORED, SCORED)
+    f.scores[1] = quiesce(space, space.line[:0], -SCORED, SCORED)  # no network, which is `NO_NET`
     f.mates[0] = _mate(f, MATE_MOVES)
     all_of_them = checked or f.mates[1] > 0
     origin, bared = -1, False

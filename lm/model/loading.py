@@ -14,6 +14,7 @@ from lm.model.folder import Network, check_trust, damaged, faults_of, model_path
 from lm.model.model import XiangqiLM
 from lm.model.vocabulary import CHARS
 from lm.model.weights import arrange
+from xiangqi.nnue import NO_NET
 
 TRUSTED: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}
 """Arguments of every load from a folder: nothing is downloaded, and no code from the folder is run."""
@@ -73,4 +74,4 @@ def load_any_model(directory: str | Path | None = None) -> PreTrainedModel:
 def network_of(model: XiangqiLM, eight_bits: bool = False) -> Network:
     """Return a model for play (`lm.model.network`), with a copy of its weights."""
     tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in model.state_dict().items()}
-    return Network(model.config, arrange(model.config, tensors, eight_bits), eight_bits)
+    return Network(model.config, arrange(model.config, tensors, eight_bits), eight_bits, NO_NET)

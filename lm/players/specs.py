@@ -244,7 +244,7 @@ def _written(text: str, special: str) -> str:
 _SEED: Final[dict[str, Reader]] = {"seed": int}
 _LIMITS: Final[dict[str, Reader]] = {"depth": int, "nodes": int, "movetime": int}
 _ENGINE: Final[dict[str, Reader]] = {"cmd": str, **_LIMITS, "timeout": float, "folder": str, "ponder": int}
-_TACTICS: Final[dict[str, Reader]] = {**_LIMITS, "megabytes": int}
+_TACTICS: Final[dict[str, Reader]] = {**_LIMITS, "megabytes": int, "net": str}
 _LM: Final[dict[str, Reader]] = {
     "model": str,
     "temperature": float,

@@ -10,10 +10,12 @@ from itertools import zip_longest
 from typing import Final
 
 from lm import UserError
+from lm.model.folder import load_net
 from lm.players.player import Analysis, Choice, GeneratedAnalysis, Limits, Line, Thinker, limit_of_each
 from lm.players.search.clock import budget
 from xiangqi import Board
 from xiangqi.engine import Info, Limit, Score
+from xiangqi.nnue import NO_NET
 from xiangqi.tactics import Price, Searcher, Tactics
 
 DEPTH: Final = 4
@@ -25,7 +27,8 @@ class TacticsPlayer(Thinker):
 
     ``depth`` is the number of plies searched for a move, ``nodes`` the number of positions, ``movetime`` the time in
     milliseconds; a limit given with the board replaces them. ``megabytes`` is the size of its table, which is kept from
-    move to move. Raises ``UserError`` for invalid settings.
+    move to move. ``net`` is a model's folder, or ``shipped``, whose small network evaluates positions; without it,
+    pieces alone do. Raises ``UserError`` for invalid settings.
     """
 
     one_game = True  # another game's entries in the table would change its moves
@@ -36,6 +39,7 @@ class TacticsPlayer(Thinker):
         nodes: int | None = None,
         movetime: float | None = None,
         megabytes: int = 16,
+        net: str | None = None,
         name: str = "tactics",
     ) -> None:
         given = {"depth": depth, "nodes": nodes, "movetime": movetime}
@@ -46,7 +50,8 @@ class TacticsPlayer(Thinker):
         self.limit = Limit(None if movetime is None else movetime / 1000, depth, nodes)
         if not any(given.values()):
             self.limit = Limit(depth=DEPTH)
-        self._searcher = Searcher(megabytes)
+        self._net = NO_NET if net is None else load_net(None if net == "shipped" else net)
+        self._searcher = Searcher(megabytes, self._net)
         self._stopped = threading.Event()
         self._searcher.tactics(Board(), 1)  # compile the kernels now, not at the first move
 
@@ -57,7 +62,7 @@ class TacticsPlayer(Thinker):
 
     def analyse(self, board: Board, limit: Limit | None = None, multipv: int = 1) -> Analysis:
         """Analyse a position, with new lines after each depth. Without a limit it goes on until it is stopped."""
-        return _Deepening(Searcher(self._megabytes), board.copy(), limit or Limit(), multipv)
+        return _Deepening(Searcher(self._megabytes, self._net), board.copy(), limit or Limit(), multipv)
 
     def new_game(self) -> None:
         """Forget what was found in the last game."""

@@ -10,6 +10,7 @@ from xiangqi import ADVISOR, BISHOP, CANNON, KING, KNIGHT, NULL_MOVE, PAWN, ROOK
 from xiangqi.alphabeta import ALL, MATE, NO_LIMIT, RULED, quiesce, search_position
 from xiangqi.attacks import VALUE, kind_on
 from xiangqi.evaluation import WORTH, evaluate
+from xiangqi.nnue import NO_NET
 from xiangqi.piece_values import TEMPO
 from xiangqi.rulings import repetition_outcome
 from xiangqi.tactics import Searcher, set_board
@@ -122,7 +123,7 @@ class TestAlphaBeta:
         assert {price.move: price.score for price in found.prices} == wanted
         assert [p.score for p in found.prices] == sorted(wanted.values(), reverse=True)
         space, table = space_of(board), np.zeros((1 << 12, 2), np.int64)
-        score, reached = search_position(space, table, depth, -ALL, ALL, NO_LIMIT, True)
+        score, reached = search_position(space, table, NO_NET, depth, -ALL, ALL, NO_LIMIT, True)
         assert (score, reached) == (max(wanted.values()), depth)
         assert board.fen() == before
 
@@ -131,9 +132,9 @@ class TestAlphaBeta:
         board = random_board(seed, 40)
         space = space_of(board)
         exact = played_out(board, 0)
-        assert search_position(space, np.zeros((2, 2), np.int64), 0, -ALL, ALL, NO_LIMIT, True) == (exact, 0)
+        assert search_position(space, np.zeros((2, 2), np.int64), NO_NET, 0, -ALL, ALL, NO_LIMIT, True) == (exact, 0)
         for alpha in (exact - 100, exact, exact + 100):
-            value = quiesce(space, alpha, alpha + 1)
+            value = quiesce(space, NO_NET, alpha, alpha + 1)
             assert value > alpha if exact > alpha else value <= alpha
 
     def test_pruning_loses_little(self):

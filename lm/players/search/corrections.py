@@ -17,6 +17,7 @@ from xiangqi.alphabeta import NO_LIMIT, Table, root_prices, search_position
 from xiangqi.jit import allocating
 from xiangqi.kernels import MOVE_INDEX
 from xiangqi.mate_search import mate_search
+from xiangqi.nnue import Net
 from xiangqi.workspace import set_position
 
 LARGEST: Final = 2000
@@ -31,6 +32,7 @@ ROWS: Final = 1 << 16
 def correct(
     space: Any,  # a workspace of xiangqi.workspace
     table: Table,
+    net: Net,
     cells: NDArray[np.uint8],  # (R, 90)
     turns: NDArray[np.int64],  # (R,)
     answers: Answers,  # what the network says of them
@@ -49,13 +51,13 @@ def correct(
         set_position(space, cells[r], turns[r], keys, checked)
         # Where moves get prices, a shallower search is enough to find the best of the others.
         ahead = depth if priced == 0 else max(1, depth - 1)
-        best, _ = search_position(space, table, ahead, -LARGEST, LARGEST, NO_LIMIT, False)
+        best, _ = search_position(space, table, net, ahead, -LARGEST, LARGEST, NO_LIMIT, False)
         if priced > 0 and n > 1:
             k = _likeliest(answers.scores[r, :n], moves, priced, chosen)
             if space.length[0] > 0:
                 k = _with(chosen, k, MOVE_INDEX[space.line[0, 0] // 90, space.line[0, 0] % 90])
             prices, lines = np.empty((2, k), np.int64), np.empty((2, k, 1), np.int16)
-            root_prices(space, table, depth, MARGIN, NO_LIMIT, False, chosen[:k], prices, lines)
+            root_prices(space, table, net, depth, MARGIN, NO_LIMIT, False, chosen[:k], prices, lines)
             best = prices[0, 0]
             for i in range(k):
                 for m in range(n):

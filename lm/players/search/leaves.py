@@ -25,6 +25,7 @@ from xiangqi.alphabeta import favour, root_prices
 from xiangqi.jit import allocating
 from xiangqi.kernels import MOVE_INDEX, MOVE_MIRRORED
 from xiangqi.mate_search import mate_search
+from xiangqi.nnue import NO_NET
 from xiangqi.tactics import set_board
 from xiangqi.workspace import MAX_PLY, new_workspace
 
@@ -71,6 +72,7 @@ class Leaves:
         self._game: GameMoves | None = None
         self._board = Board()
         self._table = np.zeros((ROOT_ROWS, 2), np.int64)
+        self._net = NO_NET
 
     @property
     def deepest(self) -> int:
@@ -154,7 +156,7 @@ class Leaves:
         moves = found.copy()
         prices, lines = np.zeros((2, n), np.int64), np.zeros((2, n, 1), np.int16)
         set_board(space.tactics, self._board)
-        root_prices(space.tactics, self._table, MAX_PLY // 2, margin, nodes, False, moves, prices, lines)
+        root_prices(space.tactics, self._table, self._net, MAX_PLY // 2, margin, nodes, False, moves, prices, lines)
         scores = np.clip(prices[0], -LARGEST, LARGEST)
         losses = scores[0] - scores
         losses = np.minimum(np.where(losses > margin, np.maximum(losses, 2 * margin), losses), MARGIN)
@@ -171,7 +173,7 @@ class Leaves:
         """
         set_board(space.tactics, self._board)
         found = moves.copy()
-        favour(space.tactics, self._table, MAX_PLY // 2, nodes, found, favours.copy())
+        favour(space.tactics, self._table, self._net, MAX_PLY // 2, nodes, found, favours.copy())
         return MOVES[found[0]]
 
     def correct(self, space: Workspace, n: int, depth: int, priced: int) -> None:
@@ -179,7 +181,8 @@ class Leaves:
         batch = space.batch
         turns = self._board.turn ^ (batch.lengths[:n] & 1)
         correct(
-            space.tactics, space.table, batch.cells[:n], turns, space.answers, depth, priced, space.worth, space.losses,
+            space.tactics, space.table, self._net, batch.cells[:n], turns, space.answers, depth, priced, space.worth,
+            space.losses,
         )  # fmt: skip
 
 
@@ -202,7 +205,7 @@ class NetworkLeaves(Leaves):
 
     def __init__(self, network: Network, size: int, voice: Voice = Voice.HUMAN, mirrors: bool = True) -> None:
         super().__init__()
-        self._network, self._voice = network, int(voice)
+        self._network, self._voice, self._net = network, int(voice), network.net
         self._image = NetworkLeaves(network, 0, voice, mirrors=False) if mirrors else None
         self.longest = network.config.n_context - 1
         # Room for all: the cache must not move while other threads write to it.

@@ -16,6 +16,7 @@ from lm.model import features, groups
 from xiangqi import BLACK, KING, MOVES, PAWN, RED, SQUARES, Board, Color, Move, Square, kernels
 from xiangqi.alphabeta import quiesce
 from xiangqi.evaluation import evaluate
+from xiangqi.nnue import NO_NET
 from xiangqi.tactics import set_board
 from xiangqi.workspace import new_workspace
 
@@ -271,7 +272,7 @@ class TestInputs:
             space = new_workspace()
             set_board(space, board)
             told = group(encode_last(board)[0], "score")
-            assert told == [fine(evaluate(space)), 33 + fine(quiesce(space, -2000, 2000))]
+            assert told == [fine(evaluate(space)), 33 + fine(quiesce(space, NO_NET, -2000, 2000))]
 
     def test_captures_are_played_out(self) -> None:
         """A rook that can be taken is worth nothing more, one that is guarded keeps its worth."""

@@ -1,0 +1,310 @@
+"""Distils a model into the small network that evaluates positions in tactical searches (`xiangqi.nnue`).
+
+An alpha-beta search looks at a million positions a second, far more than the model can read. So a small network learns
+what the model would say of them:
+
+1. `label` collects quiet positions of training games, and positions one or two random moves away from them, and asks
+   the model for each one's value v. A tactical search of two plies gives its score s. Held-out games are not used.
+2. `fit` trains the network. Its target is the value that the model's own search gives to a leaf,
+   ``tanh(TRUST atanh(v) + COUNTING ln(10) s / 800)``, with the weights that foresee results of games best
+   (docs/log.md, "Values").
+
+Quiet is a position whose side to move is not in check and gains nothing by captures: a tactical search evaluates no
+others.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save
+from torch import Tensor, nn
+
+from lm import UserError
+from lm.dataset.shards import Shard
+from lm.model.folder import load_network
+from lm.players.policy import Evaluator
+from xiangqi import MOVES, Board
+from xiangqi.alphabeta import NO_LIMIT, Table, quiesce, search_position
+from xiangqi.evaluation import evaluate
+from xiangqi.formats.streams import open_replacing
+from xiangqi.jit import compiled
+from xiangqi.nnue import BIAS, FRACTION, FULL, NO_NET, QUARTERS, ROWS, Net
+from xiangqi.workspace import HIDDEN, Workspace, new_workspace, set_position
+
+PIECES: Final = 32
+NO_PIECE: Final = BIAS
+POSITION: Final = np.dtype(
+    [
+        ("pieces", np.int16, PIECES),  # ``code * 90 + square`` as the side to move sees the board; NO_PIECE at the end
+        ("static", np.int16),  # the pieces' score for that side, in centipawns
+        ("tactical", np.int16),  # after a tactical search of two plies
+        ("value", np.float32),  # what the model says, from -1 to 1
+        ("game", np.int32),  # number of the game
+    ]
+)
+"""A labelled position."""
+CHUNK: Final = 500
+"""Games of a file of labels."""
+FIRST: Final = 6
+"""The ply before which positions are all too well known."""
+LONGEST: Final = 250
+ASTRAY: Final = 0.3
+"""Share of the plies from which one or two random moves are made, too."""
+LARGEST: Final = 2000
+QUIET: Final = 10
+"""Centipawns that captures may change."""
+TRUST: Final = 0.85
+COUNTING: Final = 0.56
+_VALUE: Final = math.log(10) / 800
+"""tanh(_VALUE * x) is the value of x centipawns."""
+HELD_OUT: Final = 50
+"""One game of so many is kept back, to measure the fit."""
+EPOCHS: Final = 8
+BATCH: Final = 8192
+LEARNING_RATE: Final = 4e-3
+
+
+# --- Labels -----------------------------------------------------------------------------------------------------------
+
+
+def label(
+    shard: Shard,
+    model: Path,
+    out: Path,
+    games: int | None = None,
+    processes: int = 1,
+    advance: Callable[[int, int], None] = lambda done, games: None,
+) -> list[Path]:
+    """Label positions of training games, at most so many ``games``, and return the files of `POSITION` records in
+    ``out``. Files that are there already are not made again.
+
+    ``advance`` is called with the games done and all games. Raises ``UserError`` where the shard has no training games.
+    """
+    chosen = np.random.default_rng(0).permutation(shard.games("train"))[:games]
+    if not len(chosen):
+        raise UserError(f"{shard.path}: no games to train on")
+    out.mkdir(parents=True, exist_ok=True)
+    parts = [chosen[at : at + CHUNK] for at in range(0, len(chosen), CHUNK)]
+    files = [out / f"labels-{number:04d}.npy" for number in range(len(parts))]
+    done = sum(len(part) for part, file in zip(parts, files, strict=True) if file.exists())
+    advance(done, len(chosen))
+    pool = ProcessPoolExecutor(
+        processes, multiprocessing.get_context("spawn"), initializer=_open, initargs=(shard.path, model)
+    )
+    try:
+        tasks = {
+            pool.submit(_label_part, part.tolist(), file, number): len(part)
+            for number, (part, file) in enumerate(zip(parts, files, strict=True))
+            if not file.exists()
+        }
+        for task in as_completed(tasks):
+            task.result()
+            done += tasks[task]
+            advance(done, len(chosen))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return files
+
+
+_labeller: _Labeller | None = None
+
+
+def _open(shard: Path, model: Path) -> None:
+    global _labeller
+    _labeller = _Labeller(Shard.open(shard), model)
+
+
+def _label_part(games: list[int], file: Path, seed: int) -> None:
+    assert _labeller is not None
+    found = np.concatenate([np.zeros(0, POSITION), *_labeller.positions(games, seed)])
+    with open_replacing(file) as out:
+        np.save(out, found)
+
+
+class _Labeller:
+    """Labels positions of a shard's games."""
+
+    def __init__(self, shard: Shard, model: Path) -> None:
+        self._shard = shard
+        self._evaluate = Evaluator(load_network(model))
+        self._space, self._table = new_workspace(), np.zeros((1 << 16, 2), np.int64)
+
+    def positions(self, games: Sequence[int], seed: int) -> Iterator[NDArray[Any]]:
+        rng = np.random.default_rng(seed)
+        for game in games:
+            moves = self._shard.moves_of(game)[:LONGEST]
+            if len(moves) > FIRST and str(game) not in self._shard.meta["starts"]:
+                yield self._of_game(game, moves, rng)
+
+    def _of_game(self, game: int, moves: NDArray[np.int16], rng: np.random.Generator) -> NDArray[Any]:
+        board, boards = Board(), []
+        for move in moves.tolist():
+            boards.append(board.copy())
+            board.push(MOVES[move])
+        read = self._evaluate.along([boards[-1]], [len(boards) - 1 - FIRST])[0]
+        known = list(zip(boards[-len(read) :], read, strict=True))
+        astray = [_astray(board, rng) for board, _ in known if rng.random() < ASTRAY]
+        quiet = [board for board in astray if board.legal_moves and self._record(board) is not None]
+        known += zip(quiet, self._evaluate(quiet), strict=True) if quiet else ()
+        found = []
+        for board, evaluation in known:
+            record = self._record(board)
+            if record is not None:
+                record["value"], record["game"] = evaluation.wdl[0] - evaluation.wdl[2], game
+                found.append(record)
+        return np.array(found, POSITION)
+
+    def _record(self, board: Board) -> Any:
+        """Return the record of a position without its value, or ``None`` if it is not quiet."""
+        record = np.zeros(1, POSITION)
+        return record[0] if _label(self._space, self._table, board.cells, board.turn, NO_NET, record[0]) else None
+
+
+def _astray(board: Board, rng: np.random.Generator) -> Board:
+    """Return the board after one or two random moves."""
+    board = board.copy()
+    for _ in range(int(rng.integers(1, 3))):
+        if moves := board.legal_moves:
+            board.push(moves[rng.integers(len(moves))])
+    return board
+
+
+@compiled
+def _label(ws: Workspace, table: Table, cells: NDArray[np.uint8], turn: int, net: Net, out: Any) -> bool:
+    """Fill a record of a position, without its value; return whether it is quiet."""
+    set_position(ws, cells, turn, ws.keys[:0], ws.checked[:0])
+    if ws.checked[0] != 0:
+        return False
+    static = evaluate(ws)
+    if abs(quiesce(ws, net, -LARGEST, LARGEST) - static) > QUIET or abs(static) >= LARGEST:
+        return False
+    n = 0
+    for sq in range(90):
+        piece = int(cells[sq])
+        if piece != 0:
+            out.pieces[n] = (piece ^ 8) * 90 + 89 - sq if turn else piece * 90 + sq
+            n += 1
+    out.pieces[n:] = NO_PIECE
+    out.static = static
+    out.tactical, _ = search_position(ws, table, net, 2, -LARGEST, LARGEST, NO_LIMIT, False)
+    return True
+
+
+# --- The network ------------------------------------------------------------------------------------------------------
+
+
+class _Sums(nn.Module):
+    """The network in floats: activations from 0 to 1, outputs in units of atanh of the value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = nn.Embedding(NO_PIECE + 1, HIDDEN, padding_idx=NO_PIECE)
+        self.bias = nn.Parameter(torch.full((HIDDEN,), 0.3))
+        self.weights = nn.Parameter(0.05 * torch.randn(QUARTERS, 2 * HIDDEN))
+        self.offsets = nn.Parameter(torch.zeros(QUARTERS))
+        with torch.no_grad():
+            self.rows.weight[:NO_PIECE].normal_(std=0.05)
+
+    def forward(self, own: Tensor, other: Tensor, quarter: Tensor) -> Tensor:
+        """Return what is added to the pieces' score ``(N,)``, for positions ``(N, PIECES)`` as each side sees them."""
+        hidden = torch.cat([self._hidden(own), self._hidden(other)], 1)
+        return (hidden * self.weights[quarter]).sum(1) + self.offsets[quarter]
+
+    def _hidden(self, pieces: Tensor) -> Tensor:
+        sums = nn.functional.embedding_bag(pieces, self.rows.weight, mode="sum", padding_idx=NO_PIECE) + self.bias
+        return sums.clamp(0, 1).square()
+
+    def clamp(self) -> None:
+        """Keep the weights within what 16 bits can hold."""
+        with torch.no_grad():
+            self.rows.weight.clamp_(-2, 2)
+            self.weights.clamp_(-4, 4)
+
+
+def write(net: Net, path: Path) -> None:
+    """Write the network as `lm.model.folder` reads it."""
+    with open_replacing(path) as file:
+        file.write(save({"nnue": net}))
+
+
+def fit(
+    positions: NDArray[Any],
+    seed: int = 1,
+    advance: Callable[[int, int, float], None] = lambda step, steps, error: None,
+) -> tuple[Net, float, float]:
+    """Train the network on records of `POSITION`.
+
+    Returns it with the mean squared error of its values in games that were kept back, and that of the pieces alone.
+    ``advance`` is called with the steps done, all steps, and the error so far.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    back = positions["game"] % HELD_OUT == 0
+    held_out, trained = np.flatnonzero(back), np.flatnonzero(~back)
+    model = _Sums()
+    steps = EPOCHS * max(1, len(trained) // BATCH)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.05)
+    error = math.nan
+    for step in range(steps):
+        at = step % (steps // EPOCHS)
+        if at == 0:
+            rng.shuffle(trained)
+        loss = _loss(model, positions[trained[at * BATCH : (at + 1) * BATCH]], mirror=rng.random() < 0.5)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        model.clamp()
+        error = loss.item() if step == 0 else 0.99 * error + 0.01 * loss.item()
+        advance(step + 1, steps, error)
+    net = _pack(model)
+    with torch.no_grad():
+        parts = np.array_split(held_out, max(1, len(held_out) // BATCH))
+        found = sum(len(part) * float(_loss(model, positions[part])) for part in parts) / max(1, len(held_out))
+    before = np.tanh(_VALUE * positions["static"][held_out]) - targets(positions[held_out])
+    return net, found, float((before**2).mean())
+
+
+def targets(positions: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the values ``(N,)`` that the network learns."""
+    own = np.arctanh(np.clip(positions["value"], -0.999, 0.999))
+    return np.tanh(TRUST * own + COUNTING * _VALUE * positions["tactical"]).astype(np.float32)
+
+
+_ALL: Final = np.arange(NO_PIECE)
+_MIRRORED: Final = np.append(_ALL // 9 * 9 + 8 - _ALL % 9, NO_PIECE)
+"""Each piece on its square with left and right exchanged."""
+_TURNED: Final = np.append((_ALL // 90 ^ 8) * 90 + 89 - _ALL % 90, NO_PIECE)
+"""As the other side sees it."""
+
+
+def _loss(model: _Sums, positions: NDArray[Any], mirror: bool = False) -> Tensor:
+    own = positions["pieces"].astype(np.int64)
+    if mirror:
+        own = _MIRRORED[own]
+    quarter = np.clip(((own < NO_PIECE).sum(1) - 9) // 6, 0, QUARTERS - 1)
+    more = model(torch.from_numpy(own), torch.from_numpy(_TURNED[own]), torch.from_numpy(quarter))
+    value = torch.tanh(torch.from_numpy(_VALUE * positions["static"].astype(np.float32)) + more)
+    return nn.functional.mse_loss(value, torch.from_numpy(targets(positions)))
+
+
+def _pack(model: _Sums) -> Net:
+    """Return the network in 16-bit integers, as `xiangqi.nnue` lays it out."""
+    net = np.zeros((ROWS, HIDDEN))
+    rows, bias, weights, offsets = (
+        x.detach().numpy() for x in (model.rows.weight, model.bias, model.weights, model.offsets)
+    )
+    net[:BIAS], net[BIAS] = rows[:NO_PIECE] * FULL, bias * FULL
+    net[BIAS + 1 : -1] = weights.reshape(2 * QUARTERS, HIDDEN) * (FRACTION / _VALUE)
+    net[-1, :QUARTERS] = offsets * (FRACTION / _VALUE)
+    return np.round(net).astype(np.int16)

@@ -1,0 +1,104 @@
+"""The small network that stands for a model in tactical searches: labels, fit, and its file."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lm import UserError
+from lm.dataset.shards import Shard
+from lm.model.folder import NET, load_net, load_network
+from lm.players.specs import Spec
+from lm.training import distil
+from lm.training.distil import NO_PIECE, POSITION, fit, label, targets
+from xiangqi import Board
+from xiangqi.evaluation import evaluate
+from xiangqi.nnue import NO_NET, begin, judge
+from xiangqi.workspace import new_workspace, set_position
+
+Xqlm = Callable[..., tuple[int | str, str, str]]
+
+
+@pytest.fixture(scope="module")
+def labelled(shard: Shard, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    files = label(shard, model_folder, tmp_path_factory.mktemp("labels"), games=20)
+    return np.concatenate([np.load(file) for file in files])
+
+
+def board_of(record: np.ndarray) -> Board:
+    """Return the position of a record, from the side to move, as Red's."""
+    cells = np.zeros(90, np.uint8)
+    pieces = record["pieces"][record["pieces"] < NO_PIECE]
+    cells[pieces % 90] = pieces // 90
+    board = Board()
+    board.cells[:] = cells
+    return board
+
+
+class TestLabels:
+    def test_they_are_quiet_positions_of_training_games(self, shard: Shard, labelled: np.ndarray) -> None:
+        assert len(labelled) > 500
+        assert set(labelled["game"].tolist()) <= set(shard.games("train").tolist())
+        keys, checked, space = np.empty(0, np.int64), np.empty(0, np.uint8), new_workspace()
+        for record in labelled[::29]:
+            set_position(space, board_of(record).cells, 0, keys, checked)
+            assert evaluate(space) == record["static"]
+            assert not space["checked"][0]
+
+    def test_values_are_the_models(self, shard: Shard, model_folder: Path, labelled: np.ndarray) -> None:
+        assert np.abs(labelled["value"]).max() <= 1
+        assert labelled["value"].std() > 0
+        assert (np.sign(targets(labelled)) != 0).any()
+
+    def test_files_that_are_there_are_kept(self, shard: Shard, model_folder: Path, tmp_path: Path) -> None:
+        (file,) = label(shard, model_folder, tmp_path, games=2)
+        np.save(file, np.zeros(3, POSITION))
+        assert len(np.load(*label(shard, model_folder, tmp_path, games=2))) == 3
+
+
+def test_the_network_learns_its_targets(labelled: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A side that has a horse on its own third rank is winning; material says nothing of it."""
+    monkeypatch.setattr(distil, "EPOCHS", 40)
+    monkeypatch.setattr(distil, "BATCH", 256)
+    monkeypatch.setattr(distil, "HELD_OUT", 5)
+    made_up = labelled.copy()
+    horses = np.isin(made_up["pieces"], 4 * 90 + np.arange(18, 27)).any(1)
+    made_up["value"], made_up["tactical"] = np.where(horses, 0.6, -0.6), 0
+    net, error, before = fit(made_up)
+    assert error < before / 3
+    space, keys, checked = new_workspace(), np.empty(0, np.int64), np.empty(0, np.uint8)
+    for record, horse in zip(made_up[::41], horses[::41], strict=True):
+        set_position(space, board_of(record).cells, 0, keys, checked)
+        begin(space, net)
+        assert (judge(space, net, 0) > 0) == horse
+
+
+def test_from_the_command_line(xqlm: Xqlm, shard_folder: Path, model_folder: Path, tmp_path: Path) -> None:
+    """The model has its network from then on, and the search and tactics use it."""
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    assert load_net(folder) is NO_NET
+    code, out, err = xqlm("distil", shard_folder, "--model", folder, "--games", 3, "--out", tmp_path / "labels")
+    assert code == 0, err
+    assert "mean squared error" in out
+    assert load_network(folder).net.any()
+    board = Board.from_moves("h2e2 h9g7")
+    plain, helped = (Spec.parse(f"tactics:2{net}").open() for net in ("", f",net={folder}"))
+    (one,), (other,) = plain.choose([board]), helped.choose([board])
+    assert one.info is not None
+    assert other.info is not None
+    assert one.info.score != other.info.score
+
+
+def test_what_is_wrong_is_said_in_one_line(xqlm: Xqlm, model_folder: Path, tmp_path: Path) -> None:
+    code, _, err = xqlm("distil", "--model", tmp_path / "nowhere")
+    assert (code, err) == (2, f"xqlm: no model in {tmp_path / 'nowhere'}: there is no such folder\n")
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    (folder / NET).write_bytes(b"nonsense")
+    with pytest.raises(UserError, match=f"damaged network in {folder / NET}"):
+        load_network(folder)
