@@ -244,11 +244,15 @@ def fit(
     """Train the network on records of `POSITION`.
 
     Returns it with the mean squared error of its values in games that were kept back, and that of the pieces alone.
+    Raises ``UserError`` where the positions are of one game.
     ``advance`` is called with the steps done, all steps, and the error so far.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    back = positions["game"] % HELD_OUT == 0
+    games = np.unique(positions["game"])
+    if len(games) < 2:
+        raise UserError("one game is not enough to train on")
+    back = np.isin(positions["game"], games[::HELD_OUT])
     held_out, trained = np.flatnonzero(back), np.flatnonzero(~back)
     model = _Sums()
     steps = EPOCHS * max(1, len(trained) // BATCH)

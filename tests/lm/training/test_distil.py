@@ -14,7 +14,7 @@ from lm.dataset.shards import Shard
 from lm.model.folder import NET, load_net, load_network
 from lm.players.specs import Spec
 from lm.training import distil
-from lm.training.distil import NO_PIECE, POSITION, fit, label, targets
+from lm.training.distil import COUNTING, NO_PIECE, POSITION, TRUST, fit, label, targets
 from xiangqi import Board
 from xiangqi.evaluation import evaluate
 from xiangqi.nnue import NO_NET, begin, judge
@@ -29,14 +29,12 @@ def labelled(shard: Shard, model_folder: Path, tmp_path_factory: pytest.TempPath
     return np.concatenate([np.load(file) for file in files])
 
 
-def board_of(record: np.ndarray) -> Board:
-    """Return the position of a record, from the side to move, as Red's."""
+def cells_of(record: np.ndarray) -> np.ndarray:
+    """Return the position of a record, with the side to move as Red."""
     cells = np.zeros(90, np.uint8)
     pieces = record["pieces"][record["pieces"] < NO_PIECE]
     cells[pieces % 90] = pieces // 90
-    board = Board()
-    board.cells[:] = cells
-    return board
+    return cells
 
 
 class TestLabels:
@@ -45,7 +43,7 @@ class TestLabels:
         assert set(labelled["game"].tolist()) <= set(shard.games("train").tolist())
         keys, checked, space = np.empty(0, np.int64), np.empty(0, np.uint8), new_workspace()
         for record in labelled[::29]:
-            set_position(space, board_of(record).cells, 0, keys, checked)
+            set_position(space, cells_of(record), 0, keys, checked)
             assert evaluate(space) == record["static"]
             assert not space["checked"][0]
 
@@ -61,20 +59,21 @@ class TestLabels:
 
 
 def test_the_network_learns_its_targets(labelled: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A side that has a horse on its own third rank is winning; material says nothing of it."""
-    monkeypatch.setattr(distil, "EPOCHS", 40)
+    """A horse of one's own on the third rank is worth more than pieces tell, and none less."""
+    monkeypatch.setattr(distil, "EPOCHS", 100)
     monkeypatch.setattr(distil, "BATCH", 256)
     monkeypatch.setattr(distil, "HELD_OUT", 5)
     made_up = labelled.copy()
     horses = np.isin(made_up["pieces"], 4 * 90 + np.arange(18, 27)).any(1)
-    made_up["value"], made_up["tactical"] = np.where(horses, 0.6, -0.6), 0
+    made_up["value"] = np.tanh(np.where(horses, 0.5, -0.5) / TRUST)
+    made_up["tactical"] = made_up["static"] / COUNTING
     net, error, before = fit(made_up)
-    assert error < before / 3
+    assert error < before / 2
     space, keys, checked = new_workspace(), np.empty(0, np.int64), np.empty(0, np.uint8)
     for record, horse in zip(made_up[::41], horses[::41], strict=True):
-        set_position(space, board_of(record).cells, 0, keys, checked)
+        set_position(space, cells_of(record), 0, keys, checked)
         begin(space, net)
-        assert (judge(space, net, 0) > 0) == horse
+        assert (judge(space, net, 0) > record["static"]) == horse
 
 
 def test_from_the_command_line(xqlm: Xqlm, shard_folder: Path, model_folder: Path, tmp_path: Path) -> None:
