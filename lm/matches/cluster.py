@@ -50,7 +50,7 @@ class Cluster:
 
     def __init__(self, address: str, specs: Sequence[Spec], size: int | None = None) -> None:
         self._address, self._wanted = address, size
-        folders = sorted({folder for spec in specs for name, folder in spec.options if name == "model"})
+        folders = sorted({folder for spec in specs for name, folder in spec.options if name in ("model", "net")})
         self._folders = {name: model_path(name) for name in folders if Path(name).is_dir()}
         self._workers: dict[int, Any] = {}
         self._streams: dict[Any, int] = {}

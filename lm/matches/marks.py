@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from lm import data_path
+from lm.model.folder import NET
 from lm.players.engine import EnginePlayer
 from lm.players.levels import find_level
 from lm.players.specs import Spec
@@ -59,12 +60,18 @@ def version_of(spec: Spec) -> str:
 
 
 def weights(spec: Spec) -> str:
-    """Return a hash of the weights that a player has by its spec, or of an engine's file; "" without either."""
+    """Return a hash of the weights that a player has by its spec, or of an engine's file; "" without either.
+
+    Only a player that looks ahead with it has a model's network for tactics among its weights.
+    """
     spec = _of_level(spec)
-    path = dict(spec.options).get("model", spec.value if spec.kind in ("hf", "file") else None)
+    options = dict(spec.options)
+    if net := options.get("net"):
+        return _hash((data_path("model") if net == "shipped" else Path(net)) / NET)
+    path = options.get("model", spec.value if spec.kind in ("hf", "file") else None)
     if path is not None:
-        return _hash(Path(path))
-    return _hash(data_path("model")) if spec.kind in SHIPPED else ""
+        return _hash(Path(path), spec.kind == "search")
+    return _hash(data_path("model"), spec.kind == "search") if spec.kind in SHIPPED else ""
 
 
 def _of_level(spec: Spec) -> Spec:
@@ -75,8 +82,9 @@ def _of_level(spec: Spec) -> Spec:
 
 
 @cache
-def _hash(path: Path) -> str:
+def _hash(path: Path, with_net: bool = False) -> str:
     found = hashlib.blake2b(digest_size=8)
     for file in [path] if path.is_file() else sorted(path.glob("*.safetensors")):
-        found.update(file.read_bytes())
+        if with_net or file.name != NET or file == path:
+            found.update(file.read_bytes())
     return found.hexdigest()

@@ -15,10 +15,11 @@ from filelock import FileLock
 
 from lm.matches import level_ratings, meetings, strength
 from lm.matches.clocks import TimeControl
-from lm.matches.marks import called, marked
+from lm.matches.marks import _hash, called, marked
 from lm.matches.meetings import Meeting
 from lm.matches.rating_page import Rated
 from lm.matches.results_file import Entrant, ResultsFile, Tally
+from lm.model.folder import NET
 from lm.players.levels import LEVELS
 from lm.players.specs import Spec
 from xiangqi.formats import load
@@ -233,6 +234,18 @@ class TestMarks:
             (folder / "model.safetensors").write_bytes(bytes([number]))
             names.add(marked("x", Spec.parse(f"lm:model={folder}")).name)
         assert len(names) == 2
+
+    def test_only_a_player_that_uses_it_has_the_network_for_tactics(self, tmp_path: Path) -> None:
+        specs = [
+            Spec.parse(f"{name}={tmp_path}") for name in ("lm:model", "careful:model", "search:model", "tactics:net")
+        ]
+        (tmp_path / "model.safetensors").write_bytes(b"1")
+        names = []
+        for content in (b"1", b"2"):
+            (tmp_path / NET).write_bytes(content)
+            _hash.cache_clear()
+            names.append([marked("x", spec).name for spec in specs])
+        assert [old == new for old, new in zip(*names, strict=True)] == [True, True, False, False]
 
     def test_a_level_has_those_of_its_player(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert marked("x", Spec.parse("level:5")).name != marked("x", Spec.parse("level:6")).name
