@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from lm import data_path
-from lm.model.folder import NET
+from lm.model.folder import NET, SHIPPED, model_path
 from lm.players.engine import EnginePlayer
 from lm.players.levels import find_level
 from lm.players.specs import Spec
 
-SHIPPED: Final = ("lm", "careful", "search")
+HAVE_MODEL: Final = ("lm", "careful", "search")
 """Kinds of players that have the shipped model unless their spec names another."""
 ENGINES: Final = ("uci", "ucci", "file")
 
@@ -66,12 +66,12 @@ def weights(spec: Spec) -> str:
     """
     spec = _of_level(spec)
     options = dict(spec.options)
-    if net := options.get("net"):
-        return _hash((data_path("model") if net == "shipped" else Path(net)) / NET)
+    if spec.kind == "tactics" and "net" in options:
+        return _hash(model_path(None if options["net"] == SHIPPED else options["net"]) / NET)
     path = options.get("model", spec.value if spec.kind in ("hf", "file") else None)
     if path is not None:
         return _hash(Path(path), spec.kind == "search")
-    return _hash(data_path("model"), spec.kind == "search") if spec.kind in SHIPPED else ""
+    return _hash(data_path("model"), spec.kind == "search") if spec.kind in HAVE_MODEL else ""
 
 
 def _of_level(spec: Spec) -> Spec:

@@ -28,6 +28,8 @@ DTYPES: Final = ("int8", "float32")
 
 NET: Final = "nnue.safetensors"
 """The file of a model's `Network.net`."""
+SHIPPED: Final = "shipped"
+"""The name of the shipped model where there is a choice of none, the shipped one, and a folder."""
 
 _DTYPES: Final = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 """Number types of safetensors, as numpy reads them."""
@@ -63,18 +65,27 @@ def load_network(directory: str | Path | None = None, dtype: str = "int8") -> Ne
             unexpected=tensors.keys() - expected.keys(),
         )
         if not faults:
-            return Network(config, arrange(config, tensors, eight_bits), eight_bits, load_net(path))
+            return Network(config, arrange(config, tensors, eight_bits), eight_bits, _net_of(path))
     except (OSError, ValueError, TypeError, ArithmeticError) as error:
         raise UserError(f"damaged model in {path}: {error}") from None
     raise UserError(damaged(path, faults))
 
 
-def load_net(directory: str | Path | None = None) -> Net:
-    """Load a model's network for tactical searches, the shipped one's by default; `NO_NET` if it has none.
+def load_net(directory: str | Path) -> Net:
+    """Load a model's network for tactical searches, the shipped one's by the name `SHIPPED`.
 
-    Raises ``UserError`` that names a missing folder, or a damaged file.
+    Raises ``UserError`` that names a missing folder, or a missing or damaged file.
     """
-    path = model_path(directory) / NET
+    folder = model_path(None if directory == SHIPPED else directory)
+    net = _net_of(folder)
+    if net is NO_NET:
+        raise UserError(f"no {NET} in {folder}: xqlm distil makes it")
+    return net
+
+
+def _net_of(folder: Path) -> Net:
+    """Return a model's network for tactical searches; `NO_NET` if it has none."""
+    path = folder / NET
     if not path.is_file():
         return NO_NET
     from safetensors import deserialize  # imported only when needed

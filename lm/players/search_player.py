@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lm import UserError, one_of
 from lm.model.ahead import compile_beside, compile_kernels
-from lm.model.folder import load_network
+from lm.model.folder import load_net, load_network
 from lm.model.prompts import End, Voice
 from lm.model.sampling import Sampling
 from lm.players.chance import Chances
@@ -32,6 +32,7 @@ from xiangqi import Board
 from xiangqi.alphabeta import NO_LIMIT
 from xiangqi.engine import Info, Limit, Score, Wdl
 from xiangqi.mate_search import mate_search
+from xiangqi.nnue import NO_NET
 from xiangqi.rulings import Rules
 
 NODES: Final = 400
@@ -81,6 +82,7 @@ class Search(Thinker):
     ``nodes`` is the number of positions read for a move, ``movetime`` the time in milliseconds; a limit given with the
     board replaces both. ``threads`` search one game together, or several games at once. ``size`` is the most positions
     that a tree may hold; each takes 13 kB. ``model`` is a directory, the shipped one by default, or `NO_MODEL`.
+    ``net`` is the folder of a model whose network for tactics is taken instead of its own, ``shipped`` or `NO_MODEL`.
     ``voice`` is ``human`` or ``engine``, ``rules`` a rule set of `xiangqi.rulings`.
 
     Two options make games differ, for levels and for training: with a ``temperature`` a move of the first
@@ -94,6 +96,7 @@ class Search(Thinker):
     def __init__(
         self,
         model: str | Path | None = None,
+        net: str | None = None,
         nodes: int | None = None,
         movetime: float | None = None,
         threads: int = 1,
@@ -121,7 +124,11 @@ class Search(Thinker):
         self.limit = Limit(None if movetime is None else movetime / 1000, nodes=nodes)
         if movetime is None and nodes is None:
             self.limit = Limit(nodes=NODES)
+        if model == NO_MODEL and net is not None:
+            raise UserError("net is the network of a model: there is none with model=none")
         self._network = None if model == NO_MODEL else load_network(model, dtype)
+        if self._network is not None and net is not None:
+            self._network = replace(self._network, net=NO_NET if net == NO_MODEL else load_net(net))
         helper = compile_beside(mate_search, TACTICS)
         if self._network is not None:
             compile_kernels(self._network, alone=helper is None)

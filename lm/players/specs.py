@@ -301,6 +301,7 @@ _SEARCH: Final[dict[str, Reader]] = {
     "threads": int,
     "size": int,
     "model": str,
+    "net": str,
     "dtype": str,
     "voice": str,
     "rules": str,

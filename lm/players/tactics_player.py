@@ -50,7 +50,7 @@ class TacticsPlayer(Thinker):
         self.limit = Limit(None if movetime is None else movetime / 1000, depth, nodes)
         if not any(given.values()):
             self.limit = Limit(depth=DEPTH)
-        self._net = NO_NET if net is None else load_net(None if net == "shipped" else net)
+        self._net = NO_NET if net is None else load_net(net)
         self._searcher = Searcher(megabytes, self._net)
         self._stopped = threading.Event()
         self._searcher.tactics(Board(), 1)  # compile the kernels now, not at the first move

@@ -240,6 +240,7 @@ class TestMarks:
             Spec.parse(f"{name}={tmp_path}") for name in ("lm:model", "careful:model", "search:model", "tactics:net")
         ]
         (tmp_path / "model.safetensors").write_bytes(b"1")
+        (tmp_path / "config.json").write_text("{}")
         names = []
         for content in (b"1", b"2"):
             (tmp_path / NET).write_bytes(content)

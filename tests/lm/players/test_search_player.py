@@ -52,6 +52,16 @@ class TestChoose:
         first, second = (Search(nodes=150, seed=1).choose([board])[0] for _ in range(2))
         assert (first.candidates, first.info.wdl, first.info.pv) == (second.candidates, second.info.wdl, second.info.pv)
 
+    def test_the_network_for_tactics_can_be_left_out(self) -> None:
+        board = Board.from_moves(OPENING)
+        values = {}
+        for net in (None, "shipped", "none"):
+            (choice,) = Search(nodes=100, net=net, seed=1).choose([board])
+            values[net] = choice.info.score
+        assert values[None] == values["shipped"] != values["none"]
+        with pytest.raises(UserError, match="there is none with model=none"):
+            Search(model="none", net="shipped")
+
     def test_several_boards_are_searched_each_with_its_limit(self, player: Search) -> None:
         boards = [Board(), Board.from_moves(OPENING), Board(MATE_IN_TWO)]
         choices = player.choose(boards, [Limit(nodes=10), Limit(nodes=70), Limit(nodes=10)])

@@ -80,7 +80,9 @@ def test_from_the_command_line(xqlm: Xqlm, shard_folder: Path, model_folder: Pat
     """The model has its network from then on, and the search and tactics use it."""
     folder = tmp_path / "model"
     shutil.copytree(model_folder, folder)
-    assert load_net(folder) is NO_NET
+    assert load_network(folder).net is NO_NET
+    with pytest.raises(UserError, match="xqlm distil makes it"):
+        load_net(folder)
     code, out, err = xqlm("distil", shard_folder, "--model", folder, "--games", 3, "--out", tmp_path / "labels")
     assert code == 0, err
     assert "mean squared error" in out
