@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from lm import data_path
-from lm.model import features, network
+from lm.model import network
 from lm.model.cache import KVCache
 from lm.model.encoding import Encoder, GameMoves
 from lm.model.folder import DTYPES, Network, load_network
@@ -232,18 +232,17 @@ def parts(trees: list[Tree], clock: Callable[[], float]) -> Iterator[tuple[str, 
             times.append(clock() - start)
         return 1e6 * min(times) / size
 
+    start, even, games = np.tile(tree.cells, (size, 1)), np.zeros(size, np.int64), np.arange(size)
+
     def encode() -> None:
-        for r in range(size):
-            space.cells[0] = tree.cells
-            moves = tree.moves[r]
-            features.encode_game(
-                space.cells[0], 0, 0, moves, len(moves),
-                space.inputs, space.ends[0], space.candidates[r], space.ends[1], weights.looks,
-            )  # fmt: skip
+        network.encode_positions(
+            start, even, even, tree.moves, games, tree.lengths[:size], weights.looks,
+            space.inputs, space.candidates, space.counts, space.turns,
+        )  # fmt: skip
 
     def encode_and_sum() -> None:
-        for r in range(size):
-            tree.out.counts[r] = network._encode(weights, tree.cells, 0, 0, tree.moves[r], tree.prompts[r], space, r)
+        encode()
+        network.add_up(weights, tree.prompts[:size], space)
 
     def blocks() -> None:
         network.read(weights, keys, values, size, np.arange(size), tree.lengths, tree.paths, space)

@@ -6,6 +6,7 @@ The machine code lies beside the package or, if that folder is read-only, in the
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any, Final, TypeVar, cast
 import numpy as np
 from numba import njit, types
 from numba.core import event
+from numba.extending import lower_cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,7 +63,7 @@ def _compile(function: F, allocates: bool, fastmath: bool = False) -> F:
     try:
         dispatcher: Any = njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no folder to write to, or no source file
-        _announcement.when = f"at every start, because neither {_SHARED[0].parent} nor a cache folder is writable"
+        _compilation.when = f"at every start, because neither {_SHARED[0].parent} nor a cache folder is writable"
         dispatcher = njit(**options)(function)
         return cast(F, _widening(dispatcher))
     dispatcher._cache._cache_file._source_stamp = tuple(sorted(_stamp(function)))
@@ -69,10 +71,12 @@ def _compile(function: F, allocates: bool, fastmath: bool = False) -> F:
 
 
 def _widening(dispatcher: Any) -> Any:
-    """Let calls from other compiled functions pass whole numbers as int64, whether constants or from small arrays.
+    """Let calls from other compiled functions pass whole numbers as int64, whether constants or from small arrays, and
+    arrays in records as arrays.
 
-    Numba compiles a version of the function for each combination of argument types, and a constant is a type of its
-    own. Without this, there are up to ten versions of a function, and compiling takes twice as long.
+    Numba compiles a version of the function for each combination of argument types. A constant is a type of its own,
+    and so is an array in a record. Without this, there are up to ten versions of a function, and compiling takes twice
+    as long.
     """
     resolve = dispatcher.get_call_template
 
@@ -86,8 +90,16 @@ def _widening(dispatcher: Any) -> Any:
 def _widened(kind: Any) -> Any:
     """Return the type that an argument of this type is passed as."""
     kind = types.unliteral(kind)  # type: ignore[no-untyped-call]
+    if isinstance(kind, types.NestedArray):
+        return types.Array(kind.dtype, kind.ndim, "C")  # type: ignore[no-untyped-call]
     is_whole = isinstance(kind, types.Integer)
     return types.int64 if is_whole and kind.bitwidth < 64 else kind
+
+
+@lower_cast(types.NestedArray, types.Array)  # type: ignore[untyped-decorator]
+def _same_array(context: Any, builder: Any, from_type: Any, to_type: Any, value: Any) -> Any:
+    """Pass an array in a record as an array: the compiled code sees no difference."""
+    return value
 
 
 def _stamp(function: Callable[..., Any]) -> frozenset[str]:
@@ -127,15 +139,21 @@ def is_missing(function: Callable[..., Any]) -> bool:
     return file is not None and not file._load_index()
 
 
-class _Announcement(event.Listener):
-    """Prints a notice on standard error when functions of this project are compiled; on a terminal it counts them."""
+class _Compilation(event.Listener):
+    """Prints a notice on standard error when functions of this project are compiled; on a terminal it counts them.
+
+    Meanwhile Python does not look for garbage: numba makes so many objects that this would take a sixth of the time.
+    """
 
     when = "once"
-    printed = False
+    printed = collects = False
     depth = done = 0
 
     def on_start(self, event: Any) -> None:
         if event.data["dispatcher"].py_func.__module__.startswith(_OURS):
+            if not self.depth:
+                self.collects = gc.isenabled()
+                gc.disable()
             self.depth += 1
             if not self.printed:
                 self.printed = True
@@ -144,6 +162,8 @@ class _Announcement(event.Listener):
     def on_end(self, event: Any) -> None:
         if event.data["dispatcher"].py_func.__module__.startswith(_OURS):
             self.depth, self.done = self.depth - 1, self.done + 1
+            if not self.depth and self.collects:
+                gc.enable()
             if self._counts():
                 text = f"{self._notice()}: {self.done} functions" if self.depth else ""
                 print(f"\r{text}\033[K", file=sys.stderr, end="", flush=True)
@@ -159,5 +179,5 @@ class _Announcement(event.Listener):
         return sys.stderr is not None and sys.stderr.isatty()
 
 
-_announcement: Final = _Announcement()
-event.register("numba:compile", _announcement)  # type: ignore[no-untyped-call]
+_compilation: Final = _Compilation()
+event.register("numba:compile", _compilation)  # type: ignore[no-untyped-call]

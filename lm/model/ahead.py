@@ -17,10 +17,9 @@ import numpy as np
 
 from lm import processors
 from lm.model.cache import KVCache
-from lm.model.features import encode_game
 from lm.model.folder import Network
 from lm.model.groups import CANDIDATE_WIDTH, MAX_CANDIDATES, MAX_INPUTS
-from lm.model.network import answer, evaluate_games, make_answers, make_workspace, read
+from lm.model.network import encode_positions, evaluate, make_answers, make_workspace
 from xiangqi import Board
 from xiangqi.alphabeta import quiesce
 from xiangqi.jit import is_missing
@@ -48,32 +47,6 @@ def compile_beside(kernel: Callable[..., Any], statements: str) -> subprocess.Po
     )
 
 
-def compile_kernels(network: Network, alone: bool = True) -> None:
-    """Compile, or load from disk, all that reads positions with a network of this kind.
-
-    If it is not ``alone``, another process does `look_for_a_mate` meanwhile.
-    """
-    helper = compile_beside(encode_game, "from lm.model.ahead import encode_a_position; encode_a_position()")
-    if helper is not None and alone:
-        look_for_a_mate()  # the features need it: the helper finds it on disk when it comes to that
-    weights, cache, space = (
-        network.weights,
-        KVCache(network.config, 1),
-        make_workspace(network.config, network.eight_bits),
-    )
-    none, out = np.zeros(0, np.int64), make_answers(0)
-    paths = np.zeros((1, 1), np.int64)
-    read(weights, cache.keys, cache.values, 0, none, none, paths, space)
-    answer(weights, 0, 0, space, out)
-    if helper is not None:
-        helper.wait()
-    start, moves = np.zeros(1, np.int64), np.zeros((1, 1), np.int16)
-    cells, prompts = np.zeros((1, 90), np.uint8), np.zeros((0, 3), np.int64)
-    evaluate_games(
-        weights, cache.keys, cache.values, cells, start, start, moves, paths, none, none, 0, prompts, space, out
-    )
-
-
 def look_for_a_mate() -> None:
     """Compile the searches for mates and for captures that pay."""
     space = new_workspace()
@@ -82,8 +55,28 @@ def look_for_a_mate() -> None:
     mate_search(space, np.zeros(1, np.int64), 1, 1)
 
 
+def compile_kernels(network: Network, meanwhile: Callable[[], None] = look_for_a_mate) -> None:
+    """Compile, or load from disk, all that reads positions with a network of this kind.
+
+    ``meanwhile`` is called while another process compiles the features, if one does. They need the mate search, and
+    find it on disk when they come to that, if it is compiled at once.
+    """
+    helper = compile_beside(encode_positions, "from lm.model.ahead import encode_a_position; encode_a_position()")
+    if helper is not None:
+        meanwhile()
+    cache, space = KVCache(network.config, 1), make_workspace(network.config, network.eight_bits)
+    none, paths, prompts = np.zeros(0, np.int64), np.zeros((1, 1), np.int64), np.zeros((0, 3), np.int64)
+    evaluate(network.weights, cache.keys, cache.values, paths, none, none, 0, prompts, space, make_answers(0))
+    if helper is not None:
+        helper.wait()
+    encode_a_position()
+
+
 def encode_a_position() -> None:
     """Compile the features."""
-    inputs, ends = np.empty(MAX_INPUTS, np.int32), np.empty((2, 1), np.int64)
-    candidates = np.empty((MAX_CANDIDATES, CANDIDATE_WIDTH), np.int32)
-    encode_game(Board().cells.copy(), 0, 0, np.empty(0, np.int16), 0, inputs, ends[0], candidates, ends[1], True)
+    zero = np.zeros(1, np.int64)
+    encode_positions(
+        Board().cells[None].copy(), zero, zero, np.zeros((1, 1), np.int16), zero, zero, True,
+        np.empty((1, MAX_INPUTS), np.int32), np.empty((1, MAX_CANDIDATES, CANDIDATE_WIDTH), np.int32),
+        np.empty((2, 1), np.int64), np.empty(1, np.int64),
+    )  # fmt: skip

@@ -4,8 +4,8 @@ It computes the same as `XiangqiLM.score` for rows: each row is the position aft
 entries of keys and values of all plies up to it. So a running game, a batch of games, and the leaves of a search tree
 are read alike. What is new is read; the plies before are in the cache already, or in an earlier row of the same call.
 
-All of it is machine code that runs without the GIL and allocates nothing that lasts. Threads may read at the same time,
-each with a `Workspace` of its own, and entries of its own to write to.
+Nearly all of it is machine code that runs without the GIL and allocates nothing that lasts. Threads may read at the
+same time, each with a `Workspace` of its own, and entries of its own to write to.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ from lm.model.vectors import (
     tile_4_4,
 )
 from lm.model.weights import Floats, Weights, attention_width, padded
-from xiangqi.jit import fastmath
-from xiangqi.kernels import MOVE_ROTATED, Cells
+from xiangqi.jit import allocating, fastmath
+from xiangqi.kernels import MOVE_ROTATED
 
 Moves = NDArray[np.int16]
 Entries = NDArray[np.int64]
@@ -83,12 +83,10 @@ class Workspace(NamedTuple):
     """``(BATCH, Q)``"""
     context: Floats
     """``(Q,)`` sum of a candidate's rows."""
-    cells: NDArray[np.uint8]
-    """``(1, 90)``"""
     inputs: NDArray[np.int32]
-    """``(MAX_INPUTS,)``"""
-    ends: NDArray[np.int64]
-    """``(2, 1)``"""
+    """``(BATCH, MAX_INPUTS)``"""
+    counts: NDArray[np.int64]
+    """``(2, BATCH)`` numbers of inputs and of candidates."""
     candidates: NDArray[np.int32]
     """``(BATCH, MAX_CANDIDATES, CANDIDATE_WIDTH)``"""
     turns: NDArray[np.int64]
@@ -126,9 +124,8 @@ def make_workspace(config: ModelConfig, eight_bits: bool) -> Workspace:
         attention=zeros(config.n_context, np.float32),
         query=zeros((BATCH, Q), np.float32),
         context=zeros(Q, np.float32),
-        cells=zeros((1, 90), np.uint8),
-        inputs=zeros(MAX_INPUTS, np.int32),
-        ends=zeros((2, 1), np.int64),
+        inputs=zeros((BATCH, MAX_INPUTS), np.int32),
+        counts=zeros((2, BATCH), np.int64),
         candidates=zeros((BATCH, MAX_CANDIDATES, CANDIDATE_WIDTH), np.int32),
         turns=zeros(BATCH, np.int64),
     )
@@ -365,36 +362,52 @@ def padded_width(n: int) -> int:
 # --- Positions and heads ----------------------------------------------------------------------------------------------
 
 
-@fastmath
-def _encode(
-    weights: Weights,
-    cells: Cells,
-    turn: int,
-    clock: int,
+@allocating
+def encode_positions(
+    cells: NDArray[np.uint8],
+    turns: NDArray[np.int64],
+    clocks: NDArray[np.int64],
     moves: Moves,
-    prompt: NDArray[np.int64],
-    space: Workspace,
-    r: int,
-) -> int:
-    """Sum the features of a position into row r of the stream, and list its candidates; return their number."""
-    space.cells[0] = cells
-    ends, inputs = space.ends, space.inputs
-    n, count = encode_game(
-        space.cells[0], turn, clock, moves, len(moves), inputs, ends[0], space.candidates[r], ends[1], weights.looks
-    )
-    known = 0
-    for i in range(n):
-        row = weights.input_map[inputs[i]]
-        if row >= 0:
-            inputs[known] = row
-            known += 1
-    stream = space.stream[r]
-    add_rows(weights.table, inputs, known, stream)
-    for part in range(len(prompt)):
-        if prompt[part] > 0:
-            for i in range(len(stream)):
-                stream[i] += weights.prompts[prompt[part], i]
-    return count
+    games: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    looks: bool,
+    inputs: NDArray[np.int32],
+    candidates: NDArray[np.int32],
+    counts: NDArray[np.int64],
+    sides: NDArray[np.int64],
+) -> None:
+    """Encode R positions of games; the first arguments are those of `evaluate_games`.
+
+    Writes the ``inputs`` ``(R, MAX_INPUTS)``, the ``candidates`` ``(R, MAX_CANDIDATES, CANDIDATE_WIDTH)``, how many
+    there are of both as ``counts`` ``(2, R)``, and the ``sides`` to move ``(R,)``. All may have room for more rows.
+    """
+    start = np.empty(90, np.uint8)
+    for r in range(len(lengths)):
+        game, n = games[r], lengths[r]
+        for sq in range(90):
+            start[sq] = cells[game, sq]
+        encode_game(
+            start, turns[game], clocks[game], moves[game, :n], n,
+            inputs[r], counts[0, r : r + 1], candidates[r], counts[1, r : r + 1], looks,
+        )  # fmt: skip
+        sides[r] = (turns[game] + n) % 2
+
+
+@fastmath
+def add_up(weights: Weights, prompts: NDArray[np.int64], space: Workspace) -> None:
+    """Sum the features of the positions in the workspace, and of their ``prompts`` ``(R, 3)``, into the stream."""
+    for r in range(len(prompts)):
+        inputs, stream, known = space.inputs[r], space.stream[r], 0
+        for i in range(space.counts[0, r]):
+            row = weights.input_map[inputs[i]]
+            if row >= 0:
+                inputs[known] = row
+                known += 1
+        add_rows(weights.table, inputs, known, stream)
+        for part in range(3):
+            if prompts[r, part] > 0:
+                for i in range(len(stream)):
+                    stream[i] += weights.prompts[prompts[r, part], i]
 
 
 @fastmath
@@ -419,7 +432,7 @@ def _score(
 ) -> None:
     """Write the scores of a row's candidates."""
     D1, columns = len(h), len(weights.columns)
-    row = space.inputs
+    row = space.inputs[0]
     told = space.told[0]
     for c in range(count):
         move = lines[c, 0]
@@ -460,6 +473,27 @@ def answer(weights: Weights, rows: int, voice: int, space: Workspace, out: Answe
 
 
 @fastmath
+def evaluate(
+    weights: Weights,
+    keys: Floats,
+    values: Floats,
+    paths: Entries,
+    games: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    voice: int,
+    prompts: NDArray[np.int64],
+    space: Workspace,
+    out: Answers,
+) -> None:
+    """Evaluate the R positions in the workspace, at most `BATCH`; otherwise as `evaluate_games`."""
+    rows = len(lengths)
+    for r in range(rows):
+        out.counts[r] = space.counts[1, r]
+    add_up(weights, prompts, space)
+    read(weights, keys, values, rows, games, lengths, paths, space)
+    answer(weights, rows, voice, space, out)
+
+
 def evaluate_games(
     weights: Weights,
     keys: Floats,  # (L, N, A) of N entries
@@ -480,15 +514,12 @@ def evaluate_games(
 
     The plies before must be in the cache already, or in rows before it.
     """
+    # Two kernels, because one that contains both would compile the features again.
     for start in range(0, len(lengths), BATCH):
-        rows = min(BATCH, len(lengths) - start)
-        part = slice(start, start + rows)
-        for r in range(rows):
-            game, n = games[start + r], lengths[start + r]
-            out.counts[start + r] = _encode(
-                weights, cells[game], turns[game], clocks[game], moves[game, :n], prompts[start + r], space, r
-            )
-            space.turns[r] = (turns[game] + n) % 2
-        read(weights, keys, values, rows, games[part], lengths[part], paths, space)
-        some = Answers(out.moves[part], out.counts[part], out.scores[part], out.wdl[part], out.ends[part])
-        answer(weights, rows, voice, space, some)
+        part = slice(start, start + BATCH)
+        encode_positions(
+            cells, turns, clocks, moves, games[part], lengths[part], weights.looks,
+            space.inputs, space.candidates, space.counts, space.turns,
+        )  # fmt: skip
+        some = Answers(*(found[part] for found in out))
+        evaluate(weights, keys, values, paths, games[part], lengths[part], voice, prompts[part], space, some)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm import UserError, one_of
-from lm.model.ahead import compile_beside, compile_kernels
+from lm.model.ahead import compile_beside, compile_kernels, look_for_a_mate
 from lm.model.folder import load_net, load_network
 from lm.model.prompts import End, Voice
 from lm.model.sampling import Sampling
@@ -25,13 +25,14 @@ from lm.players.chance import Chances
 from lm.players.lm_player import DRAWS_BELOW
 from lm.players.player import Analysis, Choice, GeneratedAnalysis, Limits, Line, Thinker, limit_of_each
 from lm.players.search import halving
+from lm.players.search.ahead import grow_a_tree
 from lm.players.search.clock import budget
+from lm.players.search.corrections import correct
 from lm.players.search.leaves import Leaves, NetworkLeaves
 from lm.players.search.puct import Candidate, Params, TreeSearch
 from xiangqi import Board
 from xiangqi.alphabeta import NO_LIMIT
 from xiangqi.engine import Info, Limit, Score, Wdl
-from xiangqi.mate_search import mate_search
 from xiangqi.nnue import NO_NET
 from xiangqi.rulings import Rules
 
@@ -46,14 +47,6 @@ NODES_A_SECOND: Final = 3_000_000
 """Speeds of a processor core, for sharing the time between the tree and tactics; rough on any other."""
 LONGEST: Final = 3.0
 """The tactical search at the root gets its share of so many seconds at most."""
-TACTICS: Final = """
-from lm.model.ahead import look_for_a_mate
-from xiangqi import Board
-from xiangqi.tactics import Searcher
-look_for_a_mate()
-Searcher().tactics(Board(), 1)
-"""
-"""Statements that compile the kernels of tactics, those first that the features need, too."""
 RESIGNS_BELOW: Final = 0.05
 """A player whose expected score is not below this does not resign: less than without a search, which errs more."""
 SAMPLED_PLIES: Final = 30
@@ -129,9 +122,9 @@ class Search(Thinker):
         self._network = None if model == NO_MODEL else load_network(model, dtype)
         if self._network is not None and net is not None:
             self._network = replace(self._network, net=NO_NET if net == NO_MODEL else load_net(net))
-        helper = compile_beside(mate_search, TACTICS)
+        helper = compile_beside(correct, "from lm.players.search.ahead import compile_tactics; compile_tactics()")
         if self._network is not None:
-            compile_kernels(self._network, alone=helper is None)
+            compile_kernels(self._network, look_for_a_mate if helper is None else grow_a_tree)
         if helper is not None:
             helper.wait()
         self._searches: list[TreeSearch] = []  # the most recently used is last

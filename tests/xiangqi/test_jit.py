@@ -1,14 +1,17 @@
 """Compilation: once, with a notice, again when the code changes, and without a writable folder."""
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import xiangqi
+from xiangqi.jit import compiled
 
 SCRIPT = "import xiangqi; print(xiangqi.Board().is_check())"
 NOTICE = "xiangqi: compiling, "
@@ -80,6 +83,24 @@ def test_changed_constants_of_other_files_are_compiled_in(install):
 
     answers = [answer(1, 10, 100), answer(2, 10, 100), answer(2, 20, 100), answer(2, 20, 200)]
     assert answers == ["111", "112", "122", "222"]
+
+
+@compiled
+def first(cells):
+    return cells[0]
+
+
+@compiled
+def firsts(record, cells):
+    return first(record.cells) + first(cells)
+
+
+def test_arrays_in_records_take_no_version_of_their_own():
+    records = np.zeros(1, [("cells", np.uint8, 90)])
+    records["cells"] = 3
+    assert firsts(records[0], np.full(90, 4, np.uint8)) == 7
+    assert len(first.signatures) == 1
+    assert gc.isenabled()  # it is not while functions are compiled
 
 
 def test_nothing_can_be_written(install, tmp_path):

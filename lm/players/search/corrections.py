@@ -15,7 +15,7 @@ from lm.model.network import Answers
 from lm.players.search.records import Batch
 from xiangqi.alphabeta import NO_LIMIT, Table, root_prices, search_position
 from xiangqi.jit import allocating
-from xiangqi.kernels import MOVE_INDEX
+from xiangqi.kernels import MOVE_INDEX, copy
 from xiangqi.mate_search import mate_search
 from xiangqi.nnue import Net
 from xiangqi.workspace import set_position
@@ -93,11 +93,10 @@ def find_mates(
             found += 1
             continue
         if left < i:
-            batch.nodes[left], batch.lengths[left], batch.cells[left] = batch.nodes[i], length, batch.cells[i]
-            batch.moves[left, :length], batch.entries[left, :length] = (
-                batch.moves[i, :length],
-                batch.entries[i, :length],
-            )
+            batch.nodes[left], batch.lengths[left] = batch.nodes[i], length
+            copy(batch.cells[i], batch.cells[left], 90)
+            copy(batch.moves[i], batch.moves[left], length)
+            copy(batch.entries[i], batch.entries[left], length)
         left += 1
     return found, left
 

@@ -192,7 +192,7 @@ def _read_moves(cells: NDArray[np.uint8], lengths: NDArray[np.int64], turn: int,
     found = np.empty(kernels.MAX_MOVES, np.int16)
     for i in range(len(cells)):
         n = min(kernels.legal_moves(cells[i], turn ^ (lengths[i] & 1), found), out.moves.shape[1])
-        out.moves[i, :n] = found[:n]
+        kernels.copy(found, out.moves[i], n)
         out.counts[i] = n
 
 

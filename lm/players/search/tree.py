@@ -26,7 +26,7 @@ from lm.model.network import Answers
 from lm.players.search.records import DEEPEST, NEW, OVER, READ, Batch, Game, Keys, Moves, Records
 from xiangqi import chase, kernels
 from xiangqi.jit import allocating, compiled
-from xiangqi.kernels import MOVE_FROM, MOVE_TO, Cells
+from xiangqi.kernels import MOVE_FROM, MOVE_TO, Cells, copy
 from xiangqi.rulings import COUNTED_CHECKS, QUIET_PLIES
 
 # --- Selection --------------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def select(
     n, made, collisions = 0, 0, 0
     while n < size and collisions < size and made < 4 * size and nodes[s.root].lower != nodes[s.root].upper:
         at, depth, turn = s.root, 0, game.turn
-        cells[:] = game.cells
+        copy(game.cells, cells, 90)
         keys[0] = game.keys[-1]
         while True:
             nodes[at].flying += 1
@@ -175,8 +175,8 @@ def select(
                     nodes[at].entry = taken[n]
                     batch.nodes[n] = at
                     batch.lengths[n] = depth
-                    batch.moves[n, :depth] = moves[:depth]
-                    batch.cells[n] = cells
+                    copy(moves, batch.moves[n], depth)
+                    copy(cells, batch.cells[n], 90)
                     up = at
                     for i in range(depth - 1, -1, -1):
                         batch.entries[n, i] = nodes[up].entry
