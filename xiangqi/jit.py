@@ -91,12 +91,12 @@ def _widened(kind: Any) -> Any:
     """Return the type that an argument of this type is passed as."""
     kind = types.unliteral(kind)  # type: ignore[no-untyped-call]
     if isinstance(kind, types.NestedArray):
-        return types.Array(kind.dtype, kind.ndim, "C")  # type: ignore[no-untyped-call]
+        return types.Array(kind.dtype, kind.ndim, "C")
     is_whole = isinstance(kind, types.Integer)
     return types.int64 if is_whole and kind.bitwidth < 64 else kind
 
 
-@lower_cast(types.NestedArray, types.Array)  # type: ignore[untyped-decorator]
+@lower_cast(types.NestedArray, types.Array)  # type: ignore[no-untyped-call,untyped-decorator]
 def _same_array(context: Any, builder: Any, from_type: Any, to_type: Any, value: Any) -> Any:
     """Pass an array in a record as an array: the compiled code sees no difference."""
     return value

@@ -521,5 +521,5 @@ def evaluate_games(
             cells, turns, clocks, moves, games[part], lengths[part], weights.looks,
             space.inputs, space.candidates, space.counts, space.turns,
         )  # fmt: skip
-        some = Answers(*(found[part] for found in out))
+        some = Answers._make(found[part] for found in out)
         evaluate(weights, keys, values, paths, games[part], lengths[part], voice, prompts[part], space, some)
