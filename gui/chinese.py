@@ -345,6 +345,8 @@ CHINESE: Final[dict[str, str]] = {
     "new.title": "新局",
     "new.person": "您",
     "new.engine": "引擎",
+    "new.of_2020": "苏剑林 2020 年的系统：只读着法的字符（h2e2h9g7…），看不见棋盘。",
+    "new.lacks": "它需要尚未安装的 {package}：{command}",
     "new.remove": "再按一次从列表移除{name}。",
     "new.removed": "已移除{name}。",
     "new.add_engine": "添加引擎…",
@@ -414,6 +416,7 @@ CHINESE: Final[dict[str, str]] = {
     # --- Players ------------------------------------------------------------------------------------------------------
     "player.you": "您",
     "player.person": "棋手",
+    "player.of_2020": "2020 年的系统",
     "side.red": "红方",
     "side.black": "黑方",
     # --- The status line ----------------------------------------------------------------------------------------------

@@ -342,6 +342,8 @@ ENGLISH: Final[dict[str, str]] = {
     "new.title": "New game",
     "new.person": "You",
     "new.engine": "engine",
+    "new.of_2020": "Su Jianlin's system of 2020 reads the characters of the moves (h2e2h9g7...) and sees no board.",
+    "new.lacks": "It needs {package}, which is not installed: {command}",
     "new.remove": "Once more removes {name} from the list.",
     "new.removed": "{name} is removed.",
     "new.add_engine": "Add an engine...",
@@ -411,6 +413,7 @@ ENGLISH: Final[dict[str, str]] = {
     # --- Players ------------------------------------------------------------------------------------------------------
     "player.you": "You",
     "player.person": "Player",
+    "player.of_2020": "System of 2020",
     "side.red": "Red",
     "side.black": "Black",
     # --- The status line ----------------------------------------------------------------------------------------------

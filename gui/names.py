@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gui.strings import say
 from lm.players.levels import Level
+from lm.players.specs import Spec
 from xiangqi import RED, Color
+
+OF_2020: Final = Spec("char")
+"""The system of 2020, as it is shipped: the oldest opponent of all."""
 
 
 def side_name(color: Color) -> str:

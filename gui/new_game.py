@@ -6,14 +6,16 @@ import shlex
 import shutil
 import unicodedata
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final
 
 from gui.editor import HANDICAPS, Editor
-from gui.names import level_name
+from gui.names import OF_2020, level_name
 from gui.settings import Settings
 from gui.strings import say
-from lm import UserError
+from lm import UserError, install_command
 from lm.matches.clocks import NO_CLOCKS, Clocks, TimeControl
+from lm.players.char_process import PACKAGES
 from lm.players.levels import LEVELS
 from lm.players.specs import Spec
 from xiangqi import STARTING_FEN, Board
@@ -41,15 +43,20 @@ class Candidate:
     """``None`` for a person."""
     added: bool = False
     """Whether it is an engine that was added, and may be removed."""
+    about: str = ""
+    """What is said of it where it is chosen."""
+    lacks: str = ""
+    """What has to be installed before it can play, in one line; empty if nothing has."""
 
 
 def candidates(settings: Settings) -> list[Candidate]:
-    """Return who may take a seat: a person, the levels with their strength, the engines added."""
+    """Return who may take a seat: a person, the levels with their strength, the system of 2020, the engines added."""
     found = [Candidate(say("new.person"))]
     found += [
         Candidate(level_name(level), f"{level.elo:+d}" if level.elo else "0", Spec("level", level.name))
         for level in LEVELS
     ]
+    found.append(Candidate(say("player.of_2020"), spec=OF_2020, about=say("new.of_2020"), lacks=_lacks()))
     for name, text in engines(settings):
         try:
             found.append(Candidate(name, say("new.engine"), Spec.parse(text), added=True))
@@ -58,8 +65,14 @@ def candidates(settings: Settings) -> list[Candidate]:
     return found
 
 
+def _lacks() -> str:
+    """Return what is to be installed for the system of 2020: it needs torch, which playing does without."""
+    missing = next((package for package in PACKAGES if find_spec(package) is None), None)
+    return "" if missing is None else say("new.lacks", package=missing, command=install_command("torch"))
+
+
 def known_player(settings: Settings, text: str) -> Spec | None:
-    """Return the level or the added engine that a kept game names; ``None`` for any other.
+    """Return the level, the system of 2020 or the added engine that a kept game names; ``None`` for any other.
 
     An engine is a program that runs with the person's rights, so a file may not name one that the person did not add.
     """

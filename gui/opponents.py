@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gui.names import level_name, side_name
+from gui.names import OF_2020, level_name, side_name
 from gui.processes.player import Chosen, Failed, Loaded, Request
 from gui.session import Session
 from gui.strings import say
@@ -87,6 +87,8 @@ class Opponents:
         level = self.level if spec == self.player else self._level_of(spec)
         if level is not None:
             return level_name(level)
+        if spec == OF_2020:
+            return say("player.of_2020")
         return self.player_name if spec == self.player else self._names.get(str(spec), spec.name)
 
     def seat(self, color: Color) -> Spec | None:

@@ -37,8 +37,10 @@ def label(controller: Controller, action: Action) -> str:
             return say("review.stop")
         case Action.THREATS if controller.analysis.threats:
             return say("threats.off")
+        case Action.BOTH if len(session.humans) == 2 and opponents.level:
+            return say("both.computer")
         case Action.BOTH if len(session.humans) == 2:
-            return say("both.computer") if opponents.level else say("both.back", player=opponents.player_name)
+            return say("both.back", player=opponents.name(1 - session.bottom))
     return action.label
 
 

@@ -22,6 +22,7 @@ from gui.new_game import (
     remove_engine,
     starts,
 )
+from gui.palettes import Rgb
 from gui.sheets.dialogs import Dialog
 from gui.sheets.row_list import RowList
 from gui.sheets.text_field import TextField
@@ -208,6 +209,8 @@ class NewGameDialog(Dialog):
             if rows.chosen == len(self.candidates):
                 self._add(n)
                 return
+        if any(each.lacks for each in self._chosen()):  # which the dialog says
+            return
         if self._controller.files.awaited and self.note != say("new.reading"):
             self.note = say("new.reading")
             return
@@ -218,9 +221,13 @@ class NewGameDialog(Dialog):
             return
         for name, field in zip(FIELDS, self.fields, strict=True):
             self._settings.set(name, field.value)
-        red, black = (self.candidates[rows.chosen].spec for rows in self.lists[:2])
+        red, black = (each.spec for each in self._chosen())
         self.closed = True
         self._done(Setup((red, black), self.starts[self.lists[2].chosen][1], clocks))
+
+    def _chosen(self) -> list[Candidate]:
+        """Return who is chosen for Red and for Black, as far as they are there already."""
+        return [self.candidates[rows.chosen] for rows in self.lists[:2] if rows.chosen < len(self.candidates)]
 
     # --- Drawing ------------------------------------------------------------------------------------------------------
 
@@ -230,7 +237,7 @@ class NewGameDialog(Dialog):
         return layout.px(34)
 
     def body_size(self, layout: Layout) -> tuple[int, int]:
-        return layout.px(760), layout.px(30) + 12 * RowList.row(layout) + layout.px(84)
+        return layout.px(760), layout.px(30) + 13 * RowList.row(layout) + layout.px(84)
 
     def places(self, layout: Layout, room: Rect) -> tuple[list[Rect], list[Rect], list[Rect]]:
         """Return the places of the lists, of the clocks that are offered, and of Red's and Black's field for others."""
@@ -270,8 +277,20 @@ class NewGameDialog(Dialog):
             ink = theme.ON_GOLD if chosen else theme.TEXT
             write(screen, text or say("new.untimed"), layout.text(13), rect, ink, "center")
         below = Rect(room.x, chips[0].bottom, room.width, room.bottom - chips[0].bottom)
-        note = self.note or (say("status.reading") if self._controller.files.awaited else "")
-        write(screen, note or say("new.clock_help"), layout.text(12), below, theme.GOLD if note else theme.FAINT)
+        text, ink = self._told()
+        lines = theme.wrap(text, layout.text(12), below.width, 2)
+        for n, line in enumerate(lines):
+            rect = Rect(below.x, below.y + n * below.height // len(lines), below.width, below.height // len(lines))
+            write(screen, line, layout.text(12), rect, ink)
+
+    def _told(self) -> tuple[str, Rgb]:
+        """Return what is said below the lists, and its colour: what matters most comes first."""
+        chosen = self._chosen()
+        if lacks := next((each.lacks for each in chosen if each.lacks), ""):
+            return lacks, theme.GOLD
+        if note := self.note or (say("status.reading") if self._controller.files.awaited else ""):
+            return note, theme.GOLD
+        return next((each.about for each in chosen if each.about), say("new.clock_help")), theme.FAINT
 
     def _draw_row(
         self, screen: pygame.Surface, layout: Layout, which: int, index: int, rect: Rect, chosen: bool

@@ -71,6 +71,8 @@ def weights(spec: Spec) -> str:
     path = options.get("model", spec.value if spec.kind in ("hf", "file") else None)
     if path is not None:
         return _hash(Path(path), spec.kind == "search")
+    if spec.kind == "char":
+        return _hash(data_path("char"))
     return _hash(data_path("model"), spec.kind == "search") if spec.kind in HAVE_MODEL else ""
 
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from lm.players.text_policy import TextEvaluator
 
 
+PACKAGES: Final = ("torch", "transformers")
+"""What the process needs beside the extra ``play``; the extra ``torch`` has both."""
+
+
 class CharProcess:
     """Evaluates positions in another process, as `lm.players.char_policy.CharEvaluator` does where the model ``reads``
     characters, or as `lm.players.text_policy.TextEvaluator` where it reads text.
@@ -37,7 +41,7 @@ class CharProcess:
     """It does not predict WDL."""
 
     def __init__(self, folder: Path, reads: Literal["characters", "text"] = "characters") -> None:
-        for package in ("torch", "transformers"):
+        for package in PACKAGES:
             require(package, "torch")
         command = [sys.executable, "-m", "lm.players.char_process", reads, str(folder)]
         root = str(Path(__file__).resolve().parents[2])

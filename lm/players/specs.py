@@ -37,7 +37,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final, Self
 
-from lm import UserError
+from lm import UserError, data_path
 from lm.players.engine import EnginePlayer
 from lm.players.levels import Level, find_level
 from lm.players.player import Player
@@ -135,13 +135,13 @@ class Spec:
 
         It is not known of engines and searches, whose moves depend on time and on what they searched before.
 
-        >>> Spec.parse("lm:temperature=0").answers_alike, Spec.parse("lm").answers_alike
-        (True, False)
+        >>> [Spec.parse(text).answers_alike for text in ("lm:temperature=0", "lm", "char", "char:temperature=1")]
+        [True, False, True, False]
         """
-        if self.kind not in ("lm", "careful", "hf"):
+        if self.kind not in ("lm", "char", "careful", "hf"):
             return False
-        options = dict(self.options)
-        return float(options.get("temperature", 1)) == 0 or options.get("top_k", "").strip() == "1"
+        options, usual = dict(self.options), "0" if self.kind == "char" else "1"
+        return float(options.get("temperature", usual)) == 0 or options.get("top_k", "").strip() == "1"
 
     def with_options(self, options: Mapping[str, str]) -> Self:
         """Return the spec with these options set and all others unchanged. Raises ``UserError``.
@@ -260,14 +260,14 @@ _LM: Final[dict[str, Reader]] = {
     "seed": int,
 }
 
-_HF: Final[dict[str, Reader]] = {
-    "model": str,
+_CHAR: Final[dict[str, Reader]] = {
     "temperature": float,
     "top_k": int,
     "top_p": float,
     "rules": str,
     "seed": int,
 }
+_HF: Final[dict[str, Reader]] = {"model": str, **_CHAR}
 _CAREFUL: Final[dict[str, Reader]] = {"depth": int, "care": float, **_LM}
 _PARAMS: Final[dict[str, Reader]] = {
     "exploration": float,
@@ -327,6 +327,18 @@ def _lm(spec: Spec) -> Opener:
         from lm.players.lm_player import LMPlayer  # imported only when needed: it compiles
 
         return LMPlayer(**options)
+
+    return open_it
+
+
+def _char(spec: Spec) -> Opener:
+    """The system of 2020, as it is shipped. It plays the likeliest move, as it did then."""
+    options = {"temperature": 0.0} | spec.without_value(_CHAR).read(_CHAR)
+
+    def open_it() -> Player:
+        from lm.players.lm_player import LMPlayer  # imported only when needed: it compiles
+
+        return LMPlayer(**options, model=data_path("char"))
 
     return open_it
 
@@ -497,6 +509,7 @@ KINDS: Final[dict[str, Callable[[Spec], Opener]]] = {
     "random": _random,
     "greedy": _greedy,
     "lm": _lm,
+    "char": _char,
     "careful": _careful,
     "hf": _hf,
     "search": _search,

@@ -9,6 +9,7 @@ import pytest
 from frames import key
 from gui.actions import Action
 from gui.layout import MINIMUM_SIZE
+from gui.names import OF_2020
 from gui.new_game import Setup, add_engine, candidates, engine_spec, engines, parse_clocks
 from gui.processes.analysis import Lines
 from gui.session import Session
@@ -17,7 +18,7 @@ from gui.sheets.new_game import EngineDialog, NewGameDialog
 from lm import UserError
 from lm.matches.clocks import Clocks, TimeControl
 from lm.players.player import Choice, Line
-from lm.players.specs import Spec
+from lm.players.specs import Spec, load_player
 from xiangqi import BLACK, RED, STARTING_FEN, Move
 from xiangqi.engine import Info
 
@@ -248,6 +249,45 @@ class TestDialog:
         key(app, "return")
         assert app.panel.view.name == after
 
+    def test_the_system_of_2020_stands_behind_the_levels_and_says_what_it_is(self, app, written):
+        key(app, "n")
+        choose(app, 1, 11)
+        app.frame(1.0)
+        assert "System of 2020" in written
+        assert "Su Jianlin's system of 2020 reads the characters" in " ".join(written)
+        key(app, "return")
+        opponents = app.controller.opponents
+        assert app.overlay is None and opponents.side(BLACK)[0] == "System of 2020" and opponents.spec == "char"
+        key(app, "n")
+        assert app.overlay.candidates[app.overlay.lists[1].chosen].spec == OF_2020
+
+    def test_the_system_of_2020_answers(self, seat):
+        pytest.importorskip("torch")
+        player = load_player(str(OF_2020))
+        try:
+            table = seat(player)
+            table.controller.start(Setup((None, OF_2020)))
+            table.play("h2e2")
+            legal = {move.iccs for move in table.session.board.legal_moves}
+            table.wait(lambda: len(table.moves) == 2)
+            assert table.specs[-1] == "char"
+            assert table.moves[1] in legal
+        finally:
+            player.close()
+
+    def test_without_torch_it_says_how_to_get_it(self, app, written, monkeypatch):
+        monkeypatch.setattr("gui.new_game.find_spec", lambda package: None)
+        key(app, "n")
+        choose(app, 1, 11)
+        app.frame(1.0)
+        told = " ".join(written)
+        assert "It needs torch, which is not installed:" in told and "[torch]" in told
+        key(app, "return")
+        assert isinstance(app.overlay, NewGameDialog) and app.session.number == 1
+        choose(app, 1, 1)
+        key(app, "return")
+        assert app.overlay is None and app.controller.opponents.level.name == "Child"
+
     @pytest.mark.parametrize("size", [MINIMUM_SIZE, (1280, 800), (3840, 2160)])
     @pytest.mark.parametrize("action", [Action.NEW, Action.ADD_ENGINE])
     def test_it_fits(self, app, size, action):
@@ -368,9 +408,9 @@ class TestEngines:
         for name in ("Mine", "Yours"):
             add_engine(app.controller.settings, engine_spec(name, sys.executable, ""))
         key(app, "n")
-        choose(app, 1, 11)
+        choose(app, 1, 12)
         choose(app, 0, 2)
-        choose(app, 1, 11)
+        choose(app, 1, 12)
 
         def ask():
             if by == "key":
@@ -380,7 +420,7 @@ class TestEngines:
             areas, _, _ = app.overlay.places(layout, app.overlay._body(layout, app.overlay.room(layout)))
             rows = app.overlay.lists[1]
             row = rows.row(layout)
-            press(app, (areas[1].right - layout.px(14), areas[1].y + row * 11 + row // 2 - rows.scroll.offset))
+            press(app, (areas[1].right - layout.px(14), areas[1].y + row * 12 + row // 2 - rows.scroll.offset))
 
         ask()
         assert app.overlay.note == "Once more removes Mine from the list."
@@ -398,7 +438,7 @@ class TestEngines:
         path = tmp_path / "board.json"
         add_engine(Settings(path), engine_spec("Mine", sys.executable, "protocol=ucci"))
         add_engine(Settings(path), engine_spec("Mine", sys.executable, ""))
-        assert [each.label for each in candidates(Settings(path))][-2:] == ["Best", "Mine"]
+        assert [each.label for each in candidates(Settings(path))][-2:] == ["System of 2020", "Mine"]
         assert engines(Settings(path)) == [("Mine", f"uci:cmd={sys.executable},name=Mine")]
 
     @pytest.mark.parametrize(

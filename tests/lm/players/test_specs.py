@@ -80,7 +80,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("spec", "reason"),
         [
-            ("", "no player '' \\(random, greedy, lm, careful, hf, search, tactics, uci, ucci, file, level, py"),
+            ("", "no player '' \\(random, greedy, lm, char, careful, hf, search, tactics, uci, ucci, file, level, py"),
             ("stockfish", "no player 'stockfish'"),
             (
                 "random:sede=1",
@@ -110,6 +110,7 @@ class TestErrors:
             ("level", "level needs the name or number"),
             ("level:Hard", "no level 'Hard' \\(levels: Child, Beginner, .*, Best, or 1 to 10"),
             ("level:Best,sede=1", "'sede=1' is not an option of search"),
+            ("char:model=runs/a", "'model=runs/a' is not an option of char \\(options: temperature"),
             ("py:module", "py:MODULE:FUNCTION"),
         ],
     )
