@@ -202,7 +202,7 @@ class Loose:
 def can_be_changed(value):
     """Whether a value, or what it holds, can be changed in place."""
     if isinstance(value, np.ndarray):
-        return value.flags.writeable
+        return value.size > 0 and value.flags.writeable
     if isinstance(value, tuple | frozenset):
         return any(map(can_be_changed, value))
     if isinstance(value, MappingProxyType):
