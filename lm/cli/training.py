@@ -169,10 +169,11 @@ def distil(
     """Distil a model's value into a small network, with which the search's tactics evaluate positions."""
     import numpy as np
 
-    from lm.model.folder import NET, model_path
+    from lm.model.folder import NET, load_network, model_path
     from lm.training import distil as distilling
 
     folder = model_path(model)
+    load_network(folder)  # a fault is told before games are read, and not by each process
     shards = open_shards(files or shipped_games(), Path("cache"))
     if len(shards) > 1:
         raise UserError("one shard at a time: xqlm data makes one of several files")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm import UserError
+from lm import UserError, data_path
 from lm.dataset.shards import Shard
 from lm.model.folder import NET, load_net, load_network
 from lm.players.specs import Spec
@@ -98,6 +98,9 @@ def test_from_the_command_line(xqlm: Xqlm, shard_folder: Path, model_folder: Pat
 def test_what_is_wrong_is_said_in_one_line(xqlm: Xqlm, model_folder: Path, tmp_path: Path) -> None:
     code, _, err = xqlm("distil", "--model", tmp_path / "nowhere")
     assert (code, err) == (2, f"xqlm: no model in {tmp_path / 'nowhere'}: there is no such folder\n")
+    code, _, err = xqlm("distil", "--model", data_path("char"))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "reads characters" in err
     folder = tmp_path / "model"
     shutil.copytree(model_folder, folder)
     (folder / NET).write_bytes(b"nonsense")
