@@ -60,7 +60,7 @@ NO_LIMIT: Final = 1 << 62
 """A number of nodes that no search reaches."""
 
 # Fields of a frame, the variables of one node.
-_DEPTH, _ALPHA, _BETA, _FLOOR, _BEST, _MOVE, _STAGE, _NEXT, _END, _TRIED, _HASH, _STATIC, _MODE, _PASS = range(14)
+_DEPTH, _ALPHA, _BETA, _FLOOR, _BEST, _MOVE, _STAGE, _NEXT, _END, _TRIED, _HASH, _STATIC, _MODE, _PASS, _BETTER = range(15)
 # Stages of a node, in order.
 _TRY_PASS, _TRY_HASH, _GENERATE, _PICK = range(4)
 # How the child was searched.
@@ -71,7 +71,7 @@ _GO_ON, _DOWN = -(1 << 21), -(1 << 22)
 _UPPER, _LOWER, _EXACT = 1, 2, 3
 
 _REDUCTION: Final = constant(
-    np.array([[int(0.6 + math.log(max(d, 1)) * math.log(max(n, 1)) / 2.2) for n in range(64)] for d in range(64)])
+    np.array([[int(0.8 + math.log(max(d, 1)) * math.log(max(n, 1)) / 1.9) for n in range(64)] for d in range(64)])
 )
 """``[depth, n]``: plies by which the n-th move is searched less deep."""
 _PLAYED_OUT: Final = 24
@@ -247,12 +247,19 @@ def _enter(ws: Workspace, table: Table, net: Net, ply: int) -> int:
                 value += ply
             if bound == _EXACT or (bound == _LOWER and value >= beta) or (bound == _UPPER and value <= alpha):
                 return value
+    f[_BETTER] = 0
     if ws.plain != 0 or checked:
+        f[_STATIC] = ALL
         return _GO_ON
     static = judge(ws, net, ply)
     f[_STATIC] = static
+    if ply > ws.base + 1 and static > ws.frames[ply - 2, _STATIC]:
+        f[_BETTER] = 1
+    if f[_HASH] < 0 and depth >= 4:
+        depth -= 1
+        f[_DEPTH] = depth
     if ply > ws.base and beta - alpha == 1 and abs(beta) < WON:
-        if depth <= 4 and static - 45 * depth >= beta:
+        if depth <= 7 and static - 60 * (depth - f[_BETTER]) >= beta:
             return static
         if depth >= 2 and static >= beta and f[_PASS] != 0:
             code = ws.turn * 8
@@ -295,7 +302,8 @@ def _next(ws: Workspace, table: Table, ply: int) -> int:
             f[_STAGE] = _TRY_HASH
             f[_MODE] = _PASSED
             make_null(ws, ply)
-            _open(ws, ply + 1, f[_DEPTH] - 3 - f[_DEPTH] // 5, -f[_BETA], 1 - f[_BETA], False)
+            less = 3 + f[_DEPTH] // 4 + min((f[_STATIC] - f[_BETA]) // 200, 3)
+            _open(ws, ply + 1, f[_DEPTH] - less, -f[_BETA], 1 - f[_BETA], False)
             return _DOWN
         if f[_STAGE] == _TRY_HASH:
             f[_STAGE] = _GENERATE
@@ -321,9 +329,10 @@ def _next(ws: Workspace, table: Table, ply: int) -> int:
                 continue
         a, b, depth = move // 90, move % 90, f[_DEPTH]
         hopeless, hope = False, 0
-        if depth <= 3 and ws.cells[b] == 0 and f[_TRIED] > 0 and not checked and ws.plain == 0 and f[_BEST] > -WON:
-            hope = f[_STATIC] + 40 + 40 * depth
-            hopeless = hope <= f[_ALPHA] or f[_TRIED] > 4 + 6 * depth
+        history = ws.history[ws.cells[a], b]
+        if depth <= 6 and ws.cells[b] == 0 and f[_TRIED] > 0 and not checked and ws.plain == 0 and f[_BEST] > -WON:
+            hope = f[_STATIC] + 40 + 40 * depth if depth <= 4 else ALL
+            hopeless = hope <= f[_ALPHA] or f[_TRIED] > (6 + 2 * depth * depth) // (2 - f[_BETTER])
         if hopeless and not may_check(ws, a, b):
             f[_TRIED] += 1
             if hope <= f[_ALPHA]:
@@ -353,6 +362,7 @@ def _next(ws: Workspace, table: Table, ply: int) -> int:
             less = _REDUCTION[min(depth, 63), min(tried, 63)]
             if f[_BETA] - f[_FLOOR] > 1:
                 less -= 1
+            less -= history // 6000
             less = min(max(less, 0), depth - 2)
         f[_MODE] = _REDUCED if less > 0 else _SCOUT
         _open(ws, ply + 1, depth - 1 - less, -alpha - 1, -alpha, True)
@@ -398,13 +408,20 @@ def _back(ws: Workspace, table: Table, ply: int, value: int) -> int:
         if ws.killers[ply, 0] != move:
             ws.killers[ply, 1] = ws.killers[ply, 0]
             ws.killers[ply, 0] = move
-        piece, b = int(ws.cells[move // 90]), move % 90
-        ws.history[piece, b] += f[_DEPTH] * f[_DEPTH]
-        if ws.history[piece, b] > 1 << 18:
-            for p in range(16):
-                for sq in range(90):
-                    ws.history[p, sq] >>= 1
+        bonus = min(32 * f[_DEPTH] * f[_DEPTH], 2048)
+        _praise(ws, move, bonus)
+        first = ws.frames[ply - 1, _END] if ply > 0 else 0
+        for i in range(first, f[_NEXT]):
+            other = int(ws.moves[i])
+            if other != move and ws.cells[other % 90] == 0:
+                _praise(ws, other, -bonus)
     return _finish(ws, table, ply)
+
+
+@compiled
+def _praise(ws: Workspace, move: int, bonus: int) -> None:
+    piece, b = int(ws.cells[move // 90]), move % 90
+    ws.history[piece, b] += bonus - ws.history[piece, b] * abs(bonus) // 16384
 
 
 @compiled
