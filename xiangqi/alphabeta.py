@@ -1,12 +1,13 @@
-"""Alpha-beta search in numba: the value of a position some plies ahead, and the price of each of its moves.
+"""Alpha-beta search in numba: the value of a position some plies ahead.
 
 Kernels work on a `workspace` record and a `Table`, which the caller keeps and may use again; a table may be shared by
 threads. They run without the GIL, allocate nothing, and are loops over an explicit stack of frames, one for each ply,
 because numba cannot cache functions that call themselves.
 
 The search is the usual one (chessprogramming.org has a page on each part): iterative deepening, principal variation
-search, a transposition table, null moves, late move reductions, futility and late move pruning near the leaves, killer
-moves and history for the order of quiet moves, exchange values for that of captures; in check it goes a ply deeper.
+search, a transposition table, null moves, internal iterative reductions, late move reductions, futility and late move
+pruning near the leaves; killer moves, history and continuation history for the order of quiet moves, exchange values
+for that of captures. In check it goes a ply deeper. docs/log.md has what the parts are worth.
 Leaves are played out: the side to move takes the evaluation or captures; in check it tries all moves. With ``plain`` it
 is minimax with alpha and beta alone, and its value is exact.
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from xiangqi.attacks import VALUE, kind_on
 from xiangqi.jit import compiled
-from xiangqi.kernels import MAX_MOVES, MOVE_FROM, MOVE_INDEX, MOVE_TO, MoveBuffer, constant
+from xiangqi.kernels import MAX_MOVES, constant
 from xiangqi.move import CANNON, KNIGHT, ROOK
 from xiangqi.nnue import Net, begin, judge
 from xiangqi.workspace import (
@@ -60,7 +61,8 @@ NO_LIMIT: Final = 1 << 62
 """A number of nodes that no search reaches."""
 
 # Fields of a frame, the variables of one node.
-_DEPTH, _ALPHA, _BETA, _FLOOR, _BEST, _MOVE, _STAGE, _NEXT, _END, _TRIED, _HASH, _STATIC, _MODE, _PASS, _BETTER = range(15)
+_DEPTH, _ALPHA, _BETA, _FLOOR, _BEST, _MOVE, _STAGE, _NEXT, _END, _TRIED, _HASH, _STATIC, _MODE, _PASS = range(14)
+_IMPROVING: Final = 14
 # Stages of a node, in order.
 _TRY_PASS, _TRY_HASH, _GENERATE, _PICK = range(4)
 # How the child was searched.
@@ -74,6 +76,8 @@ _REDUCTION: Final = constant(
     np.array([[int(0.8 + math.log(max(d, 1)) * math.log(max(n, 1)) / 1.9) for n in range(64)] for d in range(64)])
 )
 """``[depth, n]``: plies by which the n-th move is searched less deep."""
+_HISTORY: Final = 1 << 14
+"""History is between this and its negative."""
 _PLAYED_OUT: Final = 24
 """Most plies that a leaf is played out."""
 _PLAYED_OUT_NODES: Final = 4096
@@ -100,7 +104,35 @@ def _repeated(ws: Workspace, ply: int) -> int:
 
 
 @compiled
-def _order(ws: Workspace, ply: int, first: int, end: int) -> None:
+def _move_before(ws: Workspace, ply: int) -> int:
+    """Return the row of `continuation` for the move before ``ply``, or -1 if there is none or it was a null move."""
+    if ply == 0 or ws.move[ply - 1] < 0:
+        return -1
+    return int(ws.moved[ply - 1] * 90 + ws.move[ply - 1] % 90)
+
+
+@compiled
+def _merit(ws: Workspace, before: int, piece: int, b: int) -> int:
+    """Return the history of a quiet move to ``b``, after the move that `_move_before` tells."""
+    merit = int(ws.history[piece, b])
+    if before >= 0:
+        merit += ws.continuation[before, (piece & 7) * 90 + b]
+    return merit
+
+
+@compiled
+def _learn(ws: Workspace, before: int, move: int, bonus: int) -> None:
+    """Add a bonus to the history of a quiet move, the less the nearer it is to its bound."""
+    piece, b = int(ws.cells[move // 90]), move % 90
+    old = ws.history[piece, b]
+    ws.history[piece, b] = old + bonus - old * abs(bonus) // _HISTORY
+    if before >= 0:
+        old = int(ws.continuation[before, (piece & 7) * 90 + b])
+        ws.continuation[before, (piece & 7) * 90 + b] = old + bonus - old * abs(bonus) // _HISTORY
+
+
+@compiled
+def _order(ws: Workspace, ply: int, before: int, first: int, end: int) -> None:
     """Give each move its place: good captures, killers, quiet moves by history, losing captures."""
     for i in range(first, end):
         move = int(ws.moves[i])
@@ -117,7 +149,7 @@ def _order(ws: Workspace, ply: int, first: int, end: int) -> None:
         elif move == ws.killers[ply, 1]:
             ws.orders[i] = 1 << 20
         else:
-            ws.orders[i] = ws.history[piece, b]
+            ws.orders[i] = _merit(ws, before, piece, b)
 
 
 @compiled
@@ -155,7 +187,7 @@ def _quiesce(ws: Workspace, net: Net, base: int, alpha: int, beta: int) -> int:
             elif ws.checked[here] != 0:
                 f[_BEST] = ply - MATE
                 f[_END] = add_quiets(ws, add_captures(ws, first))
-                _order(ws, ply, first, f[_END])
+                _order(ws, ply, -1, first, f[_END])
             else:
                 static = judge(ws, net, ply)
                 f[_BEST] = f[_STATIC] = static
@@ -164,7 +196,7 @@ def _quiesce(ws: Workspace, net: Net, base: int, alpha: int, beta: int) -> int:
                 else:
                     f[_ALPHA] = max(f[_ALPHA], static)
                     f[_END] = add_captures(ws, first)
-                    _order(ws, ply, first, f[_END])
+                    _order(ws, ply, -1, first, f[_END])
             if not down:
                 if ply == base:
                     return value
@@ -247,19 +279,19 @@ def _enter(ws: Workspace, table: Table, net: Net, ply: int) -> int:
                 value += ply
             if bound == _EXACT or (bound == _LOWER and value >= beta) or (bound == _UPPER and value <= alpha):
                 return value
-    f[_BETTER] = 0
+    f[_IMPROVING] = 0
     if ws.plain != 0 or checked:
-        f[_STATIC] = ALL
+        f[_STATIC] = ALL  # nothing improves on it
         return _GO_ON
     static = judge(ws, net, ply)
     f[_STATIC] = static
-    if ply > ws.base + 1 and static > ws.frames[ply - 2, _STATIC]:
-        f[_BETTER] = 1
+    if ply < ws.base + 2 or static > ws.frames[ply - 2, _STATIC]:
+        f[_IMPROVING] = 1
     if f[_HASH] < 0 and depth >= 4:
         depth -= 1
         f[_DEPTH] = depth
     if ply > ws.base and beta - alpha == 1 and abs(beta) < WON:
-        if depth <= 7 and static - 60 * (depth - f[_BETTER]) >= beta:
+        if depth <= 7 and static - 85 * (depth - f[_IMPROVING]) >= beta:
             return static
         if depth >= 2 and static >= beta and f[_PASS] != 0:
             code = ws.turn * 8
@@ -315,7 +347,7 @@ def _next(ws: Workspace, table: Table, ply: int) -> int:
             f[_STAGE] = _PICK
             first = f[_NEXT]
             f[_END] = add_quiets(ws, add_captures(ws, first))
-            _order(ws, ply, first, f[_END])
+            _order(ws, ply, _move_before(ws, ply), first, f[_END])
             continue
         else:
             i = f[_NEXT]
@@ -329,10 +361,10 @@ def _next(ws: Workspace, table: Table, ply: int) -> int:
                 continue
         a, b, depth = move // 90, move % 90, f[_DEPTH]
         hopeless, hope = False, 0
-        history = ws.history[ws.cells[a], b]
+        merit = _merit(ws, _move_before(ws, ply), int(ws.cells[a]), b)
         if depth <= 6 and ws.cells[b] == 0 and f[_TRIED] > 0 and not checked and ws.plain == 0 and f[_BEST] > -WON:
             hope = f[_STATIC] + 40 + 40 * depth if depth <= 4 else ALL
-            hopeless = hope <= f[_ALPHA] or f[_TRIED] > (6 + 2 * depth * depth) // (2 - f[_BETTER])
+            hopeless = hope <= f[_ALPHA] or f[_TRIED] > (10 + 3 * depth * depth) // (2 - f[_IMPROVING])
         if hopeless and not may_check(ws, a, b):
             f[_TRIED] += 1
             if hope <= f[_ALPHA]:
@@ -362,7 +394,7 @@ def _next(ws: Workspace, table: Table, ply: int) -> int:
             less = _REDUCTION[min(depth, 63), min(tried, 63)]
             if f[_BETA] - f[_FLOOR] > 1:
                 less -= 1
-            less -= history // 6000
+            less -= merit // 8000
             less = min(max(less, 0), depth - 2)
         f[_MODE] = _REDUCED if less > 0 else _SCOUT
         _open(ws, ply + 1, depth - 1 - less, -alpha - 1, -alpha, True)
@@ -408,24 +440,17 @@ def _back(ws: Workspace, table: Table, ply: int, value: int) -> int:
         if ws.killers[ply, 0] != move:
             ws.killers[ply, 1] = ws.killers[ply, 0]
             ws.killers[ply, 0] = move
-        bonus = min(32 * f[_DEPTH] * f[_DEPTH], 2048)
-        _praise(ws, move, bonus)
-        first = ws.frames[ply - 1, _END] if ply > 0 else 0
-        for i in range(first, f[_NEXT]):
+        before, bonus = _move_before(ws, ply), min(32 * f[_DEPTH] * f[_DEPTH], _HISTORY // 8)
+        _learn(ws, before, move, bonus)
+        for i in range(ws.frames[ply - 1, _END] if ply > 0 else 0, f[_NEXT]):
             other = int(ws.moves[i])
             if other != move and ws.cells[other % 90] == 0:
-                _praise(ws, other, -bonus)
+                _learn(ws, before, other, -bonus)
     return _finish(ws, table, ply)
 
 
 @compiled
-def _praise(ws: Workspace, move: int, bonus: int) -> None:
-    piece, b = int(ws.cells[move // 90]), move % 90
-    ws.history[piece, b] += bonus - ws.history[piece, b] * abs(bonus) // 16384
-
-
-@compiled
-def _search(ws: Workspace, table: Table, net: Net, depth: int, alpha: int, beta: int) -> int:
+def search_node(ws: Workspace, table: Table, net: Net, depth: int, alpha: int, beta: int) -> int:
     """Return the value of the position at ``ws.base`` for the side to move."""
     ply = ws.base
     _open(ws, ply, depth, alpha, beta, True)
@@ -444,13 +469,14 @@ def _search(ws: Workspace, table: Table, net: Net, depth: int, alpha: int, beta:
 
 
 @compiled
-def _begin(ws: Workspace, net: Net, base: int, nodes: int, plain: bool) -> None:
+def begin_search(ws: Workspace, net: Net, base: int, nodes: int, plain: bool) -> None:
     """Prepare the workspace for a search that begins at ply ``base``."""
     ws.base, ws.plain = base, plain  # not parameters, of which numba would compile a version for each constant
     ws.nodes, ws.limit, ws.stopped = 0, nodes, 0
     ws.killers[:] = -1
     ws.history[:] = 0
     ws.length[0] = 0
+    ws.frames[0, _END] = 0  # where the moves of ply 1 begin, if that is the base
     begin(ws, net)
 
 
@@ -477,151 +503,11 @@ def search_position(
     (depth 0 is `quiesce`). The best line lies in ``ws.line[0, : ws.length[0]]`` as moves of the workspace, unless the
     score is a bound.
     """
-    _begin(ws, net, 0, nodes, plain)
+    begin_search(ws, net, 0, nodes, plain)
     best = _quiesce(ws, net, ws.base, alpha, beta)
     for d in range(1, depth + 1):
-        value = _search(ws, table, net, d, alpha, beta)
+        value = search_node(ws, table, net, d, alpha, beta)
         if ws.stopped != 0:
             return best, d - 1
         best = value
     return best, depth
-
-
-@compiled
-def root_prices(
-    ws: Workspace,
-    table: Table,
-    net: Net,
-    depth: int,
-    margin: int,
-    nodes: int,
-    plain: bool,
-    moves: MoveBuffer,
-    prices: NDArray[np.int64],
-    lines: NDArray[np.int16],
-) -> int:
-    """Find the score of each of ``moves`` by searches of depths 1 to ``depth``; return the last one finished.
-
-    ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace. It is sorted, best first. Their
-    scores, for the side to move, are written to ``prices[0]``, and the first k moves of their lines, -1 after the end,
-    to ``lines[0]``; ``prices`` is ``(2, n)``, ``lines`` ``(2, n, k)``. Scores are exact for moves that are at most
-    ``margin`` worse than the best; for others they are upper bounds, and lower than that.
-
-    The search ends early as `search_position` does. Depth 1, a move and then `quiesce`, has no limit of nodes.
-    """
-    return deepen(ws, table, net, 1, depth, margin, nodes, plain, moves, prices, lines)
-
-
-@compiled
-def deepen(
-    ws: Workspace,
-    table: Table,
-    net: Net,
-    first: int,
-    depth: int,
-    margin: int,
-    nodes: int,
-    plain: bool,
-    moves: MoveBuffer,
-    prices: NDArray[np.int64],
-    lines: NDArray[np.int16],
-) -> int:
-    """Do as `root_prices`, from depth ``first`` on: go on with the moves in the order of the depth before."""
-    _begin(ws, net, 1, NO_LIMIT if first == 1 else nodes, plain)
-    n = len(moves)
-    for d in range(first, depth + 1):
-        prices[1] = -ALL
-        best = -ALL
-        for i in range(n):
-            floor = max(best - margin - 1, -MATE)
-            value = _price(ws, table, net, moves[i], d, floor, floor == -MATE)
-            if ws.stopped != 0:
-                break
-            prices[1, i] = value
-            best = max(best, value)
-            _write_line(ws, moves[i], lines[1, i])
-        if ws.stopped != 0 and d > 1:
-            return d - 1
-        _sort(moves, prices, lines)
-        ws.limit = nodes
-    return depth
-
-
-@compiled
-def _price(ws: Workspace, table: Table, net: Net, move: int, depth: int, floor: int, exactly: bool) -> int:
-    """Return the score of a move at the root by a search of ``depth`` plies, the move's own among them.
-
-    A score up to ``floor`` is an upper bound. Unless it is wanted ``exactly`` anyway, the move is first only asked
-    whether it exceeds that. The score counts for nothing if the search was stopped.
-    """
-    make(ws, 0, int(MOVE_FROM[move]), int(MOVE_TO[move]))
-    ws.checked[ws.past + 1] = in_danger(ws, ws.turn)
-    ws.frames[0, _END] = 0
-    top = MATE if exactly else floor + 1
-    while True:
-        value = -_search(ws, table, net, depth - 1, -top, -floor)
-        if value < top or top == MATE or ws.stopped != 0:
-            break
-        top = MATE
-    unmake(ws, 0)
-    return int(value)
-
-
-@compiled
-def favour(
-    ws: Workspace, table: Table, net: Net, depth: int, nodes: int, moves: MoveBuffer, favours: NDArray[np.int64]
-) -> int:
-    """Find the move with the greatest sum of its score and its favour, by searches of depths 1 to ``depth``; return the
-    last one finished.
-
-    ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace, and ``favours`` ``(n,)`` what
-    somebody gives for each in centipawns. The move found is put first in both; the others keep their order. Only of the
-    first move of a depth, and of moves that are better, the score is found exactly. So this costs as much as a search
-    without favours. The search ends early as `search_position` does; what it found before counts.
-    """
-    _begin(ws, net, 1, NO_LIMIT, False)
-    for d in range(1, depth + 1):
-        best, found = -ALL, 0
-        for i in range(len(moves)):
-            floor = min(max(best - favours[i], -MATE), MATE - 1)
-            value = _price(ws, table, net, moves[i], d, floor, i == 0)
-            if ws.stopped != 0:
-                break
-            if value + favours[i] > best:
-                best, found = value + favours[i], i
-        move, own = moves[found], favours[found]
-        for i in range(found, 0, -1):
-            moves[i], favours[i] = moves[i - 1], favours[i - 1]
-        moves[0], favours[0] = move, own
-        if ws.stopped != 0:
-            return d - 1
-        ws.limit = nodes
-    return depth
-
-
-@compiled
-def _write_line(ws: Workspace, move: int, out: NDArray[np.int16]) -> None:
-    """Write a first move and the best line after it as indices of moves."""
-    out[:] = -1
-    out[0] = move
-    for i in range(min(ws.length[1], len(out) - 1)):
-        out[i + 1] = MOVE_INDEX[ws.line[1, i] // 90, ws.line[1, i] % 90]
-
-
-@compiled
-def _sort(moves: MoveBuffer, prices: NDArray[np.int64], lines: NDArray[np.int16]) -> None:
-    """Sort the moves by the second row of ``prices``, best first, and write prices and lines to the first rows."""
-    for i in range(len(moves)):
-        move, price = moves[i], prices[1, i]
-        at = i
-        while at > 0 and prices[0, at - 1] < price:
-            at -= 1
-        for j in range(i, at, -1):
-            moves[j] = moves[j - 1]
-            prices[0, j] = prices[0, j - 1]
-            for k in range(lines.shape[2]):
-                lines[0, j, k] = lines[0, j - 1, k]
-        moves[at] = move
-        prices[0, at] = price
-        for k in range(lines.shape[2]):
-            lines[0, at, k] = lines[1, i, k]

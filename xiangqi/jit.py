@@ -25,7 +25,7 @@ _SHARED: Final = tuple(
     Path(__file__).with_name(f"{name}.py")
     for name in (
         *("attacks", "kernels", "mates", "move"),
-        *("alphabeta", "evaluation", "mate_search", "nnue", "piece_values", "workspace"),
+        *("alphabeta", "evaluation", "mate_search", "nnue", "piece_values", "root_search", "workspace"),
     )
 )
 """Files whose functions and tables are compiled into the functions that use them."""

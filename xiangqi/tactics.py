@@ -1,7 +1,7 @@
 """What a position holds a few plies ahead: the price of every move, and mates.
 
 `Board.tactics` and `Board.find_mate` are the short way. A `Searcher` keeps its memory from call to call and can be
-stopped. The kernels behind them are in `alphabeta` and `mate_search`.
+stopped. The kernels behind them are in `root_search` and `mate_search`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from xiangqi import alphabeta, chase, kernels, mate_search, workspace
+from xiangqi import chase, kernels, mate_search, root_search, workspace
 from xiangqi.alphabeta import ALL, LOST, MATE, NO_LIMIT
 from xiangqi.evaluation import expected
 from xiangqi.move import BLACK, KING, MOVES, NULL_MOVE, Move
@@ -30,7 +30,7 @@ LINE: Final = 32
 def moves_to_mate(score: int) -> int | None:
     """Return the moves to mate that a score stands for, negative if it is the side to move that is mated, or ``None``.
 
-    >>> moves_to_mate(alphabeta.MATE - 3), moves_to_mate(2 - alphabeta.MATE), moves_to_mate(90)
+    >>> moves_to_mate(MATE - 3), moves_to_mate(2 - MATE), moves_to_mate(90)
     (2, -1, None)
     """
     if abs(score) <= LOST:
@@ -181,6 +181,7 @@ class Searcher:
     def clear(self) -> None:
         """Forget all that was found."""
         self._table[:] = 0
+        self._space["continuation"][:] = 0
         self._refuted[:] = 0
 
 
@@ -205,7 +206,7 @@ class _Root:
         self._prices, self._lines = np.zeros((2, count), np.int64), np.zeros((2, count, LINE), np.int16)
 
     def search(self, first: int, last: int, nodes: int | None) -> Tactics:
-        depth = alphabeta.deepen(
+        depth = root_search.deepen(
             self._space,
             self._table,
             self._net,

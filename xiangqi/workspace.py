@@ -72,7 +72,10 @@ WORKSPACE: Final = np.dtype(
         # The moves of all plies, one after the other, and the places of each in the order of trying.
         ("moves", np.int16, (ROOM,)),
         ("orders", np.int32, (ROOM,)),
-        ("history", np.int32, (16, 90)),  # by piece and target: how often a quiet move was too good
+        # How often a quiet move was too good, less how often it was not while another was: by its piece and target, and
+        # by those of the enemy's move before it as well.
+        ("history", np.int32, (16, 90)),
+        ("continuation", np.int16, (16 * 90, 8 * 90)),  # its kind instead of its piece
         ("base", np.int64),  # the ply that the search begins at
         ("plain", np.int64),  # whether nothing is pruned
         ("nodes", np.int64),

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from lm.model.network import Answers
 from lm.players.search.records import Batch
-from xiangqi.alphabeta import NO_LIMIT, Table, root_prices, search_position
+from xiangqi.alphabeta import NO_LIMIT, Table, search_position
 from xiangqi.jit import allocating
 from xiangqi.kernels import MOVE_INDEX, copy
 from xiangqi.mate_search import mate_search
 from xiangqi.nnue import Net
+from xiangqi.root_search import root_prices
 from xiangqi.workspace import set_position
 
 LARGEST: Final = 2000

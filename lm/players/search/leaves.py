@@ -21,11 +21,11 @@ from lm.players.policy import average
 from lm.players.search.corrections import LARGEST, MARGIN, ROWS, correct, find_mates
 from lm.players.search.records import DEEPEST, Batch, empty_batch
 from xiangqi import MOVES, Board, Move, kernels
-from xiangqi.alphabeta import favour, root_prices
 from xiangqi.jit import allocating
 from xiangqi.kernels import MOVE_INDEX, MOVE_MIRRORED
 from xiangqi.mate_search import mate_search
 from xiangqi.nnue import NO_NET
+from xiangqi.root_search import favour, root_prices
 from xiangqi.tactics import set_board
 from xiangqi.workspace import MAX_PLY, new_workspace
 
