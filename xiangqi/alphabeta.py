@@ -78,6 +78,8 @@ _REDUCTION: Final = constant(
 """``[depth, n]``: plies by which the n-th move is searched less deep."""
 _HISTORY: Final = 1 << 14
 """History is between this and its negative."""
+_LOSING: Final = -(1 << 20)
+"""Captures that lose material have a lower place in the order than this."""
 _PLAYED_OUT: Final = 24
 """Most plies that a leaf is played out."""
 _PLAYED_OUT_NODES: Final = 4096
@@ -390,11 +392,13 @@ def _next(ws: Workspace, table: Table, ply: int) -> int:
             _open(ws, ply + 1, depth - 1, -f[_BETA], -alpha, True)
             return _DOWN
         less = 0
-        if quiet and tried > 3 and depth >= 3 and move != ws.killers[ply, 0] and move != ws.killers[ply, 1]:
-            less = _REDUCTION[min(depth, 63), min(tried, 63)]
-            if f[_BETA] - f[_FLOOR] > 1:
-                less -= 1
-            less -= merit // 8000
+        if tried > 3 and depth >= 3:
+            if quiet and move != ws.killers[ply, 0] and move != ws.killers[ply, 1]:
+                less = _REDUCTION[min(depth, 63), min(tried, 63)] - merit // 8000
+                if f[_BETA] - f[_FLOOR] > 1:
+                    less -= 1
+            elif f[_STAGE] == _PICK and ws.orders[f[_NEXT] - 1] < _LOSING and not checked and not checks:
+                less = 1 + depth // 6
             less = min(max(less, 0), depth - 2)
         f[_MODE] = _REDUCED if less > 0 else _SCOUT
         _open(ws, ply + 1, depth - 1 - less, -alpha - 1, -alpha, True)
