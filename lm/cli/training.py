@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from lm import UserError
 from lm.cli.console import interruptible, progress, say, write
 from lm.cli.options import FilesArgument, SaveMinutesOption, SeedOption
 from lm.cli.shipped import open_shards, say_rejected, shipped_games
+
+if TYPE_CHECKING:
+    from xiangqi.nnue import Net
 
 
 def train(
@@ -171,24 +174,36 @@ def distil(
 
     from lm.model.folder import NET, load_network, model_path
     from lm.training import distil as distilling
+    from xiangqi.formats.streams import open_replacing
 
     folder = model_path(model)
     load_network(folder)  # a fault is told before games are read, and not by each process
     shards = open_shards(files or shipped_games(), Path("cache"))
     if len(shards) > 1:
         raise UserError("one shard at a time: xqlm data makes one of several files")
+
+    def train(what: str, labels: list[Path], mixture: distilling.Mixture) -> tuple[Net, float, float]:
+        with progress(what, None) as (_, advance):
+            return distilling.fit(
+                np.concatenate([np.load(file) for file in labels]),
+                mixture,
+                seed,
+                lambda step, steps, error: advance(step, f"of {steps} steps, error {error:.4f}"),
+            )
+
     with interruptible():
         with progress("labelling games", games) as (_, advance):
             labels = distilling.label(shards[0], folder, out, games, cores, lambda done, all_games: advance(done, ""))
-        positions = np.concatenate([np.load(file) for file in labels])
-        with progress("training on them", None) as (_, advance):
-            net, error, before = distilling.fit(
-                positions, seed, lambda step, steps, error: advance(step, f"of {steps} steps, error {error:.4f}")
-            )
+        first = out / "first.npy"
+        if not first.exists():
+            net, _, _ = train("training a first network", labels, distilling.DISTILLED)
+            with open_replacing(first) as file:
+                np.save(file, net)
+        with progress("searching with it, files of positions", len(labels)) as (_, advance):
+            labels = distilling.look_further(labels, np.load(first), out, cores, lambda done: advance(done, ""))
+        net, error, before = train("training the network", labels, distilling.SEARCHED)
     distilling.write(net, folder / NET)
-    print(
-        f"{len(positions)} positions; mean squared error {error:.4f} in games kept back, {before:.4f} by pieces alone"
-    )
+    print(f"mean squared error {error:.4f} in games kept back, {before:.4f} by pieces alone")
     print(f"written to {folder / NET}")
 
 

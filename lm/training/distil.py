@@ -5,9 +5,10 @@ what the model would say of them:
 
 1. `label` collects quiet positions of training games, and positions one or two random moves away from them, and asks
    the model for each one's value v. A tactical search of two plies gives its score s. Held-out games are not used.
-2. `fit` trains the network. Its target is the value that the model's own search gives to a leaf,
-   ``tanh(TRUST atanh(v) + COUNTING ln(10) s / 800)``, with the weights that foresee results of games best
-   (docs/log.md, "Values").
+2. `fit` trains a first network. Its target is ``tanh(trust atanh(v) + counting ln(10) s / 800)``, a `Mixture`.
+3. `look_further` searches the same positions six plies deep with that network. Such a score says more of a position
+   than the model does, because it sees what the position comes to (docs/log.md, "What a search teaches").
+4. `fit` trains the network that is kept, with this score for s and less of v.
 
 Quiet is a position whose side to move is not in check and gains nothing by captures: a tactical search evaluates no
 others.
@@ -19,8 +20,9 @@ import math
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -62,8 +64,10 @@ ASTRAY: Final = 0.3
 LARGEST: Final = 2000
 QUIET: Final = 10
 """Centipawns that captures may change."""
-TRUST: Final = 0.85
-COUNTING: Final = 0.56
+PLIES: Final = 6
+"""How deep `look_further` searches."""
+NODES: Final = 20_000
+"""The most nodes that it takes for a position."""
 _VALUE: Final = math.log(10) / 800
 """tanh(_VALUE * x) is the value of x centipawns."""
 HELD_OUT: Final = 50
@@ -71,6 +75,18 @@ HELD_OUT: Final = 50
 EPOCHS: Final = 8
 BATCH: Final = 8192
 LEARNING_RATE: Final = 4e-3
+
+
+class Mixture(NamedTuple):
+    """How much the target of a network heeds the model's value, and a tactical score."""
+
+    trust: float
+    counting: float
+
+
+DISTILLED: Final = Mixture(0.85, 0.56)
+"""The weights of v and of two plies of tactics that foresee results of games best (docs/log.md, "Search")."""
+SEARCHED: Final = Mixture(0.25, 0.75)
 
 
 # --- Labels -----------------------------------------------------------------------------------------------------------
@@ -97,10 +113,7 @@ def label(
     files = [out / f"labels-{number:04d}.npy" for number in range(len(parts))]
     done = sum(len(part) for part, file in zip(parts, files, strict=True) if file.exists())
     advance(done, len(chosen))
-    pool = ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), initializer=_open, initargs=(shard.path, model)
-    )
-    try:
+    with _pool(processes, _open, shard.path, model) as pool:
         tasks = {
             pool.submit(_label_part, part.tolist(), file, number): len(part)
             for number, (part, file) in enumerate(zip(parts, files, strict=True))
@@ -110,9 +123,49 @@ def label(
             task.result()
             done += tasks[task]
             advance(done, len(chosen))
+    return files
+
+
+def look_further(
+    labels: Sequence[Path],
+    net: Net,
+    out: Path,
+    processes: int = 1,
+    advance: Callable[[int], None] = lambda done: None,
+) -> list[Path]:
+    """Search the positions of label files `PLIES` plies deep with a network, and return the files of the same records,
+    in ``out``, with the scores found. Files that are there already are not made again.
+
+    ``advance`` is called with the number of files done.
+    """
+    files = [out / file.name.replace("labels", "further") for file in labels]
+    done = sum(file.exists() for file in files)
+    advance(done)
+    with _pool(processes) as pool:
+        tasks = [
+            pool.submit(_look_further_part, before, net, file)
+            for before, file in zip(labels, files, strict=True)
+            if not file.exists()
+        ]
+        for task in as_completed(tasks):
+            task.result()
+            done += 1
+            advance(done)
+    return files
+
+
+@contextmanager
+def _pool(
+    processes: int, initializer: Callable[..., None] | None = None, *arguments: Any
+) -> Iterator[ProcessPoolExecutor]:
+    """Run processes until the end of the block; what has not begun by then is left undone."""
+    pool = ProcessPoolExecutor(
+        processes, multiprocessing.get_context("spawn"), initializer=initializer, initargs=arguments
+    )
+    try:
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-    return files
 
 
 _labeller: _Labeller | None = None
@@ -126,6 +179,15 @@ def _open(shard: Path, model: Path) -> None:
 def _label_part(games: list[int], file: Path, seed: int) -> None:
     assert _labeller is not None
     found = np.concatenate([np.zeros(0, POSITION), *_labeller.positions(games, seed)])
+    with open_replacing(file) as out:
+        np.save(out, found)
+
+
+def _look_further_part(labels: Path, net: Net, file: Path) -> None:
+    space, table, cells = new_workspace(), np.zeros((1 << 18, 2), np.int64), np.zeros(90, np.uint8)
+    found = np.load(labels)
+    for record in found:
+        _look_further(space, table, cells, net, record)
     with open_replacing(file) as out:
         np.save(out, found)
 
@@ -199,6 +261,18 @@ def _label(ws: Workspace, table: Table, cells: NDArray[np.uint8], turn: int, net
     return True
 
 
+@compiled
+def _look_further(ws: Workspace, table: Table, cells: NDArray[np.uint8], net: Net, record: Any) -> None:
+    """Replace a record's tactical score by that of a deeper search; ``cells`` is room for its position."""
+    cells[:] = 0
+    for i in range(PIECES):
+        piece = int(record.pieces[i])
+        if piece != NO_PIECE:
+            cells[piece % 90] = piece // 90
+    set_position(ws, cells, 0, ws.keys[:0], ws.checked[:0])
+    record.tactical, _ = search_position(ws, table, net, PLIES, -LARGEST, LARGEST, NODES, False)
+
+
 # --- The network ------------------------------------------------------------------------------------------------------
 
 
@@ -238,10 +312,11 @@ def write(net: Net, path: Path) -> None:
 
 def fit(
     positions: NDArray[Any],
+    mixture: Mixture,
     seed: int = 1,
     advance: Callable[[int, int, float], None] = lambda step, steps, error: None,
 ) -> tuple[Net, float, float]:
-    """Train the network on records of `POSITION`.
+    """Train the network on records of `POSITION`, towards the ``mixture`` of their labels.
 
     Returns it with the mean squared error of its values in games that were kept back, and that of the pieces alone.
     Raises ``UserError`` where the positions are of one game.
@@ -263,7 +338,8 @@ def fit(
         at = step % (steps // EPOCHS)
         if at == 0:
             rng.shuffle(trained)
-        loss = _loss(model, positions[trained[at * BATCH : (at + 1) * BATCH]], mirror=rng.random() < 0.5)
+        part = positions[trained[at * BATCH : (at + 1) * BATCH]]
+        loss = _loss(model, part, mixture, mirror=rng.random() < 0.5)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -274,15 +350,15 @@ def fit(
     net = _pack(model)
     with torch.no_grad():
         parts = np.array_split(held_out, max(1, len(held_out) // BATCH))
-        found = sum(len(part) * float(_loss(model, positions[part])) for part in parts) / max(1, len(held_out))
-    before = np.tanh(_VALUE * positions["static"][held_out]) - targets(positions[held_out])
+        found = sum(len(part) * float(_loss(model, positions[part], mixture)) for part in parts) / max(1, len(held_out))
+    before = np.tanh(_VALUE * positions["static"][held_out]) - targets(positions[held_out], mixture)
     return net, found, float((before**2).mean())
 
 
-def targets(positions: NDArray[Any]) -> NDArray[np.float32]:
+def targets(positions: NDArray[Any], mixture: Mixture) -> NDArray[np.float32]:
     """Return the values ``(N,)`` that the network learns."""
     own = np.arctanh(np.clip(positions["value"], -0.999, 0.999))
-    return np.tanh(TRUST * own + COUNTING * _VALUE * positions["tactical"]).astype(np.float32)
+    return np.tanh(mixture.trust * own + mixture.counting * _VALUE * positions["tactical"]).astype(np.float32)
 
 
 _ALL: Final = np.arange(NO_PIECE)
@@ -292,14 +368,14 @@ _TURNED: Final = np.append((_ALL // 90 ^ 8) * 90 + 89 - _ALL % 90, NO_PIECE)
 """As the other side sees it."""
 
 
-def _loss(model: _Sums, positions: NDArray[Any], mirror: bool = False) -> Tensor:
+def _loss(model: _Sums, positions: NDArray[Any], mixture: Mixture, mirror: bool = False) -> Tensor:
     own = positions["pieces"].astype(np.int64)
     if mirror:
         own = _MIRRORED[own]
     quarter = np.clip(((own < NO_PIECE).sum(1) - 9) // 6, 0, QUARTERS - 1)
     more = model(torch.from_numpy(own), torch.from_numpy(_TURNED[own]), torch.from_numpy(quarter))
     value = torch.tanh(torch.from_numpy(_VALUE * positions["static"].astype(np.float32)) + more)
-    return nn.functional.mse_loss(value, torch.from_numpy(targets(positions)))
+    return nn.functional.mse_loss(value, torch.from_numpy(targets(positions, mixture)))
 
 
 def _pack(model: _Sums) -> Net:

@@ -14,8 +14,9 @@ from lm.dataset.shards import Shard
 from lm.model.folder import NET, load_net, load_network
 from lm.players.specs import Spec
 from lm.training import distil
-from lm.training.distil import COUNTING, NO_PIECE, POSITION, TRUST, fit, label, targets
+from lm.training.distil import DISTILLED, LARGEST, NO_PIECE, PLIES, POSITION, fit, label, look_further, targets
 from xiangqi import Board
+from xiangqi.alphabeta import NO_LIMIT, search_position
 from xiangqi.evaluation import evaluate
 from xiangqi.nnue import NO_NET, begin, judge
 from xiangqi.workspace import new_workspace, set_position
@@ -50,12 +51,35 @@ class TestLabels:
     def test_values_are_the_models(self, shard: Shard, model_folder: Path, labelled: np.ndarray) -> None:
         assert np.abs(labelled["value"]).max() <= 1
         assert labelled["value"].std() > 0
-        assert (np.sign(targets(labelled)) != 0).any()
+        assert (np.sign(targets(labelled, DISTILLED)) != 0).any()
 
     def test_files_that_are_there_are_kept(self, shard: Shard, model_folder: Path, tmp_path: Path) -> None:
         (file,) = label(shard, model_folder, tmp_path, games=2)
         np.save(file, np.zeros(3, POSITION))
         assert len(np.load(*label(shard, model_folder, tmp_path, games=2))) == 3
+
+
+class TestLookingFurther:
+    def test_scores_are_those_of_a_deeper_search(self, shard: Shard, model_folder: Path, tmp_path: Path) -> None:
+        labels = label(shard, model_folder, tmp_path, games=2)
+        (file,) = look_further(labels, NO_NET, tmp_path)
+        before, after = np.load(*labels), np.load(file)
+        for field in ("pieces", "static", "value", "game"):
+            assert (before[field] == after[field]).all()
+        keys, checked, space = np.empty(0, np.int64), np.empty(0, np.uint8), new_workspace()
+        for record in after[::17]:
+            set_position(space, cells_of(record), 0, keys, checked)
+            table = np.zeros((1 << 16, 2), np.int64)
+            score, depth = search_position(space, table, NO_NET, PLIES, -LARGEST, LARGEST, NO_LIMIT, False)
+            assert depth == PLIES
+            assert abs(record["tactical"] - score) < 150  # the table of the positions before tells a little more
+        assert (before["tactical"] != after["tactical"]).mean() > 0.5
+
+    def test_files_that_are_there_are_kept(self, shard: Shard, model_folder: Path, tmp_path: Path) -> None:
+        labels = label(shard, model_folder, tmp_path, games=2)
+        (file,) = look_further(labels, NO_NET, tmp_path)
+        np.save(file, np.zeros(3, POSITION))
+        assert len(np.load(*look_further(labels, NO_NET, tmp_path))) == 3
 
 
 def test_the_network_learns_its_targets(labelled: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,9 +89,9 @@ def test_the_network_learns_its_targets(labelled: np.ndarray, monkeypatch: pytes
     monkeypatch.setattr(distil, "HELD_OUT", 5)
     made_up = labelled.copy()
     horses = np.isin(made_up["pieces"], 4 * 90 + np.arange(18, 27)).any(1)
-    made_up["value"] = np.tanh(np.where(horses, 0.5, -0.5) / TRUST)
-    made_up["tactical"] = made_up["static"] / COUNTING
-    net, error, before = fit(made_up)
+    made_up["value"] = np.tanh(np.where(horses, 0.5, -0.5) / DISTILLED.trust)
+    made_up["tactical"] = made_up["static"] / DISTILLED.counting
+    net, error, before = fit(made_up, DISTILLED)
     assert error < before / 2
     space, keys, checked = new_workspace(), np.empty(0, np.int64), np.empty(0, np.uint8)
     for record, horse in zip(made_up[::41], horses[::41], strict=True):
