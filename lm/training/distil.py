@@ -17,10 +17,9 @@ others.
 from __future__ import annotations
 
 import math
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -32,6 +31,7 @@ from torch import Tensor, nn
 
 from lm import UserError
 from lm.dataset.shards import Shard
+from lm.matches.workers import Crew, Processes, Work, in_order
 from lm.model.folder import load_network
 from lm.players.policy import Evaluator
 from xiangqi import MOVES, Board
@@ -113,16 +113,14 @@ def label(
     files = [out / f"labels-{number:04d}.npy" for number in range(len(parts))]
     done = sum(len(part) for part, file in zip(parts, files, strict=True) if file.exists())
     advance(done, len(chosen))
-    with _pool(processes, _open, shard.path, model) as pool:
-        tasks = {
-            pool.submit(_label_part, part.tolist(), file, number): len(part)
-            for number, (part, file) in enumerate(zip(parts, files, strict=True))
-            if not file.exists()
-        }
-        for task in as_completed(tasks):
-            task.result()
-            done += tasks[task]
-            advance(done, len(chosen))
+    tasks = [
+        (len(part), (part.tolist(), file, number))
+        for number, (part, file) in enumerate(zip(parts, files, strict=True))
+        if not file.exists()
+    ]
+    for finished, _ in in_order(_crew(processes), partial(_labelling, shard.path, model), tasks):
+        done += finished
+        advance(done, len(chosen))
     return files
 
 
@@ -141,55 +139,46 @@ def look_further(
     files = [out / file.name.replace("labels", "further") for file in labels]
     done = sum(file.exists() for file in files)
     advance(done)
-    with _pool(processes) as pool:
-        tasks = [
-            pool.submit(_look_further_part, before, net, file)
-            for before, file in zip(labels, files, strict=True)
-            if not file.exists()
-        ]
-        for task in as_completed(tasks):
-            task.result()
-            done += 1
-            advance(done)
+    tasks = [(1, (before, file)) for before, file in zip(labels, files, strict=True) if not file.exists()]
+    for _ in in_order(_crew(processes), partial(_looking, net), tasks):
+        done += 1
+        advance(done)
     return files
 
 
+def _crew(processes: int) -> Crew | None:
+    return Processes(processes) if processes > 1 else None
+
+
 @contextmanager
-def _pool(
-    processes: int, initializer: Callable[..., None] | None = None, *arguments: Any
-) -> Iterator[ProcessPoolExecutor]:
-    """Run processes until the end of the block; what has not begun by then is left undone."""
-    pool = ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), initializer=initializer, initargs=arguments
-    )
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _labelling(shard: Path, model: Path) -> Iterator[Work[tuple[list[int], Path, int], int]]:
+    """Label the positions of some games, and write them to a file; their number is found."""
+    labeller = _Labeller(Shard.open(shard), model)
+
+    def do(games: list[int], file: Path, seed: int) -> int:
+        return _write(np.concatenate([np.zeros(0, POSITION), *labeller.positions(games, seed)]), file)
+
+    yield lambda tasks: ((place, do(*task)) for place, task in enumerate(tasks))
 
 
-_labeller: _Labeller | None = None
-
-
-def _open(shard: Path, model: Path) -> None:
-    global _labeller
-    _labeller = _Labeller(Shard.open(shard), model)
-
-
-def _label_part(games: list[int], file: Path, seed: int) -> None:
-    assert _labeller is not None
-    found = np.concatenate([np.zeros(0, POSITION), *_labeller.positions(games, seed)])
-    with open_replacing(file) as out:
-        np.save(out, found)
-
-
-def _look_further_part(labels: Path, net: Net, file: Path) -> None:
+@contextmanager
+def _looking(net: Net) -> Iterator[Work[tuple[Path, Path], int]]:
+    """Look further in the positions of a file, and write them to another; their number is found."""
     space, table, cells = new_workspace(), np.zeros((1 << 18, 2), np.int64), np.zeros(90, np.uint8)
-    found = np.load(labels)
-    for record in found:
-        _look_further(space, table, cells, net, record)
+
+    def do(labels: Path, file: Path) -> int:
+        found = np.load(labels)
+        for record in found:
+            _look_further(space, table, cells, net, record)
+        return _write(found, file)
+
+    yield lambda tasks: ((place, do(*task)) for place, task in enumerate(tasks))
+
+
+def _write(positions: NDArray[Any], file: Path) -> int:
     with open_replacing(file) as out:
-        np.save(out, found)
+        np.save(out, positions)
+    return len(positions)
 
 
 class _Labeller:
