@@ -243,7 +243,7 @@ class Search(Thinker):
         used, over = time.perf_counter() - started, threading.Event()
         nodes, timer = NO_LIMIT, None
         if limit.nodes is not None:
-            nodes = int(search.made / VISITS_A_SECOND * NODES_A_SECOND * share / (1 - share))
+            nodes = int(search.made / VISITS_A_SECOND * NODES_A_SECOND)  # as long again
         if whole.most is not None:
             left = min(used / (1 - share), whole.most) - used
             if left <= 0:

@@ -29,8 +29,8 @@ from xiangqi.root_search import favour, root_prices
 from xiangqi.tactics import set_board
 from xiangqi.workspace import MAX_PLY, new_workspace
 
-ROOT_ROWS: Final = 1 << 18
-"""Rows of the transposition table for the root, 4 MB."""
+ROOT_ROWS: Final = 1 << 20
+"""Rows of the transposition table for the root, 16 MB."""
 STEPS: Final = 128
 """Of a game that is too long for the model, so many plies are left out at once, so that most moves leave out none."""
 

@@ -54,17 +54,17 @@ class Params:
     """Temperature of the policy: above 1 it looks more often at unlikely moves."""
     depth: int = 2
     """Plies of the tactical search at each leaf; 0 plays out captures alone, -1 means that there is none."""
-    root_share: float = 0.1
+    root_share: float = 0.05
     """Share of the time for a tactical search at the root, where all moves get a price."""
     root_margin: int = 80
     """Moves that lose more than so many centipawns there are not looked at more closely."""
-    verify: float = 0.45
+    verify: float = 0.8
     """Share of the time for a tactical search of the best moves at the end; 0 for none."""
-    verified: int = 4
+    verified: int = 8
     """How many moves are searched then: the most visited ones, and the best one of the search at the start."""
-    popularity: float = 0.15
+    popularity: float = 0.04
     """Weight of the logarithm of a move's visits, as a share of that of all visits, against the value of its score."""
-    hope: float = 0.25
+    hope: float = 0.06
     """Weight of a move's value there."""
     priced: int = 6
     """How many of a leaf's moves, the likeliest ones, get a price."""
