@@ -61,8 +61,8 @@ NO_LIMIT: Final = 1 << 62
 """A number of nodes that no search reaches."""
 
 # Fields of a frame, the variables of one node.
-_DEPTH, _ALPHA, _BETA, _FLOOR, _BEST, _MOVE, _STAGE, _NEXT, _END, _TRIED, _HASH, _STATIC, _MODE, _PASS = range(14)
-_IMPROVING: Final = 14
+_DEPTH, _ALPHA, _BETA, _FLOOR, _BEST, _MOVE, _STAGE = range(7)
+_NEXT, _END, _TRIED, _HASH, _STATIC, _MODE, _PASS, _IMPROVING = range(7, 15)
 # Stages of a node, in order.
 _TRY_PASS, _TRY_HASH, _GENERATE, _PICK = range(4)
 # How the child was searched.
@@ -289,7 +289,7 @@ def _enter(ws: Workspace, table: Table, net: Net, ply: int) -> int:
     f[_STATIC] = static
     if ply < ws.base + 2 or static > ws.frames[ply - 2, _STATIC]:
         f[_IMPROVING] = 1
-    if f[_HASH] < 0 and depth >= 4:
+    if f[_HASH] < 0 and depth >= 4:  # what is found a ply less deep will be tried first the next time
         depth -= 1
         f[_DEPTH] = depth
     if ply > ws.base and beta - alpha == 1 and abs(beta) < WON:
@@ -363,7 +363,6 @@ def _next(ws: Workspace, table: Table, ply: int) -> int:
                 continue
         a, b, depth = move // 90, move % 90, f[_DEPTH]
         hopeless, hope = False, 0
-        merit = _merit(ws, _move_before(ws, ply), int(ws.cells[a]), b)
         if depth <= 6 and ws.cells[b] == 0 and f[_TRIED] > 0 and not checked and ws.plain == 0 and f[_BEST] > -WON:
             hope = f[_STATIC] + 40 + 40 * depth if depth <= 4 else ALL
             hopeless = hope <= f[_ALPHA] or f[_TRIED] > (10 + 3 * depth * depth) // (2 - f[_IMPROVING])
@@ -394,6 +393,7 @@ def _next(ws: Workspace, table: Table, ply: int) -> int:
         less = 0
         if tried > 3 and depth >= 3:
             if quiet and move != ws.killers[ply, 0] and move != ws.killers[ply, 1]:
+                merit = _merit(ws, _move_before(ws, ply), int(ws.moved[ply]), b)
                 less = _REDUCTION[min(depth, 63), min(tried, 63)] - merit // 8000
                 if f[_BETA] - f[_FLOOR] > 1:
                     less -= 1

@@ -20,32 +20,6 @@ def root_prices(
     ws: Workspace,
     table: Table,
     net: Net,
-    depth: int,
-    margin: int,
-    nodes: int,
-    plain: bool,
-    moves: MoveBuffer,
-    prices: NDArray[np.int64],
-    lines: NDArray[np.int16],
-) -> int:
-    """Find the score of each of ``moves`` by searches of depths 1 to ``depth``; return the last one finished.
-
-    ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace. It is sorted, best first. Their
-    scores, for the side to move, are written to ``prices[0]``, and the first k moves of their lines, -1 after the end,
-    to ``lines[0]``; ``prices`` is ``(2, n)``, ``lines`` ``(2, n, k)``. Scores are exact for moves that are at most
-    ``margin`` worse than the best; for others they are upper bounds, and lower than that.
-
-    The search ends early as `xiangqi.alphabeta.search_position` does. Depth 1, a move and then `quiesce`, has no limit
-    of nodes.
-    """
-    return deepen(ws, table, net, 1, depth, margin, nodes, plain, moves, prices, lines)
-
-
-@compiled
-def deepen(
-    ws: Workspace,
-    table: Table,
-    net: Net,
     first: int,
     depth: int,
     margin: int,
@@ -55,7 +29,16 @@ def deepen(
     prices: NDArray[np.int64],
     lines: NDArray[np.int16],
 ) -> int:
-    """Do as `root_prices`, from depth ``first`` on: go on with the moves in the order of the depth before."""
+    """Find the score of each of ``moves`` by searches of depths ``first`` to ``depth``; return the last one finished.
+
+    ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace. It is sorted, best first. Their
+    scores, for the side to move, are written to ``prices[0]``, and the first k moves of their lines, -1 after the end,
+    to ``lines[0]``; ``prices`` is ``(2, n)``, ``lines`` ``(2, n, k)``. Scores are exact for moves that are at most
+    ``margin`` worse than the best; for others they are upper bounds, and lower than that.
+
+    The search ends early as `xiangqi.alphabeta.search_position` does. Depth 1, a move and then `quiesce`, has no limit
+    of nodes.
+    """
     begin_search(ws, net, 1, NO_LIMIT if first == 1 else nodes, plain)
     n = len(moves)
     for d in range(first, depth + 1):

@@ -206,7 +206,7 @@ class _Root:
         self._prices, self._lines = np.zeros((2, count), np.int64), np.zeros((2, count, LINE), np.int16)
 
     def search(self, first: int, last: int, nodes: int | None) -> Tactics:
-        depth = root_search.deepen(
+        depth = root_search.root_prices(
             self._space,
             self._table,
             self._net,

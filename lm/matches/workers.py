@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -152,13 +153,18 @@ def in_order(
         crew.stop(done)
 
 
+def one_by_one(do: Callable[[Given], Found]) -> Work[Given, Found]:
+    """Return the work of doing tasks one after another."""
+    return lambda tasks: ((place, do(task)) for place, task in enumerate(tasks))
+
+
 @contextmanager
 def with_player(spec: Spec, do: Callable[[Player, Given], Found]) -> Iterator[Work[Given, Found]]:
     """Open a player, and do each task with it, one after another."""
     player = spec.open()
     freeze_loaded()
     try:
-        yield lambda tasks: ((place, do(player, task)) for place, task in enumerate(tasks))
+        yield one_by_one(partial(do, player))
     finally:
         player.close()
 

@@ -16,6 +16,7 @@ others.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,8 +32,8 @@ from torch import Tensor, nn
 
 from lm import UserError
 from lm.dataset.shards import Shard
-from lm.matches.workers import Crew, Processes, Work, in_order
-from lm.model.folder import load_network
+from lm.matches.workers import Crew, Processes, Work, in_order, one_by_one
+from lm.model.folder import NET, load_network
 from lm.players.policy import Evaluator
 from xiangqi import MOVES, Board
 from xiangqi.alphabeta import NO_LIMIT, Table, quiesce, search_position
@@ -87,6 +88,7 @@ class Mixture(NamedTuple):
 DISTILLED: Final = Mixture(0.85, 0.56)
 """The weights of v and of two plies of tactics that foresee results of games best (docs/log.md, "Search")."""
 SEARCHED: Final = Mixture(0.25, 0.75)
+"""Those of v and of the deeper search: of the mixtures tried no other was better."""
 
 
 # --- Labels -----------------------------------------------------------------------------------------------------------
@@ -103,12 +105,14 @@ def label(
     """Label positions of training games, at most so many ``games``, and return the files of `POSITION` records in
     ``out``. Files that are there already are not made again.
 
-    ``advance`` is called with the games done and all games. Raises ``UserError`` where the shard has no training games.
+    ``advance`` is called with the games done and all games. Raises ``UserError`` where the shard has no training games,
+    or where ``out`` has labels of another model or of other games.
     """
     chosen = np.random.default_rng(0).permutation(shard.games("train"))[:games]
     if not len(chosen):
         raise UserError(f"{shard.path}: no games to train on")
     out.mkdir(parents=True, exist_ok=True)
+    _claim(out, shard, model, chosen)
     parts = [chosen[at : at + CHUNK] for at in range(0, len(chosen), CHUNK)]
     files = [out / f"labels-{number:04d}.npy" for number in range(len(parts))]
     done = sum(len(part) for part, file in zip(parts, files, strict=True) if file.exists())
@@ -146,6 +150,22 @@ def look_further(
     return files
 
 
+def _claim(out: Path, shard: Shard, model: Path, games: NDArray[np.int64]) -> None:
+    """Mark a folder as that of a model's labels of some games. Raises ``UserError`` if it is that of others."""
+    found = hashlib.blake2b(digest_size=16)
+    for part in (shard.moves, shard.offsets, games):
+        found.update(np.ascontiguousarray(part).tobytes())
+    for weights in sorted(model.glob("*.safetensors")):
+        if weights.name != NET:
+            found.update(weights.read_bytes())
+    claim = out / "source.txt"
+    if not claim.exists():
+        with open_replacing(claim) as file:
+            file.write(found.hexdigest().encode())
+    elif claim.read_text("utf-8") != found.hexdigest():
+        raise UserError(f"{out} has labels of another model or of other games: choose another folder by --out")
+
+
 def _crew(processes: int) -> Crew | None:
     return Processes(processes) if processes > 1 else None
 
@@ -155,10 +175,11 @@ def _labelling(shard: Path, model: Path) -> Iterator[Work[tuple[list[int], Path,
     """Label the positions of some games, and write them to a file; their number is found."""
     labeller = _Labeller(Shard.open(shard), model)
 
-    def do(games: list[int], file: Path, seed: int) -> int:
+    def do(task: tuple[list[int], Path, int]) -> int:
+        games, file, seed = task
         return _write(np.concatenate([np.zeros(0, POSITION), *labeller.positions(games, seed)]), file)
 
-    yield lambda tasks: ((place, do(*task)) for place, task in enumerate(tasks))
+    yield one_by_one(do)
 
 
 @contextmanager
@@ -166,13 +187,14 @@ def _looking(net: Net) -> Iterator[Work[tuple[Path, Path], int]]:
     """Look further in the positions of a file, and write them to another; their number is found."""
     space, table, cells = new_workspace(), np.zeros((1 << 18, 2), np.int64), np.zeros(90, np.uint8)
 
-    def do(labels: Path, file: Path) -> int:
+    def do(task: tuple[Path, Path]) -> int:
+        labels, file = task
         found = np.load(labels)
         for record in found:
             _look_further(space, table, cells, net, record)
         return _write(found, file)
 
-    yield lambda tasks: ((place, do(*task)) for place, task in enumerate(tasks))
+    yield one_by_one(do)
 
 
 def _write(positions: NDArray[Any], file: Path) -> int:

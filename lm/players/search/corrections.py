@@ -58,7 +58,7 @@ def correct(
             if space.length[0] > 0:
                 k = _with(chosen, k, MOVE_INDEX[space.line[0, 0] // 90, space.line[0, 0] % 90])
             prices, lines = np.empty((2, k), np.int64), np.empty((2, k, 1), np.int16)
-            root_prices(space, table, net, depth, MARGIN, NO_LIMIT, False, chosen[:k], prices, lines)
+            root_prices(space, table, net, 1, depth, MARGIN, NO_LIMIT, False, chosen[:k], prices, lines)
             best = prices[0, 0]
             for i in range(k):
                 for m in range(n):

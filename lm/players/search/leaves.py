@@ -156,7 +156,7 @@ class Leaves:
         moves = found.copy()
         prices, lines = np.zeros((2, n), np.int64), np.zeros((2, n, 1), np.int16)
         set_board(space.tactics, self._board)
-        root_prices(space.tactics, self._table, self._net, MAX_PLY // 2, margin, nodes, False, moves, prices, lines)
+        root_prices(space.tactics, self._table, self._net, 1, MAX_PLY // 2, margin, nodes, False, moves, prices, lines)
         scores = np.clip(prices[0], -LARGEST, LARGEST)
         losses = scores[0] - scores
         losses = np.minimum(np.where(losses > margin, np.maximum(losses, 2 * margin), losses), MARGIN)

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lm import UserError
 from lm.model.groups import MAX_CANDIDATES
 from lm.model.prompts import End
 from lm.players.search import halving, tree
@@ -24,6 +25,7 @@ from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
 from lm.players.search.records import EDGE, NODE, OVER, READ, STATE, Game
 from xiangqi import MOVES, NULL_MOVE, Board, Move
+from xiangqi.mate_search import DEEPEST
 from xiangqi.rulings import CODES, Rules
 
 MATE_NODES: Final = 20_000
@@ -59,7 +61,8 @@ class Params:
     root_margin: int = 80
     """Moves that lose more than so many centipawns there are not looked at more closely."""
     verify: float = 0.8
-    """Share of the time for a tactical search of the best moves at the end; 0 for none."""
+    """Share of the time for a tactical search of the best moves at the end; 0 for none. With a number of nodes it takes
+    as long again as these are expected to."""
     verified: int = 8
     """How many moves are searched then: the most visited ones, and the best one of the search at the start."""
     popularity: float = 0.04
@@ -88,6 +91,29 @@ class Params:
     """Up to so many visits the moves at the root are chosen by sequential halving."""
     veto: float = 0.1
     """How much better the value of a move with fewer visits must be for it to be chosen."""
+
+    def __post_init__(self) -> None:
+        """Raises ``UserError`` for values that mean nothing."""
+        for name, (least, most) in _BOUNDS.items():
+            if not least <= (value := getattr(self, name)) <= most:
+                raise UserError(f"{name} must lie between {least:g} and {most:g}: {value:g}")
+        if not 0 <= self.verify < 1:
+            raise UserError(f"verify must be at least 0 and below 1: {self.verify:g}")
+
+
+_BOUNDS: Final = {
+    "root_share": (0, math.inf),
+    "spread": (0, 1),
+    "policy_temperature": (0.01, math.inf),
+    "depth": (-1, 16),
+    "verified": (1, math.inf),
+    "priced": (0, MAX_CANDIDATES),
+    "mate_moves": (0, DEEPEST),
+    "mate_nodes": (0, math.inf),
+    "root_mate_moves": (0, DEEPEST),
+    "halving": (0, math.inf),
+    "batch": (1, 1024),
+}
 
 
 @dataclass(frozen=True)

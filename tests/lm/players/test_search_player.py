@@ -18,7 +18,7 @@ from lm.players.search.clock import budget
 from lm.players.search.leaves import NetworkLeaves
 from lm.players.search.puct import Params
 from lm.players.search_player import Search
-from lm.players.specs import load_player
+from lm.players.specs import Spec, load_player
 from xiangqi import RED, Board, Move
 from xiangqi.engine import Limit
 
@@ -153,6 +153,14 @@ class TestVariety:
     def test_wrong_values_are_named(self, option: str, value: float) -> None:
         with pytest.raises(UserError, match=option):
             Search(**{option: value})
+
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [("verify", 1), ("verify", -0.1), ("verified", 0), ("batch", 0), ("policy_temperature", 0), ("mate_moves", 99)],
+    )
+    def test_wrong_parameters_are_named(self, option: str, value: float) -> None:
+        with pytest.raises(UserError, match=rf"{option} must .*: {value:g}"):
+            Spec.parse(f"search:{option}={value}").open()
 
 
 class TestLimits:

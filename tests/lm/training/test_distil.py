@@ -58,6 +58,16 @@ class TestLabels:
         np.save(file, np.zeros(3, POSITION))
         assert len(np.load(*label(shard, model_folder, tmp_path, games=2))) == 3
 
+    def test_labels_of_others_are_not_taken_for_these(self, shard: Shard, model_folder: Path, tmp_path: Path) -> None:
+        label(shard, model_folder, tmp_path / "labels", games=2)
+        with pytest.raises(UserError, match="labels of another model or of other games"):
+            label(shard, model_folder, tmp_path / "labels", games=3)
+        other = shutil.copytree(model_folder, tmp_path / "model")
+        with (other / "model.safetensors").open("ab") as file:
+            file.write(b" ")
+        with pytest.raises(UserError, match="labels of another model or of other games"):
+            label(shard, other, tmp_path / "labels", games=2)
+
 
 class TestLookingFurther:
     def test_scores_are_those_of_a_deeper_search(self, shard: Shard, model_folder: Path, tmp_path: Path) -> None:
