@@ -106,6 +106,12 @@ def _repeated(ws: Workspace, ply: int) -> int:
 
 
 @compiled
+def is_new(ws: Workspace, ply: int) -> bool:
+    """Return whether the position at a ply has not occurred before."""
+    return _repeated(ws, ply) == _GO_ON
+
+
+@compiled
 def _move_before(ws: Workspace, ply: int) -> int:
     """Return the row of `continuation` for the move before ``ply``, or -1 if there is none or it was a null move."""
     if ply == 0 or ws.move[ply - 1] < 0:
@@ -473,12 +479,14 @@ def search_node(ws: Workspace, table: Table, net: Net, depth: int, alpha: int, b
 
 
 @compiled
-def begin_search(ws: Workspace, net: Net, base: int, nodes: int, plain: bool) -> None:
-    """Prepare the workspace for a search that begins at ply ``base``."""
+def begin_search(ws: Workspace, net: Net, base: int, nodes: int, plain: bool, goes_on: bool) -> None:
+    """Prepare the workspace for a search that begins at ply ``base``. It may go on from one of the same position, which
+    was less deep."""
     ws.base, ws.plain = base, plain  # not parameters, of which numba would compile a version for each constant
     ws.nodes, ws.limit, ws.stopped = 0, nodes, 0
-    ws.killers[:] = -1
-    ws.history[:] = 0
+    if not goes_on:
+        ws.killers[:] = -1
+        ws.history[:] = 0
     ws.length[0] = 0
     ws.frames[0, _END] = 0  # where the moves of ply 1 begin, if that is the base
     begin(ws, net)
@@ -507,7 +515,7 @@ def search_position(
     (depth 0 is `quiesce`). The best line lies in ``ws.line[0, : ws.length[0]]`` as moves of the workspace, unless the
     score is a bound.
     """
-    begin_search(ws, net, 0, nodes, plain)
+    begin_search(ws, net, 0, nodes, plain, False)
     best = _quiesce(ws, net, ws.base, alpha, beta)
     for d in range(1, depth + 1):
         value = search_node(ws, table, net, d, alpha, beta)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from xiangqi.alphabeta import ALL, MATE, NO_LIMIT, Table, begin_search, search_node
+from xiangqi.alphabeta import ALL, MATE, NO_LIMIT, Table, begin_search, is_new, search_node
 from xiangqi.jit import compiled
 from xiangqi.kernels import MOVE_FROM, MOVE_INDEX, MOVE_TO, MoveBuffer
 from xiangqi.nnue import Net
-from xiangqi.workspace import Workspace, in_danger, make, unmake
+from xiangqi.workspace import Workspace, in_danger, is_possible, make, unmake
 
 
 @compiled
@@ -39,7 +39,7 @@ def root_prices(
     The search ends early as `xiangqi.alphabeta.search_position` does. Depth 1, a move and then `quiesce`, has no limit
     of nodes.
     """
-    begin_search(ws, net, 1, NO_LIMIT if first == 1 else nodes, plain)
+    begin_search(ws, net, 1, NO_LIMIT if first == 1 else nodes, plain, False)
     n = len(moves)
     for d in range(first, depth + 1):
         prices[1] = -ALL
@@ -51,7 +51,7 @@ def root_prices(
                 break
             prices[1, i] = value
             best = max(best, value)
-            _write_line(ws, moves[i], lines[1, i])
+            _write_line(ws, table, moves[i], d, lines[1, i])
         if ws.stopped != 0 and d > 1:
             return d - 1
         _sort(moves, prices, lines)
@@ -79,31 +79,54 @@ def _price(ws: Workspace, table: Table, net: Net, move: int, depth: int, floor: 
 
 
 @compiled
-def favour(
-    ws: Workspace, table: Table, net: Net, depth: int, nodes: int, moves: MoveBuffer, favours: NDArray[np.int64]
+def favourites(
+    ws: Workspace,
+    table: Table,
+    net: Net,
+    first: int,
+    depth: int,
+    count: int,
+    nodes: int,
+    moves: MoveBuffer,
+    favours: NDArray[np.int64],
+    prices: NDArray[np.int64],
+    lines: NDArray[np.int16],
 ) -> int:
-    """Find the move with the greatest sum of its score and its favour, by searches of depths 1 to ``depth``; return the
-    last one finished.
+    """Find the ``count`` moves with the greatest sums of score and favour, by searches of depths ``first`` to
+    ``depth``; return the last one finished.
 
     ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace, and ``favours`` ``(n,)`` what
-    somebody gives for each in centipawns. The move found is put first in both; the others keep their order. Only of the
-    first move of a depth, and of moves that are better, the score is found exactly. So this costs as much as a search
-    without favours. The search ends early as `search_position` does; what it found before counts.
+    somebody gives for each in centipawns. Those that were found are put first in both, best first, with their scores
+    and lines as in `root_prices`; the others keep their order, and their scores and lines mean nothing. Only of the
+    first moves of a depth, and of moves that are better, the score is found exactly. So one favourite costs as much as
+    a search without favours. The search ends early as `search_position` does; what it found before counts. If that is
+    nothing, ``prices[0, 0]`` is ``-ALL``.
     """
-    begin_search(ws, net, 1, NO_LIMIT, False)
-    for d in range(1, depth + 1):
-        best, found = -ALL, 0
+    begin_search(ws, net, 1, NO_LIMIT if first == 1 else nodes, False, first > 1)
+    if first == 1:
+        prices[0] = -ALL
+    for d in range(first, depth + 1):
+        done = 0
         for i in range(len(moves)):
-            floor = min(max(best - favours[i], -MATE), MATE - 1)
-            value = _price(ws, table, net, moves[i], d, floor, i == 0)
+            floor = -MATE
+            if i >= count:
+                floor = min(max(_nth_sum(prices[1], favours, i, count) - favours[i], -MATE), MATE - 1)
+            value = _price(ws, table, net, moves[i], d, floor, i < count)
             if ws.stopped != 0:
                 break
-            if value + favours[i] > best:
-                best, found = value + favours[i], i
-        move, own = moves[found], favours[found]
-        for i in range(found, 0, -1):
-            moves[i], favours[i] = moves[i - 1], favours[i - 1]
-        moves[0], favours[0] = move, own
+            prices[1, i] = value
+            _write_line(ws, table, moves[i], d, lines[1, i])
+            done += 1
+        for place in range(min(count, done)):
+            best = place
+            for i in range(place + 1, done):
+                if prices[1, i] + favours[i] > prices[1, best] + favours[best]:
+                    best = i
+            favour = favours[best]
+            for i in range(best, place, -1):
+                favours[i] = favours[i - 1]
+            favours[place] = favour
+            _move_up(moves, prices, lines, best, place)
         if ws.stopped != 0:
             return d - 1
         ws.limit = nodes
@@ -111,28 +134,73 @@ def favour(
 
 
 @compiled
-def _write_line(ws: Workspace, move: int, out: NDArray[np.int16]) -> None:
-    """Write a first move and the best line after it as indices of moves."""
+def _nth_sum(prices: NDArray[np.int64], favours: NDArray[np.int64], n: int, count: int) -> int:
+    """Return the ``count``-th greatest of the first ``n`` sums of price and favour."""
+    for i in range(n):
+        own, before = prices[i] + favours[i], 0
+        for j in range(n):
+            other = prices[j] + favours[j]
+            before += other > own or (other == own and j < i)
+        if before == count - 1:
+            return int(own)
+    return -ALL
+
+
+@compiled
+def _write_line(ws: Workspace, table: Table, move: int, depth: int, out: NDArray[np.int16]) -> None:
+    """Write a first move and the best line after it, of at most ``depth`` moves, as indices of moves.
+
+    Where the search took a value from the table, the line goes on with the moves that lie there.
+    """
     out[:] = -1
     out[0] = move
-    for i in range(min(ws.length[1], len(out) - 1)):
-        out[i + 1] = MOVE_INDEX[ws.line[1, i] // 90, ws.line[1, i] % 90]
+    known, most = 1 + ws.length[1], min(depth, len(out))
+    if most < 2:
+        return
+    make(ws, 0, int(MOVE_FROM[move]), int(MOVE_TO[move]))
+    n = 1
+    while n < most:
+        entry = table[ws.key & (len(table) - 1)]
+        if n < known:
+            following = int(ws.line[1, n - 1])
+        elif entry[0] ^ entry[1] == ws.key and is_new(ws, n):
+            following = int((entry[1] & 0x3FFF) - 1)
+        else:
+            break
+        if following < 0 or not is_possible(ws, following):
+            break
+        make(ws, n, following // 90, following % 90)
+        if in_danger(ws, 1 - ws.turn):
+            unmake(ws, n)
+            break
+        out[n] = MOVE_INDEX[following // 90, following % 90]
+        n += 1
+    for ply in range(n - 1, -1, -1):
+        unmake(ws, ply)
 
 
 @compiled
 def _sort(moves: MoveBuffer, prices: NDArray[np.int64], lines: NDArray[np.int16]) -> None:
     """Sort the moves by the second row of ``prices``, best first, and write prices and lines to the first rows."""
     for i in range(len(moves)):
-        move, price = moves[i], prices[1, i]
+        price = prices[1, i]
         at = i
         while at > 0 and prices[0, at - 1] < price:
             at -= 1
+        _move_up(moves, prices, lines, i, at)
+
+
+@compiled
+def _move_up(moves: MoveBuffer, prices: NDArray[np.int64], lines: NDArray[np.int16], i: int, at: int) -> None:
+    """Move the i-th move up to a place, and write what the second rows have of it to the first ones, too."""
+    move, price = moves[i], prices[1, i]
+    for j in range(i, at, -1):
+        moves[j] = moves[j - 1]
+        prices[0, j], prices[1, j] = prices[0, j - 1], prices[1, j - 1]
+    moves[at] = move
+    prices[0, at] = prices[1, at] = price
+    for k in range(lines.shape[2]):
+        reply = lines[1, i, k]
         for j in range(i, at, -1):
-            moves[j] = moves[j - 1]
-            prices[0, j] = prices[0, j - 1]
-            for k in range(lines.shape[2]):
-                lines[0, j, k] = lines[0, j - 1, k]
-        moves[at] = move
-        prices[0, at] = price
-        for k in range(lines.shape[2]):
-            lines[0, at, k] = lines[1, i, k]
+            lines[0, j, k], lines[1, j, k] = lines[0, j - 1, k], lines[1, j - 1, k]
+        lines[0, at, k] = lines[1, at, k] = reply

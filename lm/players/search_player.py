@@ -26,7 +26,7 @@ from lm.players.lm_player import DRAWS_BELOW
 from lm.players.player import Analysis, Choice, GeneratedAnalysis, Limits, Line, Thinker, limit_of_each
 from lm.players.search import halving
 from lm.players.search.ahead import grow_a_tree
-from lm.players.search.clock import budget
+from lm.players.search.clock import Budget, budget
 from lm.players.search.corrections import correct
 from lm.players.search.leaves import Leaves, NetworkLeaves
 from lm.players.search.puct import Candidate, Params, TreeSearch
@@ -47,6 +47,9 @@ NODES_A_SECOND: Final = 3_000_000
 """Speeds of a processor core, for sharing the time between the tree and tactics; rough on any other."""
 LONGEST: Final = 3.0
 """The tactical search at the root gets its share of so many seconds at most."""
+FIRST_TURN: Final = 0.1
+LONGEST_TURN: Final = 60.0
+"""Seconds of a turn of an analysis without a limit."""
 RESIGNS_BELOW: Final = 0.05
 """A player whose expected score is not below this does not resign: less than without a search, which errs more."""
 SAMPLED_PLIES: Final = 30
@@ -234,34 +237,63 @@ class Search(Thinker):
         threads: int,
         started: float,
         stopped: threading.Event,
-    ) -> Iterator[None]:
-        """Search until the limit, for the last part tactically; yield now and then."""
+        count: int = 1,
+    ) -> Iterator[bool]:
+        """Search until the limit, for the last part tactically for the ``count`` best moves; without a limit both take
+        turns until it is stopped. Yield now and then, True if there is something new to tell."""
         whole, share = budget(limit, board), self._params.verify
-        yield from search.think(limit.nodes, whole.times(1 - share), threads, stopped, started)
-        if share == 0 or stopped.is_set() or (whole.most is None and limit.nodes is None):
+        if whole.most is None and limit.nodes is None and share > 0:
+            yield from self._take_turns(search, threads, stopped, count)
             return
-        used, over = time.perf_counter() - started, threading.Event()
-        nodes, timer = NO_LIMIT, None
-        if limit.nodes is not None:
-            nodes = int(search.made / VISITS_A_SECOND * NODES_A_SECOND)  # as long again
-        if whole.most is not None:
-            left = min(used / (1 - share), whole.most) - used
-            if left <= 0:
+        for _ in search.think(limit.nodes, whole.times(1 - share), threads, stopped, started):
+            yield False
+        used = time.perf_counter() - started
+        if share == 0 or search.unclear < 2:
+            return
+        nodes = (
+            NO_LIMIT if limit.nodes is None else int(search.made / VISITS_A_SECOND * NODES_A_SECOND)
+        )  # as long again
+        left = math.inf if whole.most is None else min(used / (1 - share), whole.most) - used
+        yield from self._verify(search, nodes, left, stopped, count)
+
+    def _take_turns(self, search: TreeSearch, threads: int, stopped: threading.Event, count: int) -> Iterator[bool]:
+        """Let the tree grow and verify its best moves in turns, each time for longer, until nothing is left to do."""
+        seconds, share = FIRST_TURN, self._params.verify
+        while not stopped.is_set():
+            if search.unclear < 2:  # tactics are no help, see `FORCED`
+                for _ in search.think(None, Budget(), threads, stopped):
+                    yield False
                 return
+            begun, part = time.perf_counter(), (1 - share) * seconds
+            for _ in search.think(None, Budget(part, part), threads, stopped):
+                yield False
+            yield from self._verify(search, NO_LIMIT, share * seconds, stopped, count)
+            if time.perf_counter() - begun < seconds / 2:
+                return
+            seconds = min(2 * seconds, LONGEST_TURN)
 
-            def end() -> None:
-                over.set()
-                search.stop()
+    def _verify(
+        self, search: TreeSearch, nodes: int, seconds: float, stopped: threading.Event, count: int
+    ) -> Iterator[bool]:
+        """Search the best moves tactically, for so long; yield True after each depth."""
+        if stopped.is_set() or seconds <= 0:
+            return
+        over = threading.Event()
 
-            timer = threading.Timer(left, end)
-            timer.daemon = True
+        def end() -> None:
+            over.set()
+            search.stop()
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        if seconds < math.inf:
             timer.start()
         try:
             with self._stoppable(search, stopped):
-                search.verify(nodes, lambda: stopped.is_set() or over.is_set())
+                for _ in search.verify(nodes, count, lambda: stopped.is_set() or over.is_set()):
+                    yield True
         finally:
-            if timer is not None:
-                timer.cancel()
+            timer.cancel()
 
     @contextmanager
     def _stoppable(self, search: TreeSearch, stopped: threading.Event) -> Iterator[None]:
@@ -280,7 +312,7 @@ class Search(Thinker):
         best = candidates[0]
         if self._sampling.temperature == 0 or best.proven is not None:
             return best
-        fair = [c for c in candidates if c.visits and c.proven != -1 and c.value >= best.value - FAIR]
+        fair = [c for c in candidates if c.visits and c.proven != -1 and c.seen >= best.seen - FAIR]
         scores = np.log([candidate.visits for candidate in fair] or [1])
         with self._lock:
             return (fair or [best])[
@@ -350,7 +382,7 @@ def report(search: TreeSearch, candidate: Candidate, board: Board, seconds: floa
     return replace(
         info_of(candidate, board),
         multipv=rank,
-        depth=len(candidate.pv),
+        depth=candidate.depth,
         time=seconds,
         nodes=search.made,
         nps=round(search.made / max(seconds, 1e-3)),
@@ -396,9 +428,10 @@ class _Searching(GeneratedAnalysis):
             player._keep(search)
             return
         try:
-            for _ in player._think(search, limit, self.board, player.threads, started, self._stopped):
+            thinking = player._think(search, limit, self.board, player.threads, started, self._stopped, self._count)
+            for is_news in thinking:
                 now = time.perf_counter() - started
-                if now - shown >= SHOWN_EVERY:
+                if is_news or now - shown >= SHOWN_EVERY:
                     shown = now
                     yield from self._tell(search, now)
             yield from self._tell(search, time.perf_counter() - started)

@@ -21,7 +21,7 @@ def compile_tactics() -> None:
     leaves.read(space, 1)
     leaves.correct_root(space, 1, 1)
     leaves.correct(space, 1, 1, 1)
-    leaves.verify(space, space.answers.moves[0, :2], np.zeros(2, np.int64), 1)
+    next(leaves.verify(space, space.answers.moves[0, :2], np.zeros(2, np.int64), 1, 1))
 
 
 def grow_a_tree() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,12 +21,13 @@ from lm.players.policy import average
 from lm.players.search.corrections import LARGEST, MARGIN, ROWS, correct, find_mates
 from lm.players.search.records import DEEPEST, Batch, empty_batch
 from xiangqi import MOVES, Board, Move, kernels
+from xiangqi.alphabeta import ALL
 from xiangqi.jit import allocating
 from xiangqi.kernels import MOVE_INDEX, MOVE_MIRRORED
 from xiangqi.mate_search import mate_search
 from xiangqi.nnue import NO_NET
-from xiangqi.root_search import favour, root_prices
-from xiangqi.tactics import set_board
+from xiangqi.root_search import favourites, root_prices
+from xiangqi.tactics import LINE, Price, set_board
 from xiangqi.workspace import MAX_PLY, new_workspace
 
 ROOT_ROWS: Final = 1 << 20
@@ -164,17 +165,32 @@ class Leaves:
         places = np.argsort(found)
         space.losses[0, places] = losses[np.argsort(moves)]
 
-    def verify(self, space: Workspace, moves: NDArray[np.int16], favours: NDArray[np.int64], nodes: int) -> Move:
-        """Return the one of some ``moves`` ``(n,)``, n > 0, of the game's last position with the greatest sum of its
-        tactical score and its favour. ``favours`` ``(n,)`` are in centipawns.
+    def verify(
+        self, space: Workspace, moves: NDArray[np.int16], favours: NDArray[np.int64], count: int, nodes: int
+    ) -> Iterator[tuple[int, list[Price]]]:
+        """Yield each depth of a tactical search with those ``count`` of some ``moves`` ``(n,)``, n > 0, of the game's
+        last position that have the greatest sums of score and favour there, best first.
 
-        It ends after so many nodes, or when ``stop`` of ``space.tactics`` is set. The move that it is likeliest to be
-        should come first.
+        ``favours`` ``(n,)`` are in centipawns. It ends after so many nodes, or when ``stop`` of ``space.tactics`` is
+        set, with what was found by then. The move that it is likeliest to be should come first.
         """
         set_board(space.tactics, self._board)
-        found = moves.copy()
-        favour(space.tactics, self._table, self._net, MAX_PLY // 2, nodes, found, favours.copy())
-        return MOVES[found[0]]
+        moves, favours = moves.copy(), favours.copy()
+        prices, lines = np.zeros((2, len(moves)), np.int64), np.zeros((2, len(moves), LINE), np.int16)
+        for depth in range(1, MAX_PLY // 2 + 1):
+            done = favourites(
+                space.tactics, self._table, self._net, depth, depth, count, nodes, moves, favours, prices, lines
+            )
+            if prices[0, 0] == -ALL:
+                return
+            nodes -= int(space.tactics["nodes"])
+            found = zip(prices[0, :count].tolist(), lines[0, :count].tolist(), strict=True)
+            yield (
+                max(done, 1),
+                [Price(MOVES[line[0]], score, tuple(MOVES[i] for i in line if i >= 0)) for score, line in found],
+            )
+            if done < depth or nodes <= 0:
+                return
 
     def correct(self, space: Workspace, n: int, depth: int, priced: int) -> None:
         """Add what tactics know of the first n leaves (`lm.players.search.corrections`)."""

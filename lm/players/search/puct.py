@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -25,8 +25,10 @@ from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
 from lm.players.search.records import EDGE, NODE, OVER, READ, STATE, Game
 from xiangqi import MOVES, NULL_MOVE, Board, Move
+from xiangqi.alphabeta import MATE
 from xiangqi.mate_search import DEEPEST
 from xiangqi.rulings import CODES, Rules
+from xiangqi.tactics import Price
 
 MATE_NODES: Final = 20_000
 """Most checks tried in the mate search at the root."""
@@ -124,7 +126,9 @@ class Candidate:
     prior: float
     visits: int
     value: float
-    """From -1 (loss) to 1 (win)."""
+    """From -1 (loss) to 1 (win), by the verification if it found the move good, else by the tree."""
+    seen: float
+    """The same by the tree."""
     draw: float
     """Chance of a draw, 0 to 1."""
     proven: int | None
@@ -134,6 +138,8 @@ class Candidate:
     ruled: bool
     """Whether the proof rests on a ruling, not on mates alone."""
     pv: tuple[Move, ...]
+    depth: int
+    """Plies of the verification or, without one, of the line."""
 
 
 class TreeSearch:
@@ -159,7 +165,7 @@ class TreeSearch:
         self._partial = False  # whether the root has only some of its moves
         self._mate: list[Move] = []  # the line of a mate found at the root
         self._tactical: int | None = None  # the best move by the tactical search at the root
-        self._verified: Move | None = None  # the best move by the tactical search at the end
+        self._verified: tuple[int, list[Price]] = 0, []  # depth and best moves of the tactical search at the end
         self._in_tactics = False  # whether a tactical search runs that `stop` ends
         self.ends: NDArray[np.float32] = np.zeros(len(End), np.float32)
         """The network's chances of each `End` at the root."""
@@ -193,7 +199,7 @@ class TreeSearch:
         `stop` ends too; ``is_over`` says whether it is stopped already. Returns whether the root was read: where it
         ``gives_up``, it is not if it is stopped in the midst of a long game, and nothing may be asked of it then.
         """
-        self.made, self._chosen, self._verified, self.unmixed = 0, None, None, {}
+        self.made, self._chosen, self._verified, self.unmixed = 0, None, (0, []), {}
         self._game = _game_of(board)
         news = self._leaves.set_board(board)
         self._state["deepest"] = self._leaves.deepest
@@ -443,19 +449,25 @@ class TreeSearch:
             left = min(left, self.made / used * (target - used))
         return first - second > left
 
-    def verify(self, nodes: int, is_over: Callable[[], bool] = lambda: False) -> None:
-        """Search the best moves tactically, with so many nodes or until `stop`, to choose among them.
+    @property
+    def unclear(self) -> int:
+        """How many moves at the root may be the best; 0 if the result is proven."""
+        if self._mate or self.root["lower"] == self.root["upper"]:
+            return 0
+        return sum(candidate.proven is None for candidate in self._candidates())
+
+    def verify(self, nodes: int, count: int = 1, is_over: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """Search the best moves tactically, with so many nodes or until `stop`, to choose the ``count`` best of them;
+        yield after each depth.
 
         ``is_over`` says whether it is stopped already. What counts then is the value of a move's score there, with its
         visits and its own value.
         """
-        params = self.params
-        if params.depth < 0 or self._mate or self.root["lower"] == self.root["upper"]:
+        params, most = self.params, max(self.params.verified, 2 * count if count > 1 else 0)
+        if params.depth < 0 or not self.unclear:
             return
         found = [candidate for candidate in self._candidates() if candidate.proven is None]
-        found = [*found[: params.verified], *(c for c in found[params.verified :] if c.move.index == self._tactical)]
-        if len(found) < 2:
-            return
+        found = [*found[:most], *(c for c in found[most:] if c.move.index == self._tactical)]
         every = math.log(2 + int(self.root["visits"]))
 
         def liking_of(candidate: Candidate) -> float:
@@ -468,7 +480,10 @@ class TreeSearch:
         favours = np.array([round((x - liking[0]) / scale) for x in liking], np.int64)
         moves = np.array([candidate.move.index for candidate in found], np.int16)
         with self._stoppable(is_over):
-            self._verified = self._leaves.verify(self._space(0), moves, favours, nodes)
+            for verified in self._leaves.verify(self._space(0), moves, favours, min(count, len(moves)), nodes):
+                if verified[0] >= self._verified[0]:  # not before it is as deep again as one before
+                    self._verified = verified
+                    yield
 
     def stop(self) -> None:
         """End the tactical search, at the root or of `verify`, that runs in another thread."""
@@ -495,14 +510,22 @@ class TreeSearch:
         found = self._candidates()
         if self._mate:
             others = [candidate for candidate in found if candidate.move is not self._mate[0]]
-            return [Candidate(self._mate[0], 1.0, 0, 1.0, 0.0, 1, len(self._mate), False, tuple(self._mate)), *others]
-        verified = self._verified
-        if verified is None and self._chosen is not None:
-            verified = MOVES[self._edges["move"][self._chosen]]
-        if verified is not None and found[0].proven is None:
-            chosen = next(candidate for candidate in found if candidate.move is verified)
-            if chosen.proven is None:
-                return [chosen, *(candidate for candidate in found if candidate is not chosen)]
+            line = tuple(self._mate)
+            return [Candidate(line[0], 1.0, 0, 1.0, 1.0, 0.0, 1, len(line), False, line, len(line)), *others]
+        depth, prices = self._verified
+        chosen = [price.move for price in prices]
+        if not chosen and self._chosen is not None:
+            chosen = [MOVES[self._edges["move"][self._chosen]]]
+        if chosen and found[0].proven is None:
+            by_move = {candidate.move: candidate for candidate in found}
+            first = [candidate for candidate in map(by_move.__getitem__, chosen) if candidate.proven is None]
+            others = [candidate for candidate in found if candidate not in first]
+            known = {price.move: price for price in prices}
+            first = [
+                self._priced(candidate, known[candidate.move], depth) if known else candidate for candidate in first
+            ]
+            if first:
+                return [*first, *others]
         most = max(candidate.visits for candidate in found)
         top = found[0]
         if top.proven is None:  # a move with fewer visits, but clearly better
@@ -534,14 +557,24 @@ class TreeSearch:
         move, prior, child = MOVES[edge["move"]], float(edge["prior"]), int(edge["node"])
         if child < 0 or not self._nodes["visits"][child]:
             own = self.root
-            return Candidate(move, prior, 0, float(own["value"]), float(own["draw"]), None, 0, False, (move,))
+            value = float(own["value"])
+            return Candidate(move, prior, 0, value, value, float(own["draw"]), None, 0, False, (move,), 1)
         node = self._nodes[child]
         visits, lower, upper = int(node["visits"]), int(node["lower"]), int(node["upper"])
         value = tree.mean(node)
         proven = -lower if lower == upper else None
         pv = (move, *self._line(child))
         draw, plies, ruled = float(node["draws"]) / visits, int(node["plies"]) + 1, bool(node["ruled"])
-        return Candidate(move, prior, visits, -value, draw, proven, plies, ruled, pv)
+        return Candidate(move, prior, visits, -value, -value, draw, proven, plies, ruled, pv, len(pv))
+
+    def _priced(self, candidate: Candidate, price: Price, depth: int) -> Candidate:
+        """Return a candidate with what the verification says of it."""
+        if price.mate is not None:
+            plies, proven = MATE - abs(price.score), 1 if price.score > 0 else -1
+            candidate = replace(candidate, value=float(proven), proven=proven, plies=plies)
+        else:
+            candidate = replace(candidate, value=math.tanh(float(self._state["counting"][0]) * price.score))
+        return replace(candidate, pv=price.line, depth=depth)
 
     def _line(self, at: int) -> list[Move]:
         """Return the most visited continuation of a node."""

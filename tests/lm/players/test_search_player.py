@@ -33,6 +33,15 @@ def player() -> Iterator[Search]:
     found.close()
 
 
+def forced_return() -> Board:
+    """Red, who is winning, checks; the only answer leads to a position that was there once before."""
+    board = Board("2bk1a2C/4a4/4b1n2/9/p7P/9/P4N3/4B3B/4A4/3A1K3 b")
+    for iccs in ("g7h9", "f3e5", "d9d8", "e5c6", "d8d7", "c6e5"):
+        board.push_iccs(iccs)
+    assert [move.iccs for move in board.legal_moves] == ["d7d8"]
+    return board
+
+
 class TestChoose:
     def test_the_choice_has_a_line_a_score_and_the_policy(self, player: Search) -> None:
         board = Board.from_moves(OPENING)
@@ -91,8 +100,8 @@ class TestChoose:
     def test_a_game_goes_on_where_it_was(self, player: Search) -> None:
         """What was found about the line that is played is kept."""
         board = Board.from_moves(OPENING)
-        (choice,) = player.choose([board], Limit(nodes=300))
-        for move in choice.info.pv[:2]:
+        player.choose([board], Limit(nodes=300))
+        for move in player._searches[-1]._candidates()[0].pv[:2]:
             board.push(move)
         search, _ = player._search_of(board, Limit(), threading.Event())
         assert search.root["visits"] > 10
@@ -107,11 +116,7 @@ class TestChoose:
         assert player.choose([short])[0].move in short.legal_moves
 
     def test_a_forced_return_to_a_position_of_the_game_is_not_taken_for_its_end(self, player: Search) -> None:
-        """Red, who is winning, checks; the only answer leads to a position that was there once before."""
-        board = Board("2bk1a2C/4a4/4b1n2/9/p7P/9/P4N3/4B3B/4A4/3A1K3 b")
-        for iccs in ("g7h9", "f3e5", "d9d8", "e5c6", "d8d7", "c6e5"):
-            board.push_iccs(iccs)
-        assert [move.iccs for move in board.legal_moves] == ["d7d8"]
+        board = forced_return()
         (choice,) = player.choose([board], Limit(nodes=100))
         assert choice.value < 0.3
         assert player.analyse(board, Limit(nodes=100)).result().best.value < 0.3
@@ -273,6 +278,38 @@ class TestLimits:
 
 
 class TestAnalysis:
+    def test_without_a_limit_the_tree_and_tactics_take_turns(self, player: Search) -> None:
+        """Each reports: the number of nodes is the tree's, the depth that of the tactics."""
+        told, deepest = [], 0
+        with player.analyse(Board.from_moves(OPENING)) as analysis:
+            for line in analysis:
+                told.append((line.info.nodes, line.info.depth))
+                alone = [depth for nodes, depth in told if nodes == line.info.nodes]
+                deepest = max(deepest, len(set(alone)))
+                if deepest > 3 and len({nodes for nodes, _ in told}) > 3:
+                    break
+
+    def test_what_was_found_at_a_greater_depth_stays(self, player: Search) -> None:
+        depths = []
+        with player.analyse(Board.from_moves(OPENING)) as analysis:
+            for line in analysis:
+                if line.info.depth > 6:
+                    depths.append(line.info.depth)
+                if len(depths) > 6:
+                    break
+        assert depths == sorted(depths)
+
+    def test_the_lines_of_a_limited_one_are_equally_deep(self, player: Search) -> None:
+        lines = player.analyse(Board.from_moves(OPENING), Limit(nodes=200), 3).result().lines
+        values = [line.value for line in lines]
+        assert len({line.info.depth for line in lines}) == 1 and lines[0].info.depth > 4
+        assert values[0] > values[2] - 0.03  # among nearly equal ones what people would play counts, too
+
+    def test_one_legal_move_gets_a_value(self, player: Search) -> None:
+        """Not that of the draw which tactics would see in it."""
+        with player.analyse(forced_return()) as analysis:
+            assert next(line for line in analysis if line.info.nodes > 100).value < 0.3
+
     def test_lines_come_best_first_and_have_a_result(self, player: Search) -> None:
         board = Board.from_moves(OPENING)
         analysis = player.analyse(board, Limit(nodes=200), multipv=3)

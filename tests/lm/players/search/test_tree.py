@@ -8,13 +8,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lm.players.search import tree
 from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
 from lm.players.search.puct import Params, TreeSearch
 from xiangqi import MOVES, Board, Move
+from xiangqi.alphabeta import NO_LIMIT
+from xiangqi.nnue import NO_NET
+from xiangqi.root_search import favourites
 from xiangqi.rulings import Rules, repetition_outcome
+from xiangqi.tactics import Price, Searcher, set_board
+from xiangqi.workspace import new_workspace
 
 FOREVER = Budget()
 BARE = Params(depth=-1, mate_moves=0)
@@ -238,12 +245,14 @@ class TestVerification:
         before = [candidate.move for candidate in found.candidates()]
         asked: dict[Move, int] = {}
 
-        def verify(space: Workspace, moves: np.ndarray, favours: np.ndarray, nodes: int) -> Move:
+        def verify(
+            space: Workspace, moves: np.ndarray, favours: np.ndarray, count: int, nodes: int
+        ) -> Iterator[tuple[int, list[Price]]]:
             asked.update(zip((MOVES[move] for move in moves), favours.tolist(), strict=True))
-            return before[2]
+            yield 7, [Price(before[2], 50, (before[2],))]
 
         monkeypatch.setattr(found._leaves, "verify", verify)
-        found.verify(1000)
+        assert len(list(found.verify(1000))) == 1
         after = [candidate.move for candidate in found.candidates()]
         verified = Params().verified
         assert set(before[:verified]) <= set(asked) and len(asked) <= verified + 1
@@ -257,14 +266,66 @@ class TestVerification:
         exact = {price.move: price.score for price in self.FORK.tactics(3).prices}
         moves = np.array([move.index for move in exact], np.int16)[::-1]
         for favours in (np.zeros(len(moves), np.int64), 1000 * (np.arange(len(moves)) % 3 == 1)):
-            chosen = leaves.verify(space, moves, favours, 300_000)
+            *_, (_, [chosen]) = leaves.verify(space, moves, favours, 1, 300_000)
             favoured = [MOVES[move] for move, favour in zip(moves, favours, strict=True) if favour == favours.max()]
-            assert chosen is max(favoured, key=lambda move: exact[move])
+            assert chosen.move is max(favoured, key=lambda move: exact[move])
+
+    @given(st.integers(1, 6), st.integers(1, 3), st.data())
+    @settings(max_examples=30, deadline=None)
+    def test_the_best_ones_are_those_with_the_greatest_sums(self, count: int, depth: int, data: st.DataObject) -> None:
+        space, net, table = new_workspace(), NO_NET, np.zeros((1 << 12, 2), np.int64)
+        exact = {price.move.index: price.score for price in Searcher().tactics(self.FORK, depth).prices}
+        moves = np.array(data.draw(st.permutations(sorted(exact))), np.int16)
+        favours = np.array(
+            data.draw(st.lists(st.integers(-60, 60), min_size=len(moves), max_size=len(moves))), np.int64
+        )
+        sums = [exact[move] + favour for move, favour in zip(moves.tolist(), favours.tolist(), strict=True)]
+        prices, lines = np.zeros((2, len(moves)), np.int64), np.zeros((2, len(moves), 4), np.int16)
+        set_board(space, self.FORK)
+        order, own = moves.copy(), favours.copy()
+        assert favourites(space, table, net, 1, depth, count, NO_LIMIT, order, own, prices, lines) == depth
+        assert sorted(order) == sorted(moves)
+        if depth == 1:  # deeper searches prune
+            assert (prices[0] + own)[:count].tolist() == sorted(sums, reverse=True)[:count]
+            assert prices[0, :count].tolist() == [exact[move] for move in order[:count].tolist()]
+        given_for = dict(zip(moves.tolist(), favours.tolist(), strict=True))
+        assert own.tolist() == [given_for[move] for move in order.tolist()]
+        assert lines[0, :count, 0].tolist() == order[:count].tolist()
+        assert (np.diff((prices[0] + own)[:count]) <= 0).all()
+
+    def test_its_scores_and_lines_are_told(self) -> None:
+        found = self.searched()
+        assert found.candidates()[0].value == found.candidates()[0].seen
+        depths = []
+        for _ in found.verify(200_000, 3):
+            best = found.candidates()[:3]
+            depths.append(best[0].depth)
+            assert len({candidate.depth for candidate in best}) == 1
+        assert depths[0] == 1 and depths == sorted(depths) and depths[-1] > 4
+        assert all(candidate.pv[0] is candidate.move and candidate.value != candidate.seen for candidate in best)
+        assert [candidate.move for candidate in best] == [candidate.move for candidate in found.candidates()[:3]]
+        for candidate in best:
+            board = self.FORK.copy()
+            for move in candidate.pv:
+                assert board.is_legal(move)
+                board.push(move)
+        assert len(best[0].pv) >= depths[-1] - 2
+
+    def test_a_mate_that_it_finds_is_proven(self) -> None:
+        board = Board("3k5/4a4/9/9/9/9/9/9/R7R/4K4 w")
+        found = search(board, 3, replace(Params(mate_moves=0, root_share=0)))
+        for _ in found.verify(20_000):
+            pass
+        best = found.candidates()[0]
+        assert (best.proven, best.value) == (1, 1.0) and best.plies == len(best.pv)
+        for move in best.pv:
+            board.push(move)
+        assert not board.has_legal_moves()
 
     def test_without_tactics_nothing_is_verified(self) -> None:
         found = self.searched(depth=-1)
         before = found.candidates()
-        found.verify(1000)
+        assert list(found.verify(1000)) == []
         assert found.candidates() == before
 
 
