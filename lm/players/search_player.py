@@ -254,7 +254,7 @@ class Search(Thinker):
             NO_LIMIT if limit.nodes is None else int(search.made / VISITS_A_SECOND * NODES_A_SECOND)
         )  # as long again
         left = math.inf if whole.most is None else min(used / (1 - share), whole.most) - used
-        yield from self._verify(search, nodes, left, stopped, count)
+        yield from self._verify(search, nodes, left, threads, stopped, count)
 
     def _take_turns(self, search: TreeSearch, threads: int, stopped: threading.Event, count: int) -> Iterator[bool]:
         """Let the tree grow and verify its best moves in turns, each time for longer, until nothing is left to do."""
@@ -267,13 +267,13 @@ class Search(Thinker):
             begun, part = time.perf_counter(), (1 - share) * seconds
             for _ in search.think(None, Budget(part, part), threads, stopped):
                 yield False
-            yield from self._verify(search, NO_LIMIT, share * seconds, stopped, count)
+            yield from self._verify(search, NO_LIMIT, share * seconds, threads, stopped, count)
             if time.perf_counter() - begun < seconds / 2:
                 return
             seconds = min(2 * seconds, LONGEST_TURN)
 
     def _verify(
-        self, search: TreeSearch, nodes: int, seconds: float, stopped: threading.Event, count: int
+        self, search: TreeSearch, nodes: int, seconds: float, threads: int, stopped: threading.Event, count: int
     ) -> Iterator[bool]:
         """Search the best moves tactically, for so long; yield True after each depth."""
         if stopped.is_set() or seconds <= 0:
@@ -290,7 +290,7 @@ class Search(Thinker):
             timer.start()
         try:
             with self._stoppable(search, stopped):
-                for _ in search.verify(nodes, count, lambda: stopped.is_set() or over.is_set()):
+                for _ in search.verify(nodes, count, threads, lambda: stopped.is_set() or over.is_set()):
                     yield True
         finally:
             timer.cancel()

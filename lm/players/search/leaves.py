@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +22,7 @@ from lm.players.policy import average
 from lm.players.search.corrections import LARGEST, MARGIN, ROWS, correct, find_mates
 from lm.players.search.records import DEEPEST, Batch, empty_batch
 from xiangqi import MOVES, Board, Move, kernels
-from xiangqi.alphabeta import ALL
+from xiangqi.alphabeta import ALL, NO_LIMIT
 from xiangqi.jit import allocating
 from xiangqi.kernels import MOVE_INDEX, MOVE_MIRRORED
 from xiangqi.mate_search import mate_search
@@ -166,29 +167,61 @@ class Leaves:
         space.losses[0, places] = losses[np.argsort(moves)]
 
     def verify(
-        self, space: Workspace, moves: NDArray[np.int16], favours: NDArray[np.int64], count: int, nodes: int
+        self,
+        space: Workspace,
+        moves: NDArray[np.int16],
+        favours: NDArray[np.int64],
+        count: int,
+        nodes: int,
+        helpers: Sequence[Workspace] = (),
     ) -> Iterator[tuple[int, list[Price]]]:
         """Yield each depth of a tactical search with those ``count`` of some ``moves`` ``(n,)``, n > 0, of the game's
         last position that have the greatest sums of score and favour there, best first.
 
         ``favours`` ``(n,)`` are in centipawns. It ends after so many nodes, or when ``stop`` of ``space.tactics`` is
-        set, with what was found by then. The move that it is likeliest to be should come first.
+        set, with what was found by then. The move that it is likeliest to be should come first. Other threads, one for
+        each of the workspaces of ``helpers``, search the same, so that this one finds their results in the table (lazy
+        SMP, see chessprogramming.org).
         """
+        threads = [
+            threading.Thread(target=self._help, args=(helper, moves, favours, count, 1 + number % 2), daemon=True)
+            for number, helper in enumerate(helpers, 1)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for depth, prices, lines in self._deepen(space, moves, favours, count, nodes, 1):
+                found = zip(prices[0, :count].tolist(), lines[0, :count].tolist(), strict=True)
+                yield depth, [Price(MOVES[line[0]], x, tuple(MOVES[i] for i in line if i >= 0)) for x, line in found]
+        finally:
+            for helper in helpers:
+                helper.tactics["stop"] = True
+            for thread in threads:
+                thread.join()
+            for helper in helpers:
+                helper.tactics["stop"] = False
+
+    def _help(
+        self, space: Workspace, moves: NDArray[np.int16], favours: NDArray[np.int64], count: int, first: int
+    ) -> None:
+        for _ in self._deepen(space, moves, favours, count, NO_LIMIT, first):
+            pass
+
+    def _deepen(
+        self, space: Workspace, moves: NDArray[np.int16], favours: NDArray[np.int64], count: int, nodes: int, first: int
+    ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int16]]]:
+        """Yield each depth from ``first`` on with scores and lines; see `favourites`."""
         set_board(space.tactics, self._board)
         moves, favours = moves.copy(), favours.copy()
-        prices, lines = np.zeros((2, len(moves)), np.int64), np.zeros((2, len(moves), LINE), np.int16)
-        for depth in range(1, MAX_PLY // 2 + 1):
+        prices, lines = np.full((2, len(moves)), -ALL, np.int64), np.zeros((2, len(moves), LINE), np.int16)
+        for depth in range(first, MAX_PLY // 2 + 1):
             done = favourites(
                 space.tactics, self._table, self._net, depth, depth, count, nodes, moves, favours, prices, lines
             )
             if prices[0, 0] == -ALL:
                 return
             nodes -= int(space.tactics["nodes"])
-            found = zip(prices[0, :count].tolist(), lines[0, :count].tolist(), strict=True)
-            yield (
-                max(done, 1),
-                [Price(MOVES[line[0]], score, tuple(MOVES[i] for i in line if i >= 0)) for score, line in found],
-            )
+            yield max(done, 1), prices, lines
             if done < depth or nodes <= 0:
                 return
 

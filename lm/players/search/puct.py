@@ -456,12 +456,14 @@ class TreeSearch:
             return 0
         return sum(candidate.proven is None for candidate in self._candidates())
 
-    def verify(self, nodes: int, count: int = 1, is_over: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    def verify(
+        self, nodes: int, count: int = 1, threads: int = 1, is_over: Callable[[], bool] = lambda: False
+    ) -> Iterator[None]:
         """Search the best moves tactically, with so many nodes or until `stop`, to choose the ``count`` best of them;
         yield after each depth.
 
-        ``is_over`` says whether it is stopped already. What counts then is the value of a move's score there, with its
-        visits and its own value.
+        The other threads work until the iteration ends. ``is_over`` says whether it is stopped already. What counts
+        then is the value of a move's score there, with its visits and its own value.
         """
         params, most = self.params, max(self.params.verified, 2 * count if count > 1 else 0)
         if params.depth < 0 or not self.unclear:
@@ -480,7 +482,8 @@ class TreeSearch:
         favours = np.array([round((x - liking[0]) / scale) for x in liking], np.int64)
         moves = np.array([candidate.move.index for candidate in found], np.int16)
         with self._stoppable(is_over):
-            for verified in self._leaves.verify(self._space(0), moves, favours, min(count, len(moves)), nodes):
+            own, *helpers = map(self._space, range(threads))
+            for verified in self._leaves.verify(own, moves, favours, min(count, len(moves)), nodes, helpers):
                 if verified[0] >= self._verified[0]:  # not before it is as deep again as one before
                     self._verified = verified
                     yield

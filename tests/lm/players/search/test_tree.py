@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -246,7 +247,7 @@ class TestVerification:
         asked: dict[Move, int] = {}
 
         def verify(
-            space: Workspace, moves: np.ndarray, favours: np.ndarray, count: int, nodes: int
+            space: Workspace, moves: np.ndarray, favours: np.ndarray, count: int, nodes: int, helpers: list[Workspace]
         ) -> Iterator[tuple[int, list[Price]]]:
             asked.update(zip((MOVES[move] for move in moves), favours.tolist(), strict=True))
             yield 7, [Price(before[2], 50, (before[2],))]
@@ -310,6 +311,15 @@ class TestVerification:
                 assert board.is_legal(move)
                 board.push(move)
         assert len(best[0].pv) >= depths[-1] - 2
+
+    def test_other_threads_help_and_end_with_it(self) -> None:
+        found, before = self.searched(), threading.active_count()
+        for _ in found.verify(300_000, threads=3):
+            assert threading.active_count() <= before + 2
+        assert threading.active_count() == before
+        helper = found._space(1)
+        assert helper.tactics["nodes"] > 0 and not helper.tactics["stop"]
+        assert found.candidates()[0].depth > 4
 
     def test_a_mate_that_it_finds_is_proven(self) -> None:
         board = Board("3k5/4a4/9/9/9/9/9/9/R7R/4K4 w")
