@@ -29,7 +29,8 @@ from lm.players.search.ahead import grow_a_tree
 from lm.players.search.clock import Budget, budget
 from lm.players.search.corrections import correct
 from lm.players.search.leaves import Leaves, NetworkLeaves
-from lm.players.search.puct import Candidate, Params, TreeSearch
+from lm.players.search.params import Params
+from lm.players.search.puct import Candidate, TreeSearch
 from xiangqi import Board
 from xiangqi.alphabeta import NO_LIMIT
 from xiangqi.engine import Info, Limit, Score, Wdl

@@ -371,7 +371,7 @@ def _search(spec: Spec) -> Opener:
     options = spec.without_value(_SEARCH).read(_SEARCH)
 
     def open_it() -> Player:
-        from lm.players.search.puct import Params  # imported only when needed: it compiles
+        from lm.players.search.params import Params  # imported only when needed: it compiles
         from lm.players.search_player import Search
 
         own = {name: options.pop(name) for name in _PARAMS if name in options}

@@ -7,7 +7,8 @@ import numpy as np
 from lm.model.ahead import look_for_a_mate
 from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
-from lm.players.search.puct import Params, TreeSearch
+from lm.players.search.params import Params
+from lm.players.search.puct import TreeSearch
 from xiangqi import Board
 
 

@@ -16,7 +16,7 @@ import lm
 from lm import UserError
 from lm.players.search.clock import budget
 from lm.players.search.leaves import NetworkLeaves
-from lm.players.search.puct import Params
+from lm.players.search.params import Params
 from lm.players.search_player import Search
 from lm.players.specs import Spec, load_player
 from xiangqi import RED, Board, Move
