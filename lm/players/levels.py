@@ -1,8 +1,8 @@
 """Levels: ten named strengths, each a spec; ``level:Sharp`` and ``level:7`` are the player of one.
 
 The first four play the moves that people play, at a high temperature, and overlook losses as people do: small ones more
-often than large ones (`lm.players.careful`). *Steady*, the default, is the language model alone. After it come looks
-ahead of three and five plies, and then a search with more and more nodes.
+often than large ones (`lm.players.careful`). *Steady*, the default, is the language model alone. After it come a look
+ahead of four plies, and then a search with more and more nodes.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ class Level:
 
 
 LEVELS: Final = (
-    Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -640),
-    Level("Beginner", "careful:depth=1,care=0.24,temperature=1.8", -460),
-    Level("Learner", "careful:depth=1,care=0.36,temperature=1.4", -200),
-    Level("Casual", "careful:depth=1,care=0.58,temperature=1.15", 0),
-    Level("Steady", "lm:temperature=0.45", 150),
-    Level("Watchful", "careful:depth=3,care=2,temperature=0.3", 370),
-    Level("Sharp", "careful:depth=5,care=2,temperature=0.25", 510),
-    Level("Strong", "search:nodes=28", 780),
-    Level("Deep", "search:nodes=100", 970),
-    Level("Best", "search:nodes=600", 1200),
+    Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -740),
+    Level("Beginner", "careful:depth=1,care=0.22,temperature=1.8", -510),
+    Level("Learner", "careful:depth=1,care=0.33,temperature=1.4", -260),
+    Level("Casual", "careful:depth=1,care=0.56,temperature=1.15", -30),
+    Level("Steady", "lm:temperature=0.35", 200),
+    Level("Watchful", "careful:depth=4,care=1.8,temperature=0.3", 490),
+    Level("Sharp", "search:nodes=5", 770),
+    Level("Strong", "search:nodes=13", 1050),
+    Level("Deep", "search:nodes=55", 1330),
+    Level("Best", "search:nodes=200", 1610),
 )
 """From the weakest to the strongest."""
 DEFAULT_LEVEL: Final = LEVELS[4]

@@ -109,7 +109,7 @@ class Settings:
     >>> settings = Settings("uci")
     >>> settings.set("level", "steady")
     >>> str(settings.spec())
-    'lm:temperature=0.45'
+    'lm:temperature=0.35'
     """
 
     def __init__(self, protocol: str, player: str | None = None) -> None:

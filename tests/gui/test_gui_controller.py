@@ -349,9 +349,9 @@ class TestLevels:
     @pytest.mark.parametrize(
         ("spec", "level", "expected"),
         [
-            ("lm", "Steady", "lm:temperature=0.45"),
-            ("lm:model=runs/a", "Steady", "lm:temperature=0.45,model=runs/a"),
-            ("level:deep", "Deep", "search:nodes=100"),
+            ("lm", "Steady", "lm:temperature=0.35"),
+            ("lm:model=runs/a", "Steady", "lm:temperature=0.35,model=runs/a"),
+            ("level:deep", "Deep", "search:nodes=55"),
         ],
     )
     def test_the_level_is_put_into_the_spec(self, seat, spec, level, expected):
