@@ -148,7 +148,7 @@ def test_playing_needs_no_torch() -> None:
     script = (
         "import sys; from lm.players.specs import load_player; from xiangqi import Board\n"
         "import lm.terminal.program, lm.matches.arena, gui.processes.player\n"
-        "for spec in ('lm', 'level:Sharp'): print(load_player(spec).choose([Board()])[0].move is not None)\n"
+        "for spec in ('lm', 'level:Watchful'): print(load_player(spec).choose([Board()])[0].move is not None)\n"
         "print([name for name in ('torch', 'transformers') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
