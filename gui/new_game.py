@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from gui.editor import HANDICAPS, Editor
-from gui.names import OF_2020, level_name
+from gui.names import ELO_OF_2020, OF_2020, level_name
 from gui.settings import Settings
 from gui.strings import say
 from lm import UserError, install_command
@@ -56,7 +56,8 @@ def candidates(settings: Settings) -> list[Candidate]:
         Candidate(level_name(level), f"{level.elo:+d}" if level.elo else "0", Spec("level", level.name))
         for level in LEVELS
     ]
-    found.append(Candidate(say("player.of_2020"), spec=OF_2020, about=say("new.of_2020"), lacks=_lacks()))
+    oldest = say("player.of_2020")
+    found.append(Candidate(oldest, f"{ELO_OF_2020:+d}", OF_2020, about=say("new.of_2020"), lacks=_lacks()))
     for name, text in engines(settings):
         try:
             found.append(Candidate(name, say("new.engine"), Spec.parse(text), added=True))

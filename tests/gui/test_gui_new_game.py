@@ -9,7 +9,7 @@ import pytest
 from frames import key
 from gui.actions import Action
 from gui.layout import MINIMUM_SIZE
-from gui.names import OF_2020
+from gui.names import ELO_OF_2020, OF_2020
 from gui.new_game import Setup, add_engine, candidates, engine_spec, engines, parse_clocks
 from gui.processes.analysis import Lines
 from gui.session import Session
@@ -253,7 +253,7 @@ class TestDialog:
         key(app, "n")
         choose(app, 1, 11)
         app.frame(1.0)
-        assert "System of 2020" in written
+        assert "System of 2020" in written and f"{ELO_OF_2020:+d}" in written
         assert "Su Jianlin's system of 2020 reads the characters" in " ".join(written)
         key(app, "return")
         opponents = app.controller.opponents
