@@ -403,9 +403,9 @@ class TreeSearch:
         moves = np.array([candidate.move.index for candidate in found], np.int16)
         with self._stoppable(is_over):
             own, *helpers = map(self._space, range(threads))
-            for verified in self._leaves.verify(own, moves, favours, min(count, len(moves)), nodes, helpers):
-                if verified[0] >= self._verified[0]:  # not before it is as deep again as one before
-                    self._verified = verified
+            for depth, best in self._leaves.verify(own, moves, favours, min(count, len(moves)), nodes, helpers):
+                if depth >= self._verified[0]:  # not before it is as deep again as one before
+                    self._verified = depth, sorted(best, key=lambda price: -price.score)
                     yield
 
     def stop(self) -> None:

@@ -303,7 +303,7 @@ class TestAnalysis:
         lines = player.analyse(Board.from_moves(OPENING), Limit(nodes=200), 3).result().lines
         values = [line.value for line in lines]
         assert len({line.info.depth for line in lines}) == 1 and lines[0].info.depth > 4
-        assert values[0] > values[2] - 0.03  # among nearly equal ones what people would play counts, too
+        assert values == sorted(values, reverse=True)
 
     def test_one_legal_move_gets_a_value(self, player: Search) -> None:
         """Not that of the draw which tactics would see in it."""
@@ -312,8 +312,10 @@ class TestAnalysis:
 
     def test_lines_come_best_first_and_have_a_result(self, player: Search) -> None:
         board = Board.from_moves(OPENING)
+        player.new_game()
         analysis = player.analyse(board, Limit(nodes=200), multipv=3)
         seen = list(analysis)
+        player.new_game()
         assert [line.info.multipv for line in analysis.lines] == [1, 2, 3]
         assert len({line.move for line in analysis.lines}) == 3
         assert all(line in seen for line in analysis.lines)

@@ -303,6 +303,7 @@ class TestVerification:
             best = found.candidates()[:3]
             depths.append(best[0].depth)
             assert len({candidate.depth for candidate in best}) == 1
+            assert best[0].value >= best[1].value >= best[2].value
         assert depths[0] == 1 and depths == sorted(depths) and depths[-1] > 4
         assert all(candidate.pv[0] is candidate.move and candidate.value != candidate.seen for candidate in best)
         assert [candidate.move for candidate in best] == [candidate.move for candidate in found.candidates()[:3]]
