@@ -126,7 +126,7 @@ def read_anchor(text: str | None) -> tuple[str | None, float]:
 def show(standings: Standings, anchor: str | None, elo: float, as_json: bool) -> None:
     """Print the rating list, the crosstable and the failures. Raises ``UserError``."""
     from lm.matches import lists
-    from lm.matches.ratings import rate
+    from lm.matches.ratings import DRAWS_ADDED, rate
 
     results = standings.results
     if not results:
@@ -144,7 +144,7 @@ def show(standings: Standings, anchor: str | None, elo: float, as_json: bool) ->
             print(lists.aligned(rows), end="\n\n")
     print("LOS: the likelihood that a player is stronger than the next. Intervals are over pairs of games.")
     if found.infinite:
-        print("Some scored all or nothing: each two that met count as having drawn one game more.")
+        print(DRAWS_ADDED)
 
 
 def as_dict(found: Ratings, standings: Standings) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from lm.matches.arena import Opening
 from lm.matches.meetings import MAX_PLIES, Meeting, conditions
-from lm.matches.ratings import connected, rate
+from lm.matches.ratings import DRAWS_ADDED, connected, rate
 from lm.matches.results_file import Entrant, ResultsFile
 from xiangqi.words import counted
 
@@ -116,7 +116,7 @@ class Rated:
                 f"Not counted: {counted(self._left_out, 'game')} of other players, specs, weights or conditions."
             )
         if self.ratings is not None and self.ratings.infinite:
-            found.append("Some scored all or nothing: each two that met count as having drawn one game more.")
+            found.append(DRAWS_ADDED)
         return [line for note in found for line in ("", paragraph(note))]
 
 

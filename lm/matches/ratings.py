@@ -1,11 +1,11 @@
 """One list of ratings from any number of games between any number of players.
 
 The ratings are those of R. A. Bradley and M. E. Terry, Biometrika 39, 1952, at maximum likelihood, a draw being half a
-win. Where there is no maximum, because players scored all or nothing against the others, each two players that met
-count as having drawn one game more. Intervals are normal, from the sandwich estimate of the variance (H. White,
-Econometrica 50, 1982) over pairs of games that share an opening, so they hold for any share of draws and for openings
-that favour a side. Where drawn games were added, or pairs are few (`FEW`), they are those of independent games without
-draws, which are wider.
+win. Where there is no maximum, because a part of the players scored all or nothing against the rest, each two that met
+from both count as having drawn one game more; among the others nothing is added. Intervals are normal, from the
+sandwich estimate of the variance (H. White, Econometrica 50, 1982) over pairs of games that share an opening, so they
+hold for any share of draws and for openings that favour a side. Where drawn games were added, or pairs are few (`FEW`),
+they are those of independent games without draws, which are wider.
 
 >>> results = [Result("a", "b", ((1.5, 2), (1.0, 2), (2.0, 2))), Result("b", "c", ((1.5, 2), (0.5, 2)))]
 >>> ratings = rate(results, anchor="c")
@@ -33,6 +33,10 @@ FEW: Final = 10
 """Pairs of games a player below which what they came to does not tell the variance."""
 ELO: Final = 400 / math.log(10)
 """Elo of a difference of 1 in the logit of the score."""
+DRAWS_ADDED: Final = (
+    "Some scored all or nothing against the rest: each two that met from both count as having drawn one game more."
+)
+"""What is said of ratings that are `Ratings.infinite`."""
 
 
 @dataclass(frozen=True)
@@ -174,14 +178,17 @@ def rate(results: Sequence[Result], anchor: str | None = None, elo: float = 0.0)
         raise UserError(f"{anchor} has not played; players: {', '.join(names)}")
     sides = np.array([[names.index(result.a), names.index(result.b)] for result in results])
     pairs = [np.array(result.pairs, np.float64).reshape(-1, 2) for result in results]
-    apart = _unreached(sides, np.ones(len(sides), bool), np.ones(len(sides), bool), len(names))
+    met = np.ones(len(sides), bool)
+    apart = np.flatnonzero(~_reach(sides, met, met, len(names))[0])
     if len(apart):
         raise UserError(
             f"no games connect {', '.join(names[i] for i in apart)} with {names[0]}: they cannot be rated together"
         )
     points, games = np.array([p.sum(0) for p in pairs]).T
-    infinite = bool(len(_unreached(sides, points > 0, points < games, len(names))))
-    points, games = points + 0.5 * infinite, games + infinite
+    joined = _reach(sides, points > 0, points < games, len(names))
+    added = ~(joined & joined.T)[tuple(sides.T)]
+    infinite = bool(added.any())
+    points, games = points + 0.5 * added, games + added
     fixed = 0 if anchor is None else names.index(anchor)
     ratings = bradley_terry(sides, points, games, fixed, len(names))
     few = sum(map(len, pairs)) < FEW * len(names)
@@ -234,19 +241,20 @@ def _covariance(
     return covariance
 
 
-def _unreached(
+def _reach(
     sides: NDArray[np.int64], scored: NDArray[np.bool_], conceded: NDArray[np.bool_], players: int
-) -> NDArray[np.int64]:
-    """Return the players that player 0 does not reach, or that do not reach it, by going from each to those it took
-    points from. There is a maximum of the likelihood if there are none (L. R. Ford, American Mathematical Monthly 64,
-    1957)."""
+) -> NDArray[np.bool_]:
+    """Return which players each reaches by going from player to player that it took points from ``(P, P)``.
+
+    There is a maximum of the likelihood if all reach all (L. R. Ford, American Mathematical Monthly 64, 1957).
+    """
     beats = np.eye(players, dtype=bool)
     a, b = sides.T
     beats[a[scored], b[scored]] = True
     beats[b[conceded], a[conceded]] = True
     for _ in range(players.bit_length()):
         beats = beats @ beats
-    return np.flatnonzero(~(beats[0] & beats[:, 0]))
+    return beats
 
 
 def bradley_terry(

@@ -101,6 +101,15 @@ class TestRatings:
         assert 300 < low < 800
         assert high > 1200
 
+    def test_a_clean_sweep_changes_little_among_the_others(self) -> None:
+        """A drawn game more between ``a`` and ``c`` would bring them 70 Elo closer."""
+        known = [result("a", "b", 0.75, 8), result("b", "c", 0.75, 8), result("a", "c", 1.0, 20)]
+        before, after = rate(known, anchor="c"), rate([*known, result("d", "a", 1.0, 20)], anchor="c")
+        assert after.infinite and not before.infinite
+        assert after["d"] > after["a"] + 300
+        for name, value in before.items():
+            assert after[name] == pytest.approx(value, abs=1)
+
     def test_players_that_no_games_connect_are_named(self) -> None:
         with pytest.raises(UserError, match="no games connect c, d with a"):
             rate([result("a", "b", 0.5), result("c", "d", 0.5)])
