@@ -25,16 +25,16 @@ class Level:
 
 
 LEVELS: Final = (
-    Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -740),
-    Level("Beginner", "careful:depth=1,care=0.22,temperature=1.8", -510),
-    Level("Learner", "careful:depth=1,care=0.33,temperature=1.4", -260),
-    Level("Casual", "careful:depth=1,care=0.56,temperature=1.15", -30),
-    Level("Steady", "lm:temperature=0.35", 200),
-    Level("Watchful", "careful:depth=4,care=1.8,temperature=0.3", 490),
-    Level("Sharp", "search:nodes=5", 770),
-    Level("Strong", "search:nodes=13", 1050),
-    Level("Deep", "search:nodes=55", 1330),
-    Level("Best", "search:nodes=200", 1610),
+    Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -770),
+    Level("Beginner", "careful:depth=1,care=0.22,temperature=1.8", -520),
+    Level("Learner", "careful:depth=1,care=0.33,temperature=1.4", -230),
+    Level("Casual", "careful:depth=1,care=0.58,temperature=1.15", 10),
+    Level("Steady", "lm:temperature=0.35", 300),
+    Level("Watchful", "careful:depth=4,care=1.6,temperature=0.3", 590),
+    Level("Sharp", "search:nodes=5", 820),
+    Level("Strong", "search:nodes=13", 1030),
+    Level("Deep", "search:nodes=55", 1280),
+    Level("Best", "search:nodes=170", 1560),
 )
 """From the weakest to the strongest."""
 DEFAULT_LEVEL: Final = LEVELS[4]

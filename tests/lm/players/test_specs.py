@@ -161,7 +161,7 @@ class TestLevels:
     def test_a_level_keeps_of_a_spec_what_makes_no_strength(self) -> None:
         spec = Spec.parse("lm:temperature=1,model=runs/a,voice=engine")
         assert str(spec.at(find_level("steady"))) == "lm:temperature=0.35,model=runs/a,voice=engine"
-        assert str(spec.at(find_level("best"))) == "search:nodes=200,model=runs/a,voice=engine"
+        assert str(spec.at(find_level("best"))) == "search:nodes=170,model=runs/a,voice=engine"
 
 
 class TestPlayersFromElsewhere:

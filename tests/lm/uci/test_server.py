@@ -288,9 +288,9 @@ class TestOptions:
         talk.heard("setoption name Model value My Models/a")
         talk.heard("setoption name Temperature value <empty>")
         assert talk.opened == [
-            (casual := "careful:depth=1,care=0.56,temperature=1.15"),
-            "careful:depth=1,care=0.56,temperature=0.7,voice=engine",
-            "careful:depth=1,care=0.56,temperature=0.7,voice=engine,model=My Models/a",
+            (casual := "careful:depth=1,care=0.58,temperature=1.15"),
+            "careful:depth=1,care=0.58,temperature=0.7,voice=engine",
+            "careful:depth=1,care=0.58,temperature=0.7,voice=engine,model=My Models/a",
             f"{casual},voice=engine,model=My Models/a",
         ]
 
