@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from xiangqi.alphabeta import ALL, MATE, NO_LIMIT, Table, begin_search, is_new, search_node
+from xiangqi.alphabeta import ALL, LOST, MATE, NO_LIMIT, Table, begin_search, is_new, search_node
 from xiangqi.jit import compiled
 from xiangqi.kernels import MOVE_FROM, MOVE_INDEX, MOVE_TO, MoveBuffer
 from xiangqi.nnue import Net
@@ -96,11 +96,11 @@ def favourites(
     ``depth``; return the last one finished.
 
     ``moves`` ``(n,)`` holds indices of legal moves in the position in the workspace, and ``favours`` ``(n,)`` what
-    somebody gives for each in centipawns. Those that were found are put first in both, best first, with their scores
-    and lines as in `root_prices`; the others keep their order, and their scores and lines mean nothing. Only of the
-    first moves of a depth, and of moves that are better, the score is found exactly. So one favourite costs as much as
-    a search without favours. The search ends early as `search_position` does; what it found before counts. If that is
-    nothing, ``prices[0, 0]`` is ``-ALL``.
+    somebody gives for each in centipawns; a mate has no favour. Those that were found are put first in both, best
+    first, with their scores and lines as in `root_prices`; the others keep their order, and their scores and lines mean
+    nothing. Only of the first moves of a depth, and of moves that are better, the score is found exactly. So one
+    favourite costs as much as a search without favours. The search ends early as `search_position` does; what it found
+    before counts. If that is nothing, ``prices[0, 0]`` is ``-ALL``.
     """
     begin_search(ws, net, 1, NO_LIMIT if first == 1 else nodes, False, first > 1)
     if first == 1:
@@ -110,7 +110,7 @@ def favourites(
         for i in range(len(moves)):
             floor = -MATE
             if i >= count:
-                floor = min(max(_nth_sum(prices[1], favours, i, count) - favours[i], -MATE), MATE - 1)
+                floor = _needed(_nth_sum(prices[1], favours, i, count), favours[i])
             value = _price(ws, table, net, moves[i], d, floor, i < count)
             if ws.stopped != 0:
                 break
@@ -120,7 +120,7 @@ def favourites(
         for place in range(min(count, done)):
             best = place
             for i in range(place + 1, done):
-                if prices[1, i] + favours[i] > prices[1, best] + favours[best]:
+                if _sum(prices[1, i], favours[i]) > _sum(prices[1, best], favours[best]):
                     best = i
             favour = favours[best]
             for i in range(best, place, -1):
@@ -134,12 +134,26 @@ def favourites(
 
 
 @compiled
+def _sum(price: int, favour: int) -> int:
+    """Return the sum of a score and its favour."""
+    return int(price if abs(price) > LOST else min(max(price + favour, -LOST), LOST))
+
+
+@compiled
+def _needed(least: int, favour: int) -> int:
+    """Return the greatest score with which a move that has this favour does not exceed a sum."""
+    if abs(least) > LOST:
+        return int(min(max(least, -MATE), MATE - 1))
+    return int(min(max(least - favour, -LOST), LOST))
+
+
+@compiled
 def _nth_sum(prices: NDArray[np.int64], favours: NDArray[np.int64], n: int, count: int) -> int:
     """Return the ``count``-th greatest of the first ``n`` sums of price and favour."""
     for i in range(n):
-        own, before = prices[i] + favours[i], 0
+        own, before = _sum(prices[i], favours[i]), 0
         for j in range(n):
-            other = prices[j] + favours[j]
+            other = _sum(prices[j], favours[j])
             before += other > own or (other == own and j < i)
         if before == count - 1:
             return int(own)

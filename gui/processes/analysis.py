@@ -6,7 +6,7 @@ search as they become better. The search works outside Python's lock, so it hold
 
 from __future__ import annotations
 
-import time
+import threading
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from gui.processes.follower import Follower
 
 if TYPE_CHECKING:
-    from lm.players.player import Line
+    from lm.players.player import Analysis, Line
     from xiangqi import Board, Move
 
 TOLD_EVERY: Final = 0.09
@@ -99,12 +99,22 @@ class Analyst(Follower[Analyse]):
             analysis = self.run(request, partial(thinker.analyse, board, limit, request.lines))
             if analysis is None:
                 return
-            told = 0.0
+            ended = threading.Event()
+            telling = threading.Thread(target=self._tell_now_and_then, args=(request, analysis, ended), daemon=True)
+            telling.start()
             try:
                 for _ in analysis:
-                    if time.monotonic() - told >= TOLD_EVERY:
-                        told = time.monotonic()
-                        self.tell(request, Lines(request.number, tuple(analysis.lines)))
+                    pass
             finally:
+                ended.set()
+                telling.join()
                 self.ran()
             self.tell(request, Lines(request.number, tuple(analysis.lines), finished=last))
+
+    def _tell_now_and_then(self, request: Analyse, analysis: Analysis, ended: threading.Event) -> None:
+        """Report the lines while they change. A thread does so, since the next ones may take long after quick ones."""
+        told: list[Line] = []
+        while not ended.wait(TOLD_EVERY):
+            if (lines := analysis.lines) != told:
+                self.tell(request, Lines(request.number, tuple(lines)))
+                told = lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast, get_args
@@ -182,7 +182,7 @@ class _Following(GeneratedAnalysis):
         super().__init__(board, limit, multipv)
         self._player = player
 
-    def _generate(self) -> Iterator[Line]:
+    def _generate(self) -> Generator[Line]:
         start, nodes = time.monotonic(), 1
         longest, depth = self._limit.longest(self.board.turn), self._limit.depth or PLIES_FOLLOWED
         (evaluation,) = self._evaluate([self.board])

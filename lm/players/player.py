@@ -5,9 +5,10 @@ Both evaluate positions as engines do, with the `Info`, `Score` and `Wdl` of `xi
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final, Literal, Protocol, Self, runtime_checkable
@@ -213,11 +214,16 @@ class GeneratedAnalysis(Analysis):
     def stop(self) -> None:
         self._stopped.set()
 
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+        with contextlib.suppress(ValueError):  # another thread iterates, and will see that it is stopped
+            self._found.close()
+
     def __iter__(self) -> Iterator[Line]:
         return self._found
 
     @abstractmethod
-    def _generate(self) -> Iterator[Line]: ...
+    def _generate(self) -> Generator[Line]: ...
 
 
 @runtime_checkable

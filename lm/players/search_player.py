@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -258,18 +258,19 @@ class Search(Thinker):
         yield from self._verify(search, nodes, left, threads, stopped, count)
 
     def _take_turns(self, search: TreeSearch, threads: int, stopped: threading.Event, count: int) -> Iterator[bool]:
-        """Let the tree grow and verify its best moves in turns, each time for longer, until nothing is left to do."""
+        """Let the tree grow and verify its best moves in turns, each time for longer, until the tree is full."""
         seconds, share = FIRST_TURN, self._params.verify
         while not stopped.is_set():
-            if search.unclear < 2:  # tactics are no help, see `FORCED`
+            # Tactics take a forced return to a position of the game for its end, so one move alone is not verified.
+            if search.unclear < 2:
                 for _ in search.think(None, Budget(), threads, stopped):
                     yield False
                 return
-            begun, part = time.perf_counter(), (1 - share) * seconds
+            part = (1 - share) * seconds
             for _ in search.think(None, Budget(part, part), threads, stopped):
                 yield False
             yield from self._verify(search, NO_LIMIT, share * seconds, threads, stopped, count)
-            if time.perf_counter() - begun < seconds / 2:
+            if not search.grows:
                 return
             seconds = min(2 * seconds, LONGEST_TURN)
 
@@ -379,14 +380,15 @@ class Search(Thinker):
 
 
 def report(search: TreeSearch, candidate: Candidate, board: Board, seconds: float, rank: int = 1) -> Info:
-    """Return what the search says of a move, and of itself."""
+    """Return what the search says of a move, and of itself: of its speed, how many positions a second the tree reads
+    while it grows."""
     return replace(
         info_of(candidate, board),
         multipv=rank,
         depth=candidate.depth,
         time=seconds,
         nodes=search.made,
-        nps=round(search.made / max(seconds, 1e-3)),
+        nps=round(search.made / max(search.spent, 1e-3)),
         hashfull=search.full,
     )
 
@@ -421,7 +423,7 @@ class _Searching(GeneratedAnalysis):
     def stop(self) -> None:
         self._player._interrupt(self._stopped)
 
-    def _generate(self) -> Iterator[Line]:
+    def _generate(self) -> Generator[Line]:
         player, limit = self._player, self._limit
         started, shown = time.perf_counter(), 0.0
         search, was_read = player._search_of(self.board, limit, self._stopped, gives_up=True)

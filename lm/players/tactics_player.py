@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Final
@@ -120,7 +120,7 @@ class _Deepening(GeneratedAnalysis):
         super().stop()
         self._searcher.stop()
 
-    def _generate(self) -> Iterator[Line]:
+    def _generate(self) -> Generator[Line]:
         margin = 0 if self._count == 1 else None
         for found, seconds in _deepen(self._searcher, self.board, self._limit, margin, self._stopped):
             lines = []

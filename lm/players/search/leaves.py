@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -147,8 +147,8 @@ class Leaves:
         line = space.tactics["line"][0, :plies].tolist()
         return [MOVES[MOVE_INDEX[move // 90, move % 90]] for move in line]
 
-    def correct_root(self, space: Workspace, margin: int, nodes: int) -> None:
-        """Add what tactics know of the game's last position, with the prices of all moves.
+    def correct_root(self, space: Workspace, margin: int, nodes: int) -> int:
+        """Add what tactics know of the game's last position, with the prices of all moves; return how deep they looked.
 
         They look as far ahead as about so many of the search's ``nodes`` allow. A move that is worse than the best by
         more than ``margin`` centipawns counts as losing `MARGIN`, or as much as is known.
@@ -158,13 +158,15 @@ class Leaves:
         moves = found.copy()
         prices, lines = np.zeros((2, n), np.int64), np.zeros((2, n, 1), np.int16)
         set_board(space.tactics, self._board)
-        root_prices(space.tactics, self._table, self._net, 1, MAX_PLY // 2, margin, nodes, False, moves, prices, lines)
+        most, net = MAX_PLY // 2, self._net
+        depth = root_prices(space.tactics, self._table, net, 1, most, margin, nodes, False, moves, prices, lines)
         scores = np.clip(prices[0], -LARGEST, LARGEST)
         losses = scores[0] - scores
         losses = np.minimum(np.where(losses > margin, np.maximum(losses, 2 * margin), losses), MARGIN)
         space.worth[0] = scores[0]
         places = np.argsort(found)
         space.losses[0, places] = losses[np.argsort(moves)]
+        return depth
 
     def verify(
         self,
@@ -174,7 +176,7 @@ class Leaves:
         count: int,
         nodes: int,
         helpers: Sequence[Workspace] = (),
-    ) -> Iterator[tuple[int, list[Price]]]:
+    ) -> Generator[tuple[int, list[Price]]]:
         """Yield each depth of a tactical search with those ``count`` of some ``moves`` ``(n,)``, n > 0, of the game's
         last position that have the greatest sums of score and favour there, best first.
 
@@ -221,7 +223,7 @@ class Leaves:
             if prices[0, 0] == -ALL:
                 return
             nodes -= int(space.tactics["nodes"])
-            yield max(done, 1), prices, lines
+            yield max(done, 1), prices, lines  # depth 1 counts even if it was not finished
             if done < depth or nodes <= 0:
                 return
 

@@ -9,8 +9,8 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -25,8 +25,8 @@ from lm.players.search.leaves import Leaves, Workspace
 from lm.players.search.params import Params
 from lm.players.search.records import EDGE, NODE, OVER, READ, STATE, Game
 from xiangqi import MOVES, NULL_MOVE, Board, Move
-from xiangqi.alphabeta import MATE
-from xiangqi.rulings import CODES, Rules
+from xiangqi.alphabeta import LOST, MATE
+from xiangqi.rulings import CODES, QUIET_PLIES, Rules
 from xiangqi.tactics import Price
 
 MATE_NODES: Final = 20_000
@@ -34,6 +34,8 @@ MATE_NODES: Final = 20_000
 FORCED: Final = 16
 """Visits where there is only one move. Its value is wanted, too, and tactics are no help: they take the first return to
 a position of the game for its end."""
+SOON: Final = 20
+"""Plies before a draw for want of captures within which there is no verification."""
 EDGES_A_NODE: Final = 48
 """Room for edges; positions have 40 legal moves on average."""
 
@@ -48,7 +50,7 @@ class Candidate:
     value: float
     """From -1 (loss) to 1 (win), by the verification if it found the move good, else by the tree."""
     seen: float
-    """The same by the tree."""
+    """Its value by the tree alone."""
     draw: float
     """Chance of a draw, 0 to 1."""
     proven: int | None
@@ -59,7 +61,8 @@ class Candidate:
     """Whether the proof rests on a ruling, not on mates alone."""
     pv: tuple[Move, ...]
     depth: int
-    """Plies of the verification or, without one, of the line."""
+    """Plies that the verification searched or, before it, the tactical search at the root; without tactics, those of
+    the line."""
 
 
 class TreeSearch:
@@ -85,12 +88,15 @@ class TreeSearch:
         self._partial = False  # whether the root has only some of its moves
         self._mate: list[Move] = []  # the line of a mate found at the root
         self._tactical: int | None = None  # the best move by the tactical search at the root
+        self._looked = 0  # how deep that was
         self._verified: tuple[int, list[Price]] = 0, []  # depth and best moves of the tactical search at the end
         self._in_tactics = False  # whether a tactical search runs that `stop` ends
         self.ends: NDArray[np.float32] = np.zeros(len(End), np.float32)
         """The network's chances of each `End` at the root."""
         self.made = 0
         """Visits made since the root was set."""
+        self.spent = 0.0
+        """Seconds that this thread took for them."""
         self.unmixed: dict[int, float] = {}
         """The root's priors by the numbers of its moves, without the noise, if noise was mixed in."""
 
@@ -119,7 +125,7 @@ class TreeSearch:
         `stop` ends too; ``is_over`` says whether it is stopped already. Returns whether the root was read: where it
         ``gives_up``, it is not if it is stopped in the midst of a long game, and nothing may be asked of it then.
         """
-        self.made, self._chosen, self._verified, self.unmixed = 0, None, (0, []), {}
+        self.made, self.spent, self._chosen, self._verified, self.unmixed = 0, 0.0, None, (0, []), {}
         self._game = _game_of(board)
         news = self._leaves.set_board(board)
         self._state["deepest"] = self._leaves.deepest
@@ -182,7 +188,7 @@ class TreeSearch:
             self._mate = self._leaves.find_root_mate(space, self.params.root_mate_moves, MATE_NODES)
         if self.params.depth >= 0:
             with self._stoppable(is_over):
-                self._leaves.correct_root(space, self.params.root_margin, effort)
+                self._looked = self._leaves.correct_root(space, self.params.root_margin, effort)
         if self.root["state"] != READ:
             self._absorb(space, np.zeros(1, np.int32))
         answers, n = space.answers, int(space.answers.counts[0])
@@ -239,7 +245,8 @@ class TreeSearch:
             return
         started, done = time.perf_counter() if started is None else started, threading.Event()
         goal = sys.maxsize if nodes is None else nodes
-        helpers = [threading.Thread(target=self._help, args=(n, goal, done), daemon=True) for n in range(1, threads)]
+        stops = [done] if stopped is None else [done, stopped]
+        helpers = [threading.Thread(target=self._help, args=(n, goal, stops), daemon=True) for n in range(1, threads)]
         for helper in helpers:
             helper.start()
         try:
@@ -247,7 +254,7 @@ class TreeSearch:
                 used = time.perf_counter() - started
                 if (allowed.most is not None and used >= allowed.most) or self._is_decided(nodes, used, allowed):
                     return
-                if not self._step(0, goal):
+                if not self._own_step(goal):
                     return
                 yield
         finally:
@@ -265,7 +272,7 @@ class TreeSearch:
             edges["wanted"][best] = visits[best] + each
             self._state["scheduled"], goal = 1, self.made + part * each
             while self.made < goal and not (stopped is not None and stopped.is_set()):
-                if not self._step(0, goal):
+                if not self._own_step(goal):
                     break
                 yield
             self._state["scheduled"] = 0
@@ -284,9 +291,17 @@ class TreeSearch:
         mean = nodes["total"] / np.maximum(visits, 1)
         return visits, np.where(visits > 0, -np.clip(mean, nodes["lower"], nodes["upper"]), 0.0)
 
-    def _help(self, thread: int, goal: int, done: threading.Event) -> None:
-        while not done.is_set() and self._step(thread, goal):
+    def _help(self, thread: int, goal: int, stops: Sequence[threading.Event]) -> None:
+        while not any(event.is_set() for event in stops) and self._step(thread, goal):
             pass
+
+    def _own_step(self, goal: int) -> bool:
+        """Do a step in this thread, and count its time."""
+        begun = time.perf_counter()
+        try:
+            return self._step(0, goal)
+        finally:
+            self.spent += time.perf_counter() - begun
 
     def _step(self, thread: int, goal: int) -> bool:
         """Read a batch of leaves, unless so many visits have been made; return whether there may be more to do."""
@@ -341,6 +356,11 @@ class TreeSearch:
         return nodes + 4 * leaves <= len(self._nodes) and edges + leaves * MAX_CANDIDATES <= len(self._edges)
 
     @property
+    def grows(self) -> bool:
+        """Whether there is room for more."""
+        return self._has_room(self.params.batch)
+
+    @property
     def full(self) -> int:
         """How full the tree is, in thousandths."""
         return 1000 * int(self._state["nodes"][0]) // len(self._nodes)
@@ -383,36 +403,63 @@ class TreeSearch:
         yield after each depth.
 
         The other threads work until the iteration ends. ``is_over`` says whether it is stopped already. What counts
-        then is the value of a move's score there, with its visits and its own value.
+        then is the value of a move's score there, with its visits and its own value. If all these moves lead to a mate,
+        the others are searched, too.
         """
-        params, most = self.params, max(self.params.verified, 2 * count if count > 1 else 0)
-        if params.depth < 0 or not self.unclear:
+        if self.params.depth < 0 or not self.unclear or self._ends_soon():
             return
         found = [candidate for candidate in self._candidates() if candidate.proven is None]
-        found = [*found[:most], *(c for c in found[most:] if c.move.index == self._tactical)]
-        every = math.log(2 + int(self.root["visits"]))
+        # Moves beyond those that are wanted, so that each has a better one to hold its place against.
+        most = max(self.params.verified, 2 * count) if count > 1 else self.params.verified
+        some = [*found[:most], *(c for c in found[most:] if c.move.index == self._tactical)]
+        latest: tuple[int, list[Price]] = 0, []
+        try:
+            with self._stoppable(is_over):
+                for chosen in (some, found):
+                    with closing(self._search_tactically(chosen, count, nodes, threads)) as searching:
+                        for depth, best in searching:
+                            if best[0].score < -LOST and len(chosen) < len(found):
+                                self._verified = 0, []
+                                break
+                            latest = depth, sorted(best, key=lambda price: -price.score)
+                            # Not before it is as deep again as what is known.
+                            if depth >= max(self._verified[0], self._looked):
+                                self._verified = latest
+                                yield
+                        else:
+                            return
+        finally:
+            if not self._verified[1]:
+                self._verified = latest
+
+    def _search_tactically(
+        self, found: list[Candidate], count: int, nodes: int, threads: int
+    ) -> Generator[tuple[int, list[Price]]]:
+        """Yield each depth of a tactical search of moves, with the ``count`` best ones; see `verify`."""
+        params, every = self.params, math.log(2 + int(self.root["visits"]))
 
         def liking_of(candidate: Candidate) -> float:
             return params.popularity * math.log(1 + candidate.visits) / every + params.hope * candidate.value
 
-        found.sort(key=liking_of, reverse=True)
+        found = sorted(found, key=liking_of, reverse=True)
         liking = [liking_of(candidate) for candidate in found]
         # In centipawns, as many as make this difference between values near the root's.
         scale = float(self._state["counting"][0]) * max(1 - float(self.root["value"]) ** 2, 0.2)
         favours = np.array([round((x - liking[0]) / scale) for x in liking], np.int64)
         moves = np.array([candidate.move.index for candidate in found], np.int16)
-        with self._stoppable(is_over):
-            own, *helpers = map(self._space, range(threads))
-            for depth, best in self._leaves.verify(own, moves, favours, min(count, len(moves)), nodes, helpers):
-                if depth >= self._verified[0]:  # not before it is as deep again as one before
-                    self._verified = depth, sorted(best, key=lambda price: -price.score)
-                    yield
+        own, *helpers = map(self._space, range(threads))
+        return self._leaves.verify(own, moves, favours, min(count, len(moves)), nodes, helpers)
+
+    def _ends_soon(self) -> bool:
+        """Return whether the game may soon be drawn for want of captures, of which tactics know nothing."""
+        return int(self._state["rules"][0]) != CODES["none"] and self._game.clock >= QUIET_PLIES - SOON
 
     def stop(self) -> None:
         """End the tactical search, at the root or of `verify`, that runs in another thread."""
         with self._lock:
             if self._in_tactics:
-                self._space(0).tactics["stop"] = True
+                for space in self._spaces.values():
+                    space.tactics["stop"] = True
 
     @contextmanager
     def _stoppable(self, is_over: Callable[[], bool]) -> Iterator[None]:
@@ -424,7 +471,9 @@ class TreeSearch:
             yield
         finally:
             with self._lock:
-                tactics["stop"], self._in_tactics = False, False
+                self._in_tactics = False
+                for space in self._spaces.values():
+                    space.tactics["stop"] = False
 
     # --- The result ---------------------------------------------------------------------------------------------------
 
@@ -436,19 +485,16 @@ class TreeSearch:
             line = tuple(self._mate)
             return [Candidate(line[0], 1.0, 0, 1.0, 1.0, 0.0, 1, len(line), False, line, len(line)), *others]
         depth, prices = self._verified
-        chosen = [price.move for price in prices]
-        if not chosen and self._chosen is not None:
-            chosen = [MOVES[self._edges["move"][self._chosen]]]
-        if chosen and found[0].proven is None:
-            by_move = {candidate.move: candidate for candidate in found}
-            first = [candidate for candidate in map(by_move.__getitem__, chosen) if candidate.proven is None]
-            others = [candidate for candidate in found if candidate not in first]
-            known = {price.move: price for price in prices}
-            first = [
-                self._priced(candidate, known[candidate.move], depth) if known else candidate for candidate in first
-            ]
-            if first:
-                return [*first, *others]
+        by_move = {candidate.move: candidate for candidate in found}
+        first = [self._priced(by_move[p.move], p, depth) for p in prices if by_move[p.move].proven is None]
+        if not prices and self._chosen is not None:
+            chosen = by_move[MOVES[self._edges["move"][self._chosen]]]
+            first = [chosen] if chosen.proven is None else []
+        if first:
+            sure = 0 if first[0].value < 0 else 1  # a draw that is proven is better than to lose
+            proven = [candidate for candidate in found if candidate.proven is not None and candidate.proven >= sure]
+            known = {candidate.move for candidate in (*proven, *first)}
+            return [*proven, *first, *(candidate for candidate in found if candidate.move not in known)]
         most = max(candidate.visits for candidate in found)
         top = found[0]
         if top.proven is None:  # a move with fewer visits, but clearly better
@@ -481,20 +527,22 @@ class TreeSearch:
         if child < 0 or not self._nodes["visits"][child]:
             own = self.root
             value = float(own["value"])
-            return Candidate(move, prior, 0, value, value, float(own["draw"]), None, 0, False, (move,), 1)
+            return Candidate(
+                move, prior, 0, value, value, float(own["draw"]), None, 0, False, (move,), self._looked or 1
+            )
         node = self._nodes[child]
         visits, lower, upper = int(node["visits"]), int(node["lower"]), int(node["upper"])
         value = tree.mean(node)
         proven = -lower if lower == upper else None
         pv = (move, *self._line(child))
         draw, plies, ruled = float(node["draws"]) / visits, int(node["plies"]) + 1, bool(node["ruled"])
-        return Candidate(move, prior, visits, -value, -value, draw, proven, plies, ruled, pv, len(pv))
+        return Candidate(move, prior, visits, -value, -value, draw, proven, plies, ruled, pv, self._looked or len(pv))
 
     def _priced(self, candidate: Candidate, price: Price, depth: int) -> Candidate:
         """Return a candidate with what the verification says of it."""
         if price.mate is not None:
             plies, proven = MATE - abs(price.score), 1 if price.score > 0 else -1
-            candidate = replace(candidate, value=float(proven), proven=proven, plies=plies)
+            candidate = replace(candidate, value=float(proven), proven=proven, plies=plies, ruled=False)
         else:
             candidate = replace(candidate, value=math.tanh(float(self._state["counting"][0]) * price.score))
         return replace(candidate, pv=price.line, depth=depth)

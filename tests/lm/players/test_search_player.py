@@ -299,6 +299,32 @@ class TestAnalysis:
                     break
         assert depths == sorted(depths)
 
+    def test_the_depth_of_the_best_line_does_not_fall(self) -> None:
+        with Search().analyse(Board.from_moves(OPENING), multipv=3) as analysis:
+            depths = [line.info.depth for line, _ in zip(analysis, range(60), strict=False) if line.info.multipv == 1]
+        assert depths == sorted(depths) and depths[0] > 4
+
+    def test_it_ends_when_the_tree_is_full(self) -> None:
+        lines = Search(size=300).analyse(Board.from_moves(OPENING)).result().lines
+        assert lines[0].info.hashfull > 800
+
+    def test_without_tactics_it_goes_on(self) -> None:
+        with Search(params=Params(depth=-1)).analyse(Board.from_moves(OPENING)) as analysis:
+            assert any(line.info.nodes > 500 for line in analysis)
+
+    @pytest.mark.parametrize("depth", [1, 12])
+    def test_leaving_it_ends_its_threads(self, depth: int) -> None:
+        player, before = Search(threads=3), threading.active_count()
+        with player.analyse(Board.from_moves(OPENING)) as analysis:
+            assert any(line.info.depth >= depth for line in analysis)
+        while threading.active_count() > before:
+            time.sleep(0.01)
+
+    def test_a_mate_that_the_rules_do_not_leave_time_for_is_not_told(self, player: Search) -> None:
+        board = Board("3k5/4a4/4b4/9/9/9/9/4B4/R3A4/R3K4 w - - 116 70")
+        for line in player.analyse(board, Limit(nodes=200), 3).result().lines:
+            assert line.info.score.mate is None or line.info.score.mate <= 2
+
     def test_the_lines_of_a_limited_one_are_equally_deep(self, player: Search) -> None:
         lines = player.analyse(Board.from_moves(OPENING), Limit(nodes=200), 3).result().lines
         values = [line.value for line in lines]

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ BARE = Params(depth=-1, mate_moves=0)
 """Without tactics."""
 
 
-def search(board: Board, visits: int, params: Params = BARE, **options: int) -> TreeSearch:
+def search(board: Board, visits: int, params: Params = BARE, **options: Any) -> TreeSearch:
     """Search a position without a model."""
     found = TreeSearch(Leaves(), params, **options)
     found.set_root(board)
@@ -251,7 +252,7 @@ class TestVerification:
             space: Workspace, moves: np.ndarray, favours: np.ndarray, count: int, nodes: int, helpers: list[Workspace]
         ) -> Iterator[tuple[int, list[Price]]]:
             asked.update(zip((MOVES[move] for move in moves), favours.tolist(), strict=True))
-            yield 7, [Price(before[2], 50, (before[2],))]
+            yield 30, [Price(before[2], 50, (before[2],))]
 
         monkeypatch.setattr(found._leaves, "verify", verify)
         assert len(list(found.verify(1000))) == 1
@@ -297,14 +298,15 @@ class TestVerification:
 
     def test_its_scores_and_lines_are_told(self) -> None:
         found = self.searched()
-        assert found.candidates()[0].value == found.candidates()[0].seen
-        depths = []
+        before = found.candidates()[0]
+        assert before.value == before.seen
+        looked, depths = before.depth, []
         for _ in found.verify(200_000, 3):
             best = found.candidates()[:3]
             depths.append(best[0].depth)
             assert len({candidate.depth for candidate in best}) == 1
             assert best[0].value >= best[1].value >= best[2].value
-        assert depths[0] == 1 and depths == sorted(depths) and depths[-1] > 4
+        assert depths[0] >= looked > 4 and depths == sorted(depths) and depths[-1] > looked
         assert all(candidate.pv[0] is candidate.move and candidate.value != candidate.seen for candidate in best)
         assert [candidate.move for candidate in best] == [candidate.move for candidate in found.candidates()[:3]]
         for candidate in best:
@@ -313,6 +315,43 @@ class TestVerification:
                 assert board.is_legal(move)
                 board.push(move)
         assert len(best[0].pv) >= depths[-1] - 2
+
+    def test_what_is_found_less_deep_than_the_look_at_the_root_counts_at_the_end(self) -> None:
+        found = self.searched()
+        looked = found.candidates()[0].depth
+        assert list(found.verify(1)) == []
+        assert found.candidates()[0].depth < looked
+
+    def test_nothing_outweighs_a_mate(self) -> None:
+        board, leaves = Board("3k5/4a4/9/9/9/9/9/9/R7R/4K4 w"), Leaves()
+        leaves.set_board(board)
+        moves = board.legal_move_indices()
+        for favoured in range(0, len(moves), 5):
+            favours = np.where(np.arange(len(moves)) == favoured, 0, -3000)
+            *_, (_, prices) = leaves.verify(Workspace(1), moves, favours, 3, 100_000)
+            assert prices[0].mate == 2
+            assert [price.score for price in prices] == sorted((price.score for price in prices), reverse=True)
+
+    def test_if_the_best_moves_lose_to_a_mate_all_are_searched(self) -> None:
+        board = Board("3ak1b2/4a4/6N2/p1R3p1p/9/2P3P2/P3P3P/crNKC4/4A4/2c2AB2 w")
+        found = search(board, 40, replace(Params(mate_moves=0, root_share=0, verified=1)))
+        found._tactical = None
+        found._edges["node"][found.root["first"] :][: found.root["edges"]] = -1
+        order = found._edges[found.root["first"] :][: found.root["edges"]]
+        order["prior"] = [0.5 if MOVES[move].iccs == "c6f6" else 0.5 / len(order) for move in order["move"]]
+        for _ in found.verify(60_000):
+            pass
+        best = found.candidates()[0]
+        assert best.move.iccs != "c6f6" and best.proven is None
+
+    def test_near_a_draw_for_want_of_captures_tactics_are_not_asked(self) -> None:
+        for clock, asked in ((116, False), (80, True)):
+            found = search(Board(f"3k5/4a4/4b4/9/9/9/9/4B4/R3A4/R3K4 w - - {clock} 70"), 30, Params(mate_moves=0))
+            list(found.verify(20_000))
+            assert bool(found._verified[1]) == asked
+        rules = search(Board("3k5/4a4/4b4/9/9/9/9/4B4/R3A4/R3K4 w - - 116 70"), 30, Params(mate_moves=0), rules="none")
+        list(rules.verify(20_000))
+        assert rules._verified[1]
 
     def test_other_threads_help_and_end_with_it(self) -> None:
         found, before = self.searched(), threading.active_count()
