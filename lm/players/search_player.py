@@ -162,7 +162,7 @@ class Search(Thinker):
             self._searches.clear()
 
     def study(self, board: Board, random: np.random.Generator | None = None) -> Study:
-        """Search a position to the player's limit, for labels: without the verification, which changes no value.
+        """Search a position to the player's limit, for labels, which are what the tree found: without the verification.
 
         The noise at the root, if the player has any, is drawn from ``random``, if given. The board must have a legal
         move.
