@@ -222,29 +222,36 @@ def kill_workers(find: Callable[[], list[int]], every: float, stop: threading.Ev
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks for workers in /proc")
 def test_a_worker_killed_every_20_seconds_for_five_minutes(tmp_path: Path) -> None:
-    """Nothing is lost but the games that were being played: the file is that of an undisturbed run."""
+    """Nothing is lost but the games that were being played: the file is that of an undisturbed run.
+
+    On a busy machine workers are killed less often: each time only after a game more was played.
+    """
     plan = Plan(Spec.parse("tactics:3"), tuple(load_openings()), max_plies=60)
     me, stop, killed, told = os.getpid(), threading.Event(), list[int](), list[str]()
+    games = seen = 0
 
     def find() -> list[int]:
+        nonlocal seen
+        if games == seen:
+            return []
+        seen = games
         return [pid for pid in descendants(me) if b"ray::_Worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     killer = threading.Thread(target=kill_workers, args=(find, 20.0, stop, killed))
     killer.start()
-    since, games = time.monotonic(), 0
+    since = time.monotonic()
     try:
         playing = explore(
             plan, 100_000, tmp_path / "out.jsonl", crew=Cluster(LOCAL, [plan.spec], 2), report=told.append
         )
         for number, _ in playing:
             games = number + 1
-            if time.monotonic() - since > 300:
+            if time.monotonic() - since > 300 and len(killed) >= 10:
                 break
         playing.close()
     finally:
         stop.set()
         killer.join()
-    assert len(killed) >= 10
     assert sum(text.startswith("a worker ended; 1 ") for text in told) >= len(killed) - 2
     list(explore(plan, games, tmp_path / "whole.jsonl", crew=Processes(2)))
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
