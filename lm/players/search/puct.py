@@ -394,7 +394,10 @@ class TreeSearch:
         """How many moves at the root may be the best; 0 if the result is proven."""
         if self._mate or self.root["lower"] == self.root["upper"]:
             return 0
-        return sum(candidate.proven is None for candidate in self._candidates())
+        edges = self._root_edges()
+        nodes = self._nodes[edges["node"]]
+        proven = (edges["node"] >= 0) & (nodes["visits"] > 0) & (nodes["lower"] == nodes["upper"])
+        return int(np.count_nonzero(~proven))
 
     def verify(
         self, nodes: int, count: int = 1, threads: int = 1, is_over: Callable[[], bool] = lambda: False
@@ -408,7 +411,7 @@ class TreeSearch:
         """
         if self.params.depth < 0 or not self.unclear or self._ends_soon():
             return
-        found = [candidate for candidate in self._candidates() if candidate.proven is None]
+        found = [candidate for candidate in self._candidates(lines=False) if candidate.proven is None]
         # Moves beyond those that are wanted, so that each has a better one to hold its place against.
         most = max(self.params.verified, 2 * count) if count > 1 else self.params.verified
         some = [*found[:most], *(c for c in found[most:] if c.move.index == self._tactical)]
@@ -506,10 +509,11 @@ class TreeSearch:
                     break
         return found
 
-    def _candidates(self) -> list[Candidate]:
-        """Return the moves at the root, proven wins first, then by visits, proven losses last."""
+    def _candidates(self, lines: bool = True) -> list[Candidate]:
+        """Return the moves at the root, proven wins first, then by visits, proven losses last; without ``lines`` they
+        have no moves after the first, which saves half a millisecond."""
         first = int(self.root["first"])
-        found = [self._candidate(e) for e in range(first, first + int(self.root["edges"]))]
+        found = [self._candidate(e, lines) for e in range(first, first + int(self.root["edges"]))]
         return sorted(found, key=self._rank, reverse=True)
 
     @staticmethod
@@ -521,7 +525,7 @@ class TreeSearch:
             return 0, plies, candidate.visits
         return 1, candidate.visits, candidate.prior
 
-    def _candidate(self, e: int) -> Candidate:
+    def _candidate(self, e: int, lines: bool) -> Candidate:
         edge = self._edges[e]
         move, prior, child = MOVES[edge["move"]], float(edge["prior"]), int(edge["node"])
         if child < 0 or not self._nodes["visits"][child]:
@@ -534,7 +538,7 @@ class TreeSearch:
         visits, lower, upper = int(node["visits"]), int(node["lower"]), int(node["upper"])
         value = tree.mean(node)
         proven = -lower if lower == upper else None
-        pv = (move, *self._line(child))
+        pv = (move, *self._line(child)) if lines else (move,)
         draw, plies, ruled = float(node["draws"]) / visits, int(node["plies"]) + 1, bool(node["ruled"])
         return Candidate(move, prior, visits, -value, -value, draw, proven, plies, ruled, pv, self._looked or len(pv))
 

@@ -316,6 +316,13 @@ class TestVerification:
                 board.push(move)
         assert len(best[0].pv) >= depths[-1] - 2
 
+    def test_moves_are_counted_whose_result_is_not_proven(self) -> None:
+        for fen in ("3k5/4a4/9/9/9/9/9/9/R7R/4K4 w", "3k5/9/9/9/9/9/9/R8/1R7/4K4 b", "4k4/4P4/9/9/9/9/9/9/4p4/3K5 w"):
+            for visits in (2, 40, 400):
+                found = search(Board(fen), visits)
+                over = found.root["lower"] == found.root["upper"]
+                assert found.unclear == (0 if over else sum(c.proven is None for c in found._candidates()))
+
     def test_what_is_found_less_deep_than_the_look_at_the_root_counts_at_the_end(self) -> None:
         found = self.searched()
         looked = found.candidates()[0].depth
