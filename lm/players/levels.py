@@ -21,20 +21,21 @@ class Level:
     spec: str
     """The player of this level (`lm.players.specs`)."""
     elo: int
-    """Its strength against fairy-stockfish at depth 1, which is 0: an estimate. ``xqlm levels`` measures it."""
+    """Its strength against fairy-stockfish at depth 1, which is 0: the mean of what ``xqlm levels`` and ``xqlm
+    strength`` measured (docs/levels.md, docs/strength.md)."""
 
 
 LEVELS: Final = (
-    Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -770),
-    Level("Beginner", "careful:depth=1,care=0.22,temperature=1.8", -520),
-    Level("Learner", "careful:depth=1,care=0.33,temperature=1.4", -230),
-    Level("Casual", "careful:depth=1,care=0.58,temperature=1.15", 10),
-    Level("Steady", "lm:temperature=0.35", 300),
-    Level("Watchful", "careful:depth=4,care=1.6,temperature=0.3", 590),
-    Level("Sharp", "search:nodes=5", 820),
-    Level("Strong", "search:nodes=13", 1030),
-    Level("Deep", "search:nodes=55", 1280),
-    Level("Best", "search:nodes=170", 1560),
+    Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -690),
+    Level("Beginner", "careful:depth=1,care=0.22,temperature=1.8", -450),
+    Level("Learner", "careful:depth=1,care=0.33,temperature=1.4", -150),
+    Level("Casual", "careful:depth=1,care=0.58,temperature=1.15", 30),
+    Level("Steady", "lm:temperature=0.35", 260),
+    Level("Watchful", "careful:depth=4,care=1.6,temperature=0.3", 580),
+    Level("Sharp", "search:nodes=5", 880),
+    Level("Strong", "search:nodes=13", 1120),
+    Level("Deep", "search:nodes=55", 1410),
+    Level("Best", "search:nodes=170", 1590),
 )
 """From the weakest to the strongest."""
 DEFAULT_LEVEL: Final = LEVELS[4]
