@@ -155,7 +155,7 @@ class Spec:
         """Return the player of a level, with those options of this spec that its kind has and that make no strength.
 
         >>> str(Spec.parse("lm:model=runs/a,temperature=1").at(find_level("Deep")))
-        'search:nodes=100,model=runs/a'
+        'search:nodes=55,model=runs/a'
         """
         spec = self.parse(level.spec)
         for name, value in self.options:
