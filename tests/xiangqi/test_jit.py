@@ -99,3 +99,23 @@ def test_arrays_in_records_take_no_version_of_their_own(tmp_path, monkeypatch):
     assert kernels.firsts(records[0], np.full(90, 4, np.uint8)) == 7
     assert len(kernels.first.signatures) == 1
     assert gc.isenabled()  # it is not while functions are compiled
+
+
+def test_nothing_can_be_written(install, tmp_path):
+    """Neither the package's folder nor the home is writable: the rules still work, and a notice is printed."""
+    blocked = tmp_path / "file"  # a home that is no folder, which not even root can write to
+    blocked.write_text("")
+    (install / "__pycache__").write_text("")
+    environment = {"HOME": str(blocked), "XDG_CACHE_HOME": str(blocked / "cache")}
+    output, error = run(install, **environment)
+    assert output == "False"
+    assert error.startswith(NOTICE + f"at every start, because neither {install} nor a cache folder is writable")
+
+
+def test_read_only_package(install, tmp_path):
+    """The code then lies in the user's cache folder."""
+    (install / "__pycache__").write_text("")
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    assert run(install, **environment)[1] == NOTICE + "once; this takes up to a minute\n"
+    assert run(install, **environment) == ("False", "")
+    assert any((tmp_path / "cache").rglob("*.nbi"))
