@@ -409,7 +409,7 @@ class TreeSearch:
         then is the value of a move's score there, with its visits and its own value. If all these moves lead to a mate,
         the others are searched, too.
         """
-        if self.params.depth < 0 or not self.unclear or self._ends_soon():
+        if self.params.depth < 0 or not self.unclear or self._ends_within(SOON):
             return
         found = [candidate for candidate in self._candidates(lines=False) if candidate.proven is None]
         # Moves beyond those that are wanted, so that each has a better one to hold its place against.
@@ -453,9 +453,9 @@ class TreeSearch:
         own, *helpers = map(self._space, range(threads))
         return self._leaves.verify(own, moves, favours, min(count, len(moves)), nodes, helpers)
 
-    def _ends_soon(self) -> bool:
-        """Return whether the game may soon be drawn for want of captures, of which tactics know nothing."""
-        return int(self._state["rules"][0]) != CODES["none"] and self._game.clock >= QUIET_PLIES - SOON
+    def _ends_within(self, plies: int) -> bool:
+        """Return whether the game may be drawn by then for want of captures, of which tactics know nothing."""
+        return int(self._state["rules"][0]) != CODES["none"] and self._game.clock + plies >= QUIET_PLIES
 
     def stop(self) -> None:
         """End the tactical search, at the root or of `verify`, that runs in another thread."""
@@ -544,8 +544,9 @@ class TreeSearch:
 
     def _priced(self, candidate: Candidate, price: Price, depth: int) -> Candidate:
         """Return a candidate with what the verification says of it."""
-        if price.mate is not None:
-            plies, proven = MATE - abs(price.score), 1 if price.score > 0 else -1
+        plies = MATE - abs(price.score)
+        if price.mate is not None and not self._ends_within(plies):
+            proven = 1 if price.score > 0 else -1
             candidate = replace(candidate, value=float(proven), proven=proven, plies=plies, ruled=False)
         else:
             candidate = replace(candidate, value=math.tanh(float(self._state["counting"][0]) * price.score))

@@ -19,7 +19,7 @@ from lm.players.search.leaves import Leaves, Workspace
 from lm.players.search.params import Params
 from lm.players.search.puct import TreeSearch
 from xiangqi import MOVES, Board, Move
-from xiangqi.alphabeta import NO_LIMIT
+from xiangqi.alphabeta import MATE, NO_LIMIT
 from xiangqi.nnue import NO_NET
 from xiangqi.root_search import favourites
 from xiangqi.rulings import Rules, repetition_outcome
@@ -359,6 +359,14 @@ class TestVerification:
         rules = search(Board("3k5/4a4/4b4/9/9/9/9/4B4/R3A4/R3K4 w - - 116 70"), 30, Params(mate_moves=0), rules="none")
         list(rules.verify(20_000))
         assert rules._verified[1]
+
+    def test_a_mate_that_may_come_too_late_is_not_proven(self) -> None:
+        move = Board().legal_moves[0]
+        for clock, proven in ((70, 1), (95, None)):
+            found = search(Board(Board().fen().replace(" 0 1", f" {clock} 60")), 10)
+            found._verified = 25, [Price(move, MATE - 25, (move,))]
+            best = found.candidates()[0]
+            assert best.move is move and best.proven == proven and best.value > 0.99
 
     def test_other_threads_help_and_end_with_it(self) -> None:
         found, before = self.searched(), threading.active_count()
