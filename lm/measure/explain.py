@@ -12,6 +12,7 @@ difference itself: the part that comes from the rest of the input and from the g
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -104,6 +105,8 @@ def explain(model: XiangqiLM, board: Board, move: Move, voice: Voice = Voice.HUM
     from captum.attr import IntegratedGradients
 
     board.parse_iccs(move.iccs)
+    if model.dtype != torch.float32:  # sums of rounded gradients miss by several percent
+        model = copy.deepcopy(model).float()
     game = GameMoves.of(board).with_past()
     if len(game.moves) >= model.config.n_context:  # longer than the model's context: only its end
         game = GameMoves.of(recent(board, model.config.n_context // 2))
