@@ -236,7 +236,7 @@ def parts(trees: list[Tree], clock: Callable[[], float]) -> Iterator[tuple[str, 
 
     def encode() -> None:
         network.encode_positions(
-            start, even, even, tree.moves, games, tree.lengths[:size], weights.looks,
+            start, even, even, tree.moves, games, tree.lengths[:size], weights.looks, weights.net,
             space.inputs, space.candidates, space.counts, space.turns,
         )  # fmt: skip
 

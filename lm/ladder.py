@@ -1,4 +1,4 @@
-"""The ladder: five models, from the system of 2020 to the shipped one. Each adds something to the one before.
+"""The ladder: six models, from the system of 2020 to the shipped one. Each adds something to the one before.
 
 All are trained on the same games at the same cost, `Ladder.budget` CPU seconds, and measured in the same ways: on
 held-out games between people, against an engine, and against each other. ``xqlm ladder`` trains and measures them and
@@ -38,7 +38,7 @@ from lm.matches.match_file import play_to_file
 from lm.measure.evaluate import Report as Judgement
 from lm.measure.evaluate import evaluate
 from lm.measure.held_out import held_out
-from lm.model.groups import CANDIDATE_GROUPS, INPUT_GROUPS
+from lm.model.groups import AHEAD, CANDIDATE_GROUPS, INPUT_GROUPS
 from lm.model.loading import load_any_model
 from lm.model.prompts import Voice
 from lm.players.engine import EnginePlayer
@@ -115,6 +115,12 @@ RUNGS: Final = {
     ),
     "full": Rung(
         "also how each piece is attacked and defended, and what the rules can see of each legal move",
+        inputs=tuple(name for name in INPUT_GROUPS if name not in AHEAD),
+        candidates=tuple(name for name in CANDIDATE_GROUPS if name not in AHEAD),
+    ),
+    "tactics": Rung(
+        "also mates by checks, and what a small network says of the position and of each legal move, once captures are "
+        "played out",
         candidates=tuple(CANDIDATE_GROUPS),
     ),
 }
@@ -317,7 +323,7 @@ class Ladder:
             "# The ladder",
             "",
             *paragraph(
-                f"Five models of the preset `{PRESET}`, each trained on the same games for the same {self.budget:,g} "
+                f"Six models of the preset `{PRESET}`, each trained on the same games for the same {self.budget:,g} "
                 "seconds of processor time, and each with what the one before lacks:"
             ),
             *(f"- `{name}`: {rung.about}" for name, rung in RUNGS.items()),

@@ -505,6 +505,20 @@ def quiesce(ws: Workspace, net: Net, alpha: int, beta: int) -> int:
 
 
 @compiled
+def quiesce_after(ws: Workspace, net: Net, a: int, b: int, alpha: int, beta: int) -> int:
+    """Return the same for the side that makes a legal move from ``a`` to ``b``, once the position after it is played
+    out. `quiesce` must have been called for the position before it, with the same network.
+    """
+    make(ws, 0, a, b)
+    ws.checked[ws.past + 1] = in_danger(ws, ws.turn)
+    ws.frames[0, _END] = 0  # no moves of ply 0 are kept
+    ws.nodes = 0
+    value = -_quiesce(ws, net, 1, -beta, -alpha)
+    unmake(ws, 0)
+    return value
+
+
+@compiled
 def search_position(
     ws: Workspace, table: Table, net: Net, depth: int, alpha: int, beta: int, nodes: int, plain: bool
 ) -> tuple[int, int]:

@@ -123,7 +123,7 @@ def ladder(
     parallel: Annotated[int, typer.Option(min=1, help="Games played at once.")] = 64,
     save_minutes: SaveMinutesOption = 5,
 ) -> None:
-    """Train and compare five models, from the system of 2020 to the shipped one; resumed by the same command."""
+    """Train and compare six models, from the system of 2020 to the shipped one; resumed by the same command."""
     from lm import ladder as climbing
     from lm.training.memory import keep_memory
 

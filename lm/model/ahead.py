@@ -76,7 +76,7 @@ def encode_a_position() -> None:
     """Compile the features."""
     zero = np.zeros(1, np.int64)
     encode_positions(
-        Board().cells[None].copy(), zero, zero, np.zeros((1, 1), np.int16), zero, zero, True,
+        Board().cells[None].copy(), zero, zero, np.zeros((1, 1), np.int16), zero, zero, True, NO_NET,
         np.empty((1, MAX_INPUTS), np.int32), np.empty((1, MAX_CANDIDATES, CANDIDATE_WIDTH), np.int32),
         np.empty((2, 1), np.int64), np.empty(1, np.int64),
     )  # fmt: skip

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lm.model import features
 from lm.model.groups import (
+    AHEAD,
     CANDIDATE_COLUMNS,
     CANDIDATE_GROUPS,
     CANDIDATE_OFFSETS,
@@ -25,6 +26,7 @@ from lm.model.groups import (
     MAX_INPUTS,
 )
 from lm.model.history import invent
+from lm.model.small_net import net_in_features
 from xiangqi.board import Board
 from xiangqi.jit import compiled
 from xiangqi.kernels import MOVE_MIRRORED, MOVE_ROTATED
@@ -161,6 +163,7 @@ class Encoder:
         self._columns, self._shift = candidate_columns(candidate_groups)
         self._all_columns = len(self._columns) == CANDIDATE_WIDTH
         self._looks = looks_ahead(input_groups, candidate_groups)
+        self._net = net_in_features(input_groups, candidate_groups)
 
     def __call__(self, games: Sequence[GameMoves]) -> Features:
         """Encode a batch of games, each from its ply ``first``."""
@@ -175,7 +178,7 @@ class Encoder:
             more_in, more_cand = features.encode_game(
                 game.cells.copy(), game.turn, game.clock, game.moves, game.first,
                 inputs[n_in:], input_ends[at : at + length], candidates[n_cand:], candidate_ends[at : at + length],
-                self._looks,
+                self._looks, self._net,
             )  # fmt: skip
             input_ends[at : at + length] += n_in
             candidate_ends[at : at + length] += n_cand
@@ -194,7 +197,7 @@ class Encoder:
 
 def looks_ahead(input_groups: Sequence[str], candidate_groups: Sequence[str]) -> bool:
     """Return whether a model with these groups needs what is forced in a position (`lm.model.forcing`)."""
-    return not {"score", "forced"}.isdisjoint([*input_groups, *candidate_groups])
+    return not AHEAD.isdisjoint([*input_groups, *candidate_groups])
 
 
 def input_map(groups: Sequence[str]) -> NDArray[np.int32]:

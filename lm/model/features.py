@@ -11,7 +11,7 @@ For each ply there are two ragged lists of numbers:
   gather.
 
 `lm.model.groups` lists the blocks. `xiangqi.attacks` gives attacks and piece values, `xiangqi.mates` mate in one, and
-`lm.model.forcing` longer mates and exchanges.
+`lm.model.forcing` longer mates, exchanges, and what a small network says.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.model.forcing import FORCED, Forced, look_ahead
+from lm.model.forcing import FAR, FORCED, Forced, look_ahead
 from lm.model.groups import COLUMN, INPUT_START, MAX_CANDIDATES, NO_MOVE, SEVERAL, START
 from xiangqi.attacks import (
     BUCKET_VALUE,
@@ -56,9 +56,14 @@ from xiangqi.kernels import (
 )
 from xiangqi.mates import FILE, RANK, empty, evasion, fill, mates, mating_move, survey
 from xiangqi.move import KING
+from xiangqi.nnue import Net
 
 _ROOM = constant(np.array([0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8, 8, 8, 8, 8], np.int64))
 """The class of each number of squares that a piece could go to."""
+
+_LAGS = [1, 4, 8, 12, 17, 23, 30, 38, 47, 57, 68, 80, 93, 107, 122, 140, 160, 185, 215, 250, 300, 350, FAR]
+_LAG = constant(np.searchsorted(_LAGS, np.arange(FAR + 1), "right").astype(np.int64))
+"""The class of each lag in centipawns, see `lm.model.forcing`."""
 
 _ROWS = 2048
 """More rows than ``touched`` or ``eyes`` has; see `_keep`."""
@@ -82,6 +87,7 @@ _POSITION: Final[list[Any]] = [  # from the mover's side
     ("king_rooms", np.int64, 2),  # free squares beside the kings
     ("in_check", np.int64),
     ("looked", np.int64),  # whether it was looked ahead, see `lm.model.forcing`
+    ("judged", np.int64),  # whether the small network was asked then
     ("mate_threatened", np.int64),  # by the enemy
     ("turn", np.int64),
     ("mover", np.int64),  # always 0, and the enemy 1: for a literal, numba would compile another version of the kernel
@@ -272,6 +278,10 @@ def _write_inputs(
         out[n + 2] = INPUT_START.forced + f.mates[0]
         out[n + 3] = INPUT_START.forced + 4 + f.mates[1]
         n += 4
+    if p.judged:
+        out[n] = INPUT_START.outlook + _fine(f.outlook[0])
+        out[n + 1] = INPUT_START.outlook + 33 + _fine(f.outlook[1])
+        n += 2
     return n
 
 
@@ -491,6 +501,7 @@ def _write_candidates(
             begun = f.mates[0] if move == f.mating else 0
             row = ((begun * 3 + f.allowed[i]) * 4 + f.mates[1]) * 2 + p.in_check
         out[n + i, COLUMN.forced] = START.forced + row
+        out[n + i, COLUMN.lag] = START.lag + (_LAG[min(f.lags[i], FAR)] if p.judged else 0)
         best = max(best, p.balances[i])
         _unmake(p)
     for i in range(told):
@@ -502,11 +513,14 @@ def _write_candidates(
 
 
 @compiled
-def _take_in(space: Ply, cells: Cells, turn: int, moves: NDArray[np.int16], ply: int, took: bool, looks: bool) -> None:
+def _take_in(
+    space: Ply, cells: Cells, turn: int, moves: NDArray[np.int16], ply: int, took: bool, looks: bool, judges: bool
+) -> None:
     """Fill the record with a position and the last moves; see `_look` and `_remember`."""
     p = space[0]
     _look(p, cells, turn)
     p.looked = looks and p.kings[0] >= 0 and p.kings[1] >= 0
+    p.judged = judges and p.looked
     _remember(space[0], moves, ply, took)
 
 
@@ -522,6 +536,7 @@ def encode_game(
     candidates: NDArray[np.int32],
     candidate_ends: NDArray[np.int64],
     looks: bool,
+    net: Net,
 ) -> tuple[int, int]:
     """Encode the plies ``first`` to ``len(moves)`` of a game (the last is the position after all moves).
 
@@ -529,14 +544,16 @@ def encode_game(
     (move numbers as played, not rotated). Writes flat ``inputs``, ``candidates`` ``(n, CANDIDATE_WIDTH)``, and where
     each ply's part of them ends. Returns the two lengths written. The arrays must have room for ``MAX_INPUTS`` and
     ``MAX_CANDIDATES`` a ply. The legality of ``moves`` is not checked. Without ``looks``, nobody looks ahead: there are
-    no rows of the input groups ``score`` and ``forced``, and those of the candidates' ``forced`` mean nothing.
+    no rows of the input groups ``score`` and ``forced``, and those of the candidates' ``forced`` mean nothing. The same
+    holds for ``outlook`` and ``lag`` without a ``net`` (`xiangqi.nnue.NO_NET`).
 
     >>> from lm.model.groups import CANDIDATE_WIDTH, MAX_INPUTS
     >>> from xiangqi import Board
+    >>> from xiangqi.nnue import NO_NET
     >>> inputs, ends = np.empty(MAX_INPUTS, np.int32), np.empty((2, 1), np.int64)
     >>> candidates = np.empty((MAX_CANDIDATES, CANDIDATE_WIDTH), np.int32)
-    >>> moves = np.empty(0, np.int16)
-    >>> encode_game(Board().cells.copy(), 0, 0, moves, 0, inputs, ends[0], candidates, ends[1], True)  # 44 legal
+    >>> cells, moves = Board().cells.copy(), np.empty(0, np.int16)  # 44 are legal
+    >>> encode_game(cells, 0, 0, moves, 0, inputs, ends[0], candidates, ends[1], True, NO_NET)
     (168, 44)
     """
     space = np.zeros(1, _PLY)
@@ -550,10 +567,10 @@ def encode_game(
         if ply >= first:
             last = NO_MOVE if ply == 0 else _seen(moves[ply - 1], turn)
             seen = _occurrences(keys, last_capture, ply, keys[ply])
-            _take_in(space, cells, turn, moves, ply, 0 < ply == last_capture, looks)
+            _take_in(space, cells, turn, moves, ply, 0 < ply == last_capture, looks, len(net) > 0)
             p = space[0]
             if p.looked:
-                look_ahead(forced[0], p.cells, p.kings[0], p.in_check != 0, p.moves[0, : p.move_counts[0]])
+                look_ahead(forced[0], net, p.cells, p.kings[0], p.in_check != 0, p.moves[0, : p.move_counts[0]])
             n_in = _write_inputs(space, forced, last, seen, clock, ply, inputs, n_in)
             n_cand = _write_candidates(space, forced, keys, last_capture, ply, candidates, n_cand)
             input_ends[ply - first] = n_in

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from lm import UserError, data_path, one_of
 from lm.model.config import ModelConfig
 from lm.model.encoding import candidate_columns, input_map
+from lm.model.small_net import read_net
 from lm.model.weights import Tensors, Weights, arrange, shapes
-from xiangqi.nnue import NO_NET, ROWS, Net
-from xiangqi.workspace import HIDDEN
+from xiangqi.nnue import NO_NET, Net
 
 MODEL_TYPE: Final = "xqlm"
 """What ``config.json`` calls our models."""
@@ -86,17 +86,10 @@ def load_net(directory: str | Path) -> Net:
 def _net_of(folder: Path) -> Net:
     """Return a model's network for tactical searches; `NO_NET` if it has none."""
     path = folder / NET
-    if not path.is_file():
-        return NO_NET
-    from safetensors import deserialize  # imported only when needed
-
     try:
-        ((_, tensor),) = deserialize(path.read_bytes())
-        if tensor["dtype"] != "I16" or tuple(tensor["shape"]) != (ROWS, HIDDEN):
-            raise ValueError(f"it holds no {ROWS} x {HIDDEN} integers of 16 bits")
-    except Exception as error:  # SafetensorError derives from Exception alone
+        return read_net(path) if path.is_file() else NO_NET
+    except OSError as error:
         raise UserError(f"damaged network in {path}: {error}") from None
-    return np.frombuffer(tensor["data"], "<i2").reshape(ROWS, HIDDEN).astype(np.int16)
 
 
 def model_path(directory: str | Path | None) -> Path:

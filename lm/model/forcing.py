@@ -1,8 +1,9 @@
-"""What is forced in a position: mates by checks, and the score once captures are played out. Features of the model.
+"""What is forced in a position: mates by checks, and scores once captures are played out. Features of the model.
 
 The features of `lm.model.features` see one ply ahead, mates in one included. These see further where there is little to
-look at: a line of checks (`xiangqi.mate_search`), or of captures (`xiangqi.alphabeta.quiesce`). Nothing here depends on
-what was looked at before.
+look at: a line of checks (`xiangqi.mate_search`), or of captures (`xiangqi.alphabeta.quiesce`). Pieces are counted, and
+the small network of a model (`xiangqi.nnue`) judges the position, and the one after each legal move. Nothing here
+depends on what was looked at before.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ from typing import Any, Final
 
 import numpy as np
 
-from xiangqi.alphabeta import quiesce
+from xiangqi.alphabeta import quiesce, quiesce_after
 from xiangqi.evaluation import evaluate
 from xiangqi.jit import compiled
 from xiangqi.kernels import MAX_MOVES, MOVE_FROM, MOVE_TO, Cells, MoveBuffer
 from xiangqi.mate_search import mate_search
 from xiangqi.mates import FILE, RANK
 from xiangqi.move import KING
+from xiangqi.nnue import Net, judge
 from xiangqi.workspace import WORKSPACE, make, set_position, unmake
 
 SCORED: Final = 2000
 """Scores in centipawns are cut to this; a mate counts as much."""
 MATE_MOVES: Final = 3
 """Longest mate by checks that is looked for in the position, in moves of the side that mates."""
+FAR: Final = 400
+"""Centipawns: how much worse than the best one a move is does not matter beyond that."""
 ALLOWED_MOVES: Final = 2
 """The same after each of its moves: three take twice as long and find a tenth more."""
 CHECKS: Final = 1000
@@ -37,9 +41,11 @@ FORCED: Final = np.dtype(
         ("refuted", np.int64, 256),  # see `xiangqi.mate_search`
         ("without", np.uint8, 90),  # the board without a piece
         ("scores", np.int64, 2),  # evaluation in centipawns for the mover, as it stands and played out
+        ("outlook", np.int64, 2),  # the network's for the mover, as it stands and after the best move, played out
         ("mates", np.int64, 2),  # moves to the mover's mate by checks, and to the enemy's if he were to move; 0 is none
         ("mating", np.int64),  # the first move of the mover's mate, or -1
         ("allowed", np.int8, MAX_MOVES),  # by candidate: moves to the enemy's mate by checks after it; 0 is none
+        ("lags", np.int64, MAX_MOVES),  # by candidate: centipawns that it is worse than the best, `FAR` or more is far
     ],
     align=True,
 )
@@ -69,8 +75,27 @@ def _matters(move: int, king: int) -> bool:
 
 
 @compiled
-def look_ahead(f: Forced, cells: Cells, king: int, checked: bool, moves: MoveBuffer) -> None:
+def _compare(f: Forced, net: Net, moves: MoveBuffer) -> None:
+    """Fill in what the network says of the position in the workspace, and of its legal moves ``(n,)``."""
+    space, best = f.space, -SCORED
+    played_out = quiesce(space, net, -SCORED, SCORED)
+    f.outlook[0] = min(max(judge(space, net, 0), -SCORED), SCORED)
+    for i in range(len(moves)):
+        # A score below the window is only known to be below it; the best of all may lie higher, but never lower.
+        score = quiesce_after(space, net, MOVE_FROM[moves[i]], MOVE_TO[moves[i]], max(best - FAR, -SCORED), SCORED)
+        score = min(max(score, -SCORED), SCORED)
+        f.lags[i] = score
+        best = max(best, score)
+    f.outlook[1] = best if len(moves) else max(played_out, -SCORED)
+    for i in range(len(moves)):
+        f.lags[i] = best - f.lags[i]
+
+
+@compiled
+def look_ahead(f: Forced, net: Net, cells: Cells, king: int, checked: bool, moves: MoveBuffer) -> None:
     """Fill the record for a position in which Red, whose king is on ``king``, is to move.
+
+    Without a ``net`` (`xiangqi.nnue.NO_NET`) the record's ``outlook`` and ``lags`` are left as they are.
 
     ``moves`` ``(n,)`` are its legal moves, those of a piece together. Mates that a move allows are looked for wherever
     the enemy threatens one already or gives check, after each move of the king, and after each move that `_matters`.
@@ -88,6 +113,8 @@ def look_ahead(f: Forced, cells: Cells, king: int, checked: bool, moves: MoveBuf
     _set(f, cells, 0)
     f.scores[0] = min(max(evaluate(space), -SCORED), SCORED)
     f.scores[1] = quiesce(space, space.line[:0], -SCORED, SCORED)  # no network, which is `NO_NET`
+    if len(net):
+        _compare(f, net, moves)
     f.mates[0] = _mate(f, MATE_MOVES)
     all_of_them = checked or f.mates[1] > 0
     origin, bared = -1, False

@@ -27,6 +27,7 @@ INPUT_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
         "enemy_moves": 2086 + 7 * 90,  # the enemy's moves if he were to move; captured piece, square
         "score": 33 + 33,  # the evaluation, as it stands and once captures are played out
         "forced": 4 + 4,  # moves to a mate by checks (none, 1 to 3) of the mover; of the enemy if he were to move
+        "outlook": 33 + 33,  # the small network's evaluation, as it stands and after the best move, played out
     }
 )
 CANDIDATE_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
@@ -50,8 +51,13 @@ CANDIDATE_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
         "touched": 1 + 14 * 10 * 10,  # none, or another piece whose status changes, its status before, and after
         "eyes": 1 + 7 * 14 * 2 * 2,  # mover; none, or a piece it could take or retake next; if that is guarded; if new
         "forced": 4 * 3 * 4 * 2,  # moves to the mate it begins; to the enemy's after it; if he were to move; in check
+        "lag": 24,  # by how much it is worse than the best move: the small network's evaluation, played out
     }
 )
+AHEAD: Final = frozenset({"score", "forced", "outlook", "lag"})
+"""The groups that need a look ahead (`lm.model.forcing`)."""
+JUDGED: Final = frozenset({"outlook", "lag"})
+"""Those of them that need the small network as well."""
 SEVERAL: Final = 4
 """Number of rows of ``touched`` and of ``eyes`` for each move: those of the most valuable pieces, without kings."""
 CANDIDATE_COLUMNS: Final = tuple(
@@ -81,6 +87,6 @@ CANDIDATE_WIDTH: Final = len(CANDIDATE_COLUMNS)
 """Columns of a candidate's line."""
 
 MAX_INPUTS: Final = 768
-"""Upper bound on the input features of a ply (2 + 3 + 2 * 32 + 8 and two lists of moves with captures)."""
+"""Upper bound on the input features of a ply (2 + 3 + 2 * 32 + 10 and two lists of moves with captures)."""
 MAX_CANDIDATES: Final = 192
 """Most legal moves encoded for one ply; a position reached by play has at most about 120."""

@@ -44,6 +44,7 @@ from lm.model.vectors import (
 from lm.model.weights import Floats, Weights, attention_width, padded
 from xiangqi.jit import allocating, fastmath
 from xiangqi.kernels import MOVE_ROTATED
+from xiangqi.nnue import Net
 
 Moves = NDArray[np.int16]
 Entries = NDArray[np.int64]
@@ -371,6 +372,7 @@ def encode_positions(
     games: NDArray[np.int64],
     lengths: NDArray[np.int64],
     looks: bool,
+    net: Net,
     inputs: NDArray[np.int32],
     candidates: NDArray[np.int32],
     counts: NDArray[np.int64],
@@ -388,7 +390,7 @@ def encode_positions(
             start[sq] = cells[game, sq]
         encode_game(
             start, turns[game], clocks[game], moves[game, :n], n,
-            inputs[r], counts[0, r : r + 1], candidates[r], counts[1, r : r + 1], looks,
+            inputs[r], counts[0, r : r + 1], candidates[r], counts[1, r : r + 1], looks, net,
         )  # fmt: skip
         sides[r] = (turns[game] + n) % 2
 
@@ -518,7 +520,7 @@ def evaluate_games(
     for start in range(0, len(lengths), BATCH):
         part = slice(start, start + BATCH)
         encode_positions(
-            cells, turns, clocks, moves, games[part], lengths[part], weights.looks,
+            cells, turns, clocks, moves, games[part], lengths[part], weights.looks, weights.net,
             space.inputs, space.candidates, space.counts, space.turns,
         )  # fmt: skip
         some = Answers._make(found[part] for found in out)

@@ -19,7 +19,9 @@ from lm.model.config import ModelConfig
 from lm.model.encoding import candidate_columns, input_map, looks_ahead
 from lm.model.groups import CANDIDATE_GROUPS
 from lm.model.prompts import PROMPT_ROWS, End
+from lm.model.small_net import net_in_features
 from lm.model.vectors import LANES
+from xiangqi.nnue import Net
 
 Floats = NDArray[np.float32]
 Tensors = Mapping[str, NDArray[Any]]
@@ -90,6 +92,8 @@ class Weights(NamedTuple):
     bits; 0 in float32: inputs are not scaled."""
     looks: bool
     """Whether the features need a look ahead (`lm.model.forcing`)."""
+    net: Net
+    """The small network that features come from, or `NO_NET`."""
 
 
 def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -192,6 +196,7 @@ def arrange(config: ModelConfig, tensors: Tensors, eight_bits: bool) -> Weights:
         heads=config.n_head,
         largest=np.array([_largest_input(n) if eight_bits else 0 for n in inputs], np.float32),
         looks=looks_ahead(config.input_groups, config.candidate_groups),
+        net=net_in_features(config.input_groups, config.candidate_groups),
     )
 
 

@@ -78,7 +78,7 @@ class TestCommand:
         parameters = [int(cells(page, name)[0][1].replace(",", "")) for name in list(RUNGS)[1:]]
         assert parameters == sorted(set(parameters))
         matches = list(Path("runs/ladder/matches").glob("*.pgn"))
-        assert len(matches) == 5 + 10
+        assert len(matches) == 6 + 15
         assert all(len(list(load(file))) == 2 for file in matches)
         assert "2 games between people that no training saw (40 plies)" in page
         assert "xqlm ladder --budget 0.2 --games 2 --between 2 --reference greedy:seed=1 /" in page

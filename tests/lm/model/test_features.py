@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from lm.model import features, groups
+from lm.model.small_net import net_in_features
 from xiangqi import BLACK, KING, MOVES, PAWN, RED, SQUARES, Board, Color, Move, Square, kernels
 from xiangqi.alphabeta import quiesce
 from xiangqi.evaluation import evaluate
-from xiangqi.nnue import NO_NET
+from xiangqi.nnue import NO_NET, Net, judge
 from xiangqi.tactics import set_board
 from xiangqi.workspace import new_workspace
 
@@ -25,6 +26,9 @@ CLASS = (0, 4, 1, 1, 2, 3, 2, 1)
 WORTH = (0, 100, 2, 2, 4, 9, 4, 1)
 WORTH_OF_CLASS = (0, 2, 4, 9)
 BUCKETS = (0, 1, 2, 4, 9)
+SMALL_NET = net_in_features(["outlook"], ["lag"])
+LAGS = [1, 4, 8, 12, 17, 23, 30, 38, 47, 57, 68, 80, 93, 107, 122, 140, 160, 185, 215, 250, 300, 350, 400]
+"""From how many centipawns on each class begins."""
 
 
 # --- What the board knows ---------------------------------------------------------------------------------------------
@@ -142,6 +146,17 @@ def mate_moves(board: Board, most: int) -> int:
     return (len(board.find_mate(most)) + 1) // 2
 
 
+def after_each_move(board: Board) -> dict[Move, int]:
+    """What the small network says of each legal move once captures are played out, up to 2,000 centipawns."""
+    space, found = new_workspace(), {}
+    for move in board.legal_moves:
+        after = board.copy(stack=False)
+        after.push(move)
+        set_board(space, after)
+        found[move] = max(-2000, min(2000, -int(quiesce(space, SMALL_NET, -2000, 2000))))
+    return found
+
+
 def fine(score: int) -> int:
     """The class of a score: steps of 20 up to 120, then of 60."""
     steps = min(abs(score), 120) // 20 + min(10, max(0, abs(score) - 120) // 60)
@@ -151,7 +166,9 @@ def fine(score: int) -> int:
 # --- What is told of it -----------------------------------------------------------------------------------------------
 
 
-def encode(root: Board, moves: list[Move], first: int = 0, looks: bool = True) -> list[tuple[list[int], np.ndarray]]:
+def encode(
+    root: Board, moves: list[Move], first: int = 0, looks: bool = True, net: Net | None = None
+) -> list[tuple[list[int], np.ndarray]]:
     n = len(moves) + 1 - first
     inputs, ends = np.empty(n * groups.MAX_INPUTS, np.int32), np.empty(n, np.int64)
     candidates = np.empty((n * groups.MAX_CANDIDATES, groups.CANDIDATE_WIDTH), np.int32)
@@ -159,7 +176,7 @@ def encode(root: Board, moves: list[Move], first: int = 0, looks: bool = True) -
     indices = np.array([move.index for move in moves], np.int16)
     features.encode_game(
         root.cells.copy(), root.turn, root.halfmove_clock, indices, first,
-        inputs, ends, candidates, candidate_ends, looks,
+        inputs, ends, candidates, candidate_ends, looks, SMALL_NET if net is None else net,
     )  # fmt: skip
     cuts = list(pairwise([0, *ends.tolist()]))
     lines = list(pairwise([0, *candidate_ends.tolist()]))
@@ -290,7 +307,24 @@ class TestInputs:
     def test_nobody_looks_ahead_if_it_is_not_wanted(self, games: list[Board]) -> None:
         for board in games[:9]:
             ((told, _),) = encode(board.root(), board.move_stack, board.ply, looks=False)
-            assert group(told, "score") == group(told, "forced") == []
+            assert group(told, "score") == group(told, "forced") == group(told, "outlook") == []
+
+    def test_outlook(self, games: list[Board]) -> None:
+        for board in games:
+            before, space = as_seen(board).copy(stack=False), new_workspace()
+            set_board(space, before)
+            played_out = max(-2000, quiesce(space, SMALL_NET, -2000, 2000))
+            best = max(after_each_move(before).values(), default=played_out)
+            assert group(encode_last(board)[0], "outlook") == [
+                fine(max(-2000, min(2000, judge(space, SMALL_NET, 0)))),
+                33 + fine(best),
+            ]
+
+    def test_nobody_judges_without_the_small_network(self, games: list[Board]) -> None:
+        for board in games[:9]:
+            ((told, _),) = encode(board.root(), board.move_stack, board.ply, net=NO_NET)
+            assert group(told, "outlook") == []
+            assert group(told, "score") == group(encode_last(board)[0], "score")
 
     def test_occurrences_are_counted(self) -> None:
         shuffle = ["b0c2", "b9c7", "c2b0", "c7b9"]
@@ -438,6 +472,14 @@ class TestCandidates:
                 missed, found = missed + (allowed != truth), found + allowed
         assert missed <= found / 50
 
+    def test_lag(self, games: list[Board]) -> None:
+        """How much worse than the best each move is, once captures after it are played out."""
+        for board in games:
+            scores = after_each_move(as_seen(board).copy(stack=False))
+            for c in candidates_of(board):
+                lag = max(scores.values()) - scores[Move(c.a, c.b)]
+                assert c.told("lag", 24) == (bisect(LAGS, lag),)
+
     def test_earlier_occurrences(self) -> None:
         shuffle, board, counts = ["b0c2", "b9c7", "c2b0", "c7b9"], Board(), []
         for iccs in 3 * shuffle:
@@ -466,10 +508,11 @@ class TestGames:
                 assert (candidates == others).all()
 
     def test_a_mirror_image_differs_in_squares_only(self, games: list[Board]) -> None:
+        """And in what the small network says, since that has learned each half of the board for itself."""
         for board in games:
             _, lines = encode_last(board)
             _, others = encode(board.root().mirror(), [move.mirror() for move in board.move_stack])[-1]
-            same = [name not in ("move", "capture", "piece_to") for name in groups.CANDIDATE_COLUMNS]
+            same = [name not in ("move", "capture", "piece_to", "lag") for name in groups.CANDIDATE_COLUMNS]
             mirrored = {MOVES[line[0]].mirror(): line[same].tolist() for line in others}
             assert len(lines) == len(others)
             for line in lines:
