@@ -21,21 +21,20 @@ class Level:
     spec: str
     """The player of this level (`lm.players.specs`)."""
     elo: int
-    """Its strength against fairy-stockfish at depth 1, which is 0: the mean of what ``xqlm levels`` and ``xqlm
-    strength`` measured (docs/levels.md, docs/strength.md)."""
+    """Its strength against fairy-stockfish at depth 1, which is 0, as ``xqlm levels`` measured it (docs/levels.md)."""
 
 
 LEVELS: Final = (
-    Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -690),
-    Level("Beginner", "careful:depth=1,care=0.22,temperature=1.8", -450),
-    Level("Learner", "careful:depth=1,care=0.33,temperature=1.4", -150),
-    Level("Casual", "careful:depth=1,care=0.58,temperature=1.15", 30),
-    Level("Steady", "lm:temperature=0.35", 260),
-    Level("Watchful", "careful:depth=4,care=1.6,temperature=0.3", 580),
-    Level("Sharp", "search:nodes=5", 880),
-    Level("Strong", "search:nodes=13", 1120),
-    Level("Deep", "search:nodes=55", 1410),
-    Level("Best", "search:nodes=170", 1590),
+    Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -530),
+    Level("Beginner", "careful:depth=1,care=0.22,temperature=1.8", -330),
+    Level("Learner", "careful:depth=1,care=0.33,temperature=1.4", -20),
+    Level("Casual", "careful:depth=1,care=0.58,temperature=1.15", 190),
+    Level("Steady", "lm:temperature=0.35", 480),
+    Level("Watchful", "careful:depth=4,care=1.6,temperature=0.3", 690),
+    Level("Sharp", "search:nodes=5", 970),
+    Level("Strong", "search:nodes=13", 1160),
+    Level("Deep", "search:nodes=55", 1450),
+    Level("Best", "search:nodes=170", 1730),
 )
 """From the weakest to the strongest."""
 DEFAULT_LEVEL: Final = LEVELS[4]

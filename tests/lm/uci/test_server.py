@@ -296,7 +296,7 @@ class TestOptions:
 
     def test_or_the_level_of_an_elo(self) -> None:
         talk = Talk(spec=None)
-        talk.heard("setoption name UCI_Elo value 200")
+        talk.heard(f"setoption name UCI_Elo value {LEVELS[4].elo - 10}")
         talk.heard("setoption name UCI_LimitStrength value true", f"setoption name UCI_Elo value {LEVELS[0].elo}")
         assert talk.opened == [LEVELS[4].spec, LEVELS[0].spec]
 
