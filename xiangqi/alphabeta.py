@@ -506,8 +506,9 @@ def quiesce(ws: Workspace, net: Net, alpha: int, beta: int) -> int:
 
 @compiled
 def quiesce_after(ws: Workspace, net: Net, a: int, b: int, alpha: int, beta: int) -> int:
-    """Return the same for the side that makes a legal move from ``a`` to ``b``, once the position after it is played
-    out. `quiesce` must have been called for the position before it, with the same network.
+    """Return the score, played out, of the position after the legal move from ``a`` to ``b``, for the side to move now.
+
+    Bounded as that of `quiesce`, which must have been called for the position before it, with the same network.
     """
     make(ws, 0, a, b)
     ws.checked[ws.past + 1] = in_danger(ws, ws.turn)
