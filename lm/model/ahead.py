@@ -21,12 +21,8 @@ from lm.model.folder import Network
 from lm.model.groups import CANDIDATE_WIDTH, MAX_CANDIDATES, MAX_INPUTS
 from lm.model.network import encode_positions, evaluate, make_answers, make_workspace
 from xiangqi import Board
-from xiangqi.alphabeta import quiesce
 from xiangqi.jit import is_missing
-from xiangqi.mate_search import mate_search
 from xiangqi.nnue import NO_NET
-from xiangqi.tactics import set_board
-from xiangqi.workspace import new_workspace
 
 
 def compile_beside(kernel: Callable[..., Any], statements: str) -> subprocess.Popen[bytes] | None:
@@ -47,19 +43,10 @@ def compile_beside(kernel: Callable[..., Any], statements: str) -> subprocess.Po
     )
 
 
-def look_for_a_mate() -> None:
-    """Compile the searches for mates and for captures that pay."""
-    space = new_workspace()
-    set_board(space, Board())
-    quiesce(space, NO_NET, -1, 1)
-    mate_search(space, np.zeros(1, np.int64), 1, 1)
-
-
-def compile_kernels(network: Network, meanwhile: Callable[[], None] = look_for_a_mate) -> None:
+def compile_kernels(network: Network, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Compile, or load from disk, all that reads positions with a network of this kind.
 
-    ``meanwhile`` is called while another process compiles the features, if one does. They need the mate search, and
-    find it on disk when they come to that, if it is compiled at once.
+    ``meanwhile`` is called while another process compiles the features, if one does.
     """
     helper = compile_beside(encode_positions, "from lm.model.ahead import encode_a_position; encode_a_position()")
     if helper is not None:

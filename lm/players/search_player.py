@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm import UserError, one_of
-from lm.model.ahead import compile_beside, compile_kernels, look_for_a_mate
+from lm.model.ahead import compile_beside, compile_kernels
 from lm.model.folder import load_net, load_network
 from lm.model.prompts import End, Voice
 from lm.model.sampling import Sampling
@@ -128,7 +128,7 @@ class Search(Thinker):
             self._network = replace(self._network, net=NO_NET if net == NO_MODEL else load_net(net))
         helper = compile_beside(correct, "from lm.players.search.ahead import compile_tactics; compile_tactics()")
         if self._network is not None:
-            compile_kernels(self._network, look_for_a_mate if helper is None else grow_a_tree)
+            compile_kernels(self._network, grow_a_tree)
         if helper is not None:
             helper.wait()
         self._searches: list[TreeSearch] = []  # the most recently used is last

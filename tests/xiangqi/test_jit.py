@@ -119,3 +119,22 @@ def test_read_only_package(install, tmp_path):
     assert run(install, **environment)[1] == NOTICE + "once; this takes up to a minute\n"
     assert run(install, **environment) == ("False", "")
     assert any((tmp_path / "cache").rglob("*.nbi"))
+
+
+def test_a_function_becomes_machine_code_once_python_calls_it(tmp_path, monkeypatch):
+    """Before, it is only a part of the functions that call it."""
+    (tmp_path / "parts_of_others.py").write_text(
+        "from xiangqi.jit import compiled\n"
+        "@compiled\ndef part(x):\n    return 2 * x\n"
+        "@compiled\ndef whole(x):\n    return part(x) + 1\n"
+        "@compiled\ndef other(x):\n    return part(x) - 1\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    kernels = importlib.import_module("parts_of_others")
+
+    def on_disk():
+        return {path.name.split("-")[0].split(".")[1] for path in tmp_path.rglob("*.nbc")}
+
+    assert (kernels.whole(3), on_disk()) == (7, {"whole"})
+    assert (kernels.part(3), on_disk()) == (6, {"whole", "part"})
+    assert (kernels.other(3), kernels.whole(4), kernels.part(4)) == (5, 9, 8)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from lm.model.ahead import look_for_a_mate
 from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
 from lm.players.search.params import Params
@@ -13,12 +12,12 @@ from xiangqi import Board
 
 
 def compile_tactics() -> None:
-    """Compile what looks for mates and prices moves; first what the model's features need, too."""
-    look_for_a_mate()
+    """Compile what looks for mates and prices moves."""
     leaves, space, board = Leaves(), Workspace(1), Board()
     leaves.set_board(board)
     space.batch.cells[0], space.batch.lengths[0] = board.cells, 0
     leaves.find_mates(space, 1, 1, 1)
+    leaves.find_root_mate(space, 1, 1)
     leaves.read(space, 1)
     leaves.correct_root(space, 1, 1)
     leaves.correct(space, 1, 1, 1)
