@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,9 +28,9 @@ from lm.players.search import halving
 from lm.players.search.ahead import grow_a_tree
 from lm.players.search.clock import Budget, budget
 from lm.players.search.corrections import correct
-from lm.players.search.leaves import Leaves, NetworkLeaves
+from lm.players.search.leaves import MAX_DEPTH, Leaves, NetworkLeaves
 from lm.players.search.params import Params
-from lm.players.search.puct import Candidate, TreeSearch
+from lm.players.search.puct import Candidate, Effort, TreeSearch
 from xiangqi import Board
 from xiangqi.alphabeta import NO_LIMIT
 from xiangqi.engine import Info, Limit, Score, Wdl
@@ -46,6 +46,8 @@ NO_MODEL: Final = "none"
 VISITS_A_SECOND: Final = 4500
 NODES_A_SECOND: Final = 3_000_000
 """Speeds of a processor core, for sharing the time between the tree and tactics; rough on any other."""
+ROOT_MOST: Final = 0.5
+"""Share of the tree's time after which the tactical search at the root ends, on a machine however slow."""
 LONGEST: Final = 3.0
 """The tactical search at the root gets its share of so many seconds at most."""
 FIRST_TURN: Final = 0.1
@@ -240,22 +242,41 @@ class Search(Thinker):
         stopped: threading.Event,
         count: int = 1,
     ) -> Iterator[bool]:
-        """Search until the limit, for the last part tactically for the ``count`` best moves; without a limit both take
-        turns until it is stopped. Yield now and then, True if there is something new to tell."""
+        """Search until the limit, for the last part tactically for the ``count`` best moves; without nodes and time
+        both take turns. Yield now and then, True if there is something new to tell."""
         whole, share = budget(limit, board), self._params.verify
         if whole.most is None and limit.nodes is None and share > 0:
-            yield from self._take_turns(search, threads, stopped, count)
-            return
-        for _ in search.think(limit.nodes, whole.times(1 - share), threads, stopped, started):
+            thinking = self._take_turns(search, threads, stopped, count)
+        else:
+            thinking = self._take_part_each(search, limit.nodes, whole, threads, started, stopped, count)
+        for is_news in thinking:
+            yield is_news
+            if is_news and search.has_found(limit.depth, limit.mate):
+                return
+
+    def _take_part_each(
+        self,
+        search: TreeSearch,
+        nodes: int | None,
+        whole: Budget,
+        threads: int,
+        started: float,
+        stopped: threading.Event,
+        count: int,
+    ) -> Iterator[bool]:
+        """Let the tree grow, for so many nodes or its share of the time, and then verify its best moves."""
+        share = self._params.verify
+        for _ in search.think(nodes, whole.times(1 - share), threads, stopped, started):
             yield False
+        yield True
         used = time.perf_counter() - started
         if share == 0 or search.unclear < 2:
             return
-        nodes = (
-            NO_LIMIT if limit.nodes is None else int(search.made / VISITS_A_SECOND * NODES_A_SECOND)
-        )  # as long again
+        effort = NO_LIMIT
+        if nodes is not None and (whole.target is None or used < (1 - share) * whole.target):
+            effort = int(search.made / VISITS_A_SECOND * NODES_A_SECOND)  # as long again
         left = math.inf if whole.most is None else min(used / (1 - share), whole.most) - used
-        yield from self._verify(search, nodes, left, threads, stopped, count)
+        yield from self._verify(search, effort, left, threads, stopped, count)
 
     def _take_turns(self, search: TreeSearch, threads: int, stopped: threading.Event, count: int) -> Iterator[bool]:
         """Let the tree grow and verify its best moves in turns, each time for longer, until the tree is full."""
@@ -269,6 +290,7 @@ class Search(Thinker):
             part = (1 - share) * seconds
             for _ in search.think(None, Budget(part, part), threads, stopped):
                 yield False
+            yield True
             yield from self._verify(search, NO_LIMIT, share * seconds, threads, stopped, count)
             if not search.grows:
                 return
@@ -280,32 +302,36 @@ class Search(Thinker):
         """Search the best moves tactically, for so long; yield True after each depth."""
         if stopped.is_set() or seconds <= 0:
             return
-        over = threading.Event()
+        with self._stoppable(search, stopped, seconds) as is_over:
+            for _ in search.verify(nodes, count, threads, is_over):
+                yield True
+
+    @contextmanager
+    def _stoppable(
+        self, search: TreeSearch, stopped: threading.Event, seconds: float = math.inf
+    ) -> Iterator[Callable[[], bool]]:
+        """End the tactical searches that are run meanwhile after some time, or when ``stopped`` is set by `_interrupt`.
+
+        Yields a function that says whether they have been ended.
+        """
+        over, entry = threading.Event(), (search, stopped)
 
         def end() -> None:
-            over.set()
-            search.stop()
+            with self._lock:
+                if entry in self._in_tactics:
+                    over.set()
+                    search.stop()
 
         timer = threading.Timer(seconds, end)
         timer.daemon = True
+        with self._lock:
+            self._in_tactics.append(entry)
         if seconds < math.inf:
             timer.start()
         try:
-            with self._stoppable(search, stopped):
-                for _ in search.verify(nodes, count, threads, lambda: stopped.is_set() or over.is_set()):
-                    yield True
+            yield lambda: stopped.is_set() or over.is_set()
         finally:
             timer.cancel()
-
-    @contextmanager
-    def _stoppable(self, search: TreeSearch, stopped: threading.Event) -> Iterator[None]:
-        """Let who sets ``stopped`` by `_interrupt` end the tactical searches that are run meanwhile."""
-        entry = search, stopped
-        with self._lock:
-            self._in_tactics.append(entry)
-        try:
-            yield
-        finally:
             with self._lock:
                 self._in_tactics.remove(entry)
 
@@ -352,8 +378,10 @@ class Search(Thinker):
             found = TreeSearch(leaves, self._params, self._rules, self._size)
             if begun:
                 self._of_games[id(board)] = found
-        with self._stoppable(found, stopped):
-            effort = self._effort(limit, board)
+        target = budget(limit, board).target
+        most = math.inf if target is None else ROOT_MOST * (1 - self._params.verify) * target
+        with self._stoppable(found, stopped, most) as is_over:
+            effort = Effort(self._root_nodes(limit, target), limit.depth or MAX_DEPTH, is_over)
             was_read = found.set_root(board, limit.root_moves, effort, stopped.is_set, gives_up)
         if self._noise > 0 and was_read:
             with self._lock:
@@ -363,9 +391,8 @@ class Search(Thinker):
             found.mix_priors(noise, self._noise)
         return found, was_read
 
-    def _effort(self, limit: Limit, board: Board) -> int:
-        """Return how many nodes the tactical search at the root may take, for its share of the time."""
-        target = budget(limit, board).target
+    def _root_nodes(self, limit: Limit, target: float | None) -> int:
+        """Return how many nodes the tactical search at the root may take, for its share of the time, in seconds."""
         seconds = math.inf if target is None else target
         if limit.nodes is not None:
             seconds = min(seconds, limit.nodes / VISITS_A_SECOND)

@@ -33,8 +33,15 @@ from xiangqi.workspace import MAX_PLY, new_workspace
 
 ROOT_ROWS: Final = 1 << 20
 """Rows of the transposition table for the root, 16 MB."""
+MAX_DEPTH: Final = MAX_PLY // 2
+"""Most plies of a tactical search at the root; what is forced goes beyond it."""
 STEPS: Final = 128
 """Of a game that is too long for the model, so many plies are left out at once, so that most moves leave out none."""
+
+
+def never() -> bool:
+    """Return that a search has not been ended."""
+    return False
 
 
 class Workspace:
@@ -119,7 +126,7 @@ class Leaves:
     def free(self, entries: NDArray[np.int64]) -> None:
         """Take cache entries back."""
 
-    def read_root(self, space: Workspace, is_over: Callable[[], bool] = lambda: False) -> bool:
+    def read_root(self, space: Workspace, is_over: Callable[[], bool] = never) -> bool:
         """Read the game's last position into the workspace's first place; return whether that was done.
 
         It is not if ``is_over`` says so in the midst of a long game. What was read by then is kept.
@@ -147,26 +154,27 @@ class Leaves:
         line = space.tactics["line"][0, :plies].tolist()
         return [MOVES[MOVE_INDEX[move // 90, move % 90]] for move in line]
 
-    def correct_root(self, space: Workspace, margin: int, nodes: int) -> int:
+    def correct_root(self, space: Workspace, margin: int, nodes: int, depth: int = MAX_DEPTH) -> int:
         """Add what tactics know of the game's last position, with the prices of all moves; return how deep they looked.
 
-        They look as far ahead as about so many of the search's ``nodes`` allow. A move that is worse than the best by
-        more than ``margin`` centipawns counts as losing `MARGIN`, or as much as is known.
+        They look as far ahead as about so many of the search's ``nodes`` allow, at most ``depth`` plies. A move that is
+        worse than the best by more than ``margin`` centipawns counts as losing `MARGIN`, or as much as is known.
         """
         answers, n = space.answers, int(space.answers.counts[0])
         found = answers.moves[0, :n]
         moves = found.copy()
         prices, lines = np.zeros((2, n), np.int64), np.zeros((2, n, 1), np.int16)
         set_board(space.tactics, self._board)
-        most, net = MAX_PLY // 2, self._net
-        depth = root_prices(space.tactics, self._table, net, 1, most, margin, nodes, False, moves, prices, lines)
+        looked = root_prices(
+            space.tactics, self._table, self._net, 1, depth, margin, nodes, False, moves, prices, lines
+        )
         scores = np.clip(prices[0], -LARGEST, LARGEST)
         losses = scores[0] - scores
         losses = np.minimum(np.where(losses > margin, np.maximum(losses, 2 * margin), losses), MARGIN)
         space.worth[0] = scores[0]
         places = np.argsort(found)
         space.losses[0, places] = losses[np.argsort(moves)]
-        return depth
+        return looked
 
     def verify(
         self,
@@ -216,7 +224,7 @@ class Leaves:
         set_board(space.tactics, self._board)
         moves, favours = moves.copy(), favours.copy()
         prices, lines = np.full((2, len(moves)), -ALL, np.int64), np.zeros((2, len(moves), LINE), np.int16)
-        for depth in range(first, MAX_PLY // 2 + 1):
+        for depth in range(first, MAX_DEPTH + 1):
             done = favourites(
                 space.tactics, self._table, self._net, depth, depth, count, nodes, moves, favours, prices, lines
             )
@@ -284,7 +292,7 @@ class NetworkLeaves(Leaves):
     def free(self, entries: NDArray[np.int64]) -> None:
         self._cache.free(entries)
 
-    def read_root(self, space: Workspace, is_over: Callable[[], bool] = lambda: False) -> bool:
+    def read_root(self, space: Workspace, is_over: Callable[[], bool] = never) -> bool:
         assert self._game is not None
         answers = space.answers
         moves, plies = self._game.moves, len(self._game.moves) + 1

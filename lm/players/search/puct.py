@@ -21,7 +21,7 @@ from lm.model.groups import MAX_CANDIDATES
 from lm.model.prompts import End
 from lm.players.search import halving, tree
 from lm.players.search.clock import Budget
-from lm.players.search.leaves import Leaves, Workspace
+from lm.players.search.leaves import MAX_DEPTH, Leaves, Workspace, never
 from lm.players.search.params import Params
 from lm.players.search.records import EDGE, NODE, OVER, READ, STATE, Game
 from xiangqi import MOVES, NULL_MOVE, Board, Move
@@ -63,6 +63,20 @@ class Candidate:
     depth: int
     """Plies that the verification searched or, before it, the tactical search at the root; without tactics, those of
     the line."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Where the tactical search at the root ends."""
+
+    nodes: int = 20_000
+    depth: int = MAX_DEPTH
+    """In plies."""
+    is_over: Callable[[], bool] = never
+    """Whether its time is over already; then it is ended by `TreeSearch.stop`."""
+
+
+EFFORT: Final = Effort()
 
 
 class TreeSearch:
@@ -115,14 +129,14 @@ class TreeSearch:
         self,
         board: Board,
         moves: Collection[Move] | None = None,
-        effort: int = 20_000,
-        is_over: Callable[[], bool] = lambda: False,
+        effort: Effort = EFFORT,
+        is_stopped: Callable[[], bool] = never,
         gives_up: bool = False,
     ) -> bool:
         """Make a position, with its history, the root, and read it. What is known of it is kept.
 
-        With ``moves`` only these are considered there. ``effort`` is the number of nodes of the tactical search, which
-        `stop` ends too; ``is_over`` says whether it is stopped already. Returns whether the root was read: where it
+        With ``moves`` only these are considered there. ``effort`` is that of the tactical search, which `stop` ends
+        too; ``is_stopped`` says whether all is stopped already. Returns whether the root was read: where it
         ``gives_up``, it is not if it is stopped in the midst of a long game, and nothing may be asked of it then.
         """
         self.made, self.spent, self._chosen, self._verified, self.unmixed = 0, 0.0, None, (0, []), {}
@@ -143,7 +157,7 @@ class TreeSearch:
             entries = self._nodes["entry"][: int(self._state["nodes"][0])]
             self._leaves.free(entries[entries >= 0].astype(np.int64))
             self._begin()
-        return self._read_root(moves, effort, is_over, gives_up)
+        return self._read_root(moves, effort, is_stopped, gives_up)
 
     def _begin(self) -> None:
         """Begin a tree with a root that is not evaluated yet."""
@@ -176,19 +190,19 @@ class TreeSearch:
         return bool(np.isin(ends, self._game.keys[:-1]).any())
 
     def _read_root(
-        self, allowed: Collection[Move] | None, effort: int, is_over: Callable[[], bool], gives_up: bool
+        self, allowed: Collection[Move] | None, effort: Effort, is_stopped: Callable[[], bool], gives_up: bool
     ) -> bool:
         """Evaluate the root, more thoroughly than other nodes: with its mirror image and deeper tactics."""
         space = self._space(0)
         space.batch.cells[0], space.batch.lengths[0] = self._game.cells, 0
         self._mate = []
-        if not (self._leaves.read_root(space, is_over) if gives_up else self._leaves.read_root(space)):
+        if not self._leaves.read_root(space, is_stopped if gives_up else never):
             return False
-        if self.params.mate_moves > 0 and allowed is None and not is_over():
+        if self.params.mate_moves > 0 and allowed is None and not is_stopped():
             self._mate = self._leaves.find_root_mate(space, self.params.root_mate_moves, MATE_NODES)
         if self.params.depth >= 0:
-            with self._stoppable(is_over):
-                self._looked = self._leaves.correct_root(space, self.params.root_margin, effort)
+            with self._stoppable(lambda: is_stopped() or effort.is_over()):
+                self._looked = self._leaves.correct_root(space, self.params.root_margin, effort.nodes, effort.depth)
         if self.root["state"] != READ:
             self._absorb(space, np.zeros(1, np.int32))
         answers, n = space.answers, int(space.answers.counts[0])
@@ -251,8 +265,9 @@ class TreeSearch:
             helper.start()
         try:
             while not (stopped is not None and stopped.is_set()):
+                # On a slow machine the root may have taken all of the time. Some visits are made nevertheless.
                 used = time.perf_counter() - started
-                if (allowed.most is not None and used >= allowed.most) or self._is_decided(nodes, used, allowed):
+                if self._is_decided(nodes, used, allowed) and (self.made or not self.unclear):
                     return
                 if not self._own_step(goal):
                     return
@@ -400,7 +415,7 @@ class TreeSearch:
         return int(np.count_nonzero(~proven))
 
     def verify(
-        self, nodes: int, count: int = 1, threads: int = 1, is_over: Callable[[], bool] = lambda: False
+        self, nodes: int, count: int = 1, threads: int = 1, is_over: Callable[[], bool] = never
     ) -> Iterator[None]:
         """Search the best moves tactically, with so many nodes or until `stop`, to choose the ``count`` best of them;
         yield after each depth.
@@ -452,6 +467,14 @@ class TreeSearch:
         moves = np.array([candidate.move.index for candidate in found], np.int16)
         own, *helpers = map(self._space, range(threads))
         return self._leaves.verify(own, moves, favours, min(count, len(moves)), nodes, helpers)
+
+    def has_found(self, depth: int | None, mate: int | None) -> bool:
+        """Return whether the search is as deep as is asked for, has a mate in so many moves, or knows the result."""
+        if depth is None and mate is None:
+            return False
+        best = self.candidates()[0]
+        mates = mate is not None and best.proven == 1 and not best.ruled and (best.plies + 1) // 2 <= mate
+        return mates or (depth is not None and (best.depth >= depth or self.unclear < 2))
 
     def _ends_within(self, plies: int) -> bool:
         """Return whether the game may be drawn by then for want of captures, of which tactics know nothing."""

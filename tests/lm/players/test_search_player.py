@@ -14,6 +14,7 @@ import pytest
 
 import lm
 from lm import UserError
+from lm.players import search_player
 from lm.players.search.clock import budget
 from lm.players.search.leaves import NetworkLeaves
 from lm.players.search.params import Params
@@ -278,6 +279,42 @@ class TestLimits:
 
 
 class TestAnalysis:
+    @pytest.mark.parametrize("depth", [2, 8])
+    def test_a_depth_ends_it(self, player: Search, depth: int) -> None:
+        board = Board.from_moves("h2e2 h9g7 b0c2")
+        analysis = player.analyse(board, Limit(depth=depth))
+        for _ in analysis:
+            pass
+        assert analysis.lines[0].info.depth == depth
+        assert player.choose([board], Limit(depth=depth))[0].info.depth == depth
+
+    def test_a_depth_ends_it_where_one_move_is_legal(self, player: Search) -> None:
+        (choice,) = player.choose([forced_return()], Limit(depth=4))
+        assert choice.move == Move.from_iccs("d7d8")
+
+    def test_a_mate_ends_it(self, player: Search) -> None:
+        analysis = player.analyse(Board(MATE_IN_TWO), Limit(mate=2))
+        for _ in analysis:
+            pass
+        score = analysis.lines[0].info.score
+        assert score is not None
+        assert score.mate == 2
+
+    def test_nodes_beyond_the_time_leave_all_of_it(self, player: Search) -> None:
+        """The verification is not cut to the visits that the tree had time for."""
+        board = Board.from_moves("h2e2 h9g7 b0c2")
+        alone, both = (player.choose([board], Limit(nodes=n, time=0.5))[0].info for n in (None, 1_000_000))
+        assert both.time is not None
+        assert alone.time is not None
+        assert both.time > 0.8 * alone.time
+
+    def test_the_tree_grows_however_slow_the_machine_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Tactics at the root, for a share of the time by their usual speed, must not take all of it."""
+        monkeypatch.setattr(search_player, "NODES_A_SECOND", 10**9)
+        info = Search(seed=1).choose([Board.from_moves("h2e2 h9g7 b0c2")], Limit(time=0.3))[0].info
+        assert info.nodes is not None
+        assert info.nodes > 1
+
     def test_without_a_limit_the_tree_and_tactics_take_turns(self, player: Search) -> None:
         """Each reports: the number of nodes is the tree's, the depth that of the tactics."""
         told, deepest = [], 0
