@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Reads(Protocol):
-    """What reads files, as `gui.reader.Reader`."""
+    """What reads files, as `gui.processes.reader.Reader`."""
 
     def read(self, source: Path | str) -> int:
         """Read a file, or a text; return the number that its reports carry."""

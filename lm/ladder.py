@@ -1,4 +1,4 @@
-"""The ladder: six models, from the system of 2020 to the shipped one. Each adds something to the one before.
+"""The ladder: models of one preset, from the system of 2020 to the shipped one. Each adds something to the one before.
 
 All are trained on the same games at the same cost, `Ladder.budget` CPU seconds, and measured in the same ways: on
 held-out games between people, against an engine, and against each other. ``xqlm ladder`` trains and measures them and
@@ -323,10 +323,10 @@ class Ladder:
             "# The ladder",
             "",
             *paragraph(
-                f"Six models of the preset `{PRESET}`, each trained on the same games for the same {self.budget:,g} "
-                "seconds of processor time, and each with what the one before lacks:"
+                f"{counted(len(done), 'model')} of the preset `{PRESET}`, each trained on the same games for the same "
+                f"{self.budget:,g} seconds of processor time, and each with what the one before lacks:"
             ),
-            *(f"- `{name}`: {rung.about}" for name, rung in RUNGS.items()),
+            *(f"- `{name}`: {RUNGS[name].about}" for name in done),
             "",
             *paragraph(
                 f"Judged by {counted(len(self.held_out[0]), 'game')} between people that no training saw "

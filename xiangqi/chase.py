@@ -30,6 +30,9 @@ EXPOSED = 2
 ATTACKED = 3
 """The hunter chases its prey, which it could not capture before the move."""
 
+COUNTED_CHECKS = 10
+"""Checks of each side that count among the plies without a capture; later ones and the replies to them do not."""
+
 NO_RULES = 0
 CHECK_ONLY = 1
 COMPUTER = 2
@@ -154,6 +157,22 @@ def checks(cells: Cells, turn: int, moves: MoveBuffer, out: NDArray[np.bool_]) -
         _make(cells, moves[i])
         turn = 1 - turn
         out[i] = kernels.in_check(cells, turn)
+
+
+@allocating
+def exempt_plies(cells: Cells, turn: int, moves: MoveBuffer) -> int:
+    """Play ``moves`` ``(n,)``, none a capture, and return how many do not count towards the draw for want of captures.
+
+    Those are a side's checks beyond `COUNTED_CHECKS`, and the replies to them.
+    """
+    checking, seen, exempt, is_reply = np.zeros(len(moves), np.bool_), np.zeros(2, np.int64), 0, False
+    checks(cells, turn, moves, checking)
+    for i in range(len(moves)):
+        seen[i & 1] += checking[i]
+        is_late = checking[i] and seen[i & 1] > COUNTED_CHECKS
+        exempt += is_late or is_reply
+        is_reply = is_late
+    return exempt
 
 
 @compiled

@@ -7,6 +7,7 @@ pawn before the river is worth about 86, a knight 200, a cannon 210, a rook 445.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +28,8 @@ def _by_square() -> NDArray[np.int32]:
     return table
 
 
+VALUE_A_CENTIPAWN: Final = math.log(10) / 800
+"""``tanh(VALUE_A_CENTIPAWN * x)`` is the value, from -1 to 1, that a score of x centipawns stands for."""
 WORTH: Final = constant(_by_square())
 """``[piece, sq]``: what a piece adds to the score for Red."""
 
@@ -44,3 +47,13 @@ def expected(score: float) -> float:
     (0.5, 0.93)
     """
     return float(1 / (1 + 10 ** (-score / 400)))
+
+
+def centipawns(share: float) -> int:
+    """Return the score in centipawns that stands for an expected score from 0 to 1, at most 1,600: see `expected`.
+
+    >>> centipawns(0.5), centipawns(expected(445)), centipawns(0)
+    (0, 445, -1600)
+    """
+    share = min(max(share, 1e-4), 1 - 1e-4)
+    return round(400 * math.log10(share / (1 - share)))

@@ -66,8 +66,6 @@ Reason = Literal[
 
 QUIET_PLIES: Final = 120
 """Plies without a capture after which the game is drawn."""
-COUNTED_CHECKS: Final = 10
-"""Checks of each side that count towards ``QUIET_PLIES``; later checks and the replies to them do not."""
 
 CODES: Final[Mapping[Rules, int]] = MappingProxyType(
     {
@@ -340,17 +338,12 @@ def quiet_plies(board: Board) -> int:
     """
     clock = board.halfmove_clock
     known = min(clock, len(board._stack))
-    if known <= 2 * COUNTED_CHECKS:
+    if known <= 2 * chase.COUNTED_CHECKS:
         return clock
     moves = np.array([entry[0].index for entry in board._stack[-known:]], np.int16)
-    cells, checks = board.cells.copy(), np.zeros(known, np.bool_)
+    cells = board.cells.copy()
     chase.rewind(cells, moves)
-    chase.checks(cells, board.turn ^ (known & 1), moves, checks)
-    exempt = np.zeros(known + 1, np.bool_)
-    for first in (0, 1):
-        late = np.flatnonzero(checks[first::2])[COUNTED_CHECKS:] * 2 + first
-        exempt[late] = exempt[late + 1] = True
-    return clock - int(exempt[:known].sum())
+    return clock - chase.exempt_plies(cells, board.turn ^ (known & 1), moves)
 
 
 def _long_quiet(board: Board) -> Outcome | None:

@@ -40,9 +40,9 @@ class ReviewView(View):
         self.session, self.review = session, review
         self.scroll = Scroll()
         self._spots: list[tuple[Rect, Callable[[], None]]] = []
+        """What was last drawn that can be pressed, and what it does."""
         self._spots_of: object = None
         """What `_of` was when they were drawn."""
-        """What was last drawn that can be pressed, and what it does."""
         self._curve = Rect(0, 0, 0, 0)
         self._dragging = False
 

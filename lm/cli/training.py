@@ -110,7 +110,9 @@ def train(
 
 def ladder(
     files: FilesArgument = None,
-    rungs: Annotated[str, typer.Option(help="Those to work on, as char,blind.")] = "char,blind,board,threats,full",
+    rungs: Annotated[
+        str, typer.Option(help="Those to work on, as char,blind.")
+    ] = "char,blind,board,threats,full,tactics",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of runs and matches; gone on with.")] = Path(
         "runs/ladder"
     ),

@@ -15,7 +15,6 @@ centipawns for 8 moves each, without a capture after the first of them.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -24,6 +23,7 @@ from lm.matches.table import Ending
 from lm.players.player import expected_score
 from xiangqi import Color
 from xiangqi.engine import Info
+from xiangqi.evaluation import centipawns
 
 _WORDS: Final = {"resign": ("movecount", "score", "twosided"), "draw": ("movenumber", "movecount", "score")}
 
@@ -101,10 +101,7 @@ def opinion(info: Info, color: Color) -> int | None:
     if info.score is not None:
         return info.score.pov(color).centipawns()
     expected = expected_score(info)
-    if expected is None:
-        return None
-    expected = min(max(expected, 1e-4), 1 - 1e-4)
-    return round(400 * math.log10(expected / (1 - expected)))
+    return None if expected is None else centipawns(expected)
 
 
 def _read(rule: str, text: str | None) -> dict[str, int]:

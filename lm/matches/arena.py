@@ -37,7 +37,6 @@ from xiangqi import RED, Board, IllegalMoveError, Move
 from xiangqi.engine import Info
 from xiangqi.game import Game, GameNode
 from xiangqi.rulings import Rules
-from xiangqi.tags import MATE_EVAL
 from xiangqi.words import counted
 
 MAX_PLIES: Final = 400
@@ -290,9 +289,7 @@ def note(node: GameNode, info: Info, seconds: float = 0.0) -> None:
     The seconds are those that the player counted, or else those that it took.
     """
     if info.score is not None:
-        score = info.score.pov(RED)
-        sign = 1 if score.centipawns() > 0 else -1
-        node.eval = score.centipawns() / 100 if score.mate is None else sign * (MATE_EVAL - abs(score.mate))
+        node.eval = info.score.pov(RED).pawns()
         if info.depth is not None:
             node.depth = info.depth
     elif info.wdl is not None:

@@ -35,7 +35,7 @@ from xiangqi.engine import Info
 from xiangqi.formats import FormatError, jsonl, load, save
 from xiangqi.game import ChildNode, Game, GameNode
 from xiangqi.kernels import MOVE_MIRRORED
-from xiangqi.tags import MATE_EVAL, Candidate
+from xiangqi.tags import Candidate
 from xiangqi.words import counted
 
 OPENING: Final = 50
@@ -86,9 +86,7 @@ def label_ply(before: GameNode, node: ChildNode, label: Label) -> None:
     """Write a label of the position ``before`` a move into the comments there and at the move."""
     info = label.info
     if info.score is not None:
-        score = info.score.pov(RED)
-        mate = score.mate
-        before.eval = (MATE_EVAL - mate if mate > 0 else -MATE_EVAL - mate) if mate else (score.cp or 0) / 100
+        before.eval = info.score.pov(RED).pawns()
         before.depth = info.depth
     if info.wdl is not None:
         wins, losses = round(info.wdl.win), round(info.wdl.loss)

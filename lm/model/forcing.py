@@ -26,10 +26,10 @@ SCORED: Final = 2000
 """Scores in centipawns are cut to this; a mate counts as much."""
 MATE_MOVES: Final = 3
 """Longest mate by checks that is looked for in the position, in moves of the side that mates."""
-FAR: Final = 400
-"""Centipawns: how much worse than the best one a move is does not matter beyond that."""
 ALLOWED_MOVES: Final = 2
 """The same after each of its moves: three take twice as long and find a tenth more."""
+FAR: Final = 400
+"""Centipawns: a move that is worse than the best one by more counts as worse by this."""
 CHECKS: Final = 1000
 """A search for a mate ends after so many checks."""
 _APART: Final = 48

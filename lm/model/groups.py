@@ -87,6 +87,6 @@ CANDIDATE_WIDTH: Final = len(CANDIDATE_COLUMNS)
 """Columns of a candidate's line."""
 
 MAX_INPUTS: Final = 768
-"""Upper bound on the input features of a ply (2 + 3 + 2 * 32 + 10 and two lists of moves with captures)."""
+"""Upper bound on the input features of a ply: two for each piece, up to 128 moves of either side, and few others."""
 MAX_CANDIDATES: Final = 192
 """Most legal moves encoded for one ply; a position reached by play has at most about 120."""

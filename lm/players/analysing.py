@@ -36,10 +36,18 @@ def _model(player: Spec) -> dict[str, str]:
 
 
 def score_text(line: Line, turn: Color) -> str:
-    """Write a line's score from Red's view: ``+0.35``, ``#3``; empty if it has none."""
+    """Write the score of a line for ``turn`` from Red's view: ``+0.35``, ``#3`` or ``52%``; empty if it has none.
+
+    >>> from lm.players.player import Line
+    >>> from xiangqi import BLACK, Move
+    >>> from xiangqi.engine import Info, Wdl
+    >>> score_text(Line(Info(wdl=Wdl(500, 100, 400), pv=(Move.from_iccs("h9g7"),))), BLACK)
+    '45%'
+    """
     score = line.info.score
     if score is None:
-        return "" if line.info.wdl is None else f"{100 * (line.value or 0):.0f}%"
+        value = line.value
+        return "" if value is None else f"{100 * (value if turn == RED else 1 - value):.0f}%"
     score = score.pov(RED)
     if score.mate is not None:
         return f"#{score.mate}"

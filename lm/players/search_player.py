@@ -30,10 +30,11 @@ from lm.players.search.clock import Budget, budget
 from lm.players.search.corrections import correct
 from lm.players.search.leaves import MAX_DEPTH, Leaves, NetworkLeaves
 from lm.players.search.params import Params
-from lm.players.search.puct import Candidate, Effort, TreeSearch
+from lm.players.search.tree_search import Candidate, Effort, TreeSearch
 from xiangqi import Board
 from xiangqi.alphabeta import NO_LIMIT
 from xiangqi.engine import Info, Limit, Score, Wdl
+from xiangqi.evaluation import centipawns
 from xiangqi.nnue import NO_NET
 from xiangqi.rulings import Rules
 
@@ -427,17 +428,11 @@ def info_of(candidate: Candidate, board: Board) -> Info:
         value, draw = float(candidate.proven), float(candidate.proven == 0)
     draw = min(draw, 1 - abs(value))
     chances = Wdl(500 * (1 + value - draw), 1000 * draw, 500 * (1 - value - draw))
-    score = Score(board.turn, cp=centipawns(value))
+    score = Score(board.turn, cp=centipawns((1 + value) / 2))
     if candidate.proven and not candidate.ruled:
         moves = (candidate.plies + 1) // 2
         score = Score(board.turn, mate=moves if candidate.proven > 0 else -moves)
     return Info(score=score, wdl=chances, pv=candidate.pv)
-
-
-def centipawns(value: float) -> int:
-    """Return a value from -1 to 1 as centipawns: the inverse of `lm.players.player.expected_score`."""
-    expected = min(max((1 + value) / 2, 1e-4), 1 - 1e-4)
-    return round(400 * math.log10(expected / (1 - expected)))
 
 
 class _Searching(GeneratedAnalysis):

@@ -14,7 +14,7 @@ from lm.model.prompts import Voice
 from lm.players.player import Line, Thinker
 from xiangqi import BLACK, NULL_MOVE, RED, Board, Color, Game, Move
 from xiangqi.engine import Limit, Score
-from xiangqi.tags import MATE_EVAL
+from xiangqi.evaluation import centipawns
 
 if TYPE_CHECKING:
     from lm.players.policy import Evaluator
@@ -266,12 +266,9 @@ class Review:
 
 def _pawns(point: Point) -> float:
     """Return a value as an evaluation in pawns for Red, by the conversion of the whole project."""
-    if point.score is not None:
-        score = point.score.pov(RED)
-        if score.mate is not None:
-            return math.copysign(MATE_EVAL - abs(score.mate), score.mate)
-    share = min(max(point.value, 1e-3), 1 - 1e-3)
-    return round(4 * math.log10(share / (1 - share)), 2)
+    if point.score is not None and point.score.mate is not None:
+        return point.score.pov(RED).pawns()
+    return centipawns(point.value) / 100
 
 
 def _rounded(value: float | None, digits: int = 4) -> float | None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch
 from torch.optim.swa_utils import AveragedModel
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-
-if TYPE_CHECKING:
-    pass
-
 
 AVERAGE_EVERY: Final = 5
 """Steps between two samples of the weights for the mean."""

@@ -37,7 +37,7 @@ from lm.model.folder import NET, load_network
 from lm.players.policy import Evaluator
 from xiangqi import MOVES, Board
 from xiangqi.alphabeta import NO_LIMIT, Table, quiesce, search_position
-from xiangqi.evaluation import evaluate
+from xiangqi.evaluation import VALUE_A_CENTIPAWN, evaluate
 from xiangqi.formats.streams import open_replacing
 from xiangqi.jit import compiled
 from xiangqi.nnue import BIAS, FRACTION, FULL, NO_NET, QUARTERS, ROWS, Net
@@ -69,8 +69,6 @@ PLIES: Final = 6
 """How deep `look_further` searches."""
 NODES: Final = 20_000
 """The most nodes that it takes for a position."""
-_VALUE: Final = math.log(10) / 800
-"""tanh(_VALUE * x) is the value of x centipawns."""
 HELD_OUT: Final = 50
 """One game of so many is kept back, to measure the fit."""
 EPOCHS: Final = 8
@@ -362,14 +360,15 @@ def fit(
     with torch.no_grad():
         parts = np.array_split(held_out, max(1, len(held_out) // BATCH))
         found = sum(len(part) * float(_loss(model, positions[part], mixture)) for part in parts) / max(1, len(held_out))
-    before = np.tanh(_VALUE * positions["static"][held_out]) - targets(positions[held_out], mixture)
+    before = np.tanh(VALUE_A_CENTIPAWN * positions["static"][held_out]) - targets(positions[held_out], mixture)
     return net, found, float((before**2).mean())
 
 
 def targets(positions: NDArray[Any], mixture: Mixture) -> NDArray[np.float32]:
     """Return the values ``(N,)`` that the network learns."""
     own = np.arctanh(np.clip(positions["value"], -0.999, 0.999))
-    return np.tanh(mixture.trust * own + mixture.counting * _VALUE * positions["tactical"]).astype(np.float32)
+    tactical = VALUE_A_CENTIPAWN * positions["tactical"]
+    return np.tanh(mixture.trust * own + mixture.counting * tactical).astype(np.float32)
 
 
 _ALL: Final = np.arange(NO_PIECE)
@@ -385,7 +384,7 @@ def _loss(model: _Sums, positions: NDArray[Any], mixture: Mixture, mirror: bool 
         own = _MIRRORED[own]
     quarter = np.clip(((own < NO_PIECE).sum(1) - 9) // 6, 0, QUARTERS - 1)
     more = model(torch.from_numpy(own), torch.from_numpy(_TURNED[own]), torch.from_numpy(quarter))
-    value = torch.tanh(torch.from_numpy(_VALUE * positions["static"].astype(np.float32)) + more)
+    value = torch.tanh(torch.from_numpy(VALUE_A_CENTIPAWN * positions["static"].astype(np.float32)) + more)
     return nn.functional.mse_loss(value, torch.from_numpy(targets(positions, mixture)))
 
 
@@ -396,6 +395,6 @@ def _pack(model: _Sums) -> Net:
         x.detach().numpy() for x in (model.rows.weight, model.bias, model.weights, model.offsets)
     )
     net[:BIAS], net[BIAS] = rows[:NO_PIECE] * FULL, bias * FULL
-    net[BIAS + 1 : -1] = weights.reshape(2 * QUARTERS, HIDDEN) * (FRACTION / _VALUE)
-    net[-1, :QUARTERS] = offsets * (FRACTION / _VALUE)
+    net[BIAS + 1 : -1] = weights.reshape(2 * QUARTERS, HIDDEN) * (FRACTION / VALUE_A_CENTIPAWN)
+    net[-1, :QUARTERS] = offsets * (FRACTION / VALUE_A_CENTIPAWN)
     return np.round(net).astype(np.int16)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 import traceback
@@ -15,6 +14,7 @@ from lm.players.search.clock import budget
 from xiangqi import Board, Move
 from xiangqi.engine import Info, Limit, Score
 from xiangqi.engine.serving import Go
+from xiangqi.evaluation import centipawns
 
 MARGIN: Final = 0.01
 """Seconds kept for the way of the answer to the board."""
@@ -206,7 +206,6 @@ def completed(info: Info, board: Board, elapsed: float) -> Info:
             board.pop()
     if score is None:
         expected = expected_score(info)
-        bounded = min(max(0.5 if expected is None else expected, 0.001), 0.999)
-        score = Score(board.turn, cp=round(400 * math.log10(bounded / (1 - bounded))))
+        score = Score(board.turn, cp=centipawns(0.5 if expected is None else expected))
     nps = info.nps if info.nps is not None else round(nodes / max(elapsed, 0.001))
     return replace(info, depth=depth, nodes=nodes, nps=nps, time=elapsed, score=score.pov(board.turn))

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from xiangqi.evaluation import expected
 from xiangqi.move import COLOR_NAMES, COLORS, RED, Color, Move, no_side
+from xiangqi.tags import MATE_EVAL
 
 OptionValue = str | int | bool | None
 
@@ -250,6 +251,16 @@ class Score:
         if self.mate is None:
             return self.cp or 0
         return mate - self.mate if self.is_winning() else -mate - self.mate
+
+    def pawns(self) -> float:
+        """Return the score in pawns; a mate in ``n`` is ``MATE_EVAL - n``, as the evaluations of a record have it.
+
+        >>> Score(RED, cp=-35).pawns(), Score(RED, mate=-2).pawns()
+        (-0.35, -998.0)
+        """
+        if self.mate is None:
+            return (self.cp or 0) / 100
+        return MATE_EVAL - self.mate if self.is_winning() else -MATE_EVAL - self.mate
 
     def is_winning(self) -> bool:
         """Whether ``color`` mates by force."""

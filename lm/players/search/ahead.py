@@ -7,7 +7,7 @@ import numpy as np
 from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
 from lm.players.search.params import Params
-from lm.players.search.puct import TreeSearch
+from lm.players.search.tree_search import TreeSearch
 from xiangqi import Board
 
 

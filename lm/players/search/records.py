@@ -42,7 +42,7 @@ EDGE: Final = np.dtype(
     [
         ("prior", np.float32),
         ("node", np.int32),  # -1 before the first visit
-        ("wanted", np.int32),  # visits wanted by the schedule at the root, see `SCHEDULED`
+        ("wanted", np.int32),  # visits wanted by the schedule at the root, by sequential halving
         ("move", np.int16),  # number of the move as played
     ],
     align=True,

@@ -27,7 +27,7 @@ from lm.players.search.records import DEEPEST, NEW, OVER, READ, Batch, Game, Key
 from xiangqi import chase, kernels
 from xiangqi.jit import allocating, compiled
 from xiangqi.kernels import MOVE_FROM, MOVE_TO, Cells, copy
-from xiangqi.rulings import COUNTED_CHECKS, QUIET_PLIES
+from xiangqi.rulings import QUIET_PLIES
 
 # --- Selection --------------------------------------------------------------------------------------------------------
 
@@ -298,19 +298,9 @@ def _cycle(game: Game, cells: Cells, turn: int, moves: Moves, plies: int) -> tup
 
 @allocating
 def _is_quiet(game: Game, cells: Cells, turn: int, moves: Moves, clock: int) -> bool:
-    """Return whether a game is drawn for its plies without a capture; see `xiangqi.rulings.quiet_plies`."""
-    known = min(clock, len(moves) + len(game.moves))
-    before, first, span = _cycle(game, cells, turn, moves, known)
-    checking, exempt = np.zeros(known, np.bool_), np.zeros(known + 1, np.bool_)
-    chase.checks(before, first, span, checking)
-    for side in range(2):
-        seen = 0
-        for i in range(side, known, 2):
-            if checking[i]:
-                seen += 1
-                if seen > COUNTED_CHECKS:
-                    exempt[i] = exempt[i + 1] = True
-    return bool(clock - exempt[:known].sum() >= QUIET_PLIES)
+    """Return whether a game is drawn for its plies without a capture, as by `xiangqi.rulings.quiet_plies`."""
+    before, first, span = _cycle(game, cells, turn, moves, min(clock, len(moves) + len(game.moves)))
+    return clock - chase.exempt_plies(before, first, span) >= QUIET_PLIES
 
 
 # --- Backup -----------------------------------------------------------------------------------------------------------

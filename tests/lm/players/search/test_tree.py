@@ -17,7 +17,7 @@ from lm.players.search import tree
 from lm.players.search.clock import Budget
 from lm.players.search.leaves import Leaves, Workspace
 from lm.players.search.params import Params
-from lm.players.search.puct import TreeSearch
+from lm.players.search.tree_search import TreeSearch
 from xiangqi import MOVES, Board, Move
 from xiangqi.alphabeta import MATE, NO_LIMIT
 from xiangqi.nnue import NO_NET

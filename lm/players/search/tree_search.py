@@ -26,6 +26,7 @@ from lm.players.search.params import Params
 from lm.players.search.records import EDGE, NODE, OVER, READ, STATE, Game
 from xiangqi import MOVES, NULL_MOVE, Board, Move
 from xiangqi.alphabeta import LOST, MATE
+from xiangqi.evaluation import VALUE_A_CENTIPAWN
 from xiangqi.rulings import CODES, QUIET_PLIES, Rules
 from xiangqi.tactics import Price
 
@@ -88,7 +89,7 @@ class TreeSearch:
         for field in fields(params):
             if field.name in (STATE.names or ()):
                 self._state[field.name] = getattr(params, field.name)
-        self._state["counting"] *= math.log(10) / 800  # tanh(ln(10) x / 800) is the value of x centipawns
+        self._state["counting"] *= VALUE_A_CENTIPAWN
         self._state["caution"] /= 100
         self._state["rules"] = CODES[rules]
         # The system gives these arrays memory only as they are written to.
