@@ -17,7 +17,7 @@ from lm.players.specs import Spec
 
 NEAREST: Final = 3
 """Number of opponents that each player meets at least."""
-DEPTHS: Final = (0, 40, 90, 150, 280, 420, 620, 850, 950, 1050)
+DEPTHS: Final = (0, 10, 30, 130, 240, 440, 690, 900, 1070, 1230)
 """Rough Elo of the engine at depths 1 to 10."""
 LONG: Final = 1.0
 """Seconds a move from which on half as many games are played."""
@@ -38,12 +38,12 @@ def places(version: str, engine: str = ENGINE, levels: Sequence[Level] = LEVELS)
     """Return all players: policy alone, the levels, searches by time, controls without the model, and the engine, which
     gives itself the name ``version``."""
     policy = Entrant(marked("policy alone", Spec.parse("lm:temperature=0,seed=1")))
-    found = [Place(policy.called, policy, 180)]
+    found = [Place(policy.called, policy, 350)]
     found += [Place(p.called, p, level.elo) for p, level in zip(levels_of(levels), levels, strict=True)]
     for spec, kind, rough in (
-        ("search", "search", {10: 1080, 100: 1600, 1000: 2000}),
-        ("search:model=none", "control: search without the model", {100: 1150}),
-        ("tactics", "control: tactics alone", {100: 1150}),
+        ("search", "search", {10: 1220, 100: 1710, 1000: 1980}),
+        ("search:model=none", "control: search without the model", {100: 1180}),
+        ("tactics", "control: tactics alone", {100: 1350}),
     ):
         for milliseconds, elo in rough.items():
             name = f"{kind}, {milliseconds} ms" if milliseconds < 1000 else f"{kind}, {milliseconds // 1000} s"
