@@ -1,6 +1,7 @@
 """Make ``puzzles.jsonl.zst``: positions of the shipped games with one solution, which a person missed or found.
 
     python data/make_puzzles.py [--asked N] [--answers FILE]
+    python data/make_puzzles.py --regrade  # the same puzzles, by the model that is shipped now
 
 There are two kinds. In a *mate* one move, and no other, forces a mate by checks within the same number of moves; all of
 that is proven. The first one of each side in a game counts, and mates in one only if the person missed them.
@@ -43,10 +44,11 @@ from lm.players.policy import Evaluator
 from lm.study.puzzles import GRADES
 from xiangqi import Board, Color, Move, load
 from xiangqi.engine import Limit, SimpleEngine
-from xiangqi.formats.streams import open_replacing
+from xiangqi.formats.streams import open_bytes, open_replacing
 from xiangqi.tactics import Price, Searcher
 
 HERE: Final = Path(__file__).parent
+TARGET: Final = HERE / "puzzles.jsonl.zst"
 ENGINE: Final = ("fairy-stockfish", {"UCI_Variant": "xiangqi", "Threads": "1", "Hash": "16"})
 TURNED, NOT_YET = 3.0, 1.5
 """In pawns of the engine whose opinions are shipped."""
@@ -79,7 +81,11 @@ def main() -> None:
     parser.add_argument("--asked", type=int, help="how many games to search; all of them")
     parser.add_argument("--answers", type=Path, default=HERE / "puzzle-answers.jsonl", help="what was found so far")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--regrade", action="store_true", help="grade the puzzles that are there anew")
     arguments = parser.parse_args()
+    if arguments.regrade:
+        regrade()
+        return
 
     say("reading the games")
     games = list(training_games())
@@ -93,17 +99,33 @@ def main() -> None:
             if (key := _key(Board(puzzle["fen"]))) not in seen:
                 seen.add(key)
                 puzzles.append(puzzle)
-    chances = np.array([puzzle["chance"] for puzzle in puzzles])
-    ranks = np.argsort(np.argsort(-chances, kind="stable"), kind="stable")  # the likeliest first: the easiest
-    for puzzle, rank in zip(puzzles, ranks.tolist(), strict=True):
-        puzzle["grade"] = 1 + rank * GRADES // len(puzzles)
+    write(puzzles)
+    print(f"from {len(games)} games")
+
+
+def regrade() -> None:
+    """Grade the puzzles in the file by the shipped model."""
+    model = Evaluator(load_network(), symmetries=2)
+    with open_bytes(TARGET) as file:
+        puzzles = [json.loads(line) for line in file]
+    with interruptible(), progress("puzzles", len(puzzles)) as (_, advance):
+        for done, puzzle in enumerate(puzzles, 1):
+            line = [Move.from_iccs(iccs) for iccs in puzzle["moves"].split()]
+            puzzle["chance"] = chance(model, Board(puzzle["fen"]), line)
+            advance(done, "")
+    write(puzzles)
+
+
+def write(puzzles: list[dict[str, Any]]) -> None:
+    """Write puzzles with their grades, the easiest first."""
     puzzles.sort(key=lambda puzzle: (-puzzle["chance"], puzzle["fen"]))
-    target = HERE / "puzzles.jsonl.zst"
-    with open_replacing(target) as file:
+    for rank, puzzle in enumerate(puzzles):
+        puzzle["grade"] = 1 + rank * GRADES // len(puzzles)
+    with open_replacing(TARGET) as file:
         for puzzle in puzzles:
             file.write(f"{json.dumps(puzzle, ensure_ascii=False)}\n".encode())
     mates = sum(puzzle["mate"] is not None for puzzle in puzzles)
-    print(f"{target}: {len(puzzles)} puzzles, {mates} of them mates, from {len(games)} games")
+    print(f"{TARGET}: {len(puzzles)} puzzles, {mates} of them mates")
 
 
 def training_games() -> Iterator[Played]:
