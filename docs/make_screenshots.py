@@ -32,6 +32,7 @@ from gui.session import Session
 from gui.settings import Settings
 from lm import data_path
 from xiangqi import load, parse_square
+from xiangqi.formats.streams import open_replacing
 
 IMAGES: Final = Path(__file__).parent / "img"
 SIZE: Final = 984, 688
@@ -263,7 +264,8 @@ def main() -> None:
             if name == FILM:
                 first, *others = film(stage)
                 how = {"duration": 1400, "loop": 0, "quality": 75, "method": 6}
-                first.save(IMAGES / f"{FILM}.webp", save_all=True, append_images=others, **how)
+                with open_replacing(IMAGES / f"{FILM}.webp") as file:
+                    first.save(file, "WEBP", save_all=True, append_images=others, **how)
             else:
                 SCENES[name](stage)
                 stage.picture().quantize(256, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
