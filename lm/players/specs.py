@@ -30,7 +30,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -41,6 +41,7 @@ from lm import UserError, data_path
 from lm.players.engine import EnginePlayer
 from lm.players.levels import Level, find_level
 from lm.players.player import Player
+from lm.players.search.params import Params
 from lm.players.simple import GreedyPlayer, RandomPlayer
 from xiangqi.engine import Limit
 from xiangqi.rulings import compile_rulings
@@ -242,7 +243,7 @@ def _written(text: str, special: str) -> str:
 # --- Kinds: each checks a spec and returns a function that opens the player -------------------------------------------
 
 _SEED: Final[dict[str, Reader]] = {"seed": int}
-_LIMITS: Final[dict[str, Reader]] = {"depth": int, "nodes": int, "movetime": int}
+_LIMITS: Final[dict[str, Reader]] = {"depth": int, "nodes": int, "movetime": float}
 _ENGINE: Final[dict[str, Reader]] = {"cmd": str, **_LIMITS, "timeout": float, "folder": str, "ponder": int}
 _TACTICS: Final[dict[str, Reader]] = {**_LIMITS, "megabytes": int, "net": str}
 _LM: Final[dict[str, Reader]] = {
@@ -270,30 +271,8 @@ _CHAR: Final[dict[str, Reader]] = {
 _HF: Final[dict[str, Reader]] = {"model": str, **_CHAR}
 _CAREFUL: Final[dict[str, Reader]] = {"depth": int, "care": float, **_LM}
 _PARAMS: Final[dict[str, Reader]] = {
-    "exploration": float,
-    "growth": float,
-    "base": float,
-    "reduction": float,
-    "spread": float,
-    "policy_temperature": float,
-    "depth": int,
-    "root_share": float,
-    "root_margin": int,
-    "verify": float,
-    "verified": int,
-    "popularity": float,
-    "hope": float,
-    "priced": int,
-    "mate_moves": int,
-    "share": int,
-    "mate_nodes": int,
-    "root_mate_moves": int,
-    "trust": float,
-    "counting": float,
-    "caution": float,
-    "batch": int,
-    "halving": int,
-    "veto": float,
+    field.name: int if field.type == "int" else float
+    for field in fields(Params)  # annotations are text here
 }
 _SEARCH: Final[dict[str, Reader]] = {
     "nodes": int,
@@ -371,8 +350,7 @@ def _search(spec: Spec) -> Opener:
     options = spec.without_value(_SEARCH).read(_SEARCH)
 
     def open_it() -> Player:
-        from lm.players.search.params import Params  # imported only when needed: it compiles
-        from lm.players.search_player import Search
+        from lm.players.search_player import Search  # imported only when needed: it compiles
 
         own = {name: options.pop(name) for name in _PARAMS if name in options}
         return Search(**options, params=Params(**own))
