@@ -86,7 +86,7 @@ _POSITION: Final[list[Any]] = [  # from the mover's side
     ("kings", np.int64, 2),
     ("king_rooms", np.int64, 2),  # free squares beside the kings
     ("in_check", np.int64),
-    ("looked", np.int64),  # whether it was looked ahead, see `lm.model.forcing`
+    ("looks_ahead", np.int64),  # whether it was looks_ahead ahead, see `lm.model.forcing`
     ("judged", np.int64),  # whether the small network was asked then
     ("mate_threatened", np.int64),  # by the enemy
     ("turn", np.int64),
@@ -173,7 +173,7 @@ def _occurrences(keys: NDArray[np.uint64], start: int, ply: int, key: int) -> in
 
 
 @compiled
-def _look(p: Ply, cells: Cells, turn: int) -> None:
+def _set_position(p: Ply, cells: Cells, turn: int) -> None:
     """Fill the record with a position and everything that does not depend on the moves before it."""
     p.turn, p.mover, p.enemy = turn, 0, 1
     for sq in range(90):
@@ -272,7 +272,7 @@ def _write_inputs(
     out[n + 2] = INPUT_START.tactics + 7 + worst(p.grades[1])
     out[n + 3] = INPUT_START.tactics + 12 + p.mate_threatened
     n += 4
-    if p.looked:
+    if p.looks_ahead:
         out[n] = INPUT_START.score + _fine(f.scores[0])
         out[n + 1] = INPUT_START.score + 33 + _fine(f.scores[1])
         out[n + 2] = INPUT_START.forced + f.mates[0]
@@ -369,7 +369,7 @@ def _touch(p: Ply) -> tuple[int, int]:
     own += GRADE[kind_on(p.cells[b], b), status(p.cells[b], p.reach_after[b])]
     if p.captured:
         enemy -= GRADE[p.kinds[b], p.statuses[b]]
-    mover = (p.cells[b] & 7) - 1
+    moved = (p.cells[b] & 7) - 1
     for i in range(n):
         sq = p.changed[i]
         kind = p.kinds[sq]
@@ -386,7 +386,7 @@ def _touch(p: Ply) -> tuple[int, int]:
                 enemy += change
         if p.eyes[sq] != 0:
             guarded, new = p.reach_after[sq] >> 16 != 0, p.old_eyes[sq] == 0
-            _keep(p.eyed, worth, 1 + ((mover * 14 + index) * 2 + guarded) * 2 + new)
+            _keep(p.eyed, worth, 1 + ((moved * 14 + index) * 2 + guarded) * 2 + new)
     return own, enemy
 
 
@@ -420,12 +420,12 @@ def _fine(score: int) -> int:
 
 
 @compiled
-def _near(p: Ply, mover: int) -> int:
+def _near(p: Ply, moved: int) -> int:
     """Return the row of ``near``."""
     if p.last_to < 0:
         return 0
     files, ranks = abs(FILE[p.target] - FILE[p.last_to]), RANK[p.target] - RANK[p.last_to]
-    return 1 + (mover * 9 + int(files)) * 9 + int(min(4, max(-4, ranks))) + 4
+    return 1 + (moved * 9 + int(files)) * 9 + int(min(4, max(-4, ranks))) + 4
 
 
 @compiled
@@ -436,7 +436,7 @@ def _write_line(p: Ply, seen: int, line: NDArray[np.int32]) -> int:
     """
     a, b, check = p.origin, p.target, p.gives_check
     taken, before, now = p.captured & 7, p.statuses[a], status(p.cells[b], p.reach_after[b])
-    mover = (p.cells[b] & 7) - 1
+    moved = (p.cells[b] & 7) - 1
     gain = min(9, VALUE[p.kinds[b]]) if taken else 0
     net = gain - LOSS[kind_on(p.cells[b], b), now]
     own_grades, enemy_grades = _touch(p)
@@ -452,20 +452,20 @@ def _write_line(p: Ply, seen: int, line: NDArray[np.int32]) -> int:
     blunder = p.threats[1] and not p.mate_threatened
     line[COLUMN.move] = p.move
     line[COLUMN.capture] = START.capture + taken * 90 + b
-    line[COLUMN.piece_to] = START.piece_to + mover * 90 + b
-    line[COLUMN.context] = START.context + (mover * 8 + taken) * 20 + now * 2 + check
-    line[COLUMN.shelter] = START.shelter + (mover * 10 + before) * 10 + now
-    line[COLUMN.exchange] = START.exchange + (mover * 7 + _exchange(net)) * 10 + before
+    line[COLUMN.piece_to] = START.piece_to + moved * 90 + b
+    line[COLUMN.context] = START.context + (moved * 8 + taken) * 20 + now * 2 + check
+    line[COLUMN.shelter] = START.shelter + (moved * 10 + before) * 10 + now
+    line[COLUMN.exchange] = START.exchange + (moved * 7 + _exchange(net)) * 10 + before
     line[COLUMN.hanging] = START.hanging + (((lost * 5 + own_lost) * 5 + hanging) * 2 + fork) * 2 + check
     line[COLUMN.mate] = START.mate + ((seen * 2 + p.gives_mate) * 3 + answer) * 2 + p.in_check
     line[COLUMN.last] = START.last + ((((retakes * 2 + same) * 2 + undoes) * 2 + attacks) * 2 + flees) * 8 + taken
-    line[COLUMN.reach] = START.reach + (mover * 9 + p.old_room) * 9 + p.room
+    line[COLUMN.reach] = START.reach + (moved * 9 + p.old_room) * 9 + p.room
     line[COLUMN.kings] = START.kings + ((p.king_rooms[0] * 5 + own_room) * 5 + p.king_rooms[1]) * 5 + enemy_room
-    line[COLUMN.near] = START.near + _near(p, mover)
+    line[COLUMN.near] = START.near + _near(p, moved)
     line[COLUMN.reply] = (
-        START.reply + (((p.last_kind * 2 + p.last_took) * 7 + mover) * 2 + p.attacked_by_last) * 2 + attacks
+        START.reply + (((p.last_kind * 2 + p.last_took) * 7 + moved) * 2 + p.attacked_by_last) * 2 + attacks
     )
-    line[COLUMN.plan] = START.plan + ((p.own_kind * 7 + mover) * 2 + same) * 2 + guards
+    line[COLUMN.plan] = START.plan + ((p.own_kind * 7 + moved) * 2 + same) * 2 + guards
     line[COLUMN.threat] = START.threat + (p.threats[0] * 2 + blunder) * 5 + enemy_room
     line[COLUMN.balance] = START.balance + _level(balance) * 16 + check
     for i in range(SEVERAL):
@@ -497,7 +497,7 @@ def _write_candidates(
             seen = _occurrences(keys, last_capture, ply + 1, key)
         p.balances[i] = _write_line(p, seen, out[n + i])
         row = 0
-        if p.looked:
+        if p.looks_ahead:
             begun = f.mates[0] if move == f.mating else 0
             row = ((begun * 3 + f.allowed[i]) * 4 + f.mates[1]) * 2 + p.in_check
         out[n + i, COLUMN.forced] = START.forced + row
@@ -513,14 +513,14 @@ def _write_candidates(
 
 
 @compiled
-def _take_in(
+def _prepare(
     space: Ply, cells: Cells, turn: int, moves: NDArray[np.int16], ply: int, took: bool, looks: bool, judges: bool
 ) -> None:
-    """Fill the record with a position and the last moves; see `_look` and `_remember`."""
+    """Fill the record with a position and the last moves; see `_set_position` and `_remember`."""
     p = space[0]
-    _look(p, cells, turn)
-    p.looked = looks and p.kings[0] >= 0 and p.kings[1] >= 0
-    p.judged = judges and p.looked
+    _set_position(p, cells, turn)
+    p.looks_ahead = looks and p.kings[0] >= 0 and p.kings[1] >= 0
+    p.judged = judges and p.looks_ahead
     _remember(space[0], moves, ply, took)
 
 
@@ -543,9 +543,9 @@ def encode_game(
     ``cells`` (modified), ``turn`` and ``clock`` (plies since a capture) are the position before the first of ``moves``
     (move numbers as played, not rotated). Writes flat ``inputs``, ``candidates`` ``(n, CANDIDATE_WIDTH)``, and where
     each ply's part of them ends. Returns the two lengths written. The arrays must have room for ``MAX_INPUTS`` and
-    ``MAX_CANDIDATES`` a ply. The legality of ``moves`` is not checked. Without ``looks``, nobody looks ahead: there are
-    no rows of the input groups ``score`` and ``forced``, and those of the candidates' ``forced`` mean nothing. The same
-    holds for ``outlook`` and ``lag`` without a ``net`` (`xiangqi.nnue.NO_NET`).
+    ``MAX_CANDIDATES`` a ply. The legality of ``moves`` is not checked. Without ``looks`` there is no look ahead:
+    there are no rows of the input groups ``score`` and ``forced``, and those of the candidates' ``forced`` mean nothing.
+    The same holds for ``outlook`` and ``lag`` without a ``net`` (`xiangqi.nnue.NO_NET`).
 
     >>> from lm.model.groups import CANDIDATE_WIDTH, MAX_INPUTS
     >>> from xiangqi import Board
@@ -567,9 +567,9 @@ def encode_game(
         if ply >= first:
             last = NO_MOVE if ply == 0 else _seen(moves[ply - 1], turn)
             seen = _occurrences(keys, last_capture, ply, keys[ply])
-            _take_in(space, cells, turn, moves, ply, 0 < ply == last_capture, looks, len(net) > 0)
+            _prepare(space, cells, turn, moves, ply, 0 < ply == last_capture, looks, len(net) > 0)
             p = space[0]
-            if p.looked:
+            if p.looks_ahead:
                 look_ahead(forced[0], net, p.cells, p.kings[0], p.in_check != 0, p.moves[0, : p.move_counts[0]])
             n_in = _write_inputs(space, forced, last, seen, clock, ply, inputs, n_in)
             n_cand = _write_candidates(space, forced, keys, last_capture, ply, candidates, n_cand)

@@ -31,25 +31,25 @@ INPUT_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
     }
 )
 CANDIDATE_GROUPS: Final[Mapping[str, int]] = MappingProxyType(
-    {
+    {  # "moved" is the kind of the piece that moves
         "move": 2086,
         "capture": 8 * 90,  # captured or none, to
-        "piece_to": 7 * 90,  # mover, to
-        "context": 7 * 8 * 5 * 2 * 2,  # mover, captured, cheapest enemy attacker and defended once there, gives check
-        "shelter": 7 * 10 * 10,  # mover, its attacker and defence before, and after
-        "exchange": 7 * 7 * 10,  # mover, exchange value of the move, its attacker and defence before
+        "piece_to": 7 * 90,  # moved, to
+        "context": 7 * 8 * 5 * 2 * 2,  # moved, captured, cheapest enemy attacker and defended once there, gives check
+        "shelter": 7 * 10 * 10,  # moved, its attacker and defence before, and after
+        "exchange": 7 * 7 * 10,  # moved, exchange value of the move, its attacker and defence before
         "hanging": 5 * 5 * 5 * 2 * 2,  # mover's worst loss before, after; enemy's worst loss after, a fork, gives check
         "mate": 3 * 2 * 3 * 2,  # earlier occurrences after it; mates; enemy's mate threat (none, met, left); in check
         "last": 2 * 2 * 2 * 2 * 2 * 8,  # retakes; same piece again; undoes; attacks / flees the last moved; captured
-        "reach": 7 * 9 * 9,  # mover, the squares it could go to before (0, 1, 2, 3, 4, 5-6, 7-8, 9-11, more), and after
+        "reach": 7 * 9 * 9,  # moved, the squares it could go to before (0, 1, 2, 3, 4, 5-6, 7-8, 9-11, more), and after
         "kings": 5 * 5 * 5 * 5,  # free squares beside the mover's king, before and after; beside the enemy's
-        "near": 1 + 7 * 9 * 9,  # mover; files and ranks (-4 to 4 or beyond) from the enemy's last move to where it goes
-        "reply": 8 * 2 * 7 * 2 * 2,  # enemy's last piece, whether it took; mover, attacked by that piece, attacks it
-        "plan": 8 * 7 * 2 * 2,  # the mover's last piece (0: lost since); mover, the same piece, guards that piece
+        "near": 1 + 7 * 9 * 9,  # moved; files and ranks (-4 to 4 or beyond) from the enemy's last move to where it goes
+        "reply": 8 * 2 * 7 * 2 * 2,  # enemy's last piece, whether it took; moved, attacked by that piece, attacks it
+        "plan": 8 * 7 * 2 * 2,  # the mover's last piece (0: lost since); moved, the same piece, guards that piece
         "threat": 2 * 2 * 5,  # threatens mate in one; lets the enemy newly do so; free squares beside the enemy's king
         "balance": 8 * 8 * 2,  # gain less the mover's worst loss after; its distance to the best move's; gives check
         "touched": 1 + 14 * 10 * 10,  # none, or another piece whose status changes, its status before, and after
-        "eyes": 1 + 7 * 14 * 2 * 2,  # mover; none, or a piece it could take or retake next; if that is guarded; if new
+        "eyes": 1 + 7 * 14 * 2 * 2,  # moved; none, or a piece it could take or retake next; if that is guarded; if new
         "forced": 4 * 3 * 4 * 2,  # moves to the mate it begins; to the enemy's after it; if he were to move; in check
         "lag": 24,  # by how much it is worse than the best move: the small network's evaluation, played out
     }
