@@ -543,9 +543,9 @@ def encode_game(
     ``cells`` (modified), ``turn`` and ``clock`` (plies since a capture) are the position before the first of ``moves``
     (move numbers as played, not rotated). Writes flat ``inputs``, ``candidates`` ``(n, CANDIDATE_WIDTH)``, and where
     each ply's part of them ends. Returns the two lengths written. The arrays must have room for ``MAX_INPUTS`` and
-    ``MAX_CANDIDATES`` a ply. The legality of ``moves`` is not checked. Without ``looks`` there is no look ahead:
-    there are no rows of the input groups ``score`` and ``forced``, and those of the candidates' ``forced`` mean nothing.
-    The same holds for ``outlook`` and ``lag`` without a ``net`` (`xiangqi.nnue.NO_NET`).
+    ``MAX_CANDIDATES`` a ply. The legality of ``moves`` is not checked. Without ``looks``
+    there is no look ahead: the input groups ``score`` and ``forced`` have no rows, and those of the candidates'
+    ``forced`` mean nothing. The same holds for ``outlook`` and ``lag`` without a ``net`` (`xiangqi.nnue.NO_NET`).
 
     >>> from lm.model.groups import CANDIDATE_WIDTH, MAX_INPUTS
     >>> from xiangqi import Board
