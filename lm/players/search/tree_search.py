@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,15 @@ class Candidate:
     the line."""
 
 
+class Verified(NamedTuple):
+    """What the tactical search of the best moves has found."""
+
+    depth: int = 0
+    """In plies."""
+    prices: tuple[Price, ...] = ()
+    """Of the best moves, best first."""
+
+
 @dataclass(frozen=True)
 class Effort:
     """Where the tactical search at the root ends."""
@@ -104,7 +113,7 @@ class TreeSearch:
         self._mate: list[Move] = []  # the line of a mate found at the root
         self._tactical: int | None = None  # the best move by the tactical search at the root
         self._looked = 0  # how deep that was
-        self._verified: tuple[int, list[Price]] = 0, []  # depth and best moves of the tactical search at the end
+        self._verified = Verified()
         self._in_tactics = False  # whether a tactical search runs that `stop` ends
         self.ends: NDArray[np.float32] = np.zeros(len(End), np.float32)
         """The network's chances of each `End` at the root."""
@@ -140,7 +149,7 @@ class TreeSearch:
         too; ``is_stopped`` says whether all is stopped already. Returns whether the root was read: where it
         ``gives_up``, it is not if it is stopped in the midst of a long game, and nothing may be asked of it then.
         """
-        self.made, self.spent, self._chosen, self._verified, self.unmixed = 0, 0.0, None, (0, []), {}
+        self.made, self.spent, self._chosen, self._verified, self.unmixed = 0, 0.0, None, Verified(), {}
         self._game = _game_of(board)
         news = self._leaves.set_board(board)
         self._state["deepest"] = self._leaves.deepest
@@ -191,7 +200,7 @@ class TreeSearch:
         return bool(np.isin(ends, self._game.keys[:-1]).any())
 
     def _read_root(
-        self, allowed: Collection[Move] | None, effort: Effort, is_stopped: Callable[[], bool], gives_up: bool
+        self, wanted: Collection[Move] | None, effort: Effort, is_stopped: Callable[[], bool], gives_up: bool
     ) -> bool:
         """Evaluate the root, more thoroughly than other nodes: with its mirror image and deeper tactics."""
         space = self._space(0)
@@ -199,7 +208,7 @@ class TreeSearch:
         self._mate = []
         if not self._leaves.read_root(space, is_stopped if gives_up else never):
             return False
-        if self.params.mate_moves > 0 and allowed is None and not is_stopped():
+        if self.params.mate_moves > 0 and wanted is None and not is_stopped():
             self._mate = self._leaves.find_root_mate(space, self.params.root_mate_moves, MATE_NODES)
         if self.params.depth >= 0:
             with self._stoppable(lambda: is_stopped() or effort.is_over()):
@@ -209,9 +218,9 @@ class TreeSearch:
         answers, n = space.answers, int(space.answers.counts[0])
         moves, scores, losses = answers.moves[0, :n], answers.scores[0, :n], space.losses[0, :n]
         self.ends = answers.ends[0].copy()
-        self._partial = allowed is not None
-        if allowed is not None:
-            kept = np.isin(moves, [move.index for move in allowed])
+        self._partial = wanted is not None
+        if wanted is not None:
+            kept = np.isin(moves, [move.index for move in wanted])
             moves, scores, losses = moves[kept], scores[kept], losses[kept]
         self._tactical = int(moves[losses.argmin()]) if self.params.depth >= 0 and len(moves) else None
         tree.change_priors(self._state, self._nodes, self._edges, 0, moves, scores, losses)
@@ -243,12 +252,12 @@ class TreeSearch:
     def think(
         self,
         nodes: int | None,
-        allowed: Budget,
+        budget: Budget,
         threads: int = 1,
         stopped: threading.Event | None = None,
         started: float | None = None,
     ) -> Iterator[None]:
-        """Search until so many visits, the time allowed, or ``stopped``; yield after each batch of this thread.
+        """Search until so many visits, the time of the budget, or ``stopped``; yield after each batch of this thread.
 
         ``started`` is when the time began, by ``time.perf_counter()``; now if not given.
 
@@ -268,7 +277,7 @@ class TreeSearch:
             while not (stopped is not None and stopped.is_set()):
                 # On a slow machine the root may have taken all of the time. Some visits are made nevertheless.
                 used = time.perf_counter() - started
-                if self._is_decided(nodes, used, allowed) and (self.made or not self.unclear):
+                if self._is_decided(nodes, used, budget) and (self.made or not self.unclear):
                     return
                 if not self._own_step(goal):
                     return
@@ -381,14 +390,14 @@ class TreeSearch:
         """How full the tree is, in thousandths."""
         return 1000 * int(self._state["nodes"][0]) // len(self._nodes)
 
-    def _is_decided(self, nodes: int | None, used: float, allowed: Budget) -> bool:
+    def _is_decided(self, nodes: int | None, used: float, budget: Budget) -> bool:
         """Return whether thinking ends: the time is up, or the choice is certain.
 
         It is certain if there is one move, whose value takes a few visits; if the result is proven; or if the visits
         that are left cannot change it. A fixed time is used in full nevertheless. Past the time aimed at, it is enough
         that the most visited move has the best value.
         """
-        target, most = allowed.target, allowed.most
+        target, most = budget.target, budget.most
         if self._mate or self.root["lower"] == self.root["upper"] or (most is not None and used >= most):
             return True
         if nodes is None and target is None:
@@ -431,24 +440,24 @@ class TreeSearch:
         # Moves beyond those that are wanted, so that each has a better one to hold its place against.
         most = max(self.params.verified, 2 * count) if count > 1 else self.params.verified
         some = [*found[:most], *(c for c in found[most:] if c.move.index == self._tactical)]
-        latest: tuple[int, list[Price]] = 0, []
+        latest = Verified()
         try:
             with self._stoppable(is_over):
                 for chosen in (some, found):
                     with closing(self._search_tactically(chosen, count, nodes, threads)) as searching:
                         for depth, best in searching:
                             if best[0].score < -LOST and len(chosen) < len(found):
-                                self._verified = 0, []
+                                self._verified = Verified()
                                 break
-                            latest = depth, sorted(best, key=lambda price: -price.score)
+                            latest = Verified(depth, tuple(sorted(best, key=lambda price: -price.score)))
                             # Not before it is as deep again as what is known.
-                            if depth >= max(self._verified[0], self._looked):
+                            if depth >= max(self._verified.depth, self._looked):
                                 self._verified = latest
                                 yield
                         else:
                             return
         finally:
-            if not self._verified[1]:
+            if not self._verified.prices:
                 self._verified = latest
 
     def _search_tactically(
