@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xiangqi.jit import compiled
-from xiangqi.kernels import EDGE, LEAP_OVER, LEAP_TO, STEP, Cells, _table, constant
+from xiangqi.kernels import EDGE, LEAP_OVER, LEAP_TO, STEP, Cells, constant, packed
 from xiangqi.mates import FILE, RANK
 from xiangqi.move import BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK, SQUARES
 
@@ -54,7 +54,7 @@ GRADE: Final = constant(
 """``[kind, status]``: 1 in the byte that counts losses of this bucket; see `worst`."""
 
 _EYE = constant(
-    _table([[sq for sq in SQUARES if x in LEAP_OVER[BISHOP, sq, 1 : LEAP_OVER[BISHOP, sq, 0] + 1]] for x in SQUARES], 4)
+    packed([[sq for sq in SQUARES if x in LEAP_OVER[BISHOP, sq, 1 : LEAP_OVER[BISHOP, sq, 0] + 1]] for x in SQUARES], 4)
 )
 """For each square, the squares from which a bishop jumps over it."""
 
@@ -70,7 +70,7 @@ def _neighbours() -> NDArray[np.int8]:
     return table
 
 
-_NEXT = constant(_neighbours())
+NEXT = constant(_neighbours())
 """``[way, place, taken]``: the next occupied place of a line, up (0) or down (1) from ``place``, or -1."""
 
 
@@ -142,7 +142,7 @@ def unblock(cells: Cells, lines: NDArray[np.int16], x: int, reach: NDArray[np.in
     for d in range(4):
         place, taken, start = (file, lines[9 + rank], x - file) if d < 2 else (rank, lines[file], int(file))
         way, step = d & 1, abs(STEP[d])
-        first = _NEXT[way, place, taken]
+        first = NEXT[way, place, taken]
         if first < 0:
             continue
         beyond, sq = d ^ 1, start + step * first  # its attack goes on beyond x
@@ -157,7 +157,7 @@ def unblock(cells: Cells, lines: NDArray[np.int16], x: int, reach: NDArray[np.in
             for i in range(1, LEAP_TO[KNIGHT, sq, 0] + 1):
                 if LEAP_OVER[KNIGHT, sq, i] == x:
                     reach[LEAP_TO[KNIGHT, sq, i]] += unit
-        second = _NEXT[way, first, taken]
+        second = NEXT[way, first, taken]
         if second >= 0:
             piece = cells[start + step * second]
             if piece & 7 == CANNON:

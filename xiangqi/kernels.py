@@ -62,7 +62,7 @@ def constant(array: NDArray[T]) -> NDArray[T]:
     return array
 
 
-def _table(rows: list[list[Any]], width: int) -> NDArray[np.int16]:
+def packed(rows: list[list[Any]], width: int) -> NDArray[np.int16]:
     """Pack rows of numbers into an array; column 0 holds the length of each row."""
     table = np.full((len(rows), width + 1), -1, np.int16)
     for i, row in enumerate(rows):
@@ -105,17 +105,17 @@ def _leaps(piece: int, a: int) -> list[tuple[int, int]]:
     return found
 
 
-LEAP_TO = constant(np.array([_table([[b for b, _ in _leaps(p, a)] for a in SQUARES], 8) for p in range(16)], np.int8))
+LEAP_TO = constant(np.array([packed([[b for b, _ in _leaps(p, a)] for a in SQUARES], 8) for p in range(16)], np.int8))
 """``[piece, sq]``: the number of squares a king, advisor, bishop, knight or pawn can go to, then the squares."""
 LEAP_OVER = constant(
-    np.array([_table([[leg for _, leg in _leaps(p, a)] for a in SQUARES], 8) for p in range(16)], np.int8)
+    np.array([packed([[leg for _, leg in _leaps(p, a)] for a in SQUARES], 8) for p in range(16)], np.int8)
 )
 """``[piece, sq]``: for each square of ``LEAP_TO``, the square that must be empty, or -1."""
-KNIGHT_FROM_LEG = constant(_table([[dict(_leaps(KNIGHT, a))[b] for a, _ in _leaps(KNIGHT, b)] for b in SQUARES], 8))
+KNIGHT_FROM_LEG = constant(packed([[dict(_leaps(KNIGHT, a))[b] for a, _ in _leaps(KNIGHT, b)] for b in SQUARES], 8))
 """Leg of a knight that jumps from ``LEAP_TO[KNIGHT, sq]`` to ``sq``: always a diagonal neighbour of ``sq``."""
 PAWN_FROM = constant(
     np.array(
-        [_table([[a for a in SQUARES if b in dict(_leaps(p, a))] for b in SQUARES], 3) for p in (PAWN, 8 + PAWN)],
+        [packed([[a for a in SQUARES if b in dict(_leaps(p, a))] for b in SQUARES], 3) for p in (PAWN, 8 + PAWN)],
         np.int8,
     )
 )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from xiangqi.jit import compiled
 from xiangqi.kernels import MOVE_FROM, MOVE_INDEX, MOVE_TO, checker
-from xiangqi.mates import _LEG, _in_line, checking_moves
+from xiangqi.mates import LEG, checking_moves, in_line
 from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK
 from xiangqi.workspace import (
     Workspace,
@@ -56,12 +56,12 @@ def _add_evasions(ws: Workspace, ply: int, n: int, most: int) -> int:
     king = int(ws.at[side * 8 + KING, 0])
     attacker, screen = checker(ws.cells, king, 1 - side)
     low, high = min(attacker, king), max(attacker, king)
-    leg = _LEG[attacker, king] if ws.cells[attacker] & 7 == KNIGHT else -1
+    leg = LEG[attacker, king] if ws.cells[attacker] & 7 == KNIGHT else -1
     end, found = add_quiets(ws, add_captures(ws, n)), n
     for i in range(n, end):
         move = int(ws.moves[i])
         a, b = move // 90, move % 90
-        blocks = b == leg or (leg < 0 and low < b < high and _in_line(b, king) and _in_line(b, attacker))
+        blocks = b == leg or (leg < 0 and low < b < high and in_line(b, king) and in_line(b, attacker))
         if a != king and a != screen and b != attacker and not blocks:
             continue
         make(ws, ply, a, b)

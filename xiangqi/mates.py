@@ -31,13 +31,13 @@ from xiangqi.kernels import (
     STEP,
     Cells,
     _is_safe,
-    _table,
     checker,
     constant,
     find_king,
     is_attacked,
     is_pseudo_legal,
     legal_moves,
+    packed,
 )
 from xiangqi.move import BLACK, CANNON, KING, KNIGHT, PAWN, RED, ROOK, SQUARES
 
@@ -59,19 +59,19 @@ def _seen() -> NDArray[np.int16]:
 
 SEEN: Final = constant(_seen())
 """``[pieces, place, taken]``: the squares of a line with that number of pieces between them and ``place``."""
-_LEG = np.full((90, 90), -1, np.int8)
+LEG = np.full((90, 90), -1, np.int8)
 for _sq in SQUARES:
     for _i in range(1, LEAP_TO[KNIGHT, _sq, 0] + 1):
-        _LEG[_sq, LEAP_TO[KNIGHT, _sq, _i]] = LEAP_OVER[KNIGHT, _sq, _i]
-constant(_LEG)
+        LEG[_sq, LEAP_TO[KNIGHT, _sq, _i]] = LEAP_OVER[KNIGHT, _sq, _i]
+constant(LEG)
 """``[knight, target]``: the leg of a jump, or -1."""
-_NEAR_KNIGHT = constant((_LEG >= 0) | ((_LEG >= 0).astype(int) @ (_LEG >= 0) > 0))
+_NEAR_KNIGHT = constant((LEG >= 0) | ((LEG >= 0).astype(int) @ (LEG >= 0) > 0))
 """``[knight, king]``: whether a knight could capture the king within two jumps."""
 
 _PAWN_CHECKS = constant(
     np.array(
         [
-            _table(
+            packed(
                 [
                     [MOVE_INDEX[a, b] for b in PAWN_FROM[c, king, 1:] if b >= 0 for a in PAWN_FROM[c, b, 1:] if a >= 0]
                     for king in SQUARES
@@ -254,12 +254,12 @@ def checking_moves(
                 continue
             for i in range(1, LEAP_TO[KNIGHT, a, 0] + 1):
                 b = LEAP_TO[KNIGHT, a, i]
-                leg = _LEG[b, king]
+                leg = LEG[b, king]
                 if leg >= 0 and (view[leg] == 0 or leg == a) and view[LEAP_OVER[KNIGHT, a, i]] == 0:
                     if view[b] == 0 or view[b] // 8 != side:
                         out[n] = MOVE_INDEX[a, b]
                         n += 1
-            leg = _LEG[a, king]
+            leg = LEG[a, king]
             if leg >= 0 and view[leg] != 0 and view[leg] // 8 == side:  # a piece of its own side leaves its leg
                 end = n + targets(view, leg, out[n:])
                 for i in range(n, end):
@@ -297,20 +297,21 @@ def evasion(view: Cells, side: int, king: int, scratch: NDArray[np.int16]) -> in
             return int(MOVE_INDEX[king, b])
     attacker, screen = checker(view, king, enemy)
     low, high = min(attacker, king), max(attacker, king)
-    leg = _LEG[attacker, king] if view[attacker] & 7 == KNIGHT else -1
+    leg = LEG[attacker, king] if view[attacker] & 7 == KNIGHT else -1
     for a in range(90):
         if view[a] == 0 or view[a] // 8 != side or a == king:
             continue
         for i in range(targets(view, a, scratch)):
             b = scratch[i]
-            blocks = b == leg or (leg < 0 and low < b < high and _in_line(b, king) and _in_line(b, attacker))
+            blocks = b == leg or (leg < 0 and low < b < high and in_line(b, king) and in_line(b, attacker))
             if (b == attacker or a == screen or blocks) and _is_safe(view, a, b, king, enemy):
                 return int(MOVE_INDEX[a, b])
     return -1
 
 
 @compiled
-def _in_line(a: int, b: int) -> bool:
+def in_line(a: int, b: int) -> bool:
+    """Return whether two squares are on the same file or rank."""
     return bool(FILE[a] == FILE[b] or RANK[a] == RANK[b])
 
 

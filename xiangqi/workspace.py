@@ -15,11 +15,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xiangqi.attacks import _NEXT
+from xiangqi.attacks import NEXT
 from xiangqi.evaluation import WORTH
 from xiangqi.jit import compiled
 from xiangqi.kernels import LEAP_OVER, LEAP_TO, MAX_MOVES, PAWN_FROM, ZOBRIST, ZOBRIST_TURN, Cells, constant
-from xiangqi.mates import _LEG, FILE, RANK, empty, fill
+from xiangqi.mates import FILE, LEG, RANK, empty, fill
 from xiangqi.move import ADVISOR, BISHOP, CANNON, KING, KNIGHT, PAWN, ROOK
 
 Workspace = Any
@@ -240,7 +240,7 @@ def hit(ws: Workspace, sq: int, by: int) -> bool:
         if between > 0 and between & (between - 1) == 0:
             return True
     for i in range(ws.count[code + KNIGHT]):
-        leg = _LEG[ws.at[code + KNIGHT, i], sq]
+        leg = LEG[ws.at[code + KNIGHT, i], sq]
         if leg >= 0 and ws.cells[leg] == 0:
             return True
     for i in range(1, PAWN_FROM[by, sq, 0] + 1):
@@ -279,7 +279,7 @@ def may_check(ws: Workspace, a: int, b: int) -> bool:
         return True  # it moves along a line with the king, opens one, or becomes a screen
     if abs(FILE[a] - FILE[king]) == 1 and abs(RANK[a] - RANK[king]) == 1:
         return True  # it may leave the leg of a knight
-    return bool(ws.cells[a] & 7 == KNIGHT and _LEG[b, king] >= 0)
+    return bool(ws.cells[a] & 7 == KNIGHT and LEG[b, king] >= 0)
 
 
 @compiled
@@ -295,9 +295,9 @@ def add_captures(ws: Workspace, n: int) -> int:
                     taken, place, start, step = ws.lines[9 + rank], file, a - file, 1
                 else:
                     taken, place, start, step = ws.lines[file], rank, int(file), 9
-                to = _NEXT[d & 1, place, taken]
+                to = NEXT[d & 1, place, taken]
                 if kind == CANNON and to >= 0:
-                    to = _NEXT[d & 1, to, taken]
+                    to = NEXT[d & 1, to, taken]
                 if to >= 0:
                     b = start + step * to
                     if ws.cells[b] // 8 != side:
@@ -324,19 +324,19 @@ def add_quiets(ws: Workspace, n: int) -> int:
             a = int(ws.at[code + kind, i])
             file, rank = int(FILE[a]), int(RANK[a])
             taken = ws.lines[9 + rank]
-            end = int(_NEXT[0, file, taken])
+            end = int(NEXT[0, file, taken])
             for b in range(a + 1, a + (end if end >= 0 else 9) - file):
                 ws.moves[n] = a * 90 + b
                 n += 1
-            for b in range(a - 1, a + int(_NEXT[1, file, taken]) - file, -1):
+            for b in range(a - 1, a + int(NEXT[1, file, taken]) - file, -1):
                 ws.moves[n] = a * 90 + b
                 n += 1
             taken = ws.lines[file]
-            end = int(_NEXT[0, rank, taken])
+            end = int(NEXT[0, rank, taken])
             for to in range(rank + 1, end if end >= 0 else 10):
                 ws.moves[n] = a * 90 + to * 9 + file
                 n += 1
-            for to in range(rank - 1, int(_NEXT[1, rank, taken]), -1):
+            for to in range(rank - 1, int(NEXT[1, rank, taken]), -1):
                 ws.moves[n] = a * 90 + to * 9 + file
                 n += 1
     for kind in (KNIGHT, PAWN, KING, ADVISOR, BISHOP):
