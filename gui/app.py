@@ -21,6 +21,7 @@ from gui.board_view import GLIDE, Arrow, BoardView, Glow, Marks, Scene, draw_cha
 from gui.layout import MINIMUM_SIZE, Layout, Point, arrange
 from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw_error
 from gui.preferences import Preferences
+from gui.rulings import told
 from gui.sheets.dialogs import TextDialog
 from gui.sheets.help import HelpSheet
 from gui.sheets.menu import Menu
@@ -235,7 +236,9 @@ class App:
 
     def _banner(self) -> Ending | None:
         session = self.session
-        return session.ending if session.live and self._dismissed != session.generation else None
+        if session.ending is None or not session.live or self._dismissed == session.generation:
+            return None
+        return told(session.ending, session.texts)
 
     @property
     def _banner_hint(self) -> str:

@@ -11,7 +11,7 @@ from gui import fonts, theme
 from gui.actions import Action, Tone
 from gui.layout import SMALLEST_TEXT, Layout
 from gui.palettes import Rgb
-from gui.strings import language, say, translated
+from gui.strings import say, translated
 from gui.widgets import Position, box, button, write
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _banner_lines(layout: Layout, ending: Ending, hint: str) -> list[tuple[str, 
     cell, width = layout.cell, round(layout.cell * 6.6)
     least = round(13 * layout.density), round(SMALLEST_TEXT * layout.density)
     large, small = max(least[0], round(cell * 0.25)), max(least[1], round(cell * 0.17))
-    facts = "; ".join(map(translated, dict.fromkeys((*ending.evidence[:1], *ending.evidence[-1:]))))
+    facts = say("word.then").join(map(translated, dict.fromkeys((*ending.evidence[:1], *ending.evidence[-1:]))))
     why = theme.wrap(facts[:1].upper() + facts[1:], small, width - 48, 3) if facts else []
     return [
         (theme.fit(translated(ending.text), large, width - 32), large, theme.TEXT),
@@ -266,9 +266,8 @@ def draw_banner(screen: pygame.Surface, layout: Layout, ending: Ending, hint: st
     shadow = theme.box_shadow(rect.width, rect.height, 16, blur, 0.7)
     screen.blit(shadow, (rect.x - blur, rect.y - blur + 4))
     box(screen, rect, theme.BANNER, 16, 0.96)
-    simplified = language() == "zh-Hans"
-    title = {0: "红胜" if simplified else "紅勝", 1: "黑胜" if simplified else "黑勝", None: "和棋"}[ending.winner]
-    label = theme.text(title, round(cell * 0.95), theme.GOLD, fonts.KAI)
+    title = say({0: "banner.red_wins", 1: "banner.black_wins", None: "banner.draw"}[ending.winner])
+    label = theme.text(title, round(cell * 0.95), theme.GOLD, fonts.UI if title.isascii() else fonts.KAI)
     body = label.get_bounding_rect()
     screen.blit(label, (rect.centerx - body.centerx, rect.y + round(cell * 0.76) - body.centery))
     y = rect.y + cell * 1.42

@@ -35,32 +35,47 @@ def say(key: str, /, **values: object) -> str:
 
 
 def translated(sentence: str) -> str:
-    """Return a sentence of the packages below in the current language; as it is if the table does not have it.
+    """Return a sentence of the packages below in the current language and in the words of the board.
 
-    The place of a fault may stand before it, as ``a.pgn, line 12: ``.
+    It stays as it is if the table does not have it. The place of a fault may stand before it, as ``a.pgn, line 12: ``.
+
+    >>> translated("red newly chases the knight with every move, which the checks excuse")
+    'red newly chases the horse with every move, which the checks excuse'
     """
-    if _language == "en":
-        return sentence
+    return _translated(sentence, _language)
+
+
+@functools.lru_cache(maxsize=256)
+def _translated(sentence: str, language: str) -> str:
     for key, pattern in _sentences():
         if (found := pattern.fullmatch(sentence)) is not None:
-            return say(key, **{name: _word(text) for name, text in found.groupdict().items()})
+            words = {name: _word(text, language) for name, text in found.groupdict().items()}
+            return column(language)[key].format(**words)
     place, _, fault = sentence.partition(": ")
-    if fault and (told := translated(fault)) != fault:
-        return f"{', '.join(map(_place, place.split(', ')))}：{told}"
+    if fault and (told := _translated(fault, language)) != fault:
+        comma, colon = (", ", ": ") if language == "en" else ("，", "：")
+        return f"{comma.join(_place(text, language) for text in place.split(', '))}{colon}{told}"
     return sentence
 
 
-def _word(text: str) -> str:
-    """Return words within a sentence in the current language."""
-    faults = [f"fault.{word.replace(' ', '_')}" for word in text.split(", ")]
-    if all(map(has, faults)):
-        return "；".join(say(key).rstrip("。") for key in faults)
-    return say(key) if has(key := f"word.{text}") else translated(text)
+def _word(text: str, language: str) -> str:
+    """Return words within a sentence in a language."""
+    texts = column(language)
+    if (key := f"word.{text}") in texts:
+        return texts[key]
+    if all(fault in _faults() for fault in text.split("; ")):
+        faults = [texts[_faults()[fault]] for fault in text.split("; ")]
+        return texts["word.then"].join(fault[0].lower() + fault[1:].rstrip(".。") for fault in faults)
+    pieces = [f"word.{name.removeprefix('the ')}" for name in text.split(" and ") if name.startswith("the ")]
+    if pieces and all(map(has, pieces)):
+        return texts["word.and"].join(texts["word.the"].format(piece=texts[piece]) for piece in pieces)
+    return _translated(text, language)
 
 
-def _place(text: str) -> str:
+def _place(text: str, language: str) -> str:
     name, _, number = text.rpartition(" ")
-    return say(key, number=number) if number.isdigit() and has(key := f"place.{name}") else text
+    key = f"place.{name}"
+    return column(language)[key].format(number=number) if number.isdigit() and has(key) else text
 
 
 def has(key: str) -> bool:
@@ -81,6 +96,15 @@ def _traditional() -> dict[str, str]:
     return {key: convert(text) for key, text in CHINESE.items()}
 
 
+_SHAPES: Final = {
+    **dict.fromkeys(("winner", "loser"), "Red|Black"),
+    **dict.fromkeys(("color", "other"), "red|black"),
+    **dict.fromkeys(("number", "count", "size", "ply", "plies"), r"[\d,]+"),
+    "opinion": "wdl|depth|nodes|candidates",
+}
+"""What words in braces look like, by their names; any others are any text."""
+
+
 @functools.cache
 def _sentences() -> list[tuple[str, re.Pattern[str]]]:
     """Return the keys of the sentences of the packages below, and what these look like."""
@@ -88,9 +112,19 @@ def _sentences() -> list[tuple[str, re.Pattern[str]]]:
     for key, text in ENGLISH.items():
         if key.startswith("said."):
             parts = re.split(r"\{(\w+)\}", text)
-            pattern = "".join(f"(?P<{part}>.+?)" if n % 2 else re.escape(part) for n, part in enumerate(parts))
+            plain = [re.escape(part.replace("{{", "{").replace("}}", "}")) for part in parts[::2]]
+            words = [f"(?P<{name}>{_SHAPES.get(name, '.+?')})" for name in parts[1::2]]
+            pattern = "".join(part for pair in zip(plain, [*words, ""], strict=True) for part in pair)
             found.append((key, re.compile(pattern)))
     return found
+
+
+@functools.cache
+def _faults() -> dict[str, str]:
+    """Return the keys of the faults of a position by what the library says of them."""
+    from xiangqi.status import FAULTS
+
+    return {text: f"fault.{str(flag.name).lower()}" for flag, text in FAULTS.items()}
 
 
 def language() -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -63,6 +65,28 @@ class Status(enum.IntFlag):
     OPPOSITE_CHECK = enum.auto()
     """The side that is not to move is in check, so its king could be captured (including by the facing king)."""
 
+
+FAULTS: Final[Mapping[Status, str]] = MappingProxyType(
+    {
+        Status.NO_RED_KING: "the red king is missing",
+        Status.NO_BLACK_KING: "the black king is missing",
+        Status.TOO_MANY_KINGS: "a side has more than one king",
+        Status.TOO_MANY_ADVISORS: "a side has more than two advisors",
+        Status.TOO_MANY_BISHOPS: "a side has more than two bishops",
+        Status.TOO_MANY_KNIGHTS: "a side has more than two knights",
+        Status.TOO_MANY_ROOKS: "a side has more than two rooks",
+        Status.TOO_MANY_CANNONS: "a side has more than two cannons",
+        Status.TOO_MANY_PAWNS: "a side has more than five pawns",
+        Status.KING_OUTSIDE_PALACE: "a king is outside its palace",
+        Status.ADVISOR_OFF_ITS_POINTS: "an advisor is where it can never get",
+        Status.BISHOP_OFF_ITS_POINTS: "a bishop is where it can never get",
+        Status.PAWN_OFF_ITS_POINTS: "a pawn is where it can never get",
+        Status.PAWNS_DOUBLED_AT_HOME: "two pawns on one file have not crossed the river",
+        Status.KINGS_FACING: "the kings face each other",
+        Status.OPPOSITE_CHECK: "the side that is not to move is in check",
+    }
+)
+"""What each fault is in words."""
 
 _MOST: Final = {
     KING: (1, Status.TOO_MANY_KINGS),

@@ -24,6 +24,7 @@ from xiangqi import BLACK, NULL_MOVE, RED, STARTING_FEN, Board, Color, IllegalMo
 from xiangqi.engine import Limit
 from xiangqi.game import ChildNode, Game, GameNode
 from xiangqi.rulings import Rules
+from xiangqi.status import FAULTS
 
 SIDES: Final = ("Red", "Black")
 HUMANS: Final[dict[str, frozenset[Color]]] = {
@@ -94,14 +95,15 @@ PERSON: Final = Seat("Human", is_person=True)
 def playable(fen: str) -> Board:
     """Set up a position to play from. Raises ``InvalidFenError`` if it cannot arise in a game.
 
-    >>> playable("4k4/9/9/9/9/9/9/9/9/4K4 w")
+    >>> playable("4k4/9/9/9/9/9/9/9/9/4K4 w")  # doctest: +NORMALIZE_WHITESPACE
     Traceback (most recent call last):
     ...
-    xiangqi.fen.InvalidFenError: cannot play from this position: kings facing, opposite check
+    xiangqi.fen.InvalidFenError: cannot play from this position: the kings face each other; the side that is not to move
+    is in check
     """
     board = Board(fen.strip())
     if not board.is_valid():
-        faults = ", ".join(flag.name.lower().replace("_", " ") for flag in board.status() if flag.name)
+        faults = "; ".join(FAULTS[flag] for flag in board.status())
         raise InvalidFenError(f"cannot play from this position: {faults}")
     return board
 

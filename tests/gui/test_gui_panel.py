@@ -238,7 +238,7 @@ class TestBanner:
         app.session.view(2)
         assert self.shown(app)
 
-    @pytest.mark.parametrize(("winner", "title"), [(RED, "紅勝"), (BLACK, "黑勝"), (None, "和棋")])
+    @pytest.mark.parametrize(("winner", "title"), [(RED, "Red wins"), (BLACK, "Black wins"), (None, "Draw")])
     def test_it_names_the_winner_and_the_reason(self, written, winner, title):
         screen = pygame.Surface((900, 700))
         ending = Ending(winner, "checkmate" if winner is not None else "repetition", ("the first", "the last"))
@@ -247,12 +247,33 @@ class TestBanner:
         assert written[1] == ending.text
         assert written[2] == "The first; the last"
 
+    def test_the_facts_are_told_as_the_board_writes_moves_and_pieces(self, open_board, written):
+        app = open_board(fen="3k5/9/9/9/9/9/9/9/4R4/5K3 w")
+        play(app, *["e1d1", "d9e9", "d1e1", "e9d9"] * 2)
+        shot(app)
+        assert "ply 7: red 俥六平五 checks" in " ".join(written)
+        app = open_board(fen="4k4/R8/9/9/9/9/9/9/1R7/3K5 w")
+        app.controller.preferences.set("language", "zh-Hans")
+        play(app, "b1b9")
+        shot(app)
+        assert "黑方被将军，无法解救" in written
+
+    @pytest.mark.parametrize(("code", "title"), [("en", "Red wins"), ("zh-Hans", "红胜"), ("zh-Hant", "紅勝")])
+    def test_the_winner_is_named_in_the_language_of_the_board(self, app, written, code, title):
+        app.session.undo()
+        app.session.undo()
+        app.controller.preferences.set("language", code)
+        play(app, "h9g7")
+        app.session.ending or app.session.forfeit(BLACK)
+        shot(app)
+        assert title in written
+
     def test_who_resigned_has_lost(self, open_board, written):
         app = open_board()
         play(app, "h2e2")
         app.session.resign()  # Black is to move
         shot(app)
-        assert "紅勝" in written and "黑勝" not in written
+        assert "Red wins" in written and "Black wins" not in written
         assert "Red wins: Black resigned" in written
 
 

@@ -207,8 +207,8 @@ class TestPositions:
         ("fen", "reason"),
         [
             ("nonsense", "10 ranks"),
-            ("9/9/9/9/9/9/9/9/9/9 w", "no red king"),
-            ("4k4/9/9/9/9/9/9/9/9/4K4 w", "kings facing"),
+            ("9/9/9/9/9/9/9/9/9/9 w", "the red king is missing"),
+            ("4k4/9/9/9/9/9/9/9/9/4K4 w", "the kings face each other"),
         ],
     )
     def test_unplayable_positions_are_refused_and_nothing_is_lost(self, fen, reason):

@@ -1,3 +1,4 @@
+import json
 import re
 import string
 from pathlib import Path
@@ -10,14 +11,17 @@ from gui import fonts, strings
 from gui.actions import Action
 from gui.errors import describe
 from gui.names import level_name
+from gui.notation import Style
+from gui.rulings import told
 from lm.matches.table import Ending, playable
 from lm.players.levels import LEVELS
 from lm.players.player import Failure
-from xiangqi import BLACK, RED, Board, InvalidFenError, InvalidMoveError, Move
+from xiangqi import BLACK, RED, STARTING_FEN, Board, InvalidFenError, InvalidMoveError
 from xiangqi.engine import EngineError
 from xiangqi.formats import load
 from xiangqi.rulings import Reason
 
+BOOK = Path(__file__).parents[1] / "xiangqi" / "files" / "book-rulings.jsonl"
 KEYS = sorted(strings.column("en"))
 ENDINGS = [
     *(Ending(None, reason) for reason in get_args(Reason) if reason not in ("checkmate", "stalemate")),
@@ -151,26 +155,39 @@ class TestSentencesOfThePackagesBelow:
         assert not re.search("[A-Za-z]", text)
         assert ending.winner is None or "红黑"[ending.winner] in text
 
+    @pytest.mark.parametrize("notation", ["chinese", "iccs"])
     @pytest.mark.parametrize(
         ("fen", "moves"),
         [
-            (None, ["h2e2", "h9g7", "e2h2", "g7h9"] * 2),
-            ("3k5/9/9/9/9/9/9/9/4R4/5K3 w", ["e1d1", "d9e9", "d1e1", "e9d9"] * 2),
-            ("4k4/9/4b4/9/9/9/9/4R4/9/3K5 b", ["e7g5", "e2g2", "g5e7", "g2e2"] * 2),
-            ("3k5/9/9/9/4n4/9/9/4R4/9/5K3 b", ["e5g4", "e2g2", "g4e5", "g2e2"] * 2),
+            (STARTING_FEN, "h2e2 h9g7 e2h2 g7h9 " * 2),
+            ("3k5/9/9/9/9/9/9/9/4R4/5K3 w", "e1d1 d9e9 d1e1 e9d9 " * 2),
+            ("5k3/9/4b4/9/9/9/9/4R4/9/3K5 b", "e7g5 e2g2 g5e7 g2e2 " * 2),
+            ("3k5/9/9/9/4n4/9/9/4R4/9/5K3 b", "e5g4 e2g2 g4e5 g2e2 " * 2),
+            ("R3k4/R8/9/9/9/9/9/9/9/3K5 b", ""),
+            ("3k5/4P4/9/9/9/9/9/9/9/4K4 b", ""),
+            ("3k5/9/9/9/9/9/9/9/9/4K4 w", ""),
+            ("3k5/9/9/9/9/9/9/9/4R4/5K3 w - - 120 1", ""),
+            *((case["fen"], case["moves"]) for case in map(json.loads, BOOK.open())),
         ],
     )
-    def test_the_facts_behind_a_ruling_are_told_in_chinese(self, chinese, fen, moves):
-        board = Board(fen) if fen else Board()
-        for iccs in moves:
-            board.push(Move.from_iccs(iccs))
-        outcome = board.outcome()
-        assert outcome is not None
-        assert len(outcome.evidence) >= 2
-        for fact in outcome.evidence:
-            told = strings.translated(fact)
-            assert told != fact
-            assert not re.search("[A-Za-z]{3,}", re.sub("[a-i][0-9][a-i][0-9]", "", told)), told
+    def test_the_facts_behind_a_ruling_are_told_in_chinese(self, chinese, fen, moves, notation):
+        board = Board.from_moves(moves, fen)
+        texts = Style(notation, False).line(Board(fen), board.move_stack)
+        found = [board.outcome(rules, insufficient_material=True) for rules in ("computer", "asian", "check_only")]
+        endings = [told(Ending(each.winner, each.reason, each.evidence), texts) for each in found if each is not None]
+        facts = [fact for ending in endings for fact in ending.evidence]
+        assert facts
+        for fact in facts:
+            plain = re.sub("[a-i][0-9][a-i][0-9]", "", strings.translated(fact))
+            assert not re.search("[A-Za-z]", plain), plain
+
+    def test_the_board_has_one_name_for_each_piece(self):
+        text = "ply 3: red h2e2 newly chases the knight with the rook, which has no legal recapture"
+        assert strings.translated(text) == text.replace("knight", "horse").replace("rook", "chariot")
+        text = "black newly chases the bishop and the rook with every move, which the checks excuse"
+        assert strings.translated(text) == text.replace("bishop", "elephant").replace("rook", "chariot")
+        library = re.compile(r"\b(rook|knight|bishop)s?\b", re.IGNORECASE)
+        assert [key for key, text in strings.column("en").items() if library.search(text)] == []
 
     @pytest.mark.parametrize("line", ["", "readyok"])
     @pytest.mark.parametrize("error", ["", "no memory"])
@@ -203,11 +220,12 @@ class TestSentencesOfThePackagesBelow:
         ("sentence", "expected"),
         [
             ("No such file or directory: '/tmp/a.pgn'", "没有这个文件：'/tmp/a.pgn'"),
-            ("a.pgn, line 12: there is no game in the text", "a.pgn, 第 12 行：文字中没有棋局"),
-            ("cannot play from this position: kings facing, no red king", "这个局面不能下：将帅照面；红方没有帅"),
+            ("a.pgn, line 12: there is no game in the text", "a.pgn，第 12 行：文字中没有棋局"),
+            ("cannot play from this position: the kings face each other; the red king is missing",
+             "这个局面不能下：将帅照面；红方没有帅"),
             ("illegal move 'e9e8': it is red's turn in 4k4 w", "不合法的着法 'e9e8'：轮到红方走，局面 4k4 w"),
             ("game 2, ply 7: illegal move 'e9e8': e8 holds a piece of the same side in 4k4 w",
-             "第 2 局, 第 7 步：不合法的着法 'e9e8'：e8 有自己的棋子，局面 4k4 w"),
+             "第 2 局，第 7 步：不合法的着法 'e9e8'：e8 有自己的棋子，局面 4k4 w"),
         ],
     )  # fmt: skip
     def test_faults_are_told_in_chinese_with_their_places(self, chinese, sentence, expected):

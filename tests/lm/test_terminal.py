@@ -429,7 +429,7 @@ class TestFailures:
             converse(side="green")
         with pytest.raises(InvalidFenError):
             converse(fen="nonsense")
-        with pytest.raises(InvalidFenError, match="kings facing"):
+        with pytest.raises(InvalidFenError, match="the kings face each other"):
             converse(fen="4k4/9/9/9/9/9/9/9/9/4K4 w")
 
     def test_the_player_is_closed(self, opponent: Opponent) -> None:
@@ -467,7 +467,7 @@ class TestWords:
             ("analyse soon", "analyse takes a number of seconds, not 'soon'"),
             ("analyse -1", "analyse takes a number of seconds, not '-1'"),
             ("analyse nan", "analyse takes a number of seconds, not 'nan'"),
-            ("fen 4k4/9/9/9/9/9/9/9/9/4K4 w", "cannot play from this position: kings facing"),
+            ("fen 4k4/9/9/9/9/9/9/9/9/4K4 w", "cannot play from this position: the kings face each other"),
             ("open", "open needs a file name"),
             ("open /no/such/file.pgn", "/no/such/file.pgn: No such file or directory"),
         ],

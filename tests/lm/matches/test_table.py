@@ -80,7 +80,7 @@ class TestEnding:
         assert (line(table), table.offer, table.ending) == (["h2e2"], None, None)
 
     def test_positions_that_cannot_arise_are_refused(self) -> None:
-        with pytest.raises(InvalidFenError, match="kings facing"):
+        with pytest.raises(InvalidFenError, match="the kings face each other"):
             Table("4k4/9/9/9/9/9/9/9/9/4K4 w")
 
 
