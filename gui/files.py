@@ -17,7 +17,7 @@ from gui.games_folder import GamesFolder
 from gui.processes.reading import Fetched, FileEntry, Finished, Listed, Mended, Report
 from gui.session import SAVED, Session
 from gui.settings import Settings
-from gui.strings import say
+from gui.strings import say, translated
 from xiangqi import formats
 from xiangqi.formats import FormatError, dhtmlxq, jsonl, pgn
 
@@ -235,7 +235,7 @@ class Files:
             else:
                 session.resume(game)
         except ValueError as error:
-            self._notice(describe(error), "alert")
+            self._notice(translated(describe(error)), "alert")
             return
         self.path = self._source if isinstance(self._source, Path) else None
         self.index, self._game_number = fetched.index, session.number

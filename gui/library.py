@@ -29,7 +29,7 @@ from gui.processes.importing import (
 )
 from gui.processes.library import Explore, Explored, Fetch, Fetched, Listed, NoAnswer, Resembling, Search
 from gui.session import Session
-from gui.strings import say
+from gui.strings import say, translated
 from lm.library.entries import Filter
 
 if TYPE_CHECKING:
@@ -340,5 +340,5 @@ class GameLibrary:
             key = "library.stopped" if done.stopped else "library.imported"
             text = say(key, name=done.task.path.name, added=done.added, known=done.known)
             if done.faults:
-                text += " " + say("library.faults", count=done.faults, fault=done.fault)
+                text += " " + say("library.faults", count=done.faults, fault=translated(done.fault))
             self._notice(text, "alert" if done.faults else "good")

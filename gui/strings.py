@@ -47,15 +47,21 @@ def translated(sentence: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _translated(sentence: str, language: str) -> str:
+    if (found := _PLACED.fullmatch(sentence)) is not None:
+        return _placed(found[1], _translated(found[2], language), language)
     for key, pattern in _sentences():
         if (found := pattern.fullmatch(sentence)) is not None:
             words = {name: _word(text, language) for name, text in found.groupdict().items()}
             return column(language)[key].format(**words)
     place, _, fault = sentence.partition(": ")
     if fault and (told := _translated(fault, language)) != fault:
-        comma, colon = (", ", ": ") if language == "en" else ("，", "：")
-        return f"{comma.join(_place(text, language) for text in place.split(', '))}{colon}{told}"
+        return _placed(place, told, language)
     return sentence
+
+
+def _placed(place: str, told: str, language: str) -> str:
+    comma, colon = (", ", ": ") if language == "en" else ("，", "：")
+    return f"{comma.join(_place(text, language) for text in place.split(', '))}{colon}{told}"
 
 
 def _word(text: str, language: str) -> str:
@@ -96,10 +102,15 @@ def _traditional() -> dict[str, str]:
     return {key: convert(text) for key, text in CHINESE.items()}
 
 
+_PLACED: Final = re.compile(r"((?:.+?, )?(?:(?:game|line|byte|ply) \d+(?:, )?)+): (.+)")
+"""A fault with its place."""
 _SHAPES: Final = {
     **dict.fromkeys(("winner", "loser"), "Red|Black"),
     **dict.fromkeys(("color", "other"), "red|black"),
     **dict.fromkeys(("number", "count", "size", "ply", "plies"), r"[\d,]+"),
+    **dict.fromkeys(("bytes", "games"), r"[\d,]+ \w+"),
+    "suffix": r"\.\w+|'[^']*'",
+    "square": "[a-i][0-9]",
     "opinion": "wdl|depth|nodes|candidates",
 }
 """What words in braces look like, by their names; any others are any text."""

@@ -11,7 +11,7 @@ from gui.actions import Action
 from gui.errors import describe
 from gui.files import TEXTS, as_text
 from gui.review import WORST
-from gui.strings import say
+from gui.strings import say, translated
 from lm.study.report import write_review
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def copy_as(controller: Controller, kind: int) -> None:
     try:
         controller.clipboard.put(as_text(controller.session, controller.files.game(), name))
     except ValueError as error:
-        controller.say(describe(error), "alert")
+        controller.say(translated(describe(error)), "alert")
         return
     controller.say(say("notice.copied", what=say(f"text.{name}")), "good")
 

@@ -22,6 +22,7 @@ from gui.errors import describe
 from gui.processes.child import pipes
 from lm.library.entries import Heading
 from lm.library.searching import searchable
+from xiangqi.words import counted
 
 if TYPE_CHECKING:
     from xiangqi.game import Game
@@ -167,14 +168,16 @@ class Shelf:
                     if interrupted():
                         return
                     if now - start > MOST_TIME or kept > MOST_KEPT:
-                        fault = f"the rest after {len(self._games)} games, which is too much"
+                        fault = f"it is too large; {len(self._games):,} of its games are here"
                         break
         except Exception as error:  # whatever a file does is told on the board
             fault = describe(error)
         if not fault and not self._games:
-            fault = describe(faults[0]) if faults else "there is no game in it"
+            fault = describe(faults[0]) if faults else "there is no game in the file"
         elif not fault and len(self._games) > 1 and faults:
-            fault = describe(faults[0]) + (f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else "")
+            fault = describe(faults[0]) + (
+                f" (and {counted(len(faults) - 1, 'more fault')})" if len(faults) > 1 else ""
+            )
         if found:
             self._report(Listed(number, tuple(found)))
         self._report(Finished(number, fault))

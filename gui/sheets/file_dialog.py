@@ -17,7 +17,7 @@ from gui.palettes import Rgb
 from gui.sheets.dialogs import Dialog
 from gui.sheets.row_list import RowList
 from gui.sheets.text_field import TextField
-from gui.strings import say
+from gui.strings import say, translated
 from gui.widgets import Position, box, draw_hint, write
 
 MOST: Final = 5000
@@ -73,7 +73,7 @@ class FileDialog(Dialog):
             with os.scandir(folder) as found:
                 entries = [(entry.name, entry.is_dir()) for entry, _ in zip(found, range(MOST), strict=False)]
         except OSError as error:
-            self.note = describe(error)
+            self.note = translated(describe(error))
             return
         visible = [entry for entry in entries if not entry[0].startswith(".")]
         self.folder, self.note = folder.absolute(), ""

@@ -26,7 +26,7 @@ from gui.palettes import Rgb
 from gui.sheets.dialogs import Dialog
 from gui.sheets.row_list import RowList
 from gui.sheets.text_field import TextField
-from gui.strings import say
+from gui.strings import say, translated
 from gui.widgets import Position, box, write
 from lm import UserError
 from lm.players.levels import DEFAULT_LEVEL, LEVELS
@@ -348,7 +348,7 @@ class EngineDialog(Dialog):
         try:
             spec = engine_spec(name.strip(), command, options)
         except UserError as error:
-            self.note, self.tone = str(error), theme.ALARM
+            self.note, self.tone = translated(str(error)), theme.ALARM
             return
         if spec != self._confirmed:
             self._confirmed = spec

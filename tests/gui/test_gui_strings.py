@@ -1,3 +1,4 @@
+import ast
 import json
 import re
 import string
@@ -7,6 +8,7 @@ from typing import get_args
 import pytest
 from fontTools.ttLib import TTFont
 
+import xiangqi
 from gui import fonts, strings
 from gui.actions import Action
 from gui.errors import describe
@@ -50,6 +52,89 @@ SAME = {
     "End",
     "kB",
 }
+
+
+# The functions of the library that report or return a fault, and names that hold one.
+REPORTING = {
+    *("FormatError", "UnknownFormatError", "InvalidFenError", "InvalidMoveError", "IllegalMoveError"),
+    *("AmbiguousMoveError", "error", "fail", "report", "add"),
+}
+RETURNING = {"find_fault", "why_illegal", "_moves", "_annotate", "_unpack"}
+HOLDING = {"reason", "fault"}
+UNSEEN = re.compile(
+    "UCI|its root is|an XQF file holds|two pieces, |ranks start at|from square|halfmove|no red red|^ on |^ {2,}|column"
+)
+"""What no file and no text can lead to, and parts of sentences; the next test has some of these whole."""
+# What stands in braces, by its code; anything else is some text.
+VALUES = {
+    "COLOR_NAMES[board.turn]": "red",
+    "COLOR_NAMES[piece.color]": "black",
+    "PIECE_NAMES[piece.type]": "rook",
+    "PIECE_NAMES[type]": "knight",
+    "piece": "red bishop",
+    "place": "",
+    "error.colno": "7",
+    "what": "a WXF move",
+    "expected": "piece, file, direction and number, as C2=5",
+    "'several' if found else 'none'": "several",
+    "notation": "wxf",
+    "key": "wdl",
+    "_ROOT": "'ChineseChessRecord'",
+    "reason": "it is red's turn",
+    "why_illegal(board, move)": "it is red's turn",
+    "notation.why_illegal(self, move)": "it is red's turn",
+    "counted(size, 'byte')": "4 bytes",
+    "counted(count, 'game')": "1,200 games",
+    "counted(count, 'move')": "1 move",
+    "error": "it is red's turn",
+    "next(iter(options))": "'x'",
+    "name": "move number",
+    "square_name(move.to_square)": "e8",
+    "suffix": "'.docx'",
+    "square_name(move.from_square)": "e8",
+}
+
+
+def templates(node):
+    """Yield the texts in an expression: their parts, and the code of what is filled in."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(part.value if isinstance(part, ast.Constant) else filled(part.value) for part in node.values)
+    elif not isinstance(node, ast.Call):
+        for child in ast.iter_child_nodes(node):
+            yield from templates(child)
+
+
+def filled(node):
+    code = ast.unparse(node)
+    number = re.search(r"\d|len|number|size|SIZE|MAX|version|count|ply|parent|self.at", code)
+    return VALUES.get(code, "7" if number else "'x'")
+
+
+def faults():
+    """Return every sentence in which a reader or writer of games, a FEN or a move can be faulty."""
+    root, found = Path(xiangqi.__file__).parent, set()
+    for path in (*sorted(root.glob("formats/*.py")), root / "fen.py", root / "move.py", root / "notation.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in REPORTING:
+                found.update(text for argument in node.args for text in templates(argument))
+            elif isinstance(node, ast.Assign) and any(getattr(name, "id", "") in HOLDING for name in ast.walk(node)):
+                found.update(templates(node.value))
+            elif isinstance(node, ast.FunctionDef) and node.name in RETURNING:
+                for inner in ast.walk(node):
+                    if isinstance(inner, ast.Return | ast.Yield) and inner.value is not None:
+                        found.update(templates(inner.value))
+    return sorted(text for text in found if " " in text.strip() and not UNSEEN.search(text))
+
+
+def left_in_english(told):
+    """Return the English words of a Chinese sentence: those that are neither quoted nor names."""
+    names = "|".join(
+        [*SAME, "CB[RLF]", "MXQ", "SG", "XML", "DOCTYPE", "START", "END", "MiB", "Che2", "zstd", "zstandard"]
+    )
+    return re.findall("[A-Za-z]{3,}", re.sub(rf"'[^']*'|pip install|{names}", "", told))
 
 
 def placeholders(text):
@@ -114,7 +199,7 @@ class TestTable:
         for key, text in strings.column("zh-Hans").items():
             if key in ("engine.options.hint", "engine.command.hint", "notice.no_picture", "settings.pictures"):
                 continue
-            plain = re.sub(r"\{\w+\}|Fairy-Stockfish", "", text)
+            plain = re.sub(r"\{\w+\}|Fairy-Stockfish|'[^']*'|zstd|(pip install )?zstandard", "", text)
             assert not words.findall(re.sub("|".join(SAME), "", plain)), (key, text)
 
     def test_the_two_scripts_are_not_mixed(self):
@@ -231,6 +316,40 @@ class TestSentencesOfThePackagesBelow:
     def test_faults_are_told_in_chinese_with_their_places(self, chinese, sentence, expected):
         assert strings.translated(sentence) == expected
         assert strings.say("notice.not_saved", reason=sentence).endswith(expected)
+
+    @pytest.mark.parametrize("sentence", faults())
+    def test_every_fault_of_a_file_is_told_in_chinese(self, chinese, sentence):
+        told = strings.translated(f"a.xqf, game 2, byte 773: {sentence} (and 5 more faults)")
+        assert told.startswith("a.xqf，第 2 局，第 773 字节：") and told.endswith("（另有 5 处错误）")
+        assert left_in_english(told.removeprefix("a.xqf")) == []
+
+    @pytest.mark.parametrize(
+        "sentence",
+        [
+            "not a CBF file: its root is 'x', not 'ChineseChessRecord'",
+            "an XQF file holds one game, not several",
+            "two pieces, R and r, on one square",
+            "two pieces, R and r, on 77",
+            "FEN's clock: halfmove clock of FEN is not a number: 'x'",
+            "not JSON: 'x' (column 7)",
+            "illegal move 'Rb10': no black rook can go there in '4k4 w'",
+            "illegal move 'Rcb10': no black rook on file c can go there in '4k4 w'",
+            "illegal move 'R3b10': no red rook on rank 3 can go there in '4k4 w'",
+            "illegal move 'Rc3b10': no red rook on c3 can go there in '4k4 w'",
+            "illegal move 'c3b10': no red piece on c3 can go there in '4k4 w'",
+            "illegal move '1': there is no such tandem red pawn on file 3 in '4k4 w'",
+            "ply 3: illegal move 'C2=5': no red knight goes that way from b2 or e2 in '4k4 w'",
+            "broken compression: Compressed file ended before the end-of-stream marker was reached",
+            "the library ends in the middle of the game: 1 byte expected here",
+            "'sh -c ': No closing quotation",
+            "the process of the puzzles was killed by 'SIGKILL'",
+            "it is too large; 1,234 of its games are here",
+            "there is no game in the file (and 1 more fault)",
+        ],
+    )
+    def test_faults_put_together_are_told_in_chinese(self, chinese, sentence):
+        told = strings.translated(sentence)
+        assert left_in_english(re.sub("^FEN's clock|[a-i][0-9]", "", told)) == [], told
 
     @pytest.mark.parametrize(
         "fen",
