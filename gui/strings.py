@@ -99,7 +99,40 @@ def _traditional() -> dict[str, str]:
     from opencc import OpenCC
 
     convert = OpenCC("s2twp").convert
-    return {key: convert(text) for key, text in CHINESE.items()}
+    return {key: _corrected(convert(text)) for key, text in CHINESE.items()}
+
+
+_CORRECTIONS: Final = {
+    "棋鍾": "棋鐘",
+    "系統只讀": "系統唯讀",
+    "全屏": "全螢幕",
+    "幫助": "說明",
+    "單擊": "按一下",
+    "拖動": "拖曳",
+    "拖到": "拖曳到",
+    "退格鍵": "倒退鍵",
+    "撤銷": "復原",
+    "協議": "協定",
+    "列表": "清單",
+    "自定": "自訂",
+    "字號": "文字大小",
+    "文本": "純文字",
+    "註釋": "註解",
+    "設定檔案": "設定檔",
+    "檔案頭": "檔頭",
+    "退出碼": "結束代碼",
+    "擴充套件名": "副檔名",
+    "查詢相似": "尋找相似",
+    "輸入文字查詢": "輸入文字尋找",
+    "查詢棋手": "尋找棋手",
+}
+"""Words that OpenCC takes over from the mainland, or converts wrongly, and what readers in Taiwan say instead."""
+
+
+def _corrected(text: str) -> str:
+    for word, better in _CORRECTIONS.items():
+        text = text.replace(word, better)
+    return text
 
 
 _PLACED: Final = re.compile(r"((?:.+?, )?(?:(?:game|line|byte|ply) \d+(?:, )?)+): (.+)")

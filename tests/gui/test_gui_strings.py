@@ -208,6 +208,16 @@ class TestTable:
         assert set("黑紅馬車將認輸變顯") & set(everything) == {"黑"}
         assert set("红马车将认输变显") & set("".join(traditional.values())) == set()
 
+    def test_traditional_texts_have_no_words_of_the_mainland(self):
+        texts = strings.column("zh-Hant")
+        words = re.compile(
+            "棋鍾|程式碼|系統只讀|唯讀[著了]|字尾|擴充套件名|全屏|幫助|單擊|拖動|退格|撤銷|協議|列表|自定|字號|文本|註釋|檔案頭|查詢相似"
+            "|後綴|字節|鼠標|視頻|默認|信息|軟件|硬件|文件|數據|菜單|剪貼板|打印|屏幕"
+        )
+        assert {key: text for key, text in texts.items() if words.search(text)} == {}
+        rank = re.compile("[0-9}] ?行")  # a column in Taiwan; the line of a text is called so there, too
+        assert [key for key, text in texts.items() if rank.search(text)] == ["place.line"]
+
     def test_traditional_texts_are_the_simplified_ones_converted(self):
         assert strings.column("zh-Hant")["resign"] == "認輸"
         assert strings.column("zh-Hant")["save"] == "儲存"  # what Taiwan and Hong Kong call it
