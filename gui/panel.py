@@ -170,11 +170,16 @@ class Panel:
         top = rect.centery - sum(heights) // 2
         time_left = self.controller.clocks.time_left(color)
         if time_left is not None:
+            control = session.table.clocks[color]
+            running, waiting = clock_texts(time_left, control.byoyomi if control is not None else 0.0)
             clock = Rect(left, rect.y, rect.right - left - layout.px(12), rect.height)
             ending = active and time_left < 20
             ink_of_clock = theme.ALARM if ending else theme.GOLD if active else theme.FAINT
-            clock = write(screen, clock_text(time_left), layout.text(20), clock, ink_of_clock, "right")
-            room.width = clock.left - left - layout.px(8)
+            for text, size in ((waiting, layout.text(14)), (running, layout.text(20))):
+                if text:
+                    at = write(screen, text, size, clock, ink_of_clock, "right")
+                    clock.width = at.left - left - layout.px(8)
+            room.width = clock.width
         name_room = Rect(left, top, room.width - (layout.px(42) if dots else 0), heights[0])
         write(screen, who, large if theme.width(who, large) <= name_room.width else small, name_room)
         write(screen, captured or side_name, small, Rect(left, top + heights[0], room.width, heights[1]), ink)
@@ -193,17 +198,30 @@ class Panel:
         button(screen, layout, rect, controller.label(action), action.shortcut, pointer, enabled, color)
 
 
-def clock_text(seconds: float) -> str:
-    """Write the time that is left: ``1:02:03``, ``4:05``, and tenths in the last seconds, ``0:07.3``.
+def clock_text(seconds: float, tenths: bool = True) -> str:
+    """Write the time that is left: ``1:02:03``, ``4:05``, and tenths in the last seconds, ``0:07.3``, or none.
 
     >>> [clock_text(seconds) for seconds in (3723, 245.9, 7.39, 0)]
     ['1:02:03', '4:05', '0:07.3', '0:00.0']
     """
     minutes, rest = divmod(seconds, 60)
-    if seconds < 10:
+    if tenths and seconds < 10:
         return f"0:{int(rest * 10) / 10:04.1f}"
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02}:{int(rest):02}" if hours else f"{minutes}:{int(rest):02}"
+
+
+def clock_texts(left: float, byoyomi: float) -> tuple[str, str]:
+    """Write the time that runs, and the byoyomi that waits behind the main time: ``1:00`` and ``b10``.
+
+    Once the main time is used up, the byoyomi runs: ``b0:10``.
+
+    >>> clock_texts(70, 10), clock_texts(7.39, 10), clock_texts(70, 0)
+    (('1:00', 'b10'), ('b0:07.3', ''), ('1:10', ''))
+    """
+    if not byoyomi:
+        return clock_text(left), ""
+    return (clock_text(left - byoyomi, False), f"b{byoyomi:g}") if left > byoyomi else (f"b{clock_text(left)}", "")
 
 
 def draw_status(screen: pygame.Surface, layout: Layout, line: str, tone: Tone = "busy") -> None:

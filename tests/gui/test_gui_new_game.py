@@ -185,7 +185,7 @@ class TestDialog:
         key(app, "n")
         type(app, "abc")
         key(app, "return")
-        assert app.overlay.note.startswith("No clock: abc.")
+        assert app.overlay.note.startswith("Not a clock: abc.")
         dialog, layout = app.overlay, app.layout
         _, chips, _ = dialog.places(layout, dialog._body(layout, dialog.room(layout)))
         press(app, chips[2].center)
@@ -220,7 +220,7 @@ class TestDialog:
         key(app, "n")
         type(app, text)
         key(app, "return")
-        assert app.overlay.note == f"No clock: {text}. Write minutes, as 10, 10+5 or 10b30, or 0:30 with seconds."
+        assert app.overlay.note == f"Not a clock: {text}. Write minutes, as 10, 10+5 or 10b30, or 0:30 with seconds."
 
     def test_each_side_may_have_a_clock_of_its_own(self, app):
         key(app, "n")
@@ -580,6 +580,17 @@ class TestHint:
         self.lines(app, 500)
         key(app, "q")
         assert app.controller.status()[0] == "Hint: 炮二平五" and app.controller.analysis.on
+
+
+def test_the_cards_tell_main_time_and_byoyomi_apart(app, written):
+    app.controller.start(Setup((None, None), clocks=parse_clocks("1b10")))
+    for now, shown in ((0.0, ["1:00", "b10"]), (59.5, ["0:00", "b10"]), (65.0, ["b0:05.0"])):
+        app.controller.clocks.now = lambda now=now: now
+        app.controller.tick(now)
+        written.clear()
+        app.frame(now)
+        assert [text for text in shown if text not in written] == []
+        assert ("1:10" in written, "0:05.0" in written) == (False, False)
 
 
 def test_the_cards_show_the_clocks(app):
