@@ -167,6 +167,7 @@ CHINESE: Final[dict[str, str]] = {
     "mind.usual": "{move} 是常见着法。",
     "mind.rare": "{move} 在此少见。",
     "mind.surprising": "{move} 出人意料。",
+    "mind.yours": "您的 {move}",
     "mind.rank": "{count} 着中排第 {rank}，{share} 的人会走",
     "mind.search": "引擎评分",
     "mind.no_search": "按 {key} 可加上引擎评分。",
@@ -359,7 +360,8 @@ CHINESE: Final[dict[str, str]] = {
     "new.untimed": "不限时",
     "new.clock_hint": "10+5",
     "new.clock_same": "相同",
-    "new.clock_help": "10+5：10 分，每着加 5 秒。10b30：10 分，用完后每着 30 秒。0:30：30 秒。等级分 0：Fairy-Stockfish 深度 1。",
+    "new.clock_help": "10+5：10 分，每着加 5 秒。10b30：10 分，用完后每着 30 秒。0:30：30 秒。"
+    "等级分 0：Fairy-Stockfish 深度 1。",
     "new.no_clock": "不是用时：{text}。请写分钟，如 10、10+5、10b30；或分:秒，如 0:30。",
     "new.reading": "还在读取棋局。再按一次，不等它就开始。",
     "new.unsaved": "正在下的棋会存入文件。",

@@ -164,6 +164,7 @@ ENGLISH: Final[dict[str, str]] = {
     "mind.usual": "{move} is a usual move.",
     "mind.rare": "{move} is rare here.",
     "mind.surprising": "{move} is a surprise.",
+    "mind.yours": "Your {move}",
     "mind.rank": "Choice {rank} of {count}, played by {share}",
     "mind.search": "Search",
     "mind.no_search": "{key} adds the search's scores.",
@@ -356,7 +357,8 @@ ENGLISH: Final[dict[str, str]] = {
     "new.untimed": "none",
     "new.clock_hint": "10+5",
     "new.clock_same": "the same",
-    "new.clock_help": "10+5: 10 min, 5 s a move. 10b30: 10 min, then 30 s a move. 0:30: 30 s. Elo 0: Fairy-Stockfish, depth 1.",
+    "new.clock_help": "10+5: 10 min, 5 s a move. 10b30: 10 min, then 30 s a move. 0:30: 30 s. "
+    "Elo 0: Fairy-Stockfish, depth 1.",
     "new.no_clock": "Not a clock: {text}. Write minutes, as 10, 10+5 or 10b30, or 0:30 with seconds.",
     "new.reading": "A game is still being read. Once more starts without it.",
     "new.unsaved": "The game in play will be kept in a file.",

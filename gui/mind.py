@@ -65,6 +65,16 @@ class Mind:
             return self._chosen
         return self.thoughts.moves[0].move if self.thoughts is not None and self.thoughts.moves else None
 
+    @property
+    def own(self) -> bool:
+        """Whether the move that is told of as the last one is a person's, who plays against a player."""
+        return len(self.session.humans) == 1
+
+    @property
+    def back(self) -> int:
+        """How many plies before the position shown that move was played: the person's last one, or else the last."""
+        return 2 if self.own and self.session.shown.turn in self.session.humans else 1
+
     def choose(self, move: Move) -> None:
         """Ask the pieces about a move of the position."""
         self._chosen = move
@@ -81,7 +91,7 @@ class Mind:
         if not self.on:
             return
         session = self.session
-        place = session.number, session.node, player
+        place = session.number, session.node, player, self.back
         if place != self._place:
             self._clear()
             self._place = place
@@ -91,7 +101,8 @@ class Mind:
         self._asked, self.spoken = key, None
         self.board = session.shown.copy()
         self._number += 1
-        self._worker.read_mind(ReadMind(self._number, self.board.copy(), str(people(player)), self._chosen, self.glow))
+        board, policy = self.board.copy(), str(people(player))
+        self._worker.read_mind(ReadMind(self._number, board, policy, self._chosen, self.glow, self.back))
 
     def _clear(self) -> None:
         self.board = self.thoughts = self.spoken = self.error = None

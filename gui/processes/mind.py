@@ -36,6 +36,8 @@ class ReadMind:
     """The move that the pieces are asked about; ``None`` for the likeliest."""
     pieces: bool = True
     """Whether they are asked."""
+    back: int = 1
+    """How many plies ago the move was played that is told of as the last one."""
 
     @property
     def idle(self) -> bool:
@@ -69,7 +71,8 @@ class Thoughts:
     replies: tuple[Expected | None, ...]
     """What they would answer to each of these; ``None`` where that ends the game."""
     last: Expected | None
-    """The move that led here; ``None`` where there is none, or where the model does not read so far back."""
+    """The move played so many plies ago as was asked; ``None`` where there is none, or where the model does not read so
+    far back."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class MindReader(Follower[ReadMind]):
         assert board is not None
         if not isinstance(model, Evaluator):
             raise ValueError(f"{request.policy} reads characters: this needs a model that sees the board")
-        thoughts = think(model, board, request.number)
+        thoughts = think(model, board, request.number, request.back)
         self.tell(request, thoughts)
         move = request.move or (thoughts.moves[0].move if thoughts.moves else None)
         if move is None or not request.pieces:
@@ -118,9 +121,9 @@ class MindReader(Follower[ReadMind]):
                 self.tell(request, Spoken(request.number, found.move, found.values))
 
 
-def think(model: Evaluator, board: Board, number: int = 0) -> Thoughts:
-    """Return what a model thinks of a position."""
-    *before, here = model.along([board], [min(1, board.ply)])[0]
+def think(model: Evaluator, board: Board, number: int = 0, back: int = 1) -> Thoughts:
+    """Return what a model thinks of a position, and of the move played ``back`` plies ago."""
+    *before, here = model.along([board], [min(back, board.ply)])[0]
     moves = _ranked(here)[:MOVES]
     after = []
     for expected in moves:
@@ -128,8 +131,9 @@ def think(model: Evaluator, board: Board, number: int = 0) -> Thoughts:
         after[-1].push(expected.move)
     answers = [_ranked(evaluation) for evaluation in model(after)] if after else []
     last = None
-    if before:
-        last = next((expected for expected in _ranked(before[0]) if expected.move is board.peek()), None)
+    if len(before) == back:
+        played = board.move_stack[-back]
+        last = next((expected for expected in _ranked(before[0]) if expected.move is played), None)
     return Thoughts(number, tuple(moves), tuple(replies[0] if replies else None for replies in answers), last)
 
 

@@ -90,13 +90,14 @@ class MindView(View):
         self._spots = [(rect.clip(area), move) for rect, move in self._spots if rect.clip(area).height > 0]
 
     def _draw_last(self, screen: pygame.Surface, layout: Layout, room: Rect, y: int) -> int:
-        """Tell how surprising the move was that led here."""
-        thoughts, node = self.mind.thoughts, self.session.node
-        if thoughts is None or thoughts.last is None or node.ply == 0:
+        """Tell how surprising the last move was: the person's own, in a game against a player."""
+        mind, thoughts, line = self.mind, self.mind.thoughts, self.session.node.line()
+        if thoughts is None or thoughts.last is None or len(line) < mind.back:
             return y
         last = thoughts.last
         word = next(word for least, word in SURPRISES if last.share >= least)
-        text = self.session.scribe.line(node.line())[-1]
+        text = self.session.scribe.line(line)[-mind.back]
+        text = say("mind.yours", move=text) if mind.own else text
         color = theme.ALARM if word == "surprising" else theme.GOLD if word == "rare" else theme.TEXT
         y = self._write(screen, layout, room, y, say(f"mind.{word}", move=text), color, 15)
         text = say("mind.rank", rank=last.rank, count=last.count, share=share_text(last.share))

@@ -118,6 +118,26 @@ class TestShowing:
         assert "60%" in text and "+3.0" in text and "-1.5" in text
         assert "傌二進三 (70%)" in text
 
+    @pytest.mark.parametrize(
+        ("played", "back", "named"),
+        [
+            ("", 2, ""),
+            ("h2e2", 1, "Your 炮二平五"),
+            ("h2e2 h9g7", 2, "Your 炮二平五"),
+            ("h2e2 h9g7 h0g2", 1, "Your 傌二進三"),
+        ],
+    )
+    def test_against_a_player_the_last_move_of_the_person_is_told(self, open_board, monkeypatch, played, back, named):
+        app = open_board(size=(1000, 760), humans="red")
+        for iccs in played.split():
+            app.session.play(move(iccs))
+        press_key(app, "i")
+        app.controller.tick(1.5)
+        assert asked(app).back == back
+        answer(app, Thoughts(asked(app).number, (), (), LAST))
+        text = " ".join(written(app, monkeypatch))
+        assert f"{named} is a surprise." in text if named else "surprise" not in text
+
     def test_the_pieces_glow_and_a_key_ends_it(self, app):
         before = shot(app)
         start(app)
@@ -153,7 +173,8 @@ class TestThinking:
         after = board.copy()
         after.push(thoughts.moves[0].move)
         assert thoughts.replies[0].move in after.legal_moves
-        assert think(model, Board()).last is None
+        assert think(model, Board()).last is None and think(model, Board.from_moves("h2e2"), back=2).last is None
+        assert think(model, board, back=2).last.move is move("h2e2")
 
     def test_a_game_that_is_over(self):
         model = Evaluator(network_of(small_model()))
