@@ -46,7 +46,7 @@ PREFERENCES: Final = (
     Preference("animation", ("none", "fast", "normal", "slow"), "normal"),
     Preference("sounds", ("on", "off"), "on"),
     Preference("volume", (20, 40, 60, 80, 100), 60),
-    Preference("teaching", ("off", "on"), "off"),
+    Preference("teaching", ("on", "off"), "off"),
     Preference("analysis", (0, 3, 10, 30, 60), 0),
     Preference("scale", (100, 125, 150, 175, 200), 100),
 )

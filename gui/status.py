@@ -27,13 +27,15 @@ def status(controller: Controller) -> tuple[str, Tone]:
         return say("notice.mending"), "busy"
     if files.reading:
         return say("status.reading"), "busy"
-    shown, last = (move_number(session.table.game.start_turn, ply) for ply in (session.viewed, session.board.ply))
+    turn, first = session.table.game.start_turn, session.table.game.first_number
+    shown, last = (move_number(turn, ply, first) for ply in (session.viewed, session.board.ply))
     if not session.live and not session.in_game:
         back, on = Action.TO_GAME.shortcut, Action.PLAY_FROM_HERE.shortcut
         return say("status.variation", shown=shown, back=back, on=on), "busy"
     if not session.live:
-        text = "status.looking_back" if shown else "status.looking_back_start"
-        return say(text, shown=shown, last=last, key=Action.LAST.shortcut), "busy"
+        is_record = not session.played_here and len(session.humans) == 2
+        text = ("status.record" if is_record else "status.looking_back") + ("" if shown else "_start")
+        return say(text, shown=shown, last=last, key=Action.LAST.shortcut, on=Action.FORWARD.shortcut), "busy"
     if session.ending is not None:
         lost = len(session.humans) == 1 and session.ending.winner == 1 - (session.person or 0)
         return say("status.ended", ending=translated(session.ending.text)), "quiet" if lost else "good"

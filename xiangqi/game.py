@@ -373,6 +373,11 @@ class Game(GameNode):
         """The side that moves first, ``RED`` or ``BLACK``."""
         return BLACK if "FEN" in self.headers and self.fen.split()[1] == "b" else RED
 
+    @property
+    def first_number(self) -> int:
+        """The number of the first move, 1 unless the starting position says otherwise."""
+        return int(self.fen.split()[5]) if "FEN" in self.headers else 1
+
     def moves(self) -> list[Move]:
         """Return the moves of the main line."""
         return [node.move for node in self.main_line()]

@@ -51,14 +51,18 @@ def move_text(board: Board, move: Move, notation: Notation) -> str:
     return chinese(board, move, traditional=notation == "traditional")
 
 
-def move_number(start_turn: Color, ply: int) -> int:
+def move_number(start_turn: Color, ply: int, first: int = 1) -> int:
     """Return the number of a ply as lists of moves have it: a move of Red's and the answer share one. The start has 0.
+
+    ``first`` is the number of the first move.
 
     >>> from xiangqi import BLACK, RED
     >>> [[move_number(turn, ply) for ply in range(5)] for turn in (RED, BLACK)]
     [[0, 1, 1, 2, 2], [0, 1, 2, 2, 3]]
+    >>> [move_number(BLACK, ply, 9) for ply in range(5)]
+    [0, 9, 10, 10, 11]
     """
-    return (start_turn + ply + 1) // 2 if ply else 0
+    return first + (start_turn + ply - 1) // 2 if ply else 0
 
 
 def line_text(board: Board, moves: Iterable[Move], notation: Notation = "wxf") -> str:

@@ -14,6 +14,7 @@ True
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final, NoReturn, TypeVar
 
@@ -308,6 +309,8 @@ class Move(_Constant):
         if move is None:
             move = _BY_ICCS.get(text.strip().lower().replace("-", "", 1))
             if move is None:
+                if squares := _TWO_SQUARES.fullmatch(text.strip().lower()):
+                    raise InvalidMoveError(f"no piece moves from {squares[1]} to {squares[2]}")
                 raise InvalidMoveError(f"not an ICCS move: {text!r} (expected two squares, as h2e2)")
         return move
 
@@ -381,5 +384,6 @@ def _move_of(iccs: str) -> Move:
     return _BY_ICCS[iccs]
 
 
+_TWO_SQUARES: Final = re.compile(r"([a-i]\d)-?([a-i]\d)", re.ASCII)
 _BY_ICCS: Final = {m.iccs: m for m in MOVES} | {"0000": NULL_MOVE}
 _BY_SQUARES: Final = {(m.from_square, m.to_square): m for m in MOVES}

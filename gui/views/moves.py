@@ -166,7 +166,7 @@ class MovesView(View):
             return
         self._key = key
         game = session.table.game
-        typist = _Typist(layout, area.width, session.scribe.texts(game), game.start_turn)
+        typist = _Typist(layout, area.width, session.scribe.texts(game), game)
         typist.write(game)
         self._cells = typist.cells
         self.scroll.content = typist.y + layout.px(6) if self._cells else 0
@@ -176,8 +176,9 @@ class MovesView(View):
 class _Typist:
     """Writes a tree from top to bottom into cells."""
 
-    def __init__(self, layout: Layout, width: int, texts: dict[GameNode, str], start_turn: int) -> None:
-        self.layout, self.width, self.texts, self.start_turn = layout, width, texts, start_turn
+    def __init__(self, layout: Layout, width: int, texts: dict[GameNode, str], game: Game) -> None:
+        self.layout, self.width, self.texts = layout, width, texts
+        self.start_turn, self.first_number = game.start_turn, game.first_number
         self.cells: list[_Cell] = []
         self.y = layout.px(6)
         self._row = max(layout.px(27), theme.height(layout.text(17)) + 2)
@@ -295,7 +296,7 @@ class _Typist:
         return (self.start_turn + node.ply - 1) % 2
 
     def _number(self, node: ChildNode) -> int:
-        return move_number(self.start_turn, node.ply)
+        return move_number(self.start_turn, node.ply, self.first_number)
 
     def _text(self, node: ChildNode) -> str:
         signs = "".join(SIGNS[glyph] for glyph in sorted(node.nags) if glyph in SIGNS) if node.has_nags() else ""

@@ -255,14 +255,15 @@ class ReviewView(View):
     def _title(self, judged: Judged) -> str:
         """Return a judged move with its number and sign: ``12... 馬8進7??``."""
         review = self.review
-        start = self.session.table.game.start_turn
+        game = self.session.table.game
         node = review.nodes[judged.ply] if judged.ply < len(review.nodes) else None
         if node is None or node.move is not judged.move:  # then it is the move tried
             node = review.tried
         assert node is not None
         text = self.session.scribe.line(node.line())[-1]
-        dots = "." if (start + judged.ply) % 2 else "..."
-        return f"{move_number(start, judged.ply)}{dots} {text}{_SIGNS.get(judged.verdict, '')}"
+        dots = "." if (game.start_turn + judged.ply) % 2 else "..."
+        number = move_number(game.start_turn, judged.ply, game.first_number)
+        return f"{number}{dots} {text}{_SIGNS.get(judged.verdict, '')}"
 
     def _add(self, start: GameNode, moves: tuple[Move, ...]) -> None:
         """Add what was better as a variation, and show its first move."""

@@ -153,6 +153,19 @@ class TestOpening:
         assert not board.open(tmp_path / "gone.pgn")
         assert "No such file" in board.line
 
+    def test_a_position_that_cannot_be_played_is_told_before_its_moves(self, board, tmp_path):
+        path = tmp_path / "empty.pgn"
+        path.write_text('[FEN "9/9/9/9/9/9/9/9/9/9 w"]\n\n1. h2e2 *\n')
+        board.files.open(path)
+        board.wait(lambda: not board.files.reading)
+        said = "cannot play from this position: the red king is missing; the black king is missing"
+        assert board.app.controller.status()[0] == said
+
+    def test_a_record_is_greeted_as_one(self, board, club):
+        board.open(club)
+        board.wait(lambda: not board.app.controller.status()[0].startswith("club.pgn"))
+        assert board.app.controller.status()[0].startswith("The start of the record. Right steps on")
+
     def test_a_game_that_is_over_has_nothing_to_resign_or_take_back(self, board, club):
         board.open(club)
         controller, session = board.app.controller, board.session

@@ -98,6 +98,14 @@ class TestMoveList:
             click(app, self.columns(app, row)[column].center)
             assert app.session.viewed == ply
 
+    def test_the_numbers_go_on_from_that_of_the_position(self, open_board, written):
+        app = open_board(STARTING_FEN.replace("0 1", "0 9"))
+        play(app, "h2e2", "h9g7", "b0c2")
+        app.session.view(1)
+        shot(app)
+        assert {line for line in written if line in ("1.", "2.", "9.", "10.")} == {"9.", "10."}
+        assert app.controller.status()[0].startswith("Looking back at move 9 of 10.")
+
     def test_moves_are_written_as_they_were_played_with_their_numbers(self, open_board, written):
         app = open_board(BLACK_BEGINS)
         play(app, "h9g7", "h2e2", "b9c7")

@@ -147,11 +147,16 @@ class TestMoves:
     def test_dresses_of_iccs(self, text):
         assert Move.from_iccs(text) is Move(25, 22)
 
-    @pytest.mark.parametrize("text", ["", "h2", "h2e2q", "h2e3", "h3e13", "a0a0", "j0a0", "h2--e2", "炮二平五"])
+    @pytest.mark.parametrize("text", ["", "h2", "h2e2q", "h3e13", "j0a0", "h2--e2", "炮二平五"])
     def test_not_iccs(self, text):
         with pytest.raises(InvalidMoveError, match="not an ICCS move") as error:
             Move.from_iccs(text)
         assert repr(text) in str(error.value)
+
+    @pytest.mark.parametrize("text", ["h2e3", "H2-E3", " h2e3"])
+    def test_two_squares_that_no_piece_joins(self, text):
+        with pytest.raises(InvalidMoveError, match="no piece moves from h2 to e3"):
+            Move.from_iccs(text)
 
     @pytest.mark.parametrize(("a", "b"), [(0, 0), (0, 89), (-1, 0), (0, 90), (0, 10)])
     def test_not_a_move(self, a, b):

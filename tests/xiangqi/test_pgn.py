@@ -400,6 +400,7 @@ class TestFaults:
         ("movetext", "line", "ply", "reason", "moves"),
         [
             ("1. h2e2 h9g7\n2. e2e9 b9c7 3. x *", 4, 3, "illegal move 'e2e9'", "h2e2 h9g7"),
+            ("1. h2e2 h9g6 2. h0g2 1-0", 3, 2, "no piece moves from h9 to g6", "h2e2"),
             ("1. h2e2\nz9z9 2. h0g2 1-0", 4, 2, "not an ICCS move: 'z9z9'", "h2e2"),
             ("1. 炮二平五 马8进9\n2. 炮二平五 *", 4, 3, "炮二平五", "h2e2 h9i7"),
             ("1. e2e9 h9g7", 3, 1, "illegal move 'e2e9'", ""),

@@ -309,7 +309,7 @@ def _finish(top: _Top) -> Game:
     ending = _clean(headers)
     first += text.count("\n", 0, position)
     game, termination = read_game(headers, fen, text[position:], first, faults, first_rank)
-    if not headers and not game.variations and faults.errors:
+    if not headers and fen == STARTING_FEN and not game.variations and faults.errors:
         raise faults.errors[0]
     if remarks:
         game.comment = " ".join(filter(None, [*remarks, game.comment]))
