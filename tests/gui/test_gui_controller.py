@@ -277,7 +277,7 @@ class TestKeepingTheGame:
         table.play("h2e2")
         table.tick()
         line, tone = table.controller.status()
-        assert line.startswith("This game will be lost with the window: ")
+        assert line.startswith("This game will be lost when the window closes: ")
         assert tone == "alert"
         table.tick(60)
         table.wait(lambda: len(table.moves) == 2)

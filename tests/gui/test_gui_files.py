@@ -345,7 +345,7 @@ class TestSaving:
         type(board.app, "club")
         before = club.read_bytes()
         key(board.app, "return")
-        assert dialog.note == "club.pgn exists. Once more replaces it." and club.read_bytes() == before
+        assert dialog.note == "club.pgn exists. Confirm once more to replace it." and club.read_bytes() == before
         key(board.app, "return")
         assert moves(next(load(club))) == ["h2e2"]
 

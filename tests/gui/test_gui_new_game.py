@@ -108,7 +108,7 @@ class TestDialog:
         choose(app, 0, 3)
         app.frame(1.0)
         key(app, "return")
-        assert app.overlay.note == "A game is still being read. Once more starts without it."
+        assert app.overlay.note == "A game is still being read. Press once more to start without it."
         app.table.reader.gate.set()
         app.table.wait(lambda: app.session.start_fen == fen)
         app.frame(2.0)
@@ -371,7 +371,7 @@ class TestEngines:
         key(app, "return")
         assert isinstance(app.overlay, EngineDialog)
         key(app, "return")
-        assert app.overlay.note == "Which program?"
+        assert app.overlay.note == "Enter the program to run."
         type(app, f"{sys.executable} engine.py")
         key(app, "tab")
         type(app, "Mine")
@@ -423,7 +423,7 @@ class TestEngines:
             press(app, (areas[1].right - layout.px(14), areas[1].y + row * 12 + row // 2 - rows.scroll.offset))
 
         ask()
-        assert app.overlay.note == "Once more removes Mine from the list."
+        assert app.overlay.note == "Press once more to remove Mine from the list."
         key(app, "down")
         key(app, "up")
         ask()
@@ -443,7 +443,11 @@ class TestEngines:
 
     @pytest.mark.parametrize(
         ("command", "options", "reason"),
-        [("", "", "Which program?"), ("no-such-program", "", "There is no program"), (sys.executable, "Hash", "Hash")],
+        [
+            ("", "", "Enter the program to run."),
+            ("no-such-program", "", "There is no program"),
+            (sys.executable, "Hash", "Hash"),
+        ],
     )
     def test_mistakes_are_told(self, command, options, reason):
         with pytest.raises(UserError, match=reason.replace("?", r"\?")):

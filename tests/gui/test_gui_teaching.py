@@ -69,7 +69,7 @@ class TestAsking:
         table.tick()
         request = asked(table)
         assert (request.board.fen(), request.move, request.before) == (STARTING_FEN, BAD, before)
-        assert table.controller.status()[0] == "Looking at your move... Enter goes on without."
+        assert table.controller.status()[0] == "Looking at your move... Enter goes on without waiting."
 
     def test_only_the_persons_moves_are_judged(self, table):
         table.play("c3c4")
