@@ -157,7 +157,7 @@ class TestAsking:
         key(app, "x")
         assert asked(app).board is None
         app.frame(2.0)
-        assert any("no passing" in text for text in written)
+        assert any("cannot pass" in text for text in written)
         key(app, "x")
         app.session.new("3k5/R8/9/9/9/9/9/9/9/4K4 b")
         app.controller.tick(5.0)

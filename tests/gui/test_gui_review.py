@@ -129,7 +129,7 @@ class TestAsking:
             assert app.controller.status()[0] == said
         press_key(app, "v")
         press_key(app, "j")
-        assert app.controller.status()[0] == "No further mistake so far; the review is not at its end."
+        assert app.controller.status()[0] == "No further mistake so far; the review is still running."
         answer(app, *(Looked(asked(app).number, point(ply, 0.5)) for ply in range(7)))
         app.session.view(0)
         app.frame(2.0)

@@ -97,14 +97,14 @@ class TestAsking:
         ("humans", "clocks", "said"),
         [
             ("red", "-", "Your moves are judged"),
-            ("both", "-", "On, for games of one person"),
+            ("both", "-", "On, but only games of one person"),
             ("red", "60", "Moves are not judged while a clock runs"),
         ],
     )
     def test_it_says_whether_this_game_is_judged(self, table, humans, clocks, said):
         table.session.begin(STARTING_FEN, HUMANS[humans], Clocks.parse(clocks))
         table.controller.do(Action.TEACH)
-        assert "not judged any more" in table.controller.status()[0]
+        assert "no longer judged" in table.controller.status()[0]
         table.controller.do(Action.TEACH)
         assert table.controller.status()[0].startswith(said)
 
