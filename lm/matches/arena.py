@@ -31,7 +31,7 @@ from lm.matches.adjudication import Adjudication, Judge
 from lm.matches.clocks import MARGIN, NO_CLOCKS, Clocks
 from lm.matches.pool import OpenPlayer, Pool
 from lm.matches.table import Seat, Table
-from lm.players.player import Choice, Player, PlayerError
+from lm.players.player import Choice, Player, PlayerError, blamed, choices
 from lm.players.specs import Spec
 from xiangqi import RED, Board, IllegalMoveError, Move
 from xiangqi.engine import Info
@@ -187,13 +187,15 @@ class Arena:
             )
             game = _Running(index, pairing, table, players, self._adjudication.judge())
             for player in game.different:
-                player.begin_game(table.board, index)
+                with blamed():
+                    player.begin_game(table.board, index)
             return game
 
         with closing(self._play(list(pairings), start, self._referee)) as ended:
             for game in ended:
                 for player in game.different:
-                    player.end_game(game.table.board)
+                    with blamed():
+                        player.end_game(game.table.board)
                 self._pool.give_back(game.pairing.seats, game.players)
                 yield game.index, game.table.record({"Round": str(game.index + 1), **game.pairing.headers})
 
@@ -230,7 +232,7 @@ class _Running:
     def ask(self) -> Choice | PlayerError:
         """Ask the player to move for its choice."""
         try:
-            return self.player.choose([self.table.board], self.table.limit())[0]
+            return choices(self.player, [self.table.board], self.table.limit())[0]
         except PlayerError as error:
             return error
 
@@ -335,7 +337,7 @@ class _Threads:
         """Ask the player to move in these games, the same in all, for its choices."""
         player = games[0].player
         threads = self._engines if player.one_game else self._others
-        return threads.submit(player.choose, [game.table.board for game in games])
+        return threads.submit(choices, player, [game.table.board for game in games])
 
     def shutdown(self) -> None:
         """Cancel what has not started, and do not wait for players that think."""

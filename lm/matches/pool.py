@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from lm.players.player import Player
+from lm.players.player import Player, blamed
 from lm.players.specs import Spec
 
 OpenPlayer = Callable[[Spec], Player]
@@ -74,7 +74,8 @@ class Pool:
             self._make_room()
         player = free.pop() if free else self._open_player(spec)
         self._taken.append(player)
-        player.new_game()
+        with blamed():
+            player.new_game()
         return player
 
     def _make_room(self) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lm.dataset.records import Record
 from lm.measure.stats import resample, share_interval
-from lm.players.player import Choice, Player, PlayerError
+from lm.players.player import Choice, Player, PlayerError, choices
 from xiangqi import MOVES, Board, Move
 
 SCHEMA: Final = "xqlm player 1"
@@ -131,7 +131,7 @@ def _ask(player: Player, questions: Sequence[Question], advance: Callable[[int],
         batch = questions[start : start + size]
         boards = [question.board for question in batch]
         try:
-            choices = player.choose(boards)
+            answers = choices(player, boards)
         except PlayerError as error:
             if size > 1 or error.failure not in ("illegal move", "no move"):
                 raise
@@ -139,7 +139,7 @@ def _ask(player: Player, questions: Sequence[Question], advance: Callable[[int],
         else:
             legal = mass(boards) or [1.0 if player.one_game else math.nan] * len(batch)
             rows += [
-                (*_judge(*pair), share) for pair, share in zip(zip(batch, choices, strict=True), legal, strict=True)
+                (*_judge(*pair), share) for pair, share in zip(zip(batch, answers, strict=True), legal, strict=True)
             ]
         advance(len(rows))
     return np.array(rows, np.float64).reshape(-1, 3)

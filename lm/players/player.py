@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import traceback
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Final, Literal, Protocol, Self, runtime_checkable
 
 from lm import UserError
 from xiangqi import Board, Move, svg
 from xiangqi.engine import Info, Limit
+from xiangqi.words import counted
 
 Limits = Limit | Sequence[Limit] | None
 """How long a player may think: one limit for all boards, one a board, or the player's default (``None``)."""
@@ -109,6 +112,44 @@ class Player(Protocol):
     def close(self) -> None:
         """Release the player's resources and end its processes. Calling it twice does no harm."""
         return
+
+
+@contextlib.contextmanager
+def blamed() -> Iterator[None]:
+    """Raise whatever goes wrong in a player as ``PlayerError``: other people's players can raise anything."""
+    try:
+        yield
+    except PlayerError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PlayerError(described(error)) from error
+
+
+def described(error: BaseException) -> str:
+    """Return what went wrong in other people's code, and where, in one line."""
+    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else text
+
+
+def choices(player: Player, boards: Sequence[Board], limits: Limits = None) -> list[Choice]:
+    """Return a player's choice for each board. Raises ``PlayerError``, also if it answers anything else."""
+    with blamed():
+        found = player.choose(boards, limits)
+    if not isinstance(found, list | tuple) or not all(map(_is_choice, found)):
+        raise PlayerError(f"it answers {_shortened(found)}, not a list of choices")
+    if len(found) != len(boards):
+        raise PlayerError(f"it answers {counted(len(found), 'choice')} for {counted(len(boards), 'board')}")
+    return list(found)
+
+
+def _is_choice(found: object) -> bool:
+    return isinstance(found, Choice) and isinstance(found.move, Move | None) and isinstance(found.info, Info)
+
+
+def _shortened(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from typing import Any, Final, Self
 from lm import UserError, data_path
 from lm.players.engine import EnginePlayer
 from lm.players.levels import Level, find_level
-from lm.players.player import Player
+from lm.players.player import Player, described
 from lm.players.search.params import Params
 from lm.players.simple import GreedyPlayer, RandomPlayer
 from xiangqi.engine import Limit
@@ -452,11 +452,14 @@ def _open_plugged_in(spec: Spec, load: Callable[[], Any], value: str | None = No
     without a name is the first argument."""
     try:
         function = load()
-    except Exception as error:  # an import can raise anything
-        raise spec.error(f"it cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}") from None
+    except (Exception, SystemExit) as error:  # an import can raise anything
+        raise spec.error(f"it cannot be imported: {described(error)}") from error
     if not callable(function):
         raise spec.error(f"{function!r} is not a function or class")
-    signature = inspect.signature(function)
+    try:
+        signature = inspect.signature(function)
+    except ValueError as error:  # some functions in C have none
+        raise spec.error(str(error)) from None
     parameters = [parameter for parameter in signature.parameters.values() if parameter.kind not in _STARRED]
     known = {parameter.name: _reader(parameter.annotation) for parameter in parameters}
     if value is not None:
@@ -468,7 +471,12 @@ def _open_plugged_in(spec: Spec, load: Callable[[], Any], value: str | None = No
         signature.bind(**options)
     except TypeError as error:
         raise spec.error(str(error)) from None
-    player = function(**options)
+    try:
+        player = function(**options)
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise spec.error(f"it cannot be opened: {described(error)}") from error
     if not isinstance(player, Player):
         raise spec.error(f"it returns {type(player).__name__}, not a player (derive the class from Player)")
     return player

@@ -15,7 +15,7 @@ from rich.cells import set_cell_size
 from lm import UserError
 from lm.matches.pool import OpenPlayer
 from lm.matches.table import HUMANS, PERSON, SIDES, Seat, Table
-from lm.players.player import Choice, Player, PlayerError
+from lm.players.player import Choice, Player, PlayerError, choices
 from lm.players.specs import Spec
 from lm.terminal.analysis import Analyst
 from lm.terminal.screen import Output, View
@@ -184,7 +184,7 @@ class TerminalGame(ABC):
     def _think(self, player: Player) -> Choice | None:
         """Return the player's choice. Ctrl-C makes it move at once; where nobody plays against it, it stops playing."""
         self._output.wait(f"{SIDES[self.table.turn]} is thinking; Ctrl-C: move now ")
-        answer = _begun(player.choose, [self.table.board.copy()])
+        answer = _begun(choices, player, [self.table.board.copy()])
         stopping = False
         while True:
             try:

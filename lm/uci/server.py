@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from lm import freeze_loaded, install_command
 from lm.matches.table import playable
-from lm.players.player import Choice, Player, PlayerError
+from lm.players.player import Choice, Player, PlayerError, choices
 from lm.players.specs import Spec
 from lm.uci.options import Settings
 from lm.uci.search import Search, best_of, completed
@@ -237,7 +237,7 @@ class Server:
         """Answer ``go depth 0`` of UCCI, which asks for a score and no move."""
         assert self._player is not None
         try:
-            (choice,) = self._player.choose([board])
+            (choice,) = choices(self._player, [board])
             self._write_info(replace(completed(choice.info, board, 0.0), depth=0, pv=()), 0)
         except PlayerError as error:
             self._say(str(error))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -365,11 +365,40 @@ class TestFailures:
             dict(play_games(dict.fromkeys(range(30), pairing), open_player=open_player))
         assert len(asked) == 4
 
-    def test_other_errors_are_not_hidden(self) -> None:
-        for clocks in (NO_CLOCKS, Clocks.parse("60")):
-            spec = spec_of(Scripted(lambda board: 1 // 0))
-            with pytest.raises(ZeroDivisionError):
-                dict(play_games({0: Pairing(spec, spec, clocks=clocks)}, open_player=open_player))
+    @pytest.mark.parametrize("clocks", [NO_CLOCKS, Clocks.parse("60")])
+    @pytest.mark.parametrize(
+        ("answer", "told"),
+        [
+            (lambda boards: 1 // 0, "ZeroDivisionError: integer division or modulo by zero (test_arena.py, line "),
+            (lambda boards: sys.exit("bye"), "SystemExit: bye (test_arena.py, line "),
+            (lambda boards: None, "it answers None, not a list of choices"),
+            (lambda boards: ["h2e2" for _ in boards], "it answers ['h2e2'], not a list of choices"),
+            (lambda boards: [Choice("h2e2") for _ in boards], "it answers [Choice(move='h2e2', "),
+            (lambda boards: [], "it answers 0 choices for 1 board"),
+        ],
+    )
+    def test_whatever_goes_wrong_in_other_peoples_players_loses_the_game(
+        self, clocks: Clocks, answer: Callable[[Sequence[Board]], object], told: str
+    ) -> None:
+        class Wrong(Scripted):
+            def choose(self, boards: Sequence[Board], limits: object = None) -> list[Choice]:
+                return super().choose(boards) if boards[0].ply < 3 else answer(boards)
+
+        reports = []
+        wrong, sound = spec_of(Wrong(first_move, "wrong")), random_player(1, "sound")
+        pairings = {0: Pairing(sound, wrong, clocks=clocks), 1: Pairing(sound, wrong, clocks=clocks)}
+        games = dict(play_games(pairings, report=reports.append, open_player=open_player))
+        assert [endings(game) for game in games.values()] == [("1-0", "crash", "3")] * 2
+        assert len(reports) == 2
+        assert sorted(reports)[0].startswith(f"game 1: wrong loses at ply 3 (crash): {told}")
+
+    @pytest.mark.parametrize("method", ["new_game", "begin_game", "end_game"])
+    def test_between_games_it_is_told_in_a_line(self, method: str) -> None:
+        player = Scripted(first_move)
+        player.one_game = True
+        setattr(player, method, lambda *args: 1 // 0)
+        with pytest.raises(PlayerError, match="ZeroDivisionError"):
+            dict(play_games({0: Pairing(spec_of(player), random_player(1, "r"))}, max_plies=4, open_player=open_player))
 
 
 class Thinking(Scripted):

@@ -29,6 +29,7 @@ class Nth(Player):
 
 def needs(n: int): return Nth(n)
 def nothing(): return 3
+def fails(): raise RuntimeError("no\\nweights")
 def anything(**options): return Nth(word=str(options))
 number = 7
 """
@@ -190,6 +191,7 @@ class TestPlayersFromElsewhere:
             ("elsewhere:f", "it cannot be imported: AttributeError: .*has no attribute 'f'"),
             ("elsewhere:number", "7 is not a function or class"),
             ("elsewhere:nothing", "it returns int, not a player"),
+            ("elsewhere:fails", "it cannot be opened: RuntimeError: no weights \\(elsewhere.py, line "),
             ("elsewhere:needs", "missing a required argument: 'n'"),
             ("elsewhere:Nth,n=x", "n is a whole number, not 'x'"),
             ("elsewhere:Nth,m=1", "'m=1' is not an option of py \\(options: n, share, word"),
