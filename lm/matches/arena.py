@@ -241,12 +241,14 @@ class _Referee:
     """Carries out what players choose. One that fails is reported and loses its game."""
 
     def __init__(self, report: Report) -> None:
+        self.error: PlayerError | None = None
+        """Why the match ends, once a player has failed too often."""
         self._report = report
         self._failures: Counter[Spec] = Counter()
         self._warned: set[tuple[Spec, str]] = set()
 
     def carry_out(self, game: _Running, answer: Choice | PlayerError, seconds: float = 0.0) -> None:
-        """Carry out a choice that took ``seconds``. Raises ``PlayerError`` if the player has failed too often."""
+        """Carry out a choice that took ``seconds``."""
         mover, table, color, node = game.mover, game.table, game.table.turn, game.table.node
         if not isinstance(answer, PlayerError):
             try:
@@ -265,8 +267,9 @@ class _Referee:
         table.forfeit(table.turn, answer.failure)
         self._failures[mover] += 1
         self._report(f"game {game.index + 1}: {mover.name} loses at ply {table.board.ply} ({answer.failure}): {answer}")
-        if self._failures[mover] >= FAILURES:
-            raise PlayerError(f"{mover.name} failed {FAILURES} times in a row, the last time: {answer}", answer.failure)
+        if self._failures[mover] >= FAILURES and self.error is None:
+            text = f"{mover.name} failed {FAILURES} times in a row, the last time: {answer}"
+            self.error = PlayerError(text, answer.failure)
 
     def _look_at_line(self, game: _Running, mover: Spec, info: Info) -> None:
         """Warn, once for each player, of a line that holds an illegal move or goes on after the end of the game."""
@@ -309,7 +312,7 @@ def note(node: GameNode, info: Info, seconds: float = 0.0) -> None:
 def _together(
     games: Sequence[int], start: _Start, referee: _Referee, *, cores: int, parallel: int
 ) -> Generator[_Running]:
-    """Play games in step and yield each as it ends."""
+    """Play games in step and yield each as it ends. Raises the referee's error after the games of its step."""
     waiting, running = list(games)[::-1], list[_Running]()
     threads = _Threads(cores)
     try:
@@ -317,12 +320,15 @@ def _together(
             while waiting and len(running) < parallel and (game := start(waiting[-1])) is not None:
                 running.append(game)
                 waiting.pop()
-            for game, answer in _answers(threads, [game for game in running if game.table.ending is None]):
+            asked = [game for game in running if game.table.ending is None]
+            for game, answer in _answers(threads, asked, referee):
                 referee.carry_out(game, answer)
             going_on = [game for game in running if game.table.ending is None]
             ended = [game for game in running if game.table.ending is not None]
             running = going_on
             yield from ended
+            if referee.error is not None:
+                raise referee.error
     finally:
         threads.shutdown()  # an interruption does not wait for a player that thinks
 
@@ -345,15 +351,20 @@ class _Threads:
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _answers(threads: _Threads, games: Sequence[_Running]) -> Iterator[tuple[_Running, Choice | PlayerError]]:
+def _answers(
+    threads: _Threads, games: Sequence[_Running], referee: _Referee
+) -> Iterator[tuple[_Running, Choice | PlayerError]]:
     """Ask the players in parallel, each about all its boards at once, and yield the answer for each game.
 
-    A player that fails is asked again for each game separately, to find the game in which it fails.
+    A player that fails is asked again for each game separately, to find the game in which it fails. Once the referee
+    ends the match, nobody is asked or waited for any more.
     """
     asked: dict[int, list[_Running]] = {}
     for game in games:
         asked.setdefault(id(game.player), []).append(game)
     for group, answers in [(group, threads.ask(group)) for group in asked.values()]:
+        if referee.error is not None and not answers.done():
+            continue
         try:
             yield from zip(group, answers.result(), strict=True)
         except PlayerError as error:
@@ -361,7 +372,8 @@ def _answers(threads: _Threads, games: Sequence[_Running]) -> Iterator[tuple[_Ru
                 yield group[0], error
                 continue
             for game in group:
-                yield game, game.ask()
+                if referee.error is None:
+                    yield game, game.ask()
 
 
 # --- Each game at its own pace ----------------------------------------------------------------------------------------
@@ -370,19 +382,21 @@ def _answers(threads: _Threads, games: Sequence[_Running]) -> Iterator[tuple[_Ru
 def _apart(
     games: Sequence[int], start: _Start, referee: _Referee, *, parallel: int, timer: Callable[[], float]
 ) -> Generator[_Running]:
-    """Play each game in a thread of its own, with clocks, and yield it as it ends."""
-    waiting, running = list(games)[::-1], set[Future[_Running]]()
+    """Play each game in a thread of its own, with clocks, and yield it as it ends.
+
+    Raises the referee's error after the games that have ended.
+    """
+    waiting, running = list(games)[::-1], dict[Future[None], _Running]()
     stopped = threading.Event()
 
-    def play(game: _Running) -> _Running:
+    def play(game: _Running) -> None:
         while game.table.ending is None:
             since = timer()
             answer = game.ask()
             seconds = timer() - since
-            if stopped.is_set():
+            if stopped.is_set() or referee.error is not None:
                 break
             referee.carry_out(game, answer, seconds)
-        return game
 
     threads = ThreadPoolExecutor(parallel)
     try:
@@ -391,9 +405,15 @@ def _apart(
             while waiting and len(running) + len(ready) < parallel and (game := start(waiting[-1])) is not None:
                 ready.append(game)
                 waiting.pop()
-            running |= {threads.submit(play, game) for game in ready}
-            ended, running = wait(running, return_when=FIRST_COMPLETED)
-            yield from [future.result() for future in ended]
+            running |= {threads.submit(play, game): game for game in ready}
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+            error = referee.error
+            ended = [running.pop(future) for future in (done if error is None else list(running))]
+            yield from [game for game in ended if game.table.ending is not None]
+            if error is not None:
+                raise error
     finally:
         stopped.set()
         threads.shutdown(wait=False, cancel_futures=True)

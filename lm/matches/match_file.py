@@ -49,7 +49,8 @@ def play_to_file(
     """Play games as ``play_games`` does and append each to the PGN file as it ends; without a path, only play.
 
     Only games of these ``numbers`` are played, by default all; the file may hold any of the pairings. The workers of a
-    ``crew`` play with players of their own; then games are appended in the order of their number.
+    ``crew`` play with players of their own; then games are appended in the order of their number, with gaps if a player
+    ends the match.
 
     If the file exists, its games are yielded first and not played again, and a truncated record at its end is removed.
     Players' names in the file are only compared with the pairings: no player or program that it names is opened. Raises
@@ -122,7 +123,7 @@ def _play_by(
         at_once = 1 if clocks else max(1, min(TOGETHER, len(pairings) // (2 * crew.size)))
     work = partial(_arena, conditions | {"clocks": clocks, "parallel": at_once, "cores": 1})
     tasks = ((index, (index, pairing)) for index, pairing in pairings.items())
-    for index, (game, told) in in_order(crew, work, tasks, at_once=at_once, report=report):
+    for index, (game, told) in in_order(crew, work, tasks, at_once=at_once, gaps=True, report=report):
         for text in told:
             report(text)
         yield index, game

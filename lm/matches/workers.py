@@ -90,13 +90,14 @@ def in_order(
     tasks: Iterable[tuple[Kept, Given]],
     *,
     at_once: int = 1,
+    gaps: bool = False,
     report: Callable[[str], None] = lambda text: None,
 ) -> Generator[tuple[Kept, Found]]:
     """Yield for each task ``(kept, given)`` what was kept and what was found, in the order of the tasks.
 
     Each worker does up to ``at_once`` tasks together. Without a crew this process does them, one at a time. Few tasks
     are taken ahead, so any number of them fits into memory. Raises what the work raises, and ``PlayerError`` for a task
-    over which `LOSSES` workers died.
+    over which `LOSSES` workers died. With ``gaps``, what was found behind a task that is not done is yielded before.
     """
     if crew is None:
         with open_work() as work:
@@ -134,6 +135,8 @@ def in_order(
                     doing[worker], unopened = [], 0
                     idle.append(worker)
                 elif kind == "failed":
+                    if gaps:
+                        yield from [(task.kept, task.found) for task in waiting if task.done]  # type: ignore[misc]
                     raise value
                 else:
                     unopened += doing.pop(worker) is None

@@ -392,6 +392,31 @@ class TestFailures:
         assert len(reports) == 2
         assert sorted(reports)[0].startswith(f"game 1: wrong loses at ply 3 (crash): {told}")
 
+    @pytest.mark.parametrize("clocks", [NO_CLOCKS, Clocks.parse("60")])
+    def test_the_games_that_end_with_the_last_failure_are_told_too(self, clocks: Clocks, tmp_path: Path) -> None:
+        def choose(board: Board) -> Choice:
+            if board.ply == 3:
+                return Choice(None)
+            raise PlayerError("fell over")
+
+        class Engine(Scripted):
+            one_game = True
+
+        told = []
+        frail, other = spec_of(Engine(choose, "frail")), random_player(1, "other")
+        quitting = Pairing(other, frail, tuple(Board.from_moves("h2e2 h9g7").move_stack), clocks=clocks)
+        pairings = {0: quitting} | dict.fromkeys(range(1, 6), Pairing(other, frail, clocks=clocks))
+        playing = play_to_file(
+            pairings, tmp_path / "m.pgn", parallel=8, cores=8, report=told.append, open_player=open_player
+        )
+        with pytest.raises(PlayerError, match="frail failed 3 times in a row, the last time: fell over"):
+            list(playing)
+        lost = [text for text in told if "loses" in text]
+        written = [game.headers["Termination"] for game in load(tmp_path / "m.pgn")]
+        assert len(lost) >= 3
+        assert written.count("crash") == len(lost)
+        assert clocks or written[0] == "resignation"
+
     @pytest.mark.parametrize("method", ["new_game", "begin_game", "end_game"])
     def test_between_games_it_is_told_in_a_line(self, method: str) -> None:
         player = Scripted(first_move)

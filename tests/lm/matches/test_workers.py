@@ -79,6 +79,16 @@ class TestInOrder:
             list(in_order(Processes(2), partial(squares, tmp_path), [("", -1)]))
 
 
+    @pytest.mark.parametrize("gaps", [False, True])
+    def test_what_was_found_before_an_error_may_leave_gaps(self, tmp_path: Path, gaps: bool) -> None:
+        tasks = [("bad", -1), ("good", 2)]  # the last of those given together is done first
+        results = in_order(Processes(1), partial(squares, tmp_path), tasks, at_once=2, gaps=gaps)
+        if gaps:
+            assert next(results) == ("good", 4)
+        with pytest.raises(UserError, match="no roots here"):
+            next(results)
+
+
 GREEDY = Spec.parse("greedy:seed=1"), Spec.parse("random:seed=2")
 
 
