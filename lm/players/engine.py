@@ -7,11 +7,15 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from lm import UserError
 from lm.players.player import Analysis, Choice, Failure, Limits, Line, PlayerError, Thinker, limit_of_each
 from xiangqi import Board
 from xiangqi.engine import EngineError, EngineMoveError, EngineTimeoutError, Limit, SimpleAnalysis, SimpleEngine
+
+MOVE_TIMEOUT: Final = 600.0
+"""Default number of seconds after which a move by depth or nodes has failed."""
 
 
 class EnginePlayer(Thinker):
@@ -19,10 +23,10 @@ class EnginePlayer(Thinker):
 
     ``limit`` is the default limit of a search. Its depth or nodes hold beside a clock too, and instead of it for a UCCI
     engine, which takes one kind of limit. ``options`` are set on the engine, ``timeout`` is the number of seconds
-    without output after which it has failed. ``folder`` is the one that it runs in. With ``ponder`` it goes on thinking
-    in its opponent's time, which takes a core of its own, and `stop` does not stop it. Raises ``PlayerError`` if the
-    engine cannot be started or does not accept its options, ``UserError`` for a command that cannot be split into
-    words.
+    without news after which it has failed, ``move_timeout`` that for a move by depth or nodes. ``folder`` is the one
+    that it runs in. With ``ponder`` it goes on thinking in its opponent's time, which takes a core of its own, and
+    `stop` does not stop it. Raises ``PlayerError`` if the engine cannot be started or does not accept its options,
+    ``UserError`` for a command that cannot be split into words.
     """
 
     one_game = True
@@ -37,9 +41,11 @@ class EnginePlayer(Thinker):
         name: str | None = None,
         folder: str | None = None,
         ponder: bool = False,
+        move_timeout: float = MOVE_TIMEOUT,
     ) -> None:
         self.name, self._folder, self._ponder = name or command, folder, ponder
         self._protocol, self.limit, self._options, self._timeout = protocol, limit, dict(options or {}), timeout
+        self._move_timeout = move_timeout
         self._command = _words(command)
         self._engine: SimpleEngine | None = None
         self._search: SimpleAnalysis | None = None
@@ -53,7 +59,13 @@ class EnginePlayer(Thinker):
         if self._engine is None:
             popen = SimpleEngine.popen_uci if self._protocol == "uci" else SimpleEngine.popen_ucci
             try:
-                self._engine = popen(self._command, options=self._options, timeout=self._timeout, cwd=self._folder)
+                self._engine = popen(
+                    self._command,
+                    options=self._options,
+                    timeout=self._timeout,
+                    move_timeout=self._move_timeout,
+                    cwd=self._folder,
+                )
             except EngineError as error:
                 raise PlayerError(str(error)) from None
         return self._engine

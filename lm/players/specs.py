@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from lm import UserError, data_path
-from lm.players.engine import EnginePlayer
+from lm.players.engine import MOVE_TIMEOUT, EnginePlayer
 from lm.players.levels import Level, find_level
 from lm.players.player import Player, described
 from lm.players.search.params import Params
@@ -244,7 +244,14 @@ def _written(text: str, special: str) -> str:
 
 _SEED: Final[dict[str, Reader]] = {"seed": int}
 _LIMITS: Final[dict[str, Reader]] = {"depth": int, "nodes": int, "movetime": float}
-_ENGINE: Final[dict[str, Reader]] = {"cmd": str, **_LIMITS, "timeout": float, "folder": str, "ponder": int}
+_ENGINE: Final[dict[str, Reader]] = {
+    "cmd": str,
+    **_LIMITS,
+    "timeout": float,
+    "move_timeout": float,
+    "folder": str,
+    "ponder": int,
+}
 _TACTICS: Final[dict[str, Reader]] = {**_LIMITS, "megabytes": int, "net": str}
 _LM: Final[dict[str, Reader]] = {
     "model": str,
@@ -379,11 +386,23 @@ def _engine(spec: Spec) -> Opener:
     if not any(name in options for name in _LIMITS):
         options["movetime"] = MOVETIME
     command, timeout, time = options.pop("cmd"), options.pop("timeout", 10.0), options.pop("movetime", None)
-    if not 0 < timeout < math.inf:
-        raise spec.error(f"timeout is in seconds, above 0: {timeout:g}")
+    move_timeout = options.pop("move_timeout", MOVE_TIMEOUT)
+    for name, value in (("timeout", timeout), ("move_timeout", move_timeout)):
+        if not 0 < value < math.inf:
+            raise spec.error(f"{name} is in seconds, above 0: {value:g}")
     limit = Limit(time / 1000 if time is not None else None, options.pop("depth", None), options.pop("nodes", None))
     folder, ponder = options.pop("folder", None), bool(options.pop("ponder", 0))
-    return partial(EnginePlayer, spec.kind, command, limit, options, timeout, folder=folder, ponder=ponder)
+    return partial(
+        EnginePlayer,
+        spec.kind,
+        command,
+        limit,
+        options,
+        timeout,
+        folder=folder,
+        ponder=ponder,
+        move_timeout=move_timeout,
+    )
 
 
 def _file(spec: Spec) -> Opener:

@@ -931,6 +931,23 @@ class TestMisbehaviour:
             with pytest.raises(EngineTimeoutError, match="hangs"):
                 list(analysis)
 
+    @pytest.mark.parametrize("fault", ["talks", "repeats", "talks-and-answers"])
+    def test_talks_but_gets_nowhere(self, fault):
+        """It is not alive that prints the same again and again, and does not answer."""
+        with impatient(fault) as engine:
+            engine._engine.move_timeout = 1.0
+            message = "did not move within 1.0 s" if fault == "talks-and-answers" else "hangs: nothing new for"
+            with pytest.raises(EngineTimeoutError, match=message):
+                engine.play(Board(), DEPTH_1)
+            assert is_gone(engine.pid)
+
+    def test_the_longest_time_for_a_move_is_not_that_of_an_infinite_search(self):
+        with impatient("talks-and-answers") as engine:
+            engine._engine.move_timeout = 0.1
+            analysis = engine.analysis(Board())
+            time.sleep(0.5)
+            assert not analysis.done
+
     def test_ignores_stop(self):
         with impatient("ignores-stop") as engine:
             with engine.analysis(Board()) as analysis:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
@@ -46,13 +47,10 @@ class Analysis:
         self._queue: deque[Info] = deque(maxlen=_QUEUE)
         self._news = asyncio.Event()
         self.multipv = [Info(n) for n in range(1, lines + 1)]
-        self._longest = limit.longest(board.turn)
-        if self._longest is not None:
-            self._longest += engine.timeout
         self.stopped = False
         self._started = self._pinged = self._loop.time()
-        self._deadline = None if self._longest is None else self._started + self._longest
-        self._timer = self._loop.call_at(self._deadline or self._started + engine.timeout, self._watch)
+        self._timer: asyncio.TimerHandle | None = None
+        self._allow(limit)
 
     @property
     def info(self) -> Info:
@@ -73,20 +71,23 @@ class Analysis:
         if not self.done:
             self._engine._send("stop")
             self.stopped = True
-            self._longest = self._loop.time() - self._started + self._engine.timeout
-            self._deadline = self._started + self._longest
-            self._timer.cancel()
-            self._timer = self._loop.call_at(self._deadline, self._watch)
+            self._allow(Limit(time=self._loop.time() - self._started))
 
     def _begin_to_count(self, limit: Limit) -> None:
         """Give a search that was begun by ``go ponder`` its deadline: its limit counts from now."""
-        self._longest = limit.longest(self._board.turn)
         self._started = self._loop.time()
-        if self._longest is not None and not self.done:
-            self._longest += self._engine.timeout
-            self._deadline = self._started + self._longest
-            self._timer.cancel()
-            self._timer = self._loop.call_at(self._deadline, self._watch)
+        if not self.done:
+            self._allow(limit)
+
+    def _allow(self, limit: Limit) -> None:
+        """Give the search the time that a limit allows, since it was started, until it has failed."""
+        engine, longest = self._engine, limit.longest(self._board.turn)
+        self._timed = longest is not None
+        if longest is not None:
+            self._longest: float | None = longest + engine.timeout
+        else:
+            self._longest = engine.move_timeout if limit.ends(self._board.turn) else None
+        self._look_later()
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,26 +107,32 @@ class Analysis:
             await self._news.wait()
         return self._queue.popleft()
 
-    def _watch(self) -> None:
-        """Fail the search if the engine is late or does not answer; ping an engine that has been silent."""
-        engine, now = self._engine, self._loop.time()
-        due = self._deadline or max(engine._heard, self._pinged) + engine.timeout
-        if now < due:
-            pass
-        elif self._deadline is not None:
-            engine._fail(EngineTimeoutError, f"the engine did not move within {self._longest:.1f} s")
-            return
-        elif self._pinged > engine._heard:
-            engine._fail(EngineTimeoutError, f"the engine hangs: no output for {now - engine._heard:.1f} s")
-            return
-        else:
-            engine._send("isready")
-            self._pinged = now
-            due = now + engine.timeout
+    def _look_later(self) -> None:
+        """Set the timer to when the engine will be late, or will have been silent for too long."""
+        if self._timer is not None:
+            self._timer.cancel()
+        due = math.inf if self._longest is None else self._started + self._longest
+        if not self._timed:
+            due = min(due, max(self._engine._heard, self._pinged) + self._engine.timeout)
         self._timer = self._loop.call_at(due, self._watch)
 
+    def _watch(self) -> None:
+        """Fail the search if the engine is late or does not answer; ping an engine that tells nothing new."""
+        engine, now = self._engine, self._loop.time()
+        if self._longest is not None and now >= self._started + self._longest:
+            engine._fail(EngineTimeoutError, f"the engine did not move within {self._longest:.1f} s")
+            return
+        if not self._timed and now >= max(engine._heard, self._pinged) + engine.timeout:
+            if self._pinged > engine._heard:
+                engine._fail(EngineTimeoutError, f"the engine hangs: nothing new for {now - engine._heard:.1f} s")
+                return
+            engine._send("isready")
+            self._pinged = now
+        self._look_later()
+
     def _end(self, result: PlayResult | EngineError) -> None:
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if not self.done:
             if isinstance(result, EngineError):
                 self._result.set_exception(result)
@@ -133,12 +140,16 @@ class Analysis:
                 self._result.set_result(result)
         self._news.set()
 
-    def _on_info(self, words: list[str]) -> None:
+    def _on_info(self, words: list[str]) -> bool:
+        """Take in a line of information; return whether it tells of progress: a new depth, line or number of nodes."""
         info = parse_info(words, self._board, self._engine.first_rank, self._engine._dialect)
-        if 1 <= info.multipv <= len(self.multipv):
-            known = self.multipv[info.multipv - 1] = self.multipv[info.multipv - 1].updated(info)
-            self._queue.append(known)
-            self._news.set()
+        if not 1 <= info.multipv <= len(self.multipv):
+            return False
+        before = self.multipv[info.multipv - 1]
+        known = self.multipv[info.multipv - 1] = before.updated(info)
+        self._queue.append(known)
+        self._news.set()
+        return (known.depth, known.nodes, known.pv) != (before.depth, before.nodes, before.pv)
 
     def _on_best_move(self, words: list[str]) -> None:
         engine = self._engine

@@ -62,11 +62,20 @@ class Engine:
     """Number of Red's back rank in the engine's moves, or ``None`` if it is not known yet."""
     timeout: float
     """Seconds in which the engine must answer commands without a search; also how late a timed move may be."""
+    move_timeout: float | None
+    """Seconds that a search by depth, nodes or mate may take, if there is a limit."""
 
     _process: EngineProcess
 
-    def __init__(self, command: Sequence[str], dialect: Dialect, first_rank: int | None, timeout: float) -> None:
-        self.command, self.timeout = tuple(command), timeout
+    def __init__(
+        self,
+        command: Sequence[str],
+        dialect: Dialect,
+        first_rank: int | None,
+        timeout: float,
+        move_timeout: float | None = None,
+    ) -> None:
+        self.command, self.timeout, self.move_timeout = tuple(command), timeout, move_timeout
         self.id, self.options = {}, {}
         self.first_rank = first_rank if dialect.first_rank is None else dialect.first_rank
         self._dialect = dialect
@@ -172,8 +181,8 @@ class Engine:
         self._said = line
         word, *words = line.split()
         if word == "info":
-            if self._search and not self._search.done:
-                self._search._on_info(words)
+            if self._search and not self._search.done and not self._search._on_info(words):
+                return  # an engine that repeats itself may hang all the same
         elif word in ("bestmove", "nobestmove"):
             if self._search and not self._search.done:
                 self._search._on_best_move([word, *words])
@@ -413,8 +422,7 @@ class Engine:
             return await self._begin(board, limit or Limit(), multipv or 1, root_moves, options=options)
 
     def _check_limit(self, board: Board, limit: Limit) -> None:
-        ends = (limit.depth, limit.nodes, limit.mate, limit.longest(board.turn))
-        if ends == (None, None, None, None):
+        if not limit.ends(board.turn):
             raise ValueError(f"{limit!r} does not limit a search for {COLOR_NAMES[board.turn]}")
 
     async def _begin(
@@ -502,13 +510,15 @@ async def popen_uci(
     options: Mapping[str, OptionValue] | None = None,
     first_rank: int | None = None,
     timeout: float = TIMEOUT,
+    move_timeout: float | None = None,
     cwd: str | None = None,
 ) -> Engine:
     """Start a UCI engine and return it when it is ready.
 
-    ``command`` is a list of arguments, or a string that is split like a shell command. ``timeout`` is in seconds.
-    ``first_rank``, 0 or 1, is the number of Red's back rank; by default the client finds out. Raises
-    ``EngineStartError`` or ``EngineOptionError``.
+    ``command`` is a list of arguments, or a string that is split like a shell command. ``timeout`` is in seconds, and
+    so is ``move_timeout``, which a search by depth, nodes or mate may take; by default any time. ``first_rank``, 0 or
+    1, is the number of Red's back rank; by default the client finds out. Raises ``EngineStartError`` or
+    ``EngineOptionError``.
 
     >>> from xiangqi.engine.example import COMMAND
     >>> async def main() -> None:
@@ -517,7 +527,7 @@ async def popen_uci(
     >>> asyncio.run(main())
     h2e2
     """
-    return await open_engine(command, UCI, options, first_rank, timeout, cwd)
+    return await open_engine(command, UCI, options, first_rank, timeout, move_timeout, cwd)
 
 
 async def popen_ucci(
@@ -525,10 +535,11 @@ async def popen_ucci(
     *,
     options: Mapping[str, OptionValue] | None = None,
     timeout: float = TIMEOUT,
+    move_timeout: float | None = None,
     cwd: str | None = None,
 ) -> Engine:
     """Start a UCCI engine and return it when it is ready. See ``popen_uci``."""
-    return await open_engine(command, UCCI, options, None, timeout, cwd)
+    return await open_engine(command, UCCI, options, None, timeout, move_timeout, cwd)
 
 
 async def open_engine(
@@ -537,6 +548,7 @@ async def open_engine(
     options: Mapping[str, OptionValue] | None,
     first_rank: int | None,
     timeout: float,
+    move_timeout: float | None,
     cwd: str | None,
 ) -> Engine:
     """Start an engine that speaks ``dialect`` and return it when it is ready. See ``popen_uci``."""
@@ -545,6 +557,6 @@ async def open_engine(
     words = shlex.split(command) if isinstance(command, str) else list(command)
     if words:  # Debian installs engines in /usr/games, which is not in root's PATH
         words[0] = shutil.which(words[0]) or shutil.which(words[0], path="/usr/games") or words[0]
-    engine = Engine(words, dialect, first_rank, timeout)
+    engine = Engine(words, dialect, first_rank, timeout, move_timeout)
     await engine._open(cwd, options or {})
     return engine

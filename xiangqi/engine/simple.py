@@ -134,10 +134,11 @@ class SimpleEngine:
         options: Mapping[str, OptionValue] | None = None,
         first_rank: int | None = None,
         timeout: float = TIMEOUT,
+        move_timeout: float | None = None,
         cwd: str | None = None,
     ) -> Self:
         """Start a UCI engine; see the function ``popen_uci``."""
-        return cls(_wait_for(open_engine(command, UCI, options, first_rank, timeout, cwd)))
+        return cls(_wait_for(open_engine(command, UCI, options, first_rank, timeout, move_timeout, cwd)))
 
     @classmethod
     def popen_ucci(
@@ -146,10 +147,11 @@ class SimpleEngine:
         *,
         options: Mapping[str, OptionValue] | None = None,
         timeout: float = TIMEOUT,
+        move_timeout: float | None = None,
         cwd: str | None = None,
     ) -> Self:
         """Start a UCCI engine; see the function ``popen_ucci``."""
-        return cls(_wait_for(open_engine(command, UCCI, options, None, timeout, cwd)))
+        return cls(_wait_for(open_engine(command, UCCI, options, None, timeout, move_timeout, cwd)))
 
     @property
     def id(self) -> dict[str, str]:

@@ -200,6 +200,14 @@ class Limit:
         clock = self.clock(color)
         return None if clock is None else clock + self.increment(color)
 
+    def ends(self, color: Color) -> bool:
+        """Return whether the limit ends a search of one side.
+
+        >>> Limit(depth=10).ends(RED), Limit(black_clock=60).ends(RED)
+        (True, False)
+        """
+        return (self.depth, self.nodes, self.mate, self.longest(color)) != (None, None, None, None)
+
 
 DRAWS: Final = 0.38
 """Share of draws when neither side is better. With `Score.expected` it is the likeliest in the games between people of

@@ -78,7 +78,6 @@ class TestInOrder:
         with pytest.raises(UserError, match="no roots here"):
             list(in_order(Processes(2), partial(squares, tmp_path), [("", -1)]))
 
-
     @pytest.mark.parametrize("gaps", [False, True])
     def test_what_was_found_before_an_error_may_leave_gaps(self, tmp_path: Path, gaps: bool) -> None:
         tasks = [("bad", -1), ("good", 2)]  # the last of those given together is done first

@@ -74,6 +74,13 @@ def main():
             while True:
                 say("info string thinking")
                 time.sleep(0.01)
+        if fault == "repeats":
+            while True:
+                say("info depth 1 score cp 1 pv h2e2")
+                time.sleep(0.01)
+        if fault == "talks-and-answers":
+            say("info depth 1 score cp 1 pv h2e2")
+            return
         if fault == "flood":
             while True:
                 say("garbage " * 50)
