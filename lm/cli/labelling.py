@@ -42,6 +42,7 @@ def annotate(
             raise UserError(f"{path}: no such file")
     order = labels.Order(Spec.parse(player), most, share, every_game, seed)
     with interruptible():
+        labels.check(files, out, order)
         with progress("reading games", None) as (_, advance):
             found = labels.survey(files, order, lambda games: advance(games, ""))
         with progress(f"plies by {order.spec.name}", sum(map(len, found.plies))) as (report, advance):

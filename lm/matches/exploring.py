@@ -24,6 +24,7 @@ from lm.players.player import Player
 from lm.players.specs import Spec
 from xiangqi import Board, Move
 from xiangqi.formats import jsonl
+from xiangqi.formats.streams import open_appending
 from xiangqi.game import ChildNode, Game
 from xiangqi.rulings import Rules
 from xiangqi.words import counted
@@ -145,7 +146,6 @@ def play_to_file(
     that is a near-duplicate of an earlier one is not written, and ``None`` is yielded. Raises ``UserError`` for a file
     with other games, and ``PlayerError``.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     cut_short(out)
     groups, done, headers = Groups(), 0, plan.headers
     for line, game in enumerate(load_lines(out), 1):
@@ -157,7 +157,7 @@ def play_to_file(
         if done <= games:
             yield done - 1, game
     numbers: Sequence[int] = range(done, games)
-    with out.open("ab") as file:
+    with open_appending(out) as file:
         work = partial(with_player, plan.spec, partial(play, plan))
         for number, game in in_order(crew, work, ((n, n) for n in numbers), report=report):
             if not _is_new(groups, game):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
@@ -32,7 +33,8 @@ from lm.players.search_player import Search
 from lm.players.specs import Spec
 from xiangqi import MOVES, NULL_MOVE, RED, Board
 from xiangqi.engine import Info
-from xiangqi.formats import FormatError, jsonl, load, save
+from xiangqi.formats import FormatError, jsonl, load, pgn, save
+from xiangqi.formats.streams import bare_suffix, open_appending
 from xiangqi.game import ChildNode, Game, GameNode
 from xiangqi.kernels import MOVE_MIRRORED
 from xiangqi.tags import Candidate
@@ -72,14 +74,19 @@ def judge(player: Player, board: Board, most: int, random: np.random.Generator |
         best, *others = found
         others.sort(key=lambda candidate: -(candidate.share or 0))
         return Label((best, *others[: most - 1]), study.info)
-    if not isinstance(player, Thinker):
-        raise UserError(f"{player.name} chooses moves but does not judge them: name an engine, or search:64")
-    with player.analyse(board, player.limit, most) as analysis:
+    with thinker(player).analyse(board, player.limit, most) as analysis:
         lines = analysis.result().lines
     judged = [(line, value) for line in lines if (value := expected_score(line.info)) is not None]
     if not judged:
         raise PlayerError(f"{player.name} gave no score in {board.fen()}", "no move")
     return Label(tuple(Candidate(line.move, value, None, line.share) for line, value in judged), judged[0][0].info)
+
+
+def thinker(player: Player) -> Thinker:
+    """Return a player that judges moves. Raises ``UserError`` for another."""
+    if not isinstance(player, Thinker):
+        raise UserError(f"{player.name} chooses moves but does not judge them: name an engine, or search:64")
+    return player
 
 
 def label_ply(before: GameNode, node: ChildNode, label: Label) -> None:
@@ -236,6 +243,27 @@ def journal_of(out: Path) -> Path:
     return out if out.suffix in jsonl.SUFFIXES else out.with_name(f"{out.name}.labels.jsonl")
 
 
+def check(files: Sequence[Path], out: Path, order: Order) -> None:
+    """Check, before any work, that ``out`` can be written and that the player judges moves.
+
+    Raises ``UserError`` for an ``out`` that exists or has the games themselves and for a player that does not judge,
+    ``PlayerError`` for one that does not start, and ``FormatError`` for a format that does not hold the games.
+    """
+    for path in files:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise UserError(f"{out} holds the games themselves, which stay as they are: name another file")
+    if journal_of(out) != out and out.exists():
+        raise UserError(f"{out} exists: name another file, or remove it")
+    if bare_suffix(out) not in (*pgn.SUFFIXES, *jsonl.SUFFIXES):  # these hold any game
+        with TemporaryDirectory() as folder:
+            save((game for game, _ in sound_games(files, lambda error: None)), Path(folder) / out.name)
+    player = order.spec.open()
+    try:
+        thinker(player)
+    finally:
+        player.close()
+
+
 def annotate(
     files: Sequence[Path],
     out: Path,
@@ -252,19 +280,14 @@ def annotate(
     are not labelled again. With another suffix than ``.jsonl``, ``out`` appears at the end, with all that the games
     contained, and the journal is removed; JSON lines have the main lines of sound games alone. ``advance`` is called
     with the number of plies labelled so far, those of an earlier run included. The workers of ``crew`` label, or this
-    process.
+    process. ``found`` is the survey of the files, after a `check`.
 
-    Raises ``UserError`` for a journal that is not of these games, a player that does not judge moves, and an ``out``
-    that exists, and ``PlayerError``.
+    Raises ``UserError`` for a journal that is not of these games, ``PlayerError``, and like `check`.
     """
-    found = found or survey(files, order)
+    if found is None:
+        check(files, out, order)
+        found = survey(files, order)
     journal = journal_of(out)
-    for path in files:
-        if out.exists() and path.exists() and out.samefile(path):
-            raise UserError(f"{out} holds the games themselves, which stay as they are: name another file")
-    if journal != out and out.exists():
-        raise UserError(f"{out} exists: name another file, or remove it")
-    journal.parent.mkdir(parents=True, exist_ok=True)
     cut_short(journal)
     number = done = 0
 
@@ -282,7 +305,7 @@ def annotate(
         done += len(found.plies[number])
         number += 1
     advance(done)
-    with journal.open("ab") as file:
+    with open_appending(journal) as file:
         work = partial(with_player, order.spec, partial(_label_game, order.most))
         for (game, plies), labels in in_order(crew, work, tasks(), report=report):
             write_labels(game, plies, labels, order)

@@ -19,7 +19,7 @@ from lm.matches.pool import OpenPlayer
 from lm.matches.workers import Crew, Work, in_order
 from lm.players.specs import Spec
 from xiangqi.formats import FormatError, pgn
-from xiangqi.formats.streams import open_replacing
+from xiangqi.formats.streams import open_appending, open_replacing
 from xiangqi.game import Game
 from xiangqi.rulings import Rules
 
@@ -87,10 +87,9 @@ def play_to_file(
         if path is None:
             yield from games
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
+        with open_appending(path) as file:
             for index, game in games:
-                file.write(f"{pgn.dumps(game)}\n")
+                file.write(f"{pgn.dumps(game)}\n".encode())
                 file.flush()
                 yield index, game
 

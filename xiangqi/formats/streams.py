@@ -335,6 +335,19 @@ def open_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
+@contextmanager
+def open_appending(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to append bytes to. A failure before the first leaves no empty file. Raises ``OSError``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("ab") as file:
+            yield file
+    except BaseException:
+        if path.exists() and not path.stat().st_size:
+            path.unlink()
+        raise
+
+
 def write_texts(
     games: Iterable[Game], file: BinaryIO, dumps: Callable[[Game], str], on_error: ErrorHandler | None = None
 ) -> int:

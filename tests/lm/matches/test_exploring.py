@@ -113,6 +113,10 @@ class TestPlayToFile:
                 play(other, 2, out)
         assert out.read_bytes() == before
 
+    def test_a_player_that_does_not_judge_leaves_no_file(self, xqlm, tmp_path: Path) -> None:
+        code, _, err = xqlm("selfplay", "--player", "random", "-n", 2, "--out", tmp_path / "x.jsonl", "--cores", 1)
+        assert (code, "does not judge" in err, list(tmp_path.iterdir())) == (2, True, [])
+
     def test_the_command(self, xqlm, tmp_path: Path) -> None:
         out = tmp_path / "games.jsonl"
         words = ["selfplay", "--player", "tactics:1", "-n", 2, "--max-plies", 6, "--cores", 1]

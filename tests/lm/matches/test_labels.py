@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,40 @@ class TestAnnotate:
     def test_an_engine_that_cannot_be_started_in_a_process(self, source: Path, tmp_path: Path) -> None:
         with pytest.raises(PlayerError):
             annotate([source], tmp_path / "out.jsonl", Order(Spec.parse("uci:cmd=/nowhere,depth=1")), crew=Processes(2))
+
+    @pytest.mark.parametrize(
+        ("name", "player", "reason"),
+        [
+            ("out", "tactics:1", "cannot write files with suffix ''"),
+            ("out.docx", "tactics:1", "cannot write files with suffix '.docx'"),
+            ("out.xqf", "tactics:1", "an XQF file holds one game, not several"),
+            ("out.jsonl", "random", "random chooses moves but does not judge them"),
+            ("out.pgn", "uci:/nowhere", "cannot start the engine"),
+        ],
+    )
+    def test_what_cannot_end_well_is_not_begun(
+        self, xqlm, source: Path, tmp_path: Path, name: str, player: str, reason: str
+    ) -> None:
+        code, _, err = xqlm("annotate", source, "--player", player, "--cores", 1, "--out", tmp_path / "new" / name)
+        assert (code, reason in err) == (2, True)
+        assert "reading games" not in err
+        assert not (tmp_path / "new").exists()
+
+    def test_a_player_that_fails_at_its_first_ply_leaves_nothing(self, source: Path, tmp_path: Path) -> None:
+        script = "import sys\nfor line in sys.stdin:\n  w = line.strip()\n  if w.startswith('go'): sys.exit(1)\n"
+        (tmp_path / "dies.py").write_text(
+            script + "  if w in ('uci', 'isready'): print({'uci': 'uciok'}.get(w, 'readyok'), flush=True)\n"
+        )
+        with pytest.raises(PlayerError):
+            annotate(
+                [source], tmp_path / "out.jsonl", Order(Spec.parse(f"uci:cmd={sys.executable} -S {tmp_path}/dies.py"))
+            )
+        assert not (tmp_path / "out.jsonl").exists()
+
+    def test_one_game_in_a_format_for_one(self, tmp_path: Path) -> None:
+        save(games_of(random_game(1, 12), gids=[GIDS[3]]), tmp_path / "one.pgn")
+        annotate([tmp_path / "one.pgn"], tmp_path / "out.xqf", TACTICS)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["one.pgn", "out.xqf"]
 
     def test_the_command(self, xqlm, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
