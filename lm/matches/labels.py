@@ -74,7 +74,8 @@ def judge(player: Player, board: Board, most: int, random: np.random.Generator |
         best, *others = found
         others.sort(key=lambda candidate: -(candidate.share or 0))
         return Label((best, *others[: most - 1]), study.info)
-    with thinker(player).analyse(board, player.limit, most) as analysis:
+    thinker = as_thinker(player)
+    with thinker.analyse(board, thinker.limit, most) as analysis:
         lines = analysis.result().lines
     judged = [(line, value) for line in lines if (value := expected_score(line.info)) is not None]
     if not judged:
@@ -82,7 +83,7 @@ def judge(player: Player, board: Board, most: int, random: np.random.Generator |
     return Label(tuple(Candidate(line.move, value, None, line.share) for line, value in judged), judged[0][0].info)
 
 
-def thinker(player: Player) -> Thinker:
+def as_thinker(player: Player) -> Thinker:
     """Return a player that judges moves. Raises ``UserError`` for another."""
     if not isinstance(player, Thinker):
         raise UserError(f"{player.name} chooses moves but does not judge them: name an engine, or search:64")
@@ -259,7 +260,7 @@ def check(files: Sequence[Path], out: Path, order: Order) -> None:
             save((game for game, _ in sound_games(files, lambda error: None)), Path(folder) / out.name)
     player = order.spec.open()
     try:
-        thinker(player)
+        as_thinker(player)
     finally:
         player.close()
 

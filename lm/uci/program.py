@@ -21,8 +21,12 @@ from lm.uci.options import PROTOCOLS, greeting
 if TYPE_CHECKING:
     from lm.uci.server import Server
 
-GRACE: Final = 120.0
-"""Seconds that the lines before ``quit`` have to be answered: a player may still be loading, or compile."""
+GRACE: Final = 1.0
+"""Seconds after ``quit`` in which what goes on may end."""
+TOGETHER: Final = 0.5
+"""Seconds within which ``quit`` comes with the lines before it, as from a script, which waits for their answers."""
+GRACE_OF_SCRIPT: Final = 120.0
+"""Seconds that these lines have to be answered: a player may still be loading, or compile."""
 GRACE_AT_END: Final = 20.0
 """The same if the input ended without ``quit``, as when the board was killed."""
 CLOSING: Final = 1.0
@@ -76,19 +80,25 @@ class Program:
                     self._serving.wait()
                     if self._server is None or not self._server.handle(line):
                         break
+            if self._server is not None:
+                self._server.settle()
         except KeyboardInterrupt:
             self._leave(130)
         self._leave(0)
 
     def _listen(self) -> None:
-        line = b" "
+        line, heard = b" ", 0.0
         while line:
             line = self._source.readline(LONGEST)
+            before, heard = heard, time.monotonic()
             text = line.decode("utf-8", "replace").lstrip("\ufeff")
             self._lines.put(text if line else None)
             if not line or text.strip().lower() == "quit":
-                time.sleep(GRACE if line else GRACE_AT_END)
-                os._exit(1)
+                if not line:
+                    time.sleep(GRACE_AT_END)
+                    os._exit(1)
+                time.sleep(GRACE_OF_SCRIPT if heard - before < TOGETHER else GRACE)
+                self._leave(0)
 
     def _load(self) -> None:
         """Import what the conversation needs, then the model, which takes longest, and open the player."""

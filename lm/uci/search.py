@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from lm.players.player import Analysis, Choice, Player, Thinker, expected_score
+from lm.players.player import Analysis, Choice, Player, Thinker, choices, expected_score
 from lm.players.search.clock import budget
 from xiangqi import Board, Move
 from xiangqi.engine import Info, Limit, Score
@@ -25,15 +25,17 @@ REPEAT: Final = 0.02
 class Search(threading.Thread):
     """A player's thinking about one position, from ``go`` to the answer.
 
-    A player that ``holds`` its strength is not given the limits of the board: it thinks for as long as its own spec
-    says, and is only stopped when its time is up. Another one thinks within the limits. Lines of play are given to
-    ``tell`` as they come, text to ``say``, and the choice, with its move among ``allowed`` (the legal moves less those
-    that were banned), to ``answer``. A player that fails answers ``None``.
+    ``load`` returns the player once it is loaded, or ``None``; it is given an event that is set when the search is to
+    end, and then does not wait for long. The time for the move counts from then on. A player that ``holds`` its
+    strength is not given the limits of the board: it thinks for as long as its own spec says, and is only stopped when
+    its time is up. Another one thinks within the limits. Lines of play are given to ``tell`` as they come, text to
+    ``say``, and the choice, with its move among ``allowed`` (the legal moves less those that were banned), to
+    ``answer``. A player that fails answers ``None``, one that is stopped before it is loaded any move.
     """
 
     def __init__(
         self,
-        player: Player,
+        load: Callable[[threading.Event], Player | None],
         board: Board,
         go: Go,
         allowed: Sequence[Move],
@@ -44,7 +46,8 @@ class Search(threading.Thread):
         answer: Callable[[Choice | None], None],
     ) -> None:
         super().__init__(name="search", daemon=True)
-        self._player, self._board, self._go, self._allowed = player, board, go, allowed
+        self._load, self._board, self._go, self._allowed = load, board, go, allowed
+        self._player: Player | None = None
         self._multipv, self._holds = min(multipv, len(allowed)), holds
         self._tell, self._say, self._answer = tell, say, answer
         self._began = time.monotonic()
@@ -62,11 +65,16 @@ class Search(threading.Thread):
 
     def run(self) -> None:
         """Think and answer. Called by ``start``."""
+        self._player = self._load(self._stopped)
+        self._began = time.monotonic()
         if self._released.is_set():
             self._count_down()
         choice: Choice | None = None
         try:
-            choice = self._think()
+            if self._player is not None:
+                choice = self._think(self._player)
+            elif self._stopped.is_set():
+                choice = Choice(self._allowed[0])
         except Exception as error:  # whatever happens to a player, the board gets an answer
             if not isinstance(error, ValueError | RuntimeError | OSError):
                 traceback.print_exc()
@@ -115,36 +123,36 @@ class Search(threading.Thread):
                     return
                 if self._analysis is not None:
                     self._analysis.stop()
-                self._player.stop()
+                if self._player is not None:
+                    self._player.stop()
             self._done.wait(REPEAT)
 
     # --- Thinking -----------------------------------------------------------------------------------------------------
 
-    def _think(self) -> Choice:
+    def _think(self, player: Player) -> Choice:
         limit, waits = self._go.limit, self._go.infinite or self._go.ponder
         moves = tuple(self._allowed) if len(self._allowed) < len(self._board.legal_moves) else None
         endless = Limit(root_moves=moves)
         within = endless if waits else replace(limit, root_moves=moves)
         if within.time is not None:
             within = replace(within, time=max(within.time - MARGIN, 0.0))
-        streams = isinstance(self._player, Thinker) and (waits or within != endless)
-        if streams and not self._holds:
-            return self._stream(within)
+        thinker = player if isinstance(player, Thinker) and (waits or within != endless) else None
+        if thinker is not None and not self._holds:
+            return self._stream(thinker, within)
         own = self._holds or within == endless
-        (choice,) = self._player.choose([self._board], (endless if moves else None) if own else within)
+        (choice,) = choices(player, [self._board], (endless if moves else None) if own else within)
         choice = self._permitted(choice)
         self._chosen = True
         over = self._stopped.is_set() or (self._go.ponder and self._released.is_set())
-        if streams and (self._multipv > 1 or waits) and not over:
-            self._stream(within)
+        if thinker is not None and (self._multipv > 1 or waits) and not over:
+            self._stream(thinker, within)
         else:
             self._report(choice.info)
         return choice
 
-    def _stream(self, limit: Limit) -> Choice:
+    def _stream(self, player: Thinker, limit: Limit) -> Choice:
         """Tell the lines of an analysis; return the best as a choice."""
-        assert isinstance(self._player, Thinker)
-        with self._player.analyse(self._board, limit, self._multipv) as analysis:
+        with player.analyse(self._board, limit, self._multipv) as analysis:
             self._analysis = analysis
             if self._stopped.is_set():
                 analysis.stop()
@@ -153,7 +161,7 @@ class Search(threading.Thread):
                 if self._released.is_set() and line.info.multipv == 1 and reached(self._go.limit, line.info):
                     analysis.stop()
         if not analysis.lines:  # it was stopped at once
-            (choice,) = self._player.choose([self._board], Limit(nodes=1, root_moves=limit.root_moves))
+            (choice,) = choices(player, [self._board], Limit(nodes=1, root_moves=limit.root_moves))
             return self._permitted(choice)
         best = analysis.lines[0].info
         return self._permitted(Choice(best.pv[0], best))

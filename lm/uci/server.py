@@ -1,7 +1,7 @@
 """The engine's conversation with a board in UCI or UCCI.
 
-It takes one line after another and writes the answers. Loading a player takes time only in `isready` and `go`, and a
-search runs in a thread of its own (`lm.uci.search`).
+It takes one line after another and writes the answers. Only `isready` and `go` wait for a player to be loaded, in
+threads of their own, so that the board is heard meanwhile; so does a search run (`lm.uci.search`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Final, cast
 
 from lm import freeze_loaded, install_command
 from lm.matches.table import playable
-from lm.players.player import Choice, Player, PlayerError, choices
+from lm.players.player import Choice, Player, PlayerError, Thinker, choices
 from lm.players.specs import Spec
 from lm.uci.options import Settings
-from lm.uci.search import Search, best_of, completed
+from lm.uci.search import REPEAT, Search, best_of, completed
 from xiangqi import Board, Move
-from xiangqi.engine import Info, Score
+from xiangqi.engine import Info, Limit, Score
 from xiangqi.engine.serving import (
     Go,
     read_go,
@@ -38,6 +38,10 @@ from xiangqi.rulings import Rules
 
 LIMITS: Final = ("nodes", "movetime")
 """Options of a spec that end a search. A search whose spec has none thinks for as long as the board allows."""
+
+
+LATE: Final = 2.0
+"""Seconds that a search which is stopped waits for its player to be loaded."""
 
 
 class Server:
@@ -61,8 +65,12 @@ class Server:
         self._search: Search | None = None
         self._loading = threading.Lock()
         self._player: Player | None = None
+        self._opened: Spec | None = None
+        """The spec of the player."""
         self._loaded: Spec | None = None
         """What was asked for last; the player is another one where that could not be had."""
+        self._ready: threading.Thread | None = None
+        """Answers ``isready`` when the player is loaded."""
 
     def handle(self, line: str) -> bool:
         """Carry out a line of the board; returns whether the conversation goes on. Never raises."""
@@ -100,6 +108,13 @@ class Server:
             self._say(f"{type(error).__name__}: {error}")
         return True
 
+    def settle(self) -> None:
+        """Wait until what needs a player can be answered."""
+        if self._search is not None:
+            self.load()
+        if self._ready is not None:
+            self._ready.join()
+
     def close(self) -> None:
         """End the search and the player."""
         self._finish()
@@ -118,13 +133,17 @@ class Server:
 
     # --- Loading ------------------------------------------------------------------------------------------------------
 
-    def load(self) -> None:
-        """Open the player that the options ask for, unless it is open. If that fails, say why and keep the old one."""
+    def load(self, spec: Spec | None = None) -> None:
+        """Open a player, by default the one that the options ask for, unless it is open. If that fails, say why and
+        keep the old one."""
         with self._loading:
-            spec = self._settings.spec()
+            spec = spec or self._settings.spec()
             if spec == self._loaded:
                 return
             self._loaded = spec
+            if isinstance(self._player, Thinker) and (nodes := _other_nodes(self._opened, spec)) is not None:
+                self._player.limit, self._opened = Limit(nodes=nodes), spec
+                return
             try:
                 player = self._open(spec)
             except ModuleNotFoundError as error:
@@ -136,12 +155,37 @@ class Server:
             else:
                 if self._player is not None:
                     self._player.close()
-                self._player = player
+                self._player, self._opened = player, spec
                 freeze_loaded()
 
+    def _player_for(self, spec: Spec, stopped: threading.Event) -> Player | None:
+        """Return the player for a search once it is loaded; ``None`` if that takes `LATE` seconds after its end."""
+        loading = threading.Thread(target=self.load, args=(spec,), name="loading", daemon=True)
+        loading.start()
+        while loading.is_alive() and not stopped.is_set():
+            loading.join(REPEAT)
+        loading.join(LATE)
+        if loading.is_alive():
+            self._say("stopped before the player was loaded")
+            return None
+        if self._player is None:
+            self._say(f"no player is loaded: {self._loaded} failed")
+        return self._player
+
     def _is_ready(self) -> None:
-        if self._search is None or self._search.done:
-            self.load()
+        searching = self._search is not None and not self._search.done
+        spec = self._settings.spec()
+        if searching or (spec == self._loaded and not self._loading.locked()):
+            self._write("readyok")
+        else:
+            self._ready = threading.Thread(target=self._get_ready, args=(spec, self._ready), name="ready", daemon=True)
+            self._ready.start()
+
+    def _get_ready(self, spec: Spec, before: threading.Thread | None) -> None:
+        """Load a player and say so, after what was asked before."""
+        if before is not None:
+            before.join()
+        self.load(spec)
         self._write("readyok")
 
     def _new_game(self) -> None:
@@ -188,7 +232,6 @@ class Server:
 
     def _go(self, words: Sequence[str]) -> None:
         self._finish()
-        self.load()
         board = self._board
         if board is None:
             self._say("there is no position to search")
@@ -196,8 +239,6 @@ class Server:
             lost = Info(depth=0, score=Score(board.turn, mate=0))
             if self._dialect is UCI:
                 self._write_info(lost, self._first_rank)
-        elif self._player is None:
-            self._say(f"no player is loaded: {self._loaded} failed")
         else:
             go = read_go(words, board, self._dialect, self._first_rank, self._unit())
             allowed = [move for move in go.limit.root_moves or board.legal_moves if move not in self._banned]
@@ -210,7 +251,6 @@ class Server:
         return 0.001 if self._settings.flag("usemillisec") else 1.0
 
     def _start(self, board: Board, go: Go, allowed: Sequence[Move]) -> None:
-        assert self._player is not None
         if go.limit.depth == 0 and self._dialect is UCCI:
             self._judge(board)
             return
@@ -218,13 +258,14 @@ class Server:
             go = replace(go, limit=replace(go.limit, depth=1))
         if (outcome := board.outcome(self._rules())) is not None:
             self._say(f"the game is over by the rules: {outcome}")
+        spec = self._settings.spec()
         self._search = Search(
-            self._player,
+            partial(self._player_for, spec),
             board,
             go,
             allowed,
             self._settings.number("MultiPV"),
-            holds(self._settings.spec()),
+            holds(spec),
             partial(self._write_info, first_rank=self._first_rank),
             self._say,
             partial(self._answer, board, allowed, self._first_rank),
@@ -235,8 +276,10 @@ class Server:
 
     def _judge(self, board: Board) -> None:
         """Answer ``go depth 0`` of UCCI, which asks for a score and no move."""
-        assert self._player is not None
+        self.load()
         try:
+            if self._player is None:
+                raise PlayerError(f"no player is loaded: {self._loaded} failed")
             (choice,) = choices(self._player, [board])
             self._write_info(replace(completed(choice.info, board, 0.0), depth=0, pv=()), 0)
         except PlayerError as error:
@@ -283,6 +326,19 @@ class Server:
             self._search.stop()
             self._search.join()
             self._search = None
+
+
+def _other_nodes(before: Spec | None, spec: Spec) -> int | None:
+    """Return the nodes of a search, if they are all in which its spec differs from the one before.
+
+    >>> _other_nodes(Spec.parse("search:nodes=5"), Spec.parse("search:nodes=400"))
+    400
+    """
+    if before is None or not before.kind == spec.kind == "search" or before.value != spec.value:
+        return None
+    old, new = dict(before.options), dict(spec.options)
+    nodes = old.pop("nodes", None) and new.pop("nodes", None)
+    return int(nodes) if nodes is not None and old == new else None
 
 
 def holds(spec: Spec) -> bool:

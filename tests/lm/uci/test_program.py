@@ -40,7 +40,8 @@ class TestStart:
     def test_ucci_by_the_first_word(self) -> None:
         with Program(PLAYER) as program:
             program.tell("", "ucci").until("ucciok")
-            assert program.tell("isready", "stop", "quit").until("bye") == ["readyok", "nobestmove", "bye"]
+            assert program.tell("isready").until("readyok") == ["readyok"]
+            assert program.tell("stop", "quit").until("bye") == ["nobestmove", "bye"]
 
     def test_a_board_may_begin_without_a_handshake(self) -> None:
         with Program(PLAYER) as program:
@@ -79,6 +80,17 @@ class TestEnd:
         with Program(PLAYER) as program:
             said = program.tell("uci", "isready", "position startpos", "quit").rest()
             assert said[-1] == "readyok"
+
+    @pytest.mark.parametrize("asked", ["isready", "go infinite", "ucinewgame"])
+    def test_quit_while_a_player_is_loaded(self, asked: str, tmp_path: Path) -> None:
+        with Program(f"py:uci_players:open_late,gate={tmp_path / 'never'}") as program:
+            program.tell("ucci").until("ucciok")
+            program.tell(asked)
+            time.sleep(4)  # the imports are over, the player is being loaded
+            since = time.monotonic()
+            assert program.tell("quit").until("bye")[-1] == "bye"
+            assert program.process.wait(PATIENCE) == 0
+            assert time.monotonic() - since < 6
 
     def test_output_closed(self) -> None:
         with Program(PLAYER) as program:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import threading
 
 import pytest
 
@@ -18,6 +19,7 @@ from uci_talk import Talk, words_of
 from xiangqi import BLACK, RED, Board, Move
 from xiangqi.engine import Info, Limit, Score, Wdl
 from xiangqi.engine.serving import Go
+from xiangqi.notation import uci as uci_text
 
 MATED = "R3k4/R8/9/9/9/9/9/9/9/3K5 b"
 MATE_IN_ONE = "4k4/R8/9/9/9/9/9/9/1R7/3K5 w"
@@ -351,6 +353,28 @@ class TestLoading:
         assert said[0].startswith("info string no player is loaded")
         assert said[-1] == "bestmove (none)"
 
+    def test_stop_is_heard_while_a_player_is_loaded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("lm.uci.server.LATE", 0.1)
+        talk, gate = Talk(), threading.Event()
+        talk.server._open = lambda spec: (gate.wait(), talk.player)[1]
+        talk.tell("isready", "position startpos moves h2e2", "go infinite")
+        assert talk.said == []
+        told, answer = talk.tell("stop").until("bestmove")
+        assert told == "info string stopped before the player was loaded"
+        assert answer.split()[1] in {uci_text(move) for move in Board.from_moves("h2e2").legal_moves}
+        gate.set()
+        assert talk.until("readyok") == ["readyok"]
+        assert talk.best("go depth 1") == "bestmove a6a5"
+
+    def test_another_number_of_nodes_needs_no_other_player(self) -> None:
+        talk = Talk(spec=None)
+        talk.heard("setoption name Nodes value 50")
+        talk.heard("setoption name Nodes value 70")
+        assert talk.opened == ["search:nodes=50"]
+        assert talk.player.limit == Limit(nodes=70)
+        talk.heard("setoption name Nodes value 70", "setoption name Threads value 1", "setoption name Hash value 16")
+        assert len(talk.opened) == 2
+
 
 class TestSearches:
     def test_ready_during_a_search(self, uci: Talk) -> None:
@@ -452,7 +476,9 @@ class TestStrength:
     def test_a_free_thinker_is_given_the_limit(self) -> None:
         player, told, answers = Scripted(), [], []
         go = Go(Limit(depth=3))
-        search = Search(player, Board(), go, Board().legal_moves, 2, False, told.append, print, answers.append)
+        search = Search(
+            lambda stopped: player, Board(), go, Board().legal_moves, 2, False, told.append, print, answers.append
+        )
         search.start()
         search.join()
         assert player.asked[0][1] == Limit(depth=3)
