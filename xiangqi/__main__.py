@@ -50,7 +50,7 @@ def compliance(
     command: str,
     protocol: Literal["uci", "ucci"] = "uci",
     options: Sequence[str] = (),
-    timeout: float = 10.0,
+    timeout: float | None = None,
     as_json: bool = False,
 ) -> None:
     """Take an engine through a protocol step by step and print what came of each; exit with 1 if a step failed.
@@ -110,7 +110,7 @@ def parse(words: Sequence[str], prog: str, epilog: str | None = None) -> argpars
     command.add_argument("command", metavar="CMD", help="the engine's program, with its arguments in one text")
     command.add_argument("--protocol", choices=("uci", "ucci"), default="uci", help="(default: uci)")
     command.add_argument("--option", dest="options", metavar="NAME=VALUE", action="append", default=[])
-    command.add_argument("--timeout", type=_seconds, default=10.0, help="seconds for an answer (default: 10)")
+    command.add_argument("--timeout", type=_seconds, help="seconds for an answer (default: 10, for the first 30)")
     command.add_argument("--json", dest="as_json", action="store_true", help="print JSON")
     command.set_defaults(run=compliance)
     return parser.parse_args(words)

@@ -148,7 +148,7 @@ def progress(
                 said = time.monotonic()
                 say(f"{title}: {done}{f' of {total}' if total else ''} {note}".rstrip())
 
-        yield lambda text: console.print(text, markup=False, highlight=False), advance
+        yield lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True), advance
 
 
 def fail(message: str) -> NoReturn:

@@ -189,6 +189,8 @@ def selfplay(
     from xiangqi.words import counted
 
     if out is not None and out.suffix in (".jsonl", ".ndjson"):
+        if parallel is not None:
+            raise UserError("--parallel is for games in PGN: a worker that explores plays one at a time, see --cores")
         explored = Plan(
             Spec.parse(player),
             tuple(read_openings(openings)),

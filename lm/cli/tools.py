@@ -41,7 +41,10 @@ def compliance(
     options: Annotated[
         list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Set at each start; may be repeated.")
     ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that it has for an answer.")] = 10.0,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0.1, show_default=False, help="Seconds that it has for an answer; 10, for the first 30."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check step by step how an engine keeps to UCI or UCCI; exit with 1 if a step fails."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -87,6 +88,8 @@ def ratings(
     standings = read_standings(files)
     name, elo = read_anchor(anchor)
     show(standings, name, elo, as_json)
+    if standings.repeated:
+        say(f"counted once: {counted(standings.repeated, 'game')} that the files hold again")
     if standings.unfinished:
         say(f"left out: {counted(standings.unfinished, 'game')} without a result or two players")
 
@@ -118,9 +121,12 @@ def read_anchor(text: str | None) -> tuple[str | None, float]:
         return None, 0.0
     name, separator, elo = text.rpartition("=")
     try:
-        return (name, float(elo)) if separator else (text, 0.0)
+        rating = float(elo) if separator else 0.0
     except ValueError:
         return text, 0.0
+    if not math.isfinite(rating):
+        raise UserError(f"--anchor {text!r}: the rating is a number, not {elo}")
+    return (name if separator else text), rating
 
 
 def show(standings: Standings, anchor: str | None, elo: float, as_json: bool) -> None:

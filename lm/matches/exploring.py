@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,13 @@ class Exploration:
             found.append((float(last), None))
             for heat, _ in found:
                 Sampling(heat)
+            plies = [0, *(ply for _, ply in found if ply is not None)]
+            if any(later <= ply for ply, later in pairwise(plies)):
+                raise ValueError("plies must rise")
         except ValueError:
-            raise UserError(f"temperatures are written as 1:20,0.5:40,0, not {temperatures!r}") from None
+            raise UserError(
+                f"temperatures are written as 1:20,0.5:40,0, with plies that rise, not {temperatures!r}"
+            ) from None
         return cls(tuple(found), deviations)
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ they are those of independent games without draws, which are wider.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -84,6 +85,8 @@ class Standings:
     """How often each player lost a game by failing, by the ending's reason."""
     unfinished: int = 0
     """Games without a result or without the names of two players, which do not count."""
+    repeated: int = 0
+    """Games that were given more than once, and count once."""
     _pairs: dict[tuple[str, str], dict[object, list[tuple[float, bool]]]] = field(default_factory=dict)
     _drawn: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -115,12 +118,20 @@ class Standings:
 
 
 def read_standings(paths: Iterable[Path]) -> Standings:
-    """Count the games of PGN files. Raises ``OSError``, and ``UserError`` if there is no finished game in them."""
-    standings, names = Standings(), []
+    """Count the games of PGN files; games with the same headers and moves count once.
+
+    Raises ``OSError``, and ``UserError`` if there is no finished game in them.
+    """
+    standings, names, seen = Standings(), [], set[bytes]()
     for path in paths:
         names.append(str(path))
-        for headers in pgn.read_headers(path):
-            standings.add(headers, path)
+        for headers, text in pgn.read_texts(path):
+            mark = hashlib.blake2b(f"{sorted(headers.items())}\0{text}".encode(), digest_size=12).digest()
+            if mark in seen:
+                standings.repeated += 1
+            else:
+                seen.add(mark)
+                standings.add(headers, path)
     if not standings.results:
         raise UserError(f"no finished game between two named players in {', '.join(names)}")
     return standings

@@ -69,6 +69,8 @@ class Tournament:
                 raise UserError(f"{setting} must be at least 1: {getattr(self, setting)}")
         if not 0 <= self.margin < math.inf:
             raise UserError(f"margin is in seconds, from 0: {self.margin:g}")
+        if not math.isfinite(self.elo):
+            raise UserError(f"elo is a number, not {self.elo}")
         self.adjudication = Adjudication.parse(self.resign, self.draw)
         self.specs, self.controls = [], {}
         for entry in self.players:

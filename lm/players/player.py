@@ -243,6 +243,8 @@ class GeneratedAnalysis(Analysis):
     """
 
     def __init__(self, board: Board, limit: Limit, multipv: int) -> None:
+        if multipv < 1:
+            raise ValueError(f"an analysis has at least 1 line, not {multipv}")
         self.board, self._limit, self._count = board.copy(), limit, multipv
         self._stopped = threading.Event()
         self._lines: list[Line] = []
@@ -279,7 +281,7 @@ class Thinker(Player, Protocol):
         """Start an analysis of a position in ``multipv`` lines. Without a limit it may go on until stopped.
 
         One that is stopped at once may have no line. The board is not changed and must have a legal move. Raises
-        ``PlayerError``.
+        ``PlayerError``, and ``ValueError`` for less than one line.
         """
         ...
 

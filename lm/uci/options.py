@@ -69,21 +69,26 @@ _ASKED_FOR: Final = ("Voice", "Temperature", "Model")
 """Those that no board sets by itself; whoever does is told if the player does not take them."""
 
 
-def greeting(protocol: str, version: str) -> Iterator[str]:
-    """Yield the lines that answer ``uci`` or ``ucci``.
+_OF_LEVELS: Final = ("Level", "UCI_LimitStrength", "UCI_Elo", "Nodes")
+"""Options that choose who plays, where no player is given."""
+
+
+def greeting(protocol: str, version: str, player: str | None = None) -> Iterator[str]:
+    """Yield the lines that answer ``uci`` or ``ucci``; ``player`` is a spec that plays instead of the level.
 
     >>> next(greeting("uci", "xqlm 1.0"))
     'id name xqlm 1.0'
     """
     yield f"id name {version}"
     yield "id author the xqlm authors"
-    for name in _declared(protocol):
+    for name in _declared(protocol, player):
         yield f"option {'name ' if protocol == 'uci' else ''}{name} {_declaration(name, protocol)}"
     yield f"{protocol}ok"
 
 
-def _declared(protocol: str) -> dict[str, tuple[str, str, str]]:
-    return _DECLARED if protocol == "uci" else _DECLARED | _DECLARED_IN_UCCI
+def _declared(protocol: str, player: str | None = None) -> dict[str, tuple[str, str, str]]:
+    declared = _DECLARED if protocol == "uci" else _DECLARED | _DECLARED_IN_UCCI
+    return {name: told for name, told in declared.items() if player is None or name not in _OF_LEVELS}
 
 
 def _declaration(name: str, protocol: str) -> str:
@@ -116,7 +121,9 @@ class Settings:
         from xiangqi.engine.wire import UCI, parse_option
 
         self._player = player
-        found = (parse_option(f"name {name} {_declaration(name, protocol)}", UCI) for name in _declared(protocol))
+        found = (
+            parse_option(f"name {name} {_declaration(name, protocol)}", UCI) for name in _declared(protocol, player)
+        )
         self._options: dict[str, Option] = {option.name.lower(): option for option in found}
         self._values: dict[str, str] = {}
 

@@ -69,7 +69,7 @@ class Program:
                 word = (line.split() or [""])[0].lower()
                 if word in PROTOCOLS and (loader is None or word == self._protocol):
                     self._protocol = word
-                    for text in greeting(word, release()):
+                    for text in greeting(word, release(), self._player):
                         self._write(text)
                 elif not word:
                     continue

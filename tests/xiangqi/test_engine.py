@@ -618,6 +618,12 @@ class TestOptions:
             popen(options={"Nonsense": 1})
         assert children() == before
 
+    def test_no_line_is_refused(self):
+        with popen() as engine:
+            for call in (engine.analyse, engine.analysis):
+                with pytest.raises(ValueError, match="at least 1 line, not 0"):
+                    call(Board(), DEPTH_1, multipv=0)
+
     def test_multipv_is_set_only_when_it_changes(self, tmp_path):
         log = tmp_path / "log"
         with popen(log=log, says="info multipv 2 depth 1 score cp 3 pv h0g2") as engine:

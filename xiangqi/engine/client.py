@@ -391,7 +391,7 @@ class Engine:
         """
         self._check_limit(board, limit)
         async with self._lock:
-            search = await self._begin(board, limit, multipv or 1, root_moves, options=options)
+            search = await self._begin(board, limit, 1 if multipv is None else multipv, root_moves, options=options)
             await self._finish(search)
         return search.info if multipv is None else [info for info in search.multipv if info.pv]
 
@@ -419,7 +419,8 @@ class Engine:
         +0.30 for red
         """
         async with self._lock:
-            return await self._begin(board, limit or Limit(), multipv or 1, root_moves, options=options)
+            lines = 1 if multipv is None else multipv
+            return await self._begin(board, limit or Limit(), lines, root_moves, options=options)
 
     def _check_limit(self, board: Board, limit: Limit) -> None:
         if not limit.ends(board.turn):
@@ -439,6 +440,8 @@ class Engine:
 
         The caller holds the lock.
         """
+        if lines < 1:
+            raise ValueError(f"an analysis has at least 1 line, not {lines}")
         self._check()
         settings = self._for_one_search(options or {}, lines)
         if go_on and moves is None and not settings and self._foresaw(board, limit) and self._search is not None:

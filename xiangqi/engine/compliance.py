@@ -31,8 +31,6 @@ from xiangqi.words import counted
 
 Verdict = Literal["pass", "warn", "fail", "skip"]
 VERDICTS: Final[tuple[Verdict, ...]] = ("pass", "warn", "fail", "skip")
-TIMEOUT: Final = 10.0
-"""Seconds that an engine has for an answer, unless another number is given."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def check(
     protocol: Literal["uci", "ucci"] = "uci",
     *,
     options: Mapping[str, str] | None = None,
-    timeout: float = TIMEOUT,
+    timeout: float | None = None,
     cwd: str | None = None,
     only: Collection[str] | None = None,
     report: Callable[[Result], None] = lambda result: None,
@@ -60,9 +58,9 @@ def check(
     """Take an engine through the steps of a protocol, or those in ``only``, and return what came of each.
 
     ``command`` is a list of arguments, or a string that is split like a shell command. ``options`` are set at each
-    start. ``timeout`` is in seconds, for each answer. ``report`` is called after each step that is taken; an engine
-    that does not start takes none. Raises ``OSError`` if there is no such program, and ``ValueError`` for a command
-    that is empty or has quotes that do not match.
+    start. ``timeout`` is in seconds, for each answer, by default 10 and for the first 30. ``report`` is called after
+    each step that is taken; an engine that does not start takes none. Raises ``OSError`` if there is no such program,
+    and ``ValueError`` for a command that is empty or has quotes that do not match.
     """
     words = shlex.split(command) if isinstance(command, str) else list(command)
     if not words:

@@ -17,7 +17,9 @@ from xiangqi.notation import uci
 LOADING: Final = 300.0
 """Seconds that an engine has for its first ``readyok``: it may load a network or compile."""
 GREETING: Final = 30.0
-"""Seconds that it has at least for ``uciok`` or ``ucciok``: only its program has to start."""
+"""Seconds that it has for ``uciok`` or ``ucciok``, unless another number is given: only its program has to start."""
+TIMEOUT: Final = 10.0
+"""Seconds that it has for any other answer, unless another number is given."""
 _ANSWERS: Final = {
     UCI: ("id", "option", "uciok", "readyok", "info", "bestmove", "copyprotection", "registration"),
     UCCI: ("id", "option", "ucciok", "readyok", "info", "bestmove", "nobestmove", "pophash", "bye"),
@@ -45,15 +47,24 @@ class Answer:
 
 
 class Talk:
-    """An engine's process and what it said. ``timeout`` is in seconds, for every answer that needs no long search.
+    """An engine's process and what it said.
+
+    ``timeout`` is in seconds, for every answer that needs no long search; by default `TIMEOUT`, and `GREETING` for the
+    first.
 
     Every method that waits raises `Fault` if the engine does not do what it has to.
     """
 
     def __init__(
-        self, command: Sequence[str], dialect: Dialect, options: Mapping[str, str], timeout: float, cwd: str | None
+        self,
+        command: Sequence[str],
+        dialect: Dialect,
+        options: Mapping[str, str],
+        timeout: float | None,
+        cwd: str | None,
     ) -> None:
-        self.command, self.dialect, self.timeout = command, dialect, timeout
+        self.command, self.dialect, self.timeout = command, dialect, timeout or TIMEOUT
+        self.greeting = timeout or GREETING
         self.given, self.cwd = options, cwd
         self.id: dict[str, str] = {}
         self.options: dict[str, Option] = {}
@@ -83,7 +94,7 @@ class Talk:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.tell(self.dialect.name)
-        said = await self.until(f"{self.dialect.name}ok", max(self.timeout, GREETING))
+        said = await self.until(f"{self.dialect.name}ok", self.greeting)
         self.handshake, self._greeted = loop.time() - began, True
         self.id, self.options, self.declared = {}, {}, []
         for line in said:

@@ -29,7 +29,19 @@ from xiangqi.formats.text import TextDecoder, clean_comment, one_line, parse_res
 from xiangqi.game import RESULTS, Game
 from xiangqi.lines import Notation
 
-__all__ = ["SUFFIXES", "Notation", "begins", "dumps", "loads", "read", "read_headers", "sniff", "write", "write_to"]
+__all__ = [
+    "SUFFIXES",
+    "Notation",
+    "begins",
+    "dumps",
+    "loads",
+    "read",
+    "read_headers",
+    "read_texts",
+    "sniff",
+    "write",
+    "write_to",
+]
 
 SUFFIXES: Final = (".pgn",)
 
@@ -195,7 +207,20 @@ def read_headers(
     >>> list(read_headers(io.StringIO('[White "A"]  1. H2-E2 H9-G7  1-0')))
     [{'Red': 'A'}]
     """
-    return (_told(top.headers, top.fen) for top in _tops(source, on_error, encoding))
+    return (headers for headers, _ in read_texts(source, on_error, encoding))
+
+
+def read_texts(
+    source: Source, on_error: ErrorHandler = log_error, encoding: str | None = None
+) -> Iterator[tuple[dict[str, str], str]]:
+    """Iterate over the games of a PGN file: headers, as `read_headers` gives them, and the moves as they are written.
+
+    >>> import io
+    >>> list(read_texts(io.StringIO('[White "A"]  1. H2-E2 H9-G7  1-0')))
+    [({'Red': 'A'}, '1. H2-E2 H9-G7  1-0')]
+    """
+    for top in _tops(source, on_error, encoding):
+        yield _told(top.headers, top.fen), top.text[top.position :].strip()
 
 
 def _tops(source: Source, on_error: ErrorHandler, encoding: str | None) -> Iterator[_Top]:

@@ -47,7 +47,9 @@ class TestExploration:
         rarely = [Exploration.parse("0", 0.1).choose(label, board, random) for _ in range(500)]
         assert 20 < sum(move is not label.candidates[0].move for move in rarely) < 80
 
-    @pytest.mark.parametrize("text", ["", "warm", "1:2", "1,2", "1:x,0", "-1"])
+    @pytest.mark.parametrize(
+        "text", ["", "warm", "1:2", "1,2", "1:x,0", "-1", "1:20,0.5:10,0", "1:20,0.5:20,0", "1:0,0"]
+    )
     def test_wrong_temperatures(self, text: str) -> None:
         with pytest.raises(UserError, match="temperature"):
             Exploration.parse(text)
@@ -112,6 +114,10 @@ class TestPlayToFile:
             with pytest.raises(UserError, match=r"games\.jsonl: line 1 is not of these games"):
                 play(other, 2, out)
         assert out.read_bytes() == before
+
+    def test_games_at_a_time_are_refused_rather_than_ignored(self, xqlm, tmp_path: Path) -> None:
+        code, _, err = xqlm("selfplay", "--out", tmp_path / "x.jsonl", "--parallel", 4)
+        assert (code, "--parallel is for games in PGN" in err) == (2, True)
 
     def test_a_player_that_does_not_judge_leaves_no_file(self, xqlm, tmp_path: Path) -> None:
         code, _, err = xqlm("selfplay", "--player", "random", "-n", 2, "--out", tmp_path / "x.jsonl", "--cores", 1)

@@ -167,6 +167,11 @@ class TestRatingsCommand:
         assert re.search(r"player  crash  stall  illegal move  time forfeit  no move\nc +0 +0 +0 +1 +0", out)
 
     def test_faults_are_one_line(self, xqlm, files: list[Path], tmp_path: Path) -> None:
+        for rating in ("nan", "inf"):
+            assert f"the rating is a number, not {rating}" in xqlm("ratings", *files, "--anchor", f"c={rating}")[2]
+        once, again = xqlm("ratings", *files), xqlm("ratings", *files, files[0])
+        assert again[1] == once[1]
+        assert re.match(r"counted once: \d+ games that the files hold again\n", again[2])
         assert "xqlm: nobody has not played; players: " in xqlm("ratings", *files, "--anchor", "nobody")[2]
         (empty := tmp_path / "empty.pgn").write_text("")
         assert xqlm("ratings", empty)[::2] == (2, f"xqlm: no finished game between two named players in {empty}\n")
@@ -252,6 +257,8 @@ class TestTournament:
             ({"players": ["random", {"spec": 3}]}, "a player is a spec or a table"),
             ({"players": ["random", {"spec": "greedy", "time": 60}]}, "a player is a spec or a table"),
             ({"players": ["random"]}, "too few players: 1"),
+            ({"players": SIX, "elo": float("nan")}, "elo is a number, not nan"),
+            ({"players": SIX, "elo": float("inf")}, "elo is a number, not inf"),
             ({"players": SIX, "anchor": "x"}, "the anchor 'x' is none of the players"),
             ({"players": SIX, "format": "swiss"}, "format must be one of round robin, gauntlet"),
             ({"rounds": 3}, "it names no players"),
@@ -267,7 +274,7 @@ class TestTournament:
             written = (
                 "[" + ", ".join('{time = "60"}' if isinstance(e, dict) else json.dumps(e) for e in entries) + "]"
                 if entries
-                else json.dumps(value)
+                else json.dumps(value).replace("NaN", "nan").replace("Infinity", "inf")
             )
             rows.append(f"{name} = {written}")
         path.write_text("\n".join(rows))

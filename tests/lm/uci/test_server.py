@@ -277,7 +277,7 @@ class TestOptions:
         assert uci.best("stop") == "bestmove a0a1"
 
     def test_bad_values_are_refused(self, uci: Talk) -> None:
-        for setting in ("MultiPV value many", "Hash value 0", "Level value God", "Ponder value maybe", "MultiPV"):
+        for setting in ("MultiPV value many", "Hash value 0", "RuleSet value God", "Ponder value maybe", "MultiPV"):
             (complaint,) = uci.heard(f"setoption name {setting}")
             assert complaint.startswith("info string option ")
         assert uci.heard("setoption", "setoption name", "setoption name value 3") != []
@@ -315,6 +315,12 @@ class TestOptions:
         assert "wdl" not in " ".join(uci.tell("go depth 1").until("bestmove"))
         said = uci.tell("setoption name UCI_ShowWDL value true", "go depth 1").until("bestmove")
         assert "wdl 500 300 200" in said[-2]
+
+    def test_what_chooses_a_level_is_not_offered_beside_a_player(self) -> None:
+        declared = [line.split()[2] for line in greeting("uci", "", "greedy") if line.startswith("option")]
+        assert not {"Level", "UCI_LimitStrength", "UCI_Elo", "Nodes"} & set(declared)
+        assert "MultiPV" in declared
+        assert Talk().heard("setoption name Level value Best") == ["info string no option 'Level'"]
 
     def test_defaults_are_legal(self) -> None:
         for protocol in ("uci", "ucci"):
