@@ -19,7 +19,7 @@ import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from itertools import combinations
@@ -32,9 +32,11 @@ from filelock import FileLock, Timeout
 from lm import UserError, cpu_model
 from lm.dataset.records import SPLITS
 from lm.dataset.shards import Shard
-from lm.matches.arena import MAX_PLIES, Report, load_openings, match_pairings
+from lm.matches import MAX_PLIES
+from lm.matches.arena import Report, load_openings, match_pairings
 from lm.matches.elo import Score
 from lm.matches.match_file import play_to_file
+from lm.matches.meetings import Progress
 from lm.measure.evaluate import Report as Judgement
 from lm.measure.evaluate import evaluate
 from lm.measure.held_out import held_out
@@ -42,6 +44,7 @@ from lm.model.groups import AHEAD, CANDIDATE_GROUPS, INPUT_GROUPS
 from lm.model.loading import load_any_model
 from lm.model.prompts import Voice
 from lm.players.engine import EnginePlayer
+from lm.players.levels import ENGINE
 from lm.players.player import PlayerError
 from lm.players.specs import Spec
 from lm.training import run as training
@@ -51,12 +54,10 @@ from lm.training.result import Metrics
 from xiangqi.game import Game
 from xiangqi.words import counted
 
-REFERENCE: Final = "uci:cmd=fairy-stockfish,UCI_Variant=xiangqi,depth=1"
+REFERENCE: Final = f"uci:cmd={ENGINE},depth=1"
 """The engine that every rung meets."""
 PRESET: Final = "small"
 
-Progress = Callable[[str, int | None], AbstractContextManager[tuple[Report, Callable[[int, str], None]]]]
-"""Shows the progress of some work; see `lm.cli.console.progress`."""
 Inputs = Mapping[str, object]
 """What a result was measured on, as its file says: on other inputs it is measured again."""
 Result = TypeVar("Result")

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -24,6 +24,16 @@ SAY_EVERY: Final = 30
 def say(text: str) -> None:
     """Print a message that is not part of the result."""
     print(text, file=sys.stderr, flush=True)
+
+
+def figure(name: str, value: float, interval: Sequence[float]) -> str:
+    """Return a line with a figure and its interval.
+
+    >>> figure("top1", 0.5, (0.45, 0.55))
+    'top1                 0.5000  (0.4500 to 0.5500)'
+    """
+    low, high = interval
+    return f"{name:20} {value:.4f}  ({low:.4f} to {high:.4f})"
 
 
 def write(path: Path, text: str) -> None:

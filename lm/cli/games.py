@@ -25,6 +25,7 @@ from lm.cli.options import (
     RulesOption,
     SeedOption,
 )
+from lm.matches import MARGIN, MAX_PLIES
 
 if TYPE_CHECKING:
     from lm.matches.arena import Opening
@@ -50,7 +51,7 @@ def match(
     out: OutOption = None,
     openings: OpeningsOption = "suite",
     rules: RulesOption = "computer",
-    max_plies: PliesOption = 400,
+    max_plies: PliesOption = MAX_PLIES,
     parallel: ParallelOption = None,
     cores: CoresOption = None,
     cluster: ClusterOption = None,
@@ -63,7 +64,7 @@ def match(
         ),
     ] = None,
     movetime: Annotated[float | None, typer.Option(help="Seconds for each move: --time SECONDS/move.")] = None,
-    margin: Annotated[float, typer.Option(min=0, help="Seconds by which a clock may be exceeded.")] = 0.05,
+    margin: Annotated[float, typer.Option(min=0, help="Seconds by which a clock may be exceeded.")] = MARGIN,
     resign: ResignOption = None,
     draw: DrawOption = None,
     sprt: Annotated[
@@ -155,7 +156,7 @@ def selfplay(
     out: OutOption = None,
     openings: OpeningsOption = "start",
     rules: RulesOption = "computer",
-    max_plies: PliesOption = 400,
+    max_plies: PliesOption = MAX_PLIES,
     parallel: ParallelOption = None,
     cores: CoresOption = None,
     cluster: ClusterOption = None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from lm import UserError
-from lm.cli.console import progress
+from lm.cli.console import figure, progress
 from lm.cli.levels import carry_out, publish, results_beside
 from lm.cli.options import (
     CoresOption,
@@ -23,13 +23,13 @@ from lm.cli.options import (
     ParallelOption,
     PuzzlesOption,
 )
+from lm.players.levels import ENGINE
 
 if TYPE_CHECKING:
     from lm.matches.rating_page import Rated
     from lm.matches.results_file import Entrant, ResultsFile
     from lm.measure.answers import Card, Question
 
-ENGINE: Final = "uci:fairy-stockfish,UCI_Variant=xiangqi"
 ANCHOR: Final = "Fairy-Stockfish depth 1"
 """The player whose Elo is 0, if it is on the page."""
 PLAYERS: Final = (
@@ -40,14 +40,14 @@ PLAYERS: Final = (
     "rung blind",
     "rung board",
     "rung threats",
-    f"{ENGINE},depth=1,name={ANCHOR}",
-    f"{ENGINE},depth=3,name=Fairy-Stockfish depth 3",
+    f"uci:{ENGINE},depth=1,name={ANCHOR}",
+    f"uci:{ENGINE},depth=3,name=Fairy-Stockfish depth 3",
     "level:5,name=level 5",
     "rung full",
     "lm:temperature=0,seed=1,name=policy alone",
-    f"{ENGINE},depth=5,name=Fairy-Stockfish depth 5",
-    f"{ENGINE},depth=8,name=Fairy-Stockfish depth 8",
-    f"{ENGINE},depth=10,name=Fairy-Stockfish depth 10",
+    f"uci:{ENGINE},depth=5,name=Fairy-Stockfish depth 5",
+    f"uci:{ENGINE},depth=8,name=Fairy-Stockfish depth 8",
+    f"uci:{ENGINE},depth=10,name=Fairy-Stockfish depth 10",
     "level:10,name=level 10",
 )
 """Players of the page, weak ones first. Rungs are there if `LADDER` has them."""
@@ -280,5 +280,4 @@ def evaluate_player(text: str, positions: int, solutions: Sequence[Question], as
     print(f"{card.player}: {', '.join(sizes)}")
     for name in ("top1", "nll", "legal", "solved"):
         if (value := getattr(card, name)) is not None:
-            low, high = card.interval[name]
-            print(f"{name:20} {value:.4f}  ({low:.4f} to {high:.4f})")
+            print(figure(name, value, card.interval[name]))

@@ -12,6 +12,7 @@ import typer
 from lm import UserError
 from lm.cli.console import at_most, interruptible, progress, say, write
 from lm.cli.options import CoresOption, FolderOption, GamesOption, HoursOption, PageOption, ParallelOption
+from lm.players.levels import ENGINE
 
 if TYPE_CHECKING:
     from lm.matches.results_file import ResultsFile
@@ -26,7 +27,7 @@ def levels(
     games: GamesOption = 100,
     out: FolderOption = Path("runs/levels"),
     table: PageOption = Path("docs/levels.md"),
-    engine: EngineOption = "fairy-stockfish,UCI_Variant=xiangqi",
+    engine: EngineOption = ENGINE,
     hours: HoursOption = None,
     parallel: ParallelOption = None,
     cores: CoresOption = None,
@@ -54,7 +55,7 @@ def strength(
     games: GamesOption = 100,
     out: FolderOption = Path("runs/strength"),
     table: PageOption = Path("docs/strength.md"),
-    engine: EngineOption = "fairy-stockfish,UCI_Variant=xiangqi",
+    engine: EngineOption = ENGINE,
     only: Annotated[
         str | None,
         typer.Option(metavar="NAME;NAME", show_default=False, help="These players alone, by name."),

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lm import UserError, data_path, one_of, require
-from lm.cli.console import progress, say, write
+from lm.cli.console import figure, progress, say, write
 from lm.cli.leaderboard import PositionsOption, evaluate_player, puzzle_questions
 from lm.cli.options import FilesArgument, ModelOption, PuzzlesOption
 from lm.cli.shipped import open_shard, read_puzzles, shipped_games
@@ -107,8 +107,8 @@ def evaluate(
         print(title)
         if part is report:
             print(f"games that the model has seen in training: {'not known' if seen is None else seen}")
-        for name, (low, high) in part["interval"].items():
-            print(f"{name:20} {part[name]:.4f}  ({low:.4f} to {high:.4f})")
+        for name, bounds in part["interval"].items():
+            print(figure(name, part[name], bounds))
 
 
 def report(

@@ -14,9 +14,7 @@ PlayerOption = Annotated[str, typer.Option("--player", metavar="SPEC", help="The
 SideOption = Annotated[Side, typer.Option(help="What you play.")]
 FenOption = Annotated[str | None, typer.Option(help="Position to start from.")]
 GamesOption = Annotated[int, typer.Option("--games", "-n", min=1, help="Number of games.")]
-OutOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="PGN file; a match that was stopped goes on from it.")
-]
+OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="PGN file; resumed if it exists.")]
 OpeningsOption = Annotated[
     str, typer.Option(metavar="suite|start|FILE", help="The shipped suite, the start position, or a file of lines.")
 ]
@@ -64,10 +62,10 @@ HoursOption = Annotated[
         help="Stop after so long, and write the page from what is known; 0 writes it without playing.",
     ),
 ]
-FolderOption = Annotated[Path, typer.Option("--out", "-o", help="Folder of the games; gone on with.")]
+FolderOption = Annotated[Path, typer.Option("--out", "-o", help="Folder of the games; resumed if it exists.")]
 PageOption = Annotated[
     Path,
-    typer.Option("--table", help="Markdown file for the page; JSON beside it has the figures, and is gone on from."),
+    typer.Option("--table", help="Markdown file for the page; figures are in JSON beside it; resumed if it exists."),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Decides the order of the openings.")]
 FilesArgument = Annotated[

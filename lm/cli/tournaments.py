@@ -25,7 +25,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 def tournament(
     file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="TOML; docs/matches.md tells how.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", show_default=False, help="PGN file, gone on with; FILE with .pgn.")
+        Path | None,
+        typer.Option("--out", "-o", show_default=False, help="PGN file, resumed if there; FILE with .pgn."),
     ] = None,
     parallel: ParallelOption = None,
     cores: CoresOption = None,

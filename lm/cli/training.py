@@ -25,9 +25,9 @@ def train(
         ),
     ] = None,
     preset: Annotated[str, typer.Option(help="Size and recipe: tiny, small, base, large.")] = "small",
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the run; one that is there is gone on with.")
-    ] = Path("runs/train"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; resumed if it exists.")] = Path(
+        "runs/train"
+    ),
     plies: Annotated[
         int | None, typer.Option(min=1, max=10**13, help="About so many plies to read, instead of the preset's.")
     ] = None,
@@ -83,7 +83,7 @@ def train(
     kept = {*SIZES, *CONFIG} if init_from is not None else CONFIG.keys() if tokens == "char" else set()
     if fixed := [name for name in settings if name in kept]:
         why = (
-            "a model that is gone on with keeps its size"
+            "a model that is trained further keeps its size"
             if init_from
             else "a model that reads characters has no such setting"
         )
@@ -113,7 +113,7 @@ def ladder(
     rungs: Annotated[
         str, typer.Option(help="Those to work on, as char,blind.")
     ] = "char,blind,board,threats,full,tactics",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of runs and matches; gone on with.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of runs and matches; resumed if it exists.")] = Path(
         "runs/ladder"
     ),
     table: Annotated[Path, typer.Option(help="Markdown file for the tables.")] = Path("docs/ladder.md"),

@@ -22,13 +22,15 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from lm import UserError, data_path, processors
+from lm.matches import MARGIN, MAX_PLIES
 from lm.matches.adjudication import Adjudication, Judge
-from lm.matches.clocks import MARGIN, NO_CLOCKS, Clocks
+from lm.matches.clocks import NO_CLOCKS, Clocks
 from lm.matches.pool import OpenPlayer, Pool
 from lm.matches.table import Seat, Table
 from lm.players.player import Choice, Player, PlayerError, blamed, choices
@@ -39,8 +41,6 @@ from xiangqi.game import Game, GameNode
 from xiangqi.rulings import Rules
 from xiangqi.words import counted
 
-MAX_PLIES: Final = 400
-"""Default number of plies after which a game is drawn. Of 46,279 games between people, seven were longer."""
 FAILURES: Final = 3
 """Failures of a player without a legal move between them, after which the match stops."""
 
@@ -237,6 +237,13 @@ class _Running:
             return error
 
 
+class _Fault(Enum):
+    """What is wrong with a line that a player claims to expect."""
+
+    ILLEGAL = "holds the illegal move"
+    AFTER_THE_END = "goes on after the end of the game"
+
+
 class _Referee:
     """Carries out what players choose. One that fails is reported and loses its game."""
 
@@ -245,7 +252,7 @@ class _Referee:
         """Why the match ends, once a player has failed too often."""
         self._report = report
         self._failures: Counter[Spec] = Counter()
-        self._warned: set[tuple[Spec, str]] = set()
+        self._warned: set[tuple[Spec, _Fault]] = set()
 
     def carry_out(self, game: _Running, answer: Choice | PlayerError, seconds: float = 0.0) -> None:
         """Carry out a choice that took ``seconds``."""
@@ -273,19 +280,16 @@ class _Referee:
 
     def _look_at_line(self, game: _Running, mover: Spec, info: Info) -> None:
         """Warn, once for each player, of a line that holds an illegal move or goes on after the end of the game."""
-        fault, board = "" if info.illegal is None else f"holds the illegal move {info.illegal}", game.table.board.copy()
+        board, fault, told = game.table.board.copy(), None if info.illegal is None else _Fault.ILLEGAL, info.illegal
         for move in info.pv[1:] if info.pv and info.pv[0] is board.peek() else ():
             if outcome := board.outcome(game.table.rules):
-                fault = f"goes on after the end of the game ({outcome.reason})"
+                fault, told = _Fault.AFTER_THE_END, f"({outcome.reason})"
                 break
             board.push(move)
-        kind = fault[:4]
-        if fault and (mover, kind) not in self._warned:
-            self._warned.add((mover, kind))
-            ply = game.table.board.ply
-            self._report(
-                f"game {game.index + 1}: warning: the line of {mover.name} at ply {ply} {fault}; it costs nothing"
-            )
+        if fault is not None and (mover, fault) not in self._warned:
+            self._warned.add((mover, fault))
+            where = f"the line of {mover.name} at ply {game.table.board.ply}"
+            self._report(f"game {game.index + 1}: warning: {where} {fault.value} {told}; it costs nothing")
 
 
 def note(node: GameNode, info: Info, seconds: float = 0.0) -> None:

@@ -16,9 +16,6 @@ from lm import UserError
 from xiangqi import BLACK, RED, Color
 from xiangqi.engine import Limit
 
-MARGIN: Final = 0.05
-"""Default number of seconds by which a player in a match may exceed its time: a pipe and a busy machine cost some."""
-
 LONGEST: Final = 360_000
 """Seconds that a time control may give at most."""
 

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final, Literal, get_args
 
 from lm import UserError, one_of
@@ -21,7 +22,7 @@ FAILED: Final = ("crash", "stall", "illegal move", "time forfeit", "no move")
 """The abnormal endings: how a player fails, and what a clock decides."""
 NELO: Final = 800 / math.log(10)
 """Normalized Elo of a mean that is one standard deviation of a game above one half."""
-Z95: Final = 1.959963984540054
+Z95: Final = NormalDist().inv_cdf(0.975)
 """Standard deviations on either side of the mean that hold 95% of a normal distribution."""
 
 Model = Literal["logistic", "normalized"]
@@ -89,11 +90,10 @@ class Score:
         pairs = sum(self.pentanomial)
         if pairs < 2:
             return 0.0, 1.0
-        mean = sum(n * k / 4 for k, n in enumerate(self.pentanomial)) / pairs
-        variance = sum(n * (k / 4 - mean) ** 2 for k, n in enumerate(self.pentanomial)) / (pairs - 1) / pairs
+        mean, variance = self.of_pairs
         # Equal pairs have no variance; each then counts as one game.
-        n = mean * (1 - mean) / variance if variance else float(pairs)
-        z = 1.96
+        n = mean * (1 - mean) / variance * (pairs - 1) if variance else float(pairs)
+        z = Z95
         center = (self.score + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * math.sqrt(self.score * (1 - self.score) / n + z * z / (4 * n * n))
         # The bound of a clean sweep must be exactly 0 or 1, despite rounding, so that its Elo difference is infinite.
@@ -216,7 +216,7 @@ def superiority(deviations: float) -> float:
     >>> superiority(0.0), round(superiority(1.645), 3)
     (0.5, 0.95)
     """
-    return (1 + math.erf(deviations / math.sqrt(2))) / 2
+    return NormalDist().cdf(deviations)
 
 
 def _two(value: float | None, unknown: str = "nan") -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from lm import UserError
+from lm.matches import MAX_PLIES
 from lm.matches.arena import Opening
 from lm.matches.labels import Groups, Label, cut_short, judge, label_ply, load_lines
 from lm.matches.table import Seat, Table
@@ -98,7 +99,7 @@ class Plan:
     most: int = 8
     """Moves of a label."""
     rules: Rules = "computer"
-    max_plies: int = 400
+    max_plies: int = MAX_PLIES
     seed: int = 0
 
     @property

@@ -10,11 +10,9 @@ from lm.matches.marks import marked, nameless
 from lm.matches.meetings import Meeting
 from lm.matches.rating_page import Rated, paragraph
 from lm.matches.results_file import Entrant
-from lm.players.levels import LEVELS, Level
+from lm.players.levels import ENGINE, LEVELS, Level
 from lm.players.specs import Spec
 
-ENGINE: Final = "fairy-stockfish,UCI_Variant=xiangqi"
-"""Command and options of the engine that the levels meet."""
 DEPTHS: Final = (1, 4, 8)
 WEAK: Final = 4
 """Number of levels that meet ``greedy`` instead of the engine."""

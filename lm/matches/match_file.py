@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from lm import UserError
-from lm.matches import clocks
+from lm.matches import MARGIN, MAX_PLIES, clocks
 from lm.matches.adjudication import Adjudication
-from lm.matches.arena import MAX_PLIES, Arena, Pairing, Report, play_games
-from lm.matches.clocks import MARGIN, Clocks
+from lm.matches.arena import Arena, Pairing, Report, play_games
+from lm.matches.clocks import Clocks
 from lm.matches.pool import OpenPlayer
 from lm.matches.workers import Crew, Work, in_order
 from lm.players.specs import Spec

@@ -17,6 +17,7 @@ from lm.matches.results_file import Entrant, ResultsFile, Tally
 from xiangqi.rulings import Rules
 
 Progress = Callable[[str, int | None], AbstractContextManager[tuple[Report, Callable[[int, str], None]]]]
+"""Shows the progress of some work; see `lm.cli.console.progress`."""
 
 RULES: Final[Rules] = "computer"
 MAX_PLIES: Final = 300

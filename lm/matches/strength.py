@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from lm.matches.clocks import TimeControl
-from lm.matches.level_ratings import ENGINE, at_depth, levels_of
+from lm.matches.level_ratings import at_depth, levels_of
 from lm.matches.marks import marked, nameless
 from lm.matches.meetings import Meeting
 from lm.matches.rating_page import Rated, paragraph
 from lm.matches.results_file import Entrant
-from lm.players.levels import LEVELS, Level
+from lm.players.levels import ENGINE, LEVELS, Level
 from lm.players.specs import Spec
 
 NEAREST: Final = 3

@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import Any, Final, Self, get_args
 
 from lm import UserError, one_of
+from lm.matches import MARGIN, MAX_PLIES
 from lm.matches.adjudication import Adjudication
-from lm.matches.arena import MAX_PLIES, Opening, Pairing, shuffled
-from lm.matches.clocks import MARGIN, Clocks, TimeControl
+from lm.matches.arena import Opening, Pairing, shuffled
+from lm.matches.clocks import Clocks, TimeControl
 from lm.players.specs import Spec
 from xiangqi.rulings import Rules
 

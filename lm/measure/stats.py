@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 SAMPLES: Final = 1000
 """Number of bootstrap samples."""
+Z95: Final = NormalDist().inv_cdf(0.975)
+"""Standard deviations on either side of the mean that hold 95% of a normal distribution."""
 
 
 def resample(sums: NDArray[np.float64], samples: int = SAMPLES) -> NDArray[np.float64]:
@@ -45,7 +48,7 @@ def share_interval(share: float, drawn: NDArray[np.float64], games: int) -> list
     """
     if 0 < share < 1:
         return interval(drawn)
-    doubt = 1.96**2 / (games + 1.96**2)
+    doubt = Z95**2 / (games + Z95**2)
     return [0.0, doubt] if share <= 0 else [1 - doubt, 1.0]
 
 

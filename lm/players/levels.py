@@ -24,6 +24,9 @@ class Level:
     """Its strength against fairy-stockfish at depth 1, which is 0, as ``xqlm levels`` measured it (docs/levels.md)."""
 
 
+ENGINE: Final = "fairy-stockfish,UCI_Variant=xiangqi"
+"""Command and options of the engine that strength is measured against: at depth 1 its Elo is 0."""
+
 LEVELS: Final = (
     Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -530),
     Level("Beginner", "careful:depth=1,care=0.22,temperature=1.8", -330),

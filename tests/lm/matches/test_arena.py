@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from lm import UserError, data_path
-from lm.matches import arena
 from lm.matches.adjudication import Adjudication
 from lm.matches.arena import Pairing, load_openings, match_pairings, play_games
 from lm.matches.clocks import NO_CLOCKS, Clocks
@@ -986,12 +985,3 @@ class TestSequentialMatch:
         code, _, err = xqlm(*self.WORDS, "5,0")
         assert (code, err.count("\n")) == (2, 1)
         assert "the lower first" in err
-
-
-def test_module_constants_match_the_command_line() -> None:
-    import inspect
-
-    from lm import cli
-
-    for command in (cli.games.match, cli.games.selfplay):
-        assert inspect.signature(command).parameters["max_plies"].default == arena.MAX_PLIES

@@ -93,7 +93,7 @@ class TestCommandLine:
         ("words", "told"),
         [
             (["--plies", "5000", "--set", "plies=6000"], "plies is given twice, by --plies and by --set"),
-            (["--init-from", "START", "--set", "n_layer=3"], "n_layer: a model that is gone on with keeps its size"),
+            (["--init-from", "START", "--set", "n_layer=3"], "n_layer: a model that is trained further keeps its size"),
             (["--tokens", "char", "--set", "n_query=3"], "n_query: a model that reads characters has no such setting"),
             (["--init-from", "nowhere"], "no model in nowhere: there is no such folder"),
             (["--init-from", "nowhere", "--tokens", "char"], "no model in nowhere: there is no such folder"),
