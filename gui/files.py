@@ -68,6 +68,8 @@ KINDS: Final = (
     Kind("jsonl", ".jsonl"),
 )
 """The files that a game can be saved as."""
+MARKS_AS_TEXT: Final = ("xqf", "ubb")
+"""The kinds that have no marks (! and ?): they become text in comments."""
 TEXTS: Final = ("fen", "pgn.chinese", "pgn.wxf", "pgn.iccs", "moves.chinese", "moves.wxf", "uci", "ubb", "jsonl")
 """The texts that can be copied."""
 
@@ -315,7 +317,7 @@ class Files:
             self._notice(say("notice.not_saved", reason=describe(error)), "alert")
 
     def save_as(self, path: Path, kind: Kind) -> None:
-        """Write the game to a file."""
+        """Write the game to a file. What its format leaves out is told, and no file has that then."""
         try:
             formats.save(self.game(), path, **kind.options)
         except (OSError, FormatError) as error:
@@ -327,12 +329,18 @@ class Files:
         if path != self.path:
             self.entries, self.index, self._wanted, self._whole = [], 0, 0, True
         self.path, self.kind, self._game_number = path, kind, self.session.number
-        self._saved = self._text()
         self.settings.used(path)
+        game = self.session.table.game
+        if missing := formats.left_out(game, path):
+            parts = say("list.comma").join(say(f"part.{part}") for part in missing)
+            self._notice(say("notice.saved_without", parts=parts, path=path), "alert")
+            return
+        self._saved = self._text()
         if self.session.ending is not None:
             with contextlib.suppress(OSError):
                 self.folder.drop()
-        self._notice(say("notice.saved", path=path), "good")
+        as_text = kind.name in MARKS_AS_TEXT and any(node.has_nags() for node in game.walk())
+        self._notice(say("notice.saved_marks" if as_text else "notice.saved", path=path), "good")
 
     def suggested(self, kind: Kind) -> str:
         """Return a name for a new file: that of the players if they are known."""

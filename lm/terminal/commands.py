@@ -17,7 +17,7 @@ from lm.players.levels import LEVELS, find_level
 from lm.terminal.analysis import shares
 from lm.terminal.game import NoPlayerError, TerminalGame
 from xiangqi import BLACK, RED, Board, Color, InvalidMoveError, Move
-from xiangqi.formats import FormatError, load, save
+from xiangqi.formats import FormatError, left_out, load, save
 from xiangqi.game import ChildNode
 from xiangqi.lines import Notation
 
@@ -269,13 +269,15 @@ class Terminal(TerminalGame):
             if self._output.ask("write over it? (y/n) ").strip().lower() not in ("y", "yes"):
                 self._tell("Not saved.")
                 return
+        game = self._record()
         try:
-            save(self._record(), path)
+            save(game, path)
         except OSError as error:
             raise ValueError(f"cannot write {name}: {error.strerror}") from None
         self._own_files.add(path.resolve())
-        self._changed_since_saved = False
-        self._tell(f"Saved to {name}")
+        missing = left_out(game, path)
+        self._changed_since_saved = bool(missing)
+        self._tell(f"Saved to {name}" + (f" without its {' and '.join(missing)}" if missing else ""))
 
     def _plies(self, text: str) -> int:
         if text and not text.isdecimal():

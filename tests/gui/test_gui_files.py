@@ -373,6 +373,30 @@ class TestSaving:
         key(board.app, "return")
         assert moves(next(load(tmp_path / "Human - Human.xqf"))) == ["h2e2"]
 
+    def test_what_json_lines_leave_out_is_told_and_stays_unsaved(self, board, tmp_path):
+        jsonl = next(kind for kind in KINDS if kind.name == "jsonl")
+        board.session.explore([Move.from_iccs("h2e2")])
+        board.files.save_as(tmp_path / "moves.jsonl", jsonl)
+        assert board.line == f"Saved as {tmp_path}/moves.jsonl" and not board.files.unsaved
+        board.session.set_comment(board.session.node, "my thought")
+        board.session.toggle_mark(1)
+        board.files.save_as(tmp_path / "more.jsonl", jsonl)
+        assert board.line.startswith("Saved without comments, marks, which this format does not hold: ")
+        assert board.files.unsaved
+        board.files.save_as(tmp_path / "all.pgn", KINDS[0])
+        board.files.save_as(tmp_path / "more.jsonl", jsonl)
+        assert "comments" in board.line and not board.files.unsaved
+
+    @pytest.mark.parametrize("name", ["xqf", "ubb"])
+    def test_marks_that_become_text_are_told(self, board, tmp_path, name):
+        kind = next(kind for kind in KINDS if kind.name == name)
+        board.session.explore([Move.from_iccs("h2e2")])
+        board.session.toggle_mark(1)
+        path = tmp_path / f"game{kind.suffix}"
+        board.files.save_as(path, kind)
+        assert board.line == f"Saved with the marks as text in comments: {path}"
+        assert not board.files.unsaved and next(load(path)).next().comment == "!"
+
     def test_what_a_format_cannot_hold_is_told(self, board, tmp_path):
         board.session.explore([Move.from_iccs("h2e2")])
         board.files.save_as(tmp_path / "no" / "game.xqf", KINDS[3])

@@ -400,6 +400,14 @@ class TestCommands:
         assert (game.headers["Red"], game.headers["Black"]) == ("Human", "opponent")
         assert "not saved" not in said
 
+    def test_what_json_lines_leave_out_is_told_and_not_lost(self, opponent: Opponent, tmp_path: Path) -> None:
+        record = tmp_path / "record.pgn"
+        record.write_text("{An old game.} 1. h2e2 (1. c3c4) *")
+        _, said = converse(f"open {record}", "next", f"save {tmp_path}/out.jsonl")
+        assert "without its variations and comments" in said
+        assert "An old game." in said.partition("was not saved")[2]
+        assert "was not saved" not in converse("h2e2", f"save {tmp_path}/game.jsonl")[1]
+
     def test_save_that_fails_is_told(self, opponent: Opponent, tmp_path: Path) -> None:
         _, said = converse("save", "save game.doc", f"save {tmp_path}/no/where.pgn")
         assert "save needs a file name" in said

@@ -24,6 +24,7 @@ from xiangqi import NULL_MOVE, Board, FormatError, Game, GameNode, Move, Unknown
 from xiangqi.formats import FORMATS, convert, load, save, sniff, streams
 from xiangqi.formats.streams import bare_suffix, open_replacing
 from xiangqi.formats.text import TextDecoder, parse_result
+from xiangqi.tags import Drawn
 
 WRITABLE = sorted(name for name, module in FORMATS.items() if hasattr(module, "write"))
 SAMPLES = Path(__file__).parent / "files"
@@ -536,6 +537,20 @@ class TestRoundTrip:
     @given(game=trees(lines=True))
     def test_line(self, game: Game) -> None:
         assert told(formats.jsonl.loads(formats.jsonl.dumps(game))) == told(game)
+
+
+def test_what_a_format_leaves_out_is_what_does_not_come_back(tmp_path: Path, suffix: str) -> None:
+    game = sample()
+    game.next().drawn = [Drawn("G", 7, 7)]  # type: ignore[union-attr]
+    game.next().clock = 62  # type: ignore[union-attr]
+    save(game, tmp_path / f"game{suffix}")
+    (again,) = load(tmp_path / f"game{suffix}")
+    assert formats.left_out(again, "all.jsonl") == [
+        part
+        for part in formats.left_out(game, "all.jsonl")
+        if part not in formats.left_out(game, f"game{suffix}") and (part != "marks" or suffix == ".pgn")
+    ]
+    assert len(list(again.walk())) == (len(list(game.walk())) if suffix != ".jsonl" else len(game.moves()))
 
 
 # --- Damaged files ----------------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ __all__ = [
     "UnknownFormatError",
     "UnreadMove",
     "convert",
+    "left_out",
     "load",
     "save",
     "sniff",
@@ -177,7 +178,7 @@ def save(
     xiangqi.formats.errors.UnknownFormatError: game.docx: cannot write files with suffix '.docx' (known: ...)
     """
     suffix = bare_suffix(path)
-    writers = {suffix: module for module in FORMATS.values() if hasattr(module, "write") for suffix in module.SUFFIXES}
+    writers = _writers()
     if suffix not in writers:
         known = ", ".join(writers)
         raise UnknownFormatError(f"cannot write files with suffix {suffix!r} (known: {known})", path=os.fspath(path))
@@ -185,6 +186,20 @@ def save(
         raise FormatError(f"{suffix} has no {next(iter(options))} to choose, only PGN has", path=os.fspath(path))
     several = [games] if isinstance(games, Game) else games
     return int(writers[suffix].write(several, path, on_error=on_error, **options))
+
+
+def left_out(game: Game, path: str | os.PathLike[str]) -> list[str]:
+    """Return what a game has that the format of a file's suffix does not hold; of those written, only JSON lines do so.
+
+    >>> game = Game.from_pgn("1. h2e2! (1. c3c4) *")
+    >>> left_out(game, "game.jsonl"), left_out(game, "game.pgn")
+    (['variations', 'marks'], [])
+    """
+    return jsonl.left_out(game) if _writers().get(bare_suffix(path)) is FORMATS["jsonl"] else []
+
+
+def _writers() -> dict[str, Format]:
+    return {suffix: module for module in FORMATS.values() if hasattr(module, "write") for suffix in module.SUFFIXES}
 
 
 @dataclass(frozen=True)

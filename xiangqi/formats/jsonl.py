@@ -14,7 +14,7 @@ Further lists with an entry or null for each ply: ``wdl`` (three numbers, for th
 
 ``best`` becomes ``[%best]`` of the node of its ply. ``score`` is divided by 100, converted to Red's view and becomes
 ``[%eval]`` of the node before, because it is about that position; so do ``wdl``, ``depth`` and ``nodes``.
-``candidates`` become ``[%candidates]`` of the node of their ply. Variations and comments are not stored.
+``candidates`` become ``[%candidates]`` of the node of their ply. Variations and comments are not stored (`left_out`).
 """
 
 from __future__ import annotations
@@ -308,6 +308,25 @@ def write_to(games: Iterable[Game], file: BinaryIO) -> int:
     {"moves": "h2e2 h9g7", "result": "1-0"}
     """
     return write_texts(games, file, dumps)
+
+
+def left_out(game: Game) -> list[str]:
+    """Return what a game has that is not written.
+
+    It is some of ``variations``, ``comments``, ``marks``, ``drawings`` and ``clocks``.
+
+    >>> left_out(Game.from_pgn("1. h2e2! {[%eval 0.35] An idea.} (1. c3c4) *")), left_out(Game.from_pgn("1. h2e2 *"))
+    (['variations', 'comments', 'marks'], [])
+    """
+    nodes: list[GameNode] = [game, *game.walk()]
+    has = {
+        "variations": any(len(node.variations) > 1 for node in nodes),
+        "comments": any(node.remark or (isinstance(node, ChildNode) and node.starting_comment) for node in nodes),
+        "marks": any(node.has_nags() for node in nodes),
+        "drawings": any(node.drawn for node in nodes),
+        "clocks": any(node.clock is not None for node in nodes),
+    }
+    return [name for name, there in has.items() if there]
 
 
 def dumps(game: Game) -> str:
