@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import re
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from gui.session import SAVED
 from xiangqi import formats
 from xiangqi.formats import FormatError
 from xiangqi.game import Game
@@ -23,6 +25,7 @@ class GamesFolder:
         self.path = path
         self._lock: FileLock | None = None
         self._current: Path | None = None
+        self._gathered = False
 
     def save(self, game: Game) -> Path:
         """Write a game to a file named by date and time, and return its path."""
@@ -43,18 +46,17 @@ class GamesFolder:
 
     def kept(self) -> Game | None:
         """Return the game that was in play when a board was last closed. Raises ``FormatError`` if it is damaged."""
-        if not self.path.is_dir() or not self._own_file().exists():
+        if not self.path.is_dir():
             return None
-
-        def fail(error: FormatError) -> None:
-            raise error
-
-        return next(formats.load(self._own_file(), fail), None)
+        if not self._gathered:
+            self._gathered = True
+            self._gather()
+        return _read(self._own_file()) if self._own_file().exists() else None
 
     def set_aside(self) -> None:
-        """Move the kept game to the saved games."""
+        """Move the kept game to the saved games. One that a file has, or without moves and comment, is deleted."""
         if self.path.is_dir() and self._own_file().exists():
-            self._own_file().rename(self._dated())
+            self._put_away(self._own_file())
 
     def close(self) -> None:
         """Release the kept game to the next board that is opened."""
@@ -72,12 +74,64 @@ class GamesFolder:
         for n in itertools.count(1):
             if self._current is not None:
                 break
-            name = "current" if n == 1 else f"current-{n}"
-            lock = FileLock(self.path / f".{name}.lock")
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                continue
-            self._lock, self._current = lock, self.path / f"{name}.pgn"
+            path = self.path / ("current.pgn" if n == 1 else f"current-{n}.pgn")
+            if (lock := _locked(path)) is not None:
+                self._lock, self._current = lock, path
         assert self._current is not None
         return self._current
+
+    def _gather(self) -> None:
+        """Take the newest of the games that closed boards have left; the others become saved games."""
+        for path in sorted(self.path.glob("current*.pgn")):
+            if path != self._own_file() and is_current(path) and (lock := _locked(path)) is not None:
+                try:
+                    self._take(path)
+                finally:
+                    lock.release()
+
+    def _take(self, path: Path) -> None:
+        """Go on with the game of another file if it is newer than the own one; the older one becomes a saved game."""
+        own = self._own_file()
+        if not path.exists():  # another board has it now
+            return
+        if own.exists() and own.stat().st_mtime >= path.stat().st_mtime:
+            self._put_away(path)
+        else:
+            self.set_aside()
+            path.rename(own)
+
+    def _put_away(self, path: Path) -> None:
+        try:
+            game = _read(path)
+        except FormatError:
+            game = None
+        if game is not None and (SAVED in game.headers or not (game.variations or game.comment)):
+            path.unlink()
+        else:
+            path.rename(self._dated())
+
+
+def is_current(path: Path) -> bool:
+    """Whether a file has the name of a game in play.
+
+    >>> [is_current(Path(name)) for name in ("current.pgn", "current-12.pgn", "current-cup.pgn")]
+    [True, True, False]
+    """
+    return re.fullmatch(r"current(-\d+)?\.pgn", path.name) is not None
+
+
+def _locked(path: Path) -> FileLock | None:
+    """Lock a file for a game in play; return ``None`` if another board uses it."""
+    lock = FileLock(path.with_name(f".{path.stem}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    return lock
+
+
+def _read(path: Path) -> Game | None:
+    def fail(error: FormatError) -> None:
+        raise error
+
+    return next(formats.load(path, fail), None)

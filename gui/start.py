@@ -87,10 +87,10 @@ def main(
     finally:
         window.destroy()  # before SDL frees its memory, and at once, even while the player thinks
         pygame.display.quit()
+        if games is not None:  # first, since the processes may take a while to end
+            games.close()
         if helpers is not None:
             helpers.close()
-        if games is not None:
-            games.close()
     return 0
 
 
@@ -131,7 +131,7 @@ def _sit_down(side: str | None, fen: str | None, games_dir: Path) -> tuple[Sessi
     The third value returned is a notice about that, possibly empty. Raises ``ValueError``.
     """
     from gui.games_folder import GamesFolder
-    from gui.session import SAVED, Session
+    from gui.session import Session
     from lm.matches.table import HUMANS
     from xiangqi import STARTING_FEN, Move
 
@@ -146,8 +146,6 @@ def _sit_down(side: str | None, fen: str | None, games_dir: Path) -> tuple[Sessi
         game = games.kept()
         if game is not None and side is None and fen is None and (kept := Session.going_on(game)) is not None:
             return kept, games, say("notice.goes_on", key=Action.NEW.shortcut)
-        if game is not None and (SAVED in game.headers or not (game.variations or game.comment)):
-            games.drop()
         games.set_aside()
     except (OSError, ValueError) as error:
         with contextlib.suppress(OSError):

@@ -1,7 +1,9 @@
+import os
+
 import pytest
 
 from gui.games_folder import GamesFolder
-from xiangqi.formats import FormatError
+from xiangqi.formats import FormatError, load
 from xiangqi.game import Game
 
 
@@ -55,6 +57,35 @@ class TestKeeping:
         third = open_folder()
         assert moves(third.kept()) == ["h2e2"]
         assert moves(second.kept()) == ["c3c4"]
+
+    @staticmethod
+    def left_behind(open_folder, texts):
+        """Let boards keep games in ``current.pgn``, ``current-2.pgn`` and so on, each a second later; return the boards."""
+        boards = [open_folder() for _ in texts]
+        for n, (board, text) in enumerate(zip(boards, texts, strict=True), 1):
+            board.keep(Game.from_pgn(text))
+            os.utime(board.path / ("current.pgn" if n == 1 else f"current-{n}.pgn"), (n, n))
+        return boards
+
+    def test_the_newest_game_left_is_found_whatever_its_file(self, open_folder):
+        boards = self.left_behind(open_folder, ["1. h2e2 *", "1. c3c4 *", "1. g3g4 *"])
+        boards[1].close()
+        boards[2].close()
+        again = open_folder()
+        assert moves(again.kept()) == ["g3g4"]
+        assert moves(boards[0].kept()) == ["h2e2"]
+        saved, *current = names(again)
+        assert current == ["current-2.pgn", "current.pgn"]
+        assert moves(next(load(again.path / saved))) == ["c3c4"]
+
+    def test_a_game_left_that_a_file_has_or_without_moves_goes(self, open_folder):
+        for board in self.left_behind(open_folder, ['[Saved "yes"] 1. h2e2 *', "*", "1. g3g4 *"]):
+            board.close()
+        again = open_folder()
+        assert moves(again.kept()) == ["g3g4"]
+        assert names(again) == ["current.pgn"]
+        again.set_aside()
+        assert len(names(again)) == 1
 
     def test_a_game_set_aside_is_among_those_saved(self, open_folder):
         folder = open_folder()

@@ -14,10 +14,12 @@ from drawn import Window
 from gui import app as app_module
 from gui.actions import Action
 from gui.app import App, open_window, run
+from gui.games_folder import GamesFolder
 from gui.layout import MINIMUM_SIZE
 from gui.new_game import Setup, add_engine, parse_clocks
 from gui.notation import Style
 from gui.panel import BUTTONS, NAVIGATION
+from gui.processes.helpers import Helpers
 from gui.session import Session
 from gui.settings import Settings
 from gui.start import main
@@ -373,6 +375,26 @@ class TestStarting:
         (tmp_path / "current.pgn").write_bytes(b"\0")
         assert look() == (RED, ["h2e2"])
         assert len(list(tmp_path.glob("*.pgn"))) == 2
+
+    def test_another_board_can_take_the_game_while_the_processes_end(self, monkeypatch, tmp_path):
+        taken = []
+
+        def move_then_quit(self, now):
+            self.session.play(Move.from_iccs("h2e2"))
+            self.controller.tick(now)
+            self.running = False
+
+        def take_then_close(self):
+            other = GamesFolder(tmp_path)
+            taken.append(other.kept())
+            other.close()
+            close(self)
+
+        close = Helpers.close
+        monkeypatch.setattr(App, "frame", move_then_quit)
+        monkeypatch.setattr(Helpers, "close", take_then_close)
+        main("random", games_dir=tmp_path)
+        assert taken[0].moves() == [Move.from_iccs("h2e2")]
 
     @pytest.mark.parametrize(("red", "added"), [(None, True), (Spec("level", "Child"), True), (None, False)])
     def test_a_game_goes_on_against_who_was_there(self, monkeypatch, tmp_path, red, added):
