@@ -301,6 +301,10 @@ class App:
                 self._comment()
             case Action.NEW:
                 self._new_game()
+            case Action.LEVEL:
+                from gui.sheets.new_game import opponent_sheet
+
+                self._open(opponent_sheet(self.controller))
             case Action.ADD_ENGINE:
                 added = say("notice.engine_added", key=Action.NEW.shortcut)
                 self._add_engine(lambda: self.controller.say(added, "good"))

@@ -34,15 +34,16 @@ class Opponents:
         """Red's player where two players play each other; the other one is `player`."""
         self.player = Spec.parse(spec)
         """The spec of the person's opponent."""
-        self._base = self.player if self.has_levels else Spec.parse("lm")
+        levels = {Spec.parse(level.spec).kind for level in LEVELS}
+        self._base = self.player if self.player.kind in levels else Spec.parse("lm")
         """What the levels take their model from."""
         self.level: Level | None = None
-        """The level chosen; ``None`` if the player has no levels or its strength was given explicitly."""
+        """The level chosen; ``None`` if the player is none or its strength was given explicitly."""
         if self.player.kind == "level":
             self.level = find_level(self.player.value or "")
             self.player = Spec.parse(self.level.spec)
         elif self.player.kind == Spec.parse(DEFAULT_LEVEL.spec).kind and "temperature" not in dict(self.player.options):
-            self._set_level(DEFAULT_LEVEL)
+            self.level, self.player = DEFAULT_LEVEL, self.player.at(DEFAULT_LEVEL)
         self.error: str | None = None
         """Why the player cannot answer, in one line."""
         self.loaded: str | None = None
@@ -70,11 +71,6 @@ class Opponents:
     def is_loaded(self) -> bool:
         """Whether the player to move is loaded."""
         return self.spec == self.loaded or (self.red_player is not None and self.spec in self._names)
-
-    @property
-    def has_levels(self) -> bool:
-        """Whether the player's level can be chosen."""
-        return self.player.kind in {Spec.parse(level.spec).kind for level in LEVELS}
 
     @property
     def thinking(self) -> bool:
@@ -126,22 +122,17 @@ class Opponents:
             self.player_name = self._names.get(str(self.player), self.player.name)
         self.red_player = self._resolved(red)[1] if red and black else None
 
-    def next_level(self) -> Level:
-        """Take the next level, from the next move on, and return it."""
-        at = LEVELS.index(self.level) if self.level else -1
-        level = LEVELS[(at + 1) % len(LEVELS)]
-        self._set_level(level)
+    def choose(self, spec: Spec) -> None:
+        """Take another opponent, a level or any player, from its next move on."""
+        self.level, self.player = self._resolved(spec)
+        self.player_name = self._names.get(str(self.player), self.player.name)
         if self.error is not None or not self.thinking:
             self.ask_again()
             self._ask()
-        return level
 
     def ask_again(self) -> None:
         """Let the next `follow` ask for a move, even where that failed."""
         self._asked, self.error = -1, None
-
-    def _set_level(self, level: Level) -> None:
-        self.level, self.player = level, self.player.at(level)
 
     def _resolved(self, spec: Spec) -> tuple[Level | None, Spec]:
         """Return the level that a spec names, if any, and the player."""

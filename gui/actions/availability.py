@@ -8,6 +8,7 @@ from gui.actions import MARKS, Action
 from gui.analysis import MOST_LINES
 from gui.names import level_name
 from gui.strings import say
+from xiangqi import BLACK
 from xiangqi.game import ChildNode
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ def label(controller: Controller, action: Action) -> str:
     match action:
         case Action.DRAW if session.offer is not None:
             return say("draw.offered" if session.offer == session.person else "draw.accept")
-        case Action.LEVEL if opponents.has_levels:
-            return say("level.is", level=level_name(opponents.level) if opponents.level else say("level.own"))
+        case Action.LEVEL if opponents.level is not None:
+            return say("level.is", level=level_name(opponents.level))
+        case Action.LEVEL:
+            return say("level.opponent", player=opponents.name(BLACK))
         case Action.SCRIPT:
             return say("script.traditional" if session.traditional else "script.simplified")
         case Action.NOTATION:
@@ -89,8 +92,6 @@ def enabled(controller: Controller, action: Action) -> bool:
             return not session.over and bool(session.humans)
         case Action.DRAW:
             return not session.over and session.person not in (None, session.offer)
-        case Action.LEVEL:
-            return controller.opponents.has_levels
         case Action.SWAP:
             return len(session.humans) == 1
         case Action.FIRST | Action.BACK:

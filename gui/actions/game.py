@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gui.actions import Action
-from gui.names import level_name, side_name
+from gui.names import side_name
 from gui.strings import say
 from lm.matches.table import HUMANS
 
 if TYPE_CHECKING:
     from gui.controller import Controller
+    from gui.new_game import Candidate
 
 
 def do(controller: Controller, action: Action) -> None:
@@ -34,13 +35,19 @@ def do(controller: Controller, action: Action) -> None:
             session.resign()
         case Action.DRAW:
             _offer_draw(controller)
-        case Action.LEVEL:
-            level = controller.opponents.next_level()
-            controller.say(say("notice.level", level=level_name(level), elo=f"{level.elo:+d}"))
         case Action.SWAP:
             session.swap()
         case Action.BOTH:
             _sit(controller)
+
+
+def choose_opponent(controller: Controller, candidate: Candidate) -> None:
+    """Let another opponent play on, unless it lacks something."""
+    if candidate.lacks or candidate.spec is None:
+        controller.say(candidate.lacks, "alert")
+        return
+    controller.opponents.choose(candidate.spec)
+    controller.say(say("notice.opponent", player=f"{candidate.label} ({candidate.detail})"))
 
 
 def _offer_draw(controller: Controller) -> None:

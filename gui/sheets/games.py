@@ -115,13 +115,13 @@ class GamesSheet(Overlay):
 
 
 class ChoiceSheet(Overlay):
-    """A short list; ``done`` is called with the index of what is chosen."""
+    """A short list, at first at one of its rows; ``done`` is called with the index of what is chosen."""
 
-    def __init__(self, title: str, choices: Sequence[str], done: Callable[[int], None]) -> None:
+    def __init__(self, title: str, choices: Sequence[str], done: Callable[[int], None], at: int = 0) -> None:
         super().__init__()
         self.title, self.choices, self._done = title, choices, done
         self.rows = RowList()
-        self.rows.reset(len(choices), 0)
+        self.rows.reset(len(choices), at)
 
     def key(self, name: str) -> None:
         if not self.rows.key(name):

@@ -10,6 +10,7 @@ import pygame
 from pygame import Rect
 
 from gui import theme
+from gui.actions.game import choose_opponent
 from gui.layout import Layout
 from gui.new_game import (
     CLOCKS,
@@ -24,6 +25,7 @@ from gui.new_game import (
 )
 from gui.palettes import Rgb
 from gui.sheets.dialogs import Dialog
+from gui.sheets.games import ChoiceSheet
 from gui.sheets.row_list import RowList
 from gui.sheets.text_field import TextField
 from gui.strings import say, translated
@@ -31,7 +33,7 @@ from gui.widgets import Position, box, write
 from lm import UserError
 from lm.players.levels import DEFAULT_LEVEL, LEVELS
 from lm.players.specs import Spec
-from xiangqi import STARTING_FEN
+from xiangqi import BLACK, STARTING_FEN
 
 if TYPE_CHECKING:
     from gui.controller import Controller
@@ -304,6 +306,15 @@ class NewGameDialog(Dialog):
                 detail += "  ×"
         right = write(screen, detail, layout.text(12), rect, theme.FAINT, "right").left if detail else rect.right
         write(screen, label, layout.text(14), Rect(rect.x, rect.y, right - rect.x, rect.height), ink)
+
+
+def opponent_sheet(controller: Controller) -> ChoiceSheet:
+    """Return the list of those who may go on in place of the opponent."""
+    opponents, listed = controller.opponents, candidates(controller.settings)[1:]
+    now = opponents.player_at(BLACK) if opponents.level is None else Spec("level", opponents.level.name)
+    at = next((n for n, each in enumerate(listed) if each.spec == now), 0)
+    names = [f"{each.label}  {each.detail}" for each in listed]
+    return ChoiceSheet(say("level.title"), names, lambda n: choose_opponent(controller, listed[n]), at)
 
 
 class EngineDialog(Dialog):

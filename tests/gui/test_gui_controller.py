@@ -7,8 +7,9 @@ from gui.games_folder import GamesFolder
 from gui.processes.player import Failed
 from gui.session import Session
 from lm.matches.table import HUMANS
-from lm.players.levels import LEVELS
+from lm.players.levels import find_level
 from lm.players.player import Choice
+from lm.players.specs import Spec
 from xiangqi import BLACK, RED, STARTING_FEN, Move, parse_square
 from xiangqi.formats import load
 
@@ -366,9 +367,8 @@ class TestLevels:
     def test_the_next_move_is_of_the_new_level(self, seat):
         table = seat(Scripted("h9g7"))
         table.wait(lambda: table.controller.opponents.loaded is not None)
-        first = LEVELS.index(table.controller.opponents.level)
-        table.controller.do(Action.LEVEL)
-        level = LEVELS[(first + 1) % len(LEVELS)]
+        level = find_level("Sharp")
+        table.controller.opponents.choose(Spec.parse("level:Sharp"))
         assert table.controller.opponents.level is level
         table.wait(lambda: table.controller.opponents.loaded == table.controller.opponents.spec)
         assert table.specs[-1] == level.spec
@@ -378,11 +378,15 @@ class TestLevels:
         assert table.controller.opponents.level is None
         assert table.controller.opponents.spec == "lm:temperature=0.85"
 
-    def test_other_players_have_no_levels(self, seat):
-        table = seat(Scripted(), spec="random")
-        assert not table.controller.enabled(Action.LEVEL)
-        table.controller.do(Action.LEVEL)
-        assert table.controller.opponents.spec == "random"
+    def test_other_players_have_no_level_and_can_be_exchanged_too(self, seat):
+        table = seat(Scripted("h9g7"), spec="random")
+        assert table.controller.opponents.level is None
+        assert table.controller.label(Action.LEVEL) == "Opponent: random"
+        table.controller.opponents.choose(Spec.parse("level:Sharp"))
+        assert table.controller.label(Action.LEVEL) == "Level: Sharp"
+        table.play("h2e2")
+        table.wait(lambda: table.moves == ["h2e2", "h9g7"])
+        assert table.specs[-1] == find_level("Sharp").spec
 
 
 class TestClipboardAndFiles:

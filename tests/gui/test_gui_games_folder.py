@@ -60,7 +60,7 @@ class TestKeeping:
 
     @staticmethod
     def left_behind(open_folder, texts):
-        """Let boards keep games in ``current.pgn``, ``current-2.pgn`` and so on, each a second later; return the boards."""
+        """Let boards keep games in ``current.pgn``, ``current-2.pgn`` and so on, a second apart."""
         boards = [open_folder() for _ in texts]
         for n, (board, text) in enumerate(zip(boards, texts, strict=True), 1):
             board.keep(Game.from_pgn(text))

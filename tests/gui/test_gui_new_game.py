@@ -23,6 +23,7 @@ from xiangqi import BLACK, RED, STARTING_FEN, Move
 from xiangqi.engine import Info
 
 ROOT = Path(__file__).resolve().parents[2]
+ENGINE = Spec("uci", None, (("cmd", "sleep 60"), ("name", "Idle")))
 
 
 class First:
@@ -555,6 +556,43 @@ class TestClocks:
         table.play("h2e2")
         assert table.controller.record().headers["TimeControl"] == "60+5"
         assert Clocks.parse("60+5") == table.session.table.clocks
+
+
+class TestAnotherOpponent:
+    def test_any_level_is_two_presses_away(self, app):
+        app.session.play(Move.from_iccs("h2e2"))
+        key(app, "l")
+        sheet = app.overlay
+        app.frame(1.0)
+        assert sheet.choices[sheet.rows.chosen] == "Steady  +480"
+        room, row = sheet.room(app.layout), sheet.rows.row(app.layout)
+        press(app, (room.x + 20, room.y + 9 * row + row // 2))
+        assert app.overlay is None
+        assert app.controller.opponents.level.name == "Best"
+        assert app.controller.status()[0] == "Best (+1730), from its next move on."
+
+    def test_an_engine_can_go_on_with_the_game(self, app):
+        add_engine(app.controller.settings, ENGINE)
+        app.session.play(Move.from_iccs("h2e2"))
+        app.do(Action.LEVEL)
+        key(app, "up")
+        for _ in range(20):
+            key(app, "down")
+        key(app, "return")
+        assert app.controller.opponents.player == ENGINE and app.controller.opponents.level is None
+        assert app.controller.opponents.side(BLACK)[0] == "Idle"
+        app.do(Action.LEVEL)
+        assert app.overlay.choices[app.overlay.rows.chosen].startswith("Idle")
+
+    def test_one_that_lacks_something_is_not_taken(self, app, monkeypatch):
+        monkeypatch.setattr("gui.new_game.find_spec", lambda package: None)
+        before = app.controller.opponents.player
+        app.do(Action.LEVEL)
+        for _ in range(20):
+            key(app, "down")
+        key(app, "return")
+        assert app.controller.opponents.player == before
+        assert "not installed" in app.controller.status()[0]
 
 
 class TestHint:

@@ -11,6 +11,7 @@ from gui.preferences import PREFERENCES, Preferences, language_of_system
 from gui.settings import Settings
 from gui.sheets.settings import SettingsSheet
 from gui.strings import language, say
+from lm.players.specs import Spec
 from xiangqi import Move
 
 
@@ -256,7 +257,7 @@ class TestSystem:
             app.frame(0.0)
             seen.append((app.window.size, app.controller.opponents.level.name, language(), theme.current))
             app.window.size = (800, 620)
-            app.do(Action.LEVEL)
+            app.controller.opponents.choose(Spec("level", "Watchful"))
             app.controller.preferences.set("language", "zh-Hans")
             app.controller.preferences.set("theme", "paper")
 
