@@ -19,7 +19,7 @@ from gui import NoDisplayError, keys, theme
 from gui.actions import Action
 from gui.board_view import GLIDE, Arrow, BoardView, Glow, Marks, Scene, draw_chances, drawn_marks
 from gui.layout import MINIMUM_SIZE, Layout, Point, arrange
-from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw_error
+from gui.panel import BUTTONS, NAVIGATION, Panel, banner_rect, draw_banner, draw_error, error_rect
 from gui.preferences import Preferences
 from gui.rulings import told
 from gui.sheets.dialogs import TextDialog
@@ -180,8 +180,8 @@ class App:
     def _draw_game(self, screen: pygame.Surface, layout: Layout, pointer: tuple[int, int], now: float) -> None:
         """Draw all but the board of the game."""
         session = self.session
-        if self.controller.opponents.error is not None:
-            draw_error(screen, layout, self.controller.opponents.error)
+        if (error := self._error()) is not None:
+            draw_error(screen, layout, error, self._error_hint)
         elif (ending := self._banner()) is not None and not self.view.moving(now):
             draw_banner(screen, layout, ending, self._banner_hint)
         if (chances := self.controller.analysis.chances) is not None:
@@ -239,6 +239,16 @@ class App:
         if session.ending is None or not session.live or self._dismissed == session.generation:
             return None
         return told(session.ending, session.texts)
+
+    def _error(self) -> str | None:
+        """Return why the player cannot answer: over the game as it stands, until it is dismissed or analysed."""
+        opponents = self.controller.opponents
+        hidden = opponents.error_dismissed or self.controller.analysis.on or not self.session.live
+        return None if hidden else opponents.error
+
+    @property
+    def _error_hint(self) -> str:
+        return say("error.hint", again=Action.MOVE_NOW.shortcut, other=Action.LEVEL.shortcut)
 
     @property
     def _banner_hint(self) -> str:
@@ -406,7 +416,7 @@ class App:
         elif event.type == pygame.KEYDOWN:
             if keys.name_of(event) == "escape":
                 self.controller.press(None)
-                self._dismissed = self.session.generation
+                self._dismiss()
             elif (action := keys.action_of(event)) is not None:
                 self.do(action)
                 self._opener = getattr(event, "unicode", "")
@@ -416,9 +426,11 @@ class App:
         if self.overlay is not None:
             self._press_sheet(self.overlay, position)
             return
-        ending = self._banner()
-        if ending is not None and banner_rect(layout, ending, self._banner_hint).collidepoint(position):
-            self._dismissed = session.generation
+        error, ending = self._error(), self._banner()
+        if (error is not None and error_rect(layout, error, self._error_hint).collidepoint(position)) or (
+            ending is not None and banner_rect(layout, ending, self._banner_hint).collidepoint(position)
+        ):
+            self._dismiss()
             return
         action = self.panel.action_at(layout, position)
         if action is not None:
@@ -426,9 +438,15 @@ class App:
         elif self.panel.press(layout, position):
             pass
         elif layout.plate.collidepoint(position):
-            self._dismissed = session.generation
+            self._dismiss()
             self.controller.press(layout.square_at(position, session.bottom))
             self._pressed_at = position
+
+    def _dismiss(self) -> None:
+        """Take away what is said over the board."""
+        self._dismissed = self.session.generation
+        if self._error() is not None:
+            self.controller.opponents.error_dismissed = True
 
     def _press_sheet(self, overlay: Overlay, position: tuple[int, int]) -> None:
         field = overlay.typed_in()

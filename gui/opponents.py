@@ -44,8 +44,10 @@ class Opponents:
             self.player = Spec.parse(self.level.spec)
         elif self.player.kind == Spec.parse(DEFAULT_LEVEL.spec).kind and "temperature" not in dict(self.player.options):
             self.level, self.player = DEFAULT_LEVEL, self.player.at(DEFAULT_LEVEL)
-        self.error: str | None = None
-        """Why the player cannot answer, in one line."""
+        self._error: tuple[int, str | None] = -1, None
+        """The generation of the last failure, and what it was."""
+        self.error_dismissed = False
+        """Whether the person has seen enough of the error."""
         self.loaded: str | None = None
         """The spec of the player loaded last."""
         self._names: dict[str, str] = {}
@@ -71,6 +73,16 @@ class Opponents:
     def is_loaded(self) -> bool:
         """Whether the player to move is loaded."""
         return self.spec == self.loaded or (self.red_player is not None and self.spec in self._names)
+
+    @property
+    def error(self) -> str | None:
+        """Why the player cannot answer, in one line; it is forgotten with the next change of the game."""
+        generation, message = self._error
+        return message if generation == self.session.generation else None
+
+    @error.setter
+    def error(self, message: str | None) -> None:
+        self._error, self.error_dismissed = (self.session.generation, message), False
 
     @property
     def thinking(self) -> bool:
@@ -126,13 +138,17 @@ class Opponents:
         """Take another opponent, a level or any player, from its next move on."""
         self.level, self.player = self._resolved(spec)
         self.player_name = self._names.get(str(self.player), self.player.name)
-        if self.error is not None or not self.thinking:
-            self.ask_again()
-            self._ask()
+        if not self.thinking:
+            self.try_again()
 
     def ask_again(self) -> None:
         """Let the next `follow` ask for a move, even where that failed."""
         self._asked, self.error = -1, None
+
+    def try_again(self) -> None:
+        """Load the player if that failed, and let the next `follow` ask it for a move if it is its turn."""
+        self.ask_again()
+        self._ask()
 
     def _resolved(self, spec: Spec) -> tuple[Level | None, Spec]:
         """Return the level that a spec names, if any, and the player."""

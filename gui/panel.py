@@ -240,19 +240,35 @@ def draw_first_panel(screen: pygame.Surface, layout: Layout, line: str) -> None:
     draw_status(screen, layout, line, "busy")
 
 
-def draw_error(screen: pygame.Surface, layout: Layout, message: str) -> None:
-    """Draw an error over the river, in five lines at most."""
-    size, pad = layout.text(15), layout.px(14)
-    width = layout.plate.width - round(layout.cell * 1.2)
+def _error_lines(layout: Layout, message: str, hint: str) -> list[tuple[str, int]]:
+    width = _error_width(layout) - 2 * layout.px(14)
     told = translated(message)
-    lines, step = theme.wrap(told[:1].upper() + told[1:], size, width - 2 * pad, 5), theme.height(size)
-    rect = Rect(0, 0, width, max(round(layout.cell * 0.62), len(lines) * step + pad))
+    lines = theme.wrap(told[:1].upper() + told[1:], layout.text(15), width, 5)
+    hints = theme.wrap(hint, layout.text(13), width, 2)
+    return [(line, layout.text(15)) for line in lines] + [(line, layout.text(13)) for line in hints]
+
+
+def _error_width(layout: Layout) -> int:
+    return layout.plate.width - round(layout.cell * 1.2)
+
+
+def error_rect(layout: Layout, message: str, hint: str) -> Rect:
+    """Return the rectangle of an error over the river, with what can be done as its last line."""
+    height = sum(theme.height(size) for _, size in _error_lines(layout, message, hint)) + layout.px(14)
+    rect = Rect(0, 0, _error_width(layout), height)
     rect.center = layout.plate.center
+    return rect
+
+
+def draw_error(screen: pygame.Surface, layout: Layout, message: str, hint: str) -> None:
+    """Draw an error over the river, in five lines at most, and what can be done."""
+    rect, pad = error_rect(layout, message, hint), layout.px(14)
     box(screen, rect, theme.WARNING, layout.px(10), 0.95)
-    top = rect.centery - len(lines) * step // 2
-    for n, line in enumerate(lines):
-        place = Rect(rect.x + pad, top + n * step, rect.width - 2 * pad, step)
+    top = rect.y + pad // 2
+    for line, size in _error_lines(layout, message, hint):
+        place = Rect(rect.x + pad, top, rect.width - 2 * pad, theme.height(size))
         write(screen, line, size, place, theme.ON_WARNING, "center")
+        top += place.height
 
 
 def _banner_lines(layout: Layout, ending: Ending, hint: str) -> list[tuple[str, int, Rgb]]:

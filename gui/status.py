@@ -46,8 +46,8 @@ def status(controller: Controller) -> tuple[str, Tone]:
     if controller.teacher.judging:
         return say("status.judging", key=Action.LET_STAND.shortcut), "busy"
     if opponents.error is not None:
-        stuck = session.awaits_player
-        return say("status.stuck", key=Action.UNDO.shortcut) if stuck else say("status.not_ready"), "alert"
+        text = "status.stuck" if session.awaits_player else "status.not_ready"
+        return say(text, again=Action.MOVE_NOW.shortcut, other=Action.LEVEL.shortcut), "alert"
     if session.awaits_player:
         return say("status.thinking" if opponents.is_loaded else "status.loading"), "busy"
     return _to_move(controller), "alert" if session.checked_king is not None else "quiet"

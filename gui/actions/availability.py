@@ -24,6 +24,8 @@ def label(controller: Controller, action: Action) -> str:
     match action:
         case Action.DRAW if session.offer is not None:
             return say("draw.offered" if session.offer == session.person else "draw.accept")
+        case Action.MOVE_NOW if opponents.error is not None:
+            return say("move_now.again")
         case Action.LEVEL if opponents.level is not None:
             return say("level.is", level=level_name(opponents.level))
         case Action.LEVEL:
@@ -87,7 +89,8 @@ def enabled(controller: Controller, action: Action) -> bool:
         case Action.LET_STAND:
             return controller.teacher.holds
         case Action.MOVE_NOW:
-            return controller.opponents.thinking and controller.opponents.is_loaded
+            opponents = controller.opponents
+            return opponents.error is not None or (opponents.thinking and opponents.is_loaded)
         case Action.RESIGN:
             return not session.over and bool(session.humans)
         case Action.DRAW:

@@ -27,6 +27,8 @@ def do(controller: Controller, action: Action) -> None:
         case Action.HINT:
             controller.analysis.ask_hint(controller.opponents.player)
             controller.tell_hint()
+        case Action.MOVE_NOW if controller.opponents.error is not None:
+            controller.opponents.try_again()
         case Action.MOVE_NOW:
             controller.worker.move_now(session.generation)
         case Action.LET_STAND:

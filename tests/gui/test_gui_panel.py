@@ -5,13 +5,14 @@ import random
 import pygame
 import pytest
 
-from frames import NOWHERE, around, close_to, moved_pixels, pieces, shot, spot
+from frames import NOWHERE, around, close_to, key, moved_pixels, pieces, shot, spot
 from gui import theme
 from gui.actions import Action
 from gui.layout import arrange
-from gui.panel import BUTTONS, NAVIGATION, banner_rect, draw_banner, draw_error, draw_status
+from gui.panel import BUTTONS, NAVIGATION, banner_rect, draw_banner, draw_error, draw_status, error_rect
 from gui.strings import say
 from lm.matches.table import Ending
+from lm.players.levels import find_level
 from xiangqi import BLACK, RED, STARTING_FEN, Move
 
 BLACK_BEGINS = STARTING_FEN.replace(" w ", " b ")
@@ -444,11 +445,12 @@ class TestLongTexts:
 
     def test_an_error_over_the_board(self, layout, written):
         screen = pygame.Surface(layout.size)
-        draw_error(screen, layout, self.LONG * 20)
+        draw_error(screen, layout, self.LONG * 20, "M: try again")
         place = moved_pixels(pygame.surfarray.array3d(pygame.Surface(layout.size)), pygame.surfarray.array3d(screen))
         assert layout.plate.contains(place)
-        assert written[0].startswith("Wolfe") and written[-1].endswith("...")
-        assert len(written) == 5
+        assert written[0].startswith("Wolfe") and written[-2].endswith("...") and written[-1] == "M: try again"
+        assert len(written) == 6
+        assert error_rect(layout, self.LONG * 20, "M: try again").contains(place)
         assert max(theme.width(line, layout.text(15)) for line in written) < place.width
 
     def test_the_reason_on_the_banner(self, layout, written):
@@ -495,3 +497,53 @@ class TestError:
         x, y = app.layout.plate.center
         assert close_to(frame[x - 150, y], (120, 30, 24), 25)
         assert close_to(around(app, frame, "e5", 0.1), theme.LINE, 60).any()  # the board is still there
+
+    @pytest.fixture
+    def failed(self, open_board):
+        app = open_board(humans="red")
+        app.session.play(Move.from_iccs("h2e2"))
+        app.controller.tick(1.0)
+        app.controller.opponents.error = "it fell over"
+        return app
+
+    @staticmethod
+    def is_told(app, written):
+        written.clear()
+        shot(app)
+        return "It fell over" in written
+
+    def test_it_says_what_can_be_done(self, failed, written):
+        assert self.is_told(failed, written)
+        assert "M: try again · L: another opponent · click here to see the board" in written
+        assert failed.controller.status()[0] == "The opponent cannot move. M asks it again, L chooses another."
+
+    def test_a_click_on_it_or_escape_takes_it_away(self, failed, written):
+        press(failed, failed.layout.plate.center)
+        assert not self.is_told(failed, written) and failed.session.selected is None
+        failed.controller.opponents.error = "it fell over"
+        assert self.is_told(failed, written)
+        key(failed, "escape")
+        assert not self.is_told(failed, written)
+        assert failed.controller.status()[1] == "alert"
+
+    @pytest.mark.parametrize("action", [Action.BACK, Action.UNDO, Action.BOTH, Action.ANALYSE, Action.RESIGN])
+    def test_it_is_gone_where_it_no_longer_matters(self, failed, written, action):
+        for _ in range(1 + (action is Action.RESIGN)):
+            failed.do(action)
+        assert not self.is_told(failed, written)
+
+    def test_the_key_that_asks_for_a_move_tries_again(self, failed, written):
+        assert failed.controller.label(Action.MOVE_NOW) == "Try again"
+        key(failed, "m")
+        failed.controller.tick(2.0)
+        assert not self.is_told(failed, written)
+        assert failed.table.requests[-1].board is not None and failed.controller.opponents.thinking
+
+    def test_another_opponent_is_asked_in_its_place(self, failed, written):
+        key(failed, "l")
+        key(failed, "down")
+        key(failed, "return")
+        failed.controller.tick(2.0)
+        assert not self.is_told(failed, written)
+        assert failed.table.requests[-1].board is not None
+        assert failed.table.requests[-1].spec == find_level("Watchful").spec
