@@ -453,8 +453,11 @@ CHINESE: Final[dict[str, str]] = {
     # --- Notices ------------------------------------------------------------------------------------------------------
     "notice.not_now": "现在不能：{action}。",
     "notice.no_review": "请先按 {key} 复盘。",
-    "notice.no_mistake_yet": "目前没有别的失着，复盘还没有完成。",
-    "notice.no_mistake": "复盘没有发现别的失着。",
+    "notice.no_mistake_yet": "目前没有失着，复盘还没有完成。",
+    "notice.no_mistake": "复盘没有发现失着。",
+    "notice.one_mistake": "复盘没有发现别的失着。",
+    "notice.first_mistake": "从最后的失着回到第一着失着。",
+    "notice.last_mistake": "从第一着失着转到最后的失着。",
     "notice.no_thoughts": "请先按 {key} 看模型的思路。",
     "notice.no_move_here": "没有走到这个局面的着法。",
     "notice.no_moves": "还没有走过棋。",

@@ -450,8 +450,11 @@ ENGLISH: Final[dict[str, str]] = {
     # --- Notices ------------------------------------------------------------------------------------------------------
     "notice.not_now": "Not possible now: {action}.",
     "notice.no_review": "{key} reviews the game first.",
-    "notice.no_mistake_yet": "No further mistake so far; the review is still running.",
-    "notice.no_mistake": "The review found no further mistake.",
+    "notice.no_mistake_yet": "No mistake so far; the review is still running.",
+    "notice.no_mistake": "The review found no mistake.",
+    "notice.one_mistake": "The review found no other mistake.",
+    "notice.first_mistake": "From the last mistake to the first.",
+    "notice.last_mistake": "From the first mistake to the last.",
     "notice.no_thoughts": "{key} shows the model's mind first.",
     "notice.no_move_here": "No move leads to this position.",
     "notice.no_moves": "No move has been played yet.",

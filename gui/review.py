@@ -69,6 +69,8 @@ class GameReview:
         """The line up to a mistake, and another move in its place."""
         self.tried: GameNode | None = None
         """Where that move led."""
+        self._reached: GameNode | None = None
+        """The position before a mistake that was shown last."""
         self._player = Spec.parse("lm")
         self._summary: tuple[object, Summary] = (None, Summary())
         self._number = 0
@@ -103,7 +105,7 @@ class GameReview:
             if self.running or self.trial is not None:
                 self._stop()
             self.review, self.nodes, self.error = None, [], None
-            self.trial = self.tried = None
+            self.trial = self.tried = self._reached = None
         if self._revision != session.revision:
             self._revision = session.revision
             self._prune()
@@ -184,12 +186,21 @@ class GameReview:
         return self._summary[1]
 
     def next_mistake(self, step: int) -> Judged | None:
-        """Return the next mistake after the position shown, or the last one before it."""
-        at = self.session.viewed
-        found = self.summary.mistakes
+        """Return the next mistake after the position shown, or the last one before it: after the last comes the first.
+
+        From the start that is one on the first move, unless `go_to_mistake` has shown it already.
+        """
+        at, found = self.session.viewed, self.summary.mistakes
         if step > 0:
-            return next((judged for judged in found if judged.ply - 1 > at), None)
-        return next((judged for judged in reversed(found) if judged.ply - 1 < at), None)
+            begins = at == 0 and self._reached is not self.session.node
+            return next((judged for judged in found if judged.ply - 1 >= at + (not begins)), next(iter(found), None))
+        return next((judged for judged in reversed(found) if judged.ply - 1 < at), next(reversed(found), None))
+
+    def go_to_mistake(self, step: int) -> None:
+        """Show the position before the next mistake or the last one before."""
+        if (judged := self.next_mistake(step)) is not None:
+            self._reached = self.nodes[judged.ply - 1]
+            self.session.show(self._reached)
 
     @property
     def awaited(self) -> Judged | None:

@@ -132,7 +132,7 @@ def enabled(controller: Controller, action: Action) -> bool:
         case Action.REVIEW:
             return bool(session.table.game.variations)
         case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE:
-            return controller.review.next_mistake(1 if action is Action.NEXT_MISTAKE else -1) is not None
+            return bool(controller.review.summary.mistakes)
         case Action.RETRY:
             return controller.review.judged(session.node) is not None
         case Action.MORE_LINES:

@@ -46,8 +46,11 @@ def do(controller: Controller, action: Action) -> None:
         case Action.REVIEW:
             review.toggle(controller.opponents.player)
         case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE:
-            judged = review.next_mistake(1 if action is Action.NEXT_MISTAKE else -1)
-            if judged is not None:
-                session.show(review.nodes[judged.ply - 1])
+            step, before = 1 if action is Action.NEXT_MISTAKE else -1, session.viewed
+            review.go_to_mistake(step)
+            if len(review.summary.mistakes) == 1 and session.viewed == before:
+                controller.say(say("notice.one_mistake"))
+            elif (session.viewed - before) * step < 0:
+                controller.say(say("notice.first_mistake" if step > 0 else "notice.last_mistake"))
         case Action.RETRY if session.node.parent is not None:
             session.show(session.node.parent)

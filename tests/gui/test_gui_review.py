@@ -129,13 +129,13 @@ class TestAsking:
             assert app.controller.status()[0] == said
         press_key(app, "v")
         press_key(app, "j")
-        assert app.controller.status()[0] == "No further mistake so far; the review is still running."
+        assert app.controller.status()[0] == "No mistake so far; the review is still running."
         answer(app, *(Looked(asked(app).number, point(ply, 0.5)) for ply in range(7)))
         app.session.view(0)
         app.frame(2.0)
         assert any("No mistake was found" in text for text in written)
         press_key(app, "j")
-        assert app.controller.status()[0] == "The review found no further mistake."
+        assert app.controller.status()[0] == "The review found no mistake."
         press_key(app, "1")
         assert app.controller.status()[0] == "No move leads to this position."
         press_key(app, "left")
@@ -219,10 +219,33 @@ class TestTrying:
         press_key(app, "j")
         assert app.session.viewed == 3
         assert app.controller.review.awaited.ply == 4
-        assert not app.controller.enabled(Action.NEXT_MISTAKE)
+        press_key(app, "j")
+        assert app.session.viewed == 3 and app.controller.status()[0] == "The review found no other mistake."
         app.session.view(6)
         press_key(app, "j", pygame.KMOD_LSHIFT)
         assert app.session.viewed == 3
+
+    @pytest.fixture
+    def review(self, app):
+        """Review the game, with values of one's own."""
+
+        def finish_with(*values):
+            press_key(app, "v")
+            answer(app, *(Looked(asked(app).number, point(ply, value)) for ply, value in enumerate(values)))
+            app.session.view(0)
+
+        return finish_with
+
+    def test_after_the_last_mistake_comes_the_first(self, app, review):
+        review(0.5, 0.2, 0.2, 0.2, 0.5, 0.5, 0.8)  # the first, the fourth and the last move lose much
+        visited = []
+        for _ in range(4):
+            press_key(app, "j")
+            visited.append(app.session.viewed)
+        assert visited == [0, 3, 5, 0]
+        assert app.controller.status()[0] == "From the last mistake to the first."
+        press_key(app, "j", pygame.KMOD_LSHIFT)
+        assert app.session.viewed == 5 and app.controller.status()[0] == "From the first mistake to the last."
 
     def test_another_move_is_judged(self, app, written):
         finish(app)
