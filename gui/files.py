@@ -131,8 +131,15 @@ class Files:
         """The session's number of the game that the file has."""
         saved = session.table.game.headers.pop(SAVED, None)
         self._saved = self._text() if saved else ""
+        self._shown: tuple[int, int, str] = -1, -1, ""
+        """The number of the reading whose game came last, that of the session then, and the game's text."""
 
     # --- State --------------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """What the games are called together: the name of their file, or that they were pasted."""
+        return say("file.pasted") if self.path is None else self.path.name
 
     @property
     def several(self) -> bool:
@@ -214,11 +221,13 @@ class Files:
         self._whole = not report.fault
         if not self.entries:
             self._asked_in = -1
+        got = self.entries and self._shown[0] == report.number
         if report.fault:
-            got = self.entries and self._source == self.path
-            name = self._source.name if isinstance(self._source, Path) else ""
+            name = self._source.name if isinstance(self._source, Path) else say("file.pasted") if got else ""
             key = "notice.read_part" if got else "notice.unread" if name else "notice.unread_text"
             self._notice(say(key, name=name, reason=self._within(report.fault)), "alert")
+        elif got and self.several and isinstance(self._source, str):
+            self._notice(say("notice.pasted_several", count=len(self.entries), key=Action.GAMES.shortcut), "good")
 
     def _within(self, fault: str) -> str:
         """Return what is said of a fault without the path of the file that was opened: the status line is short."""
@@ -228,19 +237,18 @@ class Files:
 
     def _show(self, fetched: Fetched) -> None:
         session, game = self.session, fetched.game
-        kept = self.set_aside()
+        there = self._shown == (fetched.number, session.number, self._text())  # the reader still has the game
+        kept = "" if there else self.set_aside()
         if kept is None:
             return
         try:
-            if isinstance(self._source, Path) or (game.variations and game.result != "*"):
-                session.study(game)
-            else:
-                session.resume(game)
+            session.study(game)
         except ValueError as error:
             self._notice(translated(describe(error)), "alert")
             return
         self.path = self._source if isinstance(self._source, Path) else None
         self.index, self._game_number = fetched.index, session.number
+        self._shown = fetched.number, session.number, self._text()
         if self.path is not None:
             same = [kind for kind in KINDS if kind.suffix == self.path.suffix.lower()]
             self.kind = next((kind for kind in same if kind.name.endswith(fetched.notation)), (same or KINDS)[0])
@@ -250,11 +258,11 @@ class Files:
             key = "notice.fault_mend" if game.unread else "notice.fault"
             told = {"key": Action.MEND.shortcut} if game.unread else {}
             self._notice(say(key, reason=self._within(describe(game.errors[0])), **told), "alert")
-        elif self.path is not None:
+        elif self.path is not None or self.several:
             key = "notice.kept" if kept else "notice.opened"
-            self._notice(say(key, name=self.path.name, number=fetched.index + 1, kept=kept), "good")
+            self._notice(say(key, name=self.name, number=fetched.index + 1, kept=kept), "good")
         else:
-            self._notice(say("notice.pasted"), "good")
+            self._notice(say("notice.pasted", key=Action.BOTH.shortcut), "good")
 
     def bring(self, game: Game, ply: int) -> None:
         """Lay a game of the library open at a ply; the game before is kept in a file if no file has it."""

@@ -1,14 +1,16 @@
-"""Reads pasted text: a game or a position in any format."""
+"""Reads pasted text: games or a position in any format."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from xiangqi import STARTING_FEN, formats
-from xiangqi.formats import FormatError, UnknownFormatError, pgn
+from xiangqi.formats import ErrorHandler, FormatError, UnknownFormatError, pgn
+from xiangqi.formats.errors import log_error
 from xiangqi.game import Game
 
 _POSITION: Final = re.compile(
@@ -19,35 +21,39 @@ _POSITION: Final = re.compile(
 _FIRST_MOVE: Final = re.compile(r"^\s*1\s*[.\N{FULLWIDTH FULL STOP}\N{IDEOGRAPHIC COMMA}]", re.MULTILINE)
 
 
-def read_pasted(text: str) -> Game:
-    """Return the first game in a text; a position is a game without moves.
+_FENCE: Final = re.compile(r"^[ \t]*(?:```|~~~)[^\n`]*$", re.MULTILINE)
+_QUOTES: Final = "\"'`“”‘’「」『』"
 
-    A position is a FEN or UCI's command ``position``. A game is a text in a format of `xiangqi.formats`, or a bare list
-    of moves in any notation, with or without lines of heading before it. Raises ``ValueError`` with the reason.
 
-    >>> read_pasted("炮二平五 马8进7").moves()
+def read_pasted(text: str, on_error: ErrorHandler = log_error) -> Iterator[Game]:
+    """Iterate over the games in a text; a position is a game without moves.
+
+    A position is a FEN, in quotes or not, or UCI's command ``position``. A game is a text in a format of
+    `xiangqi.formats`, or a bare list of moves in any notation, with or without lines of heading before it. The fences
+    of Markdown are passed over. ``on_error`` is as for `xiangqi.formats.load`. Raises ``ValueError`` with the reason if
+    there is no game.
+
+    >>> next(read_pasted("炮二平五 马8进7")).moves()
     [Move.from_iccs('h2e2'), Move.from_iccs('h9g7')]
-    >>> read_pasted("position startpos moves h2e2").moves()
+    >>> next(read_pasted("position startpos moves h2e2")).moves()
     [Move.from_iccs('h2e2')]
-    >>> read_pasted("4k4/9/9/9/9/9/9/9/9/3K5 b - - - -").fen
+    >>> next(read_pasted('"4k4/9/9/9/9/9/9/9/9/3K5 b - - - -"')).fen
     '4k4/9/9/9/9/9/9/9/9/3K5 b - - 0 1'
-    >>> read_pasted("hello")
+    >>> next(read_pasted("hello"))
     Traceback (most recent call last):
     ...
     ValueError: neither a game nor a position: 'hello'
     """
-    text = text.encode("utf-8", "replace").decode("utf-8-sig").strip()
-    if (position := _POSITION.fullmatch(text)) is not None:
+    text = _FENCE.sub("", text.encode("utf-8", "replace").decode("utf-8-sig")).strip()
+    bare = text.translate(dict.fromkeys(map(ord, _QUOTES))).strip()
+    if (position := _POSITION.fullmatch(bare)) is not None:
         game = Game(fen=position["fen"] or STARTING_FEN)
-        return pgn.loads(f'[FEN "{game.fen}"]\n{position["moves"]}') if position["moves"] else game
-    lost: list[FormatError] = []
+        yield pgn.loads(f'[FEN "{game.fen}"]\n{position["moves"]}') if position["moves"] else game
+        return
     try:
-        game_or_none = next(formats.load(io.BytesIO(text.encode()), lost.append), None)
+        yield from formats.load(io.BytesIO(text.encode()), on_error)
     except UnknownFormatError:
-        return _read_moves(text)
-    if game_or_none is None:
-        raise lost[0] if lost else ValueError("there is no game in the text")
-    return game_or_none
+        yield _read_moves(text.strip(_QUOTES))
 
 
 def _read_moves(text: str) -> Game:

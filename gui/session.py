@@ -344,13 +344,11 @@ class Session:
         self.table.forfeit(color)
         self._changed(follow=live)
 
-    def resume(self, game: Game) -> None:
-        """Resume a recorded game at the end of its main line. Raises ``InvalidFenError`` or ``IllegalMoveError``."""
-        table = Table.resume(game, self.table.seats)
-        self._start(table, played_here=not game.variations, recorded_end=_end_of(game))
-
     def study(self, game: Game) -> None:
-        """Lay a recorded game open at its beginning; persons play both sides. Raises like `resume`."""
+        """Lay a recorded game open at its beginning; persons play both sides.
+
+        Raises ``InvalidFenError`` or ``IllegalMoveError``.
+        """
         table = Table.resume(game, _seats(HUMANS["both"]))
         self._start(table, played_here=False, recorded_end=_end_of(game))
         self.view(0)

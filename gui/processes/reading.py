@@ -173,7 +173,8 @@ class Shelf:
         except Exception as error:  # whatever a file does is told on the board
             fault = describe(error)
         if not fault and not self._games:
-            fault = describe(faults[0]) if faults else "there is no game in the file"
+            nothing = f"there is no game in the {'text' if isinstance(request.source, str) else 'file'}"
+            fault = describe(faults[0]) if faults else nothing
         elif not fault and len(self._games) > 1 and faults:
             fault = describe(faults[0]) + (
                 f" (and {counted(len(faults) - 1, 'more fault')})" if len(faults) > 1 else ""
@@ -203,7 +204,7 @@ def _games(source: Path | str, on_error: Callable[[Exception], None]) -> Iterato
     if isinstance(source, str):
         from gui.pasting import read_pasted
 
-        yield read_pasted(source)
+        yield from read_pasted(source, on_error)
     else:
         from xiangqi import formats
 

@@ -36,8 +36,7 @@ class GamesSheet(Overlay):
 
     @property
     def title(self) -> str:  # type: ignore[override]  # it changes while the file is read
-        name = self.files.path.name if self.files.path else ""
-        return say("games.title", name=name, count=f"{len(self.files.entries):,}")
+        return say("games.title", name=self.files.name, count=f"{len(self.files.entries):,}")
 
     def _search(self) -> None:
         entries, words = self.files.entries, searchable(self.filter.value).split()

@@ -417,6 +417,7 @@ class TestClipboardAndFiles:
         left = tmp_path / "left"
         table.clipboard.text = f'[Red "Human"]\n[Black "uci:cmd=touch {left},depth=1"]\n\n1. h2e2 h9g7 *\n'
         table.paste()
+        table.controller.do(Action.BOTH)
         table.play("b0c2")
         table.wait(lambda: len(table.moves) == 4)
         assert [spec.partition(":")[0] for spec in table.specs] == ["lm"]
@@ -436,6 +437,8 @@ class TestClipboardAndFiles:
             f"position fen {STARTING_FEN} moves h2e2 h9g7 b0c2",
             "[DhtmlXQ][DhtmlXQ_movelist]774770621927[/DhtmlXQ_movelist][/DhtmlXQ]",
             '{"moves": "h2e2 h9g7 b0c2"}',
+            "```pgn\n1. h2e2 h9g7 2. b0c2 *\n```",
+            "「炮二平五 马8进7 马八进七」",
         ],
     )
     def test_a_game_can_be_pasted(self, seat, text):
@@ -444,7 +447,23 @@ class TestClipboardAndFiles:
         table.paste()
         assert table.moves == ["h2e2", "h9g7", "b0c2"]
         assert table.session.texts[0] == "炮二平五"
-        assert table.controller.status()[0] == "Pasted."
+        assert table.controller.status()[0] == "Pasted. You play both sides; B lets the opponent play."
+
+    @pytest.mark.parametrize("text", ['"{}"', "'{}'", "“{}”", "`{}`", "```\n{}\n```", 'FEN: "{}"', '[FEN "{}"]'])
+    def test_a_position_in_quotes_can_be_pasted(self, seat, text):
+        table = seat(Scripted())
+        table.clipboard.text = text.format("3k5/9/9/9/9/9/9/9/9/4K4 b - - 0 1")
+        table.paste()
+        assert table.session.board.fen() == "3k5/9/9/9/9/9/9/9/9/4K4 b - - 0 1"
+
+    @pytest.mark.parametrize("text", ["h2e2 h9g7 b0c2", "3k5/9/9/9/9/9/9/9/9/4K4 b", "3k5/9/9/9/9/9/9/9/9/4K4 w"])
+    def test_nobody_moves_into_what_was_pasted(self, seat, text):
+        table = seat(Scripted("h9g7"))
+        table.clipboard.text = text
+        table.paste()
+        assert table.session.humans == HUMANS["both"] and table.session.viewed == 0
+        table.controller.do(Action.BOTH)
+        assert table.session.humans == {RED}
 
     @pytest.mark.parametrize("rest", ["", " b", " b - -", " b - - - -", " b - - 0 1"])
     def test_a_position_can_be_pasted_with_what_its_writer_left_out(self, seat, rest):

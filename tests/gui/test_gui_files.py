@@ -322,6 +322,46 @@ class TestSeveralGames:
         assert [board.app.controller.opponents.side(color)[0] for color in (0, 1)] == ["红方1", "黑方1"]
 
 
+class TestSeveralPasted:
+    @pytest.fixture
+    def pasted(self, board, club):
+        board.app.controller.clipboard.put(club.read_text("utf-8"))
+        board.app.do(Action.PASTE)
+        board.wait(lambda: board.session.table.game.variations and not board.files.reading)
+        return board
+
+    @staticmethod
+    def saved(board):
+        return [path for path in board.app.controller.games.path.glob("*.pgn") if "current" not in path.name]
+
+    def test_they_are_stepped_through_as_those_of_a_file(self, pasted):
+        assert pasted.line == "Pasted: 3 games. Ctrl+G lists them."
+        key(pasted.app, "page down")
+        pasted.wait(lambda: pasted.files.index == 1)
+        assert pasted.line == "Clipboard, game 2."
+        assert moves(pasted.session.table.game) == MOVES[:3]
+        key(pasted.app, "g", pygame.KMOD_LCTRL)
+        assert pasted.app.overlay.title == "Games in Clipboard: 3"
+
+    def test_one_is_saved_when_another_comes_if_it_was_changed(self, pasted, club):
+        key(pasted.app, "page down")
+        pasted.wait(lambda: pasted.files.index == 1)
+        assert self.saved(pasted) == []
+        pasted.session.set_comment(pasted.session.node, "looked at")
+        key(pasted.app, "page down")
+        pasted.wait(lambda: pasted.files.index == 2)
+        (kept,) = self.saved(pasted)
+        assert next(load(kept)).comment == "looked at"
+        pasted.open(club)
+        assert len(self.saved(pasted)) == 2
+
+    def test_one_of_them_that_is_faulty_is_told(self, board):
+        board.app.controller.clipboard.put('[Red "A"]\n\n1. h2e2 *\n\n[Red "B"]\n\n1. h2e2 h9h8 *\n')
+        board.app.do(Action.PASTE)
+        board.wait(lambda: board.session.table.game.variations and not board.files.reading)
+        assert board.line.startswith("Clipboard is read in part: ")
+
+
 class TestSaving:
     def test_a_file_of_one_game_is_written_again(self, board, tmp_path):
         path = tmp_path / "one.pgn"
@@ -416,7 +456,7 @@ class TestTexts:
         if name == "fen":
             assert text == board.session.shown.fen()
         else:
-            assert moves(read_pasted(text)) == MOVES
+            assert moves(next(read_pasted(text))) == MOVES
 
     def test_a_right_click_on_the_panel_copies(self, board):
         board.session.explore([Move.from_iccs("h2e2")])
@@ -426,7 +466,7 @@ class TestTexts:
         assert isinstance(board.app.overlay, ChoiceSheet)
         key(board.app, "down")
         key(board.app, "return")
-        assert moves(read_pasted(board.app.controller.clipboard.text)) == ["h2e2"]
+        assert moves(next(read_pasted(board.app.controller.clipboard.text))) == ["h2e2"]
 
     def test_pictures(self, board, tmp_path):
         board.session.explore([Move.from_iccs("h2e2")])

@@ -96,7 +96,7 @@ class TestDialog:
         app.table.paste()
         key(app, "n")
         key(app, "return")
-        assert app.session.start_fen == fen and app.session.humans == {RED}
+        assert app.session.start_fen == fen and app.session.humans == {BLACK}
         app.session.play(app.session.board.legal_moves[0])
         key(app, "n")
         assert app.overlay.starts[app.overlay.lists[2].chosen] == ("Start of this game", fen)
@@ -116,7 +116,7 @@ class TestDialog:
         assert app.overlay.note == ""
         key(app, "return")
         assert app.overlay is None and app.session.start_fen == fen
-        assert app.session.humans == set() and app.controller.opponents.player_at(RED) == Spec("level", "Learner")
+        assert app.session.humans == {BLACK} and app.controller.opponents.player_at(RED) == Spec("level", "Learner")
 
     def test_what_is_still_being_read_does_not_take_the_place_of_a_game_begun_meanwhile(self, app):
         app.table.reader.gate.clear()
