@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gui.actions import MARKS, Action
 from gui.analysis import MOST_LINES
@@ -142,23 +142,80 @@ def enabled(controller: Controller, action: Action) -> bool:
     return action not in MARKS or session.viewed > 0
 
 
+_REASONS: Final = {
+    Action.REDO: "notice.no_redo",
+    Action.SWAP: "notice.one_person",
+    Action.LET_STAND: "notice.nothing_held",
+    Action.FIRST: "notice.at_start",
+    Action.BACK: "notice.at_start",
+    Action.FORWARD: "notice.at_end",
+    Action.LAST: "notice.at_end",
+    Action.UPPER_BRANCH: "notice.no_branch",
+    Action.LOWER_BRANCH: "notice.no_branch",
+    Action.TO_GAME: "notice.in_place",
+    Action.PLAY_FROM_HERE: "notice.in_place",
+    Action.ERASE: "notice.no_drawings",
+    Action.GAMES: "notice.one_game",
+    Action.PREVIOUS_GAME: "notice.one_game",
+    Action.NEXT_GAME: "notice.one_game",
+    Action.SIMILAR: "notice.no_similar",
+    Action.REVIEW: "notice.no_moves",
+    **dict.fromkeys(MARKS, "notice.no_move_here"),
+}
+"""Why an action is not enabled, where that is always the same."""
+
+
 def why_not(controller: Controller, action: Action) -> str:
-    """Say why an action that is not enabled does nothing; empty for steps beyond the end of a line, and for Enter."""
-    review = controller.review
+    """Say why an action that is not enabled does nothing."""
+    session, opponents, review, analysis = (
+        controller.session,
+        controller.opponents,
+        controller.review,
+        controller.analysis,
+    )
     match action:
-        case _ if action.group == "steps" or action is Action.LET_STAND:
-            return ""
-        case Action.REVIEW | Action.UNDO if not controller.session.table.game.variations:
-            return say("notice.no_moves")
+        case Action.LAST if session.viewed < len(session.cursor.line):
+            return say("notice.in_place")
+        case _ if action in _REASONS:
+            return say(_REASONS[action])
+        case Action.UNDO:
+            return say("notice.no_own_move" if session.table.game.variations else "notice.no_moves")
+        case Action.HINT if not session.awaits_human:
+            return say("notice.opponents_turn")
+        case Action.MOVE_NOW:
+            return say("status.loading" if opponents.thinking else "notice.nobody_thinks")
+        case Action.DRAW | Action.RESIGN if not session.over and session.person is None:
+            return say("notice.no_person")
+        case Action.DRAW if not session.over:
+            return say("notice.offered")
         case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE if review.review is not None:
             return say("notice.no_mistake" if review.review.done else "notice.no_mistake_yet")
-        case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE | Action.RETRY | Action.SAVE_REVIEW if not review.nodes:
-            return say("notice.no_review", key=Action.REVIEW.shortcut)
-        case _ if action in MARKS:
-            return say("notice.no_move_here")
+        case Action.NEXT_MISTAKE | Action.PREVIOUS_MISTAKE | Action.RETRY | Action.SAVE_REVIEW:
+            text = "notice.not_reviewed" if review.nodes else "notice.no_review"
+            return say(text, key=Action.REVIEW.shortcut)
         case Action.NEXT_MOVE if not controller.mind.on:
             return say("notice.no_thoughts", key=Action.MIND.shortcut)
-    return say("notice.not_now", action=action.title.rstrip("."))
+        case Action.NEXT_MOVE if controller.mind.thoughts is None:
+            return say("analysis.waiting")
+        case Action.MORE_LINES | Action.FEWER_LINES if not analysis.on:
+            return say("notice.no_analysis", key=Action.ANALYSE.shortcut)
+        case Action.MORE_LINES | Action.FEWER_LINES:
+            return say("notice.most_lines" if action is Action.MORE_LINES else "notice.fewest_lines", count=MOST_LINES)
+        case Action.MEND if controller.files.mending:
+            return say("notice.mending")
+        case Action.MEND:
+            return say("notice.unguessable" if session.table.game.errors else "notice.nothing_unread")
+        case Action.DELETE | Action.PROMOTE_TO_MAIN if not isinstance(session.node, ChildNode):
+            return say("notice.no_move_here")
+        case Action.DELETE:
+            return say("notice.in_game", key=Action.PLAY_FROM_HERE.shortcut)
+        case Action.PROMOTE_TO_MAIN:
+            return say("notice.is_main")
+        case Action.PROMOTE | Action.DEMOTE if session.branch is None:
+            return say("notice.one_line")
+        case Action.PROMOTE | Action.DEMOTE:
+            return say("notice.first_branch" if action is Action.PROMOTE else "notice.last_branch")
+    return say("notice.over")
 
 
 def _in_work(session: Session) -> bool:

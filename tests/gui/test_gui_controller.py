@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from gui.actions import Action
+from gui.actions import Action, availability
 from gui.games_folder import GamesFolder
 from gui.processes.player import Failed
 from gui.session import Session
@@ -387,6 +387,64 @@ class TestLevels:
         table.play("h2e2")
         table.wait(lambda: table.moves == ["h2e2", "h9g7"])
         assert table.specs[-1] == find_level("Sharp").spec
+
+
+class TestWhyNot:
+    """A key that can do nothing says why."""
+
+    @pytest.mark.parametrize("played", [(), ("h2e2",), ("h2e2", "h9g7")])
+    @pytest.mark.parametrize("side", HUMANS)
+    def test_there_is_a_reason_for_every_action(self, seat, side, played):
+        table = seat(Scripted(), session=Session(humans=HUMANS[side]))
+        table.play(*played)
+        for _ in range(2):
+            for action in Action:
+                assert table.controller.enabled(action) or availability.why_not(table.controller, action)
+            table.session.resign()
+
+    @pytest.mark.parametrize(
+        ("action", "reason"),
+        [
+            (Action.UNDO, "There is no move yet."),
+            (Action.REDO, "No move was taken back."),
+            (Action.MOVE_NOW, "Nobody is thinking."),
+            (Action.MORE_LINES, "Space starts the analysis first."),
+            (Action.NEXT_GAME, "No list of several games is open."),
+            (Action.MEND, "All of this game could be read."),
+            (Action.ERASE, "Nothing is drawn here."),
+            (Action.TO_GAME, "The game stands here."),
+            (Action.BACK, "This is the first position."),
+            (Action.DELETE, "No move leads to this position."),
+        ],
+    )
+    def test_at_the_start(self, seat, action, reason):
+        table = seat(Scripted())
+        table.controller.do(action)
+        assert table.controller.status()[0] == reason
+
+    @pytest.mark.parametrize(
+        ("action", "reason"),
+        [
+            (Action.DELETE, "The game goes through this move. After P in an earlier position it can be deleted."),
+            (Action.PROMOTE, "No branch is above this one."),
+            (Action.PROMOTE_TO_MAIN, "This is the main line."),
+            (Action.FORWARD, "This is the last position."),
+        ],
+    )
+    def test_in_the_tree(self, seat, action, reason):
+        table = seat(Scripted(), session=Session(humans=HUMANS["both"]))
+        table.play("h2e2")
+        table.session.undo()
+        table.play("c3c4")
+        table.controller.do(action)
+        assert table.controller.status()[0] == reason
+
+    def test_when_the_game_is_over(self, seat):
+        table = seat(Scripted())
+        table.session.resign()
+        for action in (Action.HINT, Action.RESIGN, Action.DRAW):
+            table.controller.do(action)
+            assert table.controller.status()[0] == "The game is over."
 
 
 class TestClipboardAndFiles:

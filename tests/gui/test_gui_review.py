@@ -140,7 +140,7 @@ class TestAsking:
         assert app.controller.status()[0] == "No move leads to this position."
         press_key(app, "left")
         press_key(app, "pageup")
-        assert app.controller.status()[0] == "Not possible now: Previous game."
+        assert app.controller.status()[0] == "No list of several games is open."
 
     def test_another_game_forgets_it(self, app):
         finish(app)
