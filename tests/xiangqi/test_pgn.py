@@ -155,6 +155,23 @@ class TestNotations:
         with pytest.raises(UnknownFormatError):
             xiangqi.load(io.BytesIO(text.encode()))
 
+    @pytest.mark.parametrize(
+        "comment", ["a comment", "word " * 40, "two\n\nparagraphs", "1. h2e2 was played.\n1. Once more."]
+    )
+    @pytest.mark.parametrize("headers", ["", '[Red "A"]\n\n'])
+    def test_a_comment_on_lines_of_its_own_belongs_to_the_game_after_it(self, headers: str, comment: str) -> None:
+        text = f'{headers}{{{comment}}}\n1. h2e2 {{first}}\n{{second}} h9g7 *\n\n[Red "B"]\n\n1. c3c4 *\n'
+        games = list(pgn.read(io.StringIO(text)))
+        assert [len(game.moves()) for game in games] == [2, 1]
+        assert games[0].comment.split() == comment.split()
+
+    @pytest.mark.parametrize("length", range(60, 100))
+    def test_a_comment_of_any_length_before_the_moves_reads_back(self, length: int) -> None:
+        game = Game.from_pgn("1. h2e2 h9g7 *")
+        game.comment = "x" * length
+        (again,) = pgn.read(io.StringIO(str(game)))
+        assert (again.comment, again.moves()) == (game.comment, game.moves())
+
     def test_full_width_comments_keep_their_characters(self) -> None:
         game = one("1．炮二平五｛好，｝ {（一）； } ；馬８進７ *")
         assert iccs(game) == ["h2e2", "h9g7"]

@@ -98,6 +98,7 @@ _BEGINNING: Final = re.compile(
 )
 _NO_MOVES: Final = re.compile(rb"[ \t]*(?:[%;]|\[[^\]\n]*(?:\]\s*)?$)")
 """A line before the moves without a move: a comment or a malformed header."""
+_COMMENT: Final = re.compile(rb"\{[^}]*\}?")
 _PLAIN_GAME: Final = re.compile(
     rb'(?:\[[A-Za-z0-9_]++ "[^"\\\n]*+"\]\n)++\n++(?=\d)((?:[^"{}\[]++|\{[^{}"]*+\})++)'
     rb'(?<=\n)(?=\[[A-Za-z0-9_]++ ")'
@@ -120,20 +121,20 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
     tags: set[bytes] = set()
     size, number, first = 0, 1, 1
     depth = 0  # of variations, if comments have as many brackets that open as that close
-    has_moves = in_comment = ended = after_blank = False
+    has_moves = moved = in_comment = ended = after_blank = False
     while line := file.readline(MAX_GAME):
         is_blank = line.isspace()
         tag = _TAG_START.match(line) if b'"' in line else None
         if (
             (has_moves and tag and not (in_comment and line[:1].isspace()))
             or (after_blank and tag and not has_moves and tag[1] in tags)
-            or ((ended or (has_moves and not in_comment and depth < 1)) and _FIRST_MOVE.match(line))
+            or ((ended or (moved and not in_comment and depth < 1)) and _FIRST_MOVE.match(line))
         ):
             yield first, bytes(text) if size <= MAX_GAME else None
             text.clear()
             tags.clear()
             size, first = 0, number
-            has_moves = in_comment = ended = False
+            has_moves = moved = in_comment = ended = False
             depth = 0
         if tag and not size:  # a game begins: pass over all plain ones that are in the buffer at once
             ahead, at = line + file.peek(), 0
@@ -149,7 +150,8 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
             tags.add(tag[1])
         after_blank = is_blank
         if not (is_blank or (tag and line.rstrip().endswith(_CLOSING)) or (not has_moves and _NO_MOVES.match(line))):
-            has_moves = True
+            has_moves = True  # or a comment before the moves
+            moved = moved or _says_more_than_a_comment(line, in_comment)
             depth += line.count(b"(") - line.count(b")")
             opened, closed = line.rfind(b"{"), line.rfind(b"}")
             if opened != closed:
@@ -163,6 +165,12 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
         number += line.endswith(b"\n")
     if size:
         yield first, bytes(text) if size <= MAX_GAME else None
+
+
+def _says_more_than_a_comment(line: bytes, in_comment: bool) -> bool:
+    if in_comment:
+        line = line.partition(b"}")[2]
+    return not _NO_MOVES.match(line) and bool(_COMMENT.sub(b"", line).strip())
 
 
 def read(
