@@ -513,7 +513,7 @@ CHINESE: Final[dict[str, str]] = {
     "notice.read_part": "{name} 只读出一部分：{reason}",
     "notice.unread": "{name}：{reason}",
     "notice.unread_text": "{reason}",
-    "notice.fault": "读到出错处为止：{reason}",
+    "notice.fault": "除一处错误外已读出：{reason}",
     "notice.fault_mend": "读到出错处为止；按 {key} 推测其余。{reason}",
     "notice.mending": "正在推测棋谱内容…",
     "notice.mended": "推测 {count} 处，每处注释里写有概率。",

@@ -510,7 +510,7 @@ ENGLISH: Final[dict[str, str]] = {
     "notice.read_part": "Only a part of {name} could be read: {reason}",
     "notice.unread": "{name}: {reason}",
     "notice.unread_text": "{reason}",
-    "notice.fault": "Read up to a fault: {reason}",
+    "notice.fault": "Read but for a fault: {reason}",
     "notice.fault_mend": "Read up to a fault; {key} guesses the rest. {reason}",
     "notice.mending": "Guessing what the record says...",
     "notice.mended": "Guesses: {count}, each in a comment with its probability.",

@@ -379,8 +379,27 @@ class TestBrokenFiles:
         stored = int.from_bytes(data[1032:1036], "little")
         lower = data[:1032] + (stored - min(key, 500)).to_bytes(4, "little") + data[1036:]
         game = xqf.loads(lower)
+        assert lines(game) == {"h2e2 h9g7"} and game.next().comment == "x"
+        assert str(*game.errors) == "byte 1032: the length of a comment is damaged"
+        game = xqf.loads(lower[:-1])  # which is not whole any more
         assert game.moves() == [Move.from_iccs("h2e2")]
         assert "the length of a comment is negative" in str(game.errors[0])
+
+    @pytest.mark.parametrize("comment", ["", "my comment"])
+    @pytest.mark.parametrize("place", range(1036, 1040))
+    def test_a_damaged_length_costs_no_move(self, comment: str, place: int) -> None:
+        tree: list[Tree] = [
+            (0, 0, True, False, ""),
+            (72, 42, True, False, comment),
+            (79, 67, True, False, "another"),
+            (70, 62, False, False, ""),
+        ]
+        damaged = bytearray(plain(tree))
+        damaged[place] = 0xFF
+        game = xqf.loads(bytes(damaged))
+        assert lines(game) == {"h2e2 h9g7 h0g2"}
+        assert str(*game.errors) == "byte 1036: the length of a comment is damaged"
+        assert [node.comment for node in game.walk()] == [comment, "another", ""]
 
     def test_two_pieces_on_a_square(self) -> None:
         squares = (80, 80, *SQUARES[2:], *BLACK_SQUARES)

@@ -50,6 +50,8 @@ from xiangqi.words import counted
 SUFFIXES: Final = (".xqf",)
 MAGIC: Final = b"XQ"
 _HEADER_SIZE: Final = 1024
+_MOST_SEARCHED: Final = 1 << 20
+"""In so many bytes at most the next move is sought: a bound on time."""
 _CIPHER_TEXT: Final = b"[(C) Copyright Mr. Dong Shiwei.]"
 _TEXTS: Final = (
     ("Title", 80, 63),
@@ -165,10 +167,45 @@ class _Reader:
         length = 0 if self.cut_off else int.from_bytes(raw, "little")
         if length:
             length -= self.keys.comment_length
-            if length < 0:
+            if not 0 <= length <= len(self.body) - self.at and (end := self._next_move()) is not None:
+                self.report(place, "the length of a comment is damaged")
+                length = end - self.at
+            elif length < 0:
                 self.report(place, "the length of a comment is negative")
                 self.cut_off, length = True, 0  # the start of the next move is unknown
         return clean_comment(_decode(self.take(length), self.encoding))
+
+    def _next_move(self) -> int | None:
+        """Return where a comment of unknown length ends: whole moves follow up to the end of the file."""
+        if len(self.body) - self.at > _MOST_SEARCHED:
+            return None
+        failed: set[int] = set()
+        for start in range(self.at, len(self.body)):
+            at, last = start, False
+            while at not in failed and (move := self._whole_move(at)) is not None:
+                failed.add(at)
+                at, last = move
+            if at == len(self.body) and last:
+                return start
+        return None
+
+    def _whole_move(self, at: int) -> tuple[int, bool] | None:
+        """Return where a move ends that begins here, and whether nothing continues it; ``None`` if none begins here."""
+        old = self.version <= 10
+        if at + (8 if old else 4) > len(self.body):
+            return None
+        origin, target, flags, _ = self.body[at : at + 4]
+        squares = _square((origin - 24 - self.keys.origin) & 0xFF), _square((target - 32 - self.keys.target) & 0xFF)
+        if -1 in squares or squares[0] == squares[1] or (old and flags not in (0, 0x0F, 0xF0, 0xFF)):
+            return None
+        at += 4
+        if old or flags & 0x20:
+            length = int.from_bytes(self.body[at : at + 4], "little")
+            length -= self.keys.comment_length if length else 0
+            at += 4 + length
+            if length < 0 or at > len(self.body):
+                return None
+        return at, not flags & (0xF0 if old else 0x80)
 
     def steps(self) -> Iterator[Step]:
         while not self.cut_off and (step := self.step()) is not None:
