@@ -317,6 +317,7 @@ CHINESE: Final[dict[str, str]] = {
     "editor.handicap": "让子…",
     "editor.play": "对弈",
     "editor.valid": "这个局面可以下。",
+    "editor.over": "{side}无着可走，棋局已经结束。",
     "editor.hint": "先点上面的棋子，再点棋盘；也可拖动。右键拿走棋子。",
     "editor.king_stays": "将帅要留在棋盘上，请拖到别处。",
     "editor.no_fen": "剪贴板里没有局面：{reason}",

@@ -41,6 +41,11 @@ class Editor:
         return [flag for flag in Status if flag in self.board.status()]
 
     @property
+    def over(self) -> bool:
+        """Whether the position is sound, but the side to move has no legal move: the game is over here."""
+        return not self.faults and not self.board.has_legal_moves()
+
+    @property
     def can_undo(self) -> bool:
         """Whether there is a change to take back."""
         return bool(self._before)

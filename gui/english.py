@@ -314,6 +314,7 @@ ENGLISH: Final[dict[str, str]] = {
     "editor.handicap": "Handicaps...",
     "editor.play": "Play",
     "editor.valid": "This position can be played.",
+    "editor.over": "{side} has no legal move: the game is over here.",
     "editor.hint": "Click a piece above, then points; or drag. The right button removes.",
     "editor.king_stays": "A king stays on the board: drag it elsewhere.",
     "editor.no_fen": "The clipboard holds no position: {reason}",

@@ -58,6 +58,16 @@ class GamesFolder:
         if self.path.is_dir() and self._own_file().exists():
             self._put_away(self._own_file())
 
+    def has_in_play(self, path: Path) -> bool:
+        """Whether a file of the folder is of a game in play.
+
+        >>> folder = GamesFolder(Path("a"))
+        >>> [folder.has_in_play(Path(name)) for name in ("a/current-12.pgn", "a/cup.pgn", "current.pgn")]
+        [True, False, False]
+        """
+        named = re.fullmatch(r"current(-\d+)?\.pgn", path.name) is not None
+        return named and path.parent.absolute() == self.path.absolute()
+
     def close(self) -> None:
         """Release the kept game to the next board that is opened."""
         if self._lock is not None:
@@ -83,7 +93,7 @@ class GamesFolder:
     def _gather(self) -> None:
         """Take the newest of the games that closed boards have left; the others become saved games."""
         for path in sorted(self.path.glob("current*.pgn")):
-            if path != self._own_file() and is_current(path) and (lock := _locked(path)) is not None:
+            if path != self._own_file() and self.has_in_play(path) and (lock := _locked(path)) is not None:
                 try:
                     self._take(path)
                 finally:
@@ -109,15 +119,6 @@ class GamesFolder:
             path.unlink()
         else:
             path.rename(self._dated())
-
-
-def is_current(path: Path) -> bool:
-    """Whether a file has the name of a game in play.
-
-    >>> [is_current(Path(name)) for name in ("current.pgn", "current-12.pgn", "current-cup.pgn")]
-    [True, True, False]
-    """
-    return re.fullmatch(r"current(-\d+)?\.pgn", path.name) is not None
 
 
 def _locked(path: Path) -> FileLock | None:

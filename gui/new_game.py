@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 import unicodedata
@@ -60,7 +61,8 @@ def candidates(settings: Settings) -> list[Candidate]:
     found.append(Candidate(oldest, f"{ELO_OF_2020:+d}", OF_2020, about=say("new.of_2020"), lacks=_lacks()))
     for name, text in engines(settings):
         try:
-            found.append(Candidate(name, say("new.engine"), Spec.parse(text), added=True))
+            spec = Spec.parse(text)
+            found.append(Candidate(name, say("new.engine"), spec, added=True, lacks=_lacks_program(spec)))
         except UserError:  # the settings were edited
             continue
     return found
@@ -70,6 +72,15 @@ def _lacks() -> str:
     """Return what is to be installed for the system of 2020: it needs torch, which playing does without."""
     missing = next((package for package in PACKAGES if find_spec(package) is None), None)
     return "" if missing is None else say("new.lacks", package=missing, command=install_command("torch"))
+
+
+def _lacks_program(spec: Spec) -> str:
+    """Return that an engine's program is not there; empty if it is."""
+    with contextlib.suppress(ValueError):
+        words = shlex.split(dict(spec.options).get("cmd", ""))
+        if words and shutil.which(words[0]) is None:
+            return say("engine.no_program", name=words[0])
+    return ""
 
 
 def known_player(settings: Settings, text: str) -> Spec | None:

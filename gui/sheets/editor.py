@@ -13,6 +13,7 @@ from gui.actions import Action, availability
 from gui.board_view import Marks, Scene
 from gui.editor import HANDICAPS, Editor
 from gui.layout import Layout, Point
+from gui.names import side_name
 from gui.sheets.overlay import Overlay
 from gui.strings import say
 from gui.widgets import Position, box, button, write
@@ -113,7 +114,7 @@ class EditorSheet(Overlay):
                     self._message = say("editor.no_fen", reason=error)
 
     def _finish(self, analyse: bool) -> None:
-        if self.editor.faults:
+        if self.editor.faults or self.editor.over:
             return
         if not self._armed and availability.question(self.controller, Action.NEW):
             self._armed = True
@@ -294,7 +295,7 @@ class EditorSheet(Overlay):
                 enabled = key != "u" or self.editor.can_undo
                 button(screen, layout, rect, say(TOOLS[key]), key.title(), pointer, enabled)
         self._draw_faults(screen, layout)
-        fine = not self.editor.faults
+        fine = not self.editor.faults and not self.editor.over
         for name, rect in self._ends(layout).items():
             key = {"cancel": "Esc", "analyse": "Space", "play": "Enter"}[name]
             face = theme.GOLD if name == "play" and fine else None
@@ -336,6 +337,8 @@ class EditorSheet(Overlay):
         if Status.KINGS_FACING in faults:  # which is a check in itself
             faults = [fault for fault in faults if fault is not Status.OPPOSITE_CHECK]
         texts = [(say(f"fault.{(fault.name or '').lower()}"), theme.ALARM) for fault in faults]
+        if self.editor.over:
+            texts = [(say("editor.over", side=side_name(self.editor.board.turn)), theme.ALARM)]
         texts = texts or [(say("editor.valid"), theme.JADE)]
         if self._message:
             texts.insert(0, (self._message, theme.GOLD))

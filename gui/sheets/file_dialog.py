@@ -41,7 +41,10 @@ SUFFIXES: Final = (
 
 
 class FileDialog(Dialog):
-    """Asks for a file to open. ``done`` is called with its path; ``recent`` are offered beside the folder."""
+    """Asks for a file to open. ``done`` is called with its path; ``recent`` are offered beside the folder.
+
+    Files that ``hides`` tells are not listed.
+    """
 
     def __init__(
         self,
@@ -50,8 +53,10 @@ class FileDialog(Dialog):
         done: Callable[[Path], None],
         recent: Iterable[Path] = (),
         paste: Callable[[], str] = lambda: "",
+        hides: Callable[[Path], bool] = lambda path: False,
     ) -> None:
         super().__init__(title)
+        self._hides = hides
         self.field = TextField("", paste)
         self.folder = folder
         self.rows, self.recents = RowList(), RowList()
@@ -75,7 +80,7 @@ class FileDialog(Dialog):
         except OSError as error:
             self.note = translated(describe(error))
             return
-        visible = [entry for entry in entries if not entry[0].startswith(".")]
+        visible = [entry for entry in entries if not entry[0].startswith(".") and not self._hides(folder / entry[0])]
         self.folder, self.note = folder.absolute(), ""
         self._all = [("..", True)] if self.folder.parent != self.folder else []
         self._all += sorted(visible, key=lambda entry: (not entry[1], not _suits(entry[0]), entry[0].lower()))
@@ -230,8 +235,9 @@ class SaveDialog(FileDialog):
         done: Callable[[Path, int], None],
         kind: int = 0,
         paste: Callable[[], str] = lambda: "",
+        hides: Callable[[Path], bool] = lambda path: False,
     ) -> None:
-        super().__init__(title, folder, lambda path: done(path, self.kind), (), paste)
+        super().__init__(title, folder, lambda path: done(path, self.kind), (), paste, hides)
         self.kinds, self.kind = kinds, kind
         self._replaces: Path | None = None
         """The file whose replacement has been asked for."""

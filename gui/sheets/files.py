@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 def sheet_of(controller: Controller, action: Action) -> Overlay:
     """Return the sheet that an action on files opens. Raises ``ValueError`` for another action."""
-    files, paste = controller.files, controller.clipboard.get
+    files, paste, hides = controller.files, controller.clipboard.get, controller.games.has_in_play
+    recent = controller.settings.recent
     match action:
         case Action.OPEN:
-            return FileDialog(say("file.open"), _folder(controller), files.open, controller.settings.recent, paste)
+            return FileDialog(say("file.open"), _folder(controller), files.open, recent, paste, hides)
         case Action.IMPORT:
             done = controller.library.add_file
-            return FileDialog(say("file.import"), _folder(controller), done, controller.settings.recent, paste)
+            return FileDialog(say("file.import"), _folder(controller), done, recent, paste, hides)
         case Action.SAVE_AS:
             path = files.own_file
             return SaveDialog(
@@ -40,6 +41,7 @@ def sheet_of(controller: Controller, action: Action) -> Overlay:
                 lambda path, kind: files.save_as(path, KINDS[kind]),
                 KINDS.index(files.kind),
                 paste,
+                hides,
             )
         case Action.PICTURE:
             return SaveDialog(
@@ -49,6 +51,7 @@ def sheet_of(controller: Controller, action: Action) -> Overlay:
                 f"{Path(files.suggested(KINDS[0])).stem} {controller.session.viewed}{picture.SUFFIXES[0]}",
                 lambda path, _: file_actions.save_picture(controller, path),
                 paste=paste,
+                hides=hides,
             )
         case Action.SAVE_REVIEW:
             return SaveDialog(
@@ -58,6 +61,7 @@ def sheet_of(controller: Controller, action: Action) -> Overlay:
                 f"{Path(files.suggested(KINDS[0])).stem} {say('view.review')}{REVIEWS[0]}",
                 lambda path, _: file_actions.save_review(controller, path),
                 paste=paste,
+                hides=hides,
             )
         case Action.GAMES:
             return GamesSheet(files, paste)

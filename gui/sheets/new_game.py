@@ -301,7 +301,8 @@ class NewGameDialog(Dialog):
         if which == 2:
             label, ink = self.starts[index][0], theme.TEXT
         elif index < len(self.candidates):
-            label, detail, ink = self.candidates[index].label, self.candidates[index].detail, theme.TEXT
+            label, detail = self.candidates[index].label, self.candidates[index].detail
+            ink = theme.FAINT if self.candidates[index].lacks else theme.TEXT
             if self.candidates[index].added:
                 detail += "  ×"
         right = write(screen, detail, layout.text(12), rect, theme.FAINT, "right").left if detail else rect.right

@@ -15,7 +15,7 @@ from lm.matches.table import HUMANS, Table, playable
 from lm.players.analysing import score_text
 from lm.players.levels import LEVELS, find_level
 from lm.terminal.analysis import shares
-from lm.terminal.game import NoPlayerError, TerminalGame
+from lm.terminal.game import NoPlayerError, TerminalGame, at_level
 from xiangqi import BLACK, RED, Board, Color, InvalidMoveError, Move
 from xiangqi.formats import FormatError, left_out, load, save
 from xiangqi.game import ChildNode
@@ -140,7 +140,7 @@ class Terminal(TerminalGame):
         self._tell_state()
 
     def _new(self, fen: str) -> None:
-        self._replace(Table(fen, self.table.seats))
+        self._replace(Table(fen, self._seats(self._persons)))
         self._show()
         self._tell_state()
 
@@ -188,7 +188,7 @@ class Terminal(TerminalGame):
             return
         level = find_level(name)
         self._close_player()
-        self._spec = self._spec.at(level).with_options({"name": f"level:{level.name}"})
+        self._spec = at_level(self._spec, level)
         self.table.seats = self._seats(self.table.persons)
         self._load()
         self._show()
@@ -197,6 +197,7 @@ class Terminal(TerminalGame):
     def _play(self, side: str) -> None:
         """Play other sides, from the position shown."""
         persons = HUMANS[one_of("play", side.lower(), tuple(HUMANS))]
+        self._persons = persons
         self.table.seats = self._seats(persons)
         if not self._live:
             self.table.play_from(self._cursor.node)

@@ -15,6 +15,7 @@ from rich.cells import set_cell_size
 from lm import UserError
 from lm.matches.pool import OpenPlayer
 from lm.matches.table import HUMANS, PERSON, SIDES, Seat, Table
+from lm.players.levels import Level, find_level
 from lm.players.player import Choice, Player, PlayerError, choices
 from lm.players.specs import Spec
 from lm.terminal.analysis import Analyst
@@ -63,6 +64,8 @@ class TerminalGame(ABC):
     ) -> None:
         if side not in HUMANS:
             raise UserError(f"no side {side!r} (sides: {', '.join(HUMANS)})")
+        if spec.kind == "level":
+            spec = at_level(spec, find_level(spec.value or ""))
         self._start, self._spec, self._open_player, self._output = fen, spec, open_player, output
         self._color, self._letters, self._flipped = color, letters, HUMANS[side] == {BLACK}
         self._traditional = traditional
@@ -73,7 +76,9 @@ class TerminalGame(ABC):
         self._loading: Future[Player] | None = None
         self._analyst = Analyst(spec, open_player)
         self._analysing = self._leaves = False
-        self._begin(Table(fen, self._seats(HUMANS[side])))
+        self._persons = HUMANS[side]
+        """The sides that persons play, but for a record that is laid open."""
+        self._begin(Table(fen, self._seats(self._persons)))
 
     def _seats(self, persons: frozenset[Color]) -> tuple[Seat, Seat]:
         red, black = (PERSON if color in persons else Seat(self._spec.name) for color in (RED, BLACK))
@@ -210,7 +215,8 @@ class TerminalGame(ABC):
             self._stop_watching()
 
     def _stop_watching(self) -> None:
-        self.table.seats = self._seats(HUMANS["both"])
+        self._persons = HUMANS["both"]
+        self.table.seats = self._seats(self._persons)
         self._tell("Stopped: you play both sides now. play none goes on.")
 
     def _push(self, move: Move) -> None:
@@ -318,9 +324,18 @@ class TerminalGame(ABC):
             set_cell_size(f"[{self._text(node)}]" if node is shown else f" {self._text(node)} ", COLUMN)
             for node in line
         ]
-        if Board(self.table.game.fen).turn == BLACK:
+        if cells and Board(self.table.game.fen).turn == BLACK:
             cells.insert(0, " " * COLUMN)
         return tuple(f"{n + 1:>3}.{''.join(cells[2 * n : 2 * n + 2])}" for n in range((len(cells) + 1) // 2))
+
+
+def at_level(spec: Spec, level: Level) -> Spec:
+    """Return a player at a level, by whose name it is called.
+
+    >>> at_level(Spec.parse("level:3,model=runs/a"), find_level("3")).name
+    'Learner'
+    """
+    return spec.at(level).with_options({"name": level.name})
 
 
 def _begun(function: Callable[..., T], *arguments: Any) -> Future[T]:

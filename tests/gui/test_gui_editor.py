@@ -163,6 +163,16 @@ class TestPlaying:
         press_key(app, "return")
         assert app.overlay is not None
 
+    @pytest.mark.parametrize("mated", ["R2k5/8R/9/9/9/9/9/9/9/4K4 b", "3k5/9/9/9/9/9/9/3r5/3p1p3/4K4 w"])
+    def test_a_position_without_a_move_is_told_and_not_played(self, app, written, mated):
+        app.overlay.editor.set_fen(mated)
+        app.frame(2.0)
+        text = " ".join(written)
+        assert "has no legal move: the game is over here." in text and "can be played" not in text
+        for name in ("return", "space"):
+            press_key(app, name)
+            assert app.overlay is not None
+
     def test_every_fault_has_words(self):
         for flag in Status:
             assert strings.say(f"fault.{flag.name.lower()}").endswith(".")

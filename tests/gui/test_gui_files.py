@@ -112,6 +112,18 @@ class TestOpening:
         assert board.app.overlay is None
         board.wait(lambda: board.files.path == club)
 
+    def test_the_games_in_play_are_not_listed(self, board):
+        folder = board.app.controller.games.path
+        board.session.explore([Move.from_iccs("h2e2")])
+        board.app.controller.tick(2.0)
+        board.app.do(Action.SAVE)
+        assert (folder / "current.pgn").exists()
+        for action in (Action.OPEN, Action.IMPORT, Action.SAVE_AS):
+            board.app.do(action)
+            board.app.overlay.enter(folder)
+            names = [name for name, _ in board.app.overlay.shown]
+            assert len(names) == 2 and names[0] == ".." and "current.pgn" not in names
+
     def test_folders_are_entered_and_left(self, board, club):
         (club.parent / "deep").mkdir()
         board.app.do(Action.OPEN)

@@ -558,6 +558,18 @@ class TestClocks:
         assert Clocks.parse("60+5") == table.session.table.clocks
 
 
+class TestMissingEngine:
+    def test_it_is_marked_and_not_seated(self, app, written):
+        add_engine(app.controller.settings, Spec("uci", None, (("cmd", "/no/such/engine -x"), ("name", "Gone"))))
+        key(app, "n")
+        choose(app, 1, len(app.overlay.candidates) - 1)
+        written.clear()
+        app.frame(1.0)
+        assert "There is no program /no/such/engine." in written
+        key(app, "return")
+        assert isinstance(app.overlay, NewGameDialog)
+
+
 class TestAnotherOpponent:
     def test_any_level_is_two_presses_away(self, app):
         app.session.play(Move.from_iccs("h2e2"))

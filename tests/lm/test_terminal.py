@@ -22,7 +22,7 @@ from lm.players.specs import Spec
 from lm.terminal import program
 from lm.terminal.commands import HELP, Terminal, parse_move
 from lm.terminal.screen import CLEAR, Output, Screen, View
-from xiangqi import Board, InvalidFenError, InvalidMoveError, Move
+from xiangqi import BLACK, Board, InvalidFenError, InvalidMoveError, Move
 from xiangqi.engine import Info, Limit, Score, Wdl
 from xiangqi.formats import load
 
@@ -445,7 +445,7 @@ class TestFailures:
         assert opponent.closed
 
     def test_a_level_can_be_chosen_where_the_player_does_not_start(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        level = Spec.parse(BEGINNER.spec).with_options({"name": "level:Beginner"})
+        level = Spec.parse(BEGINNER.spec).with_options({"name": "Beginner"})
         monkeypatch.setitem(PLAYERS, level, Opponent())
         talk, said = converse("h2e2", "level beginner", spec=Spec.parse("uci:cmd=/no/such/engine"))
         assert "The player failed" in said
@@ -513,14 +513,29 @@ class TestOpponents:
     def test_another_level_answers_and_is_named_in_the_record(
         self, opponent: Opponent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        level = Spec.parse(BEGINNER.spec).with_options({"name": "level:Beginner"})
+        level = Spec.parse(BEGINNER.spec).with_options({"name": "Beginner"})
         beginner = Opponent()
         monkeypatch.setitem(PLAYERS, level, beginner)
         talk, said = converse("h2e2", "level 2", "b2b4")
         assert opponent.closed and beginner.closed
         assert f"The opponent is Beginner now, of about {BEGINNER.elo:+} Elo." in said
-        assert '[Black "level:Beginner"]' in said
+        assert '[Black "Beginner"]' in said
         assert moves_of(talk) == ["h2e2", "i6i5", "b2b4", "i5i4"]
+
+    def test_a_level_on_the_command_line_is_called_by_its_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        level = Spec.parse(BEGINNER.spec).with_options({"name": "Beginner"})
+        monkeypatch.setitem(PLAYERS, level, Opponent())
+        talk, said = converse("h2e2", spec=Spec.parse("level:2"), size=(80, 24))
+        assert screens(said)[-1][1].endswith("Black: Beginner")
+        assert moves_of(talk) == ["h2e2", "i6i5"]
+
+    def test_the_opponent_is_there_again_after_a_record(self, tmp_path: Path) -> None:
+        record = tmp_path / "record.pgn"
+        record.write_text("1. h2e2 *")
+        for command in ("new", f"fen {Board().fen()}"):
+            talk, _ = converse(f"open {record}", command, "b2b4")
+            assert moves_of(talk) == ["b2b4", "i6i5"]
+        assert converse("play black", "new")[0].table.persons == {BLACK}
 
     def test_sides_can_be_changed_in_a_game(self) -> None:
         talk, said = converse("h2e2", "h9g7", "play black", "g7e6", side="both")
@@ -726,6 +741,10 @@ class TestRecords:
 
 @pytest.mark.usefixtures("opponent")
 class TestScreen:
+    def test_no_move_has_no_number(self) -> None:
+        said = converse("quit", side="both", fen=Board().fen().replace(" w ", " b "), size=(80, 24))[1]
+        assert "1." not in said
+
     def test_all_fits_into_80_columns_and_24_rows(self) -> None:
         shuffle = ["a0a1", "b2b4", "a1a0", "b4b2"] * 3
         for letters in (True, False):
