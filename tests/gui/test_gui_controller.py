@@ -425,7 +425,7 @@ class TestWhyNot:
     @pytest.mark.parametrize(
         ("action", "reason"),
         [
-            (Action.DELETE, "The game goes through this move. After P in an earlier position it can be deleted."),
+            (Action.DELETE, "This move is in the game. Press P at an earlier one, then delete."),
             (Action.PROMOTE, "No branch is above this one."),
             (Action.PROMOTE_TO_MAIN, "This is the main line."),
             (Action.FORWARD, "This is the last position."),
