@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -129,12 +130,12 @@ def read_game(
     if not body.isascii():
         body = _PIECES.sub(_half_width, body)
     game, found = Game(headers, fen), Faults(faults.path, faults.game)
-    result = _read_movetext(game, body, first, found, first_rank)
+    result = _Reader(game, body, first, found, first_rank).read()
     ranks = _ranks(body) if found.errors else set()
     told = {rank == 10 for rank in ranks & {0, 10}}  # whether the ranks count from 1, as each such square says
     if ranks and told != {bool(first_rank)}:
         other, others = Game(headers, fen), Faults(faults.path, faults.game)
-        other_result = _read_movetext(other, body, first, others, 1 - first_rank)
+        other_result = _Reader(other, body, first, others, 1 - first_rank).read()
         more = sum(1 for _ in other.walk()) - sum(1 for _ in game.walk())
         if more > 0 or (more == 0 and told == {not first_rank}):
             game, found, result = other, others, other_result
@@ -214,125 +215,167 @@ def _ranks(body: str) -> set[int]:
     return {rank for word in words for rank in algebraic_ranks(_split(word)[0])}
 
 
-def _read_movetext(game: Game, body: str, first: int, faults: Faults, first_rank: int) -> str:
-    """Read any movetext and return its result. ``first`` is the number of its first line."""
-    board = game.board()
-    node: GameNode = game
-    skipped = 0  # moves of this line from the unsound one on, which are skipped with their comments and glyphs
-    opened = numbered = False  # the last token but comments opened a variation, or was a move number
-    before: list[str] = []  # comments before the next move
-    left: list[_Left] = []
-    buried = 0  # open variations within the skipped part
-    comments: dict[GameNode, list[str]] = {}
-    dropped = _Dropped(body)
-    result = last_result = "*"
-    lookahead = _Lookahead(body, first_rank)
+class _Reader:
+    """Reads any movetext into a game, token by token."""
 
-    def report(reason: object) -> None:
-        if not faults.is_full():
-            faults.add(str(reason), line=first + body.count("\n", 0, match.start()), ply=board.ply + 1)
+    def __init__(self, game: Game, body: str, first: int, faults: Faults, first_rank: int) -> None:
+        self.game, self.body, self.first, self.faults, self.first_rank = game, body, first, faults, first_rank
+        self.board = game.board()  # after the last move that was not skipped
+        self.node: GameNode = game
+        self.skipped = 0  # moves of this line from the unsound one on, which are skipped with their comments and glyphs
+        self.opened = self.numbered = False  # the last token but comments opened a variation, or was a move number
+        self.before: list[str] = []  # comments before the next move
+        self.left: list[_Left] = []
+        self.buried = 0  # open variations within the skipped part
+        self.comments: dict[GameNode, list[str]] = defaultdict(list)
+        self.dropped = _Dropped(body)
+        self.lookahead = _Lookahead(body, first_rank)
 
-    for match in _TOKEN.finditer(body):
-        kind, token = match.lastgroup, match[0]
-        if kind == "result" or token in _RESULT_WORDS:
-            last_result = parse_result(token)
-            if not left and not buried:
-                result = last_result
-                later = next((after for after in _TOKEN.finditer(body, match.end()) if after.lastgroup in _MOVES), None)
-                if later is not None and not skipped:
-                    with contextlib.suppress(InvalidMoveError, IllegalMoveError, AmbiguousMoveError):
-                        _parse_move(board, later[0], first_rank)
-                        match = later
-                        report(f"moves go on after the result, from {later[0]!r} on")
-                break
-        elif kind in _MOVES:
-            word, glyph = (token, None) if token in _MOVE_OF_TEXT else _split(token)
-            if not word:  # signs that stand alone
-                if glyph is None and token not in _CHECKS:
-                    report(f"cannot read {token!r:.40}")
-                elif glyph is not None and not skipped:
-                    node.nags.add(glyph)
-                continue
-            if not skipped:
-                move: Move | None
-                try:
-                    move = NULL_MOVE if kind == "null" else _parse_move(board, word, first_rank)
-                except (InvalidMoveError, IllegalMoveError) as error:
-                    report(error)
-                    move = None
-                except AmbiguousMoveError as error:
-                    move = lookahead.decide(board, error.moves, match.end())
-                    if move is None:
-                        report(error)
-                if move is not None:
-                    board.push(move)
-                    node = node.add_variation(move)
-                    node.starting_comment = " ".join(filter(None, before))
-                    if glyph is not None:
-                        node.nags.add(glyph)
-                    opened, numbered, before = False, False, []
-                    continue
-            skipped += 1
-            if not left and not buried:
-                dropped.add(match, board.ply + skipped)
-            opened, numbered, before = False, False, []
-        elif kind == "open" and skipped > 1:
-            buried += 1
-        elif kind == "close" and buried:
-            buried -= 1
-        elif kind == "open":
-            if numbered and before:
-                comments.setdefault(node, []).extend(before)
-            varied = None
-            if skipped == 0 and not opened and isinstance(node, ChildNode):
-                varied = board.pop()
-            elif skipped == 0:
-                report("a variation opens where there is no move to vary")
-            left.append(_Left(node, skipped, opened, board.ply, varied))
-            # Variations that replace the unsound move itself can be read; those of later moves cannot.
-            opened = varied is not None or skipped == 1
-            node = node.parent if varied is not None else node  # type: ignore[assignment]
-            skipped, numbered, before = 0 if opened else 2, False, []
-        elif kind == "close":
-            if not left:
-                if not skipped:
-                    report("a variation closes that was never opened")
-                continue
-            remark = before if opened else []  # the variation held only a comment
-            node, skipped, opened, ply, varied = left.pop()
-            while board.ply > ply:
-                board.pop()
-            if varied is not None:
-                board.push(varied)
-            if remark and not skipped:
-                comments.setdefault(node, []).extend(remark)
-            numbered, before = False, []
-        elif skipped:
-            if not left and not buried:
-                dropped.add_beside(match)
-        elif kind == "comment":
-            text = token[1:] if token[0] == ";" else token[1:-1]
-            if token[0] == "{" and (token[-1] != "}" or token == "{"):
-                report("a comment is not closed")
-                text = token[1:]
-            (before if opened or numbered else comments.setdefault(node, [])).append(_clean_comment(text))
+    def read(self) -> str:
+        """Read the text to its end, or to the result outside of variations, and return the result."""
+        result = last_result = "*"
+        for match in _TOKEN.finditer(self.body):
+            kind, token = match.lastgroup, match[0]
+            if kind == "result" or (kind == "word" and token in _RESULT_WORDS):
+                last_result = parse_result(token)
+                if self.in_main_line():
+                    result = last_result
+                    self.report_moves_after(match.end())
+                    break
+            elif kind in _MOVES:
+                self.read_word(match, token)
+            elif kind == "open":
+                self.open_variation(match)
+            elif kind == "close":
+                self.close_variation(match)
+            elif not self.skipped:
+                self.read_beside(match, token)
+            elif self.in_main_line():
+                self.dropped.add_beside(match)
+        if not self.in_main_line():
+            result = last_result  # it stands in a variation only because that was not closed
+            self.faults.add("a variation is not closed", line=self.first + self.body.rstrip().count("\n"))
+        if self.before:
+            self.comments[self.node] += self.before
+        for node, parts in self.comments.items():
+            node.comment = " ".join(filter(None, parts))
+        self.game.unread = self.dropped.moves(self.first_rank)
+        return result
+
+    def in_main_line(self) -> bool:
+        """Whether no variation is open."""
+        return not self.left and not self.buried
+
+    def report(self, match: re.Match[str], reason: object) -> None:
+        """Add a fault of the token ``match``."""
+        if not self.faults.is_full():
+            line = self.first + self.body.count("\n", 0, match.start())
+            self.faults.add(str(reason), line=line, ply=self.board.ply + 1)
+
+    def report_moves_after(self, end: int) -> None:
+        """Report that moves go on after the result, which ends at ``end``, if the first word there is a legal move."""
+        later = next((match for match in _TOKEN.finditer(self.body, end) if match.lastgroup in _MOVES), None)
+        if later is not None and not self.skipped:
+            with contextlib.suppress(InvalidMoveError, IllegalMoveError, AmbiguousMoveError):
+                _parse_move(self.board, later[0], self.first_rank)
+                self.report(later, f"moves go on after the result, from {later[0]!r} on")
+
+    def read_word(self, match: re.Match[str], token: str) -> None:
+        """Read a move with the signs after it, or signs that stand alone."""
+        word, glyph = (token, None) if token in _MOVE_OF_TEXT else _split(token)
+        if not word:  # signs that stand alone
+            if glyph is None and token not in _CHECKS:
+                self.report(match, f"cannot read {token!r:.40}")
+            elif glyph is not None and not self.skipped:
+                self.node.nags.add(glyph)
+            return
+        move = None if self.skipped else self.parse(match, word)
+        if move is None:  # unsound, or after an unsound one
+            self.skipped += 1
+            if self.in_main_line():
+                self.dropped.add(match, self.board.ply + self.skipped)
+        else:
+            self.board.push(move)
+            self.node = node = self.node.add_variation(move)
+            if self.before:
+                node.starting_comment = " ".join(filter(None, self.before))
+            if glyph is not None:
+                node.nags.add(glyph)
+        self.opened = self.numbered = False
+        self.before = []
+
+    def parse(self, match: re.Match[str], word: str) -> Move | None:
+        """Return the move of a word, or report why it is unsound."""
+        try:
+            return NULL_MOVE if match.lastgroup == "null" else _parse_move(self.board, word, self.first_rank)
+        except (InvalidMoveError, IllegalMoveError) as error:
+            self.report(match, error)
+            return None
+        except AmbiguousMoveError as error:
+            move = self.lookahead.decide(self.board, error.moves, match.end())
+            if move is None:
+                self.report(match, error)
+            return move
+
+    def open_variation(self, match: re.Match[str]) -> None:
+        """Begin a variation. It takes back the move before it, in place of which it stands."""
+        if self.skipped > 1:  # a later move than the unsound one, so that its position is not known
+            self.buried += 1
+            return
+        if self.numbered and self.before:  # no move follows the number, so that the comments are the last move's
+            self.comments[self.node] += self.before
+        node, varied = self.node, None
+        if not self.skipped:
+            if isinstance(node, ChildNode) and not self.opened:
+                node, varied = node.parent, self.board.pop()
+            else:
+                self.report(match, "a variation opens where there is no move to vary")
+        self.left.append(_Left(self.node, self.skipped, self.opened, self.board.ply, varied))
+        # Variations that replace the unsound move itself can be read; those of later moves cannot.
+        self.opened = varied is not None or self.skipped == 1
+        self.node, self.skipped = node, 0 if self.opened else 2
+        self.numbered, self.before = False, []
+
+    def close_variation(self, match: re.Match[str]) -> None:
+        """End a variation: go back to where it began."""
+        if self.buried:
+            self.buried -= 1
+            return
+        if not self.left:
+            if not self.skipped:
+                self.report(match, "a variation closes that was never opened")
+            return
+        remark = self.before if self.opened else []  # the variation held only a comment
+        self.node, self.skipped, self.opened, ply, varied = self.left.pop()
+        while self.board.ply > ply:
+            self.board.pop()
+        if varied is not None:
+            self.board.push(varied)
+        if remark and not self.skipped:
+            self.comments[self.node] += remark
+        self.numbered, self.before = False, []
+
+    def read_beside(self, match: re.Match[str], token: str) -> None:
+        """Read what stands between moves: a comment, a move number or a glyph."""
+        kind = match.lastgroup
+        if kind == "comment":
+            self.read_comment(match, token)
         elif kind == "number":
-            numbered = True
+            self.numbered = True
         elif kind == "nag":
-            node.nags.add(int(token[1:]))
+            self.node.nags.add(int(token[1:]))
         elif kind == "glyph":
-            node.nags.add(_GLYPHS[token])
+            self.node.nags.add(_GLYPHS[token])
         elif kind == "other":
-            report(f"cannot read {token!r}")
-    if left or buried:
-        result = last_result
-        faults.add("a variation is not closed", line=first + body.rstrip().count("\n"))
-    if before:
-        comments.setdefault(node, []).extend(before)
-    for node, parts in comments.items():
-        node.comment = " ".join(filter(None, parts))
-    game.unread = dropped.moves(first_rank)
-    return result
+            self.report(match, f"cannot read {token!r}")
+
+    def read_comment(self, match: re.Match[str], token: str) -> None:
+        text = token[1:] if token[0] == ";" else token[1:-1]
+        if token[0] == "{" and (token[-1] != "}" or token == "{"):
+            self.report(match, "a comment is not closed")
+            text = token[1:]
+        texts = self.before if self.opened or self.numbered else self.comments[self.node]
+        texts.append(_clean_comment(text))
 
 
 class _Dropped:
