@@ -667,6 +667,7 @@ CHINESE: Final[dict[str, str]] = {
     "said.two_named_pieces": "同一位置有两个棋子 {first} 和 {second}",
     "said.two_pieces_on": "位置 {place} 有两个棋子 {first} 和 {second}",
     "said.move_number": "有一着的序号是 {ply}，它前面却没有着法",
+    "said.comment_damaged": "有一条注释的长度已损坏",
     "said.comment_length": "有一条注释的长度是负数",
     "said.lettered": "着法表只能有数字；不支持旧版用字母的着法表",
     "said.four_digits": "每着应有四位数字，着法表的结尾却是 {text}",

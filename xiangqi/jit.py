@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numpy as np
+from llvmlite.binding import parse_bitcode
 from numba import types
 from numba.core import event
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core.compiler import Compiler, compile_result
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 from numba.core.sigutils import normalize_signature
@@ -137,18 +138,49 @@ class _Part(JITCodeLibrary):
         self._finalize_dynamic_globals()
         self._finalized = True
 
+    def saved(self, result: Any) -> tuple[Any, ...]:
+        """Return the result of compiling it as what can be pickled."""
+        self._ensure_finalized()
+        result.fndesc.typemap = result.fndesc.calltypes = None
+        return self._final_module.as_bitcode(), result.fndesc, result.environment, result.signature
+
+    @classmethod
+    def loaded(cls, target: Any, bitcode: bytes, fndesc: Any, environment: Any, signature: Any) -> Any:
+        """Return the result of compiling it that was `saved`."""
+        part = cls(target.codegen(), "part")
+        part._final_module = parse_bitcode(bitcode)
+        part._finalized = True
+        return compile_result(
+            typing_context=target.typing_context, target_context=target, library=part, environment=environment,
+            entry_point=None, fndesc=fndesc, type_annotation="", signature=signature, objectmode=False, lifted=(),
+            typing_error=None, call_helper=None, metadata=None, reload_init=(), referenced_envs=(),
+        )  # fmt: skip
+
 
 class _Cache(FunctionCache):
-    """The machine code of a function on disk."""
+    """What is compiled of a function, on disk: its machine code and, in a file of its own, it as a part of others."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._cache_file._source_stamp = tuple(sorted(_stamp(function)))
+        self._cache_file._source_stamp = stamp = tuple(sorted(_stamp(function)))
+        self._parts = IndexDataCacheFile(self.cache_path, f"{self._impl.filename_base}.part", stamp)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return what is known of the function with a signature, or ``None``."""
+        result = super().load_overload(sig, target_context)
+        if result is None and _Dispatcher.callers:
+            with self._guard_against_spurious_io_errors():
+                if (found := self._parts.load(self._index_key(sig, target_context.codegen()))) is not None:
+                    return _Part.loaded(target_context, *found)
+        return result
 
     def save_overload(self, sig: Any, result: Any) -> None:
-        """Save machine code."""
+        """Save what was compiled."""
         if not isinstance(result.library, _Part):
             super().save_overload(sig, result)
+            return
+        with self._guard_against_spurious_io_errors():
+            self._parts.save(self._index_key(sig, result.codegen), result.library.saved(result))
 
 
 def _widened(kind: Any) -> Any:

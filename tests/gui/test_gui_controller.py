@@ -405,7 +405,7 @@ class TestWhyNot:
     @pytest.mark.parametrize(
         ("action", "reason"),
         [
-            (Action.UNDO, "There is no move yet."),
+            (Action.UNDO, "No move has been played yet."),
             (Action.REDO, "No move was taken back."),
             (Action.MOVE_NOW, "Nobody is thinking."),
             (Action.MORE_LINES, "Space starts the analysis first."),

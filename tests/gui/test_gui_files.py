@@ -371,7 +371,7 @@ class TestSeveralPasted:
         board.app.controller.clipboard.put('[Red "A"]\n\n1. h2e2 *\n\n[Red "B"]\n\n1. h2e2 h9h8 *\n')
         board.app.do(Action.PASTE)
         board.wait(lambda: board.session.table.game.variations and not board.files.reading)
-        assert board.line.startswith("Clipboard is read in part: ")
+        assert board.line.startswith("Clipboard could be read only in part: ")
 
 
 class TestSaving:

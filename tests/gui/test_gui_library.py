@@ -188,7 +188,7 @@ class TestExplorer:
         app.session.play(Move.from_iccs("a0a1"))
         explore(app)
         app.table.wait(lambda: app.controller.library.resembling is not None)
-        assert any("3,000 games" in line for line in written(app, monkeypatch))
+        assert "3,000 games" in " ".join(written(app, monkeypatch))
         (rect, _), *_ = app.panel.view._spots
         monkeypatch.setattr(app.table.importer, "send", app.table.importer.sent.append)
         click(app, rect.center)

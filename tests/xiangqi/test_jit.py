@@ -122,7 +122,7 @@ def test_read_only_package(install, tmp_path):
 
 
 def test_a_function_becomes_machine_code_once_python_calls_it(tmp_path, monkeypatch):
-    """Before, it is only a part of the functions that call it."""
+    """Before, it is only a part of the functions that call it, and kept on disk as such."""
     (tmp_path / "parts_of_others.py").write_text(
         "from xiangqi.jit import compiled\n"
         "@compiled\ndef part(x):\n    return 2 * x\n"
@@ -133,8 +133,24 @@ def test_a_function_becomes_machine_code_once_python_calls_it(tmp_path, monkeypa
     kernels = importlib.import_module("parts_of_others")
 
     def on_disk():
-        return {path.name.split("-")[0].split(".")[1] for path in tmp_path.rglob("*.nbc")}
+        files = [path.name for path in tmp_path.rglob("*.nbc")]
+        return {name.split("-")[0].split(".")[1] for name in files if ".part." not in name}
 
     assert (kernels.whole(3), on_disk()) == (7, {"whole"})
     assert (kernels.part(3), on_disk()) == (6, {"whole", "part"})
     assert (kernels.other(3), kernels.whole(4), kernels.part(4)) == (5, 9, 8)
+
+
+def test_a_part_that_is_on_disk_is_not_compiled_again(install):
+    """Another process compiles another caller of it: what they have in common is only linked."""
+    (install / "chase.py").write_text(
+        "from xiangqi.jit import compiled\n"
+        "@compiled\ndef part(x):\n    return 2 * x\n"
+        "@compiled\ndef one(x):\n    return part(x) + 1\n"
+        "@compiled\ndef other(x):\n    return part(x) - 1\n"
+    )
+    (install / "__init__.py").write_text("")
+    count = "from xiangqi import chase, jit; print(chase.{}(3), jit._compilation.done)"
+    assert run(install, count.format("one"))[0] == "7 2"
+    assert run(install, count.format("other"))[0] == "5 1"
+    assert run(install, count.format("part"))[0] == "6 1"

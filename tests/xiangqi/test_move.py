@@ -214,8 +214,8 @@ def can_be_changed(value):
         return any(map(can_be_changed, value.values()))
     if isinstance(value, list | dict | set | bytearray):
         return True
-    if not type(value).__module__.startswith("xiangqi"):
-        return False  # a number, a text, a class, a function
+    if callable(value) or not type(value).__module__.startswith("xiangqi"):
+        return False  # a class, a function, compiled or not, a number, a text
     if isinstance(value, threading.local):
         return False  # each thread has its own
     try:

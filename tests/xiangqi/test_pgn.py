@@ -172,6 +172,11 @@ class TestNotations:
         (again,) = pgn.read(io.StringIO(str(game)))
         assert (again.comment, again.moves()) == (game.comment, game.moves())
 
+    def test_brackets_in_comments_open_and_close_no_variations(self) -> None:
+        text = '[Red "A"]\n\n1. a0a1 {one} (1. c3c4 {a smile :)} h9g7) ({two)}\n1. a3a4) h9g7 *\n'
+        (game,) = pgn.read(io.StringIO(text))
+        assert ([len(game.variations), len(game.moves())]) == [3, 2]
+
     def test_full_width_comments_keep_their_characters(self) -> None:
         game = one("1．炮二平五｛好，｝ {（一）； } ；馬８進７ *")
         assert iccs(game) == ["h2e2", "h9g7"]

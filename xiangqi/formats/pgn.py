@@ -120,7 +120,7 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
     text = bytearray()
     tags: set[bytes] = set()
     size, number, first = 0, 1, 1
-    depth = 0  # of variations, if comments have as many brackets that open as that close
+    depth = 0  # of variations
     has_moves = moved = in_comment = ended = after_blank = False
     while line := file.readline(MAX_GAME):
         is_blank = line.isspace()
@@ -151,8 +151,10 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
         after_blank = is_blank
         if not (is_blank or (tag and line.rstrip().endswith(_CLOSING)) or (not has_moves and _NO_MOVES.match(line))):
             has_moves = True  # or a comment before the moves
-            moved = moved or _says_more_than_a_comment(line, in_comment)
-            depth += line.count(b"(") - line.count(b")")
+            rest = line.partition(b"}")[2] if in_comment else line
+            said = _COMMENT.sub(b"", rest)  # besides comments
+            moved = moved or (not _NO_MOVES.match(rest) and bool(said.strip()))
+            depth += said.count(b"(") - said.count(b")")
             opened, closed = line.rfind(b"{"), line.rfind(b"}")
             if opened != closed:
                 in_comment = opened > closed
@@ -165,12 +167,6 @@ def _blocks(file: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
         number += line.endswith(b"\n")
     if size:
         yield first, bytes(text) if size <= MAX_GAME else None
-
-
-def _says_more_than_a_comment(line: bytes, in_comment: bool) -> bool:
-    if in_comment:
-        line = line.partition(b"}")[2]
-    return not _NO_MOVES.match(line) and bool(_COMMENT.sub(b"", line).strip())
 
 
 def read(

@@ -221,7 +221,7 @@ class TestCommand:
         assert last == f"4 games written to {target}: 1 of 2 with an unsound main line repaired"
         faults = [line for line in err.splitlines() if line.startswith("not repaired")]
         assert ["foo" in fault for fault in faults] == [True, False]
-        assert "h2e9" in faults[1]
+        assert "h2 to e9" in faults[1]
         assert source.read_bytes() == before
         assert [moves(game) for game in load(target)] == [OPENING, OPENING, "h2e2", "h2e2 h9g7"]
 

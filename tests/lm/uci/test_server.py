@@ -131,7 +131,7 @@ class TestUcci:
     def test_depth_0_is_a_static_score(self) -> None:
         ucci = Talk("ucci", Scripted(wdl=Wdl(1000, 0, 0)))
         said = ucci.tell("go depth 0").until("nobestmove")
-        assert words_of(said, "score") == ["300"]
+        assert words_of(said, "score") == ["400"]
         assert words_of(said, "depth") == ["0"]
         assert said[-1] == "nobestmove"
 
@@ -549,7 +549,7 @@ class TestScores:
         uci = Talk(player=Scripted(pv="e9d9", wdl=Wdl(1000, 0, 0)))
         said = uci.tell(f"position fen {fen} moves {(lap * 2)[:-6]}", "go depth 1").until("bestmove")
         assert "info string after e9d9 the game is over by the rules: 0-1 (perpetual check)" in said
-        assert words_of(said, "cp") == ["1200"]
+        assert words_of(said, "cp") == ["1600"]
         assert words_of(said, "mate") == []
 
     def test_without_an_opinion_it_is_even(self, uci: Talk) -> None:
