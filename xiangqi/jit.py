@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numpy as np
-from llvmlite.binding import parse_bitcode
 from numba import types
 from numba.core import event
 from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.core.codegen import JITCodeLibrary
+from numba.core.codegen import JITCodeLibrary, ll
 from numba.core.compiler import Compiler, compile_result
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
@@ -148,7 +147,7 @@ class _Part(JITCodeLibrary):
     def loaded(cls, target: Any, bitcode: bytes, fndesc: Any, environment: Any, signature: Any) -> Any:
         """Return the result of compiling it that was `saved`."""
         part = cls(target.codegen(), "part")
-        part._final_module = parse_bitcode(bitcode)
+        part._final_module = ll.parse_bitcode(bitcode)
         part._finalized = True
         return compile_result(
             typing_context=target.typing_context, target_context=target, library=part, environment=environment,

@@ -275,7 +275,8 @@ class Search(Thinker):
             return
         effort = NO_LIMIT
         if nodes is not None and (whole.target is None or used < (1 - share) * whole.target):
-            effort = int(search.made / VISITS_A_SECOND * NODES_A_SECOND)  # as long again
+            visits = search.made if search.grows else nodes  # a tree that was full already makes none
+            effort = int(visits / VISITS_A_SECOND * NODES_A_SECOND)  # as long again
         left = math.inf if whole.most is None else min(used / (1 - share), whole.most) - used
         yield from self._verify(search, effort, left, threads, stopped, count)
 

@@ -322,7 +322,7 @@ class TestAnalysis:
                 told.append((line.info.nodes, line.info.depth))
                 alone = [depth for nodes, depth in told if nodes == line.info.nodes]
                 deepest = max(deepest, len(set(alone)))
-                if deepest > 3 and len({nodes for nodes, _ in told}) > 3:
+                if deepest > 1 and len({nodes for nodes, _ in told}) > 3:
                     break
 
     def test_what_was_found_at_a_greater_depth_stays(self, player: Search) -> None:
