@@ -34,6 +34,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 class TestTour:
     def test_it_is_kept_without_its_outputs(self) -> None:
         for cell in nbformat.read(TOUR, as_version=4).cells:

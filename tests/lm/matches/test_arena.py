@@ -201,7 +201,7 @@ class TestIndependence:
             "tactics:2",
             "lm:temperature=1,seed=3,model=MODEL",
             "careful:depth=2,seed=3,model=MODEL",
-            "search:24,temperature=1,noise=0.25,seed=3,model=MODEL",
+            pytest.param("search:24,temperature=1,noise=0.25,seed=3,model=MODEL", marks=pytest.mark.slow),
         ],
     )
     def test_of_the_other_games(self, spec: str, model_folder: Path) -> None:

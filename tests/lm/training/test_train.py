@@ -474,6 +474,7 @@ class TestDamage:
         assert_same_end(out, finished)
 
 
+@pytest.mark.slow
 class TestKill:
     def test_killed_at_random_moments(self, finished: Path, shard_folder: Path, tmp_path: Path) -> None:
         start(os.getpid).join()  # whatever is to be imported is imported now
