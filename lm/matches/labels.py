@@ -257,7 +257,11 @@ def check(files: Sequence[Path], out: Path, order: Order) -> None:
         raise UserError(f"{out} exists: name another file, or remove it")
     if bare_suffix(out) not in (*pgn.SUFFIXES, *jsonl.SUFFIXES):  # these hold any game
         with TemporaryDirectory() as folder:
-            save((game for game, _ in sound_games(files, lambda error: None)), Path(folder) / out.name)
+            try:
+                save((game for game, _ in sound_games(files, lambda error: None)), Path(folder) / out.name)
+            except FormatError as error:
+                error.path = str(out)
+                raise
     player = order.spec.open()
     try:
         as_thinker(player)

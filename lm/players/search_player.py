@@ -26,11 +26,12 @@ from lm.players.lm_player import DRAWS_BELOW
 from lm.players.player import Analysis, Choice, GeneratedAnalysis, Limits, Line, Thinker, limit_of_each
 from lm.players.search import halving
 from lm.players.search.ahead import grow_a_tree
+from lm.players.search.candidates import Candidate
 from lm.players.search.clock import Budget, budget
 from lm.players.search.corrections import correct
 from lm.players.search.leaves import MAX_DEPTH, Leaves, NetworkLeaves
 from lm.players.search.params import Params
-from lm.players.search.tree_search import Candidate, Effort, TreeSearch
+from lm.players.search.tree_search import Effort, TreeSearch
 from xiangqi import Board
 from xiangqi.alphabeta import NO_LIMIT
 from xiangqi.engine import Info, Limit, Score, Wdl

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xiangqi import NULL_MOVE, Board
 from xiangqi.kernels import MAX_MOVES, Cells
 
 NEW, READ, OVER = 0, 1, 2
@@ -86,6 +87,24 @@ class Game(NamedTuple):
     """Keys of the positions before each of these moves, and at the root, ``(n + 1,)``."""
     clock: int
     """Plies since a capture; more than n where the game began with some."""
+
+    @classmethod
+    def of(cls, board: Board) -> Self:
+        """Return the position on a board and what of its history matters for repetitions."""
+        back, moves, keys = board.copy(), [], [board.key]
+        for _ in range(min(board.halfmove_clock, board.ply)):
+            move = back.pop()
+            if move is NULL_MOVE:
+                break
+            moves.append(move.index)
+            keys.append(back.key)
+        return cls(
+            board.cells.copy(),
+            board.turn,
+            np.array(moves[::-1], np.int16),
+            np.array(keys[::-1], np.uint64),
+            board.halfmove_clock,
+        )
 
 
 class Batch(NamedTuple):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from lm.model.groups import MAX_CANDIDATES
 from lm.model.prompts import End
 from lm.players.search import halving, tree
+from lm.players.search.candidates import Candidate, Verified
 from lm.players.search.clock import Budget
 from lm.players.search.leaves import MAX_DEPTH, Leaves, Workspace, never
 from lm.players.search.params import Params
 from lm.players.search.records import EDGE, NODE, OVER, READ, STATE, Game
-from xiangqi import MOVES, NULL_MOVE, Board, Move
+from xiangqi import MOVES, Board, Move
 from xiangqi.alphabeta import LOST, MATE
 from xiangqi.evaluation import VALUE_A_CENTIPAWN
 from xiangqi.rulings import CODES, QUIET_PLIES, Rules
@@ -39,40 +40,6 @@ SOON: Final = 20
 """Plies before a draw for want of captures within which there is no verification."""
 EDGES_A_NODE: Final = 48
 """Room for edges; positions have 40 legal moves on average."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A move at the root, as the search sees it. Values are for the side to move."""
-
-    move: Move
-    prior: float
-    visits: int
-    value: float
-    """From -1 (loss) to 1 (win), by the verification if it found the move good, else by the tree."""
-    seen: float
-    """Its value by the tree alone."""
-    draw: float
-    """Chance of a draw, 0 to 1."""
-    proven: int | None
-    """-1, 0 or 1 if the result is proven."""
-    plies: int
-    """Plies to the proven end."""
-    ruled: bool
-    """Whether the proof rests on a ruling, not on mates alone."""
-    pv: tuple[Move, ...]
-    depth: int
-    """Plies that the verification searched or, before it, the tactical search at the root; without tactics, those of
-    the line."""
-
-
-class Verified(NamedTuple):
-    """What the tactical search of the best moves has found."""
-
-    depth: int = 0
-    """In plies."""
-    prices: tuple[Price, ...] = ()
-    """Of the best moves, best first."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +117,7 @@ class TreeSearch:
         ``gives_up``, it is not if it is stopped in the midst of a long game, and nothing may be asked of it then.
         """
         self.made, self.spent, self._chosen, self._verified, self.unmixed = 0, 0.0, None, Verified(), {}
-        self._game = _game_of(board)
+        self._game = Game.of(board)
         news = self._leaves.set_board(board)
         self._state["deepest"] = self._leaves.deepest
         known = news.continues and self._state["nodes"][0] and not (self._partial and not news.moves)
@@ -547,16 +514,7 @@ class TreeSearch:
         have no moves after the first, which saves half a millisecond."""
         first = int(self.root["first"])
         found = [self._candidate(e, lines) for e in range(first, first + int(self.root["edges"]))]
-        return sorted(found, key=self._rank, reverse=True)
-
-    @staticmethod
-    def _rank(candidate: Candidate) -> tuple[float, ...]:
-        proven, plies = candidate.proven, candidate.plies
-        if proven == 1:
-            return 2, -plies
-        if proven == -1:
-            return 0, plies, candidate.visits
-        return 1, candidate.visits, candidate.prior
+        return sorted(found, key=lambda candidate: candidate.rank, reverse=True)
 
     def _candidate(self, e: int, lines: bool) -> Candidate:
         edge = self._edges[e]
@@ -600,22 +558,3 @@ class TreeSearch:
             moves.append(MOVES[visited["move"][best]])
             at = int(visited["node"][best])
         return moves
-
-
-def _game_of(board: Board) -> Game:
-    """Return the position on a board and what of its history matters for repetitions."""
-    window = min(board.halfmove_clock, board.ply)
-    back, moves, keys = board.copy(), [], [board.key]
-    for _ in range(window):
-        move = back.pop()
-        if move is NULL_MOVE:
-            break
-        moves.append(move.index)
-        keys.append(back.key)
-    return Game(
-        board.cells.copy(),
-        board.turn,
-        np.array(moves[::-1], np.int16),
-        np.array(keys[::-1], np.uint64),
-        board.halfmove_clock,
-    )

@@ -186,6 +186,7 @@ class TestAnnotate:
     ) -> None:
         code, _, err = xqlm("annotate", source, "--player", player, "--cores", 1, "--out", tmp_path / "new" / name)
         assert (code, reason in err) == (2, True)
+        assert player != "tactics:1" or f"{tmp_path / 'new' / name}: " in err
         assert "reading games" not in err
         assert not (tmp_path / "new").exists()
 
