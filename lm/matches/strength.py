@@ -42,8 +42,11 @@ def places(version: str, engine: str = ENGINE, levels: Sequence[Level] = LEVELS)
     found += [Place(p.called, p, level.elo) for p, level in zip(levels_of(levels), levels, strict=True)]
     for spec, kind, rough in (
         ("search", "search", {10: 1220, 100: 1710, 1000: 1980}),
-        ("search:model=none", "control: search without the model", {100: 1180}),
-        ("tactics", "control: tactics alone", {100: 1350}),
+        ("search:model=none", "control: search without the model", {100: 1180, 1000: 1400}),
+        ("tactics", "control: tactics alone", {100: 1350, 1000: 1650}),
+        ("search:policy_temperature=1000", "control: search without the policy", {100: 1500}),
+        ("search:trust=0,counting=1", "control: search without the value", {100: 1600}),
+        ("search:depth=-1,root_share=0,verify=0,counting=0,trust=1", "control: search without tactics", {100: 1000}),
     ):
         for milliseconds, elo in rough.items():
             name = f"{kind}, {milliseconds} ms" if milliseconds < 1000 else f"{kind}, {milliseconds // 1000} s"

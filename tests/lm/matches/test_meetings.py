@@ -335,7 +335,7 @@ class TestLevelRatings:
 class TestStrength:
     def test_each_meets_its_three_nearest_and_all_are_joined(self) -> None:
         players = strength.places("engine")
-        assert len({player.entrant.spec.name for player in players}) == 26
+        assert len({player.entrant.spec.name for player in players}) == 31
         games = strength.meetings(players, 100)
         met: dict[str, set[str]] = {}
         for meeting in games:

@@ -303,10 +303,9 @@ class TestAnalysis:
     def test_nodes_beyond_the_time_leave_all_of_it(self, player: Search) -> None:
         """The verification is not cut to the visits that the tree had time for."""
         board = Board.from_moves("h2e2 h9g7 b0c2")
-        alone, both = (player.choose([board], Limit(nodes=n, time=0.5))[0].info for n in (None, 1_000_000))
-        assert both.time is not None
-        assert alone.time is not None
-        assert both.time > 0.8 * alone.time
+        spent = player.choose([board], Limit(nodes=1_000_000, time=0.5))[0].info.time
+        assert spent is not None
+        assert spent > 0.45
 
     def test_the_tree_grows_however_slow_the_machine_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Tactics at the root, for a share of the time by their usual speed, must not take all of it."""
