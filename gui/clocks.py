@@ -41,9 +41,11 @@ class RunningClocks:
         self._turn = -1, 0.0
 
     def elapsed(self) -> float:
-        """Return the seconds that the side to move has thought; none while its player is being loaded."""
-        session = self.session
-        if self._turn[0] != session.generation or (session.awaits_player and not self._opponents.is_loaded):
+        """Return the seconds that the side to move has thought; none while its player is loaded or the game paused."""
+        session, opponents = self.session, self._opponents
+        if self._turn[0] != session.generation or opponents.waiting:
+            return 0.0
+        if session.awaits_player and not opponents.is_loaded:
             return 0.0
         return max(0.0, self.now() - self._turn[1])
 

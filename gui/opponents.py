@@ -44,6 +44,8 @@ class Opponents:
             self.player = Spec.parse(self.level.spec)
         elif self.player.kind == Spec.parse(DEFAULT_LEVEL.spec).kind and "temperature" not in dict(self.player.options):
             self.level, self.player = DEFAULT_LEVEL, self.player.at(DEFAULT_LEVEL)
+        self.paused = False
+        """Whether two players that play each other make no further move."""
         self._error: tuple[int, str | None] = -1, None
         """The generation of the last failure, and what it was."""
         self.error_dismissed = False
@@ -87,7 +89,13 @@ class Opponents:
     @property
     def thinking(self) -> bool:
         """Whether the player has been asked for a move and has not answered."""
-        return self.session.awaits_player and self.error is None
+        return self.session.awaits_player and self.error is None and not self.waiting
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a player is not asked for its move as the game is paused; a move that it thinks about is finished."""
+        session = self.session
+        return self.paused and not session.humans and session.awaits_player and self._asked != session.generation
 
     def name(self, color: Color) -> str:
         """Return the name of the player that sits at a side, or would sit there in place of a person: its level's."""
@@ -133,6 +141,7 @@ class Opponents:
             self.level, self.player = self._resolved(spec)
             self.player_name = self._names.get(str(self.player), self.player.name)
         self.red_player = self._resolved(red)[1] if red and black else None
+        self.paused = False
 
     def choose(self, spec: Spec) -> None:
         """Take another opponent, a level or any player, from its next move on."""
@@ -162,6 +171,8 @@ class Opponents:
     def follow(self, now: float) -> None:
         """Ask for a move if it is a player's turn; ``now`` is in seconds."""
         session = self.session
+        if self.waiting:
+            return
         if session.awaits_player:
             if self._asked != session.generation:
                 self._asked, self._unanswered, self.error = session.generation, True, None

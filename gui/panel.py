@@ -72,9 +72,16 @@ class Panel:
 
     # --- The pointer --------------------------------------------------------------------------------------------------
 
+    @property
+    def buttons(self) -> tuple[Action, ...]:
+        """The actions on the buttons: where two players play each other, nobody resigns, but one may pause."""
+        if self.controller.session.humans:
+            return BUTTONS
+        return tuple(Action.PAUSE if action is Action.RESIGN else action for action in BUTTONS)
+
     def action_at(self, layout: Layout, position: Position) -> Action | None:
         """Return the action of the button under the pointer."""
-        for action, rect in zip(BUTTONS + NAVIGATION, layout.buttons + layout.navigation, strict=True):
+        for action, rect in zip(self.buttons + NAVIGATION, layout.buttons + layout.navigation, strict=True):
             if rect.collidepoint(position):
                 return action
         return self.view.action_at(layout, layout.view, position)
@@ -129,7 +136,7 @@ class Panel:
         if (sign := self._sign_at(layout, pointer)) is not None:
             line, tone = f"{sign.title} · {sign.shortcut}", "quiet"
         draw_status(screen, layout, line, tone)
-        for action, rect in zip(BUTTONS, layout.buttons, strict=True):
+        for action, rect in zip(self.buttons, layout.buttons, strict=True):
             self._draw_button(screen, layout, rect, action, pointer)
 
     @staticmethod

@@ -48,6 +48,8 @@ def status(controller: Controller) -> tuple[str, Tone]:
     if opponents.error is not None:
         text = "status.stuck" if session.awaits_player else "status.not_ready"
         return say(text, again=Action.MOVE_NOW.shortcut, other=Action.LEVEL.shortcut), "alert"
+    if opponents.waiting:
+        return say("status.paused", key=Action.PAUSE.shortcut), "quiet"
     if session.awaits_player:
         return say("status.thinking" if opponents.is_loaded else "status.loading"), "busy"
     return _to_move(controller), "alert" if session.checked_king is not None else "quiet"

@@ -22,6 +22,7 @@ class Action(enum.Enum):
     HINT = "hint", "Q", "game"
     ADD_ENGINE = "add_engine", "Ctrl+E", "game"
     MOVE_NOW = "move_now", "M", "game"
+    PAUSE = "pause", "Ctrl+Space", "game"
     DRAW = "draw", "D", "game"
     RESIGN = "resign", "R", "game"
     LEVEL = "level", "L", "game"

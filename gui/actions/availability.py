@@ -26,6 +26,8 @@ def label(controller: Controller, action: Action) -> str:
             return say("draw.offered" if session.offer == session.person else "draw.accept")
         case Action.MOVE_NOW if opponents.error is not None:
             return say("move_now.again")
+        case Action.PAUSE if opponents.paused:
+            return say("pause.go_on")
         case Action.LEVEL if opponents.level is not None:
             return say("level.is", level=level_name(opponents.level))
         case Action.LEVEL:
@@ -91,6 +93,8 @@ def enabled(controller: Controller, action: Action) -> bool:
         case Action.MOVE_NOW:
             opponents = controller.opponents
             return opponents.error is not None or (opponents.thinking and opponents.is_loaded)
+        case Action.PAUSE:
+            return not session.over and not session.humans
         case Action.RESIGN:
             return not session.over and bool(session.humans)
         case Action.DRAW:
@@ -184,6 +188,8 @@ def why_not(controller: Controller, action: Action) -> str:
             return say("notice.opponents_turn")
         case Action.MOVE_NOW:
             return say("status.loading" if opponents.thinking else "notice.nobody_thinks")
+        case Action.PAUSE if session.humans:
+            return say("notice.a_person_plays")
         case Action.DRAW | Action.RESIGN if not session.over and session.person is None:
             return say("notice.no_person")
         case Action.DRAW if not session.over:

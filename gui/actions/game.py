@@ -31,6 +31,9 @@ def do(controller: Controller, action: Action) -> None:
             controller.opponents.try_again()
         case Action.MOVE_NOW:
             controller.worker.move_now(session.generation)
+        case Action.PAUSE:
+            controller.opponents.paused = not controller.opponents.paused
+            controller.clocks.restart_turn()
         case Action.LET_STAND:
             controller.teacher.let_stand()
         case Action.RESIGN:

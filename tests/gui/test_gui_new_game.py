@@ -347,6 +347,32 @@ class TestPlayers:
         red, black = (table.controller.opponents.side(color)[0] for color in (RED, BLACK))
         assert red != black
 
+    def test_two_players_pause_after_the_move_in_hand(self, seat):
+        table = seat(First())
+        controller = table.controller
+        controller.start(Setup((Spec("level", "Child"), Spec("level", "Deep")), clocks=parse_clocks("10+5")))
+        table.wait(lambda: table.session.board.ply >= 1)
+        controller.do(Action.PAUSE)
+        table.wait(lambda: controller.opponents.waiting)
+        plies, left = table.session.board.ply, controller.clocks.time_left(table.session.board.turn)
+        table.tick(600)
+        assert table.session.board.ply == plies
+        assert controller.clocks.time_left(table.session.board.turn) == left
+        assert controller.status() == ("Paused. Ctrl+Space goes on.", "quiet")
+        assert controller.label(Action.PAUSE) == "Go on"
+        controller.do(Action.PAUSE)
+        table.wait(lambda: table.session.board.ply >= plies + 2)
+
+    def test_a_pause_ends_with_its_game_and_is_for_two_players(self, seat):
+        table = seat(First())
+        table.controller.start(Setup((Spec("level", "Child"), Spec("level", "Deep"))))
+        table.controller.do(Action.PAUSE)
+        table.controller.start(Setup((Spec("level", "Deep"), Spec("level", "Child"))))
+        table.wait(lambda: table.session.board.ply >= 2)
+        table.controller.start(Setup((None, Spec("level", "Child"))))
+        table.controller.do(Action.PAUSE)
+        assert table.controller.status()[0] == "Only a game of two players can be paused."
+
     def test_two_persons(self, seat):
         table = seat(First())
         table.controller.start(Setup((None, None)))
