@@ -42,6 +42,9 @@ def convert(source: Source, target: Path, encoding: str | None = None, notation:
     conversion = convert(source, target, encoding=encoding, **options)
     for error in conversion.errors:
         print(f"not converted: {error}", file=sys.stderr)
+    if conversion.left_out:
+        parts = ", ".join(f"{part} of {counted(games, 'game')}" for part, games in conversion.left_out.items())
+        print(f"left out, as the format has no place for them: {parts}", file=sys.stderr)
     faults = f", {counted(len(conversion.errors), 'fault')}: everything sound was kept" if conversion.errors else ""
     print(f"{counted(conversion.games, 'game')} written to {target}{faults}")
 

@@ -135,6 +135,14 @@ class TestCommands:
         assert (code, out) == (0, f"2 games written to {target}\n")
         assert [game.moves() for game in load(target)] == [game.moves() for game in load(source)]
 
+    def test_what_a_format_does_not_hold_is_told(self, xqlm, tmp_path: Path) -> None:
+        source = tmp_path / "games.pgn"
+        source.write_text("1. h2e2 {An idea.} (1. c3c4) *\n\n1. h2e2 {Another.} h9g7 *\n\n1. h2e2 *\n")
+        code, out, err = xqlm("convert", source, tmp_path / "games.jsonl")
+        assert (code, out) == (0, f"3 games written to {tmp_path / 'games.jsonl'}\n")
+        assert err == "left out, as the format has no place for them: variations of 1 game, comments of 2 games\n"
+        assert xqlm("convert", source, tmp_path / "again.pgn")[2] == ""
+
     def test_one_of_a_thing_is_no_plural(self, xqlm, tmp_path: Path) -> None:
         games, perft = tmp_path / "game.pgn", xqlm("perft", 0)
         assert perft[1].startswith("1 leaf in ")

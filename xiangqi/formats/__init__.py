@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -210,6 +211,8 @@ class Conversion:
     """Number of games written."""
     errors: list[FormatError]
     """Faults of the games that were written, and errors for the games that could not be read or written at all."""
+    left_out: dict[str, int]
+    """What the new format does not hold (`left_out`), and how many of the games written had it."""
 
 
 def convert(
@@ -231,11 +234,12 @@ def convert(
     >>> import io, tempfile
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     convert(io.StringIO("1. h2e2 h9g7 *"), f"{directory}/games.jsonl.gz")
-    Conversion(games=1, errors=[])
+    Conversion(games=1, errors=[], left_out={})
     """
     if isinstance(source, str | os.PathLike) and os.path.exists(path) and os.path.samefile(source, path):
         raise FormatError("the games would be written over the file that they are read from", path=os.fspath(path))
     errors: list[FormatError] = []
+    missing: Counter[str] = Counter()
     number = 0  # of the game that is being written
     refused = 0
 
@@ -249,7 +253,9 @@ def convert(
             if change is not None:
                 game = change(game)
             yield game
-            anything = anything or (refused == refused_before and (not game.errors or bool(game.variations)))
+            if refused == refused_before:
+                missing.update(left_out(game, path))
+                anything = anything or not game.errors or bool(game.variations)
         if errors and not anything:
             raise errors[0]
 
@@ -258,4 +264,4 @@ def convert(
         refused += 1
         errors.append(FormatError(error.reason, path=source_name(source), game=number))
 
-    return Conversion(save(games(), path, refuse, **options), errors)
+    return Conversion(save(games(), path, refuse, **options), errors, dict(missing))
