@@ -2,7 +2,7 @@
 
 New groups are the last of `INPUT_GROUPS` and `CANDIDATE_GROUPS`, so their rows are the last of the tables. They are
 zero, so that OUT plays as MODEL does; ``xqlm train --init-from OUT`` trains it further. That is how the shipped model
-got the groups of `lm.model.forcing`.
+got the groups of `lm.model.forcing`, and its value the table of what each input says.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ def extend(model: Path, out: Path) -> None:
             raise SystemExit(f"{model}: its {name} are not the first of {', '.join(groups)}")
         config[name] = list(groups)
     contexts = sum(CANDIDATE_GROUPS.values()) - CANDIDATE_GROUPS["move"]
+    tensors = load_file(model / "model.safetensors")
+    inputs = sum(INPUT_GROUPS.values())
+    tensors.setdefault("value_table.weight", tensors["table.weight"].new_zeros(inputs, 3))
     lengths = {
-        "table.weight": sum(INPUT_GROUPS.values()),
+        "table.weight": inputs,
+        "value_table.weight": inputs,
         "context_head.weight": contexts,
         "context_head.bias": contexts,
     }
-    tensors = load_file(model / "model.safetensors")
     for name, length in lengths.items():
         old = tensors[name]
         tensors[name] = torch.cat([old, old.new_zeros(length - len(old), *old.shape[1:])])

@@ -7,8 +7,9 @@ a legal move is the sum, over the candidate groups, of the products of its table
     score(m) = h . move[m] + h . capture[captured, to] + h . context[...] + ...
 
 It is computed as one matrix product for the whole table and a gather of scalars, without a vector for each candidate. A
-linear map on h changes the voice from human moves to an engine's. Other heads give WDL for the mover, and whether and
-how the game ends. In training an optional head predicts the reply: an auxiliary loss for the trunk.
+linear map on h changes the voice from human moves to an engine's. Other heads give WDL for the mover, to which each
+input adds its own part past the blocks, and whether and how the game ends. In training an optional head predicts the
+reply: an auxiliary loss for the trunk.
 
 The rest is an ordinary GPT: pre-norm, learned positions, ReLU^2 (So et al. 2021, "Primer"). Two changes keep the output
 of the first block from outweighing its input (docs/log.md): a norm on the output of attention and MLP, with gains that
@@ -54,6 +55,10 @@ class Gain(nn.LayerNorm):
 
 class ZeroEmbedding(nn.Embedding):
     """A table initialised with zeros."""
+
+
+class ZeroEmbeddingBag(nn.EmbeddingBag):
+    """A table of summed rows initialised with zeros."""
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -201,6 +206,7 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
         self.context_query = nn.Linear(D, config.n_query, bias=False)
         self.context_head = ZeroLinear(config.n_query, config.candidate_rows - CANDIDATE_GROUPS["move"])
         self.value_head = ZeroLinear(D, 3)
+        self.value_table = ZeroEmbeddingBag(config.input_rows, 3, mode="sum")
         self.prompts = ZeroEmbedding(PROMPT_ROWS, D, padding_idx=0)
         self.end_head = ZeroLinear(D, len(End))
         self.reply_head = ZeroLinear(D, CANDIDATE_GROUPS["move"]) if config.replies else None
@@ -211,7 +217,8 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.EmbeddingBag | nn.Embedding):
-            nn.init.normal_(module.weight, std=0.0 if isinstance(module, ZeroEmbedding) else 0.05)
+            zero = isinstance(module, ZeroEmbedding | ZeroEmbeddingBag)
+            nn.init.normal_(module.weight, std=0.0 if zero else 0.05)
         elif isinstance(module, nn.Linear):
             std = 0.0 if isinstance(module, ZeroLinear) else 0.5 * module.in_features**-0.5
             nn.init.normal_(module.weight, std=std)
@@ -221,6 +228,10 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
             nn.init.constant_(module.weight, 0.1 if isinstance(module, Gain) else 1.0)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+    def value_parameters(self) -> list[nn.Parameter]:
+        """Return the weights that make the WDL logits out of the state and the inputs."""
+        return [*self.value_head.parameters(), *self.value_table.parameters()]
 
     def with_reply_head(self, wanted: bool) -> None:
         """Add the reply-prediction head, or remove it. An existing head is kept."""
@@ -296,7 +307,8 @@ class XiangqiLM(PreTrainedModel, TokenGenerationMixin):
     ) -> PolicyOutput:
         """Read games, as `states` does, and return scores of their legal moves and the output of the other heads."""
         h = self.states(inputs, input_starts, lengths, prompts, cache, paths)  # (N, D)
-        wdl_logits, end_logits = self.value_head(h).float(), self.end_head(h).float()
+        wdl_logits = (self.value_head(h) + self.value_table(inputs, input_starts)).float()
+        end_logits = self.end_head(h).float()
         reply_logits = None
         if self.reply_head is not None and replied is not None:
             reply_logits = self.reply_head(h[replied])

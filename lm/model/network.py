@@ -86,6 +86,8 @@ class Workspace(NamedTuple):
     """``(Q,)`` sum of a candidate's rows."""
     inputs: NDArray[np.int32]
     """``(BATCH, MAX_INPUTS)``"""
+    value_bias: Floats
+    """``(BATCH, 3)`` the bias of the value's head, and what each row's inputs add to it."""
     counts: NDArray[np.int64]
     """``(2, BATCH)`` numbers of inputs and of candidates."""
     candidates: NDArray[np.int32]
@@ -126,6 +128,7 @@ def make_workspace(config: ModelConfig, eight_bits: bool) -> Workspace:
         query=zeros((BATCH, Q), np.float32),
         context=zeros(Q, np.float32),
         inputs=zeros((BATCH, MAX_INPUTS), np.int32),
+        value_bias=zeros((BATCH, 3), np.float32),
         counts=zeros((2, BATCH), np.int64),
         candidates=zeros((BATCH, MAX_CANDIDATES, CANDIDATE_WIDTH), np.int32),
         turns=zeros(BATCH, np.int64),
@@ -406,6 +409,11 @@ def add_up(weights: Weights, prompts: NDArray[np.int64], space: Workspace) -> No
                 inputs[known] = row
                 known += 1
         add_rows(weights.table, inputs, known, stream)
+        for c in range(3):
+            bias = weights.value_bias[c]
+            for i in range(known):
+                bias += weights.value_table[inputs[i], c]
+            space.value_bias[r, c] = bias
         for part in range(3):
             if prompts[r, part] > 0:
                 for i in range(len(stream)):
@@ -457,7 +465,7 @@ def answer(weights: Weights, rows: int, voice: int, space: Workspace, out: Answe
     stream, wide, query = space.stream, space.wide, space.query
     D1 = stream.shape[1]
     for r in range(rows):
-        _classes(stream[r], weights.value, weights.value_bias, out.wdl[r])
+        _classes(stream[r], weights.value, space.value_bias[r], out.wdl[r])
         out.wdl[r, 0], out.wdl[r, 2] = out.wdl[r, 2], out.wdl[r, 0]
         _classes(stream[r], weights.end, weights.end_bias, out.ends[r])
     flat = stream.reshape(-1)

@@ -81,6 +81,8 @@ class Weights(NamedTuple):
     value: Floats
     """Loss, draw, win for the mover ``(3, D')``."""
     value_bias: Floats
+    value_table: Floats
+    """What each input adds to the same three ``(rows, 3)``."""
     end: Floats
     """``(5, D')``"""
     end_bias: Floats
@@ -101,6 +103,7 @@ def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     D, Q, moves = config.n_embd, config.n_query, CANDIDATE_GROUPS["move"]
     found: dict[str, tuple[int, ...]] = {
         "table.weight": (config.input_rows, D),
+        "value_table.weight": (config.input_rows, 3),
         "positions.weight": (config.n_context, D),
         "prompts.weight": (PROMPT_ROWS, D),
         "engine_voice.weight": (D, D),
@@ -190,6 +193,7 @@ def arrange(config: ModelConfig, tensors: Tensors, eight_bits: bool) -> Weights:
         shift=shift[1:],
         value=rows("value_head.weight"),
         value_bias=get("value_head.bias"),
+        value_table=get("value_table.weight"),
         end=rows("end_head.weight"),
         end_bias=get("end_head.bias"),
         width=D,

@@ -17,6 +17,8 @@ RISE: Final = 0.1
 
 POLICY_TARGETS: Final = ("shares", "regrets", "best")
 """What the engine's voice may learn; see `lm.training.batches.Targets`."""
+LEARNERS: Final = ("all", "value")
+"""The parts of a model that may learn."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Preset:
     """Temperature of regrets there, in expected score."""
     value_blend: float = 0.5
     """Share of an opinion, against the game's result, in the value of a ply that has both."""
+    learner: str = "all"
+    """Which part of the model learns. With ``value`` it goes on playing the same moves without a search."""
     average: bool = False
     """Whether the result is the mean of the weights over the run (`Averaging`). It replaces the falling rate, and
     overfits less if games are read many times; see docs/log.md."""
@@ -186,6 +190,7 @@ RECIPE: Final[Readers] = {
     "policy_target": word(*POLICY_TARGETS),
     "regret_tau": number(1e-3, 10, "a number from 0.001 to 10"),
     "value_blend": number(0, 1, "a share from 0 to 1"),
+    "learner": word(*LEARNERS),
 }
 """Its other settings; ``average`` is none of them, since it changes some of these."""
 CONFIG: Final[Readers] = {

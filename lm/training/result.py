@@ -198,7 +198,7 @@ def deliver(
 
 
 def temper(model: XiangqiLM, games: Games) -> float:
-    """Scale the logits of the value head by the factor that predicts the results of games best; return the factor.
+    """Scale the logits of the value by the factor that predicts the results of games best; return the factor.
 
     With fewer than `LEAST_TEMPERED` results the factor is 1 and the model is unchanged. This is the temperature scaling
     of C. Guo et al., "On Calibration of Modern Neural Networks", 2017, applied to the weights.
@@ -206,11 +206,11 @@ def temper(model: XiangqiLM, games: Games) -> float:
     moves, results = games
     if sum(result != UNKNOWN for result in results) < LEAST_TEMPERED:
         return 1.0
-    found = evaluate(model, moves, results)
+    found = evaluate(model, moves, results, symmetries=2)  # as the model is judged and plays: a mean is less sure
     known = found.outcome != UNKNOWN
     slope = best_slope(np.log(found.forecast[known].astype(np.float64) + 1e-12), found.outcome[known])
     with torch.no_grad():
-        for parameter in model.value_head.parameters():
+        for parameter in model.value_parameters():
             parameter.mul_(slope)
     return slope
 

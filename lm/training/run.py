@@ -43,7 +43,13 @@ from xiangqi.words import counted
 
 
 def new_model(preset: Preset, tokens: str, init_from: Path | None, changes: dict[str, Any]) -> PreTrainedModel:
-    """Return the model that a run starts with. Raises ``UserError`` if ``init_from`` is not a fitting model."""
+    """Return the model that a run starts with.
+
+    Raises ``UserError`` if ``init_from`` is not a fitting model, and if only a part of a new one, or of one that reads
+    characters, is to learn.
+    """
+    if preset.learner != "all" and (tokens == "char" or init_from is None):
+        raise UserError(f"learner={preset.learner} is for a model that reads moves and is trained further: --init-from")
     if tokens == "char":
         size = preset.n_layer, preset.n_head, preset.n_embd
         return char.start_from(init_from) if init_from else char.new_model(*size)
@@ -51,6 +57,10 @@ def new_model(preset: Preset, tokens: str, init_from: Path | None, changes: dict
         return XiangqiLM(preset.config(**changes))
     model = load_model(init_from)
     model.with_reply_head(True)
+    if preset.learner == "value":
+        model.requires_grad_(False)
+        for weight in model.value_parameters():
+            weight.requires_grad_()
     return model
 
 

@@ -79,7 +79,7 @@ class XiangqiTrainer(Trainer):
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
             model = model or self.model
-            parameters = list(model.parameters())
+            parameters = [p for p in model.parameters() if p.requires_grad]
             groups = [
                 {"params": [p for p in parameters if p.ndim == 2], "weight_decay": self.preset.weight_decay},
                 {"params": [p for p in parameters if p.ndim != 2], "weight_decay": 0.0},

@@ -31,7 +31,7 @@ RED_LOST, DRAW, RED_WON = 0, 1, 2
 
 def mute(model: XiangqiLM) -> XiangqiLM:
     """Zero a model's heads: it finds all moves and all results equally likely."""
-    for head in (model.move_head, model.context_head, model.value_head):
+    for head in (model.move_head, model.context_head, model.value_head, model.value_table):
         for parameter in head.parameters():
             torch.nn.init.zeros_(parameter)
     return model

@@ -195,6 +195,7 @@ class TestLosses:
         """Results are 0 for a loss to 2 for a win of the mover, opinions the expected score: 0, 0.5, 1."""
         model = small_model()
         model.value_head.weight.data.zero_()
+        model.value_table.weight.data.zero_()
         model.value_head.bias.data = 5 * torch.eye(3)[favoured]
         tensors = Encoder(model.config.input_groups, model.config.candidate_groups)(
             [GameMoves.of(random_game(1, 3))]

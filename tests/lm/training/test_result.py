@@ -44,9 +44,9 @@ class TestTemper:
 
     def test_a_few_games_say_nothing(self) -> None:
         model = small_model()
-        untouched = [parameter.clone() for parameter in model.value_head.parameters()]
+        untouched = [parameter.clone() for parameter in model.value_parameters()]
         assert temper(model, games(LEAST_TEMPERED - 1)) == 1.0
-        assert all((a == b).all() for a, b in zip(untouched, model.value_head.parameters(), strict=True))
+        assert all((a == b).all() for a, b in zip(untouched, model.value_parameters(), strict=True))
 
     @pytest.mark.parametrize("truth", [0.5, 1.0, 2.0])
     def test_the_slope_is_the_one_that_made_the_outcomes(self, truth: float) -> None:

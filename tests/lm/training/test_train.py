@@ -223,6 +223,19 @@ class TestRun:
         (tmp_path / file).write_text(text)
         assert spent_before(tmp_path) == Spent(0, 0.0)
 
+    def test_the_value_may_learn_alone(self, finished: Path, shard: Shard, tmp_path: Path) -> None:
+        short = replace(SMALL, plies=1500, learner="value")
+        out = train.train([shard], tmp_path, short, init_from=finished / "model", progress=False)
+        before, after = (load_file(folder / "model.safetensors") for folder in (finished / "model", out))
+        learned = [name for name, weight in after.items() if not weight.equal(before[name])]
+        assert sorted(learned) == ["value_head.bias", "value_head.weight", "value_table.weight"]
+
+    @pytest.mark.parametrize("tokens", ["move", "char"])
+    def test_not_of_a_new_model_or_of_one_that_reads_characters(self, tokens: str, finished: Path) -> None:
+        start = None if tokens == "move" else finished / "model"
+        with pytest.raises(UserError, match=r"learner=value is for a model that reads moves .* --init-from"):
+            train.new_model(replace(SMALL, learner="value"), tokens, start, {})
+
     def test_the_head_that_foresees_replies_stays_behind_and_comes_anew(
         self, finished: Path, shard: Shard, tmp_path: Path
     ) -> None:
