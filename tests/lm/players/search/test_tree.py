@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count, product
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from xiangqi.rulings import Rules, repetition_outcome
 from xiangqi.tactics import Price, Searcher, set_board
 from xiangqi.workspace import new_workspace
 
+ENDGAME = "3ak4/4a4/9/9/9/2n6/9/4R4/4A4/3AK4 w"
 FOREVER = Budget()
 BARE = Params(depth=-1, mate_moves=0)
 """Without tactics."""
@@ -55,7 +57,7 @@ def nodes_of(found: TreeSearch, board: Board, at: int = 0) -> Iterator[tuple[np.
             yield from nodes_of(found, after, int(found._edges["node"][e]))
 
 
-def random_game(seed: int, plies: int, fen: str = "3ak4/4a4/9/9/9/2n6/9/4R4/4A4/3AK4 w") -> Board:
+def random_game(seed: int, plies: int, fen: str = ENDGAME) -> Board:
     """Return a board after random moves, many of them back and forth, so that positions return."""
     rng, board = random.Random(seed), Board(fen)
     while board.ply < plies and board.outcome() is None:
@@ -63,6 +65,11 @@ def random_game(seed: int, plies: int, fen: str = "3ak4/4a4/9/9/9/2n6/9/4R4/4A4/
         back = [m for m in moves if board.ply >= 2 and (m.to_square, m.from_square) == _squares(board)]
         board.push(rng.choice(back or moves) if rng.random() < 0.6 else rng.choice(moves))
     return board
+
+
+def open_game(seed: int, plies: int, fen: str = ENDGAME) -> Board:
+    """Return a random game that is not over."""
+    return next(g for n in count() if (g := random_game(seed + 1000 * n, plies, fen)).outcome() is None)
 
 
 def _squares(board: Board) -> tuple[int, int]:
@@ -75,10 +82,8 @@ class TestEndings:
     @pytest.mark.parametrize("seed", range(12))
     def test_each_node_is_over_where_the_rules_say_so(self, seed: int, rules: Rules) -> None:
         """No legal moves; a repetition within the tree; a third occurrence; 120 plies without a capture."""
-        game = random_game(seed, 12)
-        if game.outcome() is not None:
-            return
-        start = game.ply
+        game = open_game(seed, 12)
+        start, over = game.ply, 0
         found = TreeSearch(Leaves(), BARE, rules=rules)
         found.set_root(game)
         think(found, 3000)
@@ -100,6 +105,8 @@ class TestEndings:
                 assert node["state"] != tree.OVER, board.fen()
             else:
                 assert (node["state"], node["lower"], node["upper"]) == (tree.OVER, verdict, verdict), board.fen()
+                over += 1
+        assert over
 
     def test_a_quiet_game_is_drawn_after_120_plies(self) -> None:
         board = Board("3ak4/9/9/9/9/9/9/9/9/R2K5 w - - 118 90")
@@ -113,7 +120,9 @@ class TestEndings:
         found = TreeSearch(Leaves(), BARE, rules="none")
         found.set_root(game)
         think(found, 2000)
-        assert all(not board.has_legal_moves() for node, board in nodes_of(found, game) if node["state"] == tree.OVER)
+        reached = list(nodes_of(found, game))
+        assert any(keys_since(board, game.ply).count(board.key) > 1 for _, board in reached)
+        assert all(not board.has_legal_moves() for node, board in reached if node["state"] == tree.OVER)
 
 
 def keys_since(board: Board, ply: int) -> list[int]:
@@ -214,13 +223,15 @@ class TestProofs:
 
     def test_proven_values_are_those_of_full_search(self) -> None:
         """Whatever is proven is what minimax to the depth of the proof says."""
-        for seed in range(6):
-            game = random_game(seed, 2, "4k4/4a4/9/9/9/9/9/3r5/4A4/2R1K4 w")
-            if game.outcome() is not None:
-                continue
+        proven = 0
+        mating = "4ka3/4a4/9/9/9/9/9/R8/4r3r/3AK4 w", "4k4/4a4/9/3P5/9/9/4r4/1R1r5/4A4/2R1K4 w"
+        for seed, fen in product(range(8), mating):
+            game = open_game(seed, 2, fen)
             for node, board in nodes_of(search(game, 1500), game):
                 if node["lower"] == node["upper"] != 0 and not node["ruled"] and 0 < node["plies"] <= 3:
                     assert minimax(board.copy(), int(node["plies"])) == node["lower"], board.fen()
+                    proven += 1
+        assert proven > 50
 
 
 def minimax(board: Board, plies: int) -> int:
