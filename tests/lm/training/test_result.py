@@ -73,6 +73,11 @@ class TestCard:
     def test_without_held_out_games(self, metrics: Metrics) -> None:
         assert "None: all games of the test split were read in training" in card(replace(metrics, test={}))
 
+    def test_a_model_without_a_value_has_no_figures_of_one(self, metrics: Metrics) -> None:
+        blind = {voice: replace(found, value_brier=None, value_ece=None) for voice, found in metrics.test.items()}
+        rows = [line for line in card(replace(metrics, test=blind)).splitlines() if line.startswith("| human")]
+        assert [row.endswith(" | – | – |") for row in rows] == [True]
+
     def test_names_stand_as_they_are(self, metrics: Metrics) -> None:
         sources = {"a<b & 象棋": Source(1234, "not stated")}
         assert "| a<b & 象棋 | 1,234 | not stated |\n" in card(replace(metrics, sources=sources))
