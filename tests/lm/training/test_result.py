@@ -75,7 +75,7 @@ class TestCard:
 
     def test_a_model_without_a_value_has_no_figures_of_one(self, metrics: Metrics) -> None:
         blind = {voice: replace(found, value_brier=None, value_ece=None) for voice, found in metrics.test.items()}
-        rows = [line for line in card(replace(metrics, test=blind)).splitlines() if line.startswith("| human")]
+        rows = [line for line in card(replace(metrics, test=blind)).splitlines() if line.startswith("| human |")]
         assert [row.endswith(" | – | – |") for row in rows] == [True]
 
     def test_names_stand_as_they_are(self, metrics: Metrics) -> None:
