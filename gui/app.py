@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gui.new_game import Setup
     from gui.sheets.text_field import TextField
     from lm.matches.table import Ending
+    from lm.players.specs import Spec
     from xiangqi import Board, Move
     from xiangqi.tags import Drawn, DrawnColor
 
@@ -317,7 +318,7 @@ class App:
                 self._open(opponent_sheet(self.controller))
             case Action.ADD_ENGINE:
                 added = say("notice.engine_added", key=Action.NEW.shortcut)
-                self._add_engine(lambda: self.controller.say(added, "good"))
+                self._open_engine(lambda _: self.controller.say(added, "good"))
             case Action.EDIT:
                 from gui.sheets.editor import EditorSheet
 
@@ -361,6 +362,8 @@ class App:
                     self.panel.show("review")
 
     def _open(self, overlay: Overlay | None) -> None:
+        if self.overlay is not None:
+            self.overlay.leave()
         self.overlay = overlay
         self.controller.writing = isinstance(overlay, TextDialog)
         self.panel.view.leave()
@@ -377,8 +380,8 @@ class App:
     def _new_game(self) -> None:
         from gui.sheets.new_game import NewGameDialog
 
-        def more() -> None:
-            self._add_engine(lambda: self._open(dialog.with_added()))
+        def more(engine: Spec | None) -> None:
+            self._open_engine(lambda spec: self._open(dialog.with_engine(spec)), engine)
 
         def begin(setup: Setup) -> None:
             self.controller.start(setup)
@@ -388,10 +391,11 @@ class App:
         dialog = NewGameDialog(self.controller, begin, more)
         self._open(dialog)
 
-    def _add_engine(self, done: Callable[[], None]) -> None:
-        from gui.sheets.new_game import EngineDialog
+    def _open_engine(self, done: Callable[[Spec], None], engine: Spec | None = None) -> None:
+        """Add an engine, or change one; ``done`` is called with it once it is kept."""
+        from gui.sheets.engine import EngineDialog
 
-        self._open(EngineDialog(self.controller, done))
+        self._open(EngineDialog(self.controller, done, engine))
 
     def _comment(self) -> None:
         session, node = self.session, self.session.node

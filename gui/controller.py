@@ -81,6 +81,7 @@ class Controller:
     ) -> None:
         self.session, self.clipboard, self.games = session, clipboard, games
         self.worker = worker = helpers.worker
+        self.prober = helpers.prober
         self.settings = settings or Settings()
         self.preferences = Preferences(self.settings)
         self.keys = Keys(self.settings)

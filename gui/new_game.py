@@ -1,4 +1,4 @@
-"""What a new game begins with: who plays, from which position, with which clocks; and the engines that were added."""
+"""What a new game begins with: who plays, from which position, with which clocks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from gui.editor import HANDICAPS, Editor
+from gui.engines import engines
 from gui.names import ELO_OF_2020, OF_2020, level_name
 from gui.settings import Settings
 from gui.strings import say
@@ -89,45 +90,6 @@ def known_player(settings: Settings, text: str) -> Spec | None:
     An engine is a program that runs with the person's rights, so a file may not name one that the person did not add.
     """
     return next((each.spec for each in candidates(settings) if each.spec is not None and str(each.spec) == text), None)
-
-
-def engines(settings: Settings) -> list[tuple[str, str]]:
-    """Return the names and specs of the engines that were added."""
-    found = settings.get("engines", [])
-    return [(str(each[0]), str(each[1])) for each in found if isinstance(each, list) and len(each) == 2]
-
-
-def engine_spec(name: str, command: str, options: str) -> Spec:
-    """Return the spec of an engine. Raises ``UserError`` for a program that is not there or options without a value.
-
-    >>> str(engine_spec("Fairy", "sh -c true", "Hash=64 depth=5"))
-    'uci:cmd=sh -c true,Hash=64,depth=5,name=Fairy'
-    """
-    try:
-        words, settings = shlex.split(command), shlex.split(options)
-    except ValueError as error:
-        raise UserError(f"{command!r}: {error}") from None
-    if not words:
-        raise UserError(say("engine.no_command"))
-    if shutil.which(words[0]) is None:
-        raise UserError(say("engine.no_program", name=words[0]))
-    if wrong := [word for word in settings if "=" not in word]:
-        raise UserError(say("engine.no_value", name=wrong[0]))
-    kind, at = "uci", dict(word.split("=", 1) for word in settings)
-    if at.pop("protocol", "uci").lower() == "ucci":
-        kind = "ucci"
-    return Spec(kind, None, (("cmd", command.strip()), *at.items(), ("name", name or words[0].rpartition("/")[2])))
-
-
-def add_engine(settings: Settings, spec: Spec) -> None:
-    """Keep an engine, in place of one of the same name."""
-    others = [[name, text] for name, text in engines(settings) if name != spec.name]
-    settings.set("engines", [*others, [spec.name, str(spec)]])
-
-
-def remove_engine(settings: Settings, name: str) -> None:
-    """Forget the engine of this name."""
-    settings.set("engines", [[other, text] for other, text in engines(settings) if other != name])
 
 
 def parse_clocks(red: str, black: str = "") -> Clocks:

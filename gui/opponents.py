@@ -150,6 +150,13 @@ class Opponents:
         if not self.thinking:
             self.try_again()
 
+    def exchange(self, before: Spec, after: Spec) -> None:
+        """Let an engine whose options were changed go on with them, where it plays."""
+        if self.red_player == before:
+            self.red_player = after
+        if self.player == before:
+            self.choose(after)
+
     def ask_again(self) -> None:
         """Let the next `follow` ask for a move, even where that failed."""
         self._asked, self.error = -1, None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gui.files import Reads
 from gui.library import Asks, Importer, Librarian, Writes
+from gui.processes.prober import Prober
 from gui.processes.reader import Reader
 from gui.processes.worker import Worker
 from gui.puzzles import Puzzler, Trains
@@ -27,6 +28,8 @@ class Helpers:
     """Writes to the library."""
     puzzler: Trains
     """Sets puzzles."""
+    prober: Prober
+    """Starts engines, to learn their options."""
 
     @classmethod
     def of_window(cls, notify: Callable[[], None] = lambda: None, folder: Path | None = None) -> Helpers:
@@ -42,9 +45,10 @@ class Helpers:
             Librarian(notify, library),
             Importer(notify, library),
             Puzzler(notify, record),
+            Prober(notify),
         )
 
     def close(self) -> None:
         """End all processes."""
-        for helper in (self.worker, self.reader, self.librarian, self.importer, self.puzzler):
+        for helper in (self.worker, self.reader, self.librarian, self.importer, self.puzzler, self.prober):
             helper.close()

@@ -37,6 +37,10 @@ class Dialog(Overlay):
     def press_body(self, layout: Layout, room: Rect, position: Position) -> None:
         """Handle a press above the buttons."""
 
+    def ok(self) -> tuple[str, str]:
+        """Return the text on the button that finishes, and its key, if Enter is for it now."""
+        return say("ok"), "Enter"
+
     # --- Common to all ------------------------------------------------------------------------------------------------
 
     def size(self, layout: Layout) -> tuple[int, int]:
@@ -59,13 +63,15 @@ class Dialog(Overlay):
     def draw_inside(self, screen: pygame.Surface, layout: Layout, room: Rect, pointer: Position, now: float) -> None:
         self.draw_body(screen, layout, self._body(layout, room), pointer, now)
         ok, cancel = self.buttons(layout, room)
-        button(screen, layout, ok, say("ok"), "Enter", pointer, color=theme.GOLD)
+        label, key = self.ok()
+        button(screen, layout, ok, label, key, pointer, color=theme.GOLD if key else None)
         button(screen, layout, cancel, say("cancel"), "Esc", pointer)
 
     def buttons(self, layout: Layout, room: Rect) -> tuple[Rect, Rect]:
         """Return the places of *OK* and *Cancel*."""
         height, gap = self._button_height(layout), layout.px(8)
-        width = min(layout.px(140), (room.width - gap) // 2)
+        label, _ = self.ok()
+        width = min(max(layout.px(140), theme.width(label, layout.text(14)) + layout.px(70)), (room.width - gap) // 2)
         ok = Rect(room.right - width, room.bottom - height, width, height)
         return ok, ok.move(-width - gap, 0)
 

@@ -1,4 +1,4 @@
-"""The dialogs of a new game: who plays, from where, with which clocks; and of an engine to add."""
+"""The dialog of a new game: who plays, from where, with which clocks; and the list of other opponents."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import pygame
 from pygame import Rect
 
 from gui import theme
+from gui.actions import Action
 from gui.actions.game import choose_opponent
+from gui.engines import remove_engine
 from gui.layout import Layout
 from gui.new_game import (
     CLOCKS,
     Candidate,
     Setup,
-    add_engine,
     candidates,
-    engine_spec,
     parse_clocks,
-    remove_engine,
     starts,
 )
 from gui.palettes import Rgb
@@ -28,7 +27,7 @@ from gui.sheets.dialogs import Dialog
 from gui.sheets.games import ChoiceSheet
 from gui.sheets.row_list import RowList
 from gui.sheets.text_field import TextField
-from gui.strings import say, translated
+from gui.strings import say
 from gui.widgets import Position, box, write
 from lm import UserError
 from lm.players.levels import DEFAULT_LEVEL, LEVELS
@@ -48,9 +47,14 @@ USUAL: Final = 1 + LEVELS.index(DEFAULT_LEVEL)
 
 
 class NewGameDialog(Dialog):
-    """Who plays, from which position, with which clocks. ``done`` is called with that, ``more`` to add an engine."""
+    """Who plays, from which position, with which clocks. ``done`` is called with that.
 
-    def __init__(self, controller: Controller, done: Callable[[Setup], None], more: Callable[[], None]) -> None:
+    ``more`` is called to add an engine, or with one to change its options.
+    """
+
+    def __init__(
+        self, controller: Controller, done: Callable[[Setup], None], more: Callable[[Spec | None], None]
+    ) -> None:
         super().__init__(say("new.title"))
         self._controller, self._done, self._more = controller, done, more
         self.candidates = candidates(controller.settings)
@@ -112,14 +116,16 @@ class NewGameDialog(Dialog):
 
     # --- Engines ------------------------------------------------------------------------------------------------------
 
-    def _add(self, which: int) -> None:
+    def _ask_for(self, which: int, engine: Candidate | None = None) -> None:
+        """Ask for another engine in a list, or for the options of one."""
         self._adding = which
-        self._more()
+        self._more(engine.spec if engine is not None else None)
 
-    def with_added(self) -> NewGameDialog:
-        """Let the engine that was added last sit where it was asked for; returns the dialog, to be shown again."""
+    def with_engine(self, spec: Spec) -> NewGameDialog:
+        """Let an engine that was added or changed sit where it was asked for; returns the dialog, to be shown again."""
         self._list_again()
-        self.lists[self._adding].reset(len(self.candidates) + 1, len(self.candidates) - 1)
+        at = next((n for n, each in enumerate(self.candidates) if each.spec == spec), USUAL)
+        self.lists[self._adding].reset(len(self.candidates) + 1, at)
         return self
 
     def _remove(self, candidate: Candidate, asked_before: bool) -> None:
@@ -137,8 +143,11 @@ class NewGameDialog(Dialog):
             self.candidates[rows.chosen] if rows.chosen < len(self.candidates) else None for rows in self.lists[:2]
         ]
         self.candidates = candidates(self._settings)
+        names = [each.label if each.added else None for each in self.candidates]
         for rows, one in zip(self.lists[:2], chosen, strict=True):
             at = self.candidates.index(one) if one in self.candidates else USUAL
+            if one is not None and one.added and one.label in names:  # its options may have changed
+                at = names.index(one.label)
             rows.reset(len(self.candidates) + 1, at)
 
     def _engine(self, index: int) -> Candidate | None:
@@ -166,7 +175,8 @@ class NewGameDialog(Dialog):
         removing, self._removing = self._removing, None
         if self.focus < lists and self.lists[self.focus].key(name):
             return
-        if name == "delete" and self.focus < 2 and (engine := self._engine(self.lists[self.focus].chosen)) is not None:
+        engine = self._engine(self.lists[self.focus].chosen) if self.focus < 2 else None
+        if name == "delete" and engine is not None:
             self._remove(engine, engine is removing)
             return
         if name in ("tab", "shift+tab"):
@@ -175,6 +185,8 @@ class NewGameDialog(Dialog):
             self.focus = (self.focus + (1 if name == "right" else -1)) % lists
         elif name == "enter":
             self._finish()
+        elif name == Action.ADD_ENGINE.shortcut.lower():
+            self._ask_for(min(self.focus, 1), engine)
         else:
             self.field.key(name)
 
@@ -184,13 +196,13 @@ class NewGameDialog(Dialog):
         for n, area in enumerate(areas):
             if (index := self.lists[n].at(layout, area, position)) is not None:
                 self.focus = n
-                engine = self._engine(index) if n < 2 else None
-                if engine is not None and position[0] >= area.right - self._cross(layout):
+                engine, sign = self._engine(index) if n < 2 else None, self._sign(layout)
+                if engine is not None and position[0] >= area.right - sign:
                     self._remove(engine, engine is removing)
                     return
                 self.lists[n].chosen = index
-                if n < 2 and index == len(self.candidates):
-                    self._add(n)
+                if n < 2 and (index == len(self.candidates) or (engine and position[0] >= area.right - 2 * sign)):
+                    self._ask_for(n, engine)
         for text, rect in zip(CLOCKS, chips, strict=True):
             if rect.collidepoint(position):
                 for field, value in zip(self.fields, (text, ""), strict=True):
@@ -209,7 +221,7 @@ class NewGameDialog(Dialog):
     def _finish(self) -> None:
         for n, rows in enumerate(self.lists[:2]):
             if rows.chosen == len(self.candidates):
-                self._add(n)
+                self._ask_for(n)
                 return
         if any(each.lacks for each in self._chosen()):  # which the dialog says
             return
@@ -234,8 +246,8 @@ class NewGameDialog(Dialog):
     # --- Drawing ------------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def _cross(layout: Layout) -> int:
-        """Return how wide the place at the right end of an engine's row is that removes it."""
+    def _sign(layout: Layout) -> int:
+        """Return how wide each of the two places at the right end of an engine's row is: its options, and the ×."""
         return layout.px(34)
 
     def body_size(self, layout: Layout) -> tuple[int, int]:
@@ -292,6 +304,8 @@ class NewGameDialog(Dialog):
             return lacks, theme.GOLD
         if note := self.note or (say("status.reading") if self._controller.files.awaited else ""):
             return note, theme.GOLD
+        if self.focus < 2 and self._engine(self.lists[self.focus].chosen) is not None:
+            return say("new.engine_help", key=Action.ADD_ENGINE.shortcut), theme.FAINT
         return next((each.about for each in chosen if each.about), say("new.clock_help")), theme.FAINT
 
     def _draw_row(
@@ -304,7 +318,13 @@ class NewGameDialog(Dialog):
             label, detail = self.candidates[index].label, self.candidates[index].detail
             ink = theme.FAINT if self.candidates[index].lacks else theme.TEXT
             if self.candidates[index].added:
-                detail += "  ×"
+                size, sign = layout.text(12), self._sign(layout)
+                write(screen, "×", size, rect, theme.FAINT, "right")
+                rect.width -= sign
+                write(screen, "…", size, rect, theme.FAINT, "right")
+                rect.width -= sign
+                fits = theme.width(f"{label}  {detail}", layout.text(14)) <= rect.width
+                detail = detail if fits else ""
         right = write(screen, detail, layout.text(12), rect, theme.FAINT, "right").left if detail else rect.right
         write(screen, label, layout.text(14), Rect(rect.x, rect.y, right - rect.x, rect.height), ink)
 
@@ -316,79 +336,3 @@ def opponent_sheet(controller: Controller) -> ChoiceSheet:
     at = next((n for n, each in enumerate(listed) if each.spec == now), 0)
     names = [f"{each.label}  {each.detail}" for each in listed]
     return ChoiceSheet(say("level.title"), names, lambda n: choose_opponent(controller, listed[n]), at)
-
-
-class EngineDialog(Dialog):
-    """Adds an engine: its name, its command and its options. The command is shown once more before it may run."""
-
-    FIELDS: Final = ("engine.command", "engine.name", "engine.options")
-
-    def __init__(self, controller: Controller, done: Callable[[], None]) -> None:
-        super().__init__(say("engine.title"))
-        self._settings, self._done = controller.settings, done
-        self.fields = [TextField("", controller.clipboard.get) for _ in self.FIELDS]
-        self.focus = 0
-        self.note, self.tone = say("engine.help"), theme.FAINT
-        self._confirmed: Spec | None = None
-        """The engine whose command has been shown."""
-
-    def typed_in(self) -> TextField:
-        return self.fields[self.focus]
-
-    def text(self, event: pygame.Event) -> None:
-        super().text(event)
-        self._confirmed = None
-
-    def key(self, name: str) -> None:
-        field = self.fields[self.focus]
-        if name in ("tab", "down", "shift+tab", "up"):
-            self.focus = (self.focus + (1 if name in ("tab", "down") else -1)) % len(self.fields)
-        elif name == "enter":
-            self._finish()
-        else:
-            field.key(name)
-            if name in ("backspace", "delete", "ctrl+v"):
-                self._confirmed = None
-
-    def press_body(self, layout: Layout, room: Rect, position: Position) -> None:
-        for n, rect in enumerate(self.places(layout, room)):
-            if rect.collidepoint(position):
-                self.focus = n
-
-    def _finish(self) -> None:
-        command, name, options = (field.value for field in self.fields)
-        try:
-            spec = engine_spec(name.strip(), command, options)
-        except UserError as error:
-            self.note, self.tone = translated(str(error)), theme.ALARM
-            return
-        if spec != self._confirmed:
-            self._confirmed = spec
-            self.note, self.tone = say("engine.confirm", command=command.strip()), theme.GOLD
-            return
-        add_engine(self._settings, spec)
-        self.closed = True
-        self._done()
-
-    def body_size(self, layout: Layout) -> tuple[int, int]:
-        return layout.px(620), layout.px(3 * 44) + 4 * theme.height(layout.text(13))
-
-    @staticmethod
-    def places(layout: Layout, room: Rect) -> list[Rect]:
-        """Return the places of the fields."""
-        label = layout.px(100)
-        return [
-            Rect(room.x + label, room.y + n * layout.px(44), room.width - label, layout.px(34))
-            for n in range(len(EngineDialog.FIELDS))
-        ]
-
-    def draw_body(self, screen: pygame.Surface, layout: Layout, room: Rect, pointer: Position, now: float) -> None:
-        for n, rect in enumerate(self.places(layout, room)):
-            label = Rect(room.x, rect.y, rect.x - room.x - layout.px(6), rect.height)
-            ink = theme.GOLD if n == self.focus else theme.TEXT
-            write(screen, say(self.FIELDS[n]), layout.text(14), label, ink)
-            self.fields[n].draw(screen, layout, rect, say(f"{self.FIELDS[n]}.hint"), n == self.focus)
-        size, top = layout.text(13), room.y + layout.px(3 * 44)
-        for line in theme.wrap(self.note, size, room.width, 4):
-            write(screen, line, size, Rect(room.x, top, room.width, theme.height(size)), self.tone)
-            top += theme.height(size)

@@ -67,6 +67,9 @@ class Overlay:
         """Return the field that is typed in; input methods are on where there is one."""
         return None
 
+    def leave(self) -> None:
+        """Take note that the sheet is taken away, for whatever reason."""
+
     # --- Common to all ------------------------------------------------------------------------------------------------
 
     def frame(self, layout: Layout) -> Rect:

@@ -244,7 +244,7 @@ def _written(text: str, special: str) -> str:
 
 _SEED: Final[dict[str, Reader]] = {"seed": int}
 _LIMITS: Final[dict[str, Reader]] = {"depth": int, "nodes": int, "movetime": float}
-_ENGINE: Final[dict[str, Reader]] = {
+ENGINE_SETTINGS: Final[dict[str, Reader]] = {
     "cmd": str,
     **_LIMITS,
     "timeout": float,
@@ -252,6 +252,7 @@ _ENGINE: Final[dict[str, Reader]] = {
     "folder": str,
     "ponder": int,
 }
+"""What is set of an engine's player; all other options are the engine's own."""
 _TACTICS: Final[dict[str, Reader]] = {**_LIMITS, "megabytes": int, "net": str}
 _LM: Final[dict[str, Reader]] = {
     "model": str,
@@ -377,7 +378,7 @@ def _tactics(spec: Spec) -> Opener:
 
 
 def _engine(spec: Spec) -> Opener:
-    options = spec.without_value(_ENGINE).read(_ENGINE, others=True)
+    options = spec.without_value(ENGINE_SETTINGS).read(ENGINE_SETTINGS, others=True)
     if "cmd" not in options:
         raise spec.error(f"{spec.kind} needs a program, as {spec.kind}:PROGRAM,depth=1")
     for name in _LIMITS:
@@ -406,7 +407,7 @@ def _engine(spec: Spec) -> Opener:
 
 
 def _file(spec: Spec) -> Opener:
-    """An engine as a TOML file describes it: the settings of `_ENGINE`, the protocol, and a table of options."""
+    """An engine as a TOML file describes it: `ENGINE_SETTINGS`, the protocol, and a table of options."""
     if spec.value is None:
         raise spec.error("file needs an engine file, as file:pikafish.toml")
     try:
@@ -418,8 +419,8 @@ def _file(spec: Spec) -> Opener:
     protocol, options = found.pop("protocol", "uci"), found.pop("options", {})
     if protocol not in ("uci", "ucci"):
         raise spec.error(f"{spec.value}: protocol must be uci or ucci, not {protocol!r}")
-    if unknown := found.keys() - _ENGINE.keys() - {"command"}:
-        settings = ", ".join(["protocol", "command", *list(_ENGINE)[1:], "options"])
+    if unknown := found.keys() - ENGINE_SETTINGS.keys() - {"command"}:
+        settings = ", ".join(["protocol", "command", *list(ENGINE_SETTINGS)[1:], "options"])
         raise spec.error(f"{spec.value}: no setting {', '.join(sorted(unknown))} (settings: {settings})")
     if not isinstance(options, dict):
         raise spec.error(f"{spec.value}: options is a table of names and values, not {options!r}")

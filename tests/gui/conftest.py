@@ -22,6 +22,7 @@ from gui.processes.helpers import Helpers
 from gui.processes.importing import AddShipped, Clerk, Done, Stop
 from gui.processes.library import Desk
 from gui.processes.player import Chosen, Failed, Loaded
+from gui.processes.prober import Prober
 from gui.processes.puzzles import Trainer
 from gui.processes.reading import Fetch, Mend, Read, Shelf
 from gui.session import Session
@@ -226,7 +227,9 @@ class Table:
         self.importer = ThreadImporter(self.library_path, notify=self.reported.release)
         self.record_path = tmp_path / "puzzles.json"
         self.puzzler = ThreadPuzzler(self.record_path, notify=self.reported.release)
-        self.helpers = Helpers(self.worker, self.reader, self.librarian, self.importer, self.puzzler)
+        self.prober = Prober(notify=self.reported.release)
+        others = self.librarian, self.importer, self.puzzler, self.prober
+        self.helpers = Helpers(self.worker, self.reader, *others)
         self.controller = Controller(self.session, self.helpers, spec, self.clipboard, self.games, self.settings)
         self.now = 0.0
 

@@ -610,7 +610,7 @@ class Nobody:
     def __getattr__(self, name):
         return lambda *options: None
 session = Session(humans=(0, 1))
-controller = Controller(session, Helpers(*[Nobody()] * 5), "lm", Nobody(), GamesFolder(Path(sys.argv[1])))
+controller = Controller(session, Helpers(*[Nobody()] * 6), "lm", Nobody(), GamesFolder(Path(sys.argv[1])))
 while session.ending is None:
     moves = session.board.legal_moves
     session.play(moves[session.board.ply * 7 % len(moves)])

@@ -152,6 +152,8 @@ class Engine:
         await self.quit()
 
     def _on_end(self) -> None:
+        if not hasattr(self, "_process"):  # the start was cancelled
+            return
         code = self.returncode
         how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
         searching = self._search is not None and not self._search.done
