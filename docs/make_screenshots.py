@@ -30,6 +30,7 @@ from gui.preferences import Preferences
 from gui.processes.helpers import Helpers
 from gui.session import Session
 from gui.settings import Settings
+from gui.sheets.engine import EngineDialog
 from lm import data_path
 from xiangqi import load, parse_square
 from xiangqi.formats.streams import open_replacing
@@ -200,6 +201,22 @@ def new_game(stage: Stage) -> None:
     stage.settle()
 
 
+def engine(stage: Stage) -> None:
+    """The options of fairy-stockfish, which has to be installed; one of them is being changed."""
+    stage.do(Action.ADD_ENGINE)
+    dialog = stage.app.overlay
+    assert isinstance(dialog, EngineDialog)
+    for field, text in zip(dialog.fields, ("fairy-stockfish", "Fairy-Stockfish", "Hash=64 movetime=1000"), strict=True):
+        field.insert(text)
+    dialog.key("enter")
+    dialog.key("enter")
+    stage.until(lambda: dialog.options is not None)
+    for _ in range(6):
+        dialog.key("down")
+    dialog.text(pygame.Event(pygame.TEXTINPUT, text="12"))
+    stage.settle()
+
+
 def settings(stage: Stage) -> None:
     """What a person may choose."""
     stage.do(Action.SETTINGS)
@@ -221,7 +238,21 @@ def chinese(stage: Stage) -> None:
 
 SCENES: Final[dict[str, Callable[[Stage], None]]] = {
     scene.__name__: scene
-    for scene in (play, analysis, mind, review, teaching, library, puzzle, editor, new_game, settings, menu, chinese)
+    for scene in (
+        play,
+        analysis,
+        mind,
+        review,
+        teaching,
+        library,
+        puzzle,
+        editor,
+        new_game,
+        engine,
+        settings,
+        menu,
+        chinese,
+    )
 }
 FILM: Final = "film"
 PLIES: Final = range(14, 30)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gui.processes.child import Helper, how_it_ended
-from gui.processes.probing import NotProbed, Probe, Report
+from gui.processes.probing import PATIENCE, NotProbed, Probe, Report
 
 
 class Prober(Helper[Report]):
@@ -13,8 +13,10 @@ class Prober(Helper[Report]):
 
     module = "gui.processes.probing"
 
-    def __init__(self, notify: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, notify: Callable[[], None] = lambda: None, patience: float = PATIENCE) -> None:
         super().__init__(notify)
+        self.patience = patience
+        """Seconds in which an engine has to tell its options."""
         self._number = 0
         self._request: Probe | None = None
         """What has not been answered."""
@@ -23,7 +25,7 @@ class Prober(Helper[Report]):
         """Start an engine in place of the last one; return the number that the report on it carries."""
         with self._lock:
             self._number += 1
-            self._request = Probe(self._number, tuple(words), protocol, folder)
+            self._request = Probe(self._number, tuple(words), self.patience, protocol, folder)
             self._send(self._request)  # a process that has another engine takes it as the word to end
             return self._number
 

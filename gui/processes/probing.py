@@ -19,7 +19,7 @@ from xiangqi.engine import Engine, EngineError, Option, popen_ucci, popen_uci
 PROTOCOLS: Final = ("uci", "ucci")
 """What an engine may speak, in the order in which it is tried."""
 PATIENCE: Final = 10.0
-"""Seconds in which an engine has to tell its options, for all protocols together."""
+"""Seconds that an engine has for that."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,12 @@ class Probe:
     """The report carries it, so that late ones can be told."""
     words: tuple[str, ...]
     """The command."""
+    seconds: float
+    """In which it has to tell its options, for all protocols together."""
     protocol: str | None = None
     """The one that it speaks; ``None`` if that is to be found out."""
     folder: str | None = None
     """The one that it runs in."""
-    seconds: float = PATIENCE
 
 
 @dataclass(frozen=True)
@@ -61,19 +62,20 @@ Report = Probed | NotProbed
 
 async def open_engine(request: Probe) -> tuple[str, Engine] | EngineError | None:
     """Return the engine that was started and what it speaks; why it could not be; or ``None`` if it is silent."""
-    now = asyncio.get_running_loop().time
     protocols = PROTOCOLS if request.protocol is None else (request.protocol,)
-    end, failed = now() + request.seconds, None
-    for n, protocol in enumerate(protocols):
+    failed = None
+    for protocol in protocols:
         popen = popen_uci if protocol == "uci" else popen_ucci
         try:
-            async with asyncio.timeout((end - now()) / (len(protocols) - n)):
+            async with asyncio.timeout(request.seconds / len(protocols)):
                 # Its own limit comes later, so that silence can be told from all other failures.
                 return protocol, await popen(request.words, timeout=2 * request.seconds, cwd=request.folder)
         except TimeoutError:
             continue
         except EngineError as error:
-            failed = failed or error  # what it does in the protocol that it speaks best
+            if error.last_said == f"{protocol}ok":  # this is what it speaks
+                return error
+            failed = failed or error
     return failed
 
 

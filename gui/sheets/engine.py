@@ -21,7 +21,7 @@ from gui.engines import (
     with_options,
 )
 from gui.layout import Layout
-from gui.processes.probing import PATIENCE, NotProbed, Probed
+from gui.processes.probing import NotProbed, Probed
 from gui.sheets.dialogs import Dialog
 from gui.sheets.option_list import OptionList
 from gui.sheets.text_field import TextField
@@ -114,7 +114,7 @@ class EngineDialog(Dialog):
         if not report.reason:
             protocol = typed_protocol(self.fields[2].value)
             spoken = say("engine.either") if protocol is None else protocol.upper()
-            return say("engine.silent", name=self._spec.name, protocol=spoken, seconds=f"{PATIENCE:g}")
+            return say("engine.silent", name=self._spec.name, protocol=spoken, seconds=f"{self._prober.patience:g}")
         reason = translated(report.reason)
         reason = reason[:1].upper() + reason[1:]
         return say("engine.said", fault=reason, said=report.stderr) if report.stderr else reason

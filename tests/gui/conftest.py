@@ -227,7 +227,7 @@ class Table:
         self.importer = ThreadImporter(self.library_path, notify=self.reported.release)
         self.record_path = tmp_path / "puzzles.json"
         self.puzzler = ThreadPuzzler(self.record_path, notify=self.reported.release)
-        self.prober = Prober(notify=self.reported.release)
+        self.prober = Prober(self.reported.release, patience=240.0)
         others = self.librarian, self.importer, self.puzzler, self.prober
         self.helpers = Helpers(self.worker, self.reader, *others)
         self.controller = Controller(self.session, self.helpers, spec, self.clipboard, self.games, self.settings)

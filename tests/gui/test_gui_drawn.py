@@ -12,16 +12,19 @@ from gui import strings
 from gui.actions import Action
 from gui.app import App
 from gui.controller import Controller
+from gui.engines import add_engine, engine_spec
 from gui.processes.analysis import Lines, People
 from gui.processes.importing import AddFile, AddShipped, BuildIndex, Progress
 from gui.processes.library import Explored, Listed, Resembling
 from gui.processes.mind import Expected, Spoken, Thoughts
+from gui.processes.probing import NotProbed, Probed
 from gui.processes.puzzles import Standing
 from gui.processes.review import Looked
 from gui.processes.teaching import MoveJudged
 from gui.session import Session
+from gui.sheets.engine import EngineDialog
 from gui.sheets.files import sheet_of
-from gui.sheets.new_game import EngineDialog, NewGameDialog
+from gui.sheets.new_game import NewGameDialog
 from lm.library.entries import Entry, Played
 from lm.library.entries import Explored as Found
 from lm.library.entries import Score as Results
@@ -30,7 +33,7 @@ from lm.matches.table import HUMANS
 from lm.players.player import Choice, Line
 from lm.study.review import Judged, Point
 from xiangqi import RED, STARTING_FEN, Board, Game, Move, parse_square
-from xiangqi.engine import Info, Score, Wdl
+from xiangqi.engine import Info, Option, Score, Wdl
 
 QUICK = [(640, 480), (1280, 800)]
 SLOW = [pytest.param(size, marks=pytest.mark.slow) for size in ((800, 600), (900, 1400), (1920, 1080), (3840, 2160))]
@@ -267,13 +270,60 @@ def edited_wrongly(stage):
 
 def no_engine(stage):
     stage.reset()
-    stage.app._open(EngineDialog(stage.controller, lambda: None))
+    stage.app._open(EngineDialog(stage.controller, lambda spec: None))
     stage.app.overlay.key("enter")
+
+
+OPTIONS = (
+    Option("Debug Log File", "string", ""),
+    Option("Threads", "spin", "1", 1, 512),
+    Option("Hash", "spin", "16", 1, 131_072),
+    Option("Analysis Contempt", "combo", "Both", choices=("Both", "Off", "White", "Black")),
+    Option("Minimum Thinking Time", "spin", "20", 0, 5000),
+    Option("UCI_LimitStrength", "check", "false"),
+    Option("SyzygyPath", "string", "<empty>"),
+    *(Option(f"Knowledge {number}", "check", "true") for number in range(12)),
+)
+
+
+def engine_options(*keys, text=""):
+    """Show an engine's options, without starting it."""
+
+    def set_up(stage):
+        stage.reset()
+        dialog = EngineDialog(stage.controller, lambda spec: None)
+        stage.app._open(dialog)
+        dialog._spec = engine_spec("Fairy-Stockfish", "sh", "Hash=64")
+        dialog._list(Probed(0, "uci", OPTIONS))
+        for key in keys:
+            dialog.key(key)
+        if text:
+            dialog.text(pygame.Event(pygame.TEXTINPUT, text=text))
+            dialog.key("enter")
+
+    return set_up
+
+
+def silent_engine(stage):
+    stage.reset()
+    dialog = EngineDialog(stage.controller, lambda spec: None)
+    stage.app._open(dialog)
+    dialog._spec = engine_spec("Fairy-Stockfish", "sh", "")
+    dialog._tell(dialog._why_not(NotProbed(0)), (255, 255, 255))
+
+
+def added_engine(stage):
+    """Show the new game with an engine that was added, which is chosen."""
+    stage.reset()
+    add_engine(stage.controller.settings, engine_spec("Fairy-Stockfish", "sh", ""))
+    stage.app.do(Action.NEW)
+    for key in ("pagedown", "pagedown", "up"):
+        stage.app.overlay.key(key)
 
 
 def bad_clock(stage):
     stage.reset(played=GAME[:3])
-    stage.app._open(NewGameDialog(stage.controller, lambda setup: None, lambda: None))
+    stage.app._open(NewGameDialog(stage.controller, lambda setup: None, lambda engine: None))
     stage.app.overlay.field.value = "ten"
     stage.app.overlay.key("enter")
 
@@ -434,6 +484,11 @@ SCREENS = {
     "bad clock": bad_clock,
     "engine": opened(Action.ADD_ENGINE),
     "no engine": no_engine,
+    "engine, silent": silent_engine,
+    "engine, options": engine_options(),
+    "engine, an option": engine_options("down", "down", "down", "down"),
+    "engine, wrong option": engine_options("down", "down", "down", text="999999"),
+    "new game, engine": added_engine,
     "open": opened(Action.OPEN),
     "save as": opened(Action.SAVE_AS),
     "picture": opened(Action.PICTURE),

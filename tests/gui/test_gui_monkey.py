@@ -2,6 +2,7 @@
 
 import importlib
 import random
+import sys
 from pathlib import Path
 
 import pygame
@@ -9,18 +10,21 @@ import pytest
 
 import gui
 from gui.actions import Action
+from gui.engines import engine_spec
 from gui.preferences import PREFERENCES
 from gui.processes.analysis import Lines, People
 from gui.processes.mind import Expected, Spoken, Thoughts
+from gui.processes.probing import Probed
 from gui.processes.review import Looked
 from gui.session import Session
 from gui.sheets.dialogs import Dialog
+from gui.sheets.engine import EngineDialog
 from gui.sheets.file_dialog import FileDialog
 from gui.sheets.overlay import Overlay
 from gui.strings import LANGUAGES, language
 from lm.players.player import Choice, Line
 from lm.study.review import Point
-from xiangqi.engine import Info, Wdl
+from xiangqi.engine import Info, Option, Wdl
 from xiangqi.formats import load
 
 
@@ -126,6 +130,14 @@ OPENING = [
 """What opens a sheet."""
 
 
+ENGINE_OPTIONS = (
+    Option("Threads", "spin", "1", 1, 8),
+    Option("Style", "combo", "solid", choices=("solid", "wild")),
+    Option("Own Book", "check", "true"),
+    Option("Book", "string", "<empty>"),
+)
+
+
 @pytest.mark.parametrize(("count", "seed"), [(1500, 26), pytest.param(20_000, 27, marks=pytest.mark.slow)])
 def test_nothing_breaks_and_the_kept_game_can_be_read(count, seed, open_board, tmp_path, monkeypatch):
     enter = FileDialog.enter
@@ -149,6 +161,9 @@ def test_nothing_breaks_and_the_kept_game_can_be_read(count, seed, open_board, t
                 app.controller.preferences.set(name, chance.choice(preference.values))
             if chance.random() < 0.6:
                 app.do(chance.choice(OPENING))
+                if isinstance(app.overlay, EngineDialog) and chance.random() < 0.5:
+                    app.overlay._spec = engine_spec("Mine", sys.executable, "")
+                    app.overlay._list(Probed(0, "uci", ENGINE_OPTIONS))
             else:
                 app.panel.show(chance.choice(app.panel.views).name)
         app.handle(next(stream))

@@ -1,6 +1,5 @@
 """A new game: who plays, from where, with which clocks; engines that are added; hints."""
 
-import sys
 from pathlib import Path
 
 import pygame
@@ -8,14 +7,13 @@ import pytest
 
 from frames import key
 from gui.actions import Action
+from gui.engines import add_engine
 from gui.layout import MINIMUM_SIZE
 from gui.names import ELO_OF_2020, OF_2020
-from gui.new_game import Setup, add_engine, candidates, engine_spec, engines, parse_clocks
+from gui.new_game import Setup, parse_clocks
 from gui.processes.analysis import Lines
 from gui.session import Session
-from gui.settings import Settings
-from gui.sheets.new_game import EngineDialog, NewGameDialog
-from lm import UserError
+from gui.sheets.new_game import NewGameDialog
 from lm.matches.clocks import Clocks, TimeControl
 from lm.players.player import Choice, Line
 from lm.players.specs import Spec, load_player
@@ -389,108 +387,6 @@ class TestPlayers:
         assert len([path for path in table.games_dir.glob("*.pgn") if "current" not in path.name]) == 1
 
 
-class TestEngines:
-    def test_the_command_is_shown_before_it_is_kept(self, app):
-        key(app, "n")
-        choose(app, 1, 0)
-        for _ in range(20):
-            key(app, "down")
-        key(app, "return")
-        assert isinstance(app.overlay, EngineDialog)
-        key(app, "return")
-        assert app.overlay.note == "Enter the program to run."
-        type(app, f"{sys.executable} engine.py")
-        key(app, "tab")
-        type(app, "Mine")
-        key(app, "tab")
-        type(app, "Hash=64 depth=2")
-        key(app, "return")
-        assert sys.executable in app.overlay.note and engines(app.controller.settings) == []
-        key(app, "return")
-        assert isinstance(app.overlay, NewGameDialog)
-        assert app.overlay.candidates[app.overlay.lists[1].chosen].label == "Mine"
-        key(app, "return")
-        assert app.controller.opponents.spec == f"uci:cmd={sys.executable} engine.py,Hash=64,depth=2,name=Mine"
-
-    def test_what_was_chosen_before_stays_when_one_is_added(self, app):
-        key(app, "n")
-        choose(app, 0, 3)
-        choose(app, 2, 2)
-        type(app, "5+3")
-        app.overlay.lists[1].key("pagedown")
-        app.overlay.lists[1].key("pagedown")
-        key(app, "return")
-        type(app, sys.executable)
-        key(app, "return")
-        key(app, "return")
-        dialog = app.overlay
-        assert [dialog.candidates[rows.chosen].label for rows in dialog.lists[:2]] == [
-            "Learner",
-            Path(sys.executable).name,
-        ]
-        assert dialog.lists[2].chosen == 2 and dialog.fields[0].value == "5+3"
-
-    @pytest.mark.parametrize("by", ["key", "pointer"])
-    def test_one_is_removed_when_that_is_asked_for_twice(self, app, by):
-        for name in ("Mine", "Yours"):
-            add_engine(app.controller.settings, engine_spec(name, sys.executable, ""))
-        key(app, "n")
-        choose(app, 1, 12)
-        choose(app, 0, 2)
-        choose(app, 1, 12)
-
-        def ask():
-            if by == "key":
-                key(app, "delete")
-                return
-            layout = app.layout
-            areas, _, _ = app.overlay.places(layout, app.overlay._body(layout, app.overlay.room(layout)))
-            rows = app.overlay.lists[1]
-            row = rows.row(layout)
-            press(app, (areas[1].right - layout.px(14), areas[1].y + row * 12 + row // 2 - rows.scroll.offset))
-
-        ask()
-        assert app.overlay.note == "Press once more to remove Mine from the list."
-        key(app, "down")
-        key(app, "up")
-        ask()
-        assert len(engines(app.controller.settings)) == 2
-        ask()
-        assert [name for name, _ in engines(app.controller.settings)] == ["Yours"]
-        assert [app.overlay.candidates[rows.chosen].label for rows in app.overlay.lists[:2]] == ["Beginner", "Steady"]
-        key(app, "return")
-        assert app.overlay is None
-
-    def test_they_are_kept(self, tmp_path):
-        path = tmp_path / "board.json"
-        add_engine(Settings(path), engine_spec("Mine", sys.executable, "protocol=ucci"))
-        add_engine(Settings(path), engine_spec("Mine", sys.executable, ""))
-        assert [each.label for each in candidates(Settings(path))][-2:] == ["System of 2020", "Mine"]
-        assert engines(Settings(path)) == [("Mine", f"uci:cmd={sys.executable},name=Mine")]
-
-    @pytest.mark.parametrize(
-        ("command", "options", "reason"),
-        [
-            ("", "", "Enter the program to run."),
-            ("no-such-program", "", "There is no program"),
-            (sys.executable, "Hash", "Hash"),
-        ],
-    )
-    def test_mistakes_are_told(self, command, options, reason):
-        with pytest.raises(UserError, match=reason.replace("?", r"\?")):
-            engine_spec("", command, options)
-
-    def test_an_engine_is_told_the_clocks_and_a_level_is_not(self, seat):
-        table = seat(First())
-        clocks = parse_clocks("1+2")
-        table.controller.start(Setup((Spec("uci", None, (("cmd", sys.executable),)), None), clocks=clocks))
-        table.tick()
-        assert table.requests[-1].limit.red_clock == 60 and table.requests[-1].limit.red_increment == 2
-        table.controller.start(Setup((Spec("level", "Deep"), None), clocks=clocks))
-        table.tick()
-        assert table.requests[-1].limit is None
-
-
 class TestClocks:
     @pytest.fixture
     def table(self, seat):
@@ -582,18 +478,6 @@ class TestClocks:
         table.play("h2e2")
         assert table.controller.record().headers["TimeControl"] == "60+5"
         assert Clocks.parse("60+5") == table.session.table.clocks
-
-
-class TestMissingEngine:
-    def test_it_is_marked_and_not_seated(self, app, written):
-        add_engine(app.controller.settings, Spec("uci", None, (("cmd", "/no/such/engine -x"), ("name", "Gone"))))
-        key(app, "n")
-        choose(app, 1, len(app.overlay.candidates) - 1)
-        written.clear()
-        app.frame(1.0)
-        assert "There is no program /no/such/engine." in written
-        key(app, "return")
-        assert isinstance(app.overlay, NewGameDialog)
 
 
 class TestAnotherOpponent:

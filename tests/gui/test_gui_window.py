@@ -14,9 +14,10 @@ from drawn import Window
 from gui import app as app_module
 from gui.actions import Action
 from gui.app import App, open_window, run
+from gui.engines import add_engine
 from gui.games_folder import GamesFolder
 from gui.layout import MINIMUM_SIZE
-from gui.new_game import Setup, add_engine, parse_clocks
+from gui.new_game import Setup, parse_clocks
 from gui.notation import Style
 from gui.panel import BUTTONS, NAVIGATION
 from gui.processes.helpers import Helpers

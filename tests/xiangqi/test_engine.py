@@ -1149,6 +1149,24 @@ class TestAsyncio:
         assert is_gone(engine.pid)
         assert "stop" in log.read_text()
 
+    def test_cancelled_start_leaves_nothing_behind_and_is_quiet(self, tmp_path):
+        faults = []
+
+        async def run() -> None:
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+            before = set(children())
+            starting = asyncio.ensure_future(popen_uci(fake("stubborn")))
+            while set(children()) == before:
+                await asyncio.sleep(0)
+            starting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await starting
+            await asyncio.sleep(0.3)  # longer than the process waits for its last output
+            assert set(children()) == before
+
+        asyncio.run(run())
+        assert faults == []
+
     def test_calls_wait_for_each_other(self):
         async def run() -> list[Move | None]:
             async with await popen_uci(fake("slow", sleep=0.05, best="h0g2"), first_rank=0) as engine:

@@ -1,7 +1,7 @@
 """A small engine that speaks UCI or UCCI and can be told to misbehave: ``fake.py [uci|ucci] [FAULT] [NAME=VALUE ...]``.
 
 It answers the first search with ``first`` (default ``h2e2``), any later one with ``best``. ``log=FILE`` keeps the lines
-that it was told; ``says=TEXT`` is written before each best move.
+that it was told; ``says=TEXT`` is written before each best move; ``pid=FILE`` keeps the number of its process.
 """
 
 import os
@@ -15,6 +15,9 @@ def main():
     protocol, fault = sys.argv[1], sys.argv[2]
     given = dict(word.split("=", 1) for word in sys.argv[3:])
     log = open(given["log"], "a") if "log" in given else None  # noqa: SIM115
+    if "pid" in given:
+        with open(given["pid"], "w") as file:
+            file.write(str(os.getpid()))
     moves = [given.get("first", "h2e2"), given.get("best", "h2e2")]
 
     def say(*lines):
@@ -50,6 +53,8 @@ def main():
                 "option name Clear Hash type button",
                 "option name MultiPV type spin default 1 min 1 max 5",
             )
+            if fault == "checks":
+                say("option name Own Book type check default true")
             if fault == "no-default":
                 say("option name Style type string")
             if "variants" in given:
@@ -133,6 +138,8 @@ def main():
             log.flush()
         if line == protocol:
             greet()
+        elif line == "uci" and fault == "leaves-at-uci":
+            sys.exit(1)
         elif line == "isready":
             if fault == "never-ready" and readied:
                 hang()
