@@ -44,15 +44,15 @@ class EngineDialog(Dialog):
     FIELDS: Final = ("engine.command", "engine.name", "engine.options")
 
     def __init__(self, controller: Controller, done: Callable[[Spec], None], before: Spec | None = None) -> None:
-        super().__init__(say("engine.title"))
+        super().__init__(say("engine.title") if before is None else before.name)
         self._controller, self._done, self._before = controller, done, before
         self._prober = controller.prober
         texts = ["", "", ""]
         if before is not None:
             texts = [dict(before.options)["cmd"], before.name, typed_options(before)]
         self.fields = [TextField(text, controller.clipboard.get) for text in texts]
-        self.focus = 0
-        self.note, self.tone = say("engine.help"), theme.FAINT
+        self.focus = 0 if before is None else 2
+        self.note, self.tone = say("engine.help" if before is None else "engine.start"), theme.FAINT
         self._confirmed = texts[0]
         """The command that has been shown."""
         self._spec: Spec | None = None
@@ -61,8 +61,6 @@ class EngineDialog(Dialog):
         """The number of the report that is awaited, 0 for none."""
         self.options: OptionList | None = None
         """The options, once they are known."""
-        if before is not None:
-            self._finish()
 
     # --- Starting it --------------------------------------------------------------------------------------------------
 

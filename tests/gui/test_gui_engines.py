@@ -457,7 +457,10 @@ class TestList:
             key(app, "e", pygame.KMOD_CTRL)
         else:
             press(app, self.place(app, 1, 12, from_right=50))
-        dialog = answered(app)  # without a question: the command has been confirmed
+        assert [field.value for field in app.overlay.fields] == [fake(), "Mine", "depth=2 'Book File=a b'"]
+        type(app, " nodes=9")
+        key(app, "return")  # once: the command has been confirmed
+        dialog = answered(app)
         assert dialog.options.values == {"Book File": "a b"}
         keys(app, "down", "return")
         type(app, "")
@@ -467,7 +470,9 @@ class TestList:
         assert isinstance(app.overlay, NewGameDialog) and self.seated(app) == ["Mine", "Mine"]
         assert [name for name, _ in engines(settings)] == ["Mine", "Yours"]
         spec = Spec.parse(engines(settings)[0][1])
-        assert list(spec.options)[1:] == [("depth", "2"), ("Book File", "a b"), ("Threads", "3"), ("name", "Mine")]
+        assert list(spec.options)[1:] == [
+            *(("depth", "2"), ("nodes", "9"), ("Book File", "a b"), ("Threads", "3"), ("name", "Mine"))
+        ]
 
     def test_one_that_plays_goes_on_with_its_new_options(self, app):
         spec = engine_spec("Mine", fake(), "depth=2")
@@ -475,6 +480,7 @@ class TestList:
         app.controller.start(Setup((None, spec)))
         key(app, "n")
         key(app, "e", pygame.KMOD_CTRL)
+        key(app, "return")
         answered(app)
         app.overlay.options.values["Threads"] = "4"
         keys(app, "return", "escape")
@@ -486,6 +492,7 @@ class TestList:
         key(app, "n")
         self.choose(app, 1, 12)
         key(app, "e", pygame.KMOD_CTRL)
+        key(app, "return")
         dialog = answered(app)
         assert dialog.note.startswith("Cannot start the engine")
         dialog.fields[0].value, dialog.fields[1].value = fake(), "Yours"
@@ -504,7 +511,7 @@ class TestList:
         key(app, "n")
         self.choose(app, 1, 12)
         app.frame(1.0)
-        told = "Ctrl+E or a click on … opens the engine's options. Delete or × takes it off the list."
+        told = "Ctrl+E or a click on … changes the engine's options. Delete or × takes it off the list."
         assert told in " ".join(written)
 
     @pytest.mark.parametrize("by", ["key", "pointer"])
@@ -544,6 +551,7 @@ class TestList:
         key(app, "return")
         assert isinstance(app.overlay, NewGameDialog)
         key(app, "e", pygame.KMOD_CTRL)
+        key(app, "return")
         assert app.overlay.note == "There is no program /no/such/engine."
 
     def test_they_are_kept(self, tmp_path):
