@@ -28,16 +28,16 @@ ENGINE: Final = "fairy-stockfish,UCI_Variant=xiangqi"
 """Command and options of the engine that strength is measured against: at depth 1 its Elo is 0."""
 
 LEVELS: Final = (
-    Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -530),
-    Level("Beginner", "careful:depth=1,care=0.22,temperature=1.8", -330),
-    Level("Learner", "careful:depth=1,care=0.33,temperature=1.4", -20),
-    Level("Casual", "careful:depth=1,care=0.58,temperature=1.15", 190),
-    Level("Steady", "lm:temperature=0.35", 480),
-    Level("Watchful", "careful:depth=4,care=1.6,temperature=0.3", 690),
-    Level("Sharp", "search:nodes=5", 970),
-    Level("Strong", "search:nodes=13", 1160),
-    Level("Deep", "search:nodes=55", 1450),
-    Level("Best", "search:nodes=170", 1730),
+    Level("Child", "careful:depth=1,care=0.16,temperature=2.1", -440),
+    Level("Beginner", "careful:depth=1,care=0.22,temperature=1.8", -270),
+    Level("Learner", "careful:depth=1,care=0.33,temperature=1.4", 50),
+    Level("Casual", "careful:depth=1,care=0.58,temperature=1.15", 240),
+    Level("Steady", "lm:temperature=0.35", 450),
+    Level("Watchful", "careful:depth=4,care=1.6,temperature=0.3", 680),
+    Level("Sharp", "search:nodes=5", 890),
+    Level("Strong", "search:nodes=13", 1090),
+    Level("Deep", "search:nodes=55", 1340),
+    Level("Best", "search:nodes=170", 1640),
 )
 """From the weakest to the strongest."""
 DEFAULT_LEVEL: Final = LEVELS[4]

@@ -491,7 +491,7 @@ class TestAnotherOpponent:
         press(app, (room.x + 20, room.y + 9 * row + row // 2))
         assert app.overlay is None
         assert app.controller.opponents.level.name == "Best"
-        assert app.controller.status()[0] == "Best (+1730), from its next move on."
+        assert app.controller.status()[0] == "Best (+1640), from its next move on."
 
     def test_an_engine_can_go_on_with_the_game(self, app):
         add_engine(app.controller.settings, ENGINE)
