@@ -486,7 +486,7 @@ class TestAnotherOpponent:
         key(app, "l")
         sheet = app.overlay
         app.frame(1.0)
-        assert sheet.choices[sheet.rows.chosen] == "Steady  +480"
+        assert sheet.choices[sheet.rows.chosen] == "Steady  +450"
         room, row = sheet.room(app.layout), sheet.rows.row(app.layout)
         press(app, (room.x + 20, room.y + 9 * row + row // 2))
         assert app.overlay is None

@@ -342,7 +342,7 @@ class TestStrength:
             met.setdefault(meeting.a.called, set()).add(meeting.b.called)
             met.setdefault(meeting.b.called, set()).add(meeting.a.called)
         assert all(len(met[player.name]) >= 3 for player in players if player.name != "level 1")
-        assert {"level 2", "level 3"} <= met["level 1"]
+        assert "level 2" in met["level 1"]
         slow = [meeting for meeting in games if "1 s" in meeting.a.called + meeting.b.called]
         assert slow
         assert all(meeting.games == (50 if meeting in slow else 100) for meeting in games)
