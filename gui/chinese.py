@@ -382,6 +382,7 @@ CHINESE: Final[dict[str, str]] = {
     "engine.start": "按回车键启动引擎并列出选项。",
     "engine.no_command": "请填写要运行的程序。",
     "engine.no_program": "没有程序 {name}。",
+    "engine.taken": "已有名为“{name}”的引擎。",
     "engine.no_value": "{name} 没有值；选项写作 名称=值。",
     "engine.confirm": "现在以及每次轮到它走时都会运行这个程序：{command} - 再按一次启动。",
     "engine.starting": "正在启动 {name}，读取选项…",

@@ -194,7 +194,8 @@ class Controller:
 
     def _to_keep(self) -> tuple[object, ...]:
         """Return what changes whenever the game in play has to be kept anew."""
-        return self.session.generation, self.session.revision, self.opponents.player
+        opponents = self.opponents
+        return self.session.generation, self.session.revision, opponents.player, opponents.red_player
 
     def _is_usual(self) -> bool:
         """Whether the game began as one does when the board is opened first: of a person with Red against a level."""

@@ -130,9 +130,12 @@ def options_of(spec: Spec, options: Sequence[Option]) -> dict[str, str]:
     for name, text in spec.options:
         if name in (*ENGINE_SETTINGS, "name"):
             continue
-        if (option := known.get(name.lower())) is None:
+        option = known.get(name.lower())
+        if option is None or option.type not in TYPES:
             raise UserError(_no_option(name, [option.name for option in options if option.type in TYPES]))
         found[option.name] = checked(option, text)
+        if option.name.lower() == "uci_variant" and found[option.name].lower() != "xiangqi":
+            raise UserError(say("engine.refused", name=option.name, value=text, allowed="xiangqi"))
     return found
 
 

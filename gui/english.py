@@ -379,6 +379,7 @@ ENGLISH: Final[dict[str, str]] = {
     "engine.start": "Enter starts it, and lists its options.",
     "engine.no_command": "Enter the program to run.",
     "engine.no_program": "There is no program {name}.",
+    "engine.taken": "Another engine is named {name}.",
     "engine.no_value": "{name} has no value; options are written Name=value.",
     "engine.confirm": "This program will run now, and whenever it plays: {command} - press once more to start it.",
     "engine.starting": "Starting {name}, to see its options...",

@@ -13,6 +13,7 @@ from typing import Final
 from gui.editor import HANDICAPS, Editor
 from gui.engines import engines
 from gui.names import ELO_OF_2020, OF_2020, level_name
+from gui.processes.probing import PROTOCOLS
 from gui.settings import Settings
 from gui.strings import say
 from lm import UserError, install_command
@@ -63,7 +64,8 @@ def candidates(settings: Settings) -> list[Candidate]:
     for name, text in engines(settings):
         try:
             spec = Spec.parse(text)
-            found.append(Candidate(name, say("new.engine"), spec, added=True, lacks=_lacks_program(spec)))
+            if spec.kind in PROTOCOLS:
+                found.append(Candidate(name, say("new.engine"), spec, added=True, lacks=_lacks_program(spec)))
         except UserError:  # the settings were edited
             continue
     return found

@@ -57,6 +57,8 @@ class Opponents:
         self.player_name = self.player.kind
         self._asked = -1
         """The generation of the last request for a move."""
+        self._asked_spec = ""
+        """The player that was asked."""
         self._unanswered = False
         self._answer_at = 0.0
         self._held: Chosen | None = None
@@ -73,8 +75,9 @@ class Opponents:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the player to move is loaded."""
-        return self.spec == self.loaded or (self.red_player is not None and self.spec in self._names)
+        """Whether the player to move is loaded: the one that was asked, even if another is to play from then on."""
+        spec = self._asked_spec if self._asked == self.session.generation else self.spec
+        return spec == self.loaded or (self.red_player is not None and spec in self._names)
 
     @property
     def error(self) -> str | None:
@@ -93,9 +96,10 @@ class Opponents:
 
     @property
     def waiting(self) -> bool:
-        """Whether a player is not asked for its move as the game is paused; a move that it thinks about is finished."""
+        """Whether no player thinks as the game is paused; a move that one thinks about is finished first."""
         session = self.session
-        return self.paused and not session.humans and session.awaits_player and self._asked != session.generation
+        paused = self.paused and not session.humans and session.awaits_player
+        return paused and (self._asked != session.generation or self.error is not None)
 
     def name(self, color: Color) -> str:
         """Return the name of the player that sits at a side, or would sit there in place of a person: its level's."""
@@ -144,9 +148,15 @@ class Opponents:
         self.paused = False
 
     def choose(self, spec: Spec) -> None:
-        """Take another opponent, a level or any player, from its next move on."""
-        self.level, self.player = self._resolved(spec)
-        self.player_name = self._names.get(str(self.player), self.player.name)
+        """Take another opponent, a level or any player, from its next move on.
+
+        Where two players play each other it is Black, or Red if that one has failed.
+        """
+        if self.error is not None and self._spec_of(self.session.board.turn) is self.red_player:
+            self.red_player = self._resolved(spec)[1]
+        else:
+            self.level, self.player = self._resolved(spec)
+            self.player_name = self._names.get(str(self.player), self.player.name)
         if not self.thinking:
             self.try_again()
 
@@ -154,6 +164,8 @@ class Opponents:
         """Let an engine whose options were changed go on with them, where it plays."""
         if self.red_player == before:
             self.red_player = after
+            if not self.thinking:
+                self.try_again()
         if self.player == before:
             self.choose(after)
 
@@ -183,6 +195,7 @@ class Opponents:
         if session.awaits_player:
             if self._asked != session.generation:
                 self._asked, self._unanswered, self.error = session.generation, True, None
+                self._asked_spec = self.spec
                 self._answer_at = now if session.table.clocks else now + PACE
                 self._ask(session.board.copy())
         elif self._unanswered:  # a move was taken back, so the answer is no longer needed

@@ -26,7 +26,7 @@ def label(controller: Controller, action: Action) -> str:
             return say("draw.offered" if session.offer == session.person else "draw.accept")
         case Action.MOVE_NOW if opponents.error is not None:
             return say("move_now.again")
-        case Action.PAUSE if opponents.paused:
+        case Action.PAUSE if opponents.paused and not session.humans:
             return say("pause.go_on")
         case Action.LEVEL if opponents.level is not None:
             return say("level.is", level=level_name(opponents.level))

@@ -32,8 +32,9 @@ def do(controller: Controller, action: Action) -> None:
         case Action.MOVE_NOW:
             controller.worker.move_now(session.generation)
         case Action.PAUSE:
+            if controller.opponents.waiting:
+                controller.clocks.restart_turn()
             controller.opponents.paused = not controller.opponents.paused
-            controller.clocks.restart_turn()
         case Action.LET_STAND:
             controller.teacher.let_stand()
         case Action.RESIGN:

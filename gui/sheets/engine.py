@@ -14,6 +14,7 @@ from gui.engines import (
     add_engine,
     command_words,
     engine_spec,
+    engines,
     is_settable,
     options_of,
     typed_options,
@@ -49,7 +50,8 @@ class EngineDialog(Dialog):
         self._prober = controller.prober
         texts = ["", "", ""]
         if before is not None:
-            texts = [dict(before.options)["cmd"], before.name, typed_options(before)]
+            command = dict(before.options).get("cmd", before.value or "")
+            texts = [command, before.name, typed_options(before)]
         self.fields = [TextField(text, controller.clipboard.get) for text in texts]
         self.focus = 0 if before is None else 2
         self.note, self.tone = say("engine.help" if before is None else "engine.start"), theme.FAINT
@@ -76,12 +78,18 @@ class EngineDialog(Dialog):
         except UserError as error:
             self._tell(translated(str(error)), theme.ALARM)
             return
+        if self._before is not None and self._spec.name != self._before.name and self._is_taken(self._spec.name):
+            self._tell(say("engine.taken", name=self._spec.name), theme.ALARM)
+            return
         if command != self._confirmed:
             self._confirmed = command
             self._tell(say("engine.confirm", command=command), theme.GOLD)
             return
         self._asked = self._prober.ask(command_words(command), protocol, dict(self._spec.options).get("folder"))
         self._tell(say("engine.starting", name=self._spec.name), theme.GOLD)
+
+    def _is_taken(self, name: str) -> bool:
+        return any(other == name for other, _ in engines(self._controller.settings))
 
     def _tell(self, note: str, tone: Rgb) -> None:
         self.note, self.tone = note, tone

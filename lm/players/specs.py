@@ -382,8 +382,8 @@ def _engine(spec: Spec) -> Opener:
     if "cmd" not in options:
         raise spec.error(f"{spec.kind} needs a program, as {spec.kind}:PROGRAM,depth=1")
     for name in _LIMITS:
-        if options.get(name, 1) < 1:
-            raise spec.error(f"{name} must be at least 1")
+        if not 1 <= options.get(name, 1) < math.inf:
+            raise spec.error(f"{name} must be at least 1 and finite")
     if not any(name in options for name in _LIMITS):
         options["movetime"] = MOVETIME
     command, timeout, time = options.pop("cmd"), options.pop("timeout", 10.0), options.pop("movetime", None)

@@ -501,6 +501,27 @@ class TestList:
         key(app, "return")
         assert [name for name, _ in kept(app)] == ["Yours"] and self.seated(app)[1] == "Yours"
 
+    def test_it_does_not_take_the_name_of_another(self, app):
+        for name in ("Mine", "Yours"):
+            add_engine(app.controller.settings, engine_spec(name, fake(), ""))
+        key(app, "n")
+        self.choose(app, 1, 12)
+        key(app, "e", pygame.KMOD_CTRL)
+        app.overlay.fields[1].value = "Yours"
+        key(app, "return")
+        assert app.overlay.note == "Another engine is named Yours."
+        assert [name for name, _ in kept(app)] == ["Mine", "Yours"]
+
+    def test_what_was_written_into_the_settings_by_hand(self, app):
+        """A program in place of ``cmd``, and players that are no engines."""
+        settings = [["V", "uci:fairy-stockfish,depth=1"], ["W", "lm:temperature=1"], ["X", "level:Sharp"]]
+        app.controller.settings.set("engines", settings)
+        key(app, "n")
+        assert [each.label for each in app.overlay.candidates[12:]] == ["V"]
+        self.choose(app, 1, 12)
+        key(app, "e", pygame.KMOD_CTRL)
+        assert app.overlay.fields[0].value == "fairy-stockfish"
+
     def test_the_key_adds_one_where_none_is_chosen(self, app):
         key(app, "n")
         key(app, "e", pygame.KMOD_CTRL)

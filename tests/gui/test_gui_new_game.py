@@ -1,5 +1,6 @@
 """A new game: who plays, from where, with which clocks; engines that are added; hints."""
 
+import threading
 from pathlib import Path
 
 import pygame
@@ -34,6 +35,22 @@ class First:
 
     def close(self):
         pass
+
+
+class Slow(First):
+    """At one ply it thinks until it may go on, and then it may fail."""
+
+    def __init__(self, error=None, ply=1):
+        self.error, self.ply = error, ply
+        self.thinks, self.goes_on = threading.Event(), threading.Event()
+
+    def choose(self, boards, limits=None):
+        if boards[0].ply == self.ply:
+            self.thinks.set()
+            assert self.goes_on.wait(60)
+            if self.error is not None:
+                raise self.error
+        return super().choose(boards)
 
 
 def type(app, text):
@@ -360,6 +377,49 @@ class TestPlayers:
         assert controller.label(Action.PAUSE) == "Go on"
         controller.do(Action.PAUSE)
         table.wait(lambda: table.session.board.ply >= plies + 2)
+
+    def test_a_pause_gives_no_time_back_to_who_thinks(self, seat):
+        player = Slow()
+        table = seat(player)
+        controller = table.controller
+        controller.start(Setup((Spec("level", "Child"), Spec("level", "Child")), clocks=parse_clocks("3")))
+        table.wait(player.thinks.is_set)
+        table.tick()  # its turn begins
+        table.tick(5)
+        for _ in range(3):
+            controller.do(Action.PAUSE)
+            assert controller.clocks.time_left(BLACK) == pytest.approx(175, abs=3)
+        before = controller.clocks.time_left(BLACK)
+        table.tick(5)
+        assert controller.clocks.time_left(BLACK) == before - 5
+        player.goes_on.set()
+
+    def test_no_clock_runs_in_a_pause_where_a_player_has_failed(self, seat):
+        player = Slow(RuntimeError("it ended"))
+        table = seat(player)
+        controller = table.controller
+        controller.start(Setup((Spec("level", "Child"), Spec("level", "Child")), clocks=parse_clocks("3")))
+        table.wait(player.thinks.is_set)
+        controller.do(Action.PAUSE)
+        player.goes_on.set()
+        table.wait(lambda: controller.opponents.error is not None)
+        table.tick(600)
+        assert table.session.ending is None
+        assert controller.clocks.time_left(BLACK) == 180
+
+    def test_another_opponent_takes_the_place_of_red_where_that_one_failed(self, seat):
+        player = Slow(RuntimeError("it ended"), ply=2)
+        table = seat(player)
+        controller = table.controller
+        controller.start(Setup((Spec("level", "Best"), Spec("level", "Deep"))))
+        player.goes_on.set()
+        table.wait(lambda: controller.opponents.error is not None)
+        player.error = None
+        controller.opponents.choose(Spec("level", "Child"))
+        assert [controller.opponents.side(color)[0] for color in (RED, BLACK)] == ["Child", "Deep"]
+        table.wait(lambda: table.session.board.ply >= 4)
+        kept = table.games.kept()
+        assert (kept.headers["RedSeat"], kept.headers["BlackSeat"]) == ("level:Child", "level:Deep")
 
     def test_a_pause_ends_with_its_game_and_is_for_two_players(self, seat):
         table = seat(First())

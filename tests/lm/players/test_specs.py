@@ -100,6 +100,8 @@ class TestErrors:
             ("search:many", "nodes is a whole number, not 'many'"),
             ("search:4,nodes=5", "nodes is given twice"),
             ("uci:cmd=cat,depth=0", "at least 1"),
+            ("uci:cmd=cat,movetime=nan", "at least 1 and finite"),
+            ("uci:cmd=cat,movetime=inf", "at least 1 and finite"),
             ("uci:cmd=cat,depth=1,=3", "'=3' is not an option"),
             ("uci:cmd='cat,depth=1", "has no closing quotation"),
             ('uci:cmd="cat,depth=1', "the quotes of .* do not match"),
