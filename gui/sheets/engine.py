@@ -78,7 +78,7 @@ class EngineDialog(Dialog):
         except UserError as error:
             self._tell(translated(str(error)), theme.ALARM)
             return
-        if self._before is not None and self._spec.name != self._before.name and self._is_taken(self._spec.name):
+        if self._is_taken(self._spec.name):
             self._tell(say("engine.taken", name=self._spec.name), theme.ALARM)
             return
         if command != self._confirmed:
@@ -89,7 +89,9 @@ class EngineDialog(Dialog):
         self._tell(say("engine.starting", name=self._spec.name), theme.GOLD)
 
     def _is_taken(self, name: str) -> bool:
-        return any(other == name for other, _ in engines(self._controller.settings))
+        """Whether another engine has a name: it would be lost."""
+        own = None if self._before is None else self._before.name
+        return any(other == name != own for other, _ in engines(self._controller.settings))
 
     def _tell(self, note: str, tone: Rgb) -> None:
         self.note, self.tone = note, tone

@@ -512,6 +512,12 @@ class TestList:
         assert app.overlay.note == "Another engine is named Yours."
         assert [name for name, _ in kept(app)] == ["Mine", "Yours"]
 
+    def test_nor_does_one_that_is_added(self, app):
+        add_engine(app.controller.settings, engine_spec("Mine", fake(), "depth=3"))
+        enter(app, fake(), "Mine")
+        assert app.overlay.note == "Another engine is named Mine."
+        assert kept(app) == [("Mine", f"uci:cmd={fake()},depth=3,name=Mine")]
+
     def test_what_was_written_into_the_settings_by_hand(self, app):
         """A program in place of ``cmd``, and players that are no engines."""
         settings = [["V", "uci:fairy-stockfish,depth=1"], ["W", "lm:temperature=1"], ["X", "level:Sharp"]]
