@@ -134,8 +134,12 @@ class Opponents:
         return next((level for level in LEVELS if self._base.at(level) == spec), None)
 
     def _spec_of(self, color: Color) -> Spec:
-        two = self.red_player is not None and not self.session.humans
-        return self.red_player if two and color == RED and self.red_player else self.player
+        return self.red_player if self._two and color == RED and self.red_player else self.player
+
+    @property
+    def _two(self) -> bool:
+        """Whether two players play each other."""
+        return self.red_player is not None and not self.session.humans
 
     # --- Choosing another ---------------------------------------------------------------------------------------------
 
@@ -152,7 +156,7 @@ class Opponents:
 
         Where two players play each other it is Black, or Red if that one has failed.
         """
-        if self.error is not None and self._spec_of(self.session.board.turn) is self.red_player:
+        if self._two and self.error is not None and self.session.board.turn == RED:
             self.red_player = self._resolved(spec)[1]
         else:
             self.level, self.player = self._resolved(spec)
@@ -234,6 +238,5 @@ class Opponents:
     def _ask(self, board: Board | None = None) -> None:
         session = self.session
         limit = session.table.limit() if self._spec_of(session.board.turn).kind in ENGINES else None
-        two = self.red_player is not None and not session.humans
-        beside = str(self._spec_of(1 - session.board.turn)) if two else ""
+        beside = str(self._spec_of(1 - session.board.turn)) if self._two else ""
         self._worker.ask(Request(self.spec, session.generation, session.number, board, limit, beside))

@@ -421,6 +421,18 @@ class TestPlayers:
         kept = table.games.kept()
         assert (kept.headers["RedSeat"], kept.headers["BlackSeat"]) == ("level:Child", "level:Deep")
 
+    def test_and_of_black_where_both_were_the_same(self, seat):
+        player = Slow(RuntimeError("it ended"))
+        table = seat(player)
+        same = Spec("random")
+        table.controller.start(Setup((same, same)))
+        player.goes_on.set()
+        table.wait(lambda: table.controller.opponents.error is not None)
+        player.error = None
+        table.controller.opponents.choose(Spec("level", "Child"))
+        assert table.controller.opponents.side(BLACK)[0] == "Child"
+        assert table.controller.opponents.player_at(RED) == same
+
     def test_a_pause_ends_with_its_game_and_is_for_two_players(self, seat):
         table = seat(First())
         table.controller.start(Setup((Spec("level", "Child"), Spec("level", "Deep"))))
